@@ -1,0 +1,11 @@
+"""Names that Huey's users import."""
+
+from __future__ import annotations
+
+from typing import Final
+
+WORKER_THREAD: Final = "thread"
+WORKER_PROCESS: Final = "process"
+WORKER_GREENLET: Final = "greenlet"
+WORKER_ASYNCIO: Final = "asyncio"
+WORKER_TYPES: Final = (WORKER_THREAD, WORKER_PROCESS, WORKER_GREENLET, WORKER_ASYNCIO)

@@ -1,0 +1,410 @@
+"""When a periodic task runs: cron fields, elapsed periods, or a function that is asked.
+
+Everything here is pure: POSIX seconds in, POSIX seconds out, and no clock is read.
+
+All five cron fields must match, ``day`` and ``day_of_week`` too, as in Huey: ``0 0 13 * fri`` is
+Friday the 13th. (Classic cron runs when either of the two matches.)
+
+Clock changes, for a schedule in a zone that has them:
+
+* An hour field that is ``*`` or ``*/n`` follows **real** hours: a minute runs whenever the clock
+  shows it, so twice in a repeated hour; what the clock skips does not run and is not made up for.
+* Any other hour field names **fixed** local times, each of which runs once. A time that the clock
+  skips runs at the first instant after the gap, and all times of one gap share that one run: if
+  02:00-03:00 is skipped, 02:15 and 02:45 both become 03:00, which is also the run of a matching
+  03:00. A time that the clock shows twice runs at its first showing only.
+
+So ``hour="0-23"`` and ``hour="*"`` differ on two nights a year.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import MAXYEAR, UTC, date, datetime, timedelta, tzinfo
+from functools import partial
+from itertools import groupby
+from typing import Protocol, runtime_checkable
+
+__all__ = ["CallableSchedule", "Crontab", "Every", "Schedule", "as_schedule", "crontab", "every"]
+
+_MINUTE = timedelta(minutes=1)
+_MICROSECONDS = 1_000_000
+_MONTH_LENGTHS = (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_WEEKDAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
+_FIELDS: dict[str, tuple[int, int, list[str]]] = {
+    "minute": (0, 59, []),
+    "hour": (0, 23, []),
+    "day": (1, 31, []),
+    "month": (1, 12, _MONTHS),
+    "day_of_week": (0, 7, _WEEKDAYS),
+}
+_NICKNAMES = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+_STAR = re.compile(r"\*(?:/(\d+))?", re.ASCII)
+_RANGE = re.compile(r"([a-z]+|\d+)(?:-([a-z]+|\d+)(?:/(\d+))?)?", re.ASCII)
+_UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_DURATION = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in _UNITS), re.ASCII)
+
+
+@runtime_checkable
+class Schedule(Protocol):
+    """What the scheduler needs: the next planned time, and whether that time really runs."""
+
+    @property
+    def expression(self) -> str: ...
+    @property
+    def tz(self) -> str | None: ...
+    def next_after(self, when: float, default_tz: tzinfo | None = None) -> float: ...
+    def due(self, when: float) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Crontab:
+    """What ``crontab()`` returns. Two that match alike are equal, however they were spelled."""
+
+    fields: tuple[tuple[int, ...], ...]  # sorted, in the order of a cron line
+    real_hours: bool
+    tz: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.tz is not None:
+            _zone(self.tz)
+        _, _, days, months, _ = self.fields
+        if days[0] > max(_MONTH_LENGTHS[month] for month in months):
+            raise ValueError(f"crontab {self.expression!r} never matches: no such day of the month")
+
+    def __call__(self, dt: datetime) -> bool:
+        """Whether the minute of ``dt`` matches as it reads; an aware one is read in ``tz``."""
+        if self.tz is not None and dt.tzinfo is not None:
+            dt = dt.astimezone(_zone(self.tz))
+        shown = (dt.minute, dt.hour, dt.day, dt.month, dt.isoweekday() % 7)
+        return all(number in field for number, field in zip(shown, self.fields, strict=True))
+
+    def __repr__(self) -> str:
+        return f"crontab({self.expression!r}{'' if self.tz is None else f', tz={self.tz!r}'})"
+
+    @property
+    def expression(self) -> str:
+        """Five fields that ``crontab()`` reads back to an equal schedule."""
+        texts = []
+        for (name, (low, high, _)), values in zip(_FIELDS.items(), self.fields, strict=True):
+            step = values[1] - values[0] if len(values) > 1 else high + 1
+            if name == "day_of_week":
+                star = len(values) == 7
+            elif name == "hour":
+                star = self.real_hours
+            else:
+                star = len(values) > 2 and values == tuple(range(low, high + 1, step))
+            texts.append(("*" if step == 1 else f"*/{step}") if star else _ranges(values))
+        return " ".join(texts)
+
+    def due(self, when: float) -> bool:
+        return True
+
+    def next_after(self, when: float, default_tz: tzinfo | None = None) -> float:
+        """The first run strictly later than ``when``, in ``tz``, else ``default_tz``, else UTC."""
+        zone = (default_tz or UTC) if self.tz is None else _zone(self.tz)
+        second = math.floor(when)
+        aware = datetime.fromtimestamp(second, zone)
+        shown = start = aware.replace(tzinfo=None, second=0, fold=0)
+        if self.real_hours:
+            # A clock that is set back within a day may show times again that are behind it now.
+            back = _offset(aware) - _offset(datetime.fromtimestamp(second + _UNITS["d"], zone))
+            start -= timedelta(seconds=max(back, 0))
+        best = math.inf
+        for wall in self._walls(start + _MINUTE):
+            for instant in _instants(wall, zone, self.real_hours):
+                if when < instant < best:
+                    best = instant
+            if best < math.inf and wall > shown:
+                return best
+        raise OverflowError(f"{self!r} has no further run up to the year {MAXYEAR}")
+
+    def _walls(self, first: datetime) -> Iterator[datetime]:
+        """The matching clock times from the minute of ``first`` on."""
+        minutes, hours, *_ = self.fields
+        for day in self._days(first.date()):
+            at_first = day == first.date()
+            for hour in hours[bisect_left(hours, first.hour) if at_first else 0 :]:
+                skip = bisect_left(minutes, first.minute) if at_first and hour == first.hour else 0
+                for minute in minutes[skip:]:
+                    yield datetime(day.year, day.month, day.day, hour, minute)
+
+    def _days(self, first: date) -> Iterator[date]:
+        _, _, days, months, weekdays = self.fields
+        for year in range(first.year, MAXYEAR + 1):
+            leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+            for month in months[bisect_left(months, first.month) if year == first.year else 0 :]:
+                length = 28 if month == 2 and not leap else _MONTH_LENGTHS[month]
+                for number in days[: bisect_left(days, length + 1)]:
+                    day = date(year, month, number)
+                    if day >= first and day.isoweekday() % 7 in weekdays:
+                        yield day
+
+
+class _CrontabFactory:
+    """The type of ``crontab``: a class, so that type checkers know ``crontab.hourly`` too."""
+
+    def __init__(self) -> None:
+        self.hourly = partial(self, minute="0")
+        self.daily = partial(self, minute="0", hour="0")
+
+    def __call__(
+        self,
+        minute: int | str = "*",
+        hour: int | str = "*",
+        day: int | str = "*",
+        month: int | str = "*",
+        day_of_week: int | str = "*",
+        strict: bool = False,
+        tz: str | tzinfo | None = None,
+    ) -> Crontab:
+        """Make a schedule of five fields, or of one cron line: ``crontab("0 9 * * mon-fri")``.
+
+        A field is a number or comma-separated pieces: ``*``, ``*/n`` (not for ``day_of_week``),
+        ``m``, ``m-n``, ``m-n/s``; a range may wrap around (``22-3``, ``fri-mon``). Months and
+        weekdays have English names of three letters; Sunday is 0 and 7. A line may also be
+        ``@hourly @daily @midnight @weekly @monthly @yearly @annually``.
+
+        As in Huey, a malformed piece beside a good one is ignored unless ``strict``. A cron line is
+        always strict: Huey reads none, so no application depends on one that is half understood.
+        """
+        fields = (minute, hour, day, month, day_of_week)
+        if isinstance(minute, str) and (minute.startswith("@") or len(minute.split()) > 1):
+            if fields[1:] != ("*",) * 4:
+                raise ValueError(f"crontab line {minute!r} leaves no room for further fields")
+            fields, strict = _split(minute), True
+        return Crontab(
+            tuple(_parse(name, str(f), strict) for name, f in zip(_FIELDS, fields, strict=True)),
+            real_hours=_STAR.fullmatch(str(fields[1])) is not None,
+            tz=None if tz is None else str(tz),
+        )
+
+
+crontab = _CrontabFactory()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Every:
+    """What ``every()`` returns. It runs at the multiples of the period since the epoch."""
+
+    microseconds: int
+
+    def __post_init__(self) -> None:
+        if self.microseconds < _MICROSECONDS // 10:
+            raise ValueError(f"every(): {self.microseconds / _MICROSECONDS} s is less than 0.1 s")
+
+    def __call__(self, dt: datetime) -> bool:
+        """Whether a run falls into the minute of ``dt``; a naive one is UTC."""
+        aware = dt if dt.tzinfo is not None else dt.replace(tzinfo=UTC)
+        minute = math.floor(aware.timestamp() / 60) * 60 * _MICROSECONDS
+        return -minute % self.microseconds < 60 * _MICROSECONDS
+
+    def __repr__(self) -> str:
+        return f"every({self.expression.removeprefix('every ')!r})"
+
+    @property
+    def expression(self) -> str:
+        for unit, seconds in _UNITS.items():
+            if self.microseconds % (seconds * _MICROSECONDS) == 0:
+                return f"every {self.microseconds // (seconds * _MICROSECONDS)}{unit}"
+        return f"every {self.microseconds / _MICROSECONDS:.6f}".rstrip("0") + "s"
+
+    @property
+    def tz(self) -> None:
+        return None
+
+    def due(self, when: float) -> bool:
+        return True
+
+    def next_after(self, when: float, default_tz: tzinfo | None = None) -> float:
+        """The first multiple of the period that is strictly later than ``when``."""
+        # Counted in whole microseconds: a run time that went through a float must not run twice.
+        count = round(when * _MICROSECONDS) // self.microseconds
+        while (instant := count * self.microseconds / _MICROSECONDS) <= when:
+            count += 1
+        return instant
+
+
+def every(period: str | float | timedelta) -> Every:
+    """Make a schedule of elapsed time: ``"90s"``, ``"2h30m"``, ``"1d"``, seconds or timedelta."""
+    if isinstance(period, timedelta):
+        return Every(round(period / timedelta(microseconds=1)))
+    if isinstance(period, str):
+        bare = period.replace(".", "", 1).isdecimal()
+        match = _DURATION.fullmatch(f"{period}s" if bare else period)
+        if match is None or not any(match.groups()):
+            raise ValueError(f"every(): {period!r} is not a duration such as 90s, 5m, 2h30m or 1d")
+        numbers = [float(number or 0) for number in match.groups()]
+        seconds = sum(n * size for n, size in zip(numbers, _UNITS.values(), strict=True))
+    else:
+        seconds = period
+    if not math.isfinite(seconds):
+        raise ValueError(f"every(): {period!r} is not a finite time")
+    return Every(round(seconds * _MICROSECONDS))
+
+
+@dataclass(frozen=True, slots=True)
+class CallableSchedule:
+    """Huey's ``lambda dt: bool``, asked once a minute with a naive datetime.
+
+    That is the time in ``tz`` if it is given, else UTC, or the machine's local time if not ``utc``.
+    """
+
+    function: Callable[[datetime], object]
+    tz: str | None = None
+    utc: bool = True
+
+    def __post_init__(self) -> None:
+        if self.tz is not None:
+            _zone(self.tz)
+
+    def __call__(self, dt: datetime) -> bool:
+        return bool(self.function(dt))
+
+    @property
+    def expression(self) -> str:
+        """For people only: no text can be read back to a function."""
+        name = getattr(self.function, "__qualname__", type(self.function).__qualname__)
+        return f"callable {self.function.__module__}.{name}"
+
+    def due(self, when: float) -> bool:
+        zone = _zone(self.tz) if self.tz is not None else UTC if self.utc else None
+        minute = datetime.fromtimestamp(math.floor(when), zone).replace(second=0, tzinfo=None)
+        return self(minute)
+
+    def next_after(self, when: float, default_tz: tzinfo | None = None) -> float:
+        """The next whole minute; ``due()`` says whether it runs."""
+        return float((math.floor(when / 60) + 1) * 60)
+
+
+def as_schedule(obj: object, tz: str | tzinfo | None = None, utc: bool = True) -> Schedule:
+    """Make a schedule of whatever a user may pass, or of a stored ``expression``.
+
+    ``tz`` is for a cron line or a function, ``utc`` for a function; a ready schedule keeps its own.
+    """
+    if isinstance(obj, Schedule):
+        return obj
+    if isinstance(obj, str) and obj.startswith("every "):
+        return every(obj.removeprefix("every "))
+    if isinstance(obj, str):
+        return crontab(*_split(obj), strict=True, tz=tz)
+    if isinstance(obj, timedelta):
+        return every(obj)
+    if callable(obj):
+        return CallableSchedule(obj, None if tz is None else str(tz), utc)
+    raise TypeError(f"a schedule is a crontab(), every(), cron line or function, not {obj!r}")
+
+
+def _zone(name: str) -> tzinfo:
+    if name == "UTC":
+        return UTC
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(
+            f"{name!r} is no time zone that this machine knows (pip install tzdata adds them all)"
+        ) from None
+
+
+def _offset(aware: datetime) -> float:
+    return (aware.utcoffset() or timedelta()).total_seconds()
+
+
+def _instants(wall: datetime, zone: tzinfo, real_hours: bool) -> tuple[float, ...]:
+    """The POSIX times at which a clock time runs, by the rule at the top of this module."""
+    # In a gap fold=0 takes the offset from before it and fold=1 the one from after it (PEP 495), so
+    # the order of the two tells a gap from a repetition.
+    before = _offset(wall.replace(tzinfo=zone))
+    after = _offset(wall.replace(tzinfo=zone, fold=1))
+    as_utc = wall.replace(tzinfo=UTC).timestamp()
+    if before > after and real_hours:
+        return (as_utc - before, as_utc - after)
+    if before >= after:
+        return (as_utc - before,)
+    if real_hours:
+        return ()
+    seconds = range(int(as_utc - after), int(as_utc - before))
+    end = bisect_left(
+        seconds, True, key=lambda s: _offset(datetime.fromtimestamp(s, zone)) != before
+    )
+    return (float(seconds.start + end),)
+
+
+def _split(line: str) -> tuple[str, str, str, str, str]:
+    text = line.strip()
+    if text.startswith("@") and text.lower() not in _NICKNAMES:
+        raise ValueError(f"crontab line {line!r} is none of {', '.join(_NICKNAMES)}")
+    fields = _NICKNAMES.get(text.lower(), text).split()
+    if len(fields) != 5:
+        names = " ".join(_FIELDS)
+        raise ValueError(f"crontab line {line!r} has {len(fields)} fields, not the five {names}")
+    minute, hour, day, month, day_of_week = fields
+    return minute, hour, day, month, day_of_week
+
+
+def _parse(field: str, value: str, strict: bool) -> tuple[int, ...]:
+    found: set[int] = set()
+    malformed = []
+    for piece in value.split(","):
+        numbers = _numbers(field, piece)
+        found.update(numbers)
+        if not numbers:
+            malformed.append(piece)
+    if malformed and (strict or not found):
+        names = _FIELDS[field][2]
+        raise ValueError(
+            f"crontab {field}: {malformed[0]!r} is none of *, */n, m, m-n, m-n/s"
+            + (f" with numbers or {' '.join(names)}" if names else "")
+        )
+    return tuple(sorted(found))
+
+
+def _numbers(field: str, piece: str) -> list[int]:
+    """The values that one piece stands for; none if it is malformed."""
+    low, high, names = _FIELDS[field]
+    weekly = field == "day_of_week"
+    if star := _STAR.fullmatch(piece):
+        if star[1] and weekly:
+            raise ValueError(f"crontab {field}: {piece!r} is not possible, list the days instead")
+        first, last, step = low, high, int(star[1] or 1)
+    elif match := _RANGE.fullmatch(piece.lower()):
+        ends = [
+            names.index(end) + low if end in names else end for end in match.groups()[:2] if end
+        ]
+        if not all(str(end).isdecimal() for end in ends):
+            return []
+        first, last, step = int(ends[0]), int(ends[-1]), int(match[3] or 1)
+    else:
+        return []
+    if not (low <= first <= high and low <= last <= high):
+        raise ValueError(f"crontab {field}: {piece!r} is not within {low} and {high}")
+    if step == 0:
+        raise ValueError(f"crontab {field}: {piece!r} has a step of zero")
+    if first <= last:
+        values = list(range(first, last + 1))
+    else:
+        values = [*range(first, 7 if weekly else high + 1), *range(low, last + 1)]
+    return [value % 7 if weekly else value for value in values[::step]]
+
+
+def _ranges(values: tuple[int, ...]) -> str:
+    texts = []
+    for _, group in groupby(enumerate(values), key=lambda pair: pair[1] - pair[0]):
+        run = [value for _, value in group]
+        texts.append(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}")
+    return ",".join(texts)

@@ -1,0 +1,73 @@
+"""What became of a run: a value from a closed set.
+
+``execute`` answers with one of these and touches no storage; ``exchange`` writes it, fenced by the
+claim, together with everything that follows from it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Failure(NamedTuple):
+    """One failed attempt, as it is kept in the row's ``errors`` for people to read."""
+
+    type: str
+    message: str
+    traceback: str
+
+
+class Done(NamedTuple):
+    """The task returned. ``result`` is its serialized value, None when nothing is stored."""
+
+    result: bytes | None = None
+
+
+class Retry(NamedTuple):
+    """The attempt failed and another follows: at ``run_at`` (POSIX seconds), or at once if None."""
+
+    run_at: float | None
+    retries: int
+    retry_delay: float
+    failure: Failure | None = None
+
+
+class Dead(NamedTuple):
+    """The job failed for good; ``reason`` is one word (``failed``, ``timeout``, ``crashed`` …)."""
+
+    reason: str
+    failure: Failure | None = None
+    result: bytes | None = None
+
+
+class Snoozed(NamedTuple):
+    """Not now: again at ``run_at`` (POSIX seconds); the attempt is not counted."""
+
+    run_at: float
+    failure: Failure | None = None
+
+
+class Released(NamedTuple):
+    """Given back unstarted or cancelled by a stop; the attempt is not counted."""
+
+
+class Revoked(NamedTuple):
+    """Found revoked after the claim, or stopped on request while running."""
+
+    reason: str = "revoked"
+    result: bytes | None = None
+
+
+class Expired(NamedTuple):
+    """Found expired after the claim."""
+
+    result: bytes | None = None
+
+
+class Blocked(NamedTuple):
+    """Must wait for ``key``; the attempt is not counted."""
+
+    key: str
+
+
+Ending = Done | Retry | Dead | Snoozed | Released | Revoked | Expired | Blocked

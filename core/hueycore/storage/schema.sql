@@ -1,0 +1,233 @@
+-- The whole storage of a queue. Everything is prefixed huey_, because the file may be the
+-- application's own database. Times are POSIX seconds, durations are seconds.
+
+create table huey_meta (
+    name  text primary key,
+    value text not null
+) strict, without rowid;
+
+-- One row per job for its whole life. The hot row: no payload, no result.
+create table huey_job (
+    seq              integer primary key autoincrement,
+    id               text    not null,
+    queue            text    not null,
+    task             text    not null,
+    state            text    not null,
+    reason           text,
+    priority         real    not null default 0,
+    run_at           real    not null,
+    -- of a later stage: from the moment its last parent delivered
+    delay            real    not null default 0,
+    enqueued_at      real    not null,
+    started_at       real,
+    finished_at      real,
+    expires_at       real,
+    scheduled_for    real,
+    attempt          integer not null default 0,
+    retries          integer not null default 0,
+    retry_delay      real    not null default 0,
+    retry_backoff    real    not null default 0,
+    timeout          real,
+    crashes          integer not null default 0,
+    max_crashes      integer not null default 3,
+    at_most_once     integer not null default 0,
+    result_ttl       real,
+    claim            integer not null default 0,
+    worker           integer,
+    claimed_at       real,
+    cancel_requested integer not null default 0,
+    key_name         text,
+    unique_key       text,
+    next             integer,
+    slot             integer,
+    waits            integer not null default 0,
+    delivered        integer not null default 0,
+    -- null: there is no result; 0: nobody has read it; 1: it was read
+    taken            integer,
+    preview          text,
+    progress         text,
+    errors           text,
+    check (0 <= attempt and attempt <= claim),
+    check (retries >= 0 and retry_delay >= 0 and waits >= 0),
+    check ((at_most_once | cancel_requested | delivered | coalesce(taken, 0)) in (0, 1)),
+    check (taken is null or finished_at is not null),
+    -- One CASE and no IN list: SQLite would build the list anew for every row that it checks.
+    check (case state
+        when 'pending' then worker is null and claimed_at is null and finished_at is null and waits = 0
+        when 'running' then worker is not null and claimed_at is not null and finished_at is null
+            and waits = 0 and claim >= 1
+        when 'done' then worker is null and claimed_at is null and finished_at is not null
+            and waits = 0
+        when 'scheduled' then worker is null and claimed_at is null and finished_at is null
+            and waits = 0
+        when 'blocked' then worker is null and claimed_at is null and finished_at is null
+        when 'dead' then worker is null and claimed_at is null and finished_at is not null
+        when 'revoked' then worker is null and claimed_at is null and finished_at is not null
+        when 'expired' then worker is null and claimed_at is null and finished_at is not null
+        else 0 end)
+) strict;
+
+create unique index huey_job_id on huey_job (queue, id);
+create index huey_job_pending on huey_job (queue, priority desc, run_at, seq) where state = 'pending';
+create index huey_job_scheduled on huey_job (queue, run_at, seq) where state = 'scheduled';
+create index huey_job_blocked on huey_job (queue, key_name, priority desc, run_at, seq)
+    where state = 'blocked';
+create index huey_job_running on huey_job (worker) where state = 'running';
+create index huey_job_key on huey_job (queue, key_name)
+    where key_name is not null and state in ('pending', 'running');
+create index huey_job_finished on huey_job (queue, state, finished_at) where finished_at is not null;
+create index huey_job_unread on huey_job (queue, finished_at) where taken = 0;
+create index huey_job_expiry on huey_job (queue, expires_at)
+    where expires_at is not null and state in ('scheduled', 'pending', 'blocked');
+create index huey_job_next on huey_job (next) where next is not null;
+create unique index huey_job_unique on huey_job (queue, unique_key)
+    where unique_key is not null and state in ('scheduled', 'pending', 'blocked', 'running');
+
+-- The bytes stay out of the hot row: SQLite rewrites a record at every transition. Two tables,
+-- so that an ending appends its result and never rewrites the payload.
+create table huey_payload (
+    seq     integer primary key,
+    payload blob not null
+) strict;
+
+create table huey_result (
+    seq    integer primary key,
+    result blob not null
+) strict;
+
+-- A consumer process, or another process that holds a claim or a lock. It is alive while its
+-- byte in the side file is locked; the row tells who it was.
+create table huey_worker (
+    id         integer primary key check (id between 1 and 4095),
+    queue      text    not null,
+    name       text    not null,
+    host       text    not null,
+    pid        integer not null,
+    boot_id    text    not null,
+    kind       text    not null,
+    slots      integer not null check (slots >= 1),
+    state      text    not null default 'running' check (state in ('running', 'stopping')),
+    started_at real    not null,
+    -- inode of the side file that holds its lock byte
+    side       integer not null
+) strict;
+
+create table huey_periodic (
+    queue         text    not null,
+    name          text    not null,
+    task          text    not null,
+    schedule      text    not null,
+    tz            text,
+    catch_up      text    not null default 'latest' check (catch_up in ('latest', 'skip', 'all')),
+    grace         real    not null default 3600,
+    next_run      real    not null,
+    last_run      real,
+    last_id       text,
+    paused_at     real,
+    payload       blob,
+    declared      integer not null default 1 check (declared in (0, 1)),
+    primary key (queue, name)
+) strict, without rowid;
+
+-- What a key means: the jobs that carry the name in key_name are its semaphore.
+create table huey_limit (
+    queue  text    not null,
+    name   text    not null,
+    kind   text    not null check (kind in ('concurrency', 'lock', 'rate')),
+    "limit" integer not null check ("limit" >= 1),
+    per    real,
+    tat    real,
+    primary key (queue, name)
+) strict, without rowid;
+
+create table huey_value (
+    queue      text not null,
+    kind       text not null check (kind in ('value', 'counter', 'lock')),
+    name       text not null,
+    value      blob,
+    number     integer,
+    owner      integer,
+    expires_at real,
+    created_at real not null,
+    primary key (queue, kind, name)
+) strict;
+
+create index huey_value_expiry on huey_value (queue, expires_at) where expires_at is not null;
+
+-- Revoked tasks, revoked ids that no job has yet, paused tasks.
+create table huey_flag (
+    queue  text    not null,
+    kind   text    not null check (kind in ('revoked-task', 'revoked-id', 'paused-task')),
+    name   text    not null,
+    until  real,
+    once   integer not null default 0 check (once in (0, 1)),
+    since  real    not null,
+    reason text,
+    primary key (queue, kind, name)
+) strict, without rowid;
+
+create table huey_queue (
+    queue        text primary key,
+    paused_at    real,
+    paused_until real,
+    paused_by    text,
+    pause_reason text,
+    serializer   text,
+    max_pending  integer,
+    purged       integer not null default 0,
+    created_at   real    not null
+) strict, without rowid;
+
+-- Per minute and task. Histograms are sparse JSON objects {bucket: count}, four buckets per
+-- doubling (hueycore.histogram).
+create table huey_metric (
+    queue    text    not null,
+    minute   integer not null,
+    task     text    not null,
+    done     integer not null default 0,
+    retried  integer not null default 0,
+    dead     integer not null default 0,
+    revoked  integer not null default 0,
+    expired  integer not null default 0,
+    run_s    real    not null default 0,
+    run_max  real    not null default 0,
+    run_hist text    not null default '{}',
+    wait_hist text   not null default '{}',
+    primary key (queue, minute, task)
+) strict, without rowid;
+
+create table huey_log (
+    seq     integer not null,
+    line    integer not null,
+    queue   text    not null,
+    attempt integer not null,
+    at      real    not null,
+    level   text    not null,
+    message text    not null,
+    primary key (seq, line)
+) strict, without rowid;
+
+create table huey_event (
+    event  integer primary key autoincrement,
+    queue  text    not null,
+    at     real    not null,
+    signal text    not null,
+    seq    integer,
+    id     text,
+    task   text,
+    worker text,
+    run_s  real,
+    detail text
+) strict;
+
+-- For people with a sqlite3 shell; its columns are stable.
+create view huey_jobs as
+    select seq, id, queue, task, state, reason, priority, attempt, retries, crashes, preview as args,
+        datetime(enqueued_at, 'unixepoch') as enqueued,
+        datetime(run_at, 'unixepoch') as run_at,
+        datetime(started_at, 'unixepoch') as started,
+        datetime(finished_at, 'unixepoch') as finished,
+        progress, errors
+    from huey_job;
+
+insert into huey_meta (name, value) values ('schema', '1');

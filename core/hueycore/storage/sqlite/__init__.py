@@ -1,0 +1,111 @@
+"""The SQLite engine: one file, every verb one transaction."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from hueycore.storage.sidefile import MappedSlots
+from hueycore.storage.sqlite.connection import Database
+from hueycore.storage.sqlite.enqueue import Enqueueing
+from hueycore.storage.sqlite.exchange import Exchanging
+from hueycore.storage.sqlite.keeping import Housekeeping
+from hueycore.storage.sqlite.liveness import Liveness
+from hueycore.storage.sqlite.looking import Looking
+from hueycore.storage.sqlite.schedule import Scheduling
+from hueycore.storage.sqlite.steering import Steering
+from hueycore.storage.sqlite.values import Values
+
+if TYPE_CHECKING:
+    from hueycore.storage.base import Storage
+    from hueycore.storage.bell import Bell
+
+__all__ = ["SqliteStorage"]
+
+
+class SqliteStorage(
+    Enqueueing, Exchanging, Liveness, Looking, Values, Scheduling, Steering, Housekeeping
+):
+    """A queue in a SQLite file, or in memory with ``filename=":memory:"``.
+
+    ``create``: make the file when it is missing. ``read_only``: look, never write. ``mode``: the
+    permissions of a new file. ``max_pending``: enqueue raises ``QueueFull`` above it.
+    ``durability``: ``standard``, ``full`` or ``fast`` (see :class:`Database`).
+
+    Raises ``StorageMissing``, ``StorageCorrupt``, ``StorageTooNew``, ``StorageReadOnly``.
+    """
+
+    def __init__(
+        self,
+        filename: str | os.PathLike[str],
+        queue: str = "huey",
+        *,
+        create: bool = True,
+        read_only: bool = False,
+        mode: int = 0o600,
+        durability: str = "standard",
+        max_pending: int | None = None,
+        force_network: bool = False,
+    ) -> None:
+        self.queue = queue
+        self.max_pending = max_pending
+        self.mode = mode
+        self._side = None
+        self._slots: dict[int, MappedSlots] = {}
+        self._bell: Bell | None = None
+        self._pid = os.getpid()
+        self._init_enqueueing()
+        self.db = Database(
+            os.fspath(filename),
+            create=create,
+            read_only=read_only,
+            mode=mode,
+            durability=durability,
+            force_network=force_network,
+        )
+
+    @property
+    def url(self) -> str:
+        """Where the data is, for people."""
+        return f"sqlite:///{self.db.path}"
+
+    def ring(self) -> None:
+        """Wake the consumers. After the commit only, and never an error."""
+        side = self.side()
+        if side is not None:
+            side.ring()
+        if self._bell is not None:
+            self._bell.nudge()
+
+    def wait(self, timeout: float) -> bool:
+        """Sleep until somebody enqueued, or ``timeout`` seconds; True when there may be news."""
+        if self._bell is None or self._pid != os.getpid():
+            # Imported here: ctypes and selectors are dear, and only consumers wait.
+            from hueycore.storage.bell import Bell
+
+            side = self.side()
+            self._bell = Bell(side.path if side else None, self.db.version)
+            self._pid = os.getpid()
+            return True  # what came before the watch was set has not been heard
+        return self._bell.wait(timeout)
+
+    def nudge(self) -> None:
+        """End a ``wait`` of this process now."""
+        if self._bell is not None:
+            self._bell.nudge()
+
+    def close(self) -> None:
+        """Close the connections. Locks of this process on the file end with the last user."""
+        self.db.close()
+        if self._bell is not None:
+            self._bell.close()
+            self._bell = None
+        if self._side is not None:
+            self._side.detach()
+            self._side = None
+
+
+if TYPE_CHECKING:
+
+    def _implements(storage: SqliteStorage) -> Storage:
+        return storage

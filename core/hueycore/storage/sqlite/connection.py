@@ -1,0 +1,387 @@
+"""The one owner of connections and transactions of a SQLite file.
+
+A process has one writing connection behind a lock and one reading connection behind another. Every
+write of the project goes through :meth:`Database.transact`; ``sqlite3.Error`` never leaves this file.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable
+from typing import TypeVar
+
+from hueycore import clock
+from hueycore.exceptions import (
+    ConfigurationError,
+    StorageBusy,
+    StorageCorrupt,
+    StorageError,
+    StorageFull,
+    StorageMissing,
+    StorageMoved,
+    StorageReadOnly,
+)
+from hueycore.storage.sqlite import schema
+from hueycore.storage.sqlite.place import make_file, refuse_network
+
+T = TypeVar("T")
+Body = Callable[[sqlite3.Connection], T]
+
+#: Flat, jittered wait between two tries for the write lock, seconds. SQLite's own busy handler
+#: backs off, so the process that has waited longest asks least often and starves.
+RETRY = 0.001
+#: Give up after this many seconds.
+DEADLINE = 5.0
+WAL_LIMIT = 16 * 1024 * 1024
+
+#: What an inherited connection becomes in a forked child: kept for ever, because even closing it
+#: would release the parent's locks.
+_leaked: list[object] = []
+_open: weakref.WeakSet[Database] = weakref.WeakSet()
+
+
+def translate(error: sqlite3.Error, path: str) -> StorageError:
+    """The library's exception for one of SQLite's, told by its code, never by its message."""
+    code = getattr(error, "sqlite_errorcode", 0) or 0
+    if code == 1032:  # SQLITE_READONLY_DBMOVED
+        return StorageMoved(f"{path} was removed or replaced while it was in use")
+    match code & 0xFF:
+        case 5 | 6:
+            return StorageBusy(f"{path} is locked by another process")
+        case 13:
+            return StorageFull(f"no space left to write {path}")
+        case 11 | 26:
+            return StorageCorrupt(f"{path} is not a database, or it is damaged: {error}")
+        case 8:
+            return StorageReadOnly(f"{path} or its directory cannot be written")
+        case 14:
+            return StorageMissing(f"cannot open {path}: {error}")
+    return StorageError(f"{path}: {error}")
+
+
+class Database:
+    """Connections to one file (or to ``:memory:``), and the transactions on them.
+
+    ``durability``: ``standard`` syncs the verbs that promise durability, ``full`` syncs all,
+    ``fast`` none (a power cut may then lose the newest jobs; a crash of the process never does).
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        create: bool = True,
+        read_only: bool = False,
+        mode: int = 0o600,
+        durability: str = "standard",
+        force_network: bool = False,
+    ) -> None:
+        if durability not in ("standard", "full", "fast"):
+            raise ConfigurationError(f"durability={durability!r}: use standard, full or fast")
+        self.memory = path == ":memory:"
+        self.path = path if self.memory else os.path.realpath(path)
+        self.read_only = read_only
+        self._durability = durability
+        self._mode = mode
+        self._pid = os.getpid()
+        self._lock = threading.RLock() if self.memory else threading.Lock()
+        self._read_lock = self._lock if self.memory else threading.Lock()
+        self._write: sqlite3.Connection | None = None
+        self._read: sqlite3.Connection | None = None
+        self._sync = ""
+        self._closed = False
+        self._owner = ""
+        self._identity: tuple[int, int] | None = None
+        #: Commits of this object: what ``data_version`` does not show to a single connection.
+        self.commits = 0
+        if not self.memory:
+            if not force_network:
+                refuse_network(self.path)
+            if not os.path.exists(self.path):
+                if not create or read_only:
+                    raise StorageMissing(f"there is no file {self.path}")
+                make_file(self.path, mode)
+            self._identity = self._stat()
+        _open.add(self)
+        try:
+            if read_only:
+                self.read(schema.check)
+            else:
+                self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    # --- transactions -----------------------------------------------------------------------
+
+    def transact(self, body: Body[T], durable: bool = True) -> T:
+        """Run ``body`` in one write transaction: all of it is committed, or nothing.
+
+        A plain function on purpose: hit by an asynchronous exception (a thread's timeout, ^C), a
+        context manager can leave the write lock held. Raises ``StorageBusy`` after five seconds.
+        """
+        if self.read_only:
+            raise StorageReadOnly(f"{self.path} was opened for reading only")
+        with self._lock:
+            connection = self._writer()
+            try:
+                self._begin(connection, durable)
+                value = body(connection)
+                connection.execute("commit")
+                self.commits += 1
+                return value
+            except sqlite3.Error as error:
+                self._forget_if_broken(error)
+                raise translate(error, self.path) from error
+            finally:
+                self._owner = ""
+                # SQLite has rolled back by itself after SQLITE_FULL, hence the question.
+                if connection.in_transaction:
+                    connection.execute("rollback")
+
+    def read(self, body: Body[T]) -> T:
+        """Run ``body`` on one consistent snapshot. It must fetch all it wants before it returns:
+        an open read blocks every checkpoint."""
+        with self._read_lock:
+            connection = self._reader()
+            deadline = clock.monotonic() + DEADLINE
+            while True:
+                try:
+                    if self.memory:
+                        return body(connection)
+                    connection.execute("begin")
+                    return body(connection)
+                except sqlite3.Error as error:
+                    # A read can meet SQLITE_BUSY too, while another process recovers the WAL.
+                    if _busy(error) and clock.monotonic() < deadline:
+                        clock.sleep(RETRY)
+                        continue
+                    self._forget_if_broken(error)
+                    raise translate(error, self.path) from error
+                finally:
+                    if not self.memory and connection.in_transaction:
+                        connection.execute("rollback")
+
+    def version(self) -> int:
+        """A number that changes whenever anybody, this process included, has committed."""
+        if self.memory:
+            return self.commits
+        with self._read_lock:
+            try:
+                row = self._reader().execute("pragma data_version").fetchone()
+            except sqlite3.Error as error:
+                raise translate(error, self.path) from error
+            return int(row[0])
+
+    def checkpoint(self, truncate: bool) -> None:
+        """Move the WAL into the file; ``truncate`` waits up to 200 ms for readers to leave."""
+        if self.memory or self.read_only:
+            return
+        with self._lock:
+            connection = self._writer()
+            try:
+                if truncate:
+                    connection.execute("pragma busy_timeout=200")
+                    connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+                else:
+                    connection.execute("pragma wal_checkpoint(passive)").fetchall()
+            except sqlite3.Error as error:
+                if not _busy(error):
+                    raise translate(error, self.path) from error
+            finally:
+                connection.execute("pragma busy_timeout=0")
+
+    def check_identity(self) -> None:
+        """Raise ``StorageMoved`` unless the path still names the file that was opened: SQLite
+        answers COMMIT with OK into a file that no longer has a name."""
+        if self._identity is not None and self._stat() != self._identity:
+            raise StorageMoved(f"{self.path} was replaced while it was in use")
+
+    def autocheckpoint(self, pages: int) -> None:
+        """How many WAL pages a commit lets pass before it checkpoints; 0 leaves it to the janitor
+        (two checkpointers are what the WAL-reset bug of SQLite < 3.51.3 needs)."""
+        with self._lock:
+            self._writer().execute(f"pragma wal_autocheckpoint={int(pages)}")
+
+    def close(self) -> None:
+        self._closed = True
+        for lock, name in ((self._lock, "_write"), (self._read_lock, "_read")):
+            with lock:
+                connection = getattr(self, name)
+                setattr(self, name, None)
+                if connection is not None:
+                    connection.close()
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _begin(self, connection: sqlite3.Connection, durable: bool) -> None:
+        full = durable if self._durability == "standard" else self._durability == "full"
+        sync = "full" if full else "normal"
+        if connection.in_transaction:  # an exception struck between two lines of transact
+            connection.execute("rollback")
+        if sync != self._sync:
+            connection.execute(f"pragma synchronous={sync}")
+            self._sync = sync
+        deadline = 0.0
+        while True:
+            try:
+                connection.execute("begin immediate")
+                self._owner = threading.current_thread().name
+                return
+            except sqlite3.Error as error:
+                if not _busy(error):
+                    raise
+                deadline = deadline or clock.monotonic() + DEADLINE
+                if clock.monotonic() > deadline:
+                    raise StorageBusy(self._who_holds()) from error
+            clock.sleep(RETRY * (0.5 + clock.monotonic() * 1e6 % 1.0))
+
+    def _who_holds(self) -> str:
+        for other in list(_open):
+            owner = other._owner
+            if other is not self and other.path == self.path and owner:
+                return f'{self.path} is locked by thread "{owner}" of this very process'
+        return (
+            f"{self.path} has been locked by another process for {DEADLINE:.0f} s; "
+            "does something hold a transaction open?"
+        )
+
+    def _writer(self) -> sqlite3.Connection:
+        self._check_use()
+        if self._write is None:
+            self._write = self._connect("rw")
+        return self._write
+
+    def _reader(self) -> sqlite3.Connection:
+        if self.memory:
+            return self._writer()
+        self._check_use()
+        if self._read is None:
+            self._read = self._connect("ro")
+        return self._read
+
+    def _check_use(self) -> None:
+        if self._closed:
+            raise StorageError(f"the storage {self.path} is closed")
+        if os.getpid() != self._pid:
+            self._after_fork()
+        self.check_identity()
+
+    def _stat(self) -> tuple[int, int]:
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError:
+            raise StorageMoved(f"{self.path} was removed while it was in use") from None
+        except OSError as error:
+            raise StorageError(f"{self.path}: {error.strerror}") from error
+        return found.st_dev, found.st_ino
+
+    def _connect(self, access: str) -> sqlite3.Connection:
+        try:
+            connection = self._dial(access)
+        except sqlite3.Error as error:
+            raise translate(error, self.path) from error
+        try:
+            connection.execute("pragma temp_store=memory")
+            connection.execute(f"pragma journal_size_limit={WAL_LIMIT}")
+            if access == "ro":
+                connection.execute("pragma query_only=1")
+            else:
+                connection.execute("pragma wal_autocheckpoint=10000")
+                connection.execute("pragma fullfsync=1")
+                self._sync = ""
+        except sqlite3.Error as error:
+            connection.close()
+            raise translate(error, self.path) from error
+        return connection
+
+    def _dial(self, access: str) -> sqlite3.Connection:
+        if self.memory:
+            return _sqlite_connect(":memory:")
+        plain = self.path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        connection = _sqlite_connect(f"file:{plain}?mode={access}")
+        if access == "ro":
+            try:
+                connection.execute("select 1 from sqlite_master").fetchall()
+            except sqlite3.OperationalError:
+                # A cleanly closed WAL file wants write permission even to be read.
+                connection.close()
+                if os.path.exists(self.path + "-wal") or not os.access(self.path, os.R_OK):
+                    raise
+                connection = _sqlite_connect(f"file:{plain}?immutable=1")
+        return connection
+
+    def _prepare(self) -> None:
+        with self._lock:
+            connection = self._writer()
+            try:
+                answer = _retry(lambda: connection.execute("pragma journal_mode=wal").fetchone())
+            except sqlite3.Error as error:
+                raise translate(error, self.path) from error
+            if not self.memory and answer[0] != "wal":
+                raise StorageError(f"{self.path} cannot use a write-ahead log ({answer[0]})")
+        if not self.read(schema.is_current):
+            self.transact(schema.migrate)
+
+    def _forget_if_broken(self, error: sqlite3.Error) -> None:
+        """After an I/O error the connection is not trusted again."""
+        if (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF == 10 and not self.memory:
+            for name in ("_write", "_read"):
+                connection = getattr(self, name)
+                setattr(self, name, None)
+                if connection is not None:
+                    connection.close()
+
+    def _after_fork(self) -> None:
+        if self.memory:
+            raise StorageError("an in-memory queue cannot be used in a forked process")
+        _leaked.append((self._write, self._read))
+        self._lock, self._read_lock = threading.Lock(), threading.Lock()
+        self._write = self._read = None
+        self._owner, self._sync = "", ""
+        self._pid = os.getpid()
+
+
+def _sqlite_connect(target: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        target,
+        uri=target.startswith("file:"),
+        isolation_level=None,
+        timeout=0,
+        check_same_thread=False,
+        cached_statements=256,
+        factory=connection_class,
+    )
+
+
+#: Tests replace it to make the N-th statement fail.
+connection_class: type[sqlite3.Connection] = sqlite3.Connection
+
+
+def _busy(error: sqlite3.Error) -> bool:
+    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in (5, 6)
+
+
+def _retry(action: Callable[[], T]) -> T:
+    """Repeat an action outside a transaction that meets a lock."""
+    deadline = clock.monotonic() + DEADLINE
+    while True:
+        try:
+            return action()
+        except sqlite3.Error as error:
+            if not _busy(error) or clock.monotonic() > deadline:
+                raise
+        clock.sleep(RETRY)
+
+
+def _in_child() -> None:
+    # A lock may be held by a thread that does not exist in the child.
+    for database in list(_open):
+        if not database.memory:
+            database._after_fork()
+
+
+os.register_at_fork(after_in_child=_in_child)

@@ -1,0 +1,202 @@
+"""What became of runs, written. Each ending is fenced by its claim: a run that was taken away from
+its worker cannot end the job any more."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+
+from hueycore import clock
+from hueycore.ending import Blocked, Dead, Done, Expired, Failure, Released, Retry, Revoked, Snoozed
+from hueycore.storage.base import Ended, State
+from hueycore.storage.sqlite.follow import follow
+from hueycore.storage.sqlite.metrics import Tally
+from hueycore.storage.sqlite.room import listed
+
+#: Attempts whose errors a row keeps, the newest ones.
+KEPT_ERRORS = 25
+
+_WON = "where seq = ? and claim = ? and state = 'running'"
+_LEAVE = "worker = null, claimed_at = null, cancel_requested = 0"
+
+
+def apply_endings(con: sqlite3.Connection, queue: str, endings: Sequence[Ended]) -> list[Ended]:
+    """Write endings in the caller's transaction, with all that follows; returns the lost ones."""
+    tally = Tally(queue)
+    done = [ended for ended in endings if type(ended.ending) is Done]
+    lost = _end_done(con, done) if done else []
+    for ended in endings:
+        if type(ended.ending) is not Done and not _end_other(con, ended, tally):
+            lost.append(ended)
+    gone = {ended.claim[:2] for ended in lost}
+    for ended in done:
+        if not gone or ended.claim[:2] not in gone:
+            tally.done(ended)
+            if ended.claim.next is not None:
+                follow(con, [ended.claim.seq], delivered=True)
+    tally.write(con)
+    return lost
+
+
+def end_waiting(
+    con: sqlite3.Connection, seqs: Sequence[int], state: State, reason: str | None, now: float
+) -> int:
+    """Waiting rows become final without a run; their followers learn of it."""
+    changed = con.execute(
+        """
+        update huey_job set state = ?, reason = ?, finished_at = ?
+        where seq in (select value from json_each(?)) and state in ('scheduled', 'pending', 'blocked')
+        """,
+        (state, reason, now, listed(seqs)),
+    ).rowcount
+    follow(con, seqs, delivered=False)
+    return changed
+
+
+def error_entry(failure: Failure, attempt: int, at: float, run_s: float, worker: str) -> str:
+    """One element of the row's ``errors``."""
+    return json.dumps(
+        {
+            "at": at,
+            "attempt": attempt,
+            "type": failure.type,
+            "message": failure.message,
+            "traceback": failure.traceback,
+            "run_s": round(run_s, 6),
+            "worker": worker,
+        }
+    )
+
+
+def add_error(con: sqlite3.Connection, seq: int, entry: str) -> None:
+    con.execute(
+        """
+        update huey_job set errors = json_insert(
+            case when json_array_length(coalesce(errors, '[]')) >= ?
+                then json_remove(errors, '$[0]') else coalesce(errors, '[]') end,
+            '$[#]', json(?))
+        where seq = ?
+        """,
+        (KEPT_ERRORS, entry, seq),
+    )
+
+
+def _end_done(con: sqlite3.Connection, endings: list[Ended]) -> list[Ended]:
+    rows = []
+    results = []
+    for ended in endings:
+        seq, claim = ended.claim[:2]
+        started = ended.started_at or clock.now()
+        result = ended.ending.result  # type: ignore[union-attr]
+        if result is None:
+            rows.append((started, started + ended.run_s, None, seq, claim))
+        else:
+            rows.append((started, started + ended.run_s, 0, seq, claim))
+            results.append((seq, result))
+    changed = con.executemany(
+        f"""
+        update huey_job set state = 'done', reason = null, started_at = ?, finished_at = ?,
+            taken = ?, {_LEAVE} {_WON}
+        """,  # noqa: S608  constants of this file
+        rows,
+    ).rowcount
+    lost: list[Ended] = []
+    if changed != len(rows):
+        lost = [e for e, row in zip(endings, rows, strict=True) if not _is_done(con, row)]
+        gone = {ended.claim.seq for ended in lost}
+        results = [row for row in results if row[0] not in gone]
+    con.executemany("insert or replace into huey_result (seq, result) values (?, ?)", results)
+    return lost
+
+
+def _is_done(con: sqlite3.Connection, row: tuple[float, float, int | None, int, int]) -> bool:
+    return bool(
+        con.execute(
+            """
+            select 1 from huey_job
+            where seq = ? and claim = ? and state = 'done' and finished_at = ?
+            """,
+            (row[3], row[4], row[1]),
+        ).fetchall()
+    )
+
+
+def _end_other(con: sqlite3.Connection, ended: Ended, tally: Tally) -> bool:
+    claim, ending = ended.claim, ended.ending
+    row = con.execute(
+        f"""
+        select cancel_requested, (select name from huey_worker where id = worker)
+        from huey_job {_WON}
+        """,  # noqa: S608
+        claim[:2],
+    ).fetchone()
+    if row is None:
+        return False
+    cancelled, worker = row
+    now = clock.now()
+    if isinstance(ending, Dead | Retry | Snoozed) and ending.failure is not None:
+        entry = error_entry(ending.failure, claim.attempt, now, ended.run_s, worker or "")
+        add_error(con, claim.seq, entry)
+    if cancelled and isinstance(ending, Retry | Snoozed | Released | Blocked):
+        ending = Revoked()
+    if isinstance(ending, Dead | Revoked | Expired):
+        _finish(con, ended, ending, now)
+    else:
+        _put_back(con, ended, ending, now)
+    tally.other(ended, ending)
+    return True
+
+
+def _finish(
+    con: sqlite3.Connection, ended: Ended, ending: Dead | Revoked | Expired, now: float
+) -> None:
+    claim = ended.claim
+    state = {Dead: State.DEAD, Revoked: State.REVOKED, Expired: State.EXPIRED}[type(ending)]
+    reason = None if isinstance(ending, Expired) else ending.reason
+    unstarted = ended.started_at is None and not isinstance(ending, Dead)
+    con.execute(
+        f"""
+        update huey_job set state = ?, reason = ?, finished_at = ?,
+            started_at = coalesce(?, started_at), taken = ?, attempt = attempt - ?, {_LEAVE} {_WON}
+        """,  # noqa: S608
+        (
+            state, reason, now, ended.started_at, None if ending.result is None else 0,
+            unstarted, *claim[:2],
+        ),
+    )  # fmt: skip
+    if ending.result is not None:
+        con.execute(
+            "insert or replace into huey_result (seq, result) values (?, ?)",
+            (claim.seq, ending.result),
+        )
+    if claim.next is not None:
+        follow(con, [claim.seq], delivered=False)
+
+
+def _put_back(
+    con: sqlite3.Connection,
+    ended: Ended,
+    ending: Retry | Snoozed | Released | Blocked | Done,
+    now: float,
+) -> None:
+    claim = ended.claim
+    state, run_at, uncounted = State.PENDING, claim.run_at, 1
+    retries, retry_delay, key = claim.retries, claim.retry_delay, claim.key_name
+    match ending:
+        case Retry():
+            run_at = now if ending.run_at is None else ending.run_at
+            state = State.SCHEDULED if run_at > now else State.PENDING
+            retries, retry_delay, uncounted = ending.retries, ending.retry_delay, 0
+        case Snoozed():
+            run_at = ending.run_at
+            state = State.SCHEDULED
+        case Blocked():
+            state, key = State.BLOCKED, ending.key
+    con.execute(
+        f"""
+        update huey_job set state = ?, run_at = ?, retries = ?, retry_delay = ?, key_name = ?,
+            started_at = coalesce(?, started_at), attempt = attempt - ?, {_LEAVE} {_WON}
+        """,  # noqa: S608
+        (state, run_at, retries, retry_delay, key, ended.started_at, uncounted, *claim[:2]),
+    )

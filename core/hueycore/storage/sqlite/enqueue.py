@@ -1,0 +1,157 @@
+"""Producing: jobs are born. Threads that enqueue at the same time share one commit."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Sequence
+
+from hueycore import clock
+from hueycore.exceptions import QueueFull
+from hueycore.storage.base import FINAL, Enqueued, NewJob, State
+from hueycore.storage.sqlite.room import Room, listed
+
+#: Jobs that one shared commit takes from other threads at most.
+SHARE = 5000
+
+
+class _Ticket:
+    """One caller's jobs on their way through a shared commit."""
+
+    __slots__ = ("answer", "jobs", "refused")
+
+    def __init__(self, jobs: Sequence[NewJob]) -> None:
+        self.jobs = jobs
+        self.answer: list[Enqueued] | None = None
+        self.refused: QueueFull | None = None
+
+
+class Enqueueing(Room):
+    _queue_known = False
+
+    def _init_enqueueing(self) -> None:
+        self._door = threading.Lock()
+        self._tickets: list[_Ticket] = []
+
+    def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
+        """All jobs are durable when this returns, or none is. An id that is live already answers
+        with that job and inserts nothing; a final row of the same id is replaced.
+
+        Raises ``QueueFull``."""
+        ticket = _Ticket(jobs)
+        self._tickets.append(ticket)
+        with self._door:
+            if ticket.answer is None and ticket.refused is None:
+                self._commit_waiting(ticket)
+        if ticket.refused is not None:
+            raise ticket.refused
+        assert ticket.answer is not None
+        self.ring()
+        return ticket.answer
+
+    def _commit_waiting(self, mine: _Ticket) -> None:
+        """Commit my jobs and those of the threads that wait at the door. When it fails the others
+        try for themselves; ids make a second try of the same job harmless."""
+        batch = [mine]
+        size = len(mine.jobs)
+        for ticket in list(self._tickets):
+            if ticket is not mine and size + len(ticket.jobs) <= SHARE:
+                batch.append(ticket)
+                size += len(ticket.jobs)
+        try:
+            outcome = self.db.transact(lambda con: [self._admit(con, t) for t in batch])
+            self._queue_known = True
+            for ticket, (answer, refused) in zip(batch, outcome, strict=True):
+                ticket.refused = refused
+                ticket.answer = answer
+        finally:
+            self._tickets = [
+                t for t in self._tickets if t is not mine and t.answer is None and not t.refused
+            ]
+
+    def _admit(
+        self, con: sqlite3.Connection, ticket: _Ticket
+    ) -> tuple[list[Enqueued] | None, QueueFull | None]:
+        if self.max_pending is not None:
+            waiting = con.execute(
+                "select count(*) from huey_job where queue = ? and state = 'pending'",
+                (self.queue,),
+            ).fetchone()[0]
+            if waiting + len(ticket.jobs) > self.max_pending:
+                text = f'queue "{self.queue}" has {waiting} of {self.max_pending} pending jobs'
+                return None, QueueFull(text)
+        return insert_jobs(con, self.queue, ticket.jobs, not self._queue_known), None
+
+
+def insert_jobs(
+    con: sqlite3.Connection, queue: str, jobs: Sequence[NewJob], new_queue: bool = True
+) -> list[Enqueued]:
+    """Insert jobs in the caller's transaction."""
+    now = clock.now()
+    if new_queue:
+        con.execute(
+            "insert or ignore into huey_queue (queue, created_at) values (?, ?)", (queue, now)
+        )
+    answer = _insert_fresh(con, queue, jobs, now)
+    if answer is None:
+        answer = [_insert_or_find(con, queue, job, now) for job in jobs]
+    return answer
+
+
+def _insert_fresh(
+    con: sqlite3.Connection, queue: str, jobs: Sequence[NewJob], now: float
+) -> list[Enqueued] | None:
+    """The usual case, ids that nobody has: numbers are given out here, which the write lock
+    allows, so that rows and payloads go in as two bulk statements. None if an id exists."""
+    last = con.execute("select seq from sqlite_sequence where name = 'huey_job'").fetchone()
+    first = (last[0] if last else 0) + 1
+    rows, payloads, answer = [], [], []
+    for seq, job in enumerate(jobs, first):
+        run_at = job.run_at
+        if run_at is None or run_at <= now:
+            state, run_at = State.PENDING, now
+        else:
+            state = State.SCHEDULED
+        rows.append((seq, job.id, queue, job.task, state, job.priority, run_at, now, *job[6:], job[3]))
+        payloads.append((seq, job.payload))
+        answer.append(Enqueued(seq, job.id, state))
+    inserted = con.executemany(
+        """
+        insert into huey_job (
+            seq, id, queue, task, state, priority, run_at, enqueued_at,
+            expires_at, scheduled_for, retries, retry_delay, retry_backoff, timeout,
+            max_crashes, at_most_once, result_ttl, preview)
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        on conflict (queue, id) do nothing
+        """,
+        rows,
+    ).rowcount
+    if inserted != len(rows):
+        con.execute("delete from huey_job where seq >= ?", (first,))
+        return None
+    con.executemany("insert into huey_payload (seq, payload) values (?, ?)", payloads)
+    return answer
+
+
+def _insert_or_find(con: sqlite3.Connection, queue: str, job: NewJob, now: float) -> Enqueued:
+    found = con.execute(
+        "select seq, state from huey_job where queue = ? and id = ?", (queue, job.id)
+    ).fetchone()
+    if found is not None:
+        if State(found[1]) not in FINAL:
+            return Enqueued(found[0], job.id, State(found[1]), fresh=False)
+        delete_jobs(con, [found[0]])
+    answer = _insert_fresh(con, queue, [job], now)
+    assert answer is not None
+    return answer[0]
+
+
+def delete_jobs(con: sqlite3.Connection, seqs: Sequence[int]) -> int:
+    """Delete rows with their payloads, results and log lines."""
+    which = (listed(seqs),)
+    con.execute("delete from huey_payload where seq in (select value from json_each(?))", which)
+    con.execute("delete from huey_result where seq in (select value from json_each(?))", which)
+    con.execute("delete from huey_log where seq in (select value from json_each(?))", which)
+    return con.execute(
+        "delete from huey_job where seq in (select value from json_each(?))", which
+    ).rowcount

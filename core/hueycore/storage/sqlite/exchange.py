@@ -1,0 +1,166 @@
+"""The heart: one transaction that applies the endings of finished runs and claims the next jobs."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from hueycore import clock
+from hueycore.storage.base import Claim, Ended, Exchange, JobRef, State, Want
+from hueycore.storage.sqlite.endings import apply_endings, end_waiting
+from hueycore.storage.sqlite.room import Room, listed
+
+#: A candidate row is a Claim, then what admission alone looks at.
+_COLUMNS = """
+    job.seq, job.claim + 1, job.id, job.task, payload.payload, job.attempt + 1, job.retries,
+    job.retry_delay, job.retry_backoff, job.priority, job.run_at, job.enqueued_at,
+    job.expires_at, job.scheduled_for, job.timeout, job.crashes, job.at_most_once,
+    job.result_ttl, job.key_name, job.next
+"""
+#: Expired and revoked jobs that one exchange clears away at most.
+_SWEEP = 500
+
+
+class Exchanging(Room):
+    def exchange(self, worker: int, endings: Sequence[Ended], want: Want) -> Exchange:
+        """Apply the endings whose claim still stands, with all that follows from them, and claim
+        what ``want`` allows in running order; both commit together.
+
+        Synced to disk only when an ``at_most_once`` job is claimed: a power cut may undo any other
+        claim or ending, and the job runs again. Without endings and without a pending job nothing
+        is written."""
+        if not endings and not (want.free > 0 and self.db.read(self._any_pending)):
+            return Exchange([], [], [], [])
+
+        def body(con: sqlite3.Connection) -> tuple[Exchange, bool]:
+            lost = apply_endings(con, self.queue, endings) if endings else []
+            pick = _Pick(con, self.queue, want, durable=False)
+            if want.free > 0:
+                pick.claim(worker)
+            return Exchange(pick.claims, lost, pick.revoked, pick.expired), pick.needs_sync
+
+        answer, needs_sync = self.db.transact(body, durable=False)
+        if needs_sync and not answer.claims:
+            synced = self.db.transact(lambda con: self._claim_synced(con, worker, want), durable=True)
+            answer = Exchange(
+                synced.claims, answer.lost, answer.revoked + synced.revoked,
+                answer.expired + synced.expired,
+            )  # fmt: skip
+        return answer
+
+    def _claim_synced(self, con: sqlite3.Connection, worker: int, want: Want) -> Exchange:
+        pick = _Pick(con, self.queue, want, durable=True)
+        pick.claim(worker)
+        return Exchange(pick.claims, [], pick.revoked, pick.expired)
+
+    def _any_pending(self, con: sqlite3.Connection) -> bool:
+        return bool(
+            con.execute(
+                "select 1 from huey_job where queue = ? and state = 'pending' limit 1",
+                (self.queue,),
+            ).fetchall()
+        )
+
+
+class _Pick:
+    """One group of claims, chosen in running order under the write lock."""
+
+    def __init__(self, con: sqlite3.Connection, queue: str, want: Want, durable: bool) -> None:
+        self.con, self.queue, self.want, self.durable = con, queue, want, durable
+        self.now = clock.now()
+        self.claims: list[Claim] = []
+        self.revoked: list[JobRef] = []
+        self.expired: list[JobRef] = []
+        self.needs_sync = False
+        self._slow = 0
+
+    def claim(self, worker: int) -> None:
+        if self._queue_paused():
+            return
+        self._flags = self._load_flags()
+        self._choose()
+        for refs, state, reason in (
+            (self.revoked, State.REVOKED, "revoked"),
+            (self.expired, State.EXPIRED, None),
+        ):
+            if refs:
+                end_waiting(self.con, [ref.seq for ref in refs], state, reason, self.now)
+        if self.claims:
+            self.con.execute(
+                """
+                update huey_job set state = 'running', worker = ?, claimed_at = ?,
+                    claim = claim + 1, attempt = attempt + 1
+                where seq in (select value from json_each(?))
+                """,
+                (worker, self.now, listed(claim.seq for claim in self.claims)),
+            )
+
+    def _queue_paused(self) -> bool:
+        row = self.con.execute(
+            "select paused_at, paused_until from huey_queue where queue = ?", (self.queue,)
+        ).fetchone()
+        return bool(row and row[0] is not None and (row[1] is None or row[1] > self.now))
+
+    def _load_flags(self) -> dict[tuple[str, str], tuple[float | None, int]]:
+        rows = self.con.execute(
+            "select kind, name, until, once from huey_flag where queue = ?", (self.queue,)
+        ).fetchall()
+        return {
+            (kind, name): (until, once)
+            for kind, name, until, once in rows
+            if until is None or until > self.now
+        }
+
+    def _choose(self) -> None:
+        paused = [name for kind, name in self._flags if kind == "paused-task"]
+        cursor = self.con.execute(
+            f"""
+            select {_COLUMNS} from huey_job job left join huey_payload payload using (seq)
+            where job.queue = ? and job.state = 'pending' and (? or job.crashes = 0)
+                and job.task not in (select value from json_each(?))
+            order by job.priority desc, job.run_at, job.seq
+            """,  # noqa: S608  the columns are a constant of this file
+            (self.queue, self.want.suspects, listed(paused)),
+        )
+        # Row by row: what is not admitted is not read, however large its payload is.
+        for row in cursor:
+            if not self._admit(Claim._make(row)):
+                break
+        cursor.close()
+
+    def _admit(self, claim: Claim) -> bool:
+        """Take a candidate, or put it aside; False ends the group. Nothing is skipped over, so
+        that a group never runs a job before one that should come first."""
+        if claim.expires_at is not None and claim.expires_at <= self.now:
+            self.expired.append(JobRef(claim.seq, claim.id, claim.task))
+            return len(self.expired) < _SWEEP
+        if self._flags and self._spend_revocation(claim):
+            self.revoked.append(JobRef(claim.seq, claim.id, claim.task))
+            return len(self.revoked) < _SWEEP
+        if claim.crashes and self.claims:
+            return False
+        if claim.at_most_once and not self.durable:
+            self.needs_sync = True
+            return False
+        group = self.want.quick.get(claim.task, 0)
+        if len(self.claims) >= max(group, self.want.free):
+            return False
+        if not group:
+            if self._slow >= self.want.free:
+                return False
+            self._slow += 1
+        self.claims.append(claim)
+        return not claim.crashes
+
+    def _spend_revocation(self, claim: Claim) -> bool:
+        for key in (("revoked-id", claim.id), ("revoked-task", claim.task)):
+            if key in self._flags:
+                _, once = self._flags[key]
+                if once or key[0] == "revoked-id":
+                    del self._flags[key]
+                    self.con.execute(
+                        "delete from huey_flag where queue = ? and kind = ? and name = ?",
+                        (self.queue, *key),
+                    )
+                return True
+        return False

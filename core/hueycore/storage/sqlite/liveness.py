@@ -1,0 +1,237 @@
+"""Who lives: worker rows, lock bytes, slots, and the recovery of what the dead were running."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+from dataclasses import dataclass
+
+from hueycore import clock
+from hueycore.ending import Failure
+from hueycore.exceptions import StorageError
+from hueycore.storage.base import JobRef, Recovered, State, WorkerRow
+from hueycore.storage.sidefile import LAST_WORKER, MappedSlots, SideFile, boot_id
+from hueycore.storage.sqlite.endings import add_error, error_entry
+from hueycore.storage.sqlite.follow import follow
+from hueycore.storage.sqlite.room import Room
+
+_ROW = "id, queue, name, host, pid, boot_id, kind, slots, state, started_at, side"
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    id: int
+    queue: str
+    name: str
+    host: str
+    pid: int
+    boot_id: str
+    kind: str
+    slots: int
+    state: str
+    started_at: float
+    side: int
+
+
+class Liveness(Room):
+    def register(self, *, name: str, kind: str, slots: int) -> int:
+        """Make this process a worker: from now until ``unregister`` or its death it is alive.
+        Returns the worker's number.
+
+        The row and its lock byte appear together, so no janitor ever sees one without the other."""
+        side = self.side()
+        taken: list[int] = []
+
+        def body(con: sqlite3.Connection) -> int:
+            used = {row[0] for row in con.execute("select id from huey_worker").fetchall()}
+            number = next(
+                (n for n in range(1, LAST_WORKER + 1) if n not in used and _take(side, n)), None
+            )
+            if number is None:
+                raise StorageError(f"{LAST_WORKER} consumers use this file already")
+            taken.append(number)
+            self._slots[number] = (
+                side.map_slots(number, slots) if side else MappedSlots(bytearray(16 * slots))
+            )
+            con.execute(
+                f"insert into huey_worker ({_ROW}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                (
+                    number, self.queue, name, socket.gethostname(), os.getpid(), boot_id(), kind,
+                    slots, "running", clock.now(), side.inode if side else 0,
+                ),
+            )  # fmt: skip
+            return number
+
+        try:
+            return self.db.transact(body, durable=False)
+        except BaseException:
+            for number in taken:
+                self._drop(number)
+            raise
+
+    def slots(self, worker: int) -> MappedSlots:
+        """Where this worker notes which run each of its slots has started."""
+        return self._slots[worker]
+
+    def stopping(self, worker: int) -> None:
+        """From now on, the recovery of this worker's jobs counts no crash."""
+        self.db.transact(
+            lambda con: con.execute(
+                "update huey_worker set state = 'stopping' where id = ?", (worker,)
+            ),
+            durable=False,
+        )
+
+    def unregister(self, worker: int) -> None:
+        """The worker is gone; what it still held is pending again, uncounted."""
+
+        def body(con: sqlite3.Connection) -> None:
+            con.execute(
+                """
+                update huey_job set state = 'pending', attempt = attempt - 1,
+                    worker = null, claimed_at = null
+                where worker = ? and state = 'running'
+                """,
+                (worker,),
+            )
+            con.execute("delete from huey_worker where id = ?", (worker,))
+
+        self.db.transact(body, durable=False)
+        self._drop(worker)
+        self.ring()
+
+    def _drop(self, number: int) -> None:
+        slots = self._slots.pop(number, None)
+        if slots is not None:
+            slots.close()
+        side = self.side()
+        if side:
+            side.unlock(number)
+
+    def recover(self) -> list[Recovered]:
+        """Take back the jobs of every worker that is dead. Only one caller wins a dead worker."""
+        side = self.side()
+        if side is None:
+            return []
+        recovered: list[Recovered] = []
+        for worker in self.db.read(self._worker_rows):
+            if worker.queue == self.queue and not alive(worker, side):
+                recovered += self._recover_one(worker, side)
+        if recovered:
+            self.ring()
+        return recovered
+
+    def _recover_one(self, worker: _Worker, side: SideFile) -> list[Recovered]:
+        if not side.lock(worker.id):
+            return []  # another janitor was first
+        try:
+            return self.db.transact(lambda con: _recover(con, worker, side), durable=False)
+        finally:
+            side.unlock(worker.id)
+
+    def workers(self) -> list[WorkerRow]:
+        """Every consumer process in the file with what it runs, told without a write."""
+        side = self.side()
+        rows = []
+        for worker in self.db.read(self._worker_rows):
+            if side is None:
+                running = [(n, seq) for n, seq, _ in self._slots[worker.id].pairs()] if (
+                    worker.id in self._slots
+                ) else []  # fmt: skip
+                living = worker.id in self._slots
+            else:
+                running = [(n, seq) for n, seq, _ in side.read_slots(worker.id, worker.slots)]
+                living = alive(worker, side)
+            rows.append(
+                WorkerRow(
+                    worker.id, worker.queue, worker.name, worker.host, worker.pid, worker.boot_id,
+                    worker.kind, worker.slots, worker.state, worker.started_at, living, running,
+                )  # fmt: skip
+            )
+        return rows
+
+    def _worker_rows(self, con: sqlite3.Connection) -> list[_Worker]:
+        rows = con.execute(f"select {_ROW} from huey_worker order by id").fetchall()  # noqa: S608
+        return [_Worker(*row) for row in rows]
+
+
+def alive(worker: _Worker, side: SideFile) -> bool:
+    """By the lock byte. A row from before a reboot is dead; a row whose side file was replaced
+    under it is judged by its process number, the only trace that is left."""
+    if worker.boot_id != boot_id():
+        return False
+    if worker.side == side.inode:
+        return side.locked(worker.id)
+    try:
+        os.kill(worker.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _take(side: SideFile | None, number: int) -> bool:
+    return side is None or side.lock(number)
+
+
+def _recover(con: sqlite3.Connection, worker: _Worker, side: SideFile) -> list[Recovered]:
+    """Under the write lock and the worker's byte: nobody else can be doing the same."""
+    same = con.execute(
+        "select 1 from huey_worker where id = ? and pid = ? and started_at = ?",
+        (worker.id, worker.pid, worker.started_at),
+    ).fetchall()
+    if not same:
+        return []
+    # Slots of another boot, or of a side file that is gone, say nothing: count all as started.
+    readable = worker.boot_id == boot_id() and worker.side == side.inode
+    started = (
+        {pair[1:] for pair in side.read_slots(worker.id, worker.slots)} if readable else None
+    )
+    rows = con.execute(
+        """
+        select seq, claim, id, task, crashes, max_crashes, at_most_once, cancel_requested, attempt
+        from huey_job where worker = ? and state = 'running' order by seq
+        """,
+        (worker.id,),
+    ).fetchall()
+    recovered = [
+        _take_back(con, worker, row, started is None or (row[0], row[1]) in started) for row in rows
+    ]
+    con.execute("delete from huey_value where kind = 'lock' and owner = ?", (worker.id,))
+    con.execute("delete from huey_worker where id = ?", (worker.id,))
+    return recovered
+
+
+def _take_back(
+    con: sqlite3.Connection, worker: _Worker, row: tuple[int, ...], started: bool
+) -> Recovered:
+    seq, _, id_, task, crashes, max_crashes, at_most_once, cancelled, attempt = row
+    stopping = worker.state == "stopping"
+    crashed = started and not stopping
+    crashes += crashed
+    now = clock.now()
+    reason = "interrupted" if stopping else "crashed"
+    if started and (at_most_once or crashes >= max_crashes):
+        state, finished = State.DEAD, now
+    elif cancelled:
+        state, reason, finished = State.REVOKED, "revoked", now
+    else:
+        state, reason, finished = State.PENDING, None, None  # type: ignore[assignment]
+    if crashed or state is State.DEAD:
+        what = "was stopped" if stopping else "died"
+        text = f"worker {worker.name} (process {worker.pid}) {what} while it ran this job"
+        kind = "Interrupted" if stopping else "Crashed"
+        add_error(con, seq, error_entry(Failure(kind, text, ""), attempt, now, 0.0, worker.name))
+    con.execute(
+        """
+        update huey_job set state = ?, reason = ?, finished_at = ?, crashes = ?,
+            attempt = attempt - ?, worker = null, claimed_at = null, cancel_requested = 0
+        where seq = ?
+        """,
+        (state, reason, finished, crashes, not started, seq),
+    )
+    if finished is not None:
+        follow(con, [seq], delivered=False)
+    return Recovered(JobRef(seq, str(id_), str(task)), state, started, worker.name)

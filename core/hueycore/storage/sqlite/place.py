@@ -1,0 +1,70 @@
+"""Where a queue file may live: created private, never on a network file system."""
+
+from __future__ import annotations
+
+import os
+
+from hueycore.exceptions import StorageError, StorageMissing, StorageReadOnly
+
+#: File systems whose locks or shared memory do not work across machines.
+NETWORK = frozenset(
+    "nfs nfs4 cifs smb3 smbfs 9p afs ncpfs ceph glusterfs fuse.sshfs fuse.glusterfs lustre".split()
+)
+
+
+def make_file(path: str, mode: int) -> None:
+    """Create an empty file with exactly ``mode`` before SQLite opens it: -wal and -shm inherit it.
+
+    Raises ``StorageMissing`` (no such directory) or ``StorageReadOnly``.
+    """
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
+    except FileExistsError:
+        return
+    except (FileNotFoundError, NotADirectoryError):
+        raise StorageMissing(f"there is no directory {os.path.dirname(path)}") from None
+    except PermissionError:
+        raise StorageReadOnly(f"{os.path.dirname(path)} cannot be written") from None
+    except OSError as error:
+        raise StorageError(f"cannot create {path}: {error.strerror}") from error
+    os.fchmod(descriptor, mode)
+    os.close(descriptor)
+    _sync_directory(os.path.dirname(path))
+
+
+def _sync_directory(directory: str) -> None:
+    """The name of a new file is on disk only when its directory is."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass  # some file systems refuse to sync a directory; they order its writes themselves
+    finally:
+        os.close(descriptor)
+
+
+def refuse_network(path: str, mountinfo: str = "/proc/self/mountinfo") -> None:
+    """Raise ``StorageError`` when ``path`` is on a network file system: SQLite's locks and its
+    shared memory do not hold there, and the file would be damaged."""
+    kind = file_system(path, mountinfo)
+    if kind in NETWORK:
+        raise StorageError(
+            f"{path} is on {kind}, a network file system, where SQLite's locks are not safe; "
+            "use a local disk (force_network=True if you know better)"
+        )
+
+
+def file_system(path: str, mountinfo: str = "/proc/self/mountinfo") -> str:
+    """The type of the file system of ``path``, '' where the system does not tell."""
+    try:
+        with open(mountinfo, encoding="utf-8", errors="surrogateescape") as lines:
+            mounts = [line.split() for line in lines]
+    except OSError:
+        return ""
+    best, kind = "", ""
+    for fields in mounts:
+        point = fields[4].replace("\\040", " ")
+        inside = path == point or path.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, kind = point, fields[fields.index("-") + 1]
+    return kind

@@ -1,0 +1,73 @@
+"""The schema's version: check it, create it, bring it up to date."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+
+from hueycore.exceptions import ConfigurationError, StorageCorrupt, StorageTooNew
+
+VERSION = 1
+#: STRICT tables.
+MINIMUM_SQLITE = (3, 37, 0)
+
+#: {version: statements that lead from version - 1 to it}; only additions.
+MIGRATIONS: dict[int, tuple[str, ...]] = {}
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """The schema version of the file, 0 when it holds no queue yet."""
+    if not connection.execute("select 1 from sqlite_master where name = 'huey_meta'").fetchall():
+        return 0
+    row = connection.execute("select value from huey_meta where name = 'schema'").fetchone()
+    if row is None:
+        raise StorageCorrupt("huey_meta has no schema version: the file is damaged")
+    return int(row[0])
+
+
+def is_current(connection: sqlite3.Connection) -> bool:
+    """Raises ``StorageTooNew`` for a file of a newer release."""
+    found = version(connection)
+    if found > VERSION:
+        raise StorageTooNew(
+            f"the file has schema {found}, this release knows {VERSION}: upgrade hueyctl here"
+        )
+    return found == VERSION
+
+
+def check(connection: sqlite3.Connection) -> None:
+    """For readers, who never migrate. An older schema is additive, hence readable; a file with no
+    queue in it raises ``StorageCorrupt``."""
+    if not is_current(connection) and version(connection) == 0:
+        raise StorageCorrupt("the file is a database, but holds no queue")
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Create the schema, or bring an older one up to date, in the caller's transaction."""
+    if sqlite3.sqlite_version_info < MINIMUM_SQLITE:
+        raise ConfigurationError(
+            f"SQLite 3.37 or newer is needed; this Python has {sqlite3.sqlite_version}"
+        )
+    found = version(connection)
+    if found == 0:
+        for statement in statements():
+            connection.execute(statement)
+        return
+    for step in range(found + 1, VERSION + 1):
+        for statement in MIGRATIONS[step]:
+            connection.execute(statement)
+    connection.execute("update huey_meta set value = ? where name = 'schema'", (str(VERSION),))
+
+
+def statements() -> list[str]:
+    """schema.sql, statement by statement: executescript would commit the transaction first."""
+    beside = os.path.dirname(os.path.dirname(__file__))
+    with open(os.path.join(beside, "schema.sql"), encoding="utf-8") as file:
+        text = file.read()
+    found, pending = [], ""
+    for line in text.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            found.append(pending.strip())
+            pending = ""
+    return found

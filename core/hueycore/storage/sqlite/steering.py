@@ -1,0 +1,213 @@
+"""The operator's verbs: revoke, requeue, reschedule, standing revocations, purge. All are synced."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from hueycore import clock
+from hueycore.storage.base import FINAL, WAITING, Changed, JobRef, Revocation, Selector, State
+from hueycore.storage.sqlite.endings import end_waiting
+from hueycore.storage.sqlite.enqueue import delete_jobs
+from hueycore.storage.sqlite.looking import conditions
+from hueycore.storage.sqlite.room import Room, listed
+
+#: A finished job whose result a waiting job has yet to read.
+_NEEDED = """exists (select 1 from huey_job child
+    where child.seq = huey_job.next and child.finished_at is null)"""
+
+
+class Steering(Room):
+    def revoke(self, selector: Selector, reason: str | None = None) -> Changed:
+        """Waiting jobs end revoked, running ones are asked to stop."""
+
+        def body(con: sqlite3.Connection) -> Changed:
+            found = _select(con, selector)
+            waiting = [job for job, state in found if state in WAITING]
+            running = [job for job, state in found if state is State.RUNNING]
+            end_waiting(
+                con, [j.seq for j in waiting], State.REVOKED, reason or "revoked", clock.now()
+            )
+            con.execute(
+                """
+                update huey_job set cancel_requested = 1
+                where seq in (select value from json_each(?)) and state = 'running'
+                """,
+                (listed(job.seq for job in running),),
+            )
+            failed = [(job, f"already {state}") for job, state in found if state in FINAL]
+            return Changed(len(found), waiting + running, failed)
+
+        return self.db.transact(body)
+
+    def requeue(
+        self, selector: Selector, *, run_at: float | None = None, retries: int | None = None
+    ) -> Changed:
+        """Final jobs (revoked, expired, dead, done) wait again; their history is kept.
+
+        They run at ``run_at``, else at the time they were due when that is yet to come, else now.
+        """
+
+        def body(con: sqlite3.Connection) -> Changed:
+            found = _select(con, selector)
+            final = [job for job, state in found if state in FINAL]
+            which = listed(job.seq for job in final)
+            con.execute(
+                "delete from huey_result where seq in (select value from json_each(?))", (which,)
+            )
+            now = clock.now()
+            con.execute(
+                """
+                update huey_job set
+                    state = case when waits > 0 then 'blocked'
+                        when coalesce(:run_at, run_at) > :now then 'scheduled' else 'pending' end,
+                    run_at = max(coalesce(:run_at, run_at), :now),
+                    retries = coalesce(:retries, retries), reason = null, finished_at = null,
+                    taken = null, crashes = 0, expires_at = case
+                        when expires_at <= :now then null else expires_at end
+                where seq in (select value from json_each(:which))
+                """,
+                {"run_at": run_at, "now": now, "retries": retries, "which": which},
+            )
+            failed = [(job, f"still {state}") for job, state in found if state not in FINAL]
+            return Changed(len(found), final, failed)
+
+        changed = self.db.transact(body)
+        self.ring()
+        return changed
+
+    def reschedule(
+        self, selector: Selector, *, run_at: float | None = None, priority: float | None = None
+    ) -> Changed:
+        """Waiting jobs get another time or priority; ids are kept."""
+
+        def body(con: sqlite3.Connection) -> Changed:
+            found = _select(con, selector)
+            movable = [job for job, state in found if state in WAITING]
+            con.execute(
+                """
+                update huey_job set
+                    priority = coalesce(:priority, priority), run_at = coalesce(:run_at, run_at),
+                    state = case when state = 'blocked' then state
+                        when coalesce(:run_at, run_at) > :now then 'scheduled' else 'pending' end
+                where seq in (select value from json_each(:which))
+                """,
+                {
+                    "priority": priority,
+                    "run_at": run_at,
+                    "now": clock.now(),
+                    "which": listed(job.seq for job in movable),
+                },
+            )
+            failed = [(job, f"is {state}") for job, state in found if state not in WAITING]
+            return Changed(len(found), movable, failed)
+
+        changed = self.db.transact(body)
+        self.ring()
+        return changed
+
+    def purge(self, selector: Selector, limit: int = 1000) -> int:
+        """Delete up to ``limit`` final jobs that no waiting job needs; counted in the queue row."""
+
+        def body(con: sqlite3.Connection) -> int:
+            where, values = conditions(selector)
+            rows = con.execute(
+                f"""
+                select seq, queue from huey_job
+                where {where} and finished_at is not null and not {_NEEDED} limit ?
+                """,  # noqa: S608
+                (*values, limit),
+            ).fetchall()
+            return purge_rows(con, rows)
+
+        return self.db.transact(body)
+
+    def flush(self) -> None:
+        """Delete everything of this queue (Huey's ``flush``); running jobs end as lost claims."""
+
+        def body(con: sqlite3.Connection) -> None:
+            while True:
+                rows = con.execute(
+                    "select seq from huey_job where queue = ? limit 10000", (self.queue,)
+                ).fetchall()
+                if not rows:
+                    break
+                delete_jobs(con, [row[0] for row in rows])
+            for table in ("value", "flag", "periodic", "metric", "event", "limit"):
+                con.execute(f"delete from huey_{table} where queue = ?", (self.queue,))  # noqa: S608
+
+        self.db.transact(body)
+
+    def set_revocation(
+        self,
+        kind: str,
+        name: str,
+        *,
+        until: float | None = None,
+        once: bool = False,
+        reason: str | None = None,
+    ) -> None:
+        """Revoke a task, or an id that no job has yet, from now on (``until`` POSIX seconds,
+        or for the next run only)."""
+        self.db.transact(
+            lambda con: con.execute(
+                """
+                insert or replace into huey_flag (queue, kind, name, until, once, since, reason)
+                values (?, ?, ?, ?, ?, ?, ?)
+                """,
+                (self.queue, kind, name, until, once, clock.now(), reason),
+            )
+        )
+
+    def clear_revocation(self, kind: str, name: str) -> bool:
+        """Take a standing revocation back; False when there was none in force."""
+
+        def body(con: sqlite3.Connection) -> bool:
+            rows = con.execute(
+                "delete from huey_flag where queue = ? and kind = ? and name = ? returning until",
+                (self.queue, kind, name),
+            ).fetchall()
+            return bool(rows) and (rows[0][0] is None or rows[0][0] > clock.now())
+
+        return self.db.transact(body)
+
+    def revocation(self, kind: str, name: str) -> Revocation | None:
+        """The standing revocation of a task or an id, None when none is in force."""
+
+        def body(con: sqlite3.Connection) -> Revocation | None:
+            row = con.execute(
+                """
+                select queue, kind, name, until, once, since, reason from huey_flag
+                where queue = ? and kind = ? and name = ? and (until is null or until > ?)
+                """,
+                (self.queue, kind, name, clock.now()),
+            ).fetchone()
+            return None if row is None else Revocation(*row[:4], bool(row[4]), *row[5:])
+
+        return self.db.read(body)
+
+    def note_progress(self, seq: int, claim: int, progress: str) -> None:
+        """What a running job says of itself; ignored once its claim is lost."""
+        self.db.transact(
+            lambda con: con.execute(
+                "update huey_job set progress = ? where seq = ? and claim = ? and state = 'running'",
+                (progress, seq, claim),
+            ),
+            durable=False,
+        )
+
+
+def _select(con: sqlite3.Connection, selector: Selector) -> list[tuple[JobRef, State]]:
+    where, values = conditions(selector)
+    rows = con.execute(
+        f"select seq, id, task, state from huey_job where {where} order by seq limit ?",  # noqa: S608
+        (*values, -1 if selector.limit is None else selector.limit),
+    ).fetchall()
+    return [(JobRef(*row[:3]), State(row[3])) for row in rows]
+
+
+def purge_rows(con: sqlite3.Connection, rows: list[tuple[int, str]]) -> int:
+    """Delete (seq, queue) rows and count them where the queue is described."""
+    for queue in {row[1] for row in rows}:
+        gone = delete_jobs(con, [seq for seq, owner in rows if owner == queue])
+        con.execute("update huey_queue set purged = purged + ? where queue = ?", (gone, queue))
+    return len(rows)

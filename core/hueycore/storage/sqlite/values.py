@@ -1,0 +1,165 @@
+"""Results, key/value data, counters."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from hueycore import clock
+from hueycore.storage.base import ResultRow, State
+from hueycore.storage.sqlite.room import Room
+
+_LIVE_VALUE = "(expires_at is null or expires_at > ?)"
+
+
+class Values(Room):
+    def result(self, id: str, *, preserve: bool) -> ResultRow | None:
+        """The state and result of a job, None when there is no such job. Unless ``preserve``, the
+        bytes are handed out once; what a waiting job still needs stays in the file."""
+        row = self.db.read(lambda con: _result_row(con, self.queue, id))
+        if row is None or preserve or row.taken is not False:
+            return row
+        return self.db.transact(lambda con: _take_result(con, self.queue, id), durable=False)
+
+    def result_count(self) -> int:
+        """Unread results and stored values."""
+
+        def body(con: sqlite3.Connection) -> int:
+            return int(
+                con.execute(
+                    """
+                    select (select count(*) from huey_job where queue = :queue and taken = 0)
+                        + (select count(*) from huey_value where queue = :queue and kind = 'value')
+                    """,
+                    {"queue": self.queue},
+                ).fetchone()[0]
+            )
+
+        return self.db.read(body)
+
+    def put(self, name: str, value: bytes) -> None:
+        """Store a value under a name, replacing what was there."""
+        now = clock.now()
+        self.db.transact(
+            lambda con: con.execute(
+                """
+                insert into huey_value (queue, kind, name, value, created_at)
+                values (?, 'value', ?, ?, ?)
+                on conflict do update set
+                    value = excluded.value, created_at = excluded.created_at, expires_at = null
+                """,
+                (self.queue, name, value, now),
+            )
+        )
+
+    def put_if_empty(self, name: str, value: bytes, ttl: float | None = None) -> bool:
+        """Store a value unless the name has one; it leaves after ``ttl`` seconds."""
+        now = clock.now()
+
+        def body(con: sqlite3.Connection) -> bool:
+            con.execute(
+                """
+                delete from huey_value
+                where queue = ? and kind = 'value' and name = ? and expires_at <= ?
+                """,
+                (self.queue, name, now),
+            )
+            changed = con.execute(
+                """
+                insert into huey_value (queue, kind, name, value, expires_at, created_at)
+                values (?, 'value', ?, ?, ?, ?) on conflict do nothing
+                """,
+                (self.queue, name, value, None if ttl is None else now + ttl, now),
+            ).rowcount
+            return changed == 1
+
+        return self.db.transact(body)
+
+    def get(self, name: str, *, peek: bool) -> bytes | None:
+        """The value of a name, None when there is none; unless ``peek`` it is removed."""
+
+        def look(con: sqlite3.Connection) -> bytes | None:
+            row = con.execute(
+                f"""
+                select value from huey_value
+                where queue = ? and kind = 'value' and name = ? and {_LIVE_VALUE}
+                """,  # noqa: S608
+                (self.queue, name, clock.now()),
+            ).fetchone()
+            return None if row is None else bytes(row[0])
+
+        def pop(con: sqlite3.Connection) -> bytes | None:
+            value = look(con)
+            con.execute(
+                "delete from huey_value where queue = ? and kind = 'value' and name = ?",
+                (self.queue, name),
+            )
+            return value
+
+        if peek or self.db.read(look) is None:
+            return self.db.read(look)
+        return self.db.transact(pop)
+
+    def delete(self, name: str) -> bool:
+        """Remove a value or a counter; False when there was none."""
+        return self.db.transact(
+            lambda con: (
+                con.execute(
+                    """
+                    delete from huey_value
+                    where queue = ? and kind in ('value', 'counter') and name = ?
+                    """,
+                    (self.queue, name),
+                ).rowcount
+                > 0
+            )
+        )
+
+    def incr(self, name: str, amount: int = 1) -> int:
+        """Add to a counter, which begins at 0; returns its new value."""
+
+        def body(con: sqlite3.Connection) -> int:
+            return int(
+                con.execute(
+                    """
+                    insert into huey_value (queue, kind, name, number, created_at)
+                    values (?, 'counter', ?, ?, ?)
+                    on conflict do update set number = number + excluded.number
+                    returning number
+                    """,
+                    (self.queue, name, amount, clock.now()),
+                ).fetchall()[0][0]
+            )
+
+        return self.db.transact(body)
+
+
+def _result_row(con: sqlite3.Connection, queue: str, id_: str) -> ResultRow | None:
+    row = con.execute(
+        """
+        select seq, state, reason, result, taken
+        from huey_job left join huey_result using (seq) where queue = ? and id = ?
+        """,
+        (queue, id_),
+    ).fetchone()
+    if row is None:
+        return None
+    seq, state, reason, result, taken = row
+    # A result that was read is kept only for the job that waits for it.
+    readable = None if taken != 0 else result
+    return ResultRow(seq, State(state), reason, readable, None if taken is None else bool(taken))
+
+
+def _take_result(con: sqlite3.Connection, queue: str, id_: str) -> ResultRow | None:
+    row = _result_row(con, queue, id_)
+    if row is None or row.taken is not False:
+        return row
+    con.execute("update huey_job set taken = 1 where seq = ?", (row.seq,))
+    con.execute(
+        """
+        delete from huey_result where seq = ? and not exists (
+            select 1 from huey_job job join huey_job child on child.seq = job.next
+            where job.seq = ? and child.finished_at is null)
+        """,
+        (row.seq, row.seq),
+    )
+    return row

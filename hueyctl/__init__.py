@@ -1,0 +1,8 @@
+"""The command line of a durable task queue in one SQLite file."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# A literal: importlib.metadata would cost more than half of `hueyctl --version`.
+__version__: Final = "0.1.0"

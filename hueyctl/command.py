@@ -1,0 +1,95 @@
+"""How a command is declared: with examples, argument help and its exit codes in its help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import update_wrapper
+from typing import Any
+
+import click
+
+from hueyctl.options import GlobalOption, global_options
+
+
+class Command(click.Command):
+    """A command whose ``examples`` are printed, documented and tested.
+
+    ``arguments`` holds (metavar, sentence) pairs; ``codes`` the exit codes besides 0 and 2.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        examples: Sequence[str] = (),
+        arguments: Sequence[tuple[str, str]] = (),
+        codes: Sequence[int] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = list(examples)
+        self.arguments = list(arguments)
+        self.codes = sorted({0, 2, *codes})
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if ctx.default_map:
+            from hueyctl.config import listed
+
+            listed(ctx)
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.arguments:
+            with formatter.section("Arguments"):
+                formatter.write_dl(self.arguments)
+        own, shared = [], []
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is None or isinstance(param, click.Argument):
+                continue
+            (shared if isinstance(param, GlobalOption) else own).append(record)
+        if own:
+            with formatter.section("Options"):
+                formatter.write_dl(own)
+        if shared:
+            with formatter.section("Global options"):
+                formatter.write_dl(shared)
+
+    def format_arguments(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """``format_options`` writes them: ``Argument(help=…)`` needs click 8.5."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_epilog(ctx, formatter)
+        if self.examples:
+            with formatter.section("Examples"):
+                for example in self.examples:
+                    formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
+        formatter.write(f"\nExit codes: {' '.join(str(code) for code in self.codes)}")
+        formatter.write('  (see "hueyctl help exit-codes")\n')
+
+
+def command(
+    name: str,
+    *,
+    examples: Sequence[str],
+    arguments: Sequence[tuple[str, str]] = (),
+    codes: Sequence[int] = (),
+) -> Callable[[Callable[..., Any]], Command]:
+    """Make a command of a function that takes the ``Session`` first."""
+
+    def decorate(function: Callable[..., Any]) -> Command:
+        @click.pass_context
+        def callback(ctx: click.Context, /, *args: Any, **kwargs: Any) -> Any:
+            from hueyctl.context import Session
+
+            return function(Session(ctx), *args, **kwargs)
+
+        update_wrapper(callback, function)
+        return click.command(
+            name,
+            cls=Command,
+            examples=examples,
+            arguments=arguments,
+            codes=codes,
+        )(global_options(callback))
+
+    return decorate

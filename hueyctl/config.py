@@ -1,0 +1,155 @@
+"""Config files: where they are, and how they become click's defaults.
+
+A project's ``[tool.hueyctl]`` (pyproject.toml) or ``hueyctl.toml`` beats the user's
+``$XDG_CONFIG_HOME/hueyctl/config.toml``. Keys are long option names; a table per command.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from hueyctl import errors, exits, options, streams
+
+_ROOTS = (".git", ".hg", ".svn", ".jj")
+
+
+def apply(ctx: click.Context, named: str | None) -> None:
+    """Make the config the defaults of this context: of the group, or of one command."""
+    if named is not None:
+        options.forget_config(ctx.meta)
+        if not os.path.isfile(named):
+            raise errors.CliError(f"config file {named}: no such file", exits.CONFIG)
+        layers = [(named, _table(named, required=True))]
+    else:
+        layers = [(path, _table(path)) for path in candidates()]
+    layers = [(path, table) for path, table in layers if table is not None]
+    root = ctx.find_root()
+    merged: dict[str, Any] = {}
+    for path, table in reversed(layers):
+        _merge(merged, _normal(table or {}))
+        _warn_unknown(path, _normal(table or {}), root)
+    if ctx.parent is None:
+        ctx.default_map = merged
+        listed(ctx)
+    else:
+        own = merged.get(ctx.info_name or "", {})
+        ctx.default_map = {**merged, **(own if isinstance(own, dict) else {})}
+
+
+def listed(ctx: click.Context) -> None:
+    """Let ``queue = "mail"`` mean a list of one: click would take it letter by letter."""
+    table = ctx.default_map
+    if table is None:
+        return
+    changed = dict(table)
+    for param in ctx.command.params:
+        if param.multiple and isinstance(changed.get(param.name or ""), (str, int, float)):
+            changed[param.name or ""] = [changed[param.name or ""]]
+    ctx.default_map = changed
+
+
+def candidates() -> list[str]:
+    """The files to read, strongest first: the project's, then the user's."""
+    found = []
+    folder = os.getcwd()
+    while True:
+        for name in ("hueyctl.toml", "pyproject.toml"):
+            path = os.path.join(folder, name)
+            if os.path.isfile(path) and (name == "hueyctl.toml" or _mentions_us(path)):
+                found.append(path)
+                break
+        parent = os.path.dirname(folder)
+        at_root = any(os.path.exists(os.path.join(folder, name)) for name in _ROOTS)
+        if found or at_root or parent == folder:
+            break
+        folder = parent
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    user = os.path.join(home, "hueyctl", "config.toml")
+    if os.path.isfile(user):
+        found.append(user)
+    return found
+
+
+def _mentions_us(path: str) -> bool:
+    # tomllib costs more than everything else here; most projects do not configure hueyctl.
+    try:
+        with open(path, "rb") as file:
+            return b"hueyctl" in file.read(1_000_000)
+    except OSError:
+        return False
+
+
+def _table(path: str, *, required: bool = False) -> dict[str, Any] | None:
+    import tomllib
+
+    try:
+        with open(path, "rb") as file:
+            document = tomllib.load(file)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise errors.CliError(f"config file {path}: {error}", exits.CONFIG) from error
+    except OSError as error:
+        raise errors.CliError(f"config file {path}: {error.strerror}", exits.CONFIG) from error
+    table = document
+    if os.path.basename(path) == "pyproject.toml" or "tool" in document:
+        table = document.get("tool", {}).get("hueyctl")
+        if table is None and not required:
+            return None
+    if not isinstance(table, dict):
+        raise errors.CliError(f"config file {path}: there is no [tool.hueyctl]", exits.CONFIG)
+    return table
+
+
+def _normal(table: dict[str, Any]) -> dict[str, Any]:
+    """Option names as click's parameter names; ``json`` has another name there."""
+    normal = {}
+    for key, value in table.items():
+        name = key.replace("-", "_")
+        name = {"json": "json_"}.get(name, name)
+        normal[key if isinstance(value, dict) else name] = (
+            _normal(value) if isinstance(value, dict) else value
+        )
+    return normal
+
+
+def _merge(into: dict[str, Any], table: dict[str, Any]) -> None:
+    for key, value in table.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def _warn_unknown(path: str, table: dict[str, Any], root: click.Context) -> None:
+    """Warn of keys that mean nothing. Only the table of the command that runs is known to be
+    checked cheaply, and it is checked when that command is read (``check_command``)."""
+    from hueyctl.cli import COMMANDS
+
+    known = [param.name for param in root.command.params if param.name] + list(COMMANDS)
+    for key in table:
+        if key not in known:
+            _warn(path, key, known)
+    root.meta.setdefault("hueyctl.config", []).append((path, table))
+
+
+def check_command(ctx: click.Context) -> None:
+    """Warn of unknown keys in the table of the command that runs."""
+    name = ctx.info_name or ""
+    for path, table in ctx.meta.get("hueyctl.config", ()):
+        own = table.get(name)
+        if isinstance(own, dict):
+            known = [param.name for param in ctx.command.params if param.name]
+            for key in own:
+                if key not in known:
+                    _warn(path, f"{name}.{key}", [f"{name}.{each}" for each in known])
+
+
+def _warn(path: str, key: str, known: list[str]) -> None:
+    from difflib import get_close_matches
+
+    near = get_close_matches(key, known, 1)
+    shown = near[0].rstrip("_").replace("_", "-") if near else ""
+    more = f"; did you mean {shown!r}?" if shown else ""
+    streams.say(f"hueyctl: {path}: unknown key {key.replace('_', '-')!r}{more}")

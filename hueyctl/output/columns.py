@@ -1,0 +1,102 @@
+"""Columns of a table: where a value comes from, and how each format writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hueyctl import errors, jobs, units
+
+if TYPE_CHECKING:
+    from hueycore.storage.base import Job
+
+
+class Column(NamedTuple):
+    """``kind``: text, int, number, bool, time (POSIX seconds), span (seconds)."""
+
+    key: str
+    header: str
+    kind: str
+    value: Callable[[Any], Any]
+
+
+class Style(NamedTuple):
+    """How cells are written: ``time_format`` of the settings, and the time that "now" is."""
+
+    time_format: str
+    now: float
+
+
+def cell(column: Column, row: Any, style: Style) -> str:
+    """The text of one cell; unknown is empty, and control characters are not yet replaced."""
+    value = column.value(row)
+    if value is None:
+        return ""
+    if column.kind == "time":
+        return time_text(value, style)
+    if column.kind == "span":
+        return units.brief(value) if style.time_format == "relative" else f"{value:.3f}"
+    if column.kind == "number":
+        return str(jobs.plain_number(value))
+    if column.kind == "bool":
+        return "yes" if value else "no"
+    return str(value)
+
+
+def time_text(moment: float, style: Style) -> str:
+    if style.time_format == "relative":
+        return units.relative(moment, style.now)
+    return units.rfc3339(moment) if style.time_format == "iso" else f"{moment:.3f}"
+
+
+def job_columns(now: float) -> dict[str, Column]:
+    """Every column that a job can be shown with, by key."""
+
+    def attempts(job: Job) -> str:
+        return f"{job.attempt}/{job.attempt + job.retries}" if job.retries else str(job.attempt)
+
+    def error(job: Job) -> str | None:
+        if not job.errors:
+            return None
+        return f"{job.errors[-1].get('type')}: {job.errors[-1].get('message')}"
+
+    headers = {
+        "priority": "PRI",
+        "enqueued_at": "ENQUEUED",
+        "started_at": "STARTED",
+        "finished_at": "FINISHED",
+        "expires_at": "EXPIRES",
+        "key_name": "KEY",
+    }
+    found = {
+        name: Column(
+            name,
+            headers.get(name, name.upper().replace("_", "-")),
+            kind,
+            lambda job, name=name: getattr(job, name),
+        )
+        for name, kind in jobs.COLUMNS.items()
+    }
+    extra = (
+        Column("args", "ARGS", "text", lambda job: job.preview),
+        Column("age", "AGE", "span", lambda job: max(0.0, now - job.enqueued_at)),
+        Column("in", "IN", "span", lambda job: max(0.0, job.run_at - now)),
+        Column("try", "TRY", "text", attempts),
+        Column("wait_s", "WAIT", "span", lambda job: jobs.wait_s(job, now)),
+        Column("run_s", "RUN", "span", lambda job: jobs.run_s(job, now)),
+        Column("error", "ERROR", "text", error),
+    )
+    return found | {column.key: column for column in extra}
+
+
+def choose(wanted: Sequence[str], known: dict[str, Column]) -> list[Column]:
+    """The columns that ``--columns`` names, by key or header."""
+    by_header = {column.header.lower().replace("-", "_"): column for column in known.values()}
+    chosen = []
+    for name in wanted:
+        key = name.lower().replace("-", "_")
+        column = known.get(key) or by_header.get(key)
+        if column is None:
+            raise errors.usage(f"unknown column {name!r}", f"columns are {', '.join(known)}")
+        chosen.append(column)
+    return chosen

@@ -1,0 +1,96 @@
+"""Standard streams that survive closed descriptors, broken pipes and other encodings."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import IO, Any
+
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+_CONTROLS.update({0x09: "\\t", 0x0A: "\\n", 0x0D: "\\r"})
+# Bidirectional overrides reorder what an operator reads; line separators break a row in two.
+_CONTROLS.update(
+    {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+)
+_CONTROLS.update({code: f"\\u{code:04x}" for code in (0x200E, 0x200F, 0x2028, 0x2029)})
+_KEEP_LINES = {code: text for code, text in _CONTROLS.items() if code != 0x0A}
+
+
+def visible(text: str) -> str:
+    """Text with every control character spelled out, so that no argument drives a terminal."""
+    return text.translate(_CONTROLS)
+
+
+def visible_lines(text: str) -> str:
+    """Like ``visible``, but newlines stay."""
+    return text.translate(_KEEP_LINES)
+
+
+def occupy_closed_descriptors() -> None:
+    """Open /dev/null on descriptors 0 to 2 where they are closed.
+
+    Otherwise the next file that is opened, maybe the queue itself, becomes "standard output".
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+def prepare() -> None:
+    """Give the process three usable streams that can print any text."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def discard_stdout() -> None:
+    """Send what is still buffered nowhere, so that the interpreter's last flush cannot fail."""
+    try:
+        sink = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(sink, sys.stdout.fileno())
+        os.close(sink)
+    except (OSError, ValueError):
+        return
+
+
+def say(text: str) -> None:
+    """One message on stderr; never fails."""
+    try:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return
+
+
+def is_tty(stream: IO[Any]) -> bool:
+    try:
+        return stream.isatty()
+    except (AttributeError, ValueError):
+        return False
+
+
+def is_utf8(stream: IO[Any]) -> bool:
+    encoding = getattr(stream, "encoding", None) or "ascii"
+    return str(encoding).lower().replace("-", "").replace("_", "") == "utf8"
+
+
+def wants_colour(choice: str, stream: IO[Any], environ: Mapping[str, str] = os.environ) -> bool:
+    """Decided here and nowhere else: click and rich each follow other rules of their own."""
+    if choice != "auto":
+        return choice == "always"
+    if environ.get("NO_COLOR"):
+        return False
+    for name in ("FORCE_COLOR", "CLICOLOR_FORCE"):
+        if environ.get(name, "0") not in ("", "0"):
+            return True
+    return environ.get("TERM") != "dumb" and is_tty(stream)
