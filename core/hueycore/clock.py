@@ -1,7 +1,7 @@
 """The one place that reads a clock, so that tests can move it.
 
-``now()`` is wall time (POSIX seconds): it is stored and compared with etas. ``monotonic()`` measures
-how long something took. Liveness uses neither.
+``now()`` is wall time (POSIX seconds): it is stored and compared with etas. ``monotonic()``
+measures how long something took. Liveness uses neither.
 """
 
 from __future__ import annotations

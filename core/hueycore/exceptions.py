@@ -24,8 +24,8 @@ Exception
 ├── RetryTask
 └── TaskException
 
-``CancelExecution``, ``RetryTask`` and ``TaskException`` stand outside ``HueyException``, as in Huey:
-a task that catches ``HueyException`` must not swallow what steers its own run.
+``CancelExecution``, ``RetryTask`` and ``TaskException`` stand outside ``HueyException``, as in
+Huey: a task that catches ``HueyException`` must not swallow what steers its own run.
 """
 
 from __future__ import annotations

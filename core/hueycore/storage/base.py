@@ -34,7 +34,7 @@ FINAL = (State.DONE, State.DEAD, State.REVOKED, State.EXPIRED)
 
 
 class Transition(NamedTuple):
-    """One row of the state machine. An empty ``before`` is birth, an empty ``after`` is the purge."""
+    """One row of the state machine. An empty ``before`` is birth, an empty ``after`` the purge."""
 
     verb: str
     before: tuple[State, ...]
@@ -144,12 +144,13 @@ class Want(NamedTuple):
 
     ``free`` idle workers bound the jobs of unknown or slow tasks; ``quick`` says how many jobs of a
     task known to be short may be taken into one group. ``suspects``: whether a job that crashed a
-    process before may be claimed (it is then claimed alone).
+    process before may be claimed (it is then claimed alone). ``only`` limits the claim to one seq.
     """
 
     free: int
     quick: dict[str, int] = {}  # noqa: RUF012  a NamedTuple default that nobody mutates
     suspects: bool = True
+    only: int | None = None
 
 
 class JobRef(NamedTuple):
@@ -171,7 +172,7 @@ class Exchange(NamedTuple):
 
 
 class Recovered(NamedTuple):
-    """A job taken back from a dead worker. ``state`` is where it went, ``started`` if it had run."""
+    """A job taken back from a dead worker: ``state`` is where it went, ``started`` if it ran."""
 
     job: JobRef
     state: State
@@ -395,9 +396,14 @@ class Storage(Protocol):
         ...
 
     def reschedule(
-        self, selector: Selector, *, run_at: float | None = None, priority: float | None = None
+        self,
+        selector: Selector,
+        *,
+        run_at: float | None = None,
+        priority: float | None = None,
+        expires_at: float | None = None,
     ) -> Changed:
-        """Waiting jobs get another time or priority; ids are kept."""
+        """Waiting jobs get another time, priority or expiry; ids are kept."""
         ...
 
     def set_revocation(
@@ -416,6 +422,18 @@ class Storage(Protocol):
         ...
 
     def note_progress(self, seq: int, claim: int, progress: str) -> None: ...
+    def pause(
+        self,
+        *,
+        task: str | None = None,
+        until: float | None = None,
+        by: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Nothing of this queue, or of one task, is claimed from now on."""
+        ...
+
+    def resume(self, *, task: str | None = None) -> bool: ...
     def purge(self, selector: Selector, limit: int = 1000) -> int:
         """Delete up to ``limit`` final jobs that no waiting job needs; counted in the queue row."""
         ...
@@ -428,6 +446,11 @@ class Storage(Protocol):
     def result(self, id: str, *, preserve: bool) -> ResultRow | None:
         """The state and result of a job, None when there is no such job. Unless ``preserve``, the
         bytes are handed out once."""
+        ...
+
+    def wait_for(self, id: str, timeout: float | None) -> bool:
+        """Sleep until the job is final; False when ``timeout`` seconds passed first. Raises
+        ``UnknownJob``."""
         ...
 
     def put(self, name: str, value: bytes) -> None: ...
@@ -456,6 +479,14 @@ class Storage(Protocol):
         """Purge by rule, a small batch per call: {rule: rows}. All zero when there is no more."""
         ...
 
+    def verify(self) -> None:
+        """Raise ``StorageMoved`` or ``StorageTooNew`` when this process must stop taking jobs."""
+        ...
+
+    def leave_checkpoints_to_janitor(self) -> None:
+        """Called by a consumer: from now on only ``checkpoint`` does such work."""
+        ...
+
     def checkpoint(self) -> None: ...
     def close(self) -> None: ...
 
@@ -477,7 +508,8 @@ class ResultRow(NamedTuple):
     taken: bool | None
 
 
-class Depth(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Depth:
     """How many jobs of a queue are in a state; ``oldest`` is the smallest ``run_at`` of pending."""
 
     queue: str

@@ -76,7 +76,7 @@ create index huey_job_running on huey_job (worker) where state = 'running';
 create index huey_job_key on huey_job (queue, key_name)
     where key_name is not null and state in ('pending', 'running');
 create index huey_job_finished on huey_job (queue, state, finished_at) where finished_at is not null;
-create index huey_job_unread on huey_job (queue, finished_at) where taken = 0;
+create index huey_job_ttl on huey_job (queue, finished_at) where taken = 0 and result_ttl is not null;
 create index huey_job_expiry on huey_job (queue, expires_at)
     where expires_at is not null and state in ('scheduled', 'pending', 'blocked');
 create index huey_job_next on huey_job (next) where next is not null;
@@ -92,6 +92,7 @@ create table huey_payload (
 
 create table huey_result (
     seq    integer primary key,
+    queue  text not null,
     result blob not null
 ) strict;
 

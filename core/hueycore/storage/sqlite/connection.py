@@ -1,7 +1,7 @@
 """The one owner of connections and transactions of a SQLite file.
 
 A process has one writing connection behind a lock and one reading connection behind another. Every
-write of the project goes through :meth:`Database.transact`; ``sqlite3.Error`` never leaves this file.
+write of the project goes through :meth:`Database.transact`; ``sqlite3.Error`` never leaves here.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from hueycore.exceptions import (
     StorageMoved,
     StorageReadOnly,
 )
+from hueycore.shield import shield_of_this_thread
 from hueycore.storage.sqlite import schema
 from hueycore.storage.sqlite.place import make_file, refuse_network
 
@@ -125,6 +126,13 @@ class Database:
         """
         if self.read_only:
             raise StorageReadOnly(f"{self.path} was opened for reading only")
+        shield = shield_of_this_thread()
+        if shield is None:
+            return self._transact(body, durable)
+        with shield:
+            return self._transact(body, durable)
+
+    def _transact(self, body: Body[T], durable: bool) -> T:
         with self._lock:
             connection = self._writer()
             try:
@@ -145,6 +153,13 @@ class Database:
     def read(self, body: Body[T]) -> T:
         """Run ``body`` on one consistent snapshot. It must fetch all it wants before it returns:
         an open read blocks every checkpoint."""
+        shield = shield_of_this_thread()
+        if shield is None:
+            return self._read_once(body)
+        with shield:
+            return self._read_once(body)
+
+    def _read_once(self, body: Body[T]) -> T:
         with self._read_lock:
             connection = self._reader()
             deadline = clock.monotonic() + DEADLINE

@@ -18,6 +18,7 @@ from hueycore.storage.sqlite.room import listed
 KEPT_ERRORS = 25
 
 _WON = "where seq = ? and claim = ? and state = 'running'"
+_STORE_RESULT = "insert or replace into huey_result (seq, queue, result) values (?, ?, ?)"
 _LEAVE = "worker = null, claimed_at = null, cancel_requested = 0"
 
 
@@ -25,9 +26,9 @@ def apply_endings(con: sqlite3.Connection, queue: str, endings: Sequence[Ended])
     """Write endings in the caller's transaction, with all that follows; returns the lost ones."""
     tally = Tally(queue)
     done = [ended for ended in endings if type(ended.ending) is Done]
-    lost = _end_done(con, done) if done else []
+    lost = _end_done(con, queue, done) if done else []
     for ended in endings:
-        if type(ended.ending) is not Done and not _end_other(con, ended, tally):
+        if type(ended.ending) is not Done and not _end_other(con, queue, ended, tally):
             lost.append(ended)
     gone = {ended.claim[:2] for ended in lost}
     for ended in done:
@@ -46,7 +47,8 @@ def end_waiting(
     changed = con.execute(
         """
         update huey_job set state = ?, reason = ?, finished_at = ?
-        where seq in (select value from json_each(?)) and state in ('scheduled', 'pending', 'blocked')
+        where seq in (select value from json_each(?))
+            and state in ('scheduled', 'pending', 'blocked')
         """,
         (state, reason, now, listed(seqs)),
     ).rowcount
@@ -82,9 +84,9 @@ def add_error(con: sqlite3.Connection, seq: int, entry: str) -> None:
     )
 
 
-def _end_done(con: sqlite3.Connection, endings: list[Ended]) -> list[Ended]:
-    rows = []
-    results = []
+def _end_done(con: sqlite3.Connection, queue: str, endings: list[Ended]) -> list[Ended]:
+    rows: list[tuple[float, float, int | None, int, int]] = []
+    results: list[tuple[int, str, bytes]] = []
     for ended in endings:
         seq, claim = ended.claim[:2]
         started = ended.started_at or clock.now()
@@ -93,7 +95,7 @@ def _end_done(con: sqlite3.Connection, endings: list[Ended]) -> list[Ended]:
             rows.append((started, started + ended.run_s, None, seq, claim))
         else:
             rows.append((started, started + ended.run_s, 0, seq, claim))
-            results.append((seq, result))
+            results.append((seq, queue, result))
     changed = con.executemany(
         f"""
         update huey_job set state = 'done', reason = null, started_at = ?, finished_at = ?,
@@ -106,7 +108,7 @@ def _end_done(con: sqlite3.Connection, endings: list[Ended]) -> list[Ended]:
         lost = [e for e, row in zip(endings, rows, strict=True) if not _is_done(con, row)]
         gone = {ended.claim.seq for ended in lost}
         results = [row for row in results if row[0] not in gone]
-    con.executemany("insert or replace into huey_result (seq, result) values (?, ?)", results)
+    con.executemany(_STORE_RESULT, results)
     return lost
 
 
@@ -122,7 +124,7 @@ def _is_done(con: sqlite3.Connection, row: tuple[float, float, int | None, int, 
     )
 
 
-def _end_other(con: sqlite3.Connection, ended: Ended, tally: Tally) -> bool:
+def _end_other(con: sqlite3.Connection, queue: str, ended: Ended, tally: Tally) -> bool:
     claim, ending = ended.claim, ended.ending
     row = con.execute(
         f"""
@@ -141,7 +143,7 @@ def _end_other(con: sqlite3.Connection, ended: Ended, tally: Tally) -> bool:
     if cancelled and isinstance(ending, Retry | Snoozed | Released | Blocked):
         ending = Revoked()
     if isinstance(ending, Dead | Revoked | Expired):
-        _finish(con, ended, ending, now)
+        _finish(con, queue, ended, ending, now)
     else:
         _put_back(con, ended, ending, now)
     tally.other(ended, ending)
@@ -149,7 +151,7 @@ def _end_other(con: sqlite3.Connection, ended: Ended, tally: Tally) -> bool:
 
 
 def _finish(
-    con: sqlite3.Connection, ended: Ended, ending: Dead | Revoked | Expired, now: float
+    con: sqlite3.Connection, queue: str, ended: Ended, ending: Dead | Revoked | Expired, now: float
 ) -> None:
     claim = ended.claim
     state = {Dead: State.DEAD, Revoked: State.REVOKED, Expired: State.EXPIRED}[type(ending)]
@@ -166,10 +168,7 @@ def _finish(
         ),
     )  # fmt: skip
     if ending.result is not None:
-        con.execute(
-            "insert or replace into huey_result (seq, result) values (?, ?)",
-            (claim.seq, ending.result),
-        )
+        con.execute(_STORE_RESULT, (claim.seq, queue, ending.result))
     if claim.next is not None:
         follow(con, [claim.seq], delivered=False)
 

@@ -112,7 +112,9 @@ def _insert_fresh(
             state, run_at = State.PENDING, now
         else:
             state = State.SCHEDULED
-        rows.append((seq, job.id, queue, job.task, state, job.priority, run_at, now, *job[6:], job[3]))
+        rows.append(
+            (seq, job.id, queue, job.task, state, job.priority, run_at, now, *job[6:], job[3])
+        )
         payloads.append((seq, job.payload))
         answer.append(Enqueued(seq, job.id, state))
     inserted = con.executemany(

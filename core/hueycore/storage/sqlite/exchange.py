@@ -41,7 +41,9 @@ class Exchanging(Room):
 
         answer, needs_sync = self.db.transact(body, durable=False)
         if needs_sync and not answer.claims:
-            synced = self.db.transact(lambda con: self._claim_synced(con, worker, want), durable=True)
+            synced = self.db.transact(
+                lambda con: self._claim_synced(con, worker, want), durable=True
+            )
             answer = Exchange(
                 synced.claims, answer.lost, answer.revoked + synced.revoked,
                 answer.expired + synced.expired,
@@ -117,10 +119,10 @@ class _Pick:
             f"""
             select {_COLUMNS} from huey_job job left join huey_payload payload using (seq)
             where job.queue = ? and job.state = 'pending' and (? or job.crashes = 0)
-                and job.task not in (select value from json_each(?))
+                and job.task not in (select value from json_each(?)) and (? is null or job.seq = ?)
             order by job.priority desc, job.run_at, job.seq
             """,  # noqa: S608  the columns are a constant of this file
-            (self.queue, self.want.suspects, listed(paused)),
+            (self.queue, self.want.suspects, listed(paused), self.want.only, self.want.only),
         )
         # Row by row: what is not admitted is not read, however large its payload is.
         for row in cursor:

@@ -6,7 +6,9 @@ import os
 import sqlite3
 
 from hueycore import clock
+from hueycore.exceptions import StorageMoved
 from hueycore.storage.base import Keeping
+from hueycore.storage.sqlite import schema
 from hueycore.storage.sqlite.connection import WAL_LIMIT
 from hueycore.storage.sqlite.room import Room
 from hueycore.storage.sqlite.steering import _NEEDED, purge_rows
@@ -64,6 +66,20 @@ class Housekeeping(Room):
 
         return self.db.transact(body, durable=False)
 
+    def verify(self) -> None:
+        """Raise ``StorageMoved`` or ``StorageTooNew`` when this process must stop taking jobs."""
+        self.db.read(schema.is_current)
+        side = self.side()
+        if side is not None and side.moved():
+            raise StorageMoved(
+                f"{side.path} was removed or replaced: it tells who lives, so this consumer must "
+                "start again"
+            )
+
+    def leave_checkpoints_to_janitor(self) -> None:
+        """Called by a consumer: from now on only ``checkpoint`` does such work."""
+        self.db.autocheckpoint(0)
+
     def checkpoint(self) -> None:
         """Move the write-ahead log into the file; wait for readers only when it has grown large."""
         try:
@@ -71,10 +87,6 @@ class Housekeeping(Room):
         except OSError:
             return
         self.db.checkpoint(truncate=size > WAL_LIMIT)
-
-    def optimize(self) -> None:
-        """Let SQLite refresh its statistics where it thinks they are stale."""
-        self.db.transact(lambda con: con.execute("analyze sqlite_master"), durable=False)
 
 
 def _purge(con: sqlite3.Connection, query: str, values: dict[str, object]) -> int:

@@ -145,9 +145,19 @@ class Liveness(Room):
                 living = alive(worker, side)
             rows.append(
                 WorkerRow(
-                    worker.id, worker.queue, worker.name, worker.host, worker.pid, worker.boot_id,
-                    worker.kind, worker.slots, worker.state, worker.started_at, living, running,
-                )  # fmt: skip
+                    worker.id,
+                    worker.queue,
+                    worker.name,
+                    worker.host,
+                    worker.pid,
+                    worker.boot_id,
+                    worker.kind,
+                    worker.slots,
+                    worker.state,
+                    worker.started_at,
+                    living,
+                    running,
+                )
             )
         return rows
 
@@ -186,9 +196,7 @@ def _recover(con: sqlite3.Connection, worker: _Worker, side: SideFile) -> list[R
         return []
     # Slots of another boot, or of a side file that is gone, say nothing: count all as started.
     readable = worker.boot_id == boot_id() and worker.side == side.inode
-    started = (
-        {pair[1:] for pair in side.read_slots(worker.id, worker.slots)} if readable else None
-    )
+    started = {pair[1:] for pair in side.read_slots(worker.id, worker.slots)} if readable else None
     rows = con.execute(
         """
         select seq, claim, id, task, crashes, max_crashes, at_most_once, cancel_requested, attempt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from hueycore.exceptions import ConfigurationError
@@ -14,7 +15,9 @@ COLUMNS = tuple(Job.__slots__)
 _LIST = ", ".join(f'"{name}"' for name in COLUMNS)
 _OPERATORS = {"=": "is", "!=": "is not", "<": "<", ">": ">", "<=": "<=", ">=": ">="}
 #: When a row came into its state.
-_SINCE = "coalesce(finished_at, claimed_at, case when state = 'scheduled' then enqueued_at end, run_at)"
+_SINCE = (
+    "coalesce(finished_at, claimed_at, case when state = 'scheduled' then enqueued_at end, run_at)"
+)
 
 
 class Looking(Room):
@@ -108,7 +111,7 @@ class Looking(Room):
 
         return self.db.read(body)
 
-    def cancel_requested(self, seqs: list[int]) -> list[int]:
+    def cancel_requested(self, seqs: Sequence[int]) -> list[int]:
         """Which of these running jobs were asked to stop."""
 
         def body(con: sqlite3.Connection) -> list[int]:
@@ -129,7 +132,7 @@ def _counter(state: State) -> str:
         extra, oldest = " and finished_at is not null", "null"
     else:
         extra, oldest = "", "min(run_at)" if state is State.PENDING else "null"
-    text = f"from huey_job where queue = ? and state = '{state}'{extra}"  # noqa: S608
+    text = f"from huey_job where queue = ? and state = '{state}'{extra}"
     return f"select count(*), {oldest} {text}"
 
 

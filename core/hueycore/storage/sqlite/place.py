@@ -8,7 +8,10 @@ from hueycore.exceptions import StorageError, StorageMissing, StorageReadOnly
 
 #: File systems whose locks or shared memory do not work across machines.
 NETWORK = frozenset(
-    "nfs nfs4 cifs smb3 smbfs 9p afs ncpfs ceph glusterfs fuse.sshfs fuse.glusterfs lustre".split()
+    (
+        *("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ncpfs", "ceph", "lustre"),
+        *("glusterfs", "fuse.glusterfs", "fuse.sshfs"),
+    )
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from typing import Any
 
 from hueycore import clock
 from hueycore.storage.base import JobRef, NewJob, Periodic, State
@@ -11,8 +12,8 @@ from hueycore.storage.sqlite.endings import end_waiting
 from hueycore.storage.sqlite.enqueue import insert_jobs
 from hueycore.storage.sqlite.room import Room, listed
 
-_PERIODIC = """name, task, schedule, tz, next_run, last_run, last_id, catch_up, grace, paused_at,
-    payload, declared, queue"""
+_FIELDS = tuple(Periodic.__slots__)
+_PERIODIC = ", ".join(_FIELDS)
 
 
 class Scheduling(Room):
@@ -31,7 +32,10 @@ class Scheduling(Room):
                 (self.queue, clock.now(), limit),
             ).fetchall()
             con.execute(
-                "update huey_job set state = 'pending' where seq in (select value from json_each(?))",
+                """
+                update huey_job set state = 'pending'
+                where seq in (select value from json_each(?))
+                """,
                 (listed(row[0] for row in rows),),
             )
             return [JobRef(*row) for row in rows]
@@ -58,7 +62,9 @@ class Scheduling(Room):
             end_waiting(con, [row[0] for row in rows], State.EXPIRED, None, now)
             return [(JobRef(*row[:3]), State(row[3])) for row in rows]
 
-        if not self.db.read(lambda con: con.execute(query, (self.queue, clock.now(), 1)).fetchall()):
+        if not self.db.read(
+            lambda con: con.execute(query, (self.queue, clock.now(), 1)).fetchall()
+        ):
             return []
         return self.db.transact(body, durable=False)
 
@@ -117,7 +123,7 @@ class Scheduling(Room):
                 f"select {_PERIODIC} from huey_periodic where queue = ? order by name",  # noqa: S608
                 (self.queue,),
             ).fetchall()
-            return [Periodic(*row[:11], bool(row[11]), row[12]) for row in rows]
+            return [to_periodic(row) for row in rows]
 
         return self.db.read(body)
 
@@ -131,6 +137,13 @@ class Scheduling(Room):
                 > 0
             )
         )
+
+
+def to_periodic(row: tuple[Any, ...]) -> Periodic:
+    """A row in the order of _PERIODIC."""
+    values = dict(zip(_FIELDS, row, strict=True))
+    values["declared"] = bool(values["declared"])
+    return Periodic(**values)
 
 
 def _store(con: sqlite3.Connection, queue: str, one: Periodic) -> None:

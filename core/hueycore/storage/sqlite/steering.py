@@ -1,4 +1,4 @@
-"""The operator's verbs: revoke, requeue, reschedule, standing revocations, purge. All are synced."""
+"""The operator's verbs: revoke, requeue, reschedule, pause, purge. All are synced."""
 
 from __future__ import annotations
 
@@ -76,9 +76,14 @@ class Steering(Room):
         return changed
 
     def reschedule(
-        self, selector: Selector, *, run_at: float | None = None, priority: float | None = None
+        self,
+        selector: Selector,
+        *,
+        run_at: float | None = None,
+        priority: float | None = None,
+        expires_at: float | None = None,
     ) -> Changed:
-        """Waiting jobs get another time or priority; ids are kept."""
+        """Waiting jobs get another time, priority or expiry; ids are kept."""
 
         def body(con: sqlite3.Connection) -> Changed:
             found = _select(con, selector)
@@ -87,6 +92,7 @@ class Steering(Room):
                 """
                 update huey_job set
                     priority = coalesce(:priority, priority), run_at = coalesce(:run_at, run_at),
+                    expires_at = coalesce(:expires_at, expires_at),
                     state = case when state = 'blocked' then state
                         when coalesce(:run_at, run_at) > :now then 'scheduled' else 'pending' end
                 where seq in (select value from json_each(:which))
@@ -94,6 +100,7 @@ class Steering(Room):
                 {
                     "priority": priority,
                     "run_at": run_at,
+                    "expires_at": expires_at,
                     "now": clock.now(),
                     "which": listed(job.seq for job in movable),
                 },
@@ -181,15 +188,70 @@ class Steering(Room):
                 """,
                 (self.queue, kind, name, clock.now()),
             ).fetchone()
-            return None if row is None else Revocation(*row[:4], bool(row[4]), *row[5:])
+            return (
+                None
+                if row is None
+                else Revocation(row[0], row[1], row[2], row[3], bool(row[4]), row[5], row[6])
+            )
 
         return self.db.read(body)
+
+    def pause(
+        self,
+        *,
+        task: str | None = None,
+        until: float | None = None,
+        by: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Nothing of this queue, or of one task, is claimed from now on (until POSIX seconds);
+        what runs goes on."""
+        if task is not None:
+            self.set_revocation("paused-task", task, until=until, reason=reason)
+            return
+        now = clock.now()
+        self.db.transact(
+            lambda con: con.execute(
+                """
+                insert into huey_queue (queue, paused_at, paused_until, paused_by, pause_reason,
+                    created_at)
+                values (:queue, :now, :until, :by, :reason, :now)
+                on conflict do update set paused_at = :now, paused_until = :until,
+                    paused_by = :by, pause_reason = :reason
+                """,
+                {"queue": self.queue, "now": now, "until": until, "by": by, "reason": reason},
+            )
+        )
+
+    def resume(self, *, task: str | None = None) -> bool:
+        """Undo ``pause``; False when nothing was paused."""
+        if task is not None:
+            resumed = self.clear_revocation("paused-task", task)
+        else:
+            resumed = self.db.transact(
+                lambda con: (
+                    con.execute(
+                        """
+                    update huey_queue set paused_at = null, paused_until = null, paused_by = null,
+                        pause_reason = null
+                    where queue = ? and paused_at is not null
+                    """,
+                        (self.queue,),
+                    ).rowcount
+                    > 0
+                )
+            )
+        self.ring()
+        return resumed
 
     def note_progress(self, seq: int, claim: int, progress: str) -> None:
         """What a running job says of itself; ignored once its claim is lost."""
         self.db.transact(
             lambda con: con.execute(
-                "update huey_job set progress = ? where seq = ? and claim = ? and state = 'running'",
+                """
+                update huey_job set progress = ?
+                where seq = ? and claim = ? and state = 'running'
+                """,
                 (progress, seq, claim),
             ),
             durable=False,

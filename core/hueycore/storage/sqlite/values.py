@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 
 from hueycore import clock
-from hueycore.storage.base import ResultRow, State
+from hueycore.exceptions import UnknownJob
+from hueycore.storage.base import FINAL, ResultRow, State
 from hueycore.storage.sqlite.room import Room
 
 _LIVE_VALUE = "(expires_at is null or expires_at > ?)"
@@ -20,6 +21,27 @@ class Values(Room):
             return row
         return self.db.transact(lambda con: _take_result(con, self.queue, id), durable=False)
 
+    def wait_for(self, id: str, timeout: float | None) -> bool:
+        """Sleep until the job is final; False when ``timeout`` seconds passed first. Looks only
+        when somebody has committed, every 2 ms at first, stretching to 20.
+
+        Raises ``UnknownJob``."""
+        deadline = None if timeout is None else clock.monotonic() + timeout
+        pause = 0.002
+        while True:
+            version = self.db.version()
+            row = self.result(id, preserve=True)
+            if row is None:
+                raise UnknownJob(f"there is no job {id} in queue {self.queue}")
+            if row.state in FINAL:
+                return True
+            while version == self.db.version():
+                left = pause if deadline is None else min(pause, deadline - clock.monotonic())
+                if left <= 0:
+                    return False
+                clock.sleep(left)
+                pause = min(pause * 1.2, 0.02)
+
     def result_count(self) -> int:
         """Unread results and stored values."""
 
@@ -27,7 +49,7 @@ class Values(Room):
             return int(
                 con.execute(
                     """
-                    select (select count(*) from huey_job where queue = :queue and taken = 0)
+                    select (select count(*) from huey_result where queue = :queue)
                         + (select count(*) from huey_value where queue = :queue and kind = 'value')
                     """,
                     {"queue": self.queue},

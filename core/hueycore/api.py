@@ -1,0 +1,430 @@
+"""The queue as an application sees it: declare tasks, enqueue jobs, read results, steer.
+
+``Huey`` is the composition root; it joins the registry, a serializer, signals and a storage. Names
+and behaviour are those of Huey 3.5 unless a docstring says otherwise.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import traceback
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from hueycore import signals as S
+from hueycore.crontab import Schedule, as_schedule
+from hueycore.exceptions import PayloadTooLarge, SerializationError, TaskException
+from hueycore.hooks import Hooks
+from hueycore.registry import Registry
+from hueycore.result import Result, ResultGroup
+from hueycore.serializer import Serializer, describe
+from hueycore.steering import Steering
+from hueycore.stepping import Stepping
+from hueycore.storage.base import Claim, Enqueued, Keeping, NewJob, ResultRow, Storage
+from hueycore.storage.sqlite import SqliteStorage
+from hueycore.task import P, PeriodicTask, R, Seconds, Task, TaskOptions, TaskWrapper, When, seconds
+
+if TYPE_CHECKING:
+    from hueycore.consumer import Consumer
+
+__all__ = ["Huey", "MemoryHuey", "SqliteHuey"]
+
+T = TypeVar("T")
+logger = logging.getLogger("hueycore")
+
+#: Jobs per transaction of ``enqueue_many``.
+CHUNK = 5000
+
+
+class Huey(Steering, Stepping, Hooks):
+    """A named queue in a SQLite file.
+
+    The file is opened at the first use, not here, so that importing an application touches no disk.
+
+    :param name: the queue; several may share one file.
+    :param filename: the SQLite file; ``:memory:`` keeps the queue in this process.
+    :param results: whether results and errors are stored.
+    :param store_none: whether a result of None is stored.
+    :param utc: whether ``task.eta`` and naive timestamps are UTC (True) or local time.
+    :param serializer: pickle by default.
+    :param max_payload: bytes of arguments that a job may have (``PayloadTooLarge``).
+    :param max_pending: pending jobs that the queue may hold (``QueueFull``).
+    :param mode: permissions of a new file.
+    :param durability: ``standard``, ``full`` or ``fast``.
+    :param keep: how long finished jobs are kept.
+    :param workers: default of the consumer, as are ``worker_type`` and ``shutdown_timeout``.
+    """
+
+    def __init__(
+        self,
+        name: str = "huey",
+        filename: str | os.PathLike[str] = "huey.db",
+        *,
+        results: bool = True,
+        store_none: bool = False,
+        utc: bool = True,
+        serializer: Serializer | None = None,
+        max_payload: int = 10_000_000,
+        max_pending: int | None = None,
+        mode: int = 0o600,
+        durability: str = "standard",
+        keep: Keeping | None = None,
+        force_network: bool = False,
+        workers: int = 1,
+        worker_type: str = "thread",
+        shutdown_timeout: float | None = None,
+    ) -> None:
+        self.name = name
+        self.filename = os.fspath(filename)
+        self.results = results
+        self.store_none = store_none
+        self.utc = utc
+        self.serializer = serializer or Serializer()
+        self.max_payload = max_payload
+        self.keep = keep or Keeping()
+        self.consumer_defaults = {
+            "workers": workers,
+            "worker_type": worker_type,
+            "shutdown_timeout": shutdown_timeout,
+        }
+        self._storage_options = {
+            "mode": mode,
+            "durability": durability,
+            "max_pending": max_pending,
+            "force_network": force_network,
+        }
+        self._storage: Storage | None = None
+        self.registry = Registry()
+        self.signals = S.Signal()
+        self._init_hooks()
+        self._init_stepping()
+
+    # --- parts --------------------------------------------------------------------------------
+
+    @property
+    def storage(self) -> Storage:
+        """The engine, opened now if it was not."""
+        if self._storage is None:
+            self._storage = self.create_storage()
+        return self._storage
+
+    def create_storage(self) -> Storage:
+        """Open the storage; override it to use another one."""
+        return SqliteStorage(self.filename, self.name, **self._storage_options)  # type: ignore[arg-type]
+
+    def create_consumer(self, **options: Any) -> Consumer:
+        """A consumer of this queue; options as in Huey (see ``Consumer``)."""
+        # The one import against the direction of the house: Huey's API has it here.
+        from hueycore.consumer import Consumer
+
+        return Consumer(self, **{**self.consumer_defaults, **options})
+
+    def close(self) -> None:
+        """Close the storage; the next use opens it again."""
+        storage, self._storage = self._storage, None
+        if storage is not None:
+            self._leave_stepping(storage)
+            storage.close()
+
+    # --- declaring ----------------------------------------------------------------------------
+
+    @overload
+    def task(self, retries: Callable[P, R]) -> TaskWrapper[P, R]: ...
+    @overload
+    def task(
+        self,
+        retries: int = 0,
+        retry_delay: Seconds = 0,
+        retry_backoff: float = 0,
+        priority: float | None = None,
+        context: bool = False,
+        name: str | None = None,
+        expires: When | None = None,
+        timeout: Seconds | None = None,
+        at_most_once: bool = False,
+        result_ttl: Seconds | None = None,
+        max_crashes: int = 3,
+    ) -> Callable[[Callable[P, R]], TaskWrapper[P, R]]: ...
+    def task(
+        self,
+        retries: Any = 0,
+        retry_delay: Seconds = 0,
+        retry_backoff: float = 0,
+        priority: float | None = None,
+        context: bool = False,
+        name: str | None = None,
+        expires: When | None = None,
+        timeout: Seconds | None = None,
+        at_most_once: bool = False,
+        result_ttl: Seconds | None = None,
+        max_crashes: int = 3,
+    ) -> Any:
+        """Make a function a task; calling it then enqueues a job.
+
+        :param retries: tries after the first one failed.
+        :param retry_delay: seconds before a retry; multiplied by ``retry_backoff`` each time.
+        :param priority: higher runs first.
+        :param context: pass the job to the function as ``task=``.
+        :param expires: a job not started by then (a datetime, or seconds after the enqueue)
+            never starts.
+        :param timeout: seconds that a run may take (``TaskTimeout``).
+        :param at_most_once: never run again what had started when a process died.
+        :param result_ttl: seconds that an unread result is kept.
+        :param max_crashes: deaths of a worker process during a run until the job is dead.
+        """
+        if callable(retries):
+            return self._register(TaskWrapper(self, retries, None, TaskOptions()))
+        options = _options(
+            retries, retry_delay, retry_backoff, priority, context, expires, timeout,
+            at_most_once, result_ttl, max_crashes,
+        )  # fmt: skip
+
+        def decorator(func: Callable[P, R] | TaskWrapper[P, R]) -> TaskWrapper[P, R]:
+            return self._register(TaskWrapper(self, _bare(func), name, options))
+
+        return decorator
+
+    def periodic_task(
+        self,
+        schedule: Schedule | str | Callable[[datetime], bool],
+        retries: int = 0,
+        retry_delay: Seconds = 0,
+        retry_backoff: float = 0,
+        priority: float | None = None,
+        context: bool = False,
+        name: str | None = None,
+        expires: When | None = None,
+        timeout: Seconds | None = None,
+        at_most_once: bool = False,
+        result_ttl: Seconds | None = None,
+        max_crashes: int = 3,
+        *,
+        tz: str | None = None,
+        catch_up: str = "latest",
+        grace: Seconds = 3600.0,
+    ) -> Callable[[Callable[P, R]], TaskWrapper[P, R]]:
+        """Make a function a task that runs by itself, on ``crontab(…)``, ``every("90s")``, a cron
+        line, or Huey's ``callable(datetime) -> bool``. One run per fire time, however many
+        consumers there are; the planned time is ``task.scheduled_for``.
+
+        :param tz: zone of the schedule, by default UTC or local as the instance's ``utc`` says.
+        :param catch_up: what to do with runs missed while no consumer was up: ``latest`` makes up
+            for the last one if it is not older than ``grace`` seconds, ``skip`` for none, ``all``
+            for each (at most 1,000).
+        """
+        options = _options(
+            retries, retry_delay, retry_backoff, priority, context, expires, timeout,
+            at_most_once, result_ttl, max_crashes,
+        )  # fmt: skip
+
+        def decorator(func: Callable[P, R] | TaskWrapper[P, R]) -> TaskWrapper[P, R]:
+            wrapper: TaskWrapper[P, R] = TaskWrapper(self, _bare(func), name, options)
+            wrapper.schedule_when = as_schedule(schedule, tz=tz, utc=self.utc)
+            wrapper.catch_up = catch_up
+            wrapper.grace = seconds(grace)
+            return self._register(wrapper)
+
+        return decorator
+
+    def _register(self, wrapper: TaskWrapper[P, R]) -> TaskWrapper[P, R]:
+        self.registry.register(wrapper)
+        return wrapper
+
+    # --- producing ----------------------------------------------------------------------------
+
+    def enqueue(self, task: Task) -> Result[Any] | None:
+        """Store a job; it is durable when this returns. None when ``results`` is off, as in Huey.
+
+        A signature that was enqueued before gets a fresh id; an id of your own that is live
+        already answers with the handle of that job.
+
+        Raises ``SerializationError``, ``PayloadTooLarge``, ``QueueFull``, ``StorageError``."""
+        stored = self.storage.enqueue([self._new_job(task)])[0]
+        self._tell_enqueued(task, stored)
+        return Result(self, task, stored.seq) if self.results else None
+
+    def enqueue_many(self, tasks: Iterable[Task], chunk: int = CHUNK) -> list[Result[Any]]:
+        """Store many jobs, ``chunk`` per transaction; an error loses nothing of the chunks that
+        came before it. Returns handles in order."""
+        results: list[Result[Any]] = []
+        source = iter(tasks)
+        telling = self.signals.wanted(S.SIGNAL_ENQUEUED, S.SIGNAL_SCHEDULED)
+        while batch := list(islice(source, chunk)):
+            stored = self.storage.enqueue([self._new_job(task) for task in batch])
+            for task, answer in zip(batch, stored, strict=True):
+                results.append(Result(self, task, answer.seq))
+                if telling:
+                    self._tell_enqueued(task, answer)
+        return results
+
+    def enqueue_group(self, tasks: Iterable[Task]) -> ResultGroup:
+        """``enqueue_many`` that answers with a ``ResultGroup``."""
+        return ResultGroup(self.enqueue_many(tasks))
+
+    def _new_job(self, task: Task) -> NewJob:
+        if task._enqueued and task._generated and task._claim is None:
+            task.renew_id()
+        payload = self.serializer.serialize((task.args, task.kwargs))
+        if len(payload) > self.max_payload:
+            raise PayloadTooLarge(
+                f"the arguments of {task.task_name} take {len(payload):,} bytes; the limit is "
+                f"{self.max_payload:,} (max_payload=). Store them elsewhere and pass a reference"
+            )
+        task._enqueued = True
+        return task.wrapper.new_job(task, payload, self.serializer.preview(task.args, task.kwargs))
+
+    def _tell_enqueued(self, task: Task, stored: Enqueued) -> None:
+        if stored.fresh and self.signals.listening():
+            self.signals.send(S.SIGNAL_ENQUEUED, task)
+            if stored.state == "scheduled":
+                self.signals.send(S.SIGNAL_SCHEDULED, task)
+
+    # --- results and values -------------------------------------------------------------------
+
+    def result(
+        self,
+        id: str,
+        blocking: bool = False,
+        timeout: float | None = None,
+        backoff: float = 1.15,
+        max_delay: float = 1.0,
+        revoke_on_timeout: bool = False,
+        preserve: bool = False,
+    ) -> Any:
+        """The value of a job by id; see ``Result.get``."""
+        handle: Result[Any] = Result(self, id)
+        return handle.get(blocking, timeout, backoff, max_delay, revoke_on_timeout, preserve)
+
+    def put(self, key: str, data: Any) -> None:
+        """Store a value of your own under a key."""
+        self.storage.put(key, self.serializer.serialize(data))
+
+    def put_if_empty(self, key: str, data: Any, ttl: Seconds | None = None) -> bool:
+        """Store a value unless the key has one; False if it has. Atomic. ``ttl`` seconds later it
+        is gone."""
+        return self.storage.put_if_empty(key, self.serializer.serialize(data), seconds(ttl))
+
+    def get(self, key: str, peek: bool = False) -> Any:
+        """The value of a key, None when there is none; removed unless ``peek``, as in Huey."""
+        value = self.storage.get(key, peek=peek)
+        return None if value is None else self.serializer.deserialize(value)
+
+    def delete(self, key: str) -> bool:
+        """Remove a value or counter; False when there was none."""
+        return self.storage.delete(key)
+
+    def incr(self, key: str, amount: int = 1) -> int:
+        """Add to a counter, which begins at 0; returns its new value. Atomic."""
+        return self.storage.incr(key, amount)
+
+    def result_count(self) -> int:
+        """Unread results and stored values."""
+        return self.storage.result_count()
+
+    # --- for the run --------------------------------------------------------------------------
+
+    def build_error_result(self, task: Task, exception: BaseException) -> dict[str, Any]:
+        """The dictionary that ``TaskException.metadata`` carries; override it to add to it."""
+        error = describe_repr(exception)
+        if isinstance(exception, TaskException):
+            error = str(exception.metadata.get("error") or error)
+        try:
+            trace = "".join(traceback.format_exception(exception))
+        except Exception:
+            trace = "".join(traceback.format_tb(exception.__traceback__))
+        return {"error": error, "retries": task.retries, "traceback": trace, "task_id": task.id}
+
+    def report_progress(self, claim: Claim, text: str) -> None:
+        """What a running job says of itself."""
+        self.storage.note_progress(claim.seq, claim.claim, text)
+
+    def error_of(self, id: str, row: ResultRow) -> dict[str, Any]:
+        """Metadata for a job that has no stored error: from what the row keeps."""
+        job = self.storage.job(str(row.seq))
+        last = job.errors[-1] if job and job.errors else {}
+        error = row.reason or str(row.state)
+        if last:
+            error = f"{last['type']}({last['message']!r})"
+        return {
+            "error": error,
+            "retries": job.retries if job else 0,
+            "traceback": last.get("traceback", ""),
+            "task_id": id,
+            "state": str(row.state),
+            "reason": row.reason,
+        }
+
+    def read_job(self, seq: int, name: str) -> Task | None:
+        """The stored call of a job, None when its task or payload cannot be read here."""
+        wrapper = self.registry.get(name)
+        payload = self.storage.payload(seq)
+        if wrapper is None or payload is None:
+            return None
+        try:
+            args, kwargs = self.serializer.deserialize(payload)
+        except SerializationError:
+            logger.exception("job %s cannot be read", seq)
+            return None
+        kind = PeriodicTask if wrapper.schedule_when is not None else Task
+        return kind(wrapper, tuple(args), kwargs)
+
+    def __len__(self) -> int:
+        return self.pending_count()
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r} {self.filename}>"
+
+
+class SqliteHuey(Huey):
+    """Huey's name for a queue in a SQLite file."""
+
+
+class MemoryHuey(Huey):
+    """The same engine on ``:memory:``: for tests, and for jobs that may die with the process."""
+
+    def create_storage(self) -> Storage:
+        return SqliteStorage(":memory:", self.name, max_pending=None)
+
+
+def describe_repr(error: BaseException) -> str:
+    """``repr`` of an exception, also of one whose repr raises."""
+    try:
+        return repr(error)
+    except Exception:
+        return describe(error)
+
+
+def _bare(func: Callable[P, R] | TaskWrapper[P, R]) -> Callable[P, R]:
+    return func.func if isinstance(func, TaskWrapper) else func
+
+
+def _options(
+    retries: int,
+    retry_delay: Seconds,
+    retry_backoff: float,
+    priority: float | None,
+    context: bool,
+    expires: When | None,
+    timeout: Seconds | None,
+    at_most_once: bool,
+    result_ttl: Seconds | None,
+    max_crashes: int,
+) -> TaskOptions:
+    return TaskOptions(
+        retries=retries,
+        retry_delay=seconds(retry_delay),
+        retry_backoff=retry_backoff,
+        priority=priority,
+        context=bool(context),
+        expires=expires,
+        timeout=seconds(timeout),
+        at_most_once=at_most_once,
+        result_ttl=seconds(result_ttl),
+        max_crashes=max_crashes,
+    )

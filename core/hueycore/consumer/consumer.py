@@ -1,0 +1,386 @@
+"""Boot, loop, shutdown. Each duty has its own file; this one starts and stops them in order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from hueycore import clock
+from hueycore import signals as S
+from hueycore.constants import WORKER_THREAD, WORKER_TYPES
+from hueycore.consumer.feed import Feed
+from hueycore.consumer.janitor import Janitor
+from hueycore.consumer.scheduler import Scheduler
+from hueycore.consumer.service import Service
+from hueycore.consumer.unixsignals import Signals
+from hueycore.consumer.workers.limiter import Limiter
+from hueycore.consumer.workers.thread import ThreadWorker
+from hueycore.exceptions import ConfigurationError, StorageBusy, StorageError, StorageFull
+from hueycore.execute import Executor, Finished
+from hueycore.storage.base import Exchange, JobRef, Selector, State
+from hueycore.storage.sidefile import SLOTS
+
+if TYPE_CHECKING:
+    from hueycore.api import Huey
+
+logger = logging.getLogger("hueycore.consumer")
+
+#: Seconds between two looks of the main loop when nothing wakes it.
+TICK = 1.0
+
+
+class Consumer:
+    """Runs the jobs of one queue with thread workers.
+
+    :param workers: how many jobs run at once.
+    :param worker_type: ``thread``.
+    :param scheduler_interval: the longest pause between two looks for due jobs, seconds.
+    :param periodic: whether this consumer fires periodic tasks. Any number may; one run per time.
+    :param check_worker_health: replace workers that died; every ``health_check_interval`` seconds.
+    :param max_tasks: a worker is replaced after so many jobs.
+    :param shutdown_timeout: seconds that running jobs get after a stop; None waits for them.
+    :param graceful_signal: ``INT`` or ``TERM``: that one is graceful and the other interrupts
+        now; by default both are graceful, and the second signal interrupts.
+    :param name: how ``hueyctl workers`` calls it.
+    :param burst: stop when nothing is pending, blocked, running or due.
+    :param max_time: stop after so many seconds.
+
+    ``initial_delay``, ``backoff`` and ``max_delay`` are Huey's and steer nothing: an idle worker is
+    woken, it does not poll. ``flush_locks`` and ``extra_locks`` are not needed either: a lock ends
+    with its owner.
+    """
+
+    def __init__(
+        self,
+        huey: Huey,
+        workers: int = 1,
+        worker_type: str = WORKER_THREAD,
+        initial_delay: float = 0.1,
+        backoff: float = 1.15,
+        max_delay: float = 10.0,
+        scheduler_interval: float = 1,
+        periodic: bool = True,
+        check_worker_health: bool = True,
+        health_check_interval: float = 10,
+        flush_locks: bool = False,
+        extra_locks: str | None = None,
+        max_tasks: int | None = None,
+        shutdown_timeout: float | None = None,
+        graceful_signal: str | None = None,
+        *,
+        name: str | None = None,
+        burst: bool = False,
+        max_time: float | None = None,
+    ) -> None:
+        _check(workers, worker_type, scheduler_interval, graceful_signal)
+        self.huey = huey
+        self.workers = workers
+        self.worker_type = worker_type
+        self.name = name or f"{socket.gethostname()}:{os.getpid()}"
+        self.max_tasks = max_tasks
+        self.shutdown_timeout = shutdown_timeout
+        self.burst = burst
+        self.max_time = max_time
+        self._check_health = check_worker_health
+        self._health_interval = health_check_interval
+        self._interrupting = _interrupting(graceful_signal)
+        self.scheduler = Scheduler(huey, periodic=periodic, interval=scheduler_interval)
+        self.janitor = Janitor(huey)
+        self._limiter = Limiter(self._note_overdue)
+        self._executor = Executor(huey, self._limiter)
+        self._signals = Signals()
+        #: Why the consumer stopped by itself, if it did.
+        self.error: Exception | None = None
+        self._worker: int | None = None
+        self._threads: list[ThreadWorker] = []
+        self._services: list[Service] = []
+        self._stopping: str | None = None
+        self._stopped = threading.Event()
+        self._in_run = False
+        self._exit_code = 0
+        self._restart = False
+        self._died = False
+
+    # --- boot -----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to work, in threads of this process. Raises ``StorageError``."""
+        huey = self.huey
+        storage = huey.storage
+        self.janitor.recover()
+        self._worker = storage.register(
+            name=self.name, kind=self.worker_type, slots=min(2 * self.workers, SLOTS)
+        )
+        storage.leave_checkpoints_to_janitor()
+        self.scheduler.declare()
+        self._feed = Feed(
+            storage, self._worker, tell=self._tell, news=self._news, fatal=self._fatal
+        )
+        self._schedule_service = Service("huey-scheduler", self.scheduler.step, self._fatal)
+        limits = Service("huey-limits", self._limiter.step, self._fatal)
+        self._limiter.poked_by(limits.poke)
+        self._services = [
+            self._schedule_service,
+            Service("huey-janitor", self.janitor.step, self._fatal),
+            limits,
+        ]
+        self._feed.start()
+        for service in self._services:
+            service.start()
+        for number in range(self.workers):
+            self._add_thread(number)
+        logger.info(
+            "consumer %s, process %d: %d %s workers on %s, queue %s, %d tasks",
+            self.name, os.getpid(), self.workers, self.worker_type, storage.url, huey.name,
+            len(huey.registry),
+        )  # fmt: skip
+
+    def _add_thread(self, number: int) -> None:
+        assert self._worker is not None
+        worker = ThreadWorker(
+            number,
+            self._feed,
+            self._executor,
+            self.huey.storage.slots(self._worker),
+            startup=self.huey.startup_hooks.items(),
+            shutdown=self.huey.shutdown_hooks.items(),
+            max_tasks=self.max_tasks,
+        )
+        self._threads.append(worker)
+        worker.start()
+
+    # --- loop -----------------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Work until a signal, ``stop`` or an error; returns the exit code: 0 all ended, 1 jobs
+        were left running or the consumer failed, 130 or 143 interrupted."""
+        handling = self._signals.install()
+        self._in_run = True
+        try:
+            self.start()
+            self._loop()
+            self._shut_down()
+        finally:
+            if handling:
+                self._signals.uninstall()
+            self._stopped.set()
+        if self._restart and not self._died:
+            logger.info("restarting")
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+        return self._exit_code
+
+    def _loop(self) -> None:
+        started = last_check = clock.monotonic()
+        while self._stopping is None:
+            number = self._signals.wait(0.05 if self.burst else TICK)
+            now = clock.monotonic()
+            if number is not None:
+                self._act_on(number)
+            if self._check_health and now - last_check >= self._health_interval:
+                last_check = now
+                self._check_threads()
+            if self.max_time is not None and now - started >= self.max_time:
+                self._ask_to_stop("the time is over")
+            if self.burst and self._is_drained():
+                self._ask_to_stop("the queue is empty")
+
+    def _act_on(self, number: int) -> None:
+        name = signal.Signals(number).name
+        if number == signal.SIGHUP:
+            self._restart = True
+            self._ask_to_stop(f"{name}: restart")
+        elif number in self._interrupting:
+            self._exit_code = 128 + number
+            self.shutdown_timeout = 0.0
+            self._ask_to_stop(f"{name}: interrupting")
+        else:
+            self._ask_to_stop(name)
+
+    def _ask_to_stop(self, why: str) -> None:
+        if self._stopping is None:
+            self._stopping = why
+            self._signals.wake()
+
+    def _check_threads(self) -> None:
+        """Replace workers that are gone; give up when too many hang."""
+        overdue = [worker for worker in self._threads if worker.overdue and worker.alive()]
+        if len(overdue) > self.workers:
+            self._fatal(StorageError("too many workers hang in jobs that ignore their timeout"))
+            return
+        for worker in list(self._threads):
+            if not worker.alive():
+                self._threads.remove(worker)
+                if worker.claim is not None:
+                    logger.error("worker %d died in job %s", worker.number + 1, worker.claim.seq)
+                if not worker.overdue:
+                    self._add_thread(worker.number)
+        for worker in overdue:
+            if not any(w.number == worker.number + self.workers for w in self._threads):
+                self._add_thread(worker.number + self.workers)
+
+    def _note_overdue(self, thread: int) -> None:
+        for worker in self._threads:
+            if worker.ident == thread:
+                worker.overdue = True
+                claim = worker.claim
+                logger.error(
+                    "job %s ignores its timeout; another thread takes its place",
+                    claim.seq if claim else "?",
+                )
+        self._check_threads()
+
+    def _is_drained(self) -> bool:
+        huey = self.huey
+        if self._feed.held or self._feed.unwritten:
+            return False
+        due = huey.storage.next_run_at()
+        if due is not None and due <= clock.now():
+            return False
+        open_ = Selector(
+            queues=(huey.name,), states=(State.PENDING, State.BLOCKED, State.RUNNING), limit=1
+        )
+        return huey.storage.count(open_) == 0
+
+    # --- shutdown -------------------------------------------------------------------------------
+
+    def stop(self, graceful: bool = False, timeout: float | None = None) -> int:
+        """Stop from another thread and wait for it. ``graceful`` lets running jobs finish (within
+        ``timeout`` seconds, else the consumer's ``shutdown_timeout``). Returns the exit code."""
+        if not graceful:
+            self.shutdown_timeout = 0.0
+        elif timeout is not None:
+            self.shutdown_timeout = timeout
+        if self._worker is None:
+            return self._exit_code
+        self._ask_to_stop("stopped by the program")
+        if self._in_run:
+            self._stopped.wait()
+        elif not self._stopped.is_set():
+            self._shut_down()
+            self._stopped.set()
+        return self._exit_code
+
+    def _shut_down(self) -> None:
+        """No new claims, unstarted ones back at once; running jobs get their time."""
+        storage = self.huey.storage
+        logger.info("stopping: %s", self._stopping)
+        for service in self._services:
+            if service is not self._services[-1]:
+                service.stop()
+        try:
+            assert self._worker is not None
+            storage.stopping(self._worker)
+            self._feed.close()
+        except StorageError as error:
+            self._give_up(error)
+        self._await_threads()
+        self._services[-1].stop()
+        left = [worker for worker in self._threads if worker.alive() and worker.claim is not None]
+        if left or self._died:
+            self._leave_running(left)
+        else:
+            self._leave_clean()
+
+    def _await_threads(self) -> None:
+        timeout = self.shutdown_timeout
+        deadline = None if timeout is None else clock.monotonic() + timeout
+        for worker in self._threads:
+            while worker.alive():
+                left = 0.2 if deadline is None else min(0.2, deadline - clock.monotonic())
+                if left <= 0:
+                    # One that is just leaving is not counted as running.
+                    worker.join(0.05 if worker.claim is None else 0)
+                    break
+                worker.join(min(left, 0.05))
+                number = self._signals.wait(0)
+                if number is not None and number != signal.SIGHUP:
+                    logger.warning("%s again: interrupting", signal.Signals(number).name)
+                    self._exit_code = 128 + number
+                    deadline = clock.monotonic()
+
+    def _leave_running(self, left: list[ThreadWorker]) -> None:
+        """A thread cannot be stopped, so what it runs is not given back here: the row of this
+        worker says ``stopping``, and its jobs come back uncounted when the process is gone."""
+        for worker in left:
+            claim = worker.claim
+            if claim is not None:
+                logger.warning("job %s of %s is still running", claim.seq, claim.task)
+                self.huey.tell(S.SIGNAL_INTERRUPTED, [JobRef(claim.seq, claim.id, claim.task)])
+        self._exit_code = self._exit_code or 1
+
+    def _leave_clean(self) -> None:
+        assert self._worker is not None
+        try:
+            self._feed.leave()
+            self.huey.storage.unregister(self._worker)
+        except StorageError as error:
+            self._give_up(error)
+        logger.info("stopped")
+
+    def _give_up(self, error: StorageError) -> None:
+        logger.error("%s", error)
+        self.error = self.error or error
+        self._died = True
+        self._exit_code = 1
+
+    # --- what the parts report --------------------------------------------------------------------
+
+    def _news(self) -> None:
+        self._schedule_service.poke()
+
+    def _fatal(self, error: StorageError) -> None:
+        """Stop when the storage will not come back; wait out what may pass."""
+        if type(error) in (StorageBusy, StorageFull) or self._stopping is not None:
+            return
+        self.error = error
+        self._died = True
+        self._exit_code = 1
+        self.shutdown_timeout = 0.0 if self.shutdown_timeout is None else self.shutdown_timeout
+        self._ask_to_stop(str(error))
+
+    def _tell(self, got: Exchange, finished: list[Finished]) -> None:
+        """Send the signals of an exchange that is committed."""
+        huey = self.huey
+        lost = {ended.claim[:2] for ended in got.lost}
+        for done in finished:
+            claim = done.ended.claim
+            if claim[:2] in lost:
+                logger.warning("job %s: its claim was lost, the ending is dropped", claim.seq)
+                huey.tell_finished(done, lost=True)
+            elif done.notices:
+                huey.tell_finished(done, lost=False)
+        for ref in got.revoked:
+            logger.info("job %s of %s is revoked", ref.seq, ref.task)
+        for ref in got.expired:
+            logger.info("job %s of %s has expired", ref.seq, ref.task)
+        huey.tell(S.SIGNAL_REVOKED, got.revoked)
+        huey.tell(S.SIGNAL_EXPIRED, got.expired)
+
+
+def _check(
+    workers: int, worker_type: str, scheduler_interval: float, graceful_signal: str | None
+) -> None:
+    if not 1 <= workers <= SLOTS:
+        raise ConfigurationError(f"workers={workers}: use 1 to {SLOTS}")
+    if worker_type not in WORKER_TYPES:
+        raise ConfigurationError(
+            f"worker_type={worker_type!r}: use one of {', '.join(WORKER_TYPES)}"
+        )
+    if worker_type != WORKER_THREAD:
+        raise ConfigurationError(f"worker_type={worker_type!r} comes with a later release")
+    if scheduler_interval <= 0:
+        raise ConfigurationError("scheduler_interval must be more than 0 seconds")
+    if graceful_signal not in (None, "INT", "TERM"):
+        raise ConfigurationError(f"graceful_signal={graceful_signal!r}: use INT or TERM")
+
+
+def _interrupting(graceful: str | None) -> tuple[int, ...]:
+    """The signals that interrupt at once."""
+    if graceful is None:
+        return ()
+    return (signal.SIGTERM,) if graceful == "INT" else (signal.SIGINT,)

@@ -1,0 +1,295 @@
+"""Between the workers of one process and the storage: claims on one side, endings on the other.
+
+Whoever runs out of claims exchanges all endings so far for the next group, so that a commit is
+shared by many short jobs. One helper thread does the exchanges that nobody else does: when every
+worker is busy, or asleep.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from hueycore import clock
+from hueycore.ending import Released
+from hueycore.exceptions import StorageBusy, StorageError, StorageFull
+from hueycore.execute import Finished
+from hueycore.storage.base import Claim, Ended, Exchange, Storage, Want
+
+logger = logging.getLogger("hueycore.consumer")
+
+#: Seconds after the last commit until the helper commits endings that no worker has brought.
+ENDING_AGE = 0.004
+#: Seconds that a claim waits for a worker before it is given back.
+CLAIM_AGE = 0.05
+#: Seconds of work that one group may hold, and the most jobs in it.
+GROUP_SECONDS = 0.005
+GROUP_LIMIT = 256
+#: Pause after a wake-up that brought nothing, seconds.
+EMPTY_PAUSE = 0.005
+#: First and longest pause between two tries while the storage fails, seconds.
+TROUBLE = (0.1, 5.0)
+
+#: Called with what an exchange brought and the runs whose endings it wrote.
+Teller = Callable[[Exchange, list[Finished]], None]
+
+
+class Feed:
+    """``tell`` is called after each commit, in order and outside of the lock; ``news`` whenever the
+    bell rang; ``fatal`` when the storage cannot be used any more."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        worker: int,
+        *,
+        tell: Teller,
+        news: Callable[[], None],
+        fatal: Callable[[StorageError], None],
+    ) -> None:
+        self._storage = storage
+        self._worker = worker
+        self._tell = tell
+        self._news = news
+        self._fatal = fatal
+        self._claims: deque[Claim] = deque()
+        self._claimed_at = 0.0
+        self._exchanged_at = 0.0
+        self._endings: list[Finished] = []
+        self._lock = threading.Lock()
+        self._idle = threading.Condition()
+        self._waiting = 0
+        self._closed = False
+        self._gone = False
+        self._suspect: int | None = None
+        self._pace: dict[str, float] = {}
+        self._quick: dict[str, int] = {}
+        self._outbox: deque[tuple[Exchange, list[Finished]]] = deque()
+        self._outbox_lock = threading.Lock()
+        self._trouble = 0.0
+        self._retry_at = 0.0
+        self._asleep = False
+        self._stir = threading.Event()
+        self._helper = threading.Thread(target=self._help, name="huey-feed", daemon=True)
+
+    # --- for the workers ------------------------------------------------------------------------
+
+    def next(self) -> Claim | None:
+        """The next job for this worker, waiting for it; None when the worker shall leave."""
+        while not self._closed:
+            try:
+                return self._claims.popleft()
+            except IndexError:
+                pass
+            self._exchange_for_me()
+            with self._idle:
+                if not self._claims and not self._closed:
+                    self._waiting += 1
+                    self._wake_helper()
+                    self._idle.wait()
+                    self._waiting -= 1
+        return None
+
+    def end(self, finished: Finished) -> None:
+        """Hand in a run that is over; it is committed within milliseconds."""
+        self._endings.append(finished)
+        if finished.ended.claim.seq == self._suspect:
+            self._suspect = None
+        if self._asleep:
+            self._wake_helper()
+
+    def flush(self) -> bool:
+        """Commit what was handed in, now; False when the storage fails at the moment."""
+        with self._lock:
+            done = not self._endings or self._exchange(0)
+        self._send()
+        return done
+
+    # --- for the consumer -----------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._helper.start()
+
+    def close(self) -> None:
+        """No new claims; what was claimed and not started is given back at once."""
+        self._closed = True
+        with self._idle:
+            self._idle.notify_all()
+        self._give_back()
+        self.flush()
+
+    def leave(self) -> None:
+        """All workers are gone: commit the rest and end the helper."""
+        self.flush()
+        self._gone = True
+        self._wake_helper()
+        if self._helper.ident is not None:
+            self._helper.join(5)
+
+    @property
+    def held(self) -> int:
+        """Claims that no worker has started."""
+        return len(self._claims)
+
+    @property
+    def unwritten(self) -> int:
+        """Endings that are not committed yet."""
+        return len(self._endings)
+
+    # --- exchanging -----------------------------------------------------------------------------
+
+    def _exchange_for_me(self) -> None:
+        with self._lock:
+            if not self._claims and not self._closed:
+                self._exchange(1 + self._waiting)
+            found = len(self._claims)
+        self._send()
+        if found > 1:
+            self._rouse(found - 1)
+
+    def _exchange(self, free: int) -> bool:
+        """Under the lock. Endings stay here until they are committed; False on trouble."""
+        if self._trouble and clock.monotonic() < self._retry_at:
+            return False
+        # The same list object stays in place, because workers append to it without the lock.
+        batch = self._endings[:]
+        self._measure(batch)
+        want = Want(0 if self._closed else free, self._quick, self._suspect is None)
+        try:
+            got = self._storage.exchange(self._worker, [done.ended for done in batch], want)
+        except StorageError as error:
+            self._suffer(error)
+            return False
+        del self._endings[: len(batch)]
+        self._exchanged_at = clock.monotonic()
+        if self._trouble:
+            logger.warning("the storage works again")
+            self._trouble = 0.0
+        if got.claims:
+            self._claimed_at = clock.monotonic()
+            if got.claims[0].crashes:
+                self._suspect = got.claims[0].seq
+            self._claims.extend(got.claims)
+        if got.lost or got.revoked or got.expired or any(done.notices for done in batch):
+            self._outbox.append((got, batch))
+        return True
+
+    def _suffer(self, error: StorageError) -> None:
+        first, longest = TROUBLE
+        self._trouble = min(self._trouble * 2 or first, longest)
+        self._retry_at = clock.monotonic() + self._trouble
+        logger.error(
+            "%s; %d endings wait, next try in %.1f s", error, len(self._endings), self._trouble
+        )
+        transient = type(error) in (StorageBusy, StorageFull, StorageError)
+        if not transient:
+            self._fatal(error)
+
+    def _measure(self, batch: list[Finished]) -> None:
+        """Learn how long jobs of a task take: slower at once, quicker by and by."""
+        pace = self._pace
+        for done in batch:
+            ended = done.ended
+            if ended.started_at is None:
+                continue
+            task, run_s = ended.claim.task, ended.run_s
+            known = pace.get(task)
+            if known is None or run_s > known:
+                pace[task] = run_s
+            else:
+                pace[task] = known + (run_s - known) * 0.05
+        self._quick = {
+            task: size
+            for task, run_s in pace.items()
+            if (size := min(GROUP_LIMIT, int(GROUP_SECONDS / max(run_s, 1e-6)))) > 1
+        }
+
+    def _give_back(self) -> None:
+        while True:
+            try:
+                claim = self._claims.popleft()
+            except IndexError:
+                return
+            self.end(Finished(Ended(claim, Released())))
+
+    def _rouse(self, number: int) -> None:
+        with self._idle:
+            self._idle.notify(number)
+
+    def _send(self) -> None:
+        """Tell what was committed, in the order of the commits, one thread at a time."""
+        while self._outbox:
+            with self._outbox_lock:
+                try:
+                    got, batch = self._outbox.popleft()
+                except IndexError:
+                    return
+                self._tell(got, batch)
+
+    # --- the helper -----------------------------------------------------------------------------
+
+    def _help(self) -> None:
+        while not self._gone:
+            try:
+                self._help_once()
+            except StorageError as error:
+                self._suffer(error)
+                self._stir.wait(self._trouble)
+            except Exception:
+                logger.exception("the feed's helper failed; it goes on")
+                self._stir.wait(1.0)
+
+    def _help_once(self) -> None:
+        if self._endings or self._claims:
+            self._stir.clear()
+            self._stir.wait(max(ENDING_AGE, self._retry_at - clock.monotonic()) if self._trouble
+                            else ENDING_AGE)  # fmt: skip
+            self._do_what_nobody_did()
+            return
+        if self._closed or not self._waiting:
+            self._sleep_until_stirred(0.5)
+            return
+        self._asleep = True
+        try:
+            news = not self._endings and self._storage.wait(0.5)
+        finally:
+            self._asleep = False
+        if news:
+            self._news()
+            if not self._fetch():
+                self._stir.wait(EMPTY_PAUSE)
+
+    def _sleep_until_stirred(self, timeout: float) -> None:
+        self._asleep = True
+        # An ending that came before the flag was set has stirred nobody.
+        if not self._endings:
+            self._stir.wait(timeout)
+        self._asleep = False
+        self._stir.clear()
+
+    def _wake_helper(self) -> None:
+        self._stir.set()
+        if self._asleep:
+            self._storage.nudge()
+
+    def _do_what_nobody_did(self) -> None:
+        if self._claims and not self._waiting:
+            if clock.monotonic() - self._claimed_at > CLAIM_AGE:
+                self._give_back()
+        elif self._claims:
+            self._rouse(len(self._claims))
+        if self._endings and clock.monotonic() - self._exchanged_at >= ENDING_AGE:
+            self.flush()
+
+    def _fetch(self) -> bool:
+        """Claim for the workers that sleep."""
+        with self._lock:
+            if not self._claims and not self._closed and self._waiting:
+                self._exchange(self._waiting)
+            found = len(self._claims)
+        self._send()
+        if found:
+            self._rouse(found)
+        return found > 0

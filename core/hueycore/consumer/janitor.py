@@ -1,0 +1,69 @@
+"""Keeping the file in order: recover the dead, expire, purge, checkpoint."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from hueycore import clock
+from hueycore import signals as S
+from hueycore.storage.base import State
+
+if TYPE_CHECKING:
+    from hueycore.api import Huey
+
+logger = logging.getLogger("hueycore.consumer")
+
+INTERVAL = 1.0
+#: Seconds between two purges by rule.
+KEEP_INTERVAL = 60.0
+
+
+class Janitor:
+    def __init__(self, huey: Huey, *, checkpoint: bool = True) -> None:
+        self._huey = huey
+        self._checkpoint = checkpoint
+        self._keep_at = clock.monotonic() + KEEP_INTERVAL
+
+    def step(self) -> float:
+        """One round; seconds until the next. Raises when the file was moved or upgraded."""
+        self._huey.storage.verify()
+        self.recover()
+        self._expire()
+        if clock.monotonic() >= self._keep_at:
+            more = self._keep()
+            self._keep_at = clock.monotonic() + (0.0 if more else KEEP_INTERVAL)
+        if self._checkpoint:
+            self._huey.storage.checkpoint()
+        return 0.05 if clock.monotonic() >= self._keep_at else INTERVAL
+
+    def recover(self) -> None:
+        """Take back the jobs of dead consumers."""
+        for found in self._huey.storage.recover():
+            if found.state is State.DEAD:
+                logger.error(
+                    "job %s of %s is dead: worker %s died while it ran",
+                    found.job.seq, found.job.task, found.worker,
+                )  # fmt: skip
+                self._huey.tell(S.SIGNAL_ERROR, [found.job])
+            else:
+                logger.warning(
+                    "job %s of %s is taken back from dead worker %s%s",
+                    found.job.seq, found.job.task, found.worker,
+                    "" if found.started else " (it had not started)",
+                )  # fmt: skip
+                if found.started:
+                    self._huey.tell(S.SIGNAL_INTERRUPTED, [found.job])
+
+    def _expire(self) -> None:
+        expired = self._huey.storage.expire()
+        self._huey.tell(S.SIGNAL_EXPIRED, [job for job, _ in expired])
+
+    def _keep(self) -> bool:
+        """Purge one batch by rule; True if there may be more."""
+        gone = self._huey.storage.keep(self._huey.keep)
+        rows = sum(gone.values())
+        if rows:
+            rules = ", ".join(f"{rule} {number}" for rule, number in gone.items() if number)
+            logger.info("purged %d rows: %s", rows, rules)
+        return max(gone.values()) >= self._huey.keep.batch

@@ -1,0 +1,58 @@
+"""A duty that runs in its own thread: ``step`` does what is due and says when to come again."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from hueycore.exceptions import StorageError
+
+logger = logging.getLogger("hueycore.consumer")
+
+#: Pause after a step that failed, seconds.
+AFTER_ERROR = 1.0
+
+
+class Service:
+    """Start and stop may come in any order and any number of times."""
+
+    def __init__(
+        self, name: str, step: Callable[[], float], fatal: Callable[[StorageError], None]
+    ) -> None:
+        self._step = step
+        self._fatal = fatal
+        self._poked = threading.Event()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        if self._thread.ident is None:
+            self._thread.start()
+
+    def poke(self) -> None:
+        """Come now."""
+        self._poked.set()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._poked.set()
+        if self._thread.ident is not None and self._thread is not threading.current_thread():
+            self._thread.join(10)
+
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._stopped:
+            self._poked.clear()
+            try:
+                pause = self._step()
+            except StorageError as error:
+                logger.error("%s: %s", self._thread.name, error)
+                self._fatal(error)
+                pause = AFTER_ERROR
+            except Exception:
+                logger.exception("%s failed; it goes on", self._thread.name)
+                pause = AFTER_ERROR
+            self._poked.wait(max(pause, 0.0))

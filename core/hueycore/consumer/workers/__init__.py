@@ -1,0 +1,1 @@
+"""Worker kinds: how the runs of one consumer are spread."""

@@ -1,0 +1,93 @@
+"""Soft timeouts for threads: ``TaskTimeout`` is thrown into the thread when its time is up.
+
+Never while it holds a storage verb (the shield), never after user code was left (the arming). A
+thread that sits in C code for long feels it only when it comes back to Python; until then it is
+overdue.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable
+
+from hueycore import clock
+from hueycore.exceptions import TaskTimeout
+from hueycore.shield import raise_shield
+
+#: Seconds after its timeout until a run that goes on is called overdue.
+GRACE = 5.0
+
+
+class Run:
+    """One run under a time limit."""
+
+    __slots__ = ("armed", "deadline", "overdue", "shield", "thread", "thrown")
+
+    def __init__(self, deadline: float) -> None:
+        self.thread = threading.get_ident()
+        self.shield = threading.Lock()
+        self.deadline = deadline
+        self.armed = True
+        self.thrown = False
+        self.overdue = False
+
+
+class Limiter:
+    """The time limits of one consumer's threads. ``step`` is a service's duty."""
+
+    def __init__(self, overdue: Callable[[int], None]) -> None:
+        self._overdue = overdue
+        self._runs: dict[int, Run] = {}
+        self._poke: Callable[[], None] = lambda: None
+
+    def poked_by(self, poke: Callable[[], None]) -> None:
+        """How to say that a deadline was set which may be the next."""
+        self._poke = poke
+
+    def arm(self, timeout: float) -> Run:
+        """This thread enters user code for at most ``timeout`` seconds."""
+        run = Run(clock.monotonic() + timeout)
+        self._runs[run.thread] = run
+        raise_shield(run.shield)
+        self._poke()
+        return run
+
+    def disarm(self, run: Run) -> None:
+        """This thread left user code. After this no exception comes any more: one that was thrown
+        and has not arrived yet is taken back."""
+        raise_shield(None)
+        with run.shield:
+            run.armed = False
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(run.thread), None)
+        self._runs.pop(run.thread, None)
+
+    def step(self) -> float:
+        """Throw what is due; seconds until the next run's time is up."""
+        now = clock.monotonic()
+        pause = 60.0
+        for run in list(self._runs.values()):
+            left = run.deadline - now
+            if left > 0:
+                pause = min(pause, left)
+            elif not run.thrown:
+                pause = min(pause, GRACE if self._throw(run) else 0.01)
+            elif not run.overdue and left < -GRACE:
+                run.overdue = True
+                self._overdue(run.thread)
+            elif not run.overdue:
+                pause = min(pause, left + GRACE + 0.01)
+        return pause
+
+    def _throw(self, run: Run) -> bool:
+        if not run.shield.acquire(blocking=False):
+            return False  # in a storage verb: again in 10 ms
+        try:
+            if run.armed:
+                run.thrown = True
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(run.thread), ctypes.py_object(TaskTimeout)
+                )
+            return True
+        finally:
+            run.shield.release()

@@ -1,0 +1,334 @@
+"""Run one claimed job and say what became of it. Nothing here touches the storage."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+from hueycore import clock
+from hueycore import signals as S
+from hueycore.ending import Dead, Done, Ending, Expired, Failure, Released, Retry, Revoked, Snoozed
+from hueycore.exceptions import (
+    CancelExecution,
+    RateLimitExceeded,
+    RetryTask,
+    SerializationError,
+    TaskLockedException,
+    TaskTimeout,
+)
+from hueycore.registry import Registry
+from hueycore.retry import next_delay, unknown_task_delay
+from hueycore.serializer import Serializer, describe
+from hueycore.storage.base import Claim, Ended
+from hueycore.task import Task, TaskWrapper, posix
+
+logger = logging.getLogger("hueycore.execute")
+
+#: Characters of a traceback that a row keeps, the end of it.
+KEPT_TRACEBACK = 8000
+KEPT_MESSAGE = 1000
+
+Hook = Callable[..., Any]
+
+
+class Limiter(Protocol):
+    """Enforces timeouts. Not a context manager: the exception that it throws into a run may arrive
+    anywhere, and ``disarm`` may be called twice."""
+
+    def arm(self, timeout: float) -> Any: ...
+    def disarm(self, run: Any) -> None: ...
+
+
+class Notice(NamedTuple):
+    """A signal to send once the ending is committed."""
+
+    signal: str
+    task: Task
+    error: BaseException | None = None
+
+
+class Finished(NamedTuple):
+    """A run that is over: what to write, and whom to tell afterwards."""
+
+    ended: Ended
+    notices: tuple[Notice, ...] = ()
+    value: Any = None
+
+
+class Application(Protocol):
+    """What a run needs of a Huey instance."""
+
+    registry: Registry
+    serializer: Serializer
+    signals: S.Signal
+    results: bool
+    store_none: bool
+    pre_execute_hooks: dict[str, Hook]
+    post_execute_hooks: dict[str, Hook]
+
+    def build_error_result(self, task: Task, exception: BaseException) -> dict[str, Any]: ...
+    def report_progress(self, claim: Claim, text: str) -> None: ...
+
+
+class Executor:
+    """Runs the claims of one application. Stateless between runs, shared by all workers."""
+
+    def __init__(self, app: Application, limiter: Limiter | None = None) -> None:
+        self._app = app
+        self._limiter = limiter
+
+    def run(self, claim: Claim) -> Finished:
+        """From claim to ending. Never raises, whatever the task does."""
+        app = self._app
+        wrapper = app.registry.get(claim.task)
+        if wrapper is None:
+            return _unknown(claim)
+        try:
+            if claim.payload is None:
+                raise SerializationError("the payload is missing")
+            args, kwargs = app.serializer.deserialize(claim.payload)
+            args = tuple(args)
+        except Exception as error:
+            logger.error("job %s of %s cannot be read: %s", claim.seq, claim.task, describe(error))
+            return Finished(Ended(claim, Dead("unreadable", failure_of(error)), clock.now()))
+        plain = not (
+            wrapper.options.context
+            or claim.timeout
+            or app.pre_execute_hooks
+            or app.post_execute_hooks
+            or app.signals.listening()
+            or logger.isEnabledFor(logging.INFO)
+        )
+        if plain and (claim.expires_at is None or claim.expires_at > clock.now()):
+            return self._run_plain(wrapper, claim, args, kwargs)
+        return self._run_whole(_job(app, wrapper, claim, args, kwargs), claim)
+
+    def _run_plain(
+        self,
+        wrapper: TaskWrapper[Any, Any],
+        claim: Claim,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Finished:
+        """The short way for a task that nobody watches: no job object unless it fails."""
+        started, clock0 = clock.now(), clock.monotonic()
+        try:
+            value = wrapper.func(*args, **kwargs)
+            result = self._result(value, claim.scheduled_for is not None)
+        except BaseException as error:
+            task = _job(self._app, wrapper, claim, args, kwargs)
+            return self._failed(task, claim, error, started, clock.monotonic() - clock0)
+        return Finished(Ended(claim, Done(result), started, clock.monotonic() - clock0), (), value)
+
+    def _run_whole(self, task: Task, claim: Claim) -> Finished:
+        if claim.expires_at is not None and claim.expires_at <= clock.now():
+            logger.info("job %s of %s has expired", claim.seq, claim.task)
+            return Finished(Ended(claim, Expired()), (Notice(S.SIGNAL_EXPIRED, task),))
+        try:
+            self._pre_execute(task)
+        except CancelExecution:
+            ending = Revoked("canceled")
+            return Finished(Ended(claim, ending), (Notice(S.SIGNAL_CANCELED, task),))
+        logger.info("executing job %s, %s, attempt %s", claim.seq, task, claim.attempt)
+        self._app.signals.send(S.SIGNAL_EXECUTING, task)
+        started, clock0 = clock.now(), clock.monotonic()
+        try:
+            value = self._call(task, clock0)
+            result = self._result(value, claim.scheduled_for is not None)
+        except BaseException as error:
+            run_s = clock.monotonic() - clock0
+            self._post_execute(task, None, error)
+            return self._failed(task, claim, error, started, run_s)
+        run_s = clock.monotonic() - clock0
+        logger.info("job %s done in %.3f s", claim.seq, run_s)
+        self._post_execute(task, value, None)
+        notices = (Notice(S.SIGNAL_COMPLETE, task),)
+        return Finished(Ended(claim, Done(result), started, run_s), notices, value)
+
+    def _call(self, task: Task, clock0: float) -> Any:
+        func, kwargs = task.wrapper.func, task.kwargs
+        if task.wrapper.options.context:
+            kwargs = dict(kwargs, task=task)
+        if not task.timeout:
+            return func(*task.args, **kwargs)
+        task._deadline = clock0 + task.timeout
+        limiter = self._limiter
+        if limiter is None:
+            return func(*task.args, **kwargs)
+        run = limiter.arm(task.timeout)
+        try:
+            return func(*task.args, **kwargs)
+        finally:
+            try:
+                limiter.disarm(run)
+            except TaskTimeout:
+                limiter.disarm(run)
+                raise
+
+    def _result(self, value: Any, periodic: bool) -> bytes | None:
+        app = self._app
+        if not app.results or periodic or (value is None and not app.store_none):
+            return None
+        return app.serializer.serialize(value)
+
+    # --- failing ------------------------------------------------------------------------------
+
+    def _failed(
+        self, task: Task, claim: Claim, error: BaseException, started: float, run_s: float
+    ) -> Finished:
+        ending, signals = self._ending_of(task, claim, error)
+        notices = tuple(
+            Notice(signal, task, error if signal == S.SIGNAL_ERROR else None) for signal in signals
+        )
+        _log_failure(claim, error, ending)
+        return Finished(Ended(claim, ending, started, run_s), notices)
+
+    def _ending_of(
+        self, task: Task, claim: Claim, error: BaseException
+    ) -> tuple[Ending, tuple[str, ...]]:
+        """The ending of a failed run, and Huey's sequence of signals for it."""
+        match error:
+            case KeyboardInterrupt():
+                if claim.at_most_once:
+                    return self._dead(task, error, "interrupted"), (S.SIGNAL_INTERRUPTED,)
+                return Released(), (S.SIGNAL_INTERRUPTED,)
+            case RetryTask():
+                run_at = posix(_eta(error), error.delay)
+                if run_at is None and task.retry_delay:
+                    run_at = clock.now() + task.retry_delay
+                if not error.count:
+                    snoozed = Snoozed(run_at or clock.now())
+                    return snoozed, (S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
+                return self._again(task, error, run_at, task.retries)
+            case CancelExecution():
+                if error.retry or (error.retry is None and task.retries):
+                    ending, signals = self._retry(task, error, max(task.retries, 1))
+                    return ending, (S.SIGNAL_CANCELED, *signals)
+                return Revoked("canceled", self._error_result(task, error)), (S.SIGNAL_CANCELED,)
+            case RateLimitExceeded() if error.retry:
+                run_at = clock.now() + (task.retry_delay or error.delay)
+                ending = Snoozed(run_at)
+                return ending, (S.SIGNAL_RATE_LIMITED, S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
+            case RateLimitExceeded():
+                return self._retry_or_die(task, error, "rate-limited", S.SIGNAL_RATE_LIMITED)
+            case TaskLockedException():
+                return self._retry_or_die(task, error, "locked", S.SIGNAL_LOCKED)
+            case TaskTimeout():
+                return self._retry_or_die(task, error, "timeout", S.SIGNAL_TIMEOUT)
+        return self._retry_or_die(task, error, "failed", S.SIGNAL_ERROR)
+
+    def _retry_or_die(
+        self, task: Task, error: BaseException, reason: str, signal: str
+    ) -> tuple[Ending, tuple[str, ...]]:
+        if task.retries > 0:
+            ending, signals = self._retry(task, error, task.retries)
+            return ending, (signal, *signals)
+        return self._dead(task, error, reason), (signal,)
+
+    def _retry(
+        self, task: Task, error: BaseException, retries: int
+    ) -> tuple[Ending, tuple[str, ...]]:
+        run_at = clock.now() + task.retry_delay if task.retry_delay else None
+        return self._again(task, error, run_at, retries - 1)
+
+    def _again(
+        self, task: Task, error: BaseException, run_at: float | None, retries: int
+    ) -> tuple[Ending, tuple[str, ...]]:
+        ending = Retry(
+            run_at, retries, next_delay(task.retry_delay, task.retry_backoff), failure_of(error)
+        )
+        return ending, (
+            S.SIGNAL_RETRYING,
+            S.SIGNAL_SCHEDULED if run_at is not None else S.SIGNAL_ENQUEUED,
+        )
+
+    def _dead(self, task: Task, error: BaseException, reason: str) -> Dead:
+        return Dead(reason, failure_of(error), self._error_result(task, error))
+
+    def _error_result(self, task: Task, error: BaseException) -> bytes | None:
+        if not self._app.results:
+            return None
+        try:
+            return self._app.serializer.serialize(self._app.build_error_result(task, error))
+        except Exception as second:
+            logger.error("the error of job %s cannot be stored: %s", task, describe(second))
+            return None
+
+    # --- hooks --------------------------------------------------------------------------------
+
+    def _pre_execute(self, task: Task) -> None:
+        for name, hook in self._app.pre_execute_hooks.items():
+            try:
+                hook(task)
+            except CancelExecution:
+                logger.warning("job %s cancelled by pre-execute hook %s", task, name)
+                raise
+            except Exception:
+                logger.exception("pre-execute hook %s failed for job %s", name, task)
+
+    def _post_execute(self, task: Task, value: Any, error: BaseException | None) -> None:
+        for name, hook in self._app.post_execute_hooks.items():
+            try:
+                hook(task, value, error)
+            except Exception:
+                logger.exception("post-execute hook %s failed for job %s", name, task)
+
+
+def failure_of(error: BaseException) -> Failure:
+    """An exception as the row keeps it; also of one whose str or repr raises."""
+    try:
+        message = str(error)
+    except Exception:
+        message = "its message cannot be shown"
+    try:
+        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    except Exception:
+        text = "".join(traceback.format_tb(error.__traceback__))
+    return Failure(type(error).__name__, message[:KEPT_MESSAGE], text[-KEPT_TRACEBACK:])
+
+
+def _job(
+    app: Application,
+    wrapper: TaskWrapper[Any, Any],
+    claim: Claim,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Task:
+    task = Task.of_claim(wrapper, claim, args, kwargs)
+    task._report = lambda text: app.report_progress(claim, text)
+    return task
+
+
+def _unknown(claim: Claim) -> Finished:
+    """Another release may know this task: put back uncounted for ten minutes, then dead."""
+    delay = unknown_task_delay(claim.claim - claim.attempt)
+    if delay is not None:
+        logger.warning("job %s: task %s is not registered here", claim.seq, claim.task)
+        return Finished(Ended(claim, Snoozed(clock.now() + delay)))
+    logger.error("job %s: task %s is not registered; it is dead now", claim.seq, claim.task)
+    failure = Failure("UnknownTask", f"no task {claim.task} is registered", "")
+    return Finished(Ended(claim, Dead("unknown-task", failure)))
+
+
+def _eta(error: RetryTask) -> datetime | None:
+    return error.eta
+
+
+def _log_failure(claim: Claim, error: BaseException, ending: Ending) -> None:
+    match ending:
+        case Dead():
+            logger.error(
+                "job %s of %s is dead (%s) in attempt %s: %s",
+                claim.seq, claim.task, ending.reason, claim.attempt, describe(error),
+                exc_info=error if isinstance(error, Exception) else None,
+            )  # fmt: skip
+        case Retry():
+            logger.warning(
+                "job %s of %s failed in attempt %s, %s retries left: %s",
+                claim.seq, claim.task, claim.attempt, ending.retries, describe(error),
+            )  # fmt: skip
+        case _:
+            logger.info("job %s of %s: %s", claim.seq, claim.task, describe(error))

@@ -1,0 +1,22 @@
+"""The machine's time zone as a real zone, so that DST nights are known in advance."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, tzinfo
+
+
+def local_zone() -> tzinfo | None:
+    """From ``TZ`` or /etc/localtime; a fixed offset where neither names a zone."""
+    from zoneinfo import ZoneInfo
+
+    name = os.environ.get("TZ", "").lstrip(":")
+    try:
+        if name:
+            return ZoneInfo(name)
+        target = os.path.realpath("/etc/localtime")
+        if "/zoneinfo/" in target:
+            return ZoneInfo(target.split("/zoneinfo/", 1)[1])
+    except (ValueError, OSError, KeyError):
+        pass
+    return datetime.now().astimezone().tzinfo

@@ -1,0 +1,45 @@
+"""The tasks of one Huey instance by dotted name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hueycore.task import TaskWrapper
+
+AnyTask = TaskWrapper[Any, Any]
+
+
+class Registry:
+    def __init__(self) -> None:
+        self._tasks: dict[str, AnyTask] = {}
+
+    def register(self, wrapper: AnyTask) -> None:
+        """Raises ValueError when the name is taken. Lambdas share one name, so they are numbered
+        in the order of definition: ``<lambda>``, ``<lambda>#2`` … (``name=`` is better)."""
+        name = wrapper.name
+        if name in self._tasks and wrapper.short_name == "<lambda>":
+            number = 2
+            while f"{name}#{number}" in self._tasks:
+                number += 1
+            wrapper.name = f"{name}#{number}"
+        elif name in self._tasks:
+            raise ValueError(f'a task named "{name}" exists; give this one another name=')
+        self._tasks[wrapper.name] = wrapper
+
+    def unregister(self, wrapper: AnyTask) -> bool:
+        if self._tasks.get(wrapper.name) is not wrapper:
+            return False
+        del self._tasks[wrapper.name]
+        return True
+
+    def get(self, name: str) -> AnyTask | None:
+        return self._tasks.get(name)
+
+    def names(self) -> list[str]:
+        return sorted(self._tasks)
+
+    def periodic(self) -> list[AnyTask]:
+        return [task for task in self._tasks.values() if task.schedule_when is not None]
+
+    def __len__(self) -> int:
+        return len(self._tasks)

@@ -1,0 +1,200 @@
+"""Handles of jobs: what became of it, its value, waiting, revoking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from hueycore import clock
+from hueycore.exceptions import ResultTimeout, TaskException, UnknownJob
+from hueycore.storage.base import FINAL, ResultRow, State
+from hueycore.task import Seconds, Task, When, posix, posix_when
+
+if TYPE_CHECKING:
+    from hueycore.api import Huey
+
+R = TypeVar("R")
+_MISSING: Any = object()
+
+
+class Result(Generic[R]):
+    """The handle of one job; ``Result(huey, job_id)`` makes one from a bare id.
+
+    What ``get`` gives: done → the value (None when the task returned None, or when somebody has
+    read the value before); dead, revoked, expired → raises ``TaskException``; still waiting →
+    None, or with ``blocking`` a wait; no such job → raises ``UnknownJob``.
+    """
+
+    def __init__(self, huey: Huey, task: Task | str, seq: int | None = None) -> None:
+        self.huey = huey
+        self.task = task if isinstance(task, Task) else None
+        self.id: str = task.id if isinstance(task, Task) else task
+        self._seq = seq
+        self._value: Any = _MISSING
+
+    def __repr__(self) -> str:
+        return f"<Result: task {self.id}>"
+
+    def __call__(
+        self,
+        blocking: bool = False,
+        timeout: float | None = None,
+        backoff: float = 1.15,
+        max_delay: float = 1.0,
+        revoke_on_timeout: bool = False,
+        preserve: bool = False,
+    ) -> R | None:
+        return self.get(blocking, timeout, backoff, max_delay, revoke_on_timeout, preserve)
+
+    def get(
+        self,
+        blocking: bool = False,
+        timeout: float | None = None,
+        backoff: float = 1.15,
+        max_delay: float = 1.0,
+        revoke_on_timeout: bool = False,
+        preserve: bool = False,
+    ) -> R | None:
+        """The value, see the class. ``timeout`` in seconds raises ``ResultTimeout``; ``preserve``
+        leaves the value for other handles. ``backoff`` and ``max_delay`` are Huey's and steer
+        nothing: a waiter is woken by the file itself."""
+        if self._value is _MISSING and not self._fetch(preserve):
+            if not blocking:
+                return None
+            if not self.huey.storage.wait_for(self.id, timeout) or not self._fetch(preserve):
+                if revoke_on_timeout:
+                    self.revoke()
+                raise ResultTimeout(f"job {self.id} did not end within {timeout} s")
+        if isinstance(self._value, TaskException):
+            raise self._value
+        return cast("R | None", self._value)
+
+    def _fetch(self, preserve: bool) -> bool:
+        """Read the outcome into the handle; False when there is none yet."""
+        row = self._row(preserve)
+        if row.state not in FINAL:
+            return False
+        value = None if row.result is None else self.huey.serializer.deserialize(row.result)
+        if row.state is State.DONE:
+            self._value = value
+        elif isinstance(value, dict):
+            self._value = TaskException(value)
+        else:
+            self._value = TaskException(self.huey.error_of(self.id, row))
+        return True
+
+    def _row(self, preserve: bool = True) -> ResultRow:
+        row = self.huey.storage.result(self.id, preserve=preserve)
+        if row is None:
+            raise UnknownJob(f"there is no job {self.id} in queue {self.huey.name}")
+        self._seq = row.seq
+        return row
+
+    @property
+    def seq(self) -> int:
+        """The job's short number, the one that people type."""
+        return self._row().seq if self._seq is None else self._seq
+
+    @property
+    def state(self) -> State:
+        """Where the job is now. Raises ``UnknownJob`` when it was purged."""
+        return self._row().state
+
+    def is_ready(self) -> bool:
+        """Whether ``get`` has an outcome to give."""
+        return self._value is not _MISSING or self.is_complete()
+
+    def is_complete(self) -> bool:
+        """Whether the job is over, well or not."""
+        return self._row().state in FINAL
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Sleep until the job is over; False when ``timeout`` seconds passed first."""
+        return self.huey.storage.wait_for(self.id, timeout)
+
+    def reset(self) -> None:
+        """Forget what this handle has read, so that ``get`` asks again."""
+        self._value = _MISSING
+
+    def is_revoked(self) -> bool:
+        return self.huey.is_revoked(self)
+
+    def revoke(
+        self, revoke_once: bool = True, reason: str | None = None, revoke_until: When | None = None
+    ) -> None:
+        """A waiting job ends revoked now; a running one is asked to stop."""
+        self.huey.revoke_by_id(self.id, revoke_until, revoke_once, reason)
+
+    def restore(self) -> bool:
+        """Take ``revoke`` back; False when the job was not revoked."""
+        return self.huey.restore_by_id(self.id)
+
+    def reschedule(
+        self,
+        eta: datetime | None = None,
+        delay: Seconds | None = None,
+        expires: When | None = None,
+        priority: float | None = None,
+    ) -> Result[R]:
+        """Give the waiting job another time and priority (no time: now). The job and its id stay
+        the same, where Huey revokes it and makes a copy."""
+        run_at = posix(eta, delay)
+        self.huey.reschedule(
+            self.id,
+            run_at=clock.now() if run_at is None else run_at,
+            priority=priority,
+            expires_at=None if expires is None else posix_when(expires),
+        )
+        return self
+
+
+class ResultGroup:
+    """The handles of several jobs."""
+
+    def __init__(self, results: Sequence[Result[Any]]) -> None:
+        self._results = list(results)
+
+    def get(
+        self,
+        blocking: bool = False,
+        timeout: float | None = None,
+        backoff: float = 1.15,
+        max_delay: float = 1.0,
+        revoke_on_timeout: bool = False,
+        preserve: bool = False,
+    ) -> list[Any]:
+        """The values in order; ``timeout`` seconds are for all of them together."""
+        deadline = None if timeout is None else clock.monotonic() + timeout
+        values = []
+        for result in self._results:
+            left = None if deadline is None else max(0.0, deadline - clock.monotonic())
+            values.append(
+                result.get(blocking, left, backoff, max_delay, revoke_on_timeout, preserve)
+            )
+        return values
+
+    __call__ = get
+
+    def __getitem__(self, index: int) -> Any:
+        return self._results[index].get(True)
+
+    def __iter__(self) -> Iterator[Result[Any]]:
+        return iter(self._results)
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def as_completed(self, timeout: float | None = None) -> Iterator[Any]:
+        """Values in the order in which the jobs end. Raises ``ResultTimeout``."""
+        deadline = None if timeout is None else clock.monotonic() + timeout
+        open_ = list(self._results)
+        while open_:
+            for result in [result for result in open_ if result.is_ready()]:
+                open_.remove(result)
+                yield result.get()
+            if open_:
+                left = None if deadline is None else deadline - clock.monotonic()
+                if left is not None and left <= 0:
+                    raise ResultTimeout(f"{len(open_)} jobs did not end within {timeout} s")
+                open_[0].wait(0.02 if left is None else min(0.02, left))

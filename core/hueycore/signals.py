@@ -1,0 +1,68 @@
+"""Signals: what happens to jobs, told to whoever connected. Names are Huey's but ``claim-lost``.
+
+Receivers are called synchronously by the process that made the transition, after its commit
+(``executing`` comes just before the run). A receiver that raises is logged and stops nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+SIGNAL_CANCELED: Final = "canceled"
+SIGNAL_COMPLETE: Final = "complete"
+SIGNAL_SUCCESS: Final = SIGNAL_COMPLETE
+SIGNAL_ERROR: Final = "error"
+SIGNAL_EXECUTING: Final = "executing"
+SIGNAL_EXPIRED: Final = "expired"
+SIGNAL_LOCKED: Final = "locked"
+SIGNAL_RETRYING: Final = "retrying"
+SIGNAL_REVOKED: Final = "revoked"
+SIGNAL_SCHEDULED: Final = "scheduled"
+SIGNAL_INTERRUPTED: Final = "interrupted"
+SIGNAL_ENQUEUED: Final = "enqueued"
+SIGNAL_TIMEOUT: Final = "timeout"
+SIGNAL_RATE_LIMITED: Final = "rate-limited"
+#: A run ended after its claim had been taken away; its ending was dropped.
+SIGNAL_CLAIM_LOST: Final = "claim-lost"
+
+Receiver = Callable[..., Any]
+
+logger = logging.getLogger("hueycore.signals")
+
+
+class Signal:
+    """The receivers of one Huey instance."""
+
+    def __init__(self) -> None:
+        self._receivers: dict[str, list[Receiver]] = {"any": []}
+
+    def connect(self, receiver: Receiver, *signals: str) -> None:
+        """Call ``receiver(signal, task, …)`` for these signals, or for all."""
+        for signal in signals or ("any",):
+            self._receivers.setdefault(signal, []).append(receiver)
+
+    def disconnect(self, receiver: Receiver, *signals: str) -> None:
+        """Stop calling a receiver for these signals, or for all."""
+        for signal in signals or tuple(self._receivers):
+            if receiver in self._receivers.get(signal, ()):
+                self._receivers[signal].remove(receiver)
+
+    def wanted(self, *signals: str) -> bool:
+        """Whether anybody listens to one of these."""
+        receivers = self._receivers
+        return bool(receivers["any"]) or any(receivers.get(signal) for signal in signals)
+
+    def listening(self) -> bool:
+        """Whether anybody listens to anything."""
+        return any(self._receivers.values())
+
+    def send(self, signal: str, task: Any, *args: Any) -> None:
+        """Call the receivers of a signal in the order in which they connected."""
+        for receiver in (*self._receivers.get(signal, ()), *self._receivers["any"]):
+            try:
+                receiver(signal, task, *args)
+            except Exception:
+                name = getattr(receiver, "__name__", repr(receiver))
+                logger.exception('receiver "%s" failed for signal "%s"', name, signal)

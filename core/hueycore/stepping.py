@@ -1,0 +1,148 @@
+"""Working through a queue by hand, one job at a time, as in Huey: for tests and own loops."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from hueycore import clock
+from hueycore import signals as S
+from hueycore.exceptions import UnknownJob
+from hueycore.execute import Executor, Finished
+from hueycore.storage.base import Claim, JobRef, Storage, Want
+from hueycore.task import PeriodicTask, Task
+
+if TYPE_CHECKING:
+    from hueycore.registry import Registry
+    from hueycore.result import Result
+    from hueycore.signals import Signal
+
+
+class Stepping:
+    """Part of ``Huey``."""
+
+    registry: Registry
+    signals: Signal
+
+    if TYPE_CHECKING:
+
+        @property
+        def storage(self) -> Storage: ...
+        def enqueue(self, task: Task) -> Result[Any] | None: ...
+        def tell(self, signal: str, jobs: list[JobRef]) -> None: ...
+        def read_job(self, seq: int, name: str) -> Task | None: ...
+        def _now(self, timestamp: datetime | None) -> float: ...
+        def _of_ref(self, ref: JobRef) -> Task | None: ...
+
+    def _init_stepping(self) -> None:
+        self._stepper: int | None = None
+        self._stepper_pid = 0
+        self._executor = Executor(self)  # type: ignore[arg-type]
+
+    def _leave_stepping(self, storage: Storage) -> None:
+        if self._stepper is not None and self._stepper_pid == os.getpid():
+            storage.unregister(self._stepper)
+        self._stepper = None
+
+    def _worker(self) -> int:
+        """This process as a worker of one slot: what it holds comes back when it dies."""
+        if self._stepper is None or self._stepper_pid != os.getpid():
+            name = f"stepper-{os.getpid()}"
+            self._stepper = self.storage.register(name=name, kind="stepper", slots=1)
+            self._stepper_pid = os.getpid()
+        return self._stepper
+
+    def dequeue(self) -> Task | None:
+        """Claim the next job and hand it out; None when nothing is ready. Run it with ``execute``;
+        if this process dies before, the job is pending again."""
+        self.storage.promote()
+        return self._claim_one(None)
+
+    def _claim_one(self, only: int | None) -> Task | None:
+        got = self.storage.exchange(self._worker(), [], Want(free=1, only=only))
+        self.tell(S.SIGNAL_REVOKED, got.revoked)
+        self.tell(S.SIGNAL_EXPIRED, got.expired)
+        if not got.claims:
+            return None
+        claim = got.claims[0]
+        task = self.read_job(claim.seq, claim.task)
+        if task is None:
+            # Nothing to hand out: the run itself says why, and ends the job.
+            self._commit(self._executor.run(claim))
+            return None
+        return Task.of_claim(task.wrapper, claim, task.args, task.kwargs)
+
+    def execute(self, task: Task, timestamp: datetime | None = None) -> Any:
+        """Run a job and commit its ending; returns the task's value, None if it failed. A task
+        that was not dequeued is enqueued first; one that is not due is only scheduled."""
+        claim = task._claim
+        if claim is None:
+            if not self.ready_to_run(task, timestamp):
+                self.add_schedule(task)
+                return None
+            handle = self.enqueue(task)
+            seq = handle.seq if handle is not None else self._seq_of(task.id)
+            claimed = self._claim_one(seq)
+            if claimed is None or claimed._claim is None:
+                return None
+            claim = claimed._claim
+        slots = self.storage.slots(self._worker())
+        slots.start(0, claim.seq, claim.claim)
+        finished = self._executor.run(claim)
+        self._commit(finished)
+        slots.clear(0)
+        return finished.value
+
+    def _seq_of(self, id_: str) -> int:
+        job = self.storage.job(id_)
+        if job is None:
+            raise UnknownJob(f"there is no job {id_}")
+        return job.seq
+
+    def _commit(self, finished: Finished) -> None:
+        got = self.storage.exchange(self._worker(), [finished.ended], Want(free=0))
+        self.tell_finished(finished, lost=bool(got.lost))
+
+    def tell_finished(self, finished: Finished, *, lost: bool) -> None:
+        """Send the signals of an ending that is committed, or tell that its claim was lost."""
+        if lost:
+            claim: Claim = finished.ended.claim
+            self.tell(S.SIGNAL_CLAIM_LOST, [JobRef(claim.seq, claim.id, claim.task)])
+            return
+        for notice in finished.notices:
+            args = () if notice.error is None else (notice.error,)
+            self.signals.send(notice.signal, notice.task, *args)
+
+    def ready_to_run(self, task: Task, timestamp: datetime | None = None) -> bool:
+        """Whether a task's time has come."""
+        return task.run_at is None or task.run_at <= self._now(timestamp)
+
+    def add_schedule(self, task: Task) -> None:
+        """Store a task for its eta; without one it is ready at once."""
+        self.enqueue(task)
+
+    def read_schedule(self, timestamp: datetime | None = None) -> list[Task]:
+        """The scheduled jobs that are due. They are pending from now on; enqueueing one again, as
+        Huey's loops do, changes nothing. A ``timestamp`` ahead of the clock only looks."""
+        if timestamp is not None and self._now(timestamp) > clock.now():
+            now = self._now(timestamp)
+            return [t for t in self.scheduled() if t.run_at is not None and t.run_at <= now]
+        promoted = self.storage.promote()
+        self.tell(S.SIGNAL_ENQUEUED, promoted)
+        return [task for task in map(self._of_ref, promoted) if task is not None]
+
+    if TYPE_CHECKING:
+
+        def scheduled(self, limit: int | None = None) -> list[Task]: ...
+
+    def read_periodic(self, timestamp: datetime | None = None) -> list[Task]:
+        """A fresh task for each periodic task whose schedule matches this minute."""
+        minute = self._now(timestamp) // 60 * 60
+        due = []
+        for wrapper in self.registry.periodic():
+            schedule = wrapper.schedule_when
+            assert schedule is not None
+            if schedule.next_after(minute - 0.001) < minute + 60 and schedule.due(minute):
+                due.append(PeriodicTask(wrapper))
+        return list(due)
