@@ -13,7 +13,7 @@ def main() -> int:
         occupy_closed_descriptors()
         from hueyctl.cli import cli
 
-        return cli.run(sys.argv[1:])
+        return cli.main(standalone_mode=False)
     except KeyboardInterrupt:
         # Only while the imports above run: run() answers for the rest.
         return 130

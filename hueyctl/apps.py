@@ -32,6 +32,13 @@ def load(name: str, folder: str | None = None) -> Huey:
         return _dotted(module_name, folder)
 
 
+def import_module_of_app(name: str, folder: str | None = None) -> None:
+    """Import one more module of the application, for what its import does."""
+    folder = os.path.abspath(folder or os.getcwd())
+    with _importable(folder), redirect_stdout(sys.stderr):
+        _imported(name, folder)
+
+
 @contextmanager
 def _importable(folder: str) -> Iterator[None]:
     """First on the path while the application is imported; last after that, so that its tasks
@@ -116,7 +123,9 @@ def _pick(module: ModuleType, attribute: str, name: str) -> Huey:
     found: Any = module
     for part in attribute.removesuffix("()").split("."):
         if not hasattr(found, part):
-            raise _bad(f"{name!r}: {module.__name__} has no {part!r}", _near_attribute(module, part))
+            raise _bad(
+                f"{name!r}: {module.__name__} has no {part!r}", _near_attribute(module, part)
+            )
         found = getattr(found, part)
     if call:
         try:

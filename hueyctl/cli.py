@@ -62,8 +62,8 @@ class Root(click.Group):
         if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
             from difflib import get_close_matches
 
-            near = get_close_matches(name, [*COMMANDS, *ALIASES], 2)
-            hint = f"did you mean {' or '.join(near)}?" if near else "hueyctl --help"
+            near = get_close_matches(name, [*COMMANDS, *ALIASES], 1)
+            hint = f"did you mean {near[0]}?" if near else "hueyctl --help"
             raise errors.usage(f"no such command {name!r}", hint)
         return super().resolve_command(ctx, [name, *args[1:]])
 
@@ -96,7 +96,7 @@ class Root(click.Group):
         **extra: Any,
     ) -> int:
         if "_HUEYCTL_COMPLETE" in os.environ:
-            super().main(args, prog_name, complete_var, **extra)
+            super().main(args, "hueyctl", "_HUEYCTL_COMPLETE", **extra)
         argv = list(sys.argv[1:] if args is None else args)
         code = self.run(argv, prog_name or "hueyctl", **extra)
         if standalone_mode:

@@ -41,7 +41,8 @@ class Command(click.Command):
         if self.arguments:
             with formatter.section("Arguments"):
                 formatter.write_dl(self.arguments)
-        own, shared = [], []
+        own: list[tuple[str, str]] = []
+        shared: list[tuple[str, str]] = []
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
             if record is None or isinstance(param, click.Argument):

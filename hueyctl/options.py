@@ -81,7 +81,7 @@ def settings_from(meta: Mapping[str, Any]) -> Settings:
 
 
 def _check_format(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
-    if value is not None and value not in OWN_FORMATS:
+    if value is not None and value not in OWN_FORMATS and not ctx.resilient_parsing:
         # Only an unknown name is worth the dearest import there is.
         from hueyctl.output.named import format_names
 

@@ -13,6 +13,8 @@ _MISSING = object()
 # A small pickle can describe an endless or an exponentially large value.
 _NODES = 200_000
 _DEPTH = 60
+# Python refuses to write an integer of more than 4,300 digits.
+_BITS = 14_000
 
 
 class TooLarge(Exception):
@@ -76,14 +78,16 @@ class _Converter:
         self.left -= 1
         if self.left < 0 or depth > _DEPTH:
             raise TooLarge
-        if value is None or type(value) in (bool, int, str):
+        if value is None or type(value) in (bool, str):
+            return value
+        if type(value) is int:
+            if value.bit_length() > _BITS:
+                raise TooLarge
             return value
         if isinstance(value, float):
             return value if math.isfinite(value) else str(value)
         if isinstance(value, Mapping):
-            return {
-                _key(key): self.convert(element, depth + 1) for key, element in value.items()
-            }
+            return {_key(key): self.convert(element, depth + 1) for key, element in value.items()}
         if isinstance(value, (set, frozenset)):
             return sorted((self.convert(each, depth + 1) for each in value), key=repr)
         if isinstance(value, (list, tuple)):

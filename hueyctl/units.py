@@ -33,7 +33,7 @@ def parse_duration(text: str) -> float:
 def parse_when(text: str, *, utc: bool = False, now: float | None = None) -> float:
     """POSIX seconds of a WHEN. Times without an offset are local, or UTC with ``utc``.
 
-    A bare duration lies in the future, as does ``+5m``; ``-5m`` lies in the past. Raises ValueError.
+    A bare duration lies in the future, as ``+5m`` does; ``-5m`` is in the past. Raises ValueError.
     """
     now = time.time() if now is None else now
     plain = text.strip()

@@ -35,6 +35,11 @@ class Output:
     def is_json(self) -> bool:
         return self.format in ("json", "jsonl")
 
+    def for_reading(self) -> None:
+        """Aligned with headers in a pipe as well: this is text for people, whatever shows it."""
+        if self.implicit:
+            self.format, self.headers = "plain", True
+
     def write(self, text: str) -> None:
         sys.stdout.write(text)
 
@@ -89,8 +94,12 @@ class Output:
         normal: Sequence[str],
         wide: Sequence[str] = (),
         name: Callable[[Any], str] | None = None,
+        *,
+        cut: bool = True,
     ) -> None:
-        """A table of ``rows``: the ``normal`` columns, with ``-o wide`` also the ``wide`` ones."""
+        """A table of ``rows``: the ``normal`` columns, with ``-o wide`` also the ``wide`` ones.
+
+        ``cut``: on a terminal, long texts are cut to its width."""
         if self.format == "name" and name is not None:
             for row in rows:
                 self.write(name(row) + "\n")
@@ -101,7 +110,7 @@ class Output:
         headers = [column.header for column in columns] if self.headers else []
         if self.format in ("csv", "tsv"):
             self._separated(texts, headers)
-        elif self.format in ("table", "wide") and self.on_tty:
+        elif self.format == "table" and self.on_tty and cut:
             from hueyctl.output.table import print_table
 
             shown = [[streams.visible(text) for text in row] for row in texts]

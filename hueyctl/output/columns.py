@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hueyctl import errors, jobs, units
@@ -73,7 +74,7 @@ def job_columns(now: float) -> dict[str, Column]:
             name,
             headers.get(name, name.upper().replace("_", "-")),
             kind,
-            lambda job, name=name: getattr(job, name),
+            attrgetter(name),
         )
         for name, kind in jobs.COLUMNS.items()
     }

@@ -17,41 +17,63 @@ STATE_STYLES = {
     "revoked": "magenta",
     "expired": "magenta",
 }
-_FLEXIBLE = ("args", "error", "task", "progress", "reason")
+_GAP = 2
+#: What may be cut to make a line fit, and how short it may become.
+_FLEXIBLE = {"args": 12, "error": 12, "progress": 8, "reason": 8, "task": 16}
 
 
 def print_table(
     columns: Sequence[Column], rows: Sequence[Sequence[str]], *, headers: bool, colour: bool
 ) -> None:
-    """Aligned, and cut to the width of the terminal. Cells must be free of control characters."""
+    """Aligned, and cut to the width of the terminal where columns are long. Cells must be free of
+    control characters."""
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    lines = [[column.header for column in columns], *rows] if headers else list(rows)
+    widths = [max(map(cell_len, texts)) for texts in zip(*lines, strict=True)]
     # Both are said, or rich would consult the environment by rules of its own.
     console = Console(
         file=sys.stdout, force_terminal=True, no_color=not colour, highlight=False, markup=False,
         emoji=False, color_system="standard" if colour else None, legacy_windows=False,
     )  # fmt: skip
+    widths = _fitting(columns, widths, console.width)
+    # A line that cannot fit is left to the terminal to wrap: numbers are never cut.
+    console.width = max(console.width, sum(widths) + _GAP * len(widths))
     table = Table(
         box=None, show_header=headers, header_style="bold" if colour else "", pad_edge=False,
-        padding=(0, 2, 0, 0), collapse_padding=True,
+        padding=(0, _GAP, 0, 0), collapse_padding=True,
     )  # fmt: skip
-    for column in columns:
-        flexible = column.key in _FLEXIBLE
+    for column, width in zip(columns, widths, strict=True):
+        right = column.kind in ("int", "number", "span")
         table.add_column(
-            Text(column.header),
-            justify="right" if column.kind in ("int", "number", "span") else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            min_width=min(8, len(column.header)) if flexible else None,
+            Text(column.header), justify="right" if right else "left", width=width, no_wrap=True
         )
     for row in rows:
-        table.add_row(
-            *(
-                # Text, so that "[/red]" in an argument is text and not markup.
-                Text(text, style=STATE_STYLES.get(text, "") if column.key == "state" else "")
-                for column, text in zip(columns, row, strict=True)
-            )
-        )
+        cells = []
+        for column, width, shown in zip(columns, widths, row, strict=True):
+            # Text, so that "[/red]" in an argument is text and not markup.
+            text = Text(shown, style=STATE_STYLES.get(shown, "") if column.key == "state" else "")
+            text.truncate(width, overflow="ellipsis")
+            cells.append(text)
+        table.add_row(*cells)
     console.print(table)
+
+
+def _fitting(columns: Sequence[Column], widths: list[int], room: int) -> list[int]:
+    """The widths with the flexible columns cut, the widest first."""
+    excess = sum(widths) + _GAP * (len(widths) - 1) - room
+    fitted = list(widths)
+    least = [
+        _FLEXIBLE.get(column.key, width) for column, width in zip(columns, widths, strict=True)
+    ]
+    while excess > 0:
+        spare = [width - minimum for width, minimum in zip(fitted, least, strict=True)]
+        place = max(range(len(fitted)), key=lambda index: (spare[index] > 0, fitted[index]))
+        if spare[place] <= 0:
+            break
+        fitted[place] -= 1
+        excess -= 1
+    return fitted

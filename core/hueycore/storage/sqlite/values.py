@@ -159,7 +159,7 @@ def _result_row(con: sqlite3.Connection, queue: str, id_: str) -> ResultRow | No
     row = con.execute(
         """
         select seq, state, reason, result, taken
-        from huey_job left join huey_result using (seq) where queue = ? and id = ?
+        from huey_job job left join huey_result using (seq) where job.queue = ? and id = ?
         """,
         (queue, id_),
     ).fetchone()
