@@ -9,13 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import traceback
-from collections.abc import Callable, Iterable
-from datetime import datetime
+from collections.abc import Iterable
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hueycore import signals as S
-from hueycore.crontab import Schedule, as_schedule
+from hueycore.declaring import Declaring
 from hueycore.exceptions import PayloadTooLarge, SerializationError, TaskException
 from hueycore.hooks import Hooks
 from hueycore.registry import Registry
@@ -25,7 +24,7 @@ from hueycore.steering import Steering
 from hueycore.stepping import Stepping
 from hueycore.storage.base import Claim, Enqueued, Keeping, NewJob, ResultRow, Storage
 from hueycore.storage.sqlite import SqliteStorage
-from hueycore.task import P, PeriodicTask, R, Seconds, Task, TaskOptions, TaskWrapper, When, seconds
+from hueycore.task import PeriodicTask, Seconds, Task, seconds
 
 if TYPE_CHECKING:
     from hueycore.consumer import Consumer
@@ -39,7 +38,7 @@ logger = logging.getLogger("hueycore")
 CHUNK = 5000
 
 
-class Huey(Steering, Stepping, Hooks):
+class Huey(Declaring, Steering, Stepping, Hooks):
     """A named queue in a SQLite file.
 
     The file is opened at the first use, not here, so that importing an application touches no disk.
@@ -128,110 +127,6 @@ class Huey(Steering, Stepping, Hooks):
         if storage is not None:
             self._leave_stepping(storage)
             storage.close()
-
-    # --- declaring ----------------------------------------------------------------------------
-
-    @overload
-    def task(self, retries: Callable[P, R]) -> TaskWrapper[P, R]: ...
-    @overload
-    def task(
-        self,
-        retries: int = 0,
-        retry_delay: Seconds = 0,
-        retry_backoff: float = 0,
-        priority: float | None = None,
-        context: bool = False,
-        name: str | None = None,
-        expires: When | None = None,
-        timeout: Seconds | None = None,
-        at_most_once: bool = False,
-        result_ttl: Seconds | None = None,
-        max_crashes: int = 3,
-    ) -> Callable[[Callable[P, R]], TaskWrapper[P, R]]: ...
-    def task(
-        self,
-        retries: Any = 0,
-        retry_delay: Seconds = 0,
-        retry_backoff: float = 0,
-        priority: float | None = None,
-        context: bool = False,
-        name: str | None = None,
-        expires: When | None = None,
-        timeout: Seconds | None = None,
-        at_most_once: bool = False,
-        result_ttl: Seconds | None = None,
-        max_crashes: int = 3,
-    ) -> Any:
-        """Make a function a task; calling it then enqueues a job.
-
-        :param retries: tries after the first one failed.
-        :param retry_delay: seconds before a retry; multiplied by ``retry_backoff`` each time.
-        :param priority: higher runs first.
-        :param context: pass the job to the function as ``task=``.
-        :param expires: a job not started by then (a datetime, or seconds after the enqueue)
-            never starts.
-        :param timeout: seconds that a run may take (``TaskTimeout``).
-        :param at_most_once: never run again what had started when a process died.
-        :param result_ttl: seconds that an unread result is kept.
-        :param max_crashes: deaths of a worker process during a run until the job is dead.
-        """
-        if callable(retries):
-            return self._register(TaskWrapper(self, retries, None, TaskOptions()))
-        options = _options(
-            retries, retry_delay, retry_backoff, priority, context, expires, timeout,
-            at_most_once, result_ttl, max_crashes,
-        )  # fmt: skip
-
-        def decorator(func: Callable[P, R] | TaskWrapper[P, R]) -> TaskWrapper[P, R]:
-            return self._register(TaskWrapper(self, _bare(func), name, options))
-
-        return decorator
-
-    def periodic_task(
-        self,
-        schedule: Schedule | str | Callable[[datetime], bool],
-        retries: int = 0,
-        retry_delay: Seconds = 0,
-        retry_backoff: float = 0,
-        priority: float | None = None,
-        context: bool = False,
-        name: str | None = None,
-        expires: When | None = None,
-        timeout: Seconds | None = None,
-        at_most_once: bool = False,
-        result_ttl: Seconds | None = None,
-        max_crashes: int = 3,
-        *,
-        tz: str | None = None,
-        catch_up: str = "latest",
-        grace: Seconds = 3600.0,
-    ) -> Callable[[Callable[P, R]], TaskWrapper[P, R]]:
-        """Make a function a task that runs by itself, on ``crontab(…)``, ``every("90s")``, a cron
-        line, or Huey's ``callable(datetime) -> bool``. One run per fire time, however many
-        consumers there are; the planned time is ``task.scheduled_for``.
-
-        :param tz: zone of the schedule, by default UTC or local as the instance's ``utc`` says.
-        :param catch_up: what to do with runs missed while no consumer was up: ``latest`` makes up
-            for the last one if it is not older than ``grace`` seconds, ``skip`` for none, ``all``
-            for each (at most 1,000).
-        """
-        options = _options(
-            retries, retry_delay, retry_backoff, priority, context, expires, timeout,
-            at_most_once, result_ttl, max_crashes,
-        )  # fmt: skip
-
-        def decorator(func: Callable[P, R] | TaskWrapper[P, R]) -> TaskWrapper[P, R]:
-            wrapper: TaskWrapper[P, R] = TaskWrapper(self, _bare(func), name, options)
-            wrapper.schedule_when = as_schedule(schedule, tz=tz, utc=self.utc)
-            wrapper.catch_up = catch_up
-            wrapper.grace = seconds(grace)
-            return self._register(wrapper)
-
-        return decorator
-
-    def _register(self, wrapper: TaskWrapper[P, R]) -> TaskWrapper[P, R]:
-        self.registry.register(wrapper)
-        return wrapper
 
     # --- producing ----------------------------------------------------------------------------
 
@@ -398,33 +293,3 @@ def describe_repr(error: BaseException) -> str:
         return repr(error)
     except Exception:
         return describe(error)
-
-
-def _bare(func: Callable[P, R] | TaskWrapper[P, R]) -> Callable[P, R]:
-    return func.func if isinstance(func, TaskWrapper) else func
-
-
-def _options(
-    retries: int,
-    retry_delay: Seconds,
-    retry_backoff: float,
-    priority: float | None,
-    context: bool,
-    expires: When | None,
-    timeout: Seconds | None,
-    at_most_once: bool,
-    result_ttl: Seconds | None,
-    max_crashes: int,
-) -> TaskOptions:
-    return TaskOptions(
-        retries=retries,
-        retry_delay=seconds(retry_delay),
-        retry_backoff=retry_backoff,
-        priority=priority,
-        context=bool(context),
-        expires=expires,
-        timeout=seconds(timeout),
-        at_most_once=at_most_once,
-        result_ttl=seconds(result_ttl),
-        max_crashes=max_crashes,
-    )

@@ -1,0 +1,47 @@
+# make demo · make test · make check · make bench    (each makes the venv that it needs)
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+# Tests to run: make test T="tests/storage -k fence"
+T ?=
+
+.PHONY: demo test check bench format clean
+
+demo: $(VENV)/.dev
+	$(BIN)/hueyctl demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(T)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.bench
+	$(BIN)/python tests/bench/run.py
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# Some systems ship Python without ensurepip; the pip outside can fill a venv as well.
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV) 2>/dev/null || $(PYTHON) -m venv --clear --without-pip $(VENV)
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml
+	$(call install,dev)
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(call install,bench)
+	@touch $@
+
+define install
+	@if $(BIN)/python -m pip --version >/dev/null 2>&1; \
+	then $(BIN)/python -m pip install --quiet --editable ".[$(1)]"; \
+	else $(PYTHON) -m pip --python $(BIN)/python install --quiet --editable ".[$(1)]"; fi
+endef

@@ -1,0 +1,281 @@
+"""What goes into a storage and what comes out: plain values, field names are column names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from hueycore.ending import Ending
+from hueycore.storage.words import State
+
+
+class NewJob(NamedTuple):
+    """A job to be born. Times are POSIX seconds, durations seconds; ``run_at`` None means now."""
+
+    id: str
+    task: str
+    payload: bytes
+    preview: str | None = None
+    priority: float = 0
+    run_at: float | None = None
+    expires_at: float | None = None
+    scheduled_for: float | None = None
+    retries: int = 0
+    retry_delay: float = 0
+    retry_backoff: float = 0
+    timeout: float | None = None
+    max_crashes: int = 3
+    at_most_once: bool = False
+    result_ttl: float | None = None
+
+
+class Enqueued(NamedTuple):
+    """The answer to an enqueue. ``fresh`` is False when a live job of this id existed already."""
+
+    seq: int
+    id: str
+    state: State
+    fresh: bool = True
+
+
+class Claim(NamedTuple):
+    """The right of one worker process to end one run of a job."""
+
+    seq: int
+    claim: int
+    id: str
+    task: str
+    payload: bytes
+    attempt: int
+    retries: int
+    retry_delay: float
+    retry_backoff: float
+    priority: float
+    run_at: float
+    enqueued_at: float
+    expires_at: float | None
+    scheduled_for: float | None
+    timeout: float | None
+    crashes: int
+    at_most_once: int
+    result_ttl: float | None
+    key_name: str | None
+    next: int | None
+
+
+class Ended(NamedTuple):
+    """One finished run. ``started_at`` is None when the run never began."""
+
+    claim: Claim
+    ending: Ending
+    started_at: float | None = None
+    run_s: float = 0.0
+
+
+class Want(NamedTuple):
+    """How many jobs a worker process can take now.
+
+    ``free`` idle workers bound the jobs of unknown or slow tasks; ``quick`` says how many jobs of a
+    task known to be short may be taken into one group. ``suspects``: whether a job that crashed a
+    process before may be claimed (it is then claimed alone). ``only`` limits the claim to one seq.
+    """
+
+    free: int
+    quick: dict[str, int] = {}  # noqa: RUF012  a NamedTuple default that nobody mutates
+    suspects: bool = True
+    only: int | None = None
+
+
+class JobRef(NamedTuple):
+    """Enough of a job to name it in a log line, a signal or a command's output."""
+
+    seq: int
+    id: str
+    task: str
+
+
+class Exchange(NamedTuple):
+    """What an exchange brought: claims to run, and what it found on the way."""
+
+    claims: list[Claim]
+    lost: list[Ended]
+    revoked: list[JobRef]
+    expired: list[JobRef]
+    held: str | None = None
+
+
+class Recovered(NamedTuple):
+    """A job taken back from a dead worker: ``state`` is where it went, ``started`` if it ran."""
+
+    job: JobRef
+    state: State
+    started: bool
+    worker: str
+
+
+class Changed(NamedTuple):
+    """The result of an operator's verb."""
+
+    matched: int
+    changed: list[JobRef]
+    failed: list[tuple[JobRef, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as it stands, without its payload and result. Field names are the column names."""
+
+    seq: int
+    id: str
+    queue: str
+    task: str
+    state: State
+    reason: str | None
+    priority: float
+    run_at: float
+    delay: float
+    enqueued_at: float
+    started_at: float | None
+    finished_at: float | None
+    expires_at: float | None
+    scheduled_for: float | None
+    attempt: int
+    retries: int
+    retry_delay: float
+    retry_backoff: float
+    timeout: float | None
+    crashes: int
+    max_crashes: int
+    at_most_once: bool
+    result_ttl: float | None
+    claim: int
+    worker: int | None
+    claimed_at: float | None
+    cancel_requested: bool
+    key_name: str | None
+    unique_key: str | None
+    next: int | None
+    slot: int | None
+    waits: int
+    delivered: bool
+    taken: bool | None
+    preview: str | None
+    progress: str | None
+    errors: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    """A consumer process. ``running`` lists (slot, seq) of the runs that have started."""
+
+    id: int
+    queue: str
+    name: str
+    host: str
+    pid: int
+    boot_id: str
+    kind: str
+    slots: int
+    state: str
+    started_at: float
+    alive: bool
+    running: list[tuple[int, int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """A stored schedule. ``declared`` is False for one made at run time."""
+
+    name: str
+    task: str
+    schedule: str
+    tz: str | None
+    next_run: float
+    last_run: float | None = None
+    last_id: str | None = None
+    catch_up: str = "latest"
+    grace: float = 3600.0
+    paused_at: float | None = None
+    payload: bytes | None = None
+    declared: bool = True
+    queue: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """A standing order not to run: of a task, or of an id that no job has yet."""
+
+    queue: str
+    kind: str
+    name: str
+    until: float | None
+    once: bool
+    since: float
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Which jobs: every field narrows, an empty one does not.
+
+    ``keys`` are ids or seqs as people type them; ``task`` is a glob; ``older_than`` and
+    ``newer_than`` are POSIX seconds compared with the time the job came into its state; ``where``
+    holds (column, operator, value) with an operator of ``= != < > <= >= ~``. ``sort`` is a column,
+    ``-column`` for descending, or ``running-order``.
+    """
+
+    queues: tuple[str, ...] = ()
+    states: tuple[State, ...] = ()
+    keys: tuple[str, ...] = ()
+    task: str | None = None
+    older_than: float | None = None
+    newer_than: float | None = None
+    priority: tuple[float | None, float | None] = (None, None)
+    where: tuple[tuple[str, str, Any], ...] = ()
+    sort: str = "seq"
+    limit: int | None = None
+    after: int = 0
+
+
+class ResultRow(NamedTuple):
+    """``result`` is None when there is none, it was taken, or it may not be read yet."""
+
+    seq: int
+    state: State
+    reason: str | None
+    result: bytes | None
+    taken: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How many jobs of a queue are in a state; ``oldest`` is the smallest ``run_at`` of pending."""
+
+    queue: str
+    state: State
+    count: int
+    oldest: float | None = None
+
+
+class QueueRow(NamedTuple):
+    """What is known of a queue besides its jobs."""
+
+    queue: str
+    serializer: str | None
+    paused_at: float | None
+    paused_until: float | None
+    paused_by: str | None
+    pause_reason: str | None
+    purged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How long finished jobs are kept; ages in seconds (DESIGN: dead letters by age only)."""
+
+    done_age: float = 86_400.0
+    done_count: int = 100_000
+    dead_age: float = 30 * 86_400.0
+    metric_age: float = 7 * 86_400.0
+    flag_age: float = 7 * 86_400.0
+    batch: int = 500

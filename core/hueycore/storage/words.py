@@ -1,0 +1,73 @@
+"""The words of the state machine: the states a job can be in, and the moves between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class State(StrEnum):
+    """Where a job is in its life: the same strings in the database, the CLI, JSON and metrics."""
+
+    SCHEDULED = "scheduled"
+    PENDING = "pending"
+    BLOCKED = "blocked"
+    RUNNING = "running"
+    DONE = "done"
+    DEAD = "dead"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
+WAITING = (State.SCHEDULED, State.PENDING, State.BLOCKED)
+LIVE = (*WAITING, State.RUNNING)
+FINAL = (State.DONE, State.DEAD, State.REVOKED, State.EXPIRED)
+
+
+class Transition(NamedTuple):
+    """One row of the state machine. An empty ``before`` is birth, an empty ``after`` the purge."""
+
+    verb: str
+    before: tuple[State, ...]
+    after: tuple[State, ...]
+    fence: str
+    counts: str
+
+
+TRANSITIONS: tuple[Transition, ...] = (
+    Transition("enqueue", (), WAITING, "", ""),
+    Transition("promote", (State.SCHEDULED, State.BLOCKED), (State.PENDING,), "", ""),
+    Transition("claim", (State.PENDING,), (State.RUNNING,), "", "attempt + 1, claim + 1"),
+    Transition("end: done", (State.RUNNING,), (State.DONE,), "claim", ""),
+    Transition(
+        "end: retry", (State.RUNNING,), (State.SCHEDULED, State.PENDING), "claim", "retries - 1"
+    ),
+    Transition("end: dead", (State.RUNNING,), (State.DEAD,), "claim", ""),
+    Transition("end: snooze", (State.RUNNING,), (State.SCHEDULED,), "claim", "attempt - 1"),
+    Transition("end: release", (State.RUNNING,), (State.PENDING,), "claim", "attempt - 1"),
+    Transition(
+        "end: revoked, expired, blocked",
+        (State.RUNNING,),
+        (State.REVOKED, State.EXPIRED, State.BLOCKED),
+        "claim",
+        "attempt - 1 unless it had started",
+    ),
+    Transition(
+        "recover",
+        (State.RUNNING,),
+        (State.PENDING, State.DEAD),
+        "lock byte",
+        "crashes + 1 only if it had started",
+    ),
+    Transition("revoke", WAITING, (State.REVOKED,), "", ""),
+    Transition("revoke", (State.RUNNING,), (State.RUNNING,), "", "cancel requested"),
+    Transition("expire", WAITING, (State.EXPIRED,), "", ""),
+    Transition("requeue", FINAL, (State.SCHEDULED, State.PENDING), "", "history kept"),
+    Transition("purge", FINAL, (), "", "counted"),
+)
+
+
+def states(names: Iterable[str]) -> tuple[State, ...]:
+    """Turn names into states. Raises ValueError naming the wrong one."""
+    return tuple(State(name) for name in names)

@@ -1,0 +1,130 @@
+"""What holds the house: imports go one way, the library needs nothing, ``--help`` is quick."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+CORE = ROOT / "core" / "hueycore"
+
+#: From the ground up: a module imports only from its own floor and those below.
+FLOORS = (
+    ("exceptions", "constants", "clock", "ids", "histogram", "shield", "localzone"),
+    (
+        *("crontab", "retry", "ending", "serializer", "signals"),
+        *("task", "registry", "result", "canvas"),
+    ),
+    ("storage",),
+    ("execute",),
+    ("api", "declaring", "hooks", "steering", "stepping"),
+    ("consumer",),
+)
+#: The vocabulary of rows is shared: a task builds NewJob, a result reads ResultRow.
+VOCABULARY = "hueycore.storage.base"
+#: Huey's API has it there; imported inside the method.
+EXCEPTION = ("api", "consumer")
+
+#: Optional integrations import their library inside their own file.
+OPTIONAL = ("contrib", "storage/postgres", "storage/redis", "consumer/workers/greenlet")
+
+
+def sources(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*.py")) if "__pycache__" not in path.parts)
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports when it runs (not under TYPE_CHECKING)."""
+    tree = ast.parse(path.read_text("utf-8"))
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            module = node.module or ""
+            yield module
+            if module == "hueycore":
+                yield from (f"hueycore.{alias.name}" for alias in node.names)
+
+
+def floor(room: str) -> int:
+    return next(number for number, rooms in enumerate(FLOORS) if room in rooms)
+
+
+def test_imports_go_one_way() -> None:
+    for path in sources(CORE):
+        room = path.relative_to(CORE).parts[0].removesuffix(".py")
+        if room in ("__init__", "contrib"):
+            continue
+        for module in imports(path):
+            if not module.startswith("hueycore.") or module == VOCABULARY:
+                continue
+            other = module.split(".")[1]
+            if (room, other) != EXCEPTION:
+                assert floor(other) <= floor(room), f"{path.relative_to(ROOT)} imports {module}"
+
+
+def test_every_room_has_its_floor() -> None:
+    for path in CORE.iterdir():
+        name = path.name.removesuffix(".py")
+        if name not in ("__init__", "__pycache__", "contrib") and not name.startswith("py.typed"):
+            assert floor(name) >= 0
+
+
+def test_hueycore_imports_only_the_standard_library() -> None:
+    for path in sources(CORE):
+        if path.relative_to(CORE).as_posix().startswith(OPTIONAL):
+            continue
+        for module in imports(path):
+            top = module.split(".")[0]
+            assert top == "hueycore" or top in sys.stdlib_module_names, f"{path}: {module}"
+
+
+def test_hueycore_never_imports_hueyctl() -> None:
+    for path in sources(CORE):
+        assert not any(module.split(".")[0] == "hueyctl" for module in imports(path)), path
+
+
+def test_storage_knows_bytes_and_columns_never_tasks_or_serializers() -> None:
+    for path in sources(CORE / "storage"):
+        forbidden = {"hueycore.task", "hueycore.serializer", "hueycore.registry"}
+        assert not forbidden & set(imports(path)), path
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """The modules in memory after a run of the command line."""
+    code = (
+        "import sys\n"
+        "from hueyctl.__main__ import main\n"
+        f"sys.argv = ['hueyctl', *{list(arguments)!r}]\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print('\\n'.join(sys.modules), file=sys.stderr)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(run.stderr.split())
+
+
+def test_help_loads_no_command_and_no_heavy_library() -> None:
+    loaded = loaded_by("--help")
+
+    assert not {"rich", "tabulate", "sqlite3", "asyncio"} & loaded
+    commands = {name for name in loaded if name.startswith("hueyctl.commands.")}
+    assert not commands
+
+
+def test_files_stay_readable() -> None:
+    """Around 300 lines; what outgrows it is two rooms."""
+    for folder in (CORE, ROOT / "hueyctl"):
+        for path in sources(folder):
+            lines = len(path.read_text("utf-8").splitlines())
+            assert lines <= 420, f"{path.relative_to(ROOT)} has {lines} lines: make it two rooms"
