@@ -57,6 +57,8 @@ LIBRARY: dict[str, tuple[int, str | None]] = {
     "SerializationError": (exits.FAILURE, None),
     "ResultTimeout": (exits.TIMEOUT, None),
     "TaskException": (exits.TASK_FAILED, None),
+    "TaskTimeout": (exits.TASK_FAILED, None),
+    "HueyException": (exits.FAILURE, None),
 }
 
 
@@ -75,7 +77,8 @@ def explain(error: BaseException) -> Problem:
             if kind.__name__ in LIBRARY and kind.__module__ == "hueycore.exceptions":
                 code, hint = LIBRARY[kind.__name__]
                 return Problem(code, str(error) or kind.__name__, hint)
-    if isinstance(error, OSError):
+    # Without a number it is somebody's TimeoutError, not the system's word.
+    if isinstance(error, OSError) and error.errno is not None:
         return _explain_os(error)
     message = f"internal error: {type(error).__name__}: {error}"
     return Problem(exits.INTERNAL, message, "run it again with -v for the traceback", bug=True)

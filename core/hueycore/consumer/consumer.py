@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("hueycore.consumer")
 
+#: Python's default of 5 ms lets a thread that computes hold up every statement of an exchange.
+SWITCH_INTERVAL = 0.0005
 #: Seconds between two looks of the main loop when nothing wakes it.
 TICK = 1.0
 
@@ -102,6 +104,7 @@ class Consumer:
         self._stopping: str | None = None
         self._stopped = threading.Event()
         self._in_run = False
+        self._switch_interval = 0.005
         self._exit_code = 0
         self._restart = False
         self._died = False
@@ -129,6 +132,8 @@ class Consumer:
             Service("huey-janitor", self.janitor.step, self._fatal),
             limits,
         ]
+        self._switch_interval = sys.getswitchinterval()
+        sys.setswitchinterval(min(SWITCH_INTERVAL, self._switch_interval))
         self._feed.start()
         for service in self._services:
             service.start()
@@ -280,6 +285,7 @@ class Consumer:
             self._give_up(error)
         self._await_threads()
         self._services[-1].stop()
+        sys.setswitchinterval(self._switch_interval)
         left = [worker for worker in self._threads if worker.alive() and worker.claim is not None]
         if left or self._died:
             self._leave_running(left)

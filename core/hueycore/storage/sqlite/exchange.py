@@ -19,6 +19,7 @@ _COLUMNS = """
 """
 #: Expired and revoked jobs that one exchange clears away at most.
 _SWEEP = 500
+_QUEUE_PAUSED = "paused-queue"
 
 
 class Exchanging(Room):
@@ -77,9 +78,9 @@ class _Pick:
         self._slow = 0
 
     def claim(self, worker: int) -> None:
-        if self._queue_paused():
-            return
         self._flags = self._load_flags()
+        if (_QUEUE_PAUSED, self.queue) in self._flags:
+            return
         self._choose()
         for refs, state, reason in (
             (self.revoked, State.REVOKED, "revoked"),
@@ -97,15 +98,17 @@ class _Pick:
                 (worker, self.now, listed(claim.seq for claim in self.claims)),
             )
 
-    def _queue_paused(self) -> bool:
-        row = self.con.execute(
-            "select paused_at, paused_until from huey_queue where queue = ?", (self.queue,)
-        ).fetchone()
-        return bool(row and row[0] is not None and (row[1] is None or row[1] > self.now))
-
     def _load_flags(self) -> dict[tuple[str, str], tuple[float | None, int]]:
+        """Everything that holds jobs back, in one statement: each costs the worker threads a
+        hand-over of the interpreter's lock."""
         rows = self.con.execute(
-            "select kind, name, until, once from huey_flag where queue = ?", (self.queue,)
+            """
+            select kind, name, until, once from huey_flag where queue = :queue
+            union all
+            select :paused, queue, paused_until, 0 from huey_queue
+            where queue = :queue and paused_at is not null
+            """,
+            {"queue": self.queue, "paused": _QUEUE_PAUSED},
         ).fetchall()
         return {
             (kind, name): (until, once)
