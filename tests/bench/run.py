@@ -1,0 +1,128 @@
+"""``make bench``: this project against Huey, same machine, same run, same job; ratios and budgets.
+
+Writes bench.json and prints a table. Not a test: nothing fails when a budget is missed.
+"""
+
+import json
+import platform
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROUNDS = 3
+
+
+def measure(system: str, what: str) -> dict[str, float]:
+    """One measurement in a fresh process and folder."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        run = subprocess.run(
+            [sys.executable, str(HERE / "measure.py"), system, what, folder],
+            capture_output=True,
+            text=True,
+        )
+    if run.returncode:
+        sys.exit(f"{system} {what} failed:\n{run.stderr}")
+    answer: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
+    print(f"  {system:11} {what:11} " + show(answer), file=sys.stderr, flush=True)
+    return answer
+
+
+def show(answer: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:,.2f}" for name, value in answer.items())
+
+
+def best_of(system: str, what: str, figure: str, rounds: int = ROUNDS) -> float:
+    """The median of a few rounds."""
+    return statistics.median(measure(system, what)[figure] for _ in range(rounds))
+
+
+def command_times() -> dict[str, float]:
+    """Start-up of commands as ratios to ``python -c pass``; the shortest of 15 alternating runs."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        file = Path(folder) / "q.db"
+        setup = f"from hueycore import SqliteHuey; SqliteHuey('q', {str(file)!r}).storage.close()"
+        subprocess.run([sys.executable, "-c", setup], check=True)
+        hueyctl = str(Path(sys.executable).parent / "hueyctl")
+        commands = {
+            "pass": [sys.executable, "-c", "pass"],
+            "--version": [hueyctl, "--version"],
+            "--help": [hueyctl, "--help"],
+            "list --help": [hueyctl, "list", "--help"],
+            "depth": [hueyctl, "-u", f"sqlite:///{file}", "depth"],
+        }
+        times: dict[str, list[float]] = {name: [] for name in commands}
+        for _ in range(15):
+            for name, command in commands.items():
+                start = time.perf_counter()
+                subprocess.run(command, check=True, capture_output=True)
+                times[name].append(time.perf_counter() - start)
+    base = min(times.pop("pass"))
+    return {name: min(taken) / base for name, taken in times.items()}
+
+
+def main() -> None:
+    rows: list[tuple[str, str, str, str, str]] = []
+
+    def ratio(label: str, ours: float, theirs: float, goal: float | None) -> None:
+        mark = "" if goal is None else "yes" if ours / theirs >= goal else "NO"
+        want = "" if goal is None else f">= {goal:g} x"
+        rows.append((label, f"{ours:,.0f}/s", f"{theirs:,.0f}/s", f"{ours / theirs:.1f} x", want))
+        rows[-1] = (*rows[-1][:4], f"{want} {mark}".strip())
+
+    def limit(label: str, ours: float, theirs: float | None, goal: float, unit: str) -> None:
+        other = "" if theirs is None else f"{theirs:,.2f} {unit}"
+        times = "" if not theirs else f"{ours / theirs:.2f} x"
+        mark = "yes" if ours <= goal else "NO"
+        rows.append((label, f"{ours:,.2f} {unit}", other, times, f"<= {goal:g} {unit} {mark}"))
+
+    huey_enqueue = best_of("huey", "enqueue", "per_s")
+    ours_enqueue = best_of("hueycore", "enqueue", "per_s")
+    ratio("enqueue one by one (Huey does not sync)", ours_enqueue, huey_enqueue, None)
+    synced = best_of("huey-fsync", "enqueue", "per_s")
+    ratio("enqueue one by one, both synced to disk", ours_enqueue, synced, 1)
+    ratio("enqueue_many (Huey one by one)", best_of("hueycore", "bulk", "per_s"), huey_enqueue, 12)
+    for workers in (1, 4):
+        what = f"drain-{workers}"
+        ours = best_of("hueycore", what, "per_s")
+        ratio(f"drain, {workers} threads", ours, best_of("huey", what, "per_s"), 20)
+    ours, theirs = measure("hueycore", "latency"), measure("huey", "latency")
+    limit("pick-up by an idle consumer, p50", ours["p50_ms"], theirs["p50_ms"], 5, "ms")
+    limit("pick-up by an idle consumer, p99", ours["p99_ms"], theirs["p99_ms"], 25, "ms")
+    idle = "idle_cpu_percent"
+    limit("idle consumer, CPU", ours[idle], theirs[idle], 1, "%")
+    memory = theirs["memory_mb"]
+    limit("memory of a consumer", ours["memory_mb"], memory, round(1.2 * memory, 1), "MB")
+    seen = measure("hueycore", "visible-io")["max_ms"]
+    limit("ending visible, all workers busy (waiting)", seen, None, 20, "ms")
+    seen = measure("hueycore", "visible-cpu")["max_ms"]
+    limit("ending visible, all workers busy (computing)", seen, None, 20, "ms")
+    few, many = (best_of("hueycore", f"rows-{size}", "per_s") for size in ("1k", "1m"))
+    limit("cost per job at 1,000,000 rows to 1,000", few / many, None, 1.3, "x")
+    goals = {"--version": 5, "--help": 6, "list --help": 8, "depth": 8}
+    for name, times in command_times().items():
+        limit(f"hueyctl {name} to python -c pass", times, None, goals[name], "x")
+    report(rows)
+
+
+def report(rows: list[tuple[str, str, str, str, str]]) -> None:
+    about = (
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
+        f"Huey {version('huey')}, {platform.system()} {platform.machine()}"
+    )
+    print(f"\n{about}\n")
+    print("| what | hueyctl | Huey | ratio | goal |\n| --- | --- | --- | --- | --- |")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+    names = ("what", "hueyctl", "huey", "ratio", "goal")
+    document = {"about": about, "rows": [dict(zip(names, row, strict=True)) for row in rows]}
+    Path("bench.json").write_text(json.dumps(document, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
