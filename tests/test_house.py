@@ -13,7 +13,7 @@ CORE = ROOT / "core" / "hueycore"
 FLOORS = (
     ("exceptions", "constants", "clock", "ids", "histogram", "shield", "localzone"),
     (
-        *("crontab", "retry", "ending", "serializer", "signals"),
+        *("cron", "schedule", "retry", "ending", "serializer", "signals"),
         *("task", "registry", "result", "canvas"),
     ),
     ("storage",),

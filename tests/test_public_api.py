@@ -1,6 +1,12 @@
 """``__all__`` is the public API, and every public thing says what it is."""
 
+import ast
 import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 
 import hueycore
 
@@ -11,14 +17,31 @@ def test_all_names_exist_and_are_sorted() -> None:
         assert getattr(hueycore, name) is not None
 
 
-def test_nothing_public_is_left_out_of_all() -> None:
-    public = {
-        name
-        for name, value in vars(hueycore).items()
-        if not name.startswith("_") and not inspect.ismodule(value)
+def test_type_checkers_see_the_same_names() -> None:
+    tree = ast.parse(Path(hueycore.__file__).read_text("utf-8"))
+    imported = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hueycore")
+        for alias in node.names
     }
 
-    assert public == set(hueycore.__all__)
+    assert imported == set(hueycore.__all__)
+    assert imported <= set(dir(hueycore))
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="nonsense"):
+        hueycore.nonsense  # type: ignore[attr-defined]
+
+
+def test_names_survive_the_import_of_the_modules_beside_them() -> None:
+    code = (
+        "import hueycore.api, hueycore.schedule, hueycore.consumer\n"
+        "from hueycore import crontab, Result\n"
+        "assert callable(crontab) and callable(Result)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_every_public_name_has_a_docstring() -> None:

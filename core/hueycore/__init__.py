@@ -10,38 +10,45 @@ The public names are those of ``__all__``; modules carry Huey's names, so that a
 over by replacing ``huey`` by ``hueycore`` in its imports.
 """
 
-from hueycore.api import Huey, MemoryHuey, SqliteHuey
-from hueycore.crontab import crontab, every
-from hueycore.exceptions import (
-    CancelExecution,
-    ConfigurationError,
-    HueyException,
-    PayloadTooLarge,
-    QueueFull,
-    RateLimitExceeded,
-    ResultTimeout,
-    RetryTask,
-    SerializationError,
-    StorageBusy,
-    StorageCorrupt,
-    StorageError,
-    StorageFull,
-    StorageMissing,
-    StorageMoved,
-    StorageReadOnly,
-    StorageTooNew,
-    TaskException,
-    TaskLockedException,
-    TaskTimeout,
-    UnknownJob,
-    UnknownTask,
-)
-from hueycore.result import Result, ResultGroup
-from hueycore.serializer import JSONSerializer, Serializer
-from hueycore.storage.base import Keeping, State
-from hueycore.task import Task, TaskWrapper
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hueycore.api import Huey, MemoryHuey, SqliteHuey
+    from hueycore.exceptions import (
+        CancelExecution,
+        ConfigurationError,
+        HueyException,
+        PayloadTooLarge,
+        QueueFull,
+        RateLimitExceeded,
+        ResultTimeout,
+        RetryTask,
+        SerializationError,
+        StorageBusy,
+        StorageCorrupt,
+        StorageError,
+        StorageFull,
+        StorageMissing,
+        StorageMoved,
+        StorageReadOnly,
+        StorageTooNew,
+        TaskException,
+        TaskLockedException,
+        TaskTimeout,
+        UnknownJob,
+        UnknownTask,
+    )
+    from hueycore.result import Result, ResultGroup
+    from hueycore.schedule import crontab, every
+    from hueycore.serializer import JSONSerializer, Serializer
+    from hueycore.storage.base import Keeping, State
+    from hueycore.task import Task, TaskWrapper
 
 __version__ = "0.1.0"
+
+#: Where the public names live, from the ground up. They are imported at their first use: a command
+#: that only looks at the file must not pay for what an application needs.
+_HOMES = ("exceptions", "schedule", "serializer", "storage.base", "task", "result", "api")
 
 __all__ = [
     "CancelExecution",
@@ -80,3 +87,19 @@ __all__ = [
     "crontab",
     "every",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in __all__:
+        for home in _HOMES:
+            module = import_module(f"hueycore.{home}")
+            if hasattr(module, name):
+                value = globals()[name] = getattr(module, name)
+                return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

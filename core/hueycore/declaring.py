@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, overload
 
-from hueycore.crontab import Schedule, as_schedule
 from hueycore.registry import Registry
+from hueycore.schedule import Schedule, as_schedule
 from hueycore.task import P, R, Seconds, TaskOptions, TaskWrapper, When, seconds
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from hueycore import clock
-from hueycore.crontab import Schedule
 from hueycore.exceptions import ConfigurationError, TaskTimeout
 from hueycore.ids import new_id
+from hueycore.schedule import Schedule
 from hueycore.storage.base import Claim, NewJob
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hueycore import clock
 from hueycore import signals as S
-from hueycore.crontab import Schedule
+from hueycore.schedule import Schedule
 from hueycore.storage.base import Periodic
 from hueycore.task import PeriodicTask, TaskWrapper
 

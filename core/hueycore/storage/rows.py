@@ -1,8 +1,10 @@
-"""What goes into a storage and what comes out: plain values, field names are column names."""
+"""What goes into a storage and what comes out: plain values, field names are column names.
+
+Named tuples, because making a dataclass costs a command's start six times as much."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from hueycore.ending import Ending
@@ -121,8 +123,7 @@ class Changed(NamedTuple):
     failed: list[tuple[JobRef, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """A job as it stands, without its payload and result. Field names are the column names."""
 
     seq: int
@@ -161,11 +162,10 @@ class Job:
     taken: bool | None
     preview: str | None
     progress: str | None
-    errors: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerRow:
+class WorkerRow(NamedTuple):
     """A consumer process. ``running`` lists (slot, seq) of the runs that have started."""
 
     id: int
@@ -179,11 +179,10 @@ class WorkerRow:
     state: str
     started_at: float
     alive: bool
-    running: list[tuple[int, int]] = field(default_factory=list)
+    running: list[tuple[int, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class Periodic:
+class Periodic(NamedTuple):
     """A stored schedule. ``declared`` is False for one made at run time."""
 
     name: str
@@ -201,8 +200,7 @@ class Periodic:
     queue: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Revocation:
+class Revocation(NamedTuple):
     """A standing order not to run: of a task, or of an id that no job has yet."""
 
     queue: str
@@ -214,7 +212,7 @@ class Revocation:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Selector:
     """Which jobs: every field narrows, an empty one does not.
 
@@ -247,7 +245,7 @@ class ResultRow(NamedTuple):
     taken: bool | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Depth:
     """How many jobs of a queue are in a state; ``oldest`` is the smallest ``run_at`` of pending."""
 
@@ -269,8 +267,7 @@ class QueueRow(NamedTuple):
     purged: int
 
 
-@dataclass(frozen=True, slots=True)
-class Keeping:
+class Keeping(NamedTuple):
     """How long finished jobs are kept; ages in seconds (DESIGN: dead letters by age only)."""
 
     done_age: float = 86_400.0

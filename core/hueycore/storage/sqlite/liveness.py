@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sqlite3
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hueycore import clock
 from hueycore.ending import Failure
@@ -19,8 +19,7 @@ from hueycore.storage.sqlite.room import Room
 _ROW = "id, queue, name, host, pid, boot_id, kind, slots, state, started_at, side"
 
 
-@dataclass(frozen=True, slots=True)
-class _Worker:
+class _Worker(NamedTuple):
     id: int
     queue: str
     name: str

@@ -11,7 +11,7 @@ from hueycore.exceptions import ConfigurationError
 from hueycore.storage.base import Depth, Job, QueueRow, Selector, State
 from hueycore.storage.sqlite.room import Room, listed
 
-COLUMNS = tuple(Job.__slots__)
+COLUMNS = Job._fields
 _LIST = ", ".join(f'"{name}"' for name in COLUMNS)
 _OPERATORS = {"=": "is", "!=": "is not", "<": "<", ">": ">", "<=": "<=", ">=": ">="}
 #: When a row came into its state.

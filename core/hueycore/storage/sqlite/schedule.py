@@ -12,7 +12,7 @@ from hueycore.storage.sqlite.endings import end_waiting
 from hueycore.storage.sqlite.enqueue import insert_jobs
 from hueycore.storage.sqlite.room import Room, listed
 
-_FIELDS = tuple(Periodic.__slots__)
+_FIELDS = Periodic._fields
 _PERIODIC = ", ".join(_FIELDS)
 
 

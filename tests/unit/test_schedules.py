@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hueycore.crontab import (
+from hueycore.schedule import (
     CallableSchedule,
     Crontab,
     Every,

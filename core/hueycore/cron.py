@@ -1,6 +1,4 @@
-"""When a periodic task runs: cron fields, elapsed periods, or a function that is asked.
-
-Everything here is pure: POSIX seconds in, POSIX seconds out, and no clock is read.
+"""Cron schedules: five fields, names, time zones. POSIX seconds in and out; no clock is read.
 
 All five cron fields must match, ``day`` and ``day_of_week`` too, as in Huey: ``0 0 13 * fri`` is
 Friday the 13th. (Classic cron runs when either of the two matches.)
@@ -22,17 +20,14 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import MAXYEAR, UTC, date, datetime, timedelta, tzinfo
 from functools import partial
 from itertools import groupby
-from typing import Protocol, runtime_checkable
-
-__all__ = ["CallableSchedule", "Crontab", "Every", "Schedule", "as_schedule", "crontab", "every"]
 
 _MINUTE = timedelta(minutes=1)
-_MICROSECONDS = 1_000_000
+_DAY = 86_400
 _MONTH_LENGTHS = (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _WEEKDAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
@@ -54,20 +49,6 @@ _NICKNAMES = {
 }
 _STAR = re.compile(r"\*(?:/(\d+))?", re.ASCII)
 _RANGE = re.compile(r"([a-z]+|\d+)(?:-([a-z]+|\d+)(?:/(\d+))?)?", re.ASCII)
-_UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
-_DURATION = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in _UNITS), re.ASCII)
-
-
-@runtime_checkable
-class Schedule(Protocol):
-    """What the scheduler needs: the next planned time, and whether that time really runs."""
-
-    @property
-    def expression(self) -> str: ...
-    @property
-    def tz(self) -> str | None: ...
-    def next_after(self, when: float, default_tz: tzinfo | None = None) -> float: ...
-    def due(self, when: float) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -80,7 +61,7 @@ class Crontab:
 
     def __post_init__(self) -> None:
         if self.tz is not None:
-            _zone(self.tz)
+            zone_named(self.tz)
         _, _, days, months, _ = self.fields
         if days[0] > max(_MONTH_LENGTHS[month] for month in months):
             raise ValueError(f"crontab {self.expression!r} never matches: no such day of the month")
@@ -88,7 +69,7 @@ class Crontab:
     def __call__(self, dt: datetime) -> bool:
         """Whether the minute of ``dt`` matches as it reads; an aware one is read in ``tz``."""
         if self.tz is not None and dt.tzinfo is not None:
-            dt = dt.astimezone(_zone(self.tz))
+            dt = dt.astimezone(zone_named(self.tz))
         shown = (dt.minute, dt.hour, dt.day, dt.month, dt.isoweekday() % 7)
         return all(number in field for number, field in zip(shown, self.fields, strict=True))
 
@@ -115,13 +96,13 @@ class Crontab:
 
     def next_after(self, when: float, default_tz: tzinfo | None = None) -> float:
         """The first run strictly later than ``when``, in ``tz``, else ``default_tz``, else UTC."""
-        zone = (default_tz or UTC) if self.tz is None else _zone(self.tz)
+        zone = (default_tz or UTC) if self.tz is None else zone_named(self.tz)
         second = math.floor(when)
         aware = datetime.fromtimestamp(second, zone)
         shown = start = aware.replace(tzinfo=None, second=0, fold=0)
         if self.real_hours:
             # A clock that is set back within a day may show times again that are behind it now.
-            back = _offset(aware) - _offset(datetime.fromtimestamp(second + _UNITS["d"], zone))
+            back = _offset(aware) - _offset(datetime.fromtimestamp(second + _DAY, zone))
             start -= timedelta(seconds=max(back, 0))
         best = math.inf
         for wall in self._walls(start + _MINUTE):
@@ -185,7 +166,7 @@ class _CrontabFactory:
         if isinstance(minute, str) and (minute.startswith("@") or len(minute.split()) > 1):
             if fields[1:] != ("*",) * 4:
                 raise ValueError(f"crontab line {minute!r} leaves no room for further fields")
-            fields, strict = _split(minute), True
+            fields, strict = split_line(minute), True
         return Crontab(
             tuple(_parse(name, str(f), strict) for name, f in zip(_FIELDS, fields, strict=True)),
             real_hours=_STAR.fullmatch(str(fields[1])) is not None,
@@ -196,119 +177,7 @@ class _CrontabFactory:
 crontab = _CrontabFactory()
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Every:
-    """What ``every()`` returns. It runs at the multiples of the period since the epoch."""
-
-    microseconds: int
-
-    def __post_init__(self) -> None:
-        if self.microseconds < _MICROSECONDS // 10:
-            raise ValueError(f"every(): {self.microseconds / _MICROSECONDS} s is less than 0.1 s")
-
-    def __call__(self, dt: datetime) -> bool:
-        """Whether a run falls into the minute of ``dt``; a naive one is UTC."""
-        aware = dt if dt.tzinfo is not None else dt.replace(tzinfo=UTC)
-        minute = math.floor(aware.timestamp() / 60) * 60 * _MICROSECONDS
-        return -minute % self.microseconds < 60 * _MICROSECONDS
-
-    def __repr__(self) -> str:
-        return f"every({self.expression.removeprefix('every ')!r})"
-
-    @property
-    def expression(self) -> str:
-        for unit, seconds in _UNITS.items():
-            if self.microseconds % (seconds * _MICROSECONDS) == 0:
-                return f"every {self.microseconds // (seconds * _MICROSECONDS)}{unit}"
-        return f"every {self.microseconds / _MICROSECONDS:.6f}".rstrip("0") + "s"
-
-    @property
-    def tz(self) -> None:
-        return None
-
-    def due(self, when: float) -> bool:
-        return True
-
-    def next_after(self, when: float, default_tz: tzinfo | None = None) -> float:
-        """The first multiple of the period that is strictly later than ``when``."""
-        # Counted in whole microseconds: a run time that went through a float must not run twice.
-        count = round(when * _MICROSECONDS) // self.microseconds
-        while (instant := count * self.microseconds / _MICROSECONDS) <= when:
-            count += 1
-        return instant
-
-
-def every(period: str | float | timedelta) -> Every:
-    """Make a schedule of elapsed time: ``"90s"``, ``"2h30m"``, ``"1d"``, seconds or timedelta."""
-    if isinstance(period, timedelta):
-        return Every(round(period / timedelta(microseconds=1)))
-    if isinstance(period, str):
-        bare = period.replace(".", "", 1).isdecimal()
-        match = _DURATION.fullmatch(f"{period}s" if bare else period)
-        if match is None or not any(match.groups()):
-            raise ValueError(f"every(): {period!r} is not a duration such as 90s, 5m, 2h30m or 1d")
-        numbers = [float(number or 0) for number in match.groups()]
-        seconds = sum(n * size for n, size in zip(numbers, _UNITS.values(), strict=True))
-    else:
-        seconds = period
-    if not math.isfinite(seconds):
-        raise ValueError(f"every(): {period!r} is not a finite time")
-    return Every(round(seconds * _MICROSECONDS))
-
-
-@dataclass(frozen=True, slots=True)
-class CallableSchedule:
-    """Huey's ``lambda dt: bool``, asked once a minute with a naive datetime.
-
-    That is the time in ``tz`` if it is given, else UTC, or the machine's local time if not ``utc``.
-    """
-
-    function: Callable[[datetime], object]
-    tz: str | None = None
-    utc: bool = True
-
-    def __post_init__(self) -> None:
-        if self.tz is not None:
-            _zone(self.tz)
-
-    def __call__(self, dt: datetime) -> bool:
-        return bool(self.function(dt))
-
-    @property
-    def expression(self) -> str:
-        """For people only: no text can be read back to a function."""
-        name = getattr(self.function, "__qualname__", type(self.function).__qualname__)
-        return f"callable {self.function.__module__}.{name}"
-
-    def due(self, when: float) -> bool:
-        zone = _zone(self.tz) if self.tz is not None else UTC if self.utc else None
-        minute = datetime.fromtimestamp(math.floor(when), zone).replace(second=0, tzinfo=None)
-        return self(minute)
-
-    def next_after(self, when: float, default_tz: tzinfo | None = None) -> float:
-        """The next whole minute; ``due()`` says whether it runs."""
-        return float((math.floor(when / 60) + 1) * 60)
-
-
-def as_schedule(obj: object, tz: str | tzinfo | None = None, utc: bool = True) -> Schedule:
-    """Make a schedule of whatever a user may pass, or of a stored ``expression``.
-
-    ``tz`` is for a cron line or a function, ``utc`` for a function; a ready schedule keeps its own.
-    """
-    if isinstance(obj, Schedule):
-        return obj
-    if isinstance(obj, str) and obj.startswith("every "):
-        return every(obj.removeprefix("every "))
-    if isinstance(obj, str):
-        return crontab(*_split(obj), strict=True, tz=tz)
-    if isinstance(obj, timedelta):
-        return every(obj)
-    if callable(obj):
-        return CallableSchedule(obj, None if tz is None else str(tz), utc)
-    raise TypeError(f"a schedule is a crontab(), every(), cron line or function, not {obj!r}")
-
-
-def _zone(name: str) -> tzinfo:
+def zone_named(name: str) -> tzinfo:
     if name == "UTC":
         return UTC
     from zoneinfo import ZoneInfo
@@ -345,7 +214,7 @@ def _instants(wall: datetime, zone: tzinfo, real_hours: bool) -> tuple[float, ..
     return (float(seconds.start + end),)
 
 
-def _split(line: str) -> tuple[str, str, str, str, str]:
+def split_line(line: str) -> tuple[str, str, str, str, str]:
     text = line.strip()
     if text.startswith("@") and text.lower() not in _NICKNAMES:
         raise ValueError(f"crontab line {line!r} is none of {', '.join(_NICKNAMES)}")
