@@ -33,10 +33,10 @@ def apply(ctx: click.Context, named: str | None) -> None:
         _warn_unknown(path, _normal(table or {}), root)
     if ctx.parent is None:
         ctx.default_map = merged
-        listed(ctx)
     else:
         own = merged.get(ctx.info_name or "", {})
         ctx.default_map = {**merged, **(own if isinstance(own, dict) else {})}
+    listed(ctx)
 
 
 def listed(ctx: click.Context) -> None:

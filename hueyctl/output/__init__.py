@@ -131,7 +131,8 @@ class Output:
             writer = csv.writer(sys.stdout, lineterminator="\n")
             if headers:
                 writer.writerow(headers)
-            writer.writerows(rows)
+            # Spelled out here too: a CSV is looked at with cat, and opened in a spreadsheet.
+            writer.writerows([streams.visible(text) for text in row] for row in rows)
             return
         if headers:
             self.write("\t".join(headers) + "\n")

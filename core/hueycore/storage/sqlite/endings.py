@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 from hueycore import clock
 from hueycore.ending import Blocked, Dead, Done, Expired, Failure, Released, Retry, Revoked, Snoozed
-from hueycore.storage.base import Ended, State
+from hueycore.storage.rows import Ended
 from hueycore.storage.sqlite.follow import follow
 from hueycore.storage.sqlite.metrics import Tally
 from hueycore.storage.sqlite.room import listed
+from hueycore.storage.words import State
 
 #: Attempts whose errors a row keeps, the newest ones.
 KEPT_ERRORS = 25

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from hueycore import clock
 from hueycore.exceptions import QueueFull
-from hueycore.storage.base import FINAL, Enqueued, NewJob, State
+from hueycore.storage.rows import Enqueued, NewJob
 from hueycore.storage.sqlite.room import Room, listed
+from hueycore.storage.words import FINAL, State
 
 #: Jobs that one shared commit takes from other threads at most.
 SHARE = 5000

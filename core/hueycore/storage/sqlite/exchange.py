@@ -6,9 +6,10 @@ import sqlite3
 from collections.abc import Sequence
 
 from hueycore import clock
-from hueycore.storage.base import Claim, Ended, Exchange, JobRef, State, Want
+from hueycore.storage.rows import Claim, Ended, Exchange, JobRef, Want
 from hueycore.storage.sqlite.endings import apply_endings, end_waiting
 from hueycore.storage.sqlite.room import Room, listed
+from hueycore.storage.words import State
 
 #: A candidate row is a Claim, then what admission alone looks at.
 _COLUMNS = """

@@ -7,7 +7,7 @@ import sqlite3
 
 from hueycore import clock
 from hueycore.exceptions import StorageMoved
-from hueycore.storage.base import Keeping
+from hueycore.storage.rows import Keeping
 from hueycore.storage.sqlite import schema
 from hueycore.storage.sqlite.connection import WAL_LIMIT
 from hueycore.storage.sqlite.room import Room

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import socket
 import sqlite3
 from typing import NamedTuple
 
 from hueycore import clock
 from hueycore.ending import Failure
 from hueycore.exceptions import StorageError
-from hueycore.storage.base import JobRef, Recovered, State, WorkerRow
+from hueycore.storage.rows import JobRef, Recovered, WorkerRow
 from hueycore.storage.sidefile import LAST_WORKER, MappedSlots, SideFile, boot_id
 from hueycore.storage.sqlite.endings import add_error, error_entry
 from hueycore.storage.sqlite.follow import follow
 from hueycore.storage.sqlite.room import Room
+from hueycore.storage.words import State
 
 _ROW = "id, queue, name, host, pid, boot_id, kind, slots, state, started_at, side"
 
@@ -56,7 +56,7 @@ class Liveness(Room):
             con.execute(
                 f"insert into huey_worker ({_ROW}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
                 (
-                    number, self.queue, name, socket.gethostname(), os.getpid(), boot_id(), kind,
+                    number, self.queue, name, os.uname().nodename, os.getpid(), boot_id(), kind,
                     slots, "running", clock.now(), side.inode if side else 0,
                 ),
             )  # fmt: skip

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from hueycore.exceptions import ConfigurationError
-from hueycore.storage.base import Depth, Job, QueueRow, Selector, State
+from hueycore.storage.rows import Depth, Job, QueueRow, Selector
 from hueycore.storage.sqlite.room import Room, listed
+from hueycore.storage.words import State
 
 COLUMNS = Job._fields
 _LIST = ", ".join(f'"{name}"' for name in COLUMNS)

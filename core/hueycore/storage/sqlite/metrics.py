@@ -9,7 +9,7 @@ from collections import defaultdict
 from hueycore import clock
 from hueycore.ending import Dead, Ending, Expired, Retry, Revoked
 from hueycore.histogram import bucket
-from hueycore.storage.base import Ended
+from hueycore.storage.rows import Ended
 
 
 class _Line:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from hueycore import clock
-from hueycore.storage.base import JobRef, NewJob, Periodic, State
+from hueycore.storage.rows import JobRef, NewJob, Periodic
 from hueycore.storage.sqlite.endings import end_waiting
 from hueycore.storage.sqlite.enqueue import insert_jobs
 from hueycore.storage.sqlite.room import Room, listed
+from hueycore.storage.words import State
 
 _FIELDS = Periodic._fields
 _PERIODIC = ", ".join(_FIELDS)

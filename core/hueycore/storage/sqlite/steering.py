@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 
 from hueycore import clock
-from hueycore.storage.base import FINAL, WAITING, Changed, JobRef, Revocation, Selector, State
+from hueycore.storage.rows import Changed, JobRef, Revocation, Selector
 from hueycore.storage.sqlite.endings import end_waiting
 from hueycore.storage.sqlite.enqueue import delete_jobs
 from hueycore.storage.sqlite.looking import conditions
 from hueycore.storage.sqlite.room import Room, listed
+from hueycore.storage.words import FINAL, WAITING, State
 
 #: A finished job whose result a waiting job has yet to read.
 _NEEDED = """exists (select 1 from huey_job child

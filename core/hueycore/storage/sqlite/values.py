@@ -6,8 +6,9 @@ import sqlite3
 
 from hueycore import clock
 from hueycore.exceptions import UnknownJob
-from hueycore.storage.base import FINAL, ResultRow, State
+from hueycore.storage.rows import ResultRow
 from hueycore.storage.sqlite.room import Room
+from hueycore.storage.words import FINAL, State
 
 _LIVE_VALUE = "(expires_at is null or expires_at > ?)"
 
