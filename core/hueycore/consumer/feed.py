@@ -114,7 +114,8 @@ class Feed:
 
     def close(self) -> None:
         """No new claims; what was claimed and not started is given back at once."""
-        self._closed = True
+        with self._lock:  # an exchange under way still brings claims
+            self._closed = True
         with self._idle:
             self._idle.notify_all()
         self._give_back()
@@ -219,14 +220,14 @@ class Feed:
             self._idle.notify(number)
 
     def _send(self) -> None:
-        """Tell what was committed, in the order of the commits, one thread at a time."""
-        while self._outbox:
-            with self._outbox_lock:
-                try:
-                    got, batch = self._outbox.popleft()
-                except IndexError:
-                    return
-                self._tell(got, batch)
+        """Tell what was committed, in the order of the commits. One thread tells for all, so that
+        a slow receiver holds up one worker and not every one."""
+        while self._outbox and self._outbox_lock.acquire(blocking=False):
+            try:
+                while self._outbox:
+                    self._tell(*self._outbox.popleft())
+            finally:
+                self._outbox_lock.release()
 
     # --- the helper -----------------------------------------------------------------------------
 
@@ -258,8 +259,9 @@ class Feed:
             self._asleep = False
         if news:
             self._news()
-            if not self._fetch():
-                self._stir.wait(EMPTY_PAUSE)
+        # Also without news: a look costs microseconds, and no job may depend on a bell.
+        if not self._fetch() and news:
+            self._stir.wait(EMPTY_PAUSE)
 
     def _sleep_until_stirred(self, timeout: float) -> None:
         self._asleep = True
