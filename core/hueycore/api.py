@@ -172,7 +172,7 @@ class Huey(Declaring, Steering, Stepping, Hooks):
         return task.wrapper.new_job(task, payload, self.serializer.preview(task.args, task.kwargs))
 
     def _tell_enqueued(self, task: Task, stored: Enqueued) -> None:
-        if stored.fresh and self.signals.listening():
+        if stored.fresh and self.signals.listening:
             self.signals.send(S.SIGNAL_ENQUEUED, task)
             if stored.state == "scheduled":
                 self.signals.send(S.SIGNAL_SCHEDULED, task)

@@ -99,7 +99,7 @@ class Executor:
             or claim.timeout
             or app.pre_execute_hooks
             or app.post_execute_hooks
-            or app.signals.listening()
+            or app.signals.listening
             or logger.isEnabledFor(logging.INFO)
         )
         if plain and (claim.expires_at is None or claim.expires_at > clock.now()):
@@ -132,7 +132,7 @@ class Executor:
         except CancelExecution:
             ending = Revoked("canceled")
             return Finished(Ended(claim, ending), (Notice(S.SIGNAL_CANCELED, task),))
-        logger.info("executing job %s, %s, attempt %s", claim.seq, task, claim.attempt)
+        logger.info("job %s of %s begins, attempt %s", claim.seq, claim.task, claim.attempt)
         self._app.signals.send(S.SIGNAL_EXECUTING, task)
         started, clock0 = clock.now(), clock.monotonic()
         try:
@@ -143,7 +143,7 @@ class Executor:
             self._post_execute(task, None, error)
             return self._failed(task, claim, error, started, run_s)
         run_s = clock.monotonic() - clock0
-        logger.info("job %s done in %.3f s", claim.seq, run_s)
+        logger.info("job %s of %s is done in %.3f s", claim.seq, claim.task, run_s)
         self._post_execute(task, value, None)
         notices = (Notice(S.SIGNAL_COMPLETE, task),)
         return Finished(Ended(claim, Done(result), started, run_s), notices, value)

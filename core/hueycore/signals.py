@@ -37,26 +37,26 @@ class Signal:
 
     def __init__(self) -> None:
         self._receivers: dict[str, list[Receiver]] = {"any": []}
+        #: Whether anybody listens to anything; asked once per run, hence kept.
+        self.listening = False
 
     def connect(self, receiver: Receiver, *signals: str) -> None:
         """Call ``receiver(signal, task, …)`` for these signals, or for all."""
         for signal in signals or ("any",):
             self._receivers.setdefault(signal, []).append(receiver)
+        self.listening = True
 
     def disconnect(self, receiver: Receiver, *signals: str) -> None:
         """Stop calling a receiver for these signals, or for all."""
         for signal in signals or tuple(self._receivers):
             if receiver in self._receivers.get(signal, ()):
                 self._receivers[signal].remove(receiver)
+        self.listening = any(self._receivers.values())
 
     def wanted(self, *signals: str) -> bool:
         """Whether anybody listens to one of these."""
         receivers = self._receivers
         return bool(receivers["any"]) or any(receivers.get(signal) for signal in signals)
-
-    def listening(self) -> bool:
-        """Whether anybody listens to anything."""
-        return any(self._receivers.values())
 
     def send(self, signal: str, task: Any, *args: Any) -> None:
         """Call the receivers of a signal in the order in which they connected."""
