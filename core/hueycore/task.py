@@ -354,10 +354,15 @@ def seconds(value: Seconds | None) -> float | None:
 
 def posix(eta: datetime | None, delay: Seconds | None) -> float | None:
     """POSIX seconds of an eta or a delay. A naive datetime is local time, as in Huey, whatever
-    ``utc`` says; an aware one is itself."""
+    ``utc`` says; an aware one is itself. Raises ValueError for both, and for an eta that is no
+    datetime."""
+    if eta is None:
+        return None if delay is None else clock.now() + seconds(delay)
     if delay is not None:
-        return clock.now() + seconds(delay)
-    return None if eta is None else eta.timestamp()
+        raise ValueError("give eta= or delay=, not both")
+    if not isinstance(eta, datetime):
+        raise ValueError(f"eta must be a datetime, not {eta!r}")
+    return eta.timestamp()
 
 
 def posix_when(when: When) -> float:

@@ -31,12 +31,13 @@ def apply_endings(con: sqlite3.Connection, queue: str, endings: Sequence[Ended])
     for ended in endings:
         if type(ended.ending) is not Done and not _end_other(con, queue, ended, tally):
             lost.append(ended)
-    gone = {ended.claim[:2] for ended in lost}
-    for ended in done:
-        if not gone or ended.claim[:2] not in gone:
-            tally.done(ended)
-            if ended.claim.next is not None:
-                follow(con, [ended.claim.seq], delivered=True)
+    if lost:
+        gone = {ended.claim[:2] for ended in lost}
+        done = [ended for ended in done if ended.claim[:2] not in gone]
+    tally.done(done)
+    stages = [ended.claim.seq for ended in done if ended.claim.next is not None]
+    if stages:
+        follow(con, stages, delivered=True)
     tally.write(con)
     return lost
 
@@ -88,15 +89,14 @@ def add_error(con: sqlite3.Connection, seq: int, entry: str) -> None:
 def _end_done(con: sqlite3.Connection, queue: str, endings: list[Ended]) -> list[Ended]:
     rows: list[tuple[float, float, int | None, int, int]] = []
     results: list[tuple[int, str, bytes]] = []
-    for ended in endings:
-        seq, claim = ended.claim[:2]
-        started = ended.started_at or clock.now()
-        result = ended.ending.result  # type: ignore[union-attr]
-        if result is None:
-            rows.append((started, started + ended.run_s, None, seq, claim))
-        else:
-            rows.append((started, started + ended.run_s, 0, seq, claim))
-            results.append((seq, queue, result))
+    now = clock.now()
+    for claim, ending, started_at, run_s in endings:
+        started = started_at or now
+        result = ending.result  # type: ignore[union-attr]
+        taken = None if result is None else 0
+        rows.append((started, started + run_s, taken, claim.seq, claim.claim))
+        if result is not None:
+            results.append((claim.seq, queue, result))
     changed = con.executemany(
         f"""
         update huey_job set state = 'done', reason = null, started_at = ?, finished_at = ?,

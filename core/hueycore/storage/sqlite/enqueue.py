@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 
 from hueycore import clock
-from hueycore.exceptions import QueueFull
+from hueycore.exceptions import QueueFull, StorageBusy
 from hueycore.storage.rows import Enqueued, NewJob
 from hueycore.storage.sqlite.room import Room, listed
 from hueycore.storage.words import FINAL, State
@@ -60,15 +60,24 @@ class Enqueueing(Room):
                 batch.append(ticket)
                 size += len(ticket.jobs)
         try:
-            outcome = self.db.transact(lambda con: [self._admit(con, t) for t in batch])
-            self._queue_known = True
-            for ticket, (answer, refused) in zip(batch, outcome, strict=True):
-                ticket.refused = refused
-                ticket.answer = answer
+            self._commit(batch)
+        except StorageBusy:
+            raise
+        except Exception:
+            if len(batch) == 1:
+                raise
+            self._commit([mine])  # perhaps it is another's job that no row can hold
         finally:
             self._tickets = [
                 t for t in self._tickets if t is not mine and t.answer is None and not t.refused
             ]
+
+    def _commit(self, batch: list[_Ticket]) -> None:
+        outcome = self.db.transact(lambda con: [self._admit(con, t) for t in batch])
+        self._queue_known = True
+        for ticket, (answer, refused) in zip(batch, outcome, strict=True):
+            ticket.refused = refused
+            ticket.answer = answer
 
     def _admit(
         self, con: sqlite3.Connection, ticket: _Ticket

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
+from collections.abc import Sequence
 
 from hueycore import clock
 from hueycore.ending import Dead, Ending, Expired, Retry, Revoked
 from hueycore.histogram import bucket
-from hueycore.storage.rows import Ended
+from hueycore.storage.rows import Claim, Ended
 
 
 class _Line:
@@ -23,15 +24,14 @@ class _Line:
         self.run_hist: dict[int, int] = defaultdict(int)
         self.wait_hist: dict[int, int] = defaultdict(int)
 
-    def run(self, ended: Ended) -> None:
-        if ended.started_at is None:
+    def run(self, claim: Claim, started: float | None, run_s: float) -> None:
+        if started is None:
             return
-        run_s = ended.run_s
         self.run_s += run_s
         if run_s > self.run_max:
             self.run_max = run_s
         self.run_hist[bucket(run_s)] += 1
-        self.wait_hist[bucket(ended.started_at - ended.claim.run_at)] += 1
+        self.wait_hist[bucket(started - claim.run_at)] += 1
 
 
 class Tally:
@@ -41,17 +41,18 @@ class Tally:
         self._queue = queue
         self._lines: dict[str, _Line] = defaultdict(_Line)
 
-    def done(self, ended: Ended) -> None:
-        line = self._lines[ended.claim.task]
-        line.counts["done"] += 1
-        line.run(ended)
+    def done(self, endings: Sequence[Ended]) -> None:
+        for claim, _, started, run_s in endings:
+            line = self._lines[claim.task]
+            line.counts["done"] += 1
+            line.run(claim, started, run_s)
 
     def other(self, ended: Ended, ending: Ending) -> None:
         name = _COUNTERS.get(type(ending))
         if name is not None:
             line = self._lines[ended.claim.task]
             line.counts[name] += 1
-            line.run(ended)
+            line.run(ended.claim, ended.started_at, ended.run_s)
 
     def write(self, con: sqlite3.Connection) -> None:
         minute = int(clock.now() // 60)
