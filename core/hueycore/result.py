@@ -72,10 +72,13 @@ class Result(Generic[R]):
 
     def _fetch(self, preserve: bool) -> bool:
         """Read the outcome into the handle; False when there is none yet."""
-        row = self._row(preserve)
+        row = self._row()
         if row.state not in FINAL:
             return False
+        # Decoded before it is taken: what cannot be read here stays for those who can.
         value = None if row.result is None else self.huey.serializer.deserialize(row.result)
+        if row.taken is False and not preserve and self._row(preserve=False).result is None:
+            value = None
         if row.state is State.DONE:
             self._value = value
         elif isinstance(value, dict):

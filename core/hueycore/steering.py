@@ -59,7 +59,9 @@ class Steering:
             self.storage.set_revocation(
                 "revoked-id", id, until=until, once=revoke_once, reason=reason
             )
-        self.tell(S.SIGNAL_REVOKED, changed.changed)
+        row = self.storage.result(id, preserve=True)
+        if row is not None and row.state is State.REVOKED:  # a running one was only asked to stop
+            self.tell(S.SIGNAL_REVOKED, changed.changed)
 
     def restore(self, task: Task) -> bool:
         """Undo ``revoke``; False when the job was not revoked."""

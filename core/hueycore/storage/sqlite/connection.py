@@ -150,24 +150,23 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("rollback")
 
-    def read(self, body: Body[T]) -> T:
-        """Run ``body`` on one consistent snapshot. It must fetch all it wants before it returns:
-        an open read blocks every checkpoint."""
+    def read(self, body: Body[T], *, snapshot: bool = False) -> T:
+        """Run ``body`` on the reading connection; with ``snapshot`` all its statements see the same
+        moment. It must fetch all it wants before it returns: an open read blocks checkpoints."""
         shield = shield_of_this_thread()
         if shield is None:
-            return self._read_once(body)
+            return self._read_once(body, snapshot)
         with shield:
-            return self._read_once(body)
+            return self._read_once(body, snapshot)
 
-    def _read_once(self, body: Body[T]) -> T:
+    def _read_once(self, body: Body[T], snapshot: bool) -> T:
         with self._read_lock:
             connection = self._reader()
             deadline = clock.monotonic() + DEADLINE
             while True:
                 try:
-                    if self.memory:
-                        return body(connection)
-                    connection.execute("begin")
+                    if snapshot and not self.memory:
+                        connection.execute("begin")
                     return body(connection)
                 except sqlite3.Error as error:
                     # A read can meet SQLITE_BUSY too, while another process recovers the WAL.
@@ -177,7 +176,7 @@ class Database:
                     self._forget_if_broken(error)
                     raise translate(error, self.path) from error
                 finally:
-                    if not self.memory and connection.in_transaction:
+                    if snapshot and connection.in_transaction and not self.memory:
                         connection.execute("rollback")
 
     def version(self) -> int:

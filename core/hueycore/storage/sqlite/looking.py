@@ -83,7 +83,7 @@ class Looking(Room):
                         found.append(Depth(queue, state, count, oldest))
             return found
 
-        return self.db.read(body)
+        return self.db.read(body, snapshot=True)
 
     def queues(self) -> list[QueueRow]:
         """Every queue of the file by name."""
