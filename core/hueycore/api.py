@@ -93,6 +93,7 @@ class Huey(Declaring, Steering, Stepping, Hooks):
             "mode": mode,
             "durability": durability,
             "max_pending": max_pending,
+            "serializer": self.serializer.name,
             "force_network": force_network,
         }
         self._storage: Storage | None = None
@@ -284,7 +285,7 @@ class MemoryHuey(Huey):
     """The same engine on ``:memory:``: for tests, and for jobs that may die with the process."""
 
     def create_storage(self) -> Storage:
-        return SqliteStorage(":memory:", self.name, max_pending=None)
+        return SqliteStorage(":memory:", self.name, **self._storage_options)  # type: ignore[arg-type]
 
 
 def describe_repr(error: BaseException) -> str:

@@ -20,3 +20,8 @@ def local_zone() -> tzinfo | None:
     except (ValueError, OSError, KeyError):
         pass
     return datetime.now().astimezone().tzinfo
+
+
+def default_zone(utc: bool) -> tzinfo | None:
+    """The zone of schedules that name none: None, which is UTC, or the machine's."""
+    return None if utc else local_zone()

@@ -10,7 +10,8 @@ from hueycore import clock
 from hueycore import signals as S
 from hueycore.exceptions import UnknownJob
 from hueycore.execute import Executor, Finished
-from hueycore.storage.base import Claim, JobRef, Storage, Want
+from hueycore.localzone import default_zone
+from hueycore.storage.base import Changed, Claim, JobRef, Selector, State, Storage, Want
 from hueycore.task import PeriodicTask, Task
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 class Stepping:
     """Part of ``Huey``."""
 
+    name: str
+    utc: bool
     registry: Registry
     signals: Signal
 
@@ -30,6 +33,7 @@ class Stepping:
         @property
         def storage(self) -> Storage: ...
         def enqueue(self, task: Task) -> Result[Any] | None: ...
+        def reschedule(self, id: str, *, run_at: float) -> Changed: ...
         def tell(self, signal: str, jobs: list[JobRef]) -> None: ...
         def read_job(self, seq: int, name: str) -> Task | None: ...
         def _now(self, timestamp: datetime | None) -> float: ...
@@ -60,18 +64,18 @@ class Stepping:
         return self._claim_one(None)
 
     def _claim_one(self, only: int | None) -> Task | None:
-        got = self.storage.exchange(self._worker(), [], Want(free=1, only=only))
-        self.tell(S.SIGNAL_REVOKED, got.revoked)
-        self.tell(S.SIGNAL_EXPIRED, got.expired)
-        if not got.claims:
-            return None
-        claim = got.claims[0]
-        task = self.read_job(claim.seq, claim.task)
-        if task is None:
+        while True:
+            got = self.storage.exchange(self._worker(), [], Want(free=1, only=only))
+            self.tell(S.SIGNAL_REVOKED, got.revoked)
+            self.tell(S.SIGNAL_EXPIRED, got.expired)
+            if not got.claims:
+                return None
+            claim = got.claims[0]
+            task = self.read_job(claim.seq, claim.task)
+            if task is not None:
+                return Task.of_claim(task.wrapper, claim, task.args, task.kwargs)
             # Nothing to hand out: the run itself says why, and ends the job.
             self._commit(self._executor.run(claim))
-            return None
-        return Task.of_claim(task.wrapper, claim, task.args, task.kwargs)
 
     def execute(self, task: Task, timestamp: datetime | None = None) -> Any:
         """Run a job and commit its ending; returns the task's value, None if it failed. A task
@@ -81,12 +85,9 @@ class Stepping:
             if not self.ready_to_run(task, timestamp):
                 self.add_schedule(task)
                 return None
-            handle = self.enqueue(task)
-            seq = handle.seq if handle is not None else self._seq_of(task.id)
-            claimed = self._claim_one(seq)
-            if claimed is None or claimed._claim is None:
+            claim = self._claim_now(task)
+            if claim is None:
                 return None
-            claim = claimed._claim
         slots = self.storage.slots(self._worker())
         slots.start(0, claim.seq, claim.claim)
         finished = self._executor.run(claim)
@@ -94,11 +95,16 @@ class Stepping:
         slots.clear(0)
         return finished.value
 
-    def _seq_of(self, id_: str) -> int:
-        job = self.storage.job(id_)
-        if job is None:
-            raise UnknownJob(f"there is no job {id_}")
-        return job.seq
+    def _claim_now(self, task: Task) -> Claim | None:
+        """Enqueue a task and claim it, also when it is due only by the caller's clock."""
+        self.enqueue(task)
+        if not self.ready_to_run(task):
+            self.reschedule(task.id, run_at=clock.now())
+        row = self.storage.result(task.id, preserve=True)
+        if row is None:
+            raise UnknownJob(f"there is no job {task.id}")
+        claimed = self._claim_one(row.seq)
+        return None if claimed is None else claimed._claim
 
     def _commit(self, finished: Finished) -> None:
         got = self.storage.exchange(self._worker(), [finished.ended], Want(free=0))
@@ -123,26 +129,27 @@ class Stepping:
         self.enqueue(task)
 
     def read_schedule(self, timestamp: datetime | None = None) -> list[Task]:
-        """The scheduled jobs that are due. They are pending from now on; enqueueing one again, as
-        Huey's loops do, changes nothing. A ``timestamp`` ahead of the clock only looks."""
-        if timestamp is not None and self._now(timestamp) > clock.now():
-            now = self._now(timestamp)
-            return [t for t in self.scheduled() if t.run_at is not None and t.run_at <= now]
-        promoted = self.storage.promote()
-        self.tell(S.SIGNAL_ENQUEUED, promoted)
-        return [task for task in map(self._of_ref, promoted) if task is not None]
-
-    if TYPE_CHECKING:
-
-        def scheduled(self, limit: int | None = None) -> list[Task]: ...
+        """The scheduled jobs that are due, now or at ``timestamp``. They are pending from now on;
+        enqueueing one again, as Huey's loops do, changes nothing."""
+        if timestamp is None:
+            due = self.storage.promote()
+        else:
+            when = (("run_at", "<=", self._now(timestamp)),)
+            waiting = Selector(
+                queues=(self.name,), states=(State.SCHEDULED,), where=when, sort="run_at"
+            )
+            due = self.storage.reschedule(waiting, run_at=clock.now()).changed
+        self.tell(S.SIGNAL_ENQUEUED, due)
+        return [task for task in map(self._of_ref, due) if task is not None]
 
     def read_periodic(self, timestamp: datetime | None = None) -> list[Task]:
         """A fresh task for each periodic task whose schedule matches this minute."""
         minute = self._now(timestamp) // 60 * 60
-        due = []
+        due: list[Task] = []
         for wrapper in self.registry.periodic():
             schedule = wrapper.schedule_when
             assert schedule is not None
-            if schedule.next_after(minute - 0.001) < minute + 60 and schedule.due(minute):
+            coming = schedule.next_after(minute - 0.001, default_zone(self.utc))
+            if coming < minute + 60 and schedule.due(minute):
                 due.append(PeriodicTask(wrapper))
-        return list(due)
+        return due

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hueycore import clock
 from hueycore import signals as S
+from hueycore.localzone import default_zone
 from hueycore.schedule import Schedule
 from hueycore.storage.base import Periodic
 from hueycore.task import PeriodicTask, TaskWrapper
@@ -116,14 +117,7 @@ class Scheduler:
         return list(times)
 
     def _next(self, wrapper: TaskWrapper[Any, Any], when: float) -> float:
-        return _schedule(wrapper).next_after(when, self._zone())
-
-    def _zone(self) -> Any:
-        if self._huey.utc:
-            return None
-        from hueycore.localzone import local_zone
-
-        return local_zone()
+        return _schedule(wrapper).next_after(when, default_zone(self._huey.utc))
 
 
 def _schedule(wrapper: TaskWrapper[Any, Any]) -> Schedule:

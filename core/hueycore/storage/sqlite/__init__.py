@@ -30,6 +30,7 @@ class SqliteStorage(
 
     ``create``: make the file when it is missing. ``read_only``: look, never write. ``mode``: the
     permissions of a new file. ``max_pending``: enqueue raises ``QueueFull`` above it.
+    ``serializer``: the name of what payloads are written with, for those who have no application.
     ``durability``: ``standard``, ``full`` or ``fast`` (see :class:`Database`).
 
     Raises ``StorageMissing``, ``StorageCorrupt``, ``StorageTooNew``, ``StorageReadOnly``.
@@ -45,9 +46,11 @@ class SqliteStorage(
         mode: int = 0o600,
         durability: str = "standard",
         max_pending: int | None = None,
+        serializer: str | None = None,
         force_network: bool = False,
     ) -> None:
         self.queue = queue
+        self.serializer = serializer
         self.max_pending = max_pending
         self.mode = mode
         self._side = None

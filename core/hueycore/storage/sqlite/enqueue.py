@@ -74,10 +74,10 @@ class Enqueueing(Room):
 
     def _commit(self, batch: list[_Ticket]) -> None:
         outcome = self.db.transact(lambda con: [self._admit(con, t) for t in batch])
-        self._queue_known = True
         for ticket, (answer, refused) in zip(batch, outcome, strict=True):
             ticket.refused = refused
             ticket.answer = answer
+            self._queue_known = self._queue_known or refused is None
 
     def _admit(
         self, con: sqlite3.Connection, ticket: _Ticket
@@ -90,18 +90,25 @@ class Enqueueing(Room):
             if waiting + len(ticket.jobs) > self.max_pending:
                 text = f'queue "{self.queue}" has {waiting} of {self.max_pending} pending jobs'
                 return None, QueueFull(text)
-        return insert_jobs(con, self.queue, ticket.jobs, not self._queue_known), None
+        if not self._queue_known:
+            describe_queue(con, self.queue, self.serializer)
+        return insert_jobs(con, self.queue, ticket.jobs), None
 
 
-def insert_jobs(
-    con: sqlite3.Connection, queue: str, jobs: Sequence[NewJob], new_queue: bool = True
-) -> list[Enqueued]:
+def describe_queue(con: sqlite3.Connection, queue: str, serializer: str | None) -> None:
+    """Make the queue's row. It tells those who write without the application how to."""
+    con.execute(
+        """
+        insert into huey_queue (queue, serializer, created_at) values (?, ?, ?)
+        on conflict do update set serializer = coalesce(excluded.serializer, serializer)
+        """,
+        (queue, serializer, clock.now()),
+    )
+
+
+def insert_jobs(con: sqlite3.Connection, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
     """Insert jobs in the caller's transaction."""
     now = clock.now()
-    if new_queue:
-        con.execute(
-            "insert or ignore into huey_queue (queue, created_at) values (?, ?)", (queue, now)
-        )
     answer = _insert_fresh(con, queue, jobs, now)
     if answer is None:
         answer = [_insert_or_find(con, queue, job, now) for job in jobs]

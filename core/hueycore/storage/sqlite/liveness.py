@@ -12,6 +12,7 @@ from hueycore.exceptions import StorageError
 from hueycore.storage.rows import JobRef, Recovered, WorkerRow
 from hueycore.storage.sidefile import LAST_WORKER, MappedSlots, SideFile, boot_id
 from hueycore.storage.sqlite.endings import add_error, error_entry
+from hueycore.storage.sqlite.enqueue import describe_queue
 from hueycore.storage.sqlite.follow import follow
 from hueycore.storage.sqlite.room import Room
 from hueycore.storage.words import State
@@ -43,6 +44,7 @@ class Liveness(Room):
         taken: list[int] = []
 
         def body(con: sqlite3.Connection) -> int:
+            describe_queue(con, self.queue, self.serializer)
             used = {row[0] for row in con.execute("select id from huey_worker").fetchall()}
             number = next(
                 (n for n in range(1, LAST_WORKER + 1) if n not in used and _take(side, n)), None

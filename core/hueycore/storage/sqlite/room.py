@@ -15,6 +15,7 @@ class Room:
 
     db: Database
     queue: str
+    serializer: str | None
     max_pending: int | None
     mode: int
     _side: SideFile | None

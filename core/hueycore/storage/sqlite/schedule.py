@@ -9,7 +9,7 @@ from typing import Any
 from hueycore import clock
 from hueycore.storage.rows import JobRef, NewJob, Periodic
 from hueycore.storage.sqlite.endings import end_waiting
-from hueycore.storage.sqlite.enqueue import insert_jobs
+from hueycore.storage.sqlite.enqueue import describe_queue, insert_jobs
 from hueycore.storage.sqlite.room import Room, listed
 from hueycore.storage.words import State
 
@@ -108,6 +108,7 @@ class Scheduling(Room):
                 ),
             ).rowcount
             if changed and jobs:
+                describe_queue(con, self.queue, self.serializer)
                 insert_jobs(con, self.queue, jobs)
             return changed == 1
 
