@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from hueycore import clock
@@ -36,9 +35,10 @@ Hook = Callable[..., Any]
 
 class Limiter(Protocol):
     """Enforces timeouts. Not a context manager: the exception that it throws into a run may arrive
-    anywhere, and ``disarm`` may be called twice."""
+    anywhere from the end of ``arm`` on, and ``disarm`` may be called twice."""
 
-    def arm(self, timeout: float) -> Any: ...
+    def prepare(self, timeout: float) -> Any: ...
+    def arm(self, run: Any) -> None: ...
     def disarm(self, run: Any) -> None: ...
 
 
@@ -82,6 +82,17 @@ class Executor:
 
     def run(self, claim: Claim) -> Finished:
         """From claim to ending. Never raises, whatever the task does."""
+        try:
+            return self._run(claim)
+        except BaseException as error:
+            # sys.exit() while arguments are read, a RetryTask with an impossible eta …: the worker
+            # must not die of it with the claim in its hands, nor try the job for ever.
+            logger.exception("job %s of %s cannot be run", claim.seq, claim.task)
+            if isinstance(error, KeyboardInterrupt) and not claim.at_most_once:
+                return Finished(Ended(claim, Released()))
+            return Finished(Ended(claim, Dead("failed", failure_of(error)), clock.now()))
+
+    def _run(self, claim: Claim) -> Finished:
         app = self._app
         wrapper = app.registry.get(claim.task)
         if wrapper is None:
@@ -127,13 +138,13 @@ class Executor:
         if claim.expires_at is not None and claim.expires_at <= clock.now():
             logger.info("job %s of %s has expired", claim.seq, claim.task)
             return Finished(Ended(claim, Expired()), (Notice(S.SIGNAL_EXPIRED, task),))
+        logger.info("job %s of %s begins, attempt %s", claim.seq, claim.task, claim.attempt)
+        self._app.signals.send(S.SIGNAL_EXECUTING, task)
         try:
             self._pre_execute(task)
         except CancelExecution:
             ending = Revoked("canceled")
             return Finished(Ended(claim, ending), (Notice(S.SIGNAL_CANCELED, task),))
-        logger.info("job %s of %s begins, attempt %s", claim.seq, claim.task, claim.attempt)
-        self._app.signals.send(S.SIGNAL_EXECUTING, task)
         started, clock0 = clock.now(), clock.monotonic()
         try:
             value = self._call(task, clock0)
@@ -158,8 +169,9 @@ class Executor:
         limiter = self._limiter
         if limiter is None:
             return func(*task.args, **kwargs)
-        run = limiter.arm(task.timeout)
+        run = limiter.prepare(task.timeout)
         try:
+            limiter.arm(run)
             return func(*task.args, **kwargs)
         finally:
             try:
@@ -196,13 +208,7 @@ class Executor:
                     return self._dead(task, error, "interrupted"), (S.SIGNAL_INTERRUPTED,)
                 return Released(), (S.SIGNAL_INTERRUPTED,)
             case RetryTask():
-                run_at = posix(_eta(error), error.delay)
-                if run_at is None and task.retry_delay:
-                    run_at = clock.now() + task.retry_delay
-                if not error.count:
-                    snoozed = Snoozed(run_at or clock.now())
-                    return snoozed, (S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
-                return self._again(task, error, run_at, task.retries)
+                return self._asked_again(task, error)
             case CancelExecution():
                 if error.retry or (error.retry is None and task.retries):
                     ending, signals = self._retry(task, error, max(task.retries, 1))
@@ -218,7 +224,20 @@ class Executor:
                 return self._retry_or_die(task, error, "locked", S.SIGNAL_LOCKED)
             case TaskTimeout():
                 return self._retry_or_die(task, error, "timeout", S.SIGNAL_TIMEOUT)
-        return self._retry_or_die(task, error, "failed", S.SIGNAL_ERROR)
+        final = task.retries <= 0
+        signal = S.SIGNAL_FINAL_ERROR if final else S.SIGNAL_ERROR
+        return self._retry_or_die(task, error, "failed", signal)
+
+    def _asked_again(self, task: Task, error: RetryTask) -> tuple[Ending, tuple[str, ...]]:
+        run_at = posix(error.eta, error.delay)
+        if not error.count:
+            snoozed = Snoozed(run_at or clock.now() + task.retry_delay)
+            return snoozed, (S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
+        if run_at is None:
+            return self._retry(task, error, task.retries + 1)
+        # A time of the task's own leaves the delay of its retries as it is.
+        again = Retry(run_at, task.retries, task.retry_delay, failure_of(error))
+        return again, (S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
 
     def _retry_or_die(
         self, task: Task, error: BaseException, reason: str, signal: str
@@ -232,18 +251,9 @@ class Executor:
         self, task: Task, error: BaseException, retries: int
     ) -> tuple[Ending, tuple[str, ...]]:
         run_at = clock.now() + task.retry_delay if task.retry_delay else None
-        return self._again(task, error, run_at, retries - 1)
-
-    def _again(
-        self, task: Task, error: BaseException, run_at: float | None, retries: int
-    ) -> tuple[Ending, tuple[str, ...]]:
-        ending = Retry(
-            run_at, retries, next_delay(task.retry_delay, task.retry_backoff), failure_of(error)
-        )
-        return ending, (
-            S.SIGNAL_RETRYING,
-            S.SIGNAL_SCHEDULED if run_at is not None else S.SIGNAL_ENQUEUED,
-        )
+        delay = next_delay(task.retry_delay, task.retry_backoff)
+        then = S.SIGNAL_ENQUEUED if run_at is None else S.SIGNAL_SCHEDULED
+        return Retry(run_at, retries - 1, delay, failure_of(error)), (S.SIGNAL_RETRYING, then)
 
     def _dead(self, task: Task, error: BaseException, reason: str) -> Dead:
         return Dead(reason, failure_of(error), self._error_result(task, error))
@@ -273,7 +283,7 @@ class Executor:
         for name, hook in self._app.post_execute_hooks.items():
             try:
                 hook(task, value, error)
-            except Exception:
+            except BaseException:
                 logger.exception("post-execute hook %s failed for job %s", name, task)
 
 
@@ -311,10 +321,6 @@ def _unknown(claim: Claim) -> Finished:
     logger.error("job %s: task %s is not registered; it is dead now", claim.seq, claim.task)
     failure = Failure("UnknownTask", f"no task {claim.task} is registered", "")
     return Finished(Ended(claim, Dead("unknown-task", failure)))
-
-
-def _eta(error: RetryTask) -> datetime | None:
-    return error.eta
 
 
 def _log_failure(claim: Claim, error: BaseException, ending: Ending) -> None:

@@ -26,13 +26,18 @@ class Hooks:
         self.startup_hooks = {}
         self.shutdown_hooks = {}
 
-    def signal(self, *signals: str) -> Callable[[F], F]:
-        """Decorator: call the function as ``f(signal, task, …)`` for these signals, or for all."""
+    def signal(self, *signals: str | Receiver) -> Callable[[F], F]:
+        """Decorator: call the function as ``f(signal, task, …)`` for these signals, or for all.
+        Also without the ``@``: ``huey.signal(SIGNAL_SUCCESS, f)``."""
+        names = [signal for signal in signals if isinstance(signal, str)]
 
         def decorator(receiver: F) -> F:
-            self.signals.connect(receiver, *signals)
+            self.signals.connect(receiver, *names)
             return receiver
 
+        for receiver in signals:
+            if callable(receiver):
+                self.signals.connect(receiver, *names)
         return decorator
 
     def disconnect_signal(self, receiver: Receiver, *signals: str) -> None:

@@ -24,10 +24,27 @@ SIGNAL_INTERRUPTED: Final = "interrupted"
 SIGNAL_ENQUEUED: Final = "enqueued"
 SIGNAL_TIMEOUT: Final = "timeout"
 SIGNAL_RATE_LIMITED: Final = "rate-limited"
+SIGNAL_TASK_FAILED: Final = "task-failed"
 #: A run ended after its claim had been taken away; its ending was dropped.
 SIGNAL_CLAIM_LOST: Final = "claim-lost"
 
 Receiver = Callable[..., Any]
+
+
+class _FinalError(str):
+    """The error after which no retry follows: Huey's ``error``, and equal to ``task-failed`` too,
+    the name that articles about Huey listen for."""
+
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return other in (SIGNAL_ERROR, SIGNAL_TASK_FAILED)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+
+SIGNAL_FINAL_ERROR: Final = _FinalError(SIGNAL_ERROR)
 
 logger = logging.getLogger("hueycore.signals")
 
@@ -55,14 +72,18 @@ class Signal:
 
     def wanted(self, *signals: str) -> bool:
         """Whether anybody listens to one of these."""
-        receivers = self._receivers
-        return bool(receivers["any"]) or any(receivers.get(signal) for signal in signals)
+        return any(self._of(signal) for signal in signals)
 
     def send(self, signal: str, task: Any, *args: Any) -> None:
         """Call the receivers of a signal in the order in which they connected."""
-        for receiver in (*self._receivers.get(signal, ()), *self._receivers["any"]):
+        for receiver in self._of(signal):
             try:
                 receiver(signal, task, *args)
             except Exception:
                 name = getattr(receiver, "__name__", repr(receiver))
                 logger.exception('receiver "%s" failed for signal "%s"', name, signal)
+
+    def _of(self, signal: str) -> list[Receiver]:
+        receivers = self._receivers
+        final = receivers.get(SIGNAL_TASK_FAILED, ()) if signal == SIGNAL_TASK_FAILED else ()
+        return [*receivers.get(signal, ()), *final, *receivers["any"]]

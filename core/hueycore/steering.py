@@ -186,13 +186,13 @@ class Steering:
 
     # --- inside -------------------------------------------------------------------------------
 
-    def tell(self, signal: str, jobs: Sequence[JobRef]) -> None:
+    def tell(self, signal: str, jobs: Sequence[JobRef], *args: Any) -> None:
         """Send a signal for jobs that changed without a run; read only if somebody listens."""
         if jobs and self.signals.wanted(signal):
             for ref in jobs:
                 task = self._of_ref(ref)
                 if task is not None:
-                    self.signals.send(signal, task)
+                    self.signals.send(signal, task, *args)
 
     def _of_ref(self, ref: JobRef) -> Task | None:
         task = self.read_job(ref.seq, ref.task)

@@ -134,10 +134,8 @@ class Stepping:
         if timestamp is None:
             due = self.storage.promote()
         else:
-            when = (("run_at", "<=", self._now(timestamp)),)
-            waiting = Selector(
-                queues=(self.name,), states=(State.SCHEDULED,), where=when, sort="run_at"
-            )
+            by_then = (("run_at", "<=", self._now(timestamp)),)
+            waiting = Selector(queues=(self.name,), states=(State.SCHEDULED,), where=by_then)
             due = self.storage.reschedule(waiting, run_at=clock.now()).changed
         self.tell(S.SIGNAL_ENQUEUED, due)
         return [task for task in map(self._of_ref, due) if task is not None]

@@ -43,6 +43,16 @@ class TaskOptions:
     max_crashes: int = 3
 
 
+class Data(tuple[tuple[Any, ...], dict[str, Any]]):
+    """The arguments of a call. Hashable by what they look like, lists and dictionaries too:
+    Huey's recipe for deduplication hashes it."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+
 class Task:
     """One call of a task: a signature before it is enqueued, the job while it runs.
 
@@ -125,9 +135,9 @@ class Task:
         return self.wrapper.name
 
     @property
-    def data(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def data(self) -> Data:
         """Arguments and keyword arguments, as in Huey."""
-        return self.args, self.kwargs
+        return Data((self.args, self.kwargs))
 
     @property
     def eta(self) -> datetime | None:

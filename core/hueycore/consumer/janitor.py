@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hueycore import clock
 from hueycore import signals as S
+from hueycore.exceptions import HueyException
 from hueycore.storage.base import State
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class Janitor:
                     "job %s of %s is dead: worker %s died while it ran",
                     found.job.seq, found.job.task, found.worker,
                 )  # fmt: skip
-                self._huey.tell(S.SIGNAL_ERROR, [found.job])
+                died = HueyException(f"worker {found.worker} died while it ran this job")
+                self._huey.tell(S.SIGNAL_FINAL_ERROR, [found.job], died)
             else:
                 logger.warning(
                     "job %s of %s is taken back from dead worker %s%s",

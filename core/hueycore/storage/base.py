@@ -11,15 +11,20 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from hueycore.storage.rows import (
+    Cargo,
     Changed,
     Claim,
+    DeadGroup,
     Depth,
     Ended,
     Enqueued,
     Exchange,
+    Finding,
     Job,
     JobRef,
     Keeping,
+    Loaded,
+    Metric,
     NewJob,
     Periodic,
     QueueRow,
@@ -45,15 +50,20 @@ __all__ = [
     "LIVE",
     "TRANSITIONS",
     "WAITING",
+    "Cargo",
     "Changed",
     "Claim",
+    "DeadGroup",
     "Depth",
     "Ended",
     "Enqueued",
     "Exchange",
+    "Finding",
     "Job",
     "JobRef",
     "Keeping",
+    "Loaded",
+    "Metric",
     "NewJob",
     "Periodic",
     "QueueRow",
@@ -240,6 +250,46 @@ class Storage(Protocol):
     def depths(self) -> list[Depth]: ...
     def workers(self) -> list[WorkerRow]: ...
     def queues(self) -> list[QueueRow]: ...
+
+    def metrics(self, since: float) -> list[Metric]:
+        """What ended per queue, minute and task since a time."""
+        ...
+
+    def arrivals(self, since: float) -> dict[str, int]:
+        """Jobs enqueued per queue since a time."""
+        ...
+
+    def ahead(self, seq: int) -> int:
+        """How many pending jobs run before this one."""
+        ...
+
+    def dead_groups(self, selector: Selector, *, by_task: bool = True) -> list[DeadGroup]:
+        """Dead jobs by the error of their last attempt, most frequent first."""
+        ...
+
+    def revocations(self) -> list[Revocation]:
+        """Every standing order of the file: revoked tasks and ids, paused tasks."""
+        ...
+
+    def examine(self, *, full: bool = False) -> list[Finding]:
+        """What is wrong with the storage, nothing when it is sound."""
+        ...
+
+    def size(self) -> tuple[int, int]:
+        """Bytes of the data, and of the log that is not folded in yet."""
+        ...
+
+    # --- moving --------------------------------------------------------------------------------
+    def export(self, selector: Selector) -> list[Cargo]:
+        """The selected jobs with payload and result, in the order of their numbers."""
+        ...
+
+    def load(
+        self, cargo: Sequence[Cargo], *, if_exists: str = "keep", pending: bool = False
+    ) -> list[Loaded]:
+        """Bring jobs in, all or none. An id that exists is kept, replaced unless it is running
+        (``replace``) or refused (``fail``)."""
+        ...
 
     # --- keeping -------------------------------------------------------------------------------
     def keep(self, rules: Keeping) -> dict[str, int]:

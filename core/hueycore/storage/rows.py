@@ -4,7 +4,6 @@ Named tuples, because making a dataclass costs a command's start six times as mu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from hueycore.ending import Ending
@@ -212,8 +211,7 @@ class Revocation(NamedTuple):
     reason: str | None
 
 
-@dataclass(frozen=True)
-class Selector:
+class Selector(NamedTuple):
     """Which jobs: every field narrows, an empty one does not.
 
     ``keys`` are ids or seqs as people type them; ``task`` is a glob; ``older_than`` and
@@ -245,13 +243,12 @@ class ResultRow(NamedTuple):
     taken: bool | None
 
 
-@dataclass(frozen=True)
-class Depth:
+class Depth(NamedTuple):
     """How many jobs of a queue are in a state; ``oldest`` is the smallest ``run_at`` of pending."""
 
     queue: str
     state: State
-    count: int
+    count: int  # type: ignore[assignment]  # no tuple of ours is asked to count
     oldest: float | None = None
 
 
@@ -265,6 +262,59 @@ class QueueRow(NamedTuple):
     paused_by: str | None
     pause_reason: str | None
     purged: int
+
+
+class Metric(NamedTuple):
+    """What ended in one minute of one task. Histograms map buckets (``hueycore.histogram``) to
+    counts; durations in seconds."""
+
+    queue: str
+    minute: int
+    task: str
+    done: int
+    retried: int
+    dead: int
+    revoked: int
+    expired: int
+    run_s: float
+    run_max: float
+    run_hist: dict[int, int]
+    wait_hist: dict[int, int]
+
+
+class DeadGroup(NamedTuple):
+    """Dead letters with the same error (and task): ``recent`` are those of the last 1 h, 3 h,
+    24 h, 3 d and 7 d."""
+
+    number: int
+    task: str
+    error: str
+    recent: tuple[int, ...]
+    first: float
+    last: float
+
+
+class Cargo(NamedTuple):
+    """A job with its bytes."""
+
+    job: Job
+    payload: bytes | None
+    result: bytes | None
+
+
+class Loaded(NamedTuple):
+    """What became of a job brought in: ``loaded``, or ``exists`` when its id was taken."""
+
+    job: JobRef
+    outcome: str
+
+
+class Finding(NamedTuple):
+    """Something wrong with the file: ``integrity`` or ``invariant``, and some of the rows."""
+
+    kind: str
+    text: str
+    rows: tuple[int, ...]
 
 
 class Keeping(NamedTuple):

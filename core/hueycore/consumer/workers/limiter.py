@@ -28,7 +28,7 @@ class Run:
         self.thread = threading.get_ident()
         self.shield = threading.Lock()
         self.deadline = deadline
-        self.armed = True
+        self.armed = False
         self.thrown = False
         self.overdue = False
 
@@ -45,13 +45,16 @@ class Limiter:
         """How to say that a deadline was set which may be the next."""
         self._poke = poke
 
-    def arm(self, timeout: float) -> Run:
-        """This thread enters user code for at most ``timeout`` seconds."""
-        run = Run(clock.monotonic() + timeout)
-        self._runs[run.thread] = run
+    def prepare(self, timeout: float) -> Run:
+        """This thread is about to enter user code for at most ``timeout`` seconds."""
+        return Run(clock.monotonic() + timeout)
+
+    def arm(self, run: Run) -> None:
+        """From the last statement on the exception may come: not while the poke holds a lock."""
         raise_shield(run.shield)
+        self._runs[run.thread] = run
         self._poke()
-        return run
+        run.armed = True
 
     def disarm(self, run: Run) -> None:
         """This thread left user code. After this no exception comes any more: one that was thrown
@@ -80,14 +83,16 @@ class Limiter:
         return pause
 
     def _throw(self, run: Run) -> bool:
+        """False when it must wait 10 ms: the run is in a storage verb, or not armed."""
         if not run.shield.acquire(blocking=False):
-            return False  # in a storage verb: again in 10 ms
+            return False
         try:
-            if run.armed:
-                run.thrown = True
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(run.thread), ctypes.py_object(TaskTimeout)
-                )
+            if not run.armed:
+                return False
+            run.thrown = True
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(run.thread), ctypes.py_object(TaskTimeout)
+            )
             return True
         finally:
             run.shield.release()

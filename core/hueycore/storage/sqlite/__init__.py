@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from hueycore.storage.sidefile import MappedSlots
 from hueycore.storage.sqlite.connection import Database
 from hueycore.storage.sqlite.enqueue import Enqueueing
+from hueycore.storage.sqlite.examine import Examination
 from hueycore.storage.sqlite.exchange import Exchanging
 from hueycore.storage.sqlite.keeping import Housekeeping
 from hueycore.storage.sqlite.liveness import Liveness
 from hueycore.storage.sqlite.looking import Looking
+from hueycore.storage.sqlite.reporting import Reporting
 from hueycore.storage.sqlite.schedule import Scheduling
 from hueycore.storage.sqlite.steering import Steering
+from hueycore.storage.sqlite.transfer import Transfer
 from hueycore.storage.sqlite.values import Values
 
 if TYPE_CHECKING:
@@ -24,7 +27,17 @@ __all__ = ["SqliteStorage"]
 
 
 class SqliteStorage(
-    Enqueueing, Exchanging, Liveness, Looking, Values, Scheduling, Steering, Housekeeping
+    Enqueueing,
+    Exchanging,
+    Liveness,
+    Looking,
+    Reporting,
+    Values,
+    Scheduling,
+    Steering,
+    Housekeeping,
+    Transfer,
+    Examination,
 ):
     """A queue in a SQLite file, or in memory with ``filename=":memory:"``.
 

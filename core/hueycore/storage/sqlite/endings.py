@@ -107,8 +107,12 @@ def _end_done(con: sqlite3.Connection, queue: str, endings: list[Ended]) -> list
     lost: list[Ended] = []
     if changed != len(rows):
         lost = [e for e, row in zip(endings, rows, strict=True) if not _is_done(con, row)]
-        gone = {ended.claim.seq for ended in lost}
-        results = [row for row in results if row[0] not in gone]
+        gone = {ended.claim[:2] for ended in lost}
+        results = [
+            (ended.claim.seq, queue, ended.ending.result)  # type: ignore[union-attr]
+            for ended in endings
+            if ended.claim[:2] not in gone and ended.ending.result is not None  # type: ignore[union-attr]
+        ]
     con.executemany(_STORE_RESULT, results)
     return lost
 

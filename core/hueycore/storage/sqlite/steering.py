@@ -245,6 +245,21 @@ class Steering(Room):
         self.ring()
         return resumed
 
+    def revocations(self) -> list[Revocation]:
+        """Every standing order of the file: revoked tasks and ids, paused tasks."""
+
+        def body(con: sqlite3.Connection) -> list[Revocation]:
+            rows = con.execute(
+                """
+                select queue, kind, name, until, once, since, reason from huey_flag
+                where until is null or until > ? order by queue, kind, name
+                """,
+                (clock.now(),),
+            ).fetchall()
+            return [Revocation._make((*row[:4], bool(row[4]), *row[5:])) for row in rows]
+
+        return self.db.read(body)
+
     def note_progress(self, seq: int, claim: int, progress: str) -> None:
         """What a running job says of itself; ignored once its claim is lost."""
         self.db.transact(
