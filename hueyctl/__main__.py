@@ -7,6 +7,9 @@ import sys
 
 def main() -> int:
     """Run the command line of this process and answer the exit code."""
+    if sys.platform == "win32":
+        sys.stderr.write("hueyctl: Windows is not supported: it has no fcntl locks\n")
+        return 69
     try:
         from hueyctl.streams import occupy_closed_descriptors
 
@@ -20,4 +23,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # `python -m` puts the working directory first: a json.py there would be imported for ours.
+    if not sys.flags.safe_path:
+        del sys.path[0]
     sys.exit(main())

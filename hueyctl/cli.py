@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Entry(NamedTuple):
-    """Where a command lives, its line in ``--help``, and the section it stands in."""
+    """Where a command lives, its line in ``--help``, and the section it stands in.
+
+    A name of two words is a command of a group; the group itself is an entry without a place.
+    """
 
     place: str
     short: str
@@ -33,58 +36,100 @@ COMMANDS: dict[str, Entry] = {
     "pending": Entry("pending:pending", "List what runs next, in running order.", "Looking"),
     "scheduled": Entry("scheduled:scheduled", "List what is due later, soonest first.", "Looking"),
     "depth": Entry("depth:depth", "Print how many jobs wait: one number.", "Looking"),
+    "stats": Entry("stats:stats", "Show rates, waits and depths (live: top).", "Looking"),
+    "check": Entry("check:check", "Answer a monitoring system: 0, 1, 2 or 3.", "Monitoring"),
+    "metrics": Entry("metrics:metrics", "Print figures for Prometheus.", "Monitoring"),
+    "doctor": Entry("doctor:doctor", "Look for what is wrong with the set-up.", "Monitoring"),
     "result": Entry("result:result", "Print what a job returned.", "Results"),
     "wait": Entry("wait:wait", "Wait for jobs, or for an empty queue.", "Results"),
+    "config": Entry("", "Show settings, and where they come from.", "Help"),
+    "config show": Entry("config_show:config_show", "Print every setting and its source.", "Help"),
     "help": Entry("help:help_", "Explain a command or a topic.", "Help"),
 }
-ALIASES = {"ls": "list"}
+#: An alias may add options.
+ALIASES = {"ls": "list", "top": "stats --watch"}
 
 
-class Root(click.Group):
-    """The group ``hueyctl``: lazy, and the one place where errors become exit codes."""
+class Branch(click.Group):
+    """A group of the registry: lazy. Its commands are the entries that begin with its name."""
+
+    prefix = ""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        names = (name[len(self.prefix) :] for name in COMMANDS if name.startswith(self.prefix))
+        return [name for name in names if " " not in name]
+
+    def entry(self, name: str) -> Entry:
+        return COMMANDS[self.prefix + name]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        name = ALIASES.get(cmd_name, cmd_name)
-        if name in COMMANDS and name not in self.commands:
-            module, _, attribute = COMMANDS[name].place.partition(":")
-            found = getattr(import_module(f"hueyctl.commands.{module}"), attribute)
-            self.add_command(found, name)
+        name = self.real_name(cmd_name)
+        if name in self.list_commands(ctx) and name not in self.commands:
+            self.add_command(self._load(name), name)
         return super().get_command(ctx, name)
+
+    def _load(self, name: str) -> click.Command:
+        place = self.entry(name).place
+        if not place:
+            return branch(self.prefix + name)
+        module, _, attribute = place.partition(":")
+        found: click.Command = getattr(import_module(f"hueyctl.commands.{module}"), attribute)
+        return found
+
+    def real_name(self, name: str) -> str:
+        """The name behind an alias, without the options that the alias adds."""
+        return ALIASES.get(self.prefix + name, name).partition(" ")[0]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         # The real name, not the alias: config tables and variables are named after it.
-        name = ALIASES.get(args[0], args[0])
-        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+        name, *added = ALIASES.get(self.prefix + args[0], args[0]).split(" ")
+        known = self.list_commands(ctx)
+        if name not in known and not name.startswith("-") and not ctx.resilient_parsing:
             from difflib import get_close_matches
 
-            near = get_close_matches(name, [*COMMANDS, *ALIASES], 1)
-            hint = f"did you mean {near[0]}?" if near else "hueyctl --help"
-            raise errors.usage(f"no such command {name!r}", hint)
-        return super().resolve_command(ctx, [name, *args[1:]])
+            near = get_close_matches(args[0], [*known, *ALIASES], 1)
+            hint = f"did you mean {near[0]}?" if near else f"{ctx.command_path} --help"
+            raise errors.usage(f"no such command {self.prefix + args[0]!r}", hint)
+        return super().resolve_command(ctx, [name, *added, *args[1:]])
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        names = self.list_commands(ctx)
         sections: dict[str, list[tuple[str, str]]] = {}
-        for name, entry in COMMANDS.items():
-            sections.setdefault(entry.section, []).append((name, entry.short))
-        width = max(map(len, COMMANDS))
+        width = max(map(len, names))
+        for name in names:
+            title = self.entry(name).section if not self.prefix else "Commands"
+            sections.setdefault(title, []).append((name.ljust(width), self.entry(name).short))
         for title, rows in sections.items():
             with formatter.section(title):
-                formatter.write_dl([(name.ljust(width), short) for name, short in rows])
+                formatter.write_dl(rows)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
         names = [
-            CompletionItem(name, help=entry.short)
-            for name, entry in COMMANDS.items()
+            CompletionItem(name, help=self.entry(name).short)
+            for name in self.list_commands(ctx)
             if name.startswith(incomplete)
         ]
         return names + click.Command.shell_complete(self, ctx, incomplete)
+
+
+def branch(name: str) -> Branch:
+    """A group inside the tree, such as ``dead``. Its options are the global ones."""
+
+    @click.group(name, cls=Branch, no_args_is_help=True, help=COMMANDS[name].short)
+    @global_options
+    def group() -> None: ...
+
+    assert isinstance(group, Branch)
+    group.prefix = f"{name} "
+    return group
+
+
+class Root(Branch):
+    """The group ``hueyctl``, and the one place where errors become exit codes."""
 
     def main(  # type: ignore[override]
         self,

@@ -34,9 +34,23 @@ def apply(ctx: click.Context, named: str | None) -> None:
     if ctx.parent is None:
         ctx.default_map = merged
     else:
-        own = merged.get(ctx.info_name or "", {})
-        ctx.default_map = {**merged, **(own if isinstance(own, dict) else {})}
+        ctx.default_map = {**merged, **table_of(ctx, merged)}
     listed(ctx)
+
+
+def table_of(ctx: click.Context, table: dict[str, Any]) -> dict[str, Any]:
+    """The part of a config that is about the command of ``ctx``: ``[dead.list]`` for two words."""
+    for name in words(ctx):
+        inner = table.get(name)
+        table = inner if isinstance(inner, dict) else {}
+    return table
+
+
+def words(ctx: click.Context) -> list[str]:
+    """The names that lead from ``hueyctl`` to the command of ``ctx``."""
+    if ctx.parent is None:
+        return []
+    return [*words(ctx.parent), ctx.info_name or ""]
 
 
 def listed(ctx: click.Context) -> None:
@@ -136,14 +150,12 @@ def _warn_unknown(path: str, table: dict[str, Any], root: click.Context) -> None
 
 def check_command(ctx: click.Context) -> None:
     """Warn of unknown keys in the table of the command that runs."""
-    name = ctx.info_name or ""
+    name = ".".join(words(ctx))
+    known = [param.name for param in ctx.command.params if param.name]
     for path, table in ctx.meta.get("hueyctl.config", ()):
-        own = table.get(name)
-        if isinstance(own, dict):
-            known = [param.name for param in ctx.command.params if param.name]
-            for key in own:
-                if key not in known:
-                    _warn(path, f"{name}.{key}", [f"{name}.{each}" for each in known])
+        for key in table_of(ctx, table):
+            if key not in known:
+                _warn(path, f"{name}.{key}", [f"{name}.{each}" for each in known])
 
 
 def _warn(path: str, key: str, known: list[str]) -> None:

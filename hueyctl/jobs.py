@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from hueyctl.payloads import Arguments, decode_arguments
@@ -48,8 +49,10 @@ COLUMNS: dict[str, str] = {
 }
 
 
-def plain_number(value: float) -> float | int:
-    """A number without a needless ``.0``."""
+def plain_number(value: float) -> float | int | str:
+    """A number without a needless ``.0``; JSON has no infinity, so that it becomes a word."""
+    if not math.isfinite(value):
+        return str(value)
     return int(value) if value == int(value) else value
 
 

@@ -97,8 +97,17 @@ def relative(moment: float, now: float) -> str:
 
 def rfc3339(moment: float) -> str:
     """UTC with milliseconds, as in every machine format."""
+    return _utc(moment, "milliseconds")
+
+
+def precise(moment: float) -> str:
+    """UTC with microseconds, for files that are read again."""
+    return _utc(moment, "microseconds")
+
+
+def _utc(moment: float, timespec: str) -> str:
     try:
-        text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+        text = datetime.fromtimestamp(moment, UTC).isoformat(timespec=timespec)
     except (ValueError, OverflowError, OSError):
         return str(moment)
     return text.replace("+00:00", "Z")

@@ -29,6 +29,8 @@ logger = logging.getLogger("hueycore.execute")
 #: Characters of a traceback that a row keeps, the end of it.
 KEPT_TRACEBACK = 8000
 KEPT_MESSAGE = 1000
+#: Seconds and numbers of retries beyond it are mistakes.
+FAR = 1e15
 
 Hook = Callable[..., Any]
 
@@ -192,6 +194,8 @@ class Executor:
         self, task: Task, claim: Claim, error: BaseException, started: float, run_s: float
     ) -> Finished:
         ending, signals = self._ending_of(task, claim, error)
+        if isinstance(ending, Retry | Snoozed):
+            _check_again(ending)
         notices = tuple(
             Notice(signal, task, error if signal == S.SIGNAL_ERROR else None) for signal in signals
         )
@@ -310,6 +314,19 @@ def _job(
     task = Task.of_claim(wrapper, claim, args, kwargs)
     task._report = lambda text: app.report_progress(claim, text)
     return task
+
+
+def _check_again(ending: Retry | Snoozed) -> None:
+    """A task may change its ``retries`` and ``retry_delay``: to something that a row can hold, or
+    its ending could never be written, nor any that waits with it."""
+    retries, delay = (
+        (0, 0.0) if isinstance(ending, Snoozed) else (ending.retries, ending.retry_delay)
+    )
+    sane = isinstance(retries, int) and 0 <= retries < FAR and 0 <= delay < FAR
+    if not (sane and abs(ending.run_at or 0) < FAR):
+        raise ValueError(
+            f"cannot run again with retries={retries}, retry_delay={delay} at {ending.run_at}"
+        )
 
 
 def _unknown(claim: Claim) -> Finished:

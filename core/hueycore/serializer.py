@@ -25,6 +25,7 @@ NAMES = {PICKLE: "pickle/1", JSON: "json/1", CUSTOM: "custom"}
 SAFE_LIMIT = 1024 * 1024
 PREVIEW = 200
 
+_BIG = 10**40
 _PLAIN = frozenset((int, float, bool, type(None)))
 
 
@@ -100,7 +101,10 @@ _repr = _Repr()
 
 def _short(value: Any) -> str:
     kind = type(value)
-    if kind in _PLAIN or (kind is str and len(value) <= 40):
+    # Not every int has a repr: Python refuses those of more than 4,300 digits.
+    if kind in _PLAIN and (kind is not int or -_BIG < value < _BIG):
+        return repr(value)
+    if kind is str and len(value) <= 40:
         return repr(value)
     return safe_repr(value, 80)
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hueycore import clock
 from hueycore import signals as S
 from hueycore.constants import WORKER_THREAD, WORKER_TYPES
-from hueycore.consumer.feed import Feed
+from hueycore.consumer.feed import Feed, will_pass
 from hueycore.consumer.janitor import Janitor
 from hueycore.consumer.scheduler import Scheduler
 from hueycore.consumer.service import Service
 from hueycore.consumer.unixsignals import Signals
+from hueycore.consumer.workers.crew import Crew
 from hueycore.consumer.workers.limiter import Limiter
 from hueycore.consumer.workers.thread import ThreadWorker
-from hueycore.exceptions import ConfigurationError, StorageBusy, StorageError, StorageFull
+from hueycore.exceptions import ConfigurationError, StorageError
 from hueycore.execute import Executor, Finished
 from hueycore.storage.base import Exchange, JobRef, Selector, State
 from hueycore.storage.sidefile import SLOTS
@@ -93,103 +96,107 @@ class Consumer:
         self._interrupting = _interrupting(graceful_signal)
         self.scheduler = Scheduler(huey, periodic=periodic, interval=scheduler_interval)
         self.janitor = Janitor(huey)
-        self._limiter = Limiter(self._note_overdue)
+        self._crew = Crew(workers, self._make_worker, self._too_many_hang)
+        self._limiter = Limiter(self._crew.note_overdue)
         self._executor = Executor(huey, self._limiter)
         self._signals = Signals()
         #: Why the consumer stopped by itself, if it did.
         self.error: Exception | None = None
         self._worker: int | None = None
-        self._threads: list[ThreadWorker] = []
         self._services: list[Service] = []
         self._stopping: str | None = None
         self._stopped = threading.Event()
+        self._stop_lock = threading.Lock()
         self._in_run = False
         self._switch_interval = 0.005
         self._exit_code = 0
+        self._interrupt = 0
         self._restart = False
-        self._died = False
+        self._shutting_down = False
 
     # --- boot -----------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin to work, in threads of this process. Raises ``StorageError``."""
+        """Begin to work, in threads of this process. Once: a consumer that was stopped stays so.
+        Raises ``StorageError``."""
+        if self._worker is not None or self._stopping is not None:
+            return
         huey = self.huey
         storage = huey.storage
         self.janitor.recover()
+        storage.leave_checkpoints_to_janitor()
+        self.scheduler.declare()
         self._worker = storage.register(
             name=self.name, kind=self.worker_type, slots=min(2 * self.workers, SLOTS)
         )
-        storage.leave_checkpoints_to_janitor()
-        self.scheduler.declare()
+        self._signals.open()
         self._feed = Feed(
-            storage, self._worker, tell=self._tell, news=self._news, fatal=self._fatal
+            storage, self._worker, tell=self._tell, news=self._news, fatal=self._failed
         )
-        self._schedule_service = Service("huey-scheduler", self.scheduler.step, self._fatal)
-        limits = Service("huey-limits", self._limiter.step, self._fatal)
-        self._limiter.poked_by(limits.poke)
-        self._services = [
-            self._schedule_service,
-            Service("huey-janitor", self.janitor.step, self._fatal),
-            limits,
-        ]
+        self._schedule_service = Service("huey-scheduler", self.scheduler.step, self._failed)
+        self._limits_service = Service("huey-limits", self._limiter.step, self._failed)
+        self._limiter.poked_by(self._limits_service.poke)
+        janitor = Service("huey-janitor", self.janitor.step, self._failed)
+        self._services = [self._schedule_service, janitor]
         self._switch_interval = sys.getswitchinterval()
         sys.setswitchinterval(min(SWITCH_INTERVAL, self._switch_interval))
         self._feed.start()
-        for service in self._services:
+        for service in (*self._services, self._limits_service):
             service.start()
-        for number in range(self.workers):
-            self._add_thread(number)
+        self._crew.check()
         logger.info(
             "consumer %s, process %d: %d %s workers on %s, queue %s, %d tasks",
             self.name, os.getpid(), self.workers, self.worker_type, storage.url, huey.name,
             len(huey.registry),
         )  # fmt: skip
 
-    def _add_thread(self, number: int) -> None:
+    def _make_worker(self, number: int, left: Callable[[], None]) -> ThreadWorker:
         assert self._worker is not None
-        worker = ThreadWorker(
+        return ThreadWorker(
             number,
             self._feed,
             self._executor,
             self.huey.storage.slots(self._worker),
+            left=left,
             startup=self.huey.startup_hooks.items(),
             shutdown=self.huey.shutdown_hooks.items(),
             max_tasks=self.max_tasks,
         )
-        self._threads.append(worker)
-        worker.start()
 
     # --- loop -----------------------------------------------------------------------------------
 
     def run(self) -> int:
         """Work until a signal, ``stop`` or an error; returns the exit code: 0 all ended, 1 jobs
         were left running or the consumer failed, 130 or 143 interrupted."""
-        handling = self._signals.install()
         self._in_run = True
+        handling = self._signals.install()
         try:
             self.start()
-            self._loop()
-            self._shut_down()
+            if self._worker is not None:
+                self._loop()
+                self._shut_down()
         finally:
             if handling:
                 self._signals.uninstall()
             self._stopped.set()
-        if self._restart and not self._died:
+        if self._restart:
             logger.info("restarting")
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
         return self._exit_code
 
     def _loop(self) -> None:
         started = last_check = clock.monotonic()
+        end = math.inf if self.max_time is None else started + self.max_time
         while self._stopping is None:
-            number = self._signals.wait(0.05 if self.burst else TICK)
             now = clock.monotonic()
+            number = self._signals.wait(min(0.05 if self.burst else TICK, max(end - now, 0.001)))
             if number is not None:
                 self._act_on(number)
+            now = clock.monotonic()
             if self._check_health and now - last_check >= self._health_interval:
                 last_check = now
-                self._check_threads()
-            if self.max_time is not None and now - started >= self.max_time:
+                self._crew.check()
+            if now >= end:
                 self._ask_to_stop("the time is over")
             if self.burst and self._is_drained():
                 self._ask_to_stop("the queue is empty")
@@ -200,114 +207,102 @@ class Consumer:
             self._restart = True
             self._ask_to_stop(f"{name}: restart")
         elif number in self._interrupting:
-            self._exit_code = 128 + number
+            self._interrupt = number
             self.shutdown_timeout = 0.0
             self._ask_to_stop(f"{name}: interrupting")
         else:
             self._ask_to_stop(name)
 
-    def _ask_to_stop(self, why: str) -> None:
-        if self._stopping is None:
+    def _ask_to_stop(self, why: str, error: StorageError | None = None) -> None:
+        """The first one is heard; with an ``error`` running jobs get no time of their own."""
+        with self._stop_lock:
+            if self._stopping is not None:
+                return
+            if error is not None:
+                self._give_up(error)
+                if self.shutdown_timeout is None:
+                    self.shutdown_timeout = 0.0
             self._stopping = why
-            self._signals.wake()
-
-    def _check_threads(self) -> None:
-        """Replace workers that are gone; give up when too many hang."""
-        overdue = [worker for worker in self._threads if worker.overdue and worker.alive()]
-        if len(overdue) > self.workers:
-            self._fatal(StorageError("too many workers hang in jobs that ignore their timeout"))
-            return
-        for worker in list(self._threads):
-            if not worker.alive():
-                self._threads.remove(worker)
-                if worker.claim is not None:
-                    logger.error("worker %d died in job %s", worker.number + 1, worker.claim.seq)
-                if not worker.overdue:
-                    self._add_thread(worker.number)
-        for worker in overdue:
-            if not any(w.number == worker.number + self.workers for w in self._threads):
-                self._add_thread(worker.number + self.workers)
-
-    def _note_overdue(self, thread: int) -> None:
-        for worker in self._threads:
-            if worker.ident == thread:
-                worker.overdue = True
-                claim = worker.claim
-                logger.error(
-                    "job %s ignores its timeout; another thread takes its place",
-                    claim.seq if claim else "?",
-                )
-        self._check_threads()
+        self._signals.wake()
 
     def _is_drained(self) -> bool:
         huey = self.huey
         if self._feed.held or self._feed.unwritten:
             return False
-        due = huey.storage.next_run_at()
-        if due is not None and due <= clock.now():
-            return False
         open_ = Selector(
             queues=(huey.name,), states=(State.PENDING, State.BLOCKED, State.RUNNING), limit=1
         )
-        return huey.storage.count(open_) == 0
+        try:
+            due = huey.storage.next_run_at()
+            if due is not None and due <= clock.now():
+                return False
+            return huey.storage.count(open_) == 0
+        except StorageError as error:
+            self._failed(error)
+            return False
 
     # --- shutdown -------------------------------------------------------------------------------
 
     def stop(self, graceful: bool = False, timeout: float | None = None) -> int:
-        """Stop from another thread and wait for it. ``graceful`` lets running jobs finish (within
-        ``timeout`` seconds, else the consumer's ``shutdown_timeout``). Returns the exit code."""
+        """Stop from another thread and wait for it (from within a job: only ask). ``graceful``
+        lets running jobs finish (within ``timeout`` seconds, else the consumer's
+        ``shutdown_timeout``). Returns the exit code."""
         if not graceful:
             self.shutdown_timeout = 0.0
         elif timeout is not None:
             self.shutdown_timeout = timeout
-        if self._worker is None:
-            return self._exit_code
         self._ask_to_stop("stopped by the program")
-        if self._in_run:
-            self._stopped.wait()
-        elif not self._stopped.is_set():
+        if self._crew.is_member(threading.get_ident()):
+            return self._exit_code  # a job cannot wait for its own end
+        if not self._in_run and self._worker is not None:
             self._shut_down()
-            self._stopped.set()
+        elif self._in_run:
+            self._stopped.wait()
         return self._exit_code
 
     def _shut_down(self) -> None:
-        """No new claims, unstarted ones back at once; running jobs get their time."""
-        storage = self.huey.storage
-        logger.info("stopping: %s", self._stopping)
-        for service in self._services:
-            if service is not self._services[-1]:
-                service.stop()
+        with self._stop_lock:
+            first, self._shutting_down = not self._shutting_down, True
+        if not first:
+            self._stopped.wait()
+            return
         try:
-            assert self._worker is not None
-            storage.stopping(self._worker)
-            self._feed.close()
-        except StorageError as error:
-            self._give_up(error)
-        self._await_threads()
-        self._services[-1].stop()
+            self._wind_down()
+        finally:
+            self._signals.close()
+            self._stopped.set()
+
+    def _wind_down(self) -> None:
+        """No new claims, unstarted ones back at once; running jobs get their time."""
+        assert self._worker is not None
+        logger.info("stopping: %s", self._stopping)
+        self._crew.close()
+        for service in self._services:
+            service.stop()
+        if self.error is None:
+            try:
+                self.huey.storage.stopping(self._worker)
+            except StorageError as error:
+                self._give_up(error)
+        self._feed.close()
+        self._crew.wait(self.shutdown_timeout, self._interrupted)
+        self._limits_service.stop()
         sys.setswitchinterval(self._switch_interval)
-        left = [worker for worker in self._threads if worker.alive() and worker.claim is not None]
-        if left or self._died:
+        left = self._crew.running()
+        if left:
             self._leave_running(left)
         else:
             self._leave_clean()
+        self._restart = self._restart and not self._interrupted() and self.error is None
 
-    def _await_threads(self) -> None:
-        timeout = self.shutdown_timeout
-        deadline = None if timeout is None else clock.monotonic() + timeout
-        for worker in self._threads:
-            while worker.alive():
-                left = 0.2 if deadline is None else min(0.2, deadline - clock.monotonic())
-                if left <= 0:
-                    # One that is just leaving is not counted as running.
-                    worker.join(0.05 if worker.claim is None else 0)
-                    break
-                worker.join(min(left, 0.05))
-                number = self._signals.wait(0)
-                if number is not None and number != signal.SIGHUP:
-                    logger.warning("%s again: interrupting", signal.Signals(number).name)
-                    self._exit_code = 128 + number
-                    deadline = clock.monotonic()
+    def _interrupted(self) -> bool:
+        """Whether a second signal says: now."""
+        number = self._signals.wait(0)
+        if number is None or number == signal.SIGHUP:
+            return False
+        logger.warning("%s again: interrupting", signal.Signals(number).name)
+        self._interrupt, self._restart = number, False
+        return True
 
     def _leave_running(self, left: list[ThreadWorker]) -> None:
         """A thread cannot be stopped, so what it runs is not given back here: the row of this
@@ -316,22 +311,34 @@ class Consumer:
             claim = worker.claim
             if claim is not None:
                 logger.warning("job %s of %s is still running", claim.seq, claim.task)
-                self.huey.tell(S.SIGNAL_INTERRUPTED, [JobRef(claim.seq, claim.id, claim.task)])
-        self._exit_code = self._exit_code or 1
+                self._tell_interrupted(JobRef(claim.seq, claim.id, claim.task))
+        if self.error is not None:
+            self._feed.leave()
+        # Else the feed's helper stays, for endings that come before the process is gone.
+        self._exit_code = 128 + self._interrupt if self._interrupt else 1
+
+    def _tell_interrupted(self, job: JobRef) -> None:
+        try:
+            self.huey.tell(S.SIGNAL_INTERRUPTED, [job])
+        except StorageError as error:
+            self._give_up(error)
 
     def _leave_clean(self) -> None:
         assert self._worker is not None
+        if not self._feed.leave():
+            # Not unregistered: what has ended must not be taken for given back.
+            self._give_up(StorageError(f"{self._feed.unwritten} endings could not be written"))
+            return
         try:
-            self._feed.leave()
             self.huey.storage.unregister(self._worker)
         except StorageError as error:
             self._give_up(error)
         logger.info("stopped")
 
     def _give_up(self, error: StorageError) -> None:
-        logger.error("%s", error)
-        self.error = self.error or error
-        self._died = True
+        if self.error is None:
+            logger.error("%s", error)
+            self.error = error
         self._exit_code = 1
 
     # --- what the parts report --------------------------------------------------------------------
@@ -339,15 +346,16 @@ class Consumer:
     def _news(self) -> None:
         self._schedule_service.poke()
 
-    def _fatal(self, error: StorageError) -> None:
+    def _failed(self, error: StorageError) -> None:
         """Stop when the storage will not come back; wait out what may pass."""
-        if type(error) in (StorageBusy, StorageFull) or self._stopping is not None:
-            return
-        self.error = error
-        self._died = True
-        self._exit_code = 1
-        self.shutdown_timeout = 0.0 if self.shutdown_timeout is None else self.shutdown_timeout
-        self._ask_to_stop(str(error))
+        if will_pass(error):
+            logger.error("%s", error)
+        else:
+            self._ask_to_stop("the storage is gone", error)
+
+    def _too_many_hang(self) -> None:
+        why = "too many workers hang in jobs that ignore their timeout"
+        self._ask_to_stop(why, StorageError(why))
 
     def _tell(self, got: Exchange, finished: list[Finished]) -> None:
         """Send the signals of an exchange that is committed."""

@@ -11,6 +11,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from queue import SimpleQueue
 
 from hueycore import clock
 from hueycore.ending import Released
@@ -29,6 +30,8 @@ GROUP_SECONDS = 0.005
 GROUP_LIMIT = 256
 #: Pause after a wake-up that brought nothing, seconds.
 EMPTY_PAUSE = 0.005
+#: Exchanges that may wait for their signals to be sent.
+OUTBOX_LIMIT = 100
 #: First and longest pause between two tries while the storage fails, seconds.
 TROUBLE = (0.1, 5.0)
 
@@ -36,9 +39,14 @@ TROUBLE = (0.1, 5.0)
 Teller = Callable[[Exchange, list[Finished]], None]
 
 
+def will_pass(error: StorageError) -> bool:
+    """Whether the storage may work again by itself. A plain error is the disk's (EIO)."""
+    return type(error) in (StorageBusy, StorageFull, StorageError)
+
+
 class Feed:
-    """``tell`` is called after each commit, in order and outside of the lock; ``news`` whenever the
-    bell rang; ``fatal`` when the storage cannot be used any more."""
+    """``tell`` is called after each commit, in order and in a thread of its own; ``news`` whenever
+    the bell rang; ``fatal`` when the storage cannot be used any more."""
 
     def __init__(
         self,
@@ -66,13 +74,13 @@ class Feed:
         self._suspect: int | None = None
         self._pace: dict[str, float] = {}
         self._quick: dict[str, int] = {}
-        self._outbox: deque[tuple[Exchange, list[Finished]]] = deque()
-        self._outbox_lock = threading.Lock()
+        self._outbox: SimpleQueue[tuple[Exchange, list[Finished]] | None] = SimpleQueue()
         self._trouble = 0.0
         self._retry_at = 0.0
         self._asleep = False
         self._stir = threading.Event()
         self._helper = threading.Thread(target=self._help, name="huey-feed", daemon=True)
+        self._teller = threading.Thread(target=self._tell_all, name="huey-signals", daemon=True)
 
     # --- for the workers ------------------------------------------------------------------------
 
@@ -103,14 +111,21 @@ class Feed:
     def flush(self) -> bool:
         """Commit what was handed in, now; False when the storage fails at the moment."""
         with self._lock:
-            done = not self._endings or self._exchange(0)
-        self._send()
-        return done
+            return not self._endings or self._exchange(0)
+
+    def flush_for_sure(self) -> bool:
+        """Commit what was handed in, however long it takes; False when the feed is abandoned."""
+        while not self.flush():
+            if self._gone:
+                return False
+            clock.sleep(0.1)
+        return True
 
     # --- for the consumer -----------------------------------------------------------------------
 
     def start(self) -> None:
         self._helper.start()
+        self._teller.start()
 
     def close(self) -> None:
         """No new claims; what was claimed and not started is given back at once."""
@@ -121,13 +136,21 @@ class Feed:
         self._give_back()
         self.flush()
 
-    def leave(self) -> None:
-        """All workers are gone: commit the rest and end the helper."""
-        self.flush()
+    def leave(self) -> bool:
+        """All workers are gone: commit the rest and end the helper. False when the storage takes
+        no endings."""
+        self._retry_at = 0.0
+        kept = self.flush()
+        self.abandon()
+        return kept
+
+    def abandon(self) -> None:
+        """End the helper; what is not committed stays so, what is will be told."""
         self._gone = True
         self._wake_helper()
-        if self._helper.ident is not None:
-            self._helper.join(5)
+        self._helper.join(5)
+        self._outbox.put(None)
+        self._teller.join(10)
 
     @property
     def held(self) -> int:
@@ -146,9 +169,10 @@ class Feed:
             if not self._claims and not self._closed:
                 self._exchange(1 + self._waiting)
             found = len(self._claims)
-        self._send()
         if found > 1:
             self._rouse(found - 1)
+        while self._outbox.qsize() > OUTBOX_LIMIT and not self._gone:
+            clock.sleep(0.001)  # receivers that are slower than the jobs slow these down
 
     def _exchange(self, free: int) -> bool:
         """Under the lock. Endings stay here until they are committed; False on trouble."""
@@ -160,8 +184,8 @@ class Feed:
         want = Want(0 if self._closed else free, self._quick, self._suspect is None)
         try:
             got = self._storage.exchange(self._worker, [done.ended for done in batch], want)
-        except StorageError as error:
-            self._suffer(error)
+        except Exception as error:
+            self._suffer(error if isinstance(error, StorageError) else StorageError(repr(error)))
             return False
         del self._endings[: len(batch)]
         self._exchanged_at = clock.monotonic()
@@ -174,18 +198,17 @@ class Feed:
                 self._suspect = got.claims[0].seq
             self._claims.extend(got.claims)
         if got.lost or got.revoked or got.expired or any(done.notices for done in batch):
-            self._outbox.append((got, batch))
+            self._outbox.put((got, batch))
         return True
 
     def _suffer(self, error: StorageError) -> None:
         first, longest = TROUBLE
         self._trouble = min(self._trouble * 2 or first, longest)
         self._retry_at = clock.monotonic() + self._trouble
-        logger.error(
-            "%s; %d endings wait, next try in %.1f s", error, len(self._endings), self._trouble
-        )
-        transient = type(error) in (StorageBusy, StorageFull, StorageError)
-        if not transient:
+        if will_pass(error):
+            waiting = len(self._endings)
+            logger.error("%s; %d endings wait, next try in %.1f s", error, waiting, self._trouble)
+        else:
             self._fatal(error)
 
     def _measure(self, batch: list[Finished]) -> None:
@@ -219,15 +242,14 @@ class Feed:
         with self._idle:
             self._idle.notify(number)
 
-    def _send(self) -> None:
-        """Tell what was committed, in the order of the commits. One thread tells for all, so that
-        a slow receiver holds up one worker and not every one."""
-        while self._outbox and self._outbox_lock.acquire(blocking=False):
+    def _tell_all(self) -> None:
+        """Tell what was committed, in the order of the commits; in a thread of its own, so that
+        no receiver keeps claims from workers or endings from the file."""
+        while (letter := self._outbox.get()) is not None:
             try:
-                while self._outbox:
-                    self._tell(*self._outbox.popleft())
-            finally:
-                self._outbox_lock.release()
+                self._tell(*letter)
+            except BaseException:
+                logger.exception("signals could not be sent")
 
     # --- the helper -----------------------------------------------------------------------------
 
@@ -291,7 +313,6 @@ class Feed:
             if not self._claims and not self._closed and self._waiting:
                 self._exchange(self._waiting)
             found = len(self._claims)
-        self._send()
         if found:
             self._rouse(found)
         return found > 0

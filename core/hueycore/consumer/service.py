@@ -18,10 +18,10 @@ class Service:
     """Start and stop may come in any order and any number of times."""
 
     def __init__(
-        self, name: str, step: Callable[[], float], fatal: Callable[[StorageError], None]
+        self, name: str, step: Callable[[], float], failed: Callable[[StorageError], None]
     ) -> None:
         self._step = step
-        self._fatal = fatal
+        self._failed = failed
         self._poked = threading.Event()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -49,8 +49,7 @@ class Service:
             try:
                 pause = self._step()
             except StorageError as error:
-                logger.error("%s: %s", self._thread.name, error)
-                self._fatal(error)
+                self._failed(error)
                 pause = AFTER_ERROR
             except Exception:
                 logger.exception("%s failed; it goes on", self._thread.name)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import select
 import signal
+import socket
 import threading
 from collections import deque
 from types import FrameType
@@ -14,14 +14,18 @@ HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Signals:
-    """A place to sleep that a signal, or ``wake``, ends."""
+    """A place to sleep that a signal, or ``wake``, ends. ``wake`` may come before ``open`` and
+    after ``close``."""
 
     def __init__(self) -> None:
         self._noted: deque[int] = deque()
-        self._receive, self._send = os.pipe()
-        os.set_blocking(self._receive, False)
-        os.set_blocking(self._send, False)
+        self._pair: tuple[socket.socket, socket.socket] | None = None
         self._before: dict[int, Any] = {}
+
+    def open(self) -> None:
+        self._pair = socket.socketpair()
+        for end in self._pair:
+            end.setblocking(False)
 
     def install(self) -> bool:
         """Handle INT, TERM and HUP; False off the main thread, where Python cannot."""
@@ -42,23 +46,26 @@ class Signals:
 
     def wake(self) -> None:
         try:
-            os.write(self._send, b"!")
+            if self._pair is not None:
+                self._pair[1].send(b"!")
         except OSError:
-            pass  # full: the sleeper wakes anyway
+            pass  # full: the sleeper wakes anyway; closed: nobody sleeps
 
     def wait(self, timeout: float) -> int | None:
         """Sleep for at most ``timeout`` seconds; the next signal that came, if any."""
-        if not self._noted:
+        if not self._noted and self._pair is not None:
+            receive = self._pair[0]
             poll = select.poll()
-            poll.register(self._receive, select.POLLIN)
+            poll.register(receive, select.POLLIN)
             poll.poll(max(0, int(timeout * 1000)))
             try:
-                os.read(self._receive, 4096)
+                receive.recv(4096)
             except BlockingIOError:
                 pass
         return self._noted.popleft() if self._noted else None
 
     def close(self) -> None:
         self.uninstall()
-        os.close(self._receive)
-        os.close(self._send)
+        if self._pair is not None:
+            for end in self._pair:
+                end.close()

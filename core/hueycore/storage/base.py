@@ -31,6 +31,7 @@ from hueycore.storage.rows import (
     Recovered,
     ResultRow,
     Revocation,
+    SeenTask,
     Selector,
     Want,
     WorkerRow,
@@ -70,6 +71,7 @@ __all__ = [
     "Recovered",
     "ResultRow",
     "Revocation",
+    "SeenTask",
     "Selector",
     "Slots",
     "State",
@@ -94,8 +96,9 @@ class Storage(Protocol):
 
     # --- producing ---------------------------------------------------------------------------
     def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
-        """All jobs are durable when this returns, or none is. An id that is live already answers
-        with that job and inserts nothing; a final row of the same id is replaced.
+        """All jobs are durable when this returns, or none is. An id that is live already, or whose
+        result a waiting job needs, answers with that job and inserts nothing; another final row of
+        the same id is replaced.
 
         Raises ``QueueFull``."""
         ...
@@ -111,7 +114,8 @@ class Storage(Protocol):
         ...
 
     def unregister(self, worker: int) -> None:
-        """The worker is gone; what it still held is pending again, uncounted."""
+        """The worker is gone; what it still held is pending again, uncounted, or revoked if it was
+        asked to stop."""
         ...
 
     def slots(self, worker: int) -> Slots:
@@ -167,9 +171,15 @@ class Storage(Protocol):
         ...
 
     def requeue(
-        self, selector: Selector, *, run_at: float | None = None, retries: int | None = None
+        self,
+        selector: Selector,
+        *,
+        run_at: float | None = None,
+        retries: int | None = None,
+        reason: str | None = None,
     ) -> Changed:
-        """Final jobs (revoked, expired, dead, done) wait again; their history is kept."""
+        """Final jobs (revoked, expired, dead, done) wait again; their history is kept, and
+        ``reason`` stays on their rows until they end."""
         ...
 
     def reschedule(
@@ -179,8 +189,10 @@ class Storage(Protocol):
         run_at: float | None = None,
         priority: float | None = None,
         expires_at: float | None = None,
+        reason: str | None = None,
     ) -> Changed:
-        """Waiting jobs get another time, priority or expiry; ids are kept."""
+        """Waiting jobs get another time, priority or expiry; ids are kept, and ``reason`` stays on
+        their rows until they end."""
         ...
 
     def set_revocation(
@@ -213,6 +225,16 @@ class Storage(Protocol):
     def resume(self, *, task: str | None = None) -> bool: ...
     def purge(self, selector: Selector, limit: int = 1000) -> int:
         """Delete up to ``limit`` final jobs that no waiting job needs; counted in the queue row."""
+        ...
+
+    def holding(self, kind: str, older_than: float | None = None) -> int:
+        """How many things of a kind this queue holds besides its jobs: ``results`` that no waiting
+        job needs, ``values``, ``counters``, ``locks``, ``events``."""
+        ...
+
+    def clear(self, kind: str, older_than: float | None = None, limit: int = 1000) -> int:
+        """Delete up to ``limit`` of what ``holding`` counts. A result that is deleted counts as
+        taken."""
         ...
 
     def flush(self) -> None:
@@ -255,12 +277,29 @@ class Storage(Protocol):
         """What ended per queue, minute and task since a time."""
         ...
 
+    def totals(self) -> list[Metric]:
+        """What ended per queue and task, ever: numbers that only grow. Their minute is 0."""
+        ...
+
     def arrivals(self, since: float) -> dict[str, int]:
         """Jobs enqueued per queue since a time."""
         ...
 
+    def due(self) -> dict[str, float]:
+        """When the next scheduled job of each queue that has one is due."""
+        ...
+
     def ahead(self, seq: int) -> int:
         """How many pending jobs run before this one."""
+        ...
+
+    def stages(self, seq: int, limit: int = 1000) -> list[Job]:
+        """The jobs that a job is joined with, itself included: pipeline, group, chord. By number;
+        a job on its own is alone in the list."""
+        ...
+
+    def tasks_seen(self) -> list[SeenTask]:
+        """Every task that jobs of the file name, registered anywhere or not."""
         ...
 
     def dead_groups(self, selector: Selector, *, by_task: bool = True) -> list[DeadGroup]:
@@ -289,6 +328,11 @@ class Storage(Protocol):
     ) -> list[Loaded]:
         """Bring jobs in, all or none. An id that exists is kept, replaced unless it is running
         (``replace``) or refused (``fail``)."""
+        ...
+
+    def discard(self, jobs: Sequence[Job]) -> list[JobRef]:
+        """Delete final jobs that are still as they were seen, unless a waiting job needs them;
+        counted in the queue row."""
         ...
 
     # --- keeping -------------------------------------------------------------------------------

@@ -262,6 +262,7 @@ class QueueRow(NamedTuple):
     paused_by: str | None
     pause_reason: str | None
     purged: int
+    created_at: float
 
 
 class Metric(NamedTuple):
@@ -294,6 +295,15 @@ class DeadGroup(NamedTuple):
     last: float
 
 
+class SeenTask(NamedTuple):
+    """A task that jobs name: how many, and when the newest of them was enqueued or ended."""
+
+    queue: str
+    task: str
+    jobs: int
+    last: float
+
+
 class Cargo(NamedTuple):
     """A job with its bytes."""
 
@@ -303,7 +313,8 @@ class Cargo(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """What became of a job brought in: ``loaded``, or ``exists`` when its id was taken."""
+    """What became of a job brought in: ``loaded``, ``exists`` when its id was taken, ``duplicate``
+    when another live job has its unique key."""
 
     job: JobRef
     outcome: str

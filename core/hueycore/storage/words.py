@@ -37,7 +37,8 @@ class Transition(NamedTuple):
 
 TRANSITIONS: tuple[Transition, ...] = (
     Transition("enqueue", (), WAITING, "", ""),
-    Transition("promote", (State.SCHEDULED, State.BLOCKED), (State.PENDING,), "", ""),
+    Transition("promote", (State.SCHEDULED,), (State.PENDING,), "", ""),
+    Transition("promote", (State.BLOCKED,), (State.SCHEDULED, State.PENDING), "", ""),
     Transition("claim", (State.PENDING,), (State.RUNNING,), "", "attempt + 1, claim + 1"),
     Transition("end: done", (State.RUNNING,), (State.DONE,), "claim", ""),
     Transition(
@@ -47,24 +48,33 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition("end: snooze", (State.RUNNING,), (State.SCHEDULED,), "claim", "attempt - 1"),
     Transition("end: release", (State.RUNNING,), (State.PENDING,), "claim", "attempt - 1"),
     Transition(
-        "end: revoked, expired, blocked",
+        "end: revoked, expired",
         (State.RUNNING,),
-        (State.REVOKED, State.EXPIRED, State.BLOCKED),
+        (State.REVOKED, State.EXPIRED),
         "claim",
         "attempt - 1 unless it had started",
     ),
+    Transition("end: blocked", (State.RUNNING,), (State.BLOCKED,), "claim", "attempt - 1"),
     Transition(
         "recover",
         (State.RUNNING,),
-        (State.PENDING, State.DEAD),
+        (State.PENDING, State.DEAD, State.REVOKED),
         "lock byte",
         "crashes + 1 only if it had started",
     ),
     Transition("revoke", WAITING, (State.REVOKED,), "", ""),
     Transition("revoke", (State.RUNNING,), (State.RUNNING,), "", "cancel requested"),
     Transition("expire", WAITING, (State.EXPIRED,), "", ""),
-    Transition("requeue", FINAL, (State.SCHEDULED, State.PENDING), "", "history kept"),
+    Transition(
+        "reschedule",
+        (State.SCHEDULED, State.PENDING),
+        (State.SCHEDULED, State.PENDING),
+        "",
+        "",
+    ),
+    Transition("requeue", FINAL, WAITING, "", "history kept"),
     Transition("purge", FINAL, (), "", "counted"),
+    Transition("flush", (*LIVE, *FINAL), (), "", ""),
 )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from hueycore import clock
 from hueycore.consumer.feed import Feed
-from hueycore.execute import Executor, Hook
-from hueycore.storage.base import Claim, Slots
+from hueycore.ending import Dead, Failure
+from hueycore.execute import Executor, Finished, Hook
+from hueycore.storage.base import Claim, Ended, Slots
 
 logger = logging.getLogger("hueycore.consumer")
 
@@ -25,6 +26,7 @@ class ThreadWorker:
         executor: Executor,
         slots: Slots,
         *,
+        left: Callable[[], None],
         startup: Iterable[tuple[str, Hook]] = (),
         shutdown: Iterable[tuple[str, Hook]] = (),
         max_tasks: int | None = None,
@@ -33,12 +35,14 @@ class ThreadWorker:
         self._feed = feed
         self._executor = executor
         self._slots = slots
+        self._left = left
         self._startup, self._shutdown = list(startup), list(shutdown)
         self._max_tasks = max_tasks
         self.claim: Claim | None = None
         self.since = 0.0
         self.done = 0
         self.overdue = False
+        self._over = False
         self._thread = threading.Thread(
             target=self._run, name=f"huey-worker-{number + 1}", daemon=True
         )
@@ -47,10 +51,20 @@ class ThreadWorker:
         self._thread.start()
 
     def alive(self) -> bool:
-        return self._thread.is_alive()
+        return self._thread.is_alive() and not self._over
 
     def join(self, timeout: float) -> None:
         self._thread.join(timeout)
+
+    def bury(self) -> None:
+        """The thread is gone. What it was running has died of something that no run survives."""
+        claim, self.claim = self.claim, None
+        if claim is None:
+            return
+        self._slots.clear(self.number)
+        logger.error("worker %d died in job %s of %s", self.number + 1, claim.seq, claim.task)
+        failure = Failure("Crashed", "its worker thread died while it ran this job", "")
+        self._feed.end(Finished(Ended(claim, Dead("crashed", failure), clock.now())))
 
     @property
     def ident(self) -> int | None:
@@ -58,26 +72,26 @@ class ThreadWorker:
 
     def _run(self) -> None:
         _call("startup", self._startup)
-        feed, executor, slots, number = self._feed, self._executor, self._slots, self.number
-        while (claim := feed.next()) is not None:
+        while (claim := self._feed.next()) is not None:
             self.claim, self.since = claim, clock.monotonic()
-            slots.start(number, claim.seq, claim.claim)
-            feed.end(executor.run(claim))
-            if claim.at_most_once:
-                # Its slot says that it started; it may be cleared only when the ending is kept.
-                while not feed.flush():
-                    clock.sleep(0.1)
-            slots.clear(number)
+            self._slots.start(self.number, claim.seq, claim.claim)
+            self._feed.end(self._executor.run(claim))
+            # The slot says that it started; it may be cleared only when the ending is kept.
+            if claim.at_most_once and not self._feed.flush_for_sure():
+                break
+            self._slots.clear(self.number)
             self.claim = None
             self.done += 1
             if self.overdue or self.done == self._max_tasks:
                 break
         _call("shutdown", self._shutdown)
+        self._over = True
+        self._left()
 
 
 def _call(when: str, hooks: list[tuple[str, Any]]) -> None:
     for name, hook in hooks:
         try:
             hook()
-        except Exception:
+        except BaseException:
             logger.exception("%s hook %s failed", when, name)

@@ -94,6 +94,8 @@ class Database:
         self._read: sqlite3.Connection | None = None
         self._sync = ""
         self._closed = False
+        #: A read-only view that will not notice writers; it is opened anew for each read.
+        self._frozen = False
         self._owner = ""
         self._identity: tuple[int, int] | None = None
         #: Commits of this object: what ``data_version`` does not show to a single connection.
@@ -183,6 +185,8 @@ class Database:
         """A number that changes whenever anybody, this process included, has committed."""
         if self.memory:
             return self.commits
+        if self._frozen:
+            return clock.now_ns()
         with self._read_lock:
             try:
                 row = self._reader().execute("pragma data_version").fetchone()
@@ -273,6 +277,9 @@ class Database:
         if self.memory:
             return self._writer()
         self._check_use()
+        if self._frozen and self._read is not None:
+            self._read.close()
+            self._read = None
         if self._read is None:
             self._read = self._connect("ro")
         return self._read
@@ -326,6 +333,7 @@ class Database:
                 if os.path.exists(self.path + "-wal") or not os.access(self.path, os.R_OK):
                     raise
                 connection = _sqlite_connect(f"file:{plain}?immutable=1")
+                self._frozen = True
         return connection
 
     def _prepare(self) -> None:

@@ -14,6 +14,9 @@ from hueycore.storage.words import FINAL, State
 
 #: Jobs that one shared commit takes from other threads at most.
 SHARE = 5000
+#: True of a row whose result a waiting job has yet to read.
+NEEDED = """exists (select 1 from huey_job child
+    where child.seq = huey_job.next and child.finished_at is null)"""
 
 
 class _Ticket:
@@ -35,8 +38,9 @@ class Enqueueing(Room):
         self._tickets: list[_Ticket] = []
 
     def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
-        """All jobs are durable when this returns, or none is. An id that is live already answers
-        with that job and inserts nothing; a final row of the same id is replaced.
+        """All jobs are durable when this returns, or none is. An id that is live already, or whose
+        result a waiting job needs, answers with that job and inserts nothing; another final row of
+        the same id is replaced.
 
         Raises ``QueueFull``."""
         ticket = _Ticket(jobs)
@@ -154,12 +158,14 @@ def _insert_fresh(
 
 def _insert_or_find(con: sqlite3.Connection, queue: str, job: NewJob, now: float) -> Enqueued:
     found = con.execute(
-        "select seq, state from huey_job where queue = ? and id = ?", (queue, job.id)
+        f"select seq, state, {NEEDED} from huey_job where queue = ? and id = ?",  # noqa: S608
+        (queue, job.id),
     ).fetchone()
     if found is not None:
-        if State(found[1]) not in FINAL:
-            return Enqueued(found[0], job.id, State(found[1]), fresh=False)
-        delete_jobs(con, [found[0]])
+        seq, state, needed = found
+        if State(state) not in FINAL or needed:
+            return Enqueued(seq, job.id, State(state), fresh=False)
+        delete_jobs(con, [seq])
     answer = _insert_fresh(con, queue, [job], now)
     assert answer is not None
     return answer[0]

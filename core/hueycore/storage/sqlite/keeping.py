@@ -10,26 +10,52 @@ from hueycore.exceptions import StorageMoved
 from hueycore.storage.rows import Keeping
 from hueycore.storage.sqlite import schema
 from hueycore.storage.sqlite.connection import WAL_LIMIT
-from hueycore.storage.sqlite.room import Room
-from hueycore.storage.sqlite.steering import _NEEDED, purge_rows
+from hueycore.storage.sqlite.enqueue import NEEDED
+from hueycore.storage.sqlite.metrics import fold
+from hueycore.storage.sqlite.room import Room, listed
+from hueycore.storage.sqlite.steering import purge_rows
 
 _BY_AGE = f"""
     select seq, queue from huey_job where queue = :queue and state = :state
-        and finished_at is not null and finished_at < :before and not {_NEEDED} limit :batch
+        and finished_at is not null and finished_at < :before and not {NEEDED} limit :batch
 """  # noqa: S608
 
 #: Finished rows whose result nobody will ask for any more: taken, or there was none.
 _BY_COUNT = f"""
     select seq, queue from huey_job where queue = :queue and state = 'done'
-        and finished_at is not null and taken is not 0 and not {_NEEDED}
+        and finished_at is not null and taken is not 0 and not {NEEDED}
     order by finished_at limit :batch
 """  # noqa: S608
 
 _BY_TTL = f"""
-    select seq, queue from huey_job where queue = :queue and taken = 0
-        and result_ttl is not null and finished_at + result_ttl < :now and not {_NEEDED}
+    select seq, queue from huey_job where queue = :queue and taken = 0 and state <> 'dead'
+        and result_ttl is not null and finished_at + result_ttl < :now and not {NEEDED}
     limit :batch
 """  # noqa: S608
+
+
+def _values(kind: str) -> str:
+    return f"""
+        select rowid from huey_value where queue = :queue and kind = '{kind}'
+            and (:before is null or created_at <= :before) limit :limit
+    """  # noqa: S608
+
+
+#: What ``holding`` counts and ``clear`` deletes, as row numbers.
+_KINDS = {
+    "results": f"""
+        select huey_result.seq from huey_result join huey_job using (seq)
+        where huey_result.queue = :queue and not {NEEDED}
+            and (:before is null or finished_at <= :before) limit :limit
+    """,  # noqa: S608
+    "events": """
+        select event from huey_event
+        where queue = :queue and (:before is null or at <= :before) limit :limit
+    """,
+    "values": _values("value"),
+    "counters": _values("counter"),
+    "locks": _values("lock"),
+}
 
 
 class Housekeeping(Room):
@@ -66,6 +92,41 @@ class Housekeeping(Room):
 
         return self.db.transact(body, durable=False)
 
+    def holding(self, kind: str, older_than: float | None = None) -> int:
+        """How many things of a kind this queue holds besides its jobs: ``results`` that no waiting
+        job needs, ``values``, ``counters``, ``locks``, ``events``."""
+        return self.db.read(
+            lambda con: int(
+                con.execute(
+                    f"select count(*) from ({_KINDS[kind]})",  # noqa: S608
+                    {"queue": self.queue, "before": older_than, "limit": -1},
+                ).fetchone()[0]
+            )
+        )
+
+    def clear(self, kind: str, older_than: float | None = None, limit: int = 1000) -> int:
+        """Delete up to ``limit`` of what ``holding`` counts. A result that is deleted counts as
+        taken."""
+        table = {"results": "huey_result", "events": "huey_event"}.get(kind, "huey_value")
+        values = {"queue": self.queue, "before": older_than, "limit": limit}
+
+        def body(con: sqlite3.Connection) -> int:
+            which = listed(row[0] for row in con.execute(_KINDS[kind], values).fetchall())
+            if kind == "results":
+                con.execute(
+                    """
+                    update huey_job set taken = 1
+                    where seq in (select value from json_each(?)) and taken = 0
+                    """,
+                    (which,),
+                )
+            return con.execute(
+                f"delete from {table} where rowid in (select value from json_each(?))",  # noqa: S608
+                (which,),
+            ).rowcount
+
+        return self.db.transact(body)
+
     def verify(self) -> None:
         """Raise ``StorageMoved`` or ``StorageTooNew`` when this process must stop taking jobs."""
         self.db.read(schema.is_current)
@@ -96,8 +157,9 @@ def _purge(con: sqlite3.Connection, query: str, values: dict[str, object]) -> in
 def _small_tables(
     con: sqlite3.Connection, queue: str, rules: Keeping, now: float
 ) -> dict[str, int]:
+    fold(con, queue, now)
     gone = con.execute(
-        "delete from huey_metric where queue = ? and minute < ?",
+        "delete from huey_metric where queue = ? and minute > 0 and minute < ?",
         (queue, int((now - rules.metric_age) // 60)),
     ).rowcount
     values = con.execute(

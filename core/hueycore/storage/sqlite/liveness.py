@@ -85,17 +85,23 @@ class Liveness(Room):
         )
 
     def unregister(self, worker: int) -> None:
-        """The worker is gone; what it still held is pending again, uncounted."""
+        """The worker is gone; what it still held is pending again, uncounted, or revoked if it was
+        asked to stop."""
 
         def body(con: sqlite3.Connection) -> None:
-            con.execute(
+            rows = con.execute(
                 """
-                update huey_job set state = 'pending', attempt = attempt - 1,
-                    worker = null, claimed_at = null
+                update huey_job set
+                    state = case when cancel_requested then 'revoked' else 'pending' end,
+                    reason = case when cancel_requested then 'revoked' end,
+                    finished_at = case when cancel_requested then ? end,
+                    attempt = attempt - 1, worker = null, claimed_at = null, cancel_requested = 0
                 where worker = ? and state = 'running'
+                returning seq, state
                 """,
-                (worker,),
-            )
+                (clock.now(), worker),
+            ).fetchall()
+            follow(con, [seq for seq, state in rows if state == State.REVOKED], delivered=False)
             con.execute("delete from huey_worker where id = ?", (worker,))
 
         self.db.transact(body, durable=False)

@@ -13,7 +13,7 @@ from hueycore.storage.sqlite.room import Room, listed
 from hueycore.storage.words import State
 
 COLUMNS = Job._fields
-_LIST = ", ".join(f'"{name}"' for name in COLUMNS)
+LIST = ", ".join(f'"{name}"' for name in COLUMNS)
 _OPERATORS = {"=": "is", "!=": "is not", "<": "<", ">": ">", "<=": "<=", ">=": ">="}
 #: When a row came into its state.
 _SINCE = (
@@ -28,7 +28,7 @@ class Looking(Room):
         def body(con: sqlite3.Connection) -> list[Job]:
             where, values = conditions(selector)
             rows = con.execute(
-                f"select {_LIST} from huey_job where {where} {_order(selector)} limit ?",  # noqa: S608
+                f"select {LIST} from huey_job where {where} {_order(selector)} limit ?",  # noqa: S608
                 (*values, -1 if selector.limit is None else selector.limit),
             ).fetchall()
             return [to_job(row) for row in rows]
@@ -49,12 +49,12 @@ class Looking(Room):
 
         def body(con: sqlite3.Connection) -> Job | None:
             row = con.execute(
-                f"select {_LIST} from huey_job where id = ? order by queue = ? desc limit 1",  # noqa: S608
+                f"select {LIST} from huey_job where id = ? order by queue = ? desc limit 1",  # noqa: S608
                 (key, self.queue),
             ).fetchone()
-            if row is None and key.isascii() and key.isdigit() and len(key) < 19:
+            if row is None and is_seq(key):
                 row = con.execute(
-                    f"select {_LIST} from huey_job where seq = ?",  # noqa: S608
+                    f"select {LIST} from huey_job where seq = ?",  # noqa: S608
                     (int(key),),
                 ).fetchone()
             return None if row is None else to_job(row)
@@ -91,7 +91,8 @@ class Looking(Room):
         def body(con: sqlite3.Connection) -> list[QueueRow]:
             rows = con.execute(
                 """
-                select queue, serializer, paused_at, paused_until, paused_by, pause_reason, purged
+                select queue, serializer, paused_at, paused_until, paused_by, pause_reason, purged,
+                    created_at
                 from huey_queue order by queue
                 """
             ).fetchall()
@@ -133,7 +134,11 @@ def _counter(state: State) -> str:
         extra, oldest = " and finished_at is not null", "null"
     else:
         extra, oldest = "", "min(run_at)" if state is State.PENDING else "null"
-    text = f"from huey_job where queue = ? and state = '{state}'{extra}"
+    queue = "queue = ?"
+    if state is State.RUNNING:
+        # Their index is about workers: without this, that of all ids is taken and read as a whole.
+        queue, extra = "+queue = ?", " and worker is not null"
+    text = f"from huey_job where {queue} and state = '{state}'{extra}"
     return f"select count(*), {oldest} {text}"
 
 
@@ -160,6 +165,11 @@ def to_job(row: tuple[Any, ...]) -> Job:
     return Job(**values)
 
 
+def is_seq(key: str) -> bool:
+    """Whether a text can be a job's number: Python refuses to read 4,300 digits, SQLite 19."""
+    return key.isascii() and key.isdigit() and len(key) < 19
+
+
 def conditions(selector: Selector) -> tuple[str, list[Any]]:
     """A selector as a WHERE clause of constant texts and its values.
 
@@ -183,7 +193,7 @@ def conditions(selector: Selector) -> tuple[str, list[Any]]:
         parts.append("finished_at is not null")
     if selector.keys:
         keys = listed(selector.keys)
-        numbers = listed(int(k) for k in selector.keys if k.isascii() and k.isdigit())
+        numbers = listed(int(k) for k in selector.keys if is_seq(k))
         add(
             """(id in (select value from json_each(?)) or seq in (
                 select value from json_each(?) where cast(value as text) not in (

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from typing import Any
 
 from hueycore import clock
-from hueycore.storage.rows import DeadGroup, Metric, Selector
-from hueycore.storage.sqlite.looking import conditions
+from hueycore.storage.rows import DeadGroup, Job, Metric, SeenTask, Selector
+from hueycore.storage.sqlite.looking import LIST, conditions, to_job
+from hueycore.storage.sqlite.metrics import folded
 from hueycore.storage.sqlite.room import Room
 from hueycore.storage.words import State
 
+_METRIC = """m.queue, minute, task, done, retried, dead, revoked, expired, run_s, run_max,
+    run_hist, wait_hist"""
 _LAST_ERROR = "coalesce(json_extract(errors, '$[#-1].type'), reason, '?')"
 
 
@@ -20,25 +24,46 @@ class Reporting(Room):
 
         def body(con: sqlite3.Connection) -> list[Metric]:
             rows = con.execute(
-                """
-                select queue, minute, task, done, retried, dead, revoked, expired, run_s, run_max,
-                    run_hist, wait_hist
-                from huey_metric where minute >= ? order by minute, queue, task
-                """,
-                (int(since // 60),),
+                f"""
+                select {_METRIC} from huey_queue q cross join huey_metric m
+                    on m.queue = q.queue and m.minute >= ?
+                order by minute, m.queue, task
+                """,  # noqa: S608
+                (max(1, int(since // 60)),),
             ).fetchall()
-            return [Metric._make((*row[:10], _counts(row[10]), _counts(row[11]))) for row in rows]
+            return [_to_metric(row) for row in rows]
 
         return self.db.read(body)
+
+    def totals(self) -> list[Metric]:
+        """What ended per queue and task, ever: numbers that only grow. Their minute is 0."""
+
+        def body(con: sqlite3.Connection) -> list[Metric]:
+            found: dict[tuple[str, str], Metric] = {}
+            for (queue,) in con.execute("select queue from huey_queue order by queue").fetchall():
+                rows = con.execute(
+                    f"""
+                    select {_METRIC} from huey_metric m
+                    where queue = ? and (minute = 0 or minute > ?) order by minute, task
+                    """,  # noqa: S608
+                    (queue, folded(con, queue)),
+                ).fetchall()
+                for row in map(_to_metric, rows):
+                    key = (queue, row.task)
+                    found[key] = _sum(found[key], row) if key in found else row._replace(minute=0)
+            return [found[key] for key in sorted(found)]
+
+        return self.db.read(body, snapshot=True)
 
     def arrivals(self, since: float) -> dict[str, int]:
         """Jobs enqueued per queue since a time. Numbers grow with time, so the first one of the
         window is found by halving, without an index on times; what was purged is not counted."""
 
         def body(con: sqlite3.Connection) -> dict[str, int]:
-            low, high = con.execute(
-                "select coalesce(min(seq), 1), coalesce(max(seq), 0) from huey_job"
-            ).fetchone()
+            # Asked for one by one: both in one query would read every row.
+            first = con.execute("select coalesce(min(seq), 1) from huey_job").fetchone()[0]
+            last = con.execute("select coalesce(max(seq), 0) from huey_job").fetchone()[0]
+            low, high = first, last
             while low <= high:
                 middle = (low + high) // 2
                 row = con.execute(
@@ -49,12 +74,31 @@ class Reporting(Room):
                     low = row[0] + 1
                 else:
                     high = middle - 1
+            # The index of ids is smaller than the rows, but can only be read as a whole.
+            few = "not indexed" if 4 * (last - low) < last - first else ""
             rows = con.execute(
-                "select queue, count(*) from huey_job where seq >= ? group by queue", (low,)
+                f"select queue, count(*) from huey_job {few} where seq >= ? group by queue",  # noqa: S608
+                (low,),
             ).fetchall()
             return dict(rows)
 
         return self.db.read(body, snapshot=True)
+
+    def due(self) -> dict[str, float]:
+        """When the next scheduled job of each queue that has one is due."""
+
+        def body(con: sqlite3.Connection) -> dict[str, float]:
+            rows = con.execute(
+                """
+                select queue, (
+                    select min(run_at) from huey_job
+                    where huey_job.queue = huey_queue.queue and state = 'scheduled') as next
+                from huey_queue where next is not null
+                """
+            ).fetchall()
+            return dict(rows)
+
+        return self.db.read(body)
 
     def ahead(self, seq: int) -> int:
         """How many pending jobs run before this one."""
@@ -71,6 +115,45 @@ class Reporting(Room):
                     (seq,),
                 ).fetchone()[0]
             )
+
+        return self.db.read(body)
+
+    def stages(self, seq: int, limit: int = 1000) -> list[Job]:
+        """The jobs that a job is joined with, itself included: pipeline, group, chord. By number;
+        a job on its own is alone in the list. Down the edges to the last stage, and from there up
+        again to all that lead to it."""
+
+        def body(con: sqlite3.Connection) -> list[Job]:
+            rows = con.execute(
+                f"""
+                with recursive down(seq) as (
+                    select seq from huey_job where seq = ?
+                    union select child.seq from down join huey_job job using (seq)
+                        join huey_job child on child.seq = job.next),
+                whole(seq) as (
+                    select seq from down
+                    union select parent.seq from whole
+                        join huey_job parent on parent.next = whole.seq)
+                select {LIST} from huey_job where seq in (select seq from whole)
+                order by seq limit ?
+                """,  # noqa: S608
+                (seq, limit),
+            ).fetchall()
+            return [to_job(row) for row in rows]
+
+        return self.db.read(body)
+
+    def tasks_seen(self) -> list[SeenTask]:
+        """Every task that jobs of the file name, registered anywhere or not. Reads every row."""
+
+        def body(con: sqlite3.Connection) -> list[SeenTask]:
+            rows = con.execute(
+                """
+                select queue, task, count(*), max(coalesce(finished_at, enqueued_at))
+                from huey_job group by queue, task order by queue, task
+                """
+            ).fetchall()
+            return [SeenTask._make(row) for row in rows]
 
         return self.db.read(body)
 
@@ -95,6 +178,26 @@ class Reporting(Room):
             return [DeadGroup._make((*row[:3], tuple(row[3:8]), *row[8:])) for row in rows]
 
         return self.db.read(body)
+
+
+def _to_metric(row: tuple[Any, ...]) -> Metric:
+    return Metric._make((*row[:10], _counts(row[10]), _counts(row[11])))
+
+
+def _sum(one: Metric, other: Metric) -> Metric:
+    """Two lines of one task as one; the histograms of the first are added to in place."""
+    for mine, more in ((one.run_hist, other.run_hist), (one.wait_hist, other.wait_hist)):
+        for number, count in more.items():
+            mine[number] = mine.get(number, 0) + count
+    return one._replace(
+        done=one.done + other.done,
+        retried=one.retried + other.retried,
+        dead=one.dead + other.dead,
+        revoked=one.revoked + other.revoked,
+        expired=one.expired + other.expired,
+        run_s=one.run_s + other.run_s,
+        run_max=max(one.run_max, other.run_max),
+    )
 
 
 def _counts(text: str) -> dict[int, int]:

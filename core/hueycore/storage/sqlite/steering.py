@@ -7,14 +7,10 @@ import sqlite3
 from hueycore import clock
 from hueycore.storage.rows import Changed, JobRef, Revocation, Selector
 from hueycore.storage.sqlite.endings import end_waiting
-from hueycore.storage.sqlite.enqueue import delete_jobs
+from hueycore.storage.sqlite.enqueue import NEEDED, delete_jobs
 from hueycore.storage.sqlite.looking import conditions
 from hueycore.storage.sqlite.room import Room, listed
 from hueycore.storage.words import FINAL, WAITING, State
-
-#: A finished job whose result a waiting job has yet to read.
-_NEEDED = """exists (select 1 from huey_job child
-    where child.seq = huey_job.next and child.finished_at is null)"""
 
 
 class Steering(Room):
@@ -41,9 +37,15 @@ class Steering(Room):
         return self.db.transact(body)
 
     def requeue(
-        self, selector: Selector, *, run_at: float | None = None, retries: int | None = None
+        self,
+        selector: Selector,
+        *,
+        run_at: float | None = None,
+        retries: int | None = None,
+        reason: str | None = None,
     ) -> Changed:
-        """Final jobs (revoked, expired, dead, done) wait again; their history is kept.
+        """Final jobs (revoked, expired, dead, done) wait again; their history is kept, and
+        ``reason`` stays on their rows until they end.
 
         They run at ``run_at``, else at the time they were due when that is yet to come, else now.
         """
@@ -53,7 +55,11 @@ class Steering(Room):
             final = [job for job, state in found if state in FINAL]
             which = listed(job.seq for job in final)
             con.execute(
-                "delete from huey_result where seq in (select value from json_each(?))", (which,)
+                f"""
+                delete from huey_result where seq in (select seq from huey_job
+                    where seq in (select value from json_each(?)) and not {NEEDED})
+                """,  # noqa: S608
+                (which,),
             )
             now = clock.now()
             con.execute(
@@ -62,12 +68,18 @@ class Steering(Room):
                     state = case when waits > 0 then 'blocked'
                         when coalesce(:run_at, run_at) > :now then 'scheduled' else 'pending' end,
                     run_at = max(coalesce(:run_at, run_at), :now),
-                    retries = coalesce(:retries, retries), reason = null, finished_at = null,
+                    retries = coalesce(:retries, retries), reason = :reason, finished_at = null,
                     taken = null, crashes = 0, expires_at = case
                         when expires_at <= :now then null else expires_at end
                 where seq in (select value from json_each(:which))
                 """,
-                {"run_at": run_at, "now": now, "retries": retries, "which": which},
+                {
+                    "run_at": run_at,
+                    "now": now,
+                    "retries": retries,
+                    "reason": reason,
+                    "which": which,
+                },
             )
             failed = [(job, f"still {state}") for job, state in found if state not in FINAL]
             return Changed(len(found), final, failed)
@@ -83,8 +95,10 @@ class Steering(Room):
         run_at: float | None = None,
         priority: float | None = None,
         expires_at: float | None = None,
+        reason: str | None = None,
     ) -> Changed:
-        """Waiting jobs get another time, priority or expiry; ids are kept."""
+        """Waiting jobs get another time, priority or expiry; ids are kept, and ``reason`` stays on
+        their rows until they end."""
 
         def body(con: sqlite3.Connection) -> Changed:
             found = _select(con, selector)
@@ -94,6 +108,7 @@ class Steering(Room):
                 update huey_job set
                     priority = coalesce(:priority, priority), run_at = coalesce(:run_at, run_at),
                     expires_at = coalesce(:expires_at, expires_at),
+                    reason = coalesce(:reason, reason),
                     state = case when state = 'blocked' then state
                         when coalesce(:run_at, run_at) > :now then 'scheduled' else 'pending' end
                 where seq in (select value from json_each(:which))
@@ -102,6 +117,7 @@ class Steering(Room):
                     "priority": priority,
                     "run_at": run_at,
                     "expires_at": expires_at,
+                    "reason": reason,
                     "now": clock.now(),
                     "which": listed(job.seq for job in movable),
                 },
@@ -121,7 +137,7 @@ class Steering(Room):
             rows = con.execute(
                 f"""
                 select seq, queue from huey_job
-                where {where} and finished_at is not null and not {_NEEDED} limit ?
+                where {where} and finished_at is not null and not {NEEDED} limit ?
                 """,  # noqa: S608
                 (*values, limit),
             ).fetchall()

@@ -7,10 +7,11 @@ import sqlite3
 from collections.abc import Sequence
 
 from hueycore import clock
-from hueycore.storage.rows import Cargo, JobRef, Loaded, Selector
-from hueycore.storage.sqlite.enqueue import delete_jobs, describe_queue
+from hueycore.storage.rows import Cargo, Job, JobRef, Loaded, Selector
+from hueycore.storage.sqlite.enqueue import NEEDED, delete_jobs, describe_queue
 from hueycore.storage.sqlite.looking import COLUMNS, conditions, to_job
 from hueycore.storage.sqlite.room import Room
+from hueycore.storage.sqlite.steering import purge_rows
 from hueycore.storage.words import LIVE, State
 
 #: Columns that mean something only in the file that they come from.
@@ -43,9 +44,11 @@ class Transfer(Room):
         self, cargo: Sequence[Cargo], *, if_exists: str = "keep", pending: bool = False
     ) -> list[Loaded]:
         """Bring jobs in, all of them or none, each in the queue that it names. An id that exists is
-        kept (``keep``), replaced unless it is running (``replace``), or refused (``fail``).
+        kept (``keep``), replaced unless it runs or a later stage waits for it (``replace``), or
+        refused (``fail``).
         ``pending``: they are to run, whatever state they come in; else a running or blocked job
-        comes in as pending, everything else as it was."""
+        comes in as pending, everything else as it was. Outcomes: ``loaded``, ``exists``, and
+        ``duplicate`` for a job that would wait beside another of its unique key."""
 
         def body(con: sqlite3.Connection) -> list[Loaded]:
             for queue in {one.job.queue for one in cargo}:
@@ -56,16 +59,37 @@ class Transfer(Room):
         self.ring()
         return loaded
 
+    def discard(self, jobs: Sequence[Job]) -> list[JobRef]:
+        """Delete final jobs that are still as they were seen, unless a waiting job needs them;
+        counted in the queue row. A job that has run again since then stays."""
+
+        def body(con: sqlite3.Connection) -> list[JobRef]:
+            gone = [job for job in jobs if con.execute(_UNCHANGED, _stamp(job)).fetchone()]
+            purge_rows(con, [(job.seq, job.queue) for job in gone])
+            return [JobRef(job.seq, job.id, job.task) for job in gone]
+
+        return self.db.transact(body)
+
+
+_UNCHANGED = f"""
+    select 1 from huey_job
+    where seq = ? and queue = ? and id = ? and state = ? and claim = ? and finished_at = ?
+        and not {NEEDED}
+"""  # noqa: S608
+
+
+def _stamp(job: Job) -> tuple[object, ...]:
+    return (job.seq, job.queue, job.id, job.state, job.claim, job.finished_at)
+
 
 def _load_one(con: sqlite3.Connection, one: Cargo, if_exists: str, pending: bool) -> Loaded:
     job = one.job
     found = con.execute(
-        "select seq, state from huey_job where queue = ? and id = ?", (job.queue, job.id)
+        f"select seq, state, {NEEDED} from huey_job where queue = ? and id = ?",  # noqa: S608
+        (job.queue, job.id),
     ).fetchone()
-    if found is not None:
-        if if_exists != "replace" or found[1] == State.RUNNING:
-            return Loaded(JobRef(found[0], job.id, job.task), "exists")
-        delete_jobs(con, [found[0]])
+    if found is not None and (if_exists != "replace" or found[1] == State.RUNNING or found[2]):
+        return Loaded(JobRef(found[0], job.id, job.task), "exists")
     values = job._asdict()
     now = clock.now()
     if pending or job.state in (State.RUNNING, State.BLOCKED):
@@ -73,9 +97,16 @@ def _load_one(con: sqlite3.Connection, one: Cargo, if_exists: str, pending: bool
             state=State.PENDING, run_at=now, finished_at=None, taken=None, reason=None,
             delivered=False, crashes=0 if pending else job.crashes,
         )  # fmt: skip
+        if job.expires_at is not None and job.expires_at <= now:
+            values["expires_at"] = None
+    if values["state"] in LIVE and _is_doubled(con, job):
+        return Loaded(JobRef(0, job.id, job.task), "duplicate")
+    if found is not None:
+        delete_jobs(con, [found[0]])
     values["errors"] = json.dumps(job.errors) if job.errors else None
-    if values["state"] in LIVE or one.result is None:
-        values["taken"] = None
+    final = values["state"] not in LIVE
+    unread = final and one.result is not None and not job.taken
+    values["taken"] = False if unread else (final and job.taken) or None
     columns = ", ".join(f'"{name}"' for name in _CARRIED)
     seq = con.execute(
         f"insert into huey_job ({columns}) values ({', '.join('?' * len(_CARRIED))})",  # noqa: S608
@@ -83,9 +114,23 @@ def _load_one(con: sqlite3.Connection, one: Cargo, if_exists: str, pending: bool
     ).lastrowid
     assert seq is not None
     con.execute("insert into huey_payload (seq, payload) values (?, ?)", (seq, one.payload or b""))
-    if one.result is not None and values["state"] not in LIVE:
+    if unread:
         con.execute(
             "insert into huey_result (seq, queue, result) values (?, ?, ?)",
             (seq, job.queue, one.result),
         )
     return Loaded(JobRef(seq, job.id, job.task), "loaded")
+
+
+def _is_doubled(con: sqlite3.Connection, job: Job) -> bool:
+    """Whether another live job has its unique key."""
+    if job.unique_key is None:
+        return False
+    row = con.execute(
+        """
+        select 1 from huey_job where queue = ? and unique_key = ? and id <> ?
+            and state in ('scheduled', 'pending', 'blocked', 'running')
+        """,
+        (job.queue, job.unique_key, job.id),
+    ).fetchone()
+    return row is not None

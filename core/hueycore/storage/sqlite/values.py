@@ -118,8 +118,9 @@ class Values(Room):
             )
             return value
 
-        if peek or self.db.read(look) is None:
-            return self.db.read(look)
+        value = self.db.read(look)
+        if peek or value is None:
+            return value
         return self.db.transact(pop)
 
     def delete(self, name: str) -> bool:

@@ -1,0 +1,105 @@
+"""The arguments of a task as words of a command line.
+
+``word`` is a string, ``k=v`` a string keyword, ``:json`` and ``k:=json`` are JSON, ``@file`` and
+``k=@file`` the contents of a file, ``@-`` those of stdin, ``@@x`` is the string ``@x``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable
+from typing import Any, NamedTuple, NoReturn
+
+from hueyctl import errors
+
+_KEYWORD = re.compile(r"([A-Za-z_]\w*)(:?=)(.*)", re.DOTALL)
+
+
+class Call(NamedTuple):
+    """What the task is called with."""
+
+    args: list[Any]
+    kwargs: dict[str, Any]
+
+
+def parse_words(words: Iterable[str], more_args: str | None, more_kwargs: str | None) -> Call:
+    """The call that the words and ``--args``/``--kwargs`` make together.
+
+    Raises ``CliError`` with exit 2.
+    """
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    stdin = _Stdin()
+    for word in words:
+        match = _KEYWORD.fullmatch(word)
+        if match is None:
+            args.append(_json(word[1:], word) if word.startswith(":") else _text(word, stdin))
+            continue
+        name, sign, value = match.groups()
+        if name in kwargs:
+            raise errors.usage(f"keyword {name!r} is given twice")
+        kwargs[name] = _json(value, word) if sign == ":=" else _text(value, stdin)
+    if more_args is not None:
+        found = _json(more_args, "--args")
+        if not isinstance(found, list):
+            raise errors.usage("--args is not a JSON array", "like --args '[1, \"two\"]'")
+        args.extend(found)
+    if more_kwargs is not None:
+        _merge(kwargs, _json(more_kwargs, "--kwargs"))
+    return Call(args, kwargs)
+
+
+def _merge(kwargs: dict[str, Any], found: Any) -> None:
+    if not isinstance(found, dict):
+        raise errors.usage("--kwargs is not a JSON object", "like --kwargs '{\"page\": 1}'")
+    for name, value in found.items():
+        if name in kwargs:
+            raise errors.usage(f"keyword {name!r} is given twice")
+        kwargs[name] = value
+
+
+class _Stdin:
+    """Stdin can be read once."""
+
+    used = False
+
+    def read(self) -> str:
+        if self.used:
+            raise errors.usage("stdin (@-) can be read for one argument only")
+        self.used = True
+        return sys.stdin.read()
+
+
+def _text(word: str, stdin: _Stdin) -> str:
+    if word.startswith("@@"):
+        return word[1:]
+    if word == "@-":
+        return stdin.read()
+    if word.startswith("@"):
+        return _contents(word[1:], word)
+    return word
+
+
+def _contents(path: str, word: str) -> str:
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            return file.read()
+    except OSError as error:
+        raise errors.usage(
+            f"{word}: {error.strerror}", f"@{word} is the string {word!r}"
+        ) from error
+    except UnicodeDecodeError:
+        raise errors.usage(f"{word}: the file is not UTF-8 text", "pass its path instead") from None
+
+
+def _json(text: str, where: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise errors.usage(f"{where}: not JSON: {error}", "a plain string needs no colon") from None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,195 @@
+"""``hueyctl enqueue``: queue calls of tasks, one or a file full."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hueyctl import errors, exits, producing, results, units
+from hueyctl.arguments import parse_words
+from hueyctl.command import command
+from hueyctl.context import Session
+from hueyctl.params import DURATION
+from hueyctl.producing import Order, Producer, Queued
+
+if TYPE_CHECKING:
+    from hueycore.storage.base import Job
+
+_GRAMMAR = (
+    "A string; K=V a string keyword; :JSON and K:=JSON a JSON value; @FILE and K=@FILE the "
+    "contents of a file; @- of stdin; @@X the string @X. After -- they may start with a dash."
+)
+
+
+@command(
+    "enqueue",
+    examples=[
+        "hueyctl enqueue myapp.utils.reindex products",
+        "hueyctl enqueue myapp.mail.send to=ann@example.com retries:=3 body=@letter.txt --delay 5m",
+        "hueyctl enqueue myapp.report.build -W -t 2m -- -5 --full",
+        "hueyctl enqueue --from jobs.jsonl --delay 5m -q",
+    ],
+    arguments=[
+        ("TASK", "The dotted name of the task; with --from the task of lines that name none."),
+        ("ARG", _GRAMMAR),
+    ],
+    codes=[
+        exits.FAILURE, exits.NOT_FOUND, exits.TASK_FAILED, exits.REFUSED, exits.UNAVAILABLE,
+        exits.IO_ERROR, exits.CONFIG, exits.TIMEOUT,
+    ],
+)  # fmt: skip
+@click.argument("task", required=False, metavar="TASK")
+@click.argument("words", nargs=-1, metavar="[ARG]...")
+@click.option("--args", "more_args", metavar="JSON", help="More arguments, as a JSON array.")
+@click.option("--kwargs", "more_kwargs", metavar="JSON", help="More keywords, as a JSON object.")
+@click.option("--no-coerce", is_flag=True, help="Do not convert strings to the annotated types.")
+@click.option("--no-check", is_flag=True, help="Do not compare with the task's signature.")
+@click.option("--delay", type=DURATION, metavar="DUR", help="Run after this long.")
+@click.option("--eta", metavar="WHEN", help=f"Run at this time, like {units.EXAMPLE_TIMES}.")
+@click.option("--expires", metavar="WHEN", help="Do not start it after this time or duration.")
+@click.option("--utc", is_flag=True, help="Times without an offset are UTC, not local.")
+@click.option("--priority", type=float, metavar="N", help="Higher runs first.")
+@click.option("--retries", type=click.IntRange(min=0), metavar="N", help="Tries after a failure.")
+@click.option("--retry-delay", type=DURATION, metavar="DUR", help="How long before a retry.")
+@click.option("--id", "id_", metavar="ID", help="The long id; one that waits is not doubled.")
+@click.option("-W", "--wait", "wait_", is_flag=True, help="Wait for the job, print its result.")
+@click.option(
+    "-t", "--timeout", type=DURATION, metavar="DUR", help="With --wait: give up after this long."
+)
+@click.option(
+    "--from", "source", type=click.File("r", encoding="utf-8"), metavar="FILE",
+    help="Read jobs from a file of JSON lines, - for stdin: task, args, kwargs, delay, eta, "
+    "expires, priority, retries, retry_delay, id.",
+)  # fmt: skip
+@click.option(
+    "--batch", type=click.IntRange(1, 100_000), default=5000, show_default=True, metavar="N",
+    help="With --from: jobs per transaction.",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what would be queued, queue nothing.")
+@click.option("--create", is_flag=True, help="Make the file of --url when it is missing.")
+def enqueue(session: Session, task: str | None, words: tuple[str, ...], **given: Any) -> int:
+    """Queue a call of a task, and print the long id of the job.
+
+    With --app the call is checked against the task's signature and strings become what the
+    annotations say. With --url alone the name and the arguments are taken as they are.
+    """
+    _check_usage(task, words, given)
+    producer = _producer(session, given)
+    if given["source"] is not None:
+        from hueyctl.feeding import feed
+
+        return feed(session, producer, given["source"], order_defaults(task, given), given)
+    assert task is not None
+    call = parse_words(words, given["more_args"], given["more_kwargs"])
+    order = order_defaults(task, given)._replace(call=call, id=given["id_"])
+    prepared = producer.prepare(order)
+    if given["dry_run"]:
+        show_dry_run(session, producer, prepared)
+        return exits.OK
+    queued = producer.commit([prepared])[0]
+    if given["wait_"]:
+        return _wait(session, queued, given["timeout"])
+    announce(session, [queued])
+    return exits.OK
+
+
+def _check_usage(task: str | None, words: tuple[str, ...], given: dict[str, Any]) -> None:
+    batch = given["source"] is not None
+    if task is None and not batch:
+        raise errors.usage("say which task", "hueyctl enqueue --help")
+    if batch and (words or given["more_args"] or given["more_kwargs"] or given["id_"]):
+        raise errors.usage("with --from the arguments and ids stand in the file")
+    if batch and given["wait_"]:
+        raise errors.usage("--from does not wait", "pipe the ids: … | hueyctl wait -")
+    if given["timeout"] is not None and not given["wait_"]:
+        raise errors.usage("--timeout needs --wait")
+    if given["delay"] is not None and given["eta"] is not None:
+        raise errors.usage("--delay and --eta exclude each other")
+    if given["wait_"] and given["dry_run"]:
+        raise errors.usage("--dry-run queues nothing to wait for")
+    if given["id_"] is not None and not 0 < len(given["id_"]) <= 255:
+        raise errors.usage("an --id has 1 to 255 characters")
+
+
+def _producer(session: Session, given: dict[str, Any]) -> Producer:
+    # A dry run looks at everything and creates nothing.
+    create = given["create"] and not given["dry_run"]
+    if session.has_app:
+        return producing.AppProducer(
+            session, convert=not given["no_coerce"], check=not given["no_check"], create=create
+        )
+    return producing.FileProducer(session, create=create)
+
+
+def order_defaults(task: str | None, given: dict[str, Any]) -> Order:
+    """What the options say of every job."""
+    now = time.time()
+    run_at = None if given["delay"] is None else now + given["delay"]
+    if given["eta"] is not None:
+        run_at = when(given["eta"], "--eta", now, given["utc"])
+    expires_at = None
+    if given["expires"] is not None:
+        expires_at = when(given["expires"], "--expires", now, given["utc"])
+    return Order(
+        task or "",
+        parse_words((), None, None),
+        None,
+        run_at,
+        expires_at,
+        given["priority"],
+        given["retries"],
+        given["retry_delay"],
+    )
+
+
+def when(text: str, option: str, now: float, utc: bool) -> float:
+    try:
+        return units.parse_when(text, utc=utc, now=now)
+    except ValueError as error:
+        raise errors.usage(f"{option}: {error}") from None
+
+
+def _wait(session: Session, queued: Queued, timeout: float | None) -> int:
+    session.notice(f"queued {queued.seq} {queued.task}")
+    storage = session.looking()
+    job = results.wait_final(storage, [results.find(storage, queued.id)], timeout)[0]
+    outcome = results.read(session, storage, job)
+    results.show(session, [outcome], raw=False, traceback=session.settings.verbose > 0)
+    return results.verdict(session, [outcome], exit_code=False)
+
+
+def announce(session: Session, queued: list[Queued]) -> None:
+    """Print ids on stdout, one per line, or the jobs as JSON."""
+    output = session.output
+    if output.is_json:
+        from hueyctl.jobs import read_object
+
+        storage = session.looking()
+        jobs: list[Job | None] = [storage.job(each.id) for each in queued]
+        objects = [read_object(storage, job, time.time()) for job in jobs if job is not None]
+        if output.format == "json" and len(objects) == 1:
+            output.document(objects[0])
+        else:
+            output.objects(objects)
+        return
+    output.write("".join(f"{each.id}\n" for each in queued))
+    for each in queued[:1] if len(queued) == 1 else ():
+        verb = "Queued" if each.fresh else "Already queued:"
+        session.remark(f"{verb} {each.seq} {each.task}")
+
+
+def show_dry_run(session: Session, producer: Producer, prepared: Any) -> None:
+    """Say what would be queued: on stdout as JSON, otherwise on stderr."""
+    described = producer.describe(prepared)
+    if session.output.is_json:
+        session.output.document(described)
+        return
+    from hueyctl.payloads import dumps
+
+    parts = [dumps(value) for value in described["args"] or ()]
+    parts += [f"{name}={dumps(value)}" for name, value in (described["kwargs"] or {}).items()]
+    shown = described["args_repr"] if described["args"] is None else ", ".join(parts)
+    at = f" at {described['run_at']}" if described["run_at"] else ""
+    session.notice(f"would queue {described['task']}({shown}){at}")

@@ -1,0 +1,36 @@
+"""``hueyctl list``: jobs, as a table for people and as JSON for scripts."""
+
+from __future__ import annotations
+
+from hueyctl import exits, listing
+from hueyctl.command import command
+from hueyctl.context import Session
+from hueyctl.selectors import ID_HELP, Choice, selector_options
+
+PRESET = listing.Preset(
+    states=listing.LIVE,
+    sort="seq",
+    columns=("seq", "state", "task", "args", "run_at", "age", "priority", "try"),
+    wide=("queue", "worker", "enqueued_at", "retries", "expires_at", "progress", "id"),
+)
+
+
+@command(
+    "list",
+    examples=[
+        "hueyctl list --state scheduled --sort run_at -n 20",
+        "hueyctl list --task 'myapp.mail.*' --older-than 1h -o name",
+        "hueyctl list --state dead --where 'error.type = TimeoutError' --json",
+    ],
+    arguments=[ID_HELP],
+    codes=[exits.NO_MATCH, exits.UNAVAILABLE],
+)
+@selector_options
+@listing.listing_options
+def list_jobs(session: Session, choice: Choice, how: listing.How) -> int:
+    """List jobs: those that wait or run, unless a state is named.
+
+    A terminal gets a table of at most 100 jobs, a pipe gets tab-separated lines of all of them.
+    Arguments are shown as the producer wrote them down; nothing of a job is executed.
+    """
+    return listing.run(session, choice, how, PRESET)

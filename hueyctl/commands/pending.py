@@ -1,0 +1,34 @@
+"""``hueyctl pending``: what runs next."""
+
+from __future__ import annotations
+
+from hueyctl import exits, listing
+from hueyctl.command import command
+from hueyctl.context import Session
+from hueyctl.selectors import ID_HELP, Choice, selector_options
+
+PRESET = listing.Preset(
+    states=("pending",),
+    sort="running-order",
+    columns=("position", "seq", "task", "args", "priority", "age"),
+    wide=("queue", "run_at", "enqueued_at", "try", "retries", "expires_at", "id"),
+)
+
+
+@command(
+    "pending",
+    examples=[
+        "hueyctl pending -n 5",
+        "hueyctl pending --task 'myapp.mail.*' --count",
+    ],
+    arguments=[ID_HELP],
+    codes=[exits.NO_MATCH, exits.UNAVAILABLE],
+)
+@selector_options
+@listing.listing_options
+def pending(session: Session, choice: Choice, how: listing.How) -> int:
+    """List the jobs that are ready, in the order in which workers take them.
+
+    Priority comes first, then how long a job has been ready, then its number.
+    """
+    return listing.run(session, choice, how, PRESET)

@@ -1,0 +1,34 @@
+"""``hueyctl scheduled``: what is due later."""
+
+from __future__ import annotations
+
+from hueyctl import exits, listing
+from hueyctl.command import command
+from hueyctl.context import Session
+from hueyctl.selectors import ID_HELP, Choice, selector_options
+
+PRESET = listing.Preset(
+    states=("scheduled",),
+    sort="run_at",
+    columns=("seq", "task", "args", "run_at", "in"),
+    wide=("queue", "priority", "enqueued_at", "try", "retries", "expires_at", "id"),
+)
+
+
+@command(
+    "scheduled",
+    examples=[
+        "hueyctl scheduled --where 'run_at < +1h' --json",
+        "hueyctl scheduled -n 10 --time-format iso",
+    ],
+    arguments=[ID_HELP],
+    codes=[exits.NO_MATCH, exits.UNAVAILABLE],
+)
+@selector_options
+@listing.listing_options
+def scheduled(session: Session, choice: Choice, how: listing.How) -> int:
+    """List the jobs that wait for their time, the soonest first.
+
+    A job that failed and waits for its next try is among them.
+    """
+    return listing.run(session, choice, how, PRESET)

@@ -1,0 +1,221 @@
+"""What a command works with: settings, output, the application, the storage."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from hueyctl import config, errors, exits, streams
+from hueyctl.options import Settings, settings_from
+
+if TYPE_CHECKING:
+    from hueycore import Huey
+    from hueycore.storage.base import Storage
+    from hueyctl.output import Output
+    from hueyctl.urls import Location
+
+DEFAULT_FILE = "huey.db"
+_WHERE = "say where the queue is: --app MODULE:ATTR or --url sqlite:///queue.db"
+
+
+class Session:
+    """One run of one command. Opens things when they are first asked for, and closes them."""
+
+    def __init__(self, ctx: click.Context) -> None:
+        self.ctx = ctx
+        self.settings: Settings = settings_from(ctx.meta)
+        ctx.color = {"always": True, "never": False}.get(self.settings.color)
+        config.check_command(ctx)
+        self._output: Output | None = None
+        self._app: Huey | None = None
+        self._location: Location | None = None
+        self._storages: dict[tuple[str, str, bool], Storage] = {}
+
+    @property
+    def output(self) -> Output:
+        if self._output is None:
+            from hueyctl.output import Output
+
+            self._output = Output(self.settings)
+        return self._output
+
+    def notice(self, text: str) -> None:
+        """Something to know; -q silences it."""
+        if not self.settings.quiet:
+            streams.say(f"hueyctl: {streams.visible(text)}")
+
+    def remark(self, text: str) -> None:
+        """Something only a person wants to read, never a log file."""
+        if not self.settings.quiet and streams.is_tty(sys.stderr):
+            streams.say(streams.visible(text))
+
+    # --- application and storage ---------------------------------------------------------------
+
+    @property
+    def has_app(self) -> bool:
+        return bool(self.settings.app)
+
+    def app(self, name: str | None = None) -> Huey:
+        """The application that was named. Imported once."""
+        if self._app is None or name is not None:
+            wanted = name or self.settings.app
+            if not wanted:
+                raise errors.usage("no application was named", "say --app MODULE:ATTR")
+            from hueyctl.apps import load
+
+            self._app = load(wanted, self.settings.app_dir)
+        return self._app
+
+    def app_to_write(self, name: str | None = None, *, create: bool = False) -> Huey:
+        """The application, with its storage where --url and --queue say. Nothing is opened yet."""
+        huey = self.app(name)
+        self.ctx.call_on_close(huey.close)
+        if len(self.settings.queues) > 1:
+            raise errors.usage("this command works on one queue", "say --queue once")
+        location = self.location(looking=False)
+        if location is None and not self.settings.queues:
+            return huey
+        huey.close()
+        if location is not None:
+            if app_file(huey) is None:
+                raise errors.usage("the application keeps its queue in memory", "leave out --url")
+            if not create:
+                self._open(location, "huey", read_only=True)
+            huey.filename = location.filename
+            huey.name = location.queue or huey.name
+        if self.settings.queues:
+            huey.name = self.settings.queues[0]
+        return huey
+
+    def location(self, *, looking: bool = True) -> Location | None:
+        """The file that --url names, or huey.db here for commands that only look."""
+        if self._location is None and self.settings.url:
+            from hueyctl.urls import parse_url
+
+            self._location = parse_url(self.settings.url)
+        if self._location is None and looking and not self.has_app and os.path.isfile(DEFAULT_FILE):
+            from hueyctl.urls import Location
+
+            self.notice(f"using {os.path.abspath(DEFAULT_FILE)}")
+            self._location = Location(DEFAULT_FILE)
+        return self._location
+
+    def looking(self, queue: str | None = None) -> Storage:
+        """The storage, opened for reading only. ``queue`` matters where a verb is about one."""
+        location = self.location()
+        if location is None:
+            location = self.app_location()
+            if not os.path.exists(location.filename):
+                raise errors.CliError(
+                    f"there is no file {os.path.abspath(location.filename)} yet",
+                    exits.UNAVAILABLE,
+                    "the application makes it with its first job",
+                )
+        return self._open(location, queue or self._first_queue(location) or "huey", read_only=True)
+
+    def writing(self, queue: str | None = None, *, create: bool = False) -> Storage:
+        """The storage of one queue, opened for writing."""
+        if len(self.settings.queues) > 1 and queue is None:
+            raise errors.usage("this command writes to one queue", "say --queue once")
+        location = self.location(looking=False)
+        if location is None:
+            # The application's own file: what it may do at its first use, we may do for it.
+            location, create = self.app_location(), True
+        if not create:
+            # Opened for writing, a database without a queue would get one.
+            self._open(location, "huey", read_only=True)
+        if queue is None:
+            queue = self._first_queue(location)
+        if queue is None:
+            queue = self.app().name if self.has_app else self._only_queue(location)
+        return self._open(location, queue, read_only=False, create=create)
+
+    def queues(self) -> tuple[str, ...]:
+        """The queues that were chosen, none for all."""
+        if self.settings.queues:
+            return self.settings.queues
+        location = self.location()
+        return (location.queue,) if location is not None and location.queue else ()
+
+    def check_queues(self, storage: Storage) -> tuple[str, ...]:
+        """``queues()``, when the storage has them all. Exit 3 otherwise."""
+        wanted = self.queues()
+        if wanted:
+            known = [row.queue for row in storage.queues()]
+            for name in wanted:
+                if name not in known:
+                    raise unknown_queue(name, known)
+        return wanted
+
+    def app_location(self) -> Location:
+        """The file of the application. It is opened apart from the application's own storage, so
+        that looking can neither create nor write it."""
+        if not self.has_app:
+            raise errors.usage("no application and no storage was named", _WHERE)
+        from hueyctl.urls import Location
+
+        filename = app_file(self.app())
+        if filename is None:
+            raise errors.CliError(
+                f"the storage of {self.settings.app!r} lives in the memory of one process",
+                exits.UNAVAILABLE,
+                "other processes can see a SqliteHuey",
+            )
+        return Location(filename, None)
+
+    # --- inside ----------------------------------------------------------------------------------
+
+    def _first_queue(self, location: Location) -> str | None:
+        return self.settings.queues[0] if self.settings.queues else location.queue
+
+    def _only_queue(self, location: Location) -> str:
+        """The queue of a file that has no other, or the usual name when it has none yet."""
+        from hueycore.exceptions import StorageCorrupt, StorageMissing
+
+        try:
+            storage = self._open(location, "huey", read_only=True)
+        except (StorageMissing, StorageCorrupt):
+            return "huey"  # --create makes it, or the opening for writing says what is wrong
+        known = [row.queue for row in storage.queues()]
+        if len(known) > 1:
+            raise errors.usage(
+                f"the file has several queues: {', '.join(known)}", "choose one with --queue"
+            )
+        return known[0] if known else "huey"
+
+    def _open(
+        self, location: Location, queue: str, *, read_only: bool, create: bool = False
+    ) -> Storage:
+        key = (location.filename, queue, read_only)
+        if key not in self._storages:
+            from hueycore.storage.sqlite import SqliteStorage
+
+            if os.path.isdir(location.filename):
+                raise errors.CliError(f"{location.filename} is a directory", exits.UNAVAILABLE)
+            storage = SqliteStorage(location.filename, queue, create=create, read_only=read_only)
+            self.ctx.call_on_close(storage.close)
+            self._storages[key] = storage
+        return self._storages[key]
+
+
+def app_file(huey: Huey) -> str | None:
+    """The path of an application's SQLite file, None when its queue lives in memory."""
+    from hueycore import MemoryHuey
+
+    if isinstance(huey, MemoryHuey) or huey.filename == ":memory:":
+        return None
+    return huey.filename
+
+
+def unknown_queue(name: str, known: list[str]) -> errors.CliError:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, 1)
+    if near:
+        hint = f"did you mean {near[0]!r}?"
+    else:
+        hint = f"queues are {', '.join(known)}" if known else "the file has no queue yet"
+    return errors.CliError(f"no queue {name!r}", exits.NOT_FOUND, hint)

@@ -1,0 +1,152 @@
+"""From the lines of a dump into a storage: many per transaction, every bad line by its number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hueyctl import errors, exits, streams
+from hueyctl.files import Damaged
+from hueyctl.transfer import BadLine, existing, to_cargo
+
+if TYPE_CHECKING:
+    from hueycore.storage.base import Cargo, JobRef, Storage
+
+_BATCH_JOBS = 500
+_BATCH_BYTES = 8_000_000
+
+
+class How(NamedTuple):
+    """What the options of a loading command said."""
+
+    if_exists: str
+    pending: bool
+    dry_run: bool
+    #: Put the jobs here, whatever queue they name.
+    queue: str | None = None
+    #: Refuse lines in any other state.
+    only: tuple[str, ...] = ()
+
+
+class Loader:
+    """Loads lines; ``tell`` hears of each job that came in, in the order of the file.
+
+    A line that is no job is reported and left out, the rest goes on. The storage is opened with
+    the first good batch, so that bad input makes no file."""
+
+    def __init__(
+        self, storage: Callable[[], Storage | None], how: How, tell: Callable[[JobRef], None]
+    ) -> None:
+        self.how, self.tell = how, tell
+        self.matched = 0
+        self.failed: list[dict[str, Any]] = []
+        self.conflicts = self.bad = 0
+        self._open = storage
+        self._batch: list[tuple[int, Cargo]] = []
+        self._bytes = 0
+        self._seen: set[tuple[str, str]] = set()
+
+    def run(self, lines: Iterable[tuple[int, bytes | None]]) -> int:
+        """The exit code."""
+        number = 0
+        try:
+            for number, line in lines:
+                self._add(number, line)
+        except Damaged as error:
+            self._refuse(number + 1, None, "damaged", f"the file is damaged from here on: {error}")
+        self._flush()
+        if self.bad:
+            return exits.FAILURE
+        return exits.REFUSED if self.conflicts else exits.OK
+
+    def _add(self, number: int, line: bytes | None) -> None:
+        self.matched += 1
+        try:
+            if line is None:
+                raise BadLine("the line is too long")
+            cargo = to_cargo(line, self.how.queue)
+            if self.how.only and cargo.job.state not in self.how.only:
+                raise BadLine(f"the job is {cargo.job.state}, not {' or '.join(self.how.only)}")
+        except BadLine as error:
+            self._refuse(number, None, "bad_line", str(error))
+            return
+        self._batch.append((number, cargo))
+        self._bytes += len(line)
+        if len(self._batch) >= _BATCH_JOBS or self._bytes >= _BATCH_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        batch, self._batch, self._bytes = self._batch, [], 0
+        if not batch:
+            return
+        storage = self._open()
+        if self.how.dry_run or storage is None:
+            self._imagine(storage, batch)
+            return
+        from hueycore.exceptions import StorageError
+
+        try:
+            self._load(storage, batch)
+        except StorageError as error:
+            if type(error) is not StorageError or len(batch) == 1:
+                raise
+            for one in batch:  # a row that the database refuses: find out which
+                self._load_alone(storage, one)
+
+    def _load(self, storage: Storage, batch: list[tuple[int, Cargo]]) -> None:
+        loaded = storage.load(
+            [cargo for _, cargo in batch], if_exists=self.how.if_exists, pending=self.how.pending
+        )
+        for (number, cargo), one in zip(batch, loaded, strict=True):
+            if one.outcome == "loaded":
+                self.tell(one.job)
+            else:
+                self._exists(number, cargo, one.outcome)
+
+    def _load_alone(self, storage: Storage, one: tuple[int, Cargo]) -> None:
+        from hueycore.exceptions import StorageError
+
+        try:
+            self._load(storage, [one])
+        except StorageError as error:
+            if type(error) is not StorageError:
+                raise
+            self._refuse(one[0], one[1].job.id, "bad_line", str(error))
+
+    def _imagine(self, storage: Storage | None, batch: list[tuple[int, Cargo]]) -> None:
+        """What ``_load`` would say, without loading."""
+        from hueycore.storage.base import JobRef
+
+        if storage is not None:
+            self._seen |= existing(storage, [cargo for _, cargo in batch])
+        for number, cargo in batch:
+            job = cargo.job
+            if (job.queue, job.id) in self._seen and self.how.if_exists != "replace":
+                self._exists(number, cargo, "exists")
+                continue
+            self._seen.add((job.queue, job.id))
+            self.tell(JobRef(job.seq, job.id, job.task))
+
+    def _exists(self, number: int, cargo: Cargo, outcome: str) -> None:
+        job = cargo.job
+        if outcome == "duplicate":
+            self._refuse(number, job.id, outcome, f"another job has its key {job.unique_key!r}")
+        elif self.how.if_exists == "replace":
+            self._refuse(number, job.id, "running", f"job {job.id} is running")
+        elif self.how.if_exists == "fail":
+            self.conflicts += 1
+            self._refuse(number, job.id, "exists", f"job {job.id} exists already", conflict=True)
+
+    def _refuse(
+        self, number: int, id_: str | None, code: str, why: str, *, conflict: bool = False
+    ) -> None:
+        self.bad += not conflict
+        self.failed.append({"id": id_, "line": number, "code": code, "message": why})
+        streams.say(f"hueyctl: line {number}: {streams.visible(why)}")
+
+
+def one_destination(queues: tuple[str, ...]) -> str | None:
+    """The queue that ``--queue`` or the URL names, None when every job goes to its own."""
+    if len(queues) > 1:
+        raise errors.usage("jobs go to one queue, or each to its own", "say --queue once")
+    return queues[0] if queues else None

@@ -1,0 +1,1 @@
+"""What the commands that change jobs and queues share."""

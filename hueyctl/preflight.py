@@ -1,0 +1,81 @@
+"""``consume --preflight``: would a consumer start? Runs nothing and creates nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from hueyctl import errors, exits
+from hueyctl.context import app_file
+
+if TYPE_CHECKING:
+    from hueyctl.context import Session
+
+
+def preflight(session: Session, names: Sequence[str], imports: tuple[str, ...]) -> int:
+    """Check every application; the code of the first problem, or 0."""
+    reports, code = [], exits.OK
+    for name in names:
+        report, found = _check(session, name, imports)
+        reports.append(report)
+        code = code or found
+    output = session.output
+    if output.is_json:
+        if len(reports) == 1 and output.format == "json":
+            output.document(reports[0])
+        else:
+            output.objects(reports)
+        return code
+    for report in reports:
+        if report["ok"]:
+            output.line(
+                f"{report['app']}: ok, {report['tasks']} tasks, {report['periodic']} periodic, "
+                f"{report['storage']}"
+            )
+        for problem in report["problems"]:
+            session.notice(f"{report['app']}: {problem}")
+    return code
+
+
+def _check(session: Session, name: str, imports: tuple[str, ...]) -> tuple[dict[str, Any], int]:
+    report: dict[str, Any] = {
+        "schema": "hueyctl.preflight/1",
+        "app": name,
+        "storage": None,
+        "tasks": 0,
+        "periodic": 0,
+        "ok": False,
+        "problems": [],
+    }
+    try:
+        from hueyctl.commands.consume import import_more
+
+        huey = session.app_to_write(name)
+        import_more(session, imports)
+        path = app_file(huey)
+        report["storage"] = os.path.abspath(path) if path else ":memory:"
+        report["tasks"] = len(huey.registry)
+        report["periodic"] = len(huey.registry.periodic())
+        if path is not None:
+            _connect(path, huey.name)
+    except Exception as error:
+        problem = errors.explain(error)
+        if problem.bug:
+            raise
+        report["problems"].append(problem.message)
+        return report, problem.code
+    report["ok"] = True
+    return report, exits.OK
+
+
+def _connect(path: str, queue: str) -> None:
+    """Look into the file; where there is none, see whether one could be made."""
+    from hueycore.storage.sqlite import SqliteStorage
+
+    if os.path.exists(path):
+        SqliteStorage(path, queue, create=False, read_only=True).close()
+    folder = os.path.dirname(os.path.abspath(path))
+    target = path if os.path.exists(path) else folder
+    if not os.access(folder, os.W_OK | os.X_OK) or not os.access(target, os.W_OK):
+        raise errors.CliError(f"{target} cannot be written", exits.UNAVAILABLE)

@@ -1,0 +1,205 @@
+"""Queue jobs: through an application, or straight into a file without one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
+
+from hueyctl import errors, exits
+from hueyctl.arguments import Call
+from hueyctl.context import app_file
+
+if TYPE_CHECKING:
+    from hueycore import Huey
+    from hueycore.storage.base import NewJob, Storage
+    from hueycore.task import Task
+    from hueyctl.context import Session
+
+
+#: What an application accepts unless it says otherwise.
+MAX_PAYLOAD = 10_000_000
+
+
+class Order(NamedTuple):
+    """One job that is wanted, in the words of the command line. Times are POSIX seconds."""
+
+    task: str
+    call: Call
+    id: str | None = None
+    run_at: float | None = None
+    expires_at: float | None = None
+    priority: float | None = None
+    retries: int | None = None
+    retry_delay: float | None = None
+
+
+class Queued(NamedTuple):
+    """A job that is in the queue. ``fresh`` is False when one of this id was there already."""
+
+    id: str
+    seq: int | None
+    task: str
+    fresh: bool = True
+
+
+class Producer(Protocol):
+    """``prepare`` refuses what cannot be queued; ``commit`` is one transaction."""
+
+    def prepare(self, order: Order) -> Any: ...
+    def commit(self, prepared: Sequence[Any]) -> list[Queued]: ...
+    def describe(self, prepared: Any) -> dict[str, Any]: ...
+
+
+class FileProducer:
+    """Without an application: names are taken as given, arguments as JSON gave them."""
+
+    def __init__(self, session: Session, *, create: bool) -> None:
+        self.storage = session.writing(create=create)
+        self.serializer = _serializer_of(self.storage)
+
+    def prepare(self, order: Order) -> NewJob:
+        return new_job(order, self.serializer)
+
+    def commit(self, prepared: Sequence[NewJob]) -> list[Queued]:
+        answers = self.storage.enqueue(prepared)
+        return [
+            Queued(answer.id, answer.seq, job.task, answer.fresh)
+            for answer, job in zip(answers, prepared, strict=True)
+        ]
+
+    def describe(self, prepared: NewJob) -> dict[str, Any]:
+        return describe(prepared)
+
+
+class AppProducer:
+    """Through the application: its task options, signatures, hooks and serializer. The storage
+    is its own, unless ``--url`` or ``--queue`` name another."""
+
+    def __init__(self, session: Session, *, convert: bool, check: bool, create: bool) -> None:
+        self.huey: Huey = session.app_to_write(create=create)
+        if app_file(self.huey) is None:
+            session.app_location()
+        self.convert, self.check = convert, check
+
+    def prepare(self, order: Order) -> Task:
+        from hueycore.task import Task
+
+        wrapper = self.huey.registry.get(order.task)
+        if wrapper is None:
+            _raise_unknown(order.task, self.huey.registry.names())
+        call = self._fit(order, wrapper.func, wrapper.options.context)
+        return Task(
+            wrapper,
+            tuple(call.args),
+            call.kwargs,
+            id=order.id,
+            run_at=order.run_at,
+            retries=order.retries,
+            retry_delay=order.retry_delay,
+            priority=order.priority,
+            expires=_moment(order.expires_at),
+        )
+
+    def _fit(self, order: Order, function: Callable[..., Any], context: bool) -> Call:
+        from hueyctl.coerce import fit
+
+        # The worker passes the running job itself as `task` to those that ask for it.
+        given = ("task",) if context else ()
+        return fit(
+            order.call, function, order.task, convert=self.convert, check=self.check, given=given
+        )
+
+    def commit(self, prepared: Sequence[Task]) -> list[Queued]:
+        results = self.huey.enqueue_many(prepared, max(1, len(prepared)))
+        return [
+            Queued(result.id, result.seq, task.task_name)
+            for result, task in zip(results, prepared, strict=True)
+        ]
+
+    def describe(self, prepared: Task) -> dict[str, Any]:
+        serializer = self.huey.serializer
+        payload = serializer.serialize((prepared.args, prepared.kwargs))
+        preview = serializer.preview(prepared.args, prepared.kwargs)
+        return describe(prepared.wrapper.new_job(prepared, payload, preview))
+
+
+def _check_size(payload: bytes, limit: int) -> None:
+    from hueycore.exceptions import PayloadTooLarge
+
+    if len(payload) > limit:
+        raise PayloadTooLarge(f"the arguments take {len(payload):,} bytes; the limit is {limit:,}")
+
+
+def new_job(order: Order, serializer: Any) -> NewJob:
+    """The row of an order, with the defaults of a task that nobody configured."""
+    from hueycore.ids import new_id
+    from hueycore.storage.base import NewJob
+
+    args, kwargs = tuple(order.call.args), order.call.kwargs
+    payload = serializer.serialize((args, kwargs))
+    _check_size(payload, MAX_PAYLOAD)
+    return NewJob(
+        id=order.id or new_id(),
+        task=order.task,
+        payload=payload,
+        preview=serializer.preview(args, kwargs),
+        priority=order.priority or 0,
+        run_at=order.run_at,
+        expires_at=order.expires_at,
+        retries=order.retries or 0,
+        retry_delay=order.retry_delay or 0,
+    )
+
+
+def describe(job: NewJob) -> dict[str, Any]:
+    """A job that was not queued, for --dry-run."""
+    from hueyctl.payloads import decode_arguments
+    from hueyctl.units import rfc3339
+
+    arguments = decode_arguments(job.payload)
+    return {
+        "task": job.task,
+        "args": arguments.args if arguments else None,
+        "kwargs": arguments.kwargs if arguments else None,
+        "args_repr": None if arguments else job.preview,
+        "priority": job.priority,
+        "run_at": None if job.run_at is None else rfc3339(job.run_at),
+        "expires_at": None if job.expires_at is None else rfc3339(job.expires_at),
+        "retries": job.retries,
+        "retry_delay": job.retry_delay,
+    }
+
+
+def _serializer_of(storage: Storage) -> Any:
+    """The serializer that the queue's applications use, as its row says."""
+    from hueycore import serializer
+
+    named = next((row.serializer for row in storage.queues() if row.queue == storage.queue), None)
+    if named in (None, "pickle"):
+        return serializer.Serializer()
+    if named == "json":
+        return serializer.JSONSerializer()
+    raise errors.CliError(
+        f"queue {storage.queue!r} uses the serializer {named!r}, which only its application has",
+        exits.REFUSED,
+        "use -A MODULE:ATTR",
+    )
+
+
+def _moment(posix: float | None) -> Any:
+    from datetime import UTC, datetime
+
+    return None if posix is None else datetime.fromtimestamp(posix, UTC)
+
+
+def _raise_unknown(name: str, known: list[str]) -> NoReturn:
+    from difflib import get_close_matches
+
+    short = name.rpartition(".")[2]
+    near = [each for each in known if each.rpartition(".")[2] == short][:3]
+    near = near or get_close_matches(name, known, 1)
+    if near:
+        hint = f"did you mean {' or '.join(near)}?"
+    else:
+        hint = f"tasks are {', '.join(known[:8])}" if known else "the application has no tasks"
+    raise errors.CliError(f"no task {name!r}", exits.NOT_FOUND, hint)

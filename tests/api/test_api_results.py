@@ -1,0 +1,384 @@
+"""What a handle gives in every state of its job."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from hueycore import (
+    MemoryHuey,
+    Result,
+    ResultTimeout,
+    SerializationError,
+    SqliteHuey,
+    State,
+    TaskException,
+    UnknownJob,
+)
+from tests.helpers import Clock, consuming, drain, job, jobs, states, wait_until
+
+
+@pytest.fixture
+def tasks(huey: SqliteHuey) -> Any:
+    class Tasks:
+        @staticmethod
+        @huey.task()
+        def double(n: int) -> int:
+            return 2 * n
+
+        @staticmethod
+        @huey.task()
+        def nothing() -> None: ...
+
+        @staticmethod
+        @huey.task()
+        def fail(text: str) -> None:
+            raise LookupError(text)
+
+    return Tasks
+
+
+def test_a_job_that_waits_gives_none_at_once(huey: SqliteHuey, tasks: Any) -> None:
+    handle = tasks.double(4)
+
+    assert handle.get() is None
+    assert handle() is None
+    assert not handle.is_ready()
+    assert not handle.is_complete()
+    assert handle.state is State.PENDING
+
+
+def test_a_blocking_get_that_times_out_raises_a_timeout_error(
+    huey: SqliteHuey, tasks: Any
+) -> None:
+    handle = tasks.double(4)
+
+    with pytest.raises(ResultTimeout, match="0.05 s"):
+        handle.get(blocking=True, timeout=0.05)
+    with pytest.raises(TimeoutError):
+        handle(blocking=True, timeout=0)
+
+    assert handle.state is State.PENDING
+
+
+def test_a_get_may_revoke_what_it_will_not_wait_for(huey: SqliteHuey, tasks: Any) -> None:
+    handle = tasks.double(4)
+
+    with pytest.raises(ResultTimeout):
+        handle.get(blocking=True, timeout=0.01, revoke_on_timeout=True)
+
+    assert handle.state is State.REVOKED
+    assert drain(huey) == 0
+
+
+def test_a_value_is_handed_out_once_to_all_handles_and_kept_by_the_one_that_read_it(
+    huey: SqliteHuey, tasks: Any
+) -> None:
+    handle = tasks.double(4)
+    drain(huey)
+
+    assert handle.is_ready() and handle.is_complete()
+    assert [handle.get(), handle.get(), handle(blocking=True, timeout=0)] == [8, 8, 8]
+    late: Result[int] = Result(huey, handle.id)
+    assert late.get() is None
+    assert late.get(blocking=True) is None
+    assert (late.state, job(huey, late).taken) == (State.DONE, True)
+    handle.reset()
+    assert handle.get() is None
+
+
+def test_preserve_leaves_the_value_for_others(huey: SqliteHuey, tasks: Any) -> None:
+    handle = tasks.double(4)
+    drain(huey)
+
+    assert handle.get(preserve=True) == 8
+    assert huey.result(handle.id, preserve=True) == 8
+    assert huey.result(handle.id) == 8
+    assert huey.result(handle.id) is None
+
+
+def test_none_is_given_at_once_also_to_a_blocking_get(huey: SqliteHuey, tasks: Any) -> None:
+    handle = tasks.nothing()
+    drain(huey)
+
+    started = time.monotonic()
+    assert handle.get(blocking=True, timeout=30) is None
+    assert time.monotonic() - started < 5
+    assert (handle.is_ready(), job(huey, handle).taken, huey.result_count()) == (True, None, 0)
+
+
+def test_store_none_counts_none_as_a_result(path: str) -> None:
+    huey = SqliteHuey("app", path, store_none=True)
+
+    @huey.task()
+    def nothing() -> None: ...
+
+    handle = nothing()
+    drain(huey)
+
+    assert huey.result_count() == 1
+    assert handle.get() is None
+    assert (huey.result_count(), job(huey, handle).taken) == (0, True)
+    huey.close()
+
+
+def test_a_dead_job_raises_what_happened(huey: SqliteHuey, tasks: Any) -> None:
+    handle = tasks.fail("no such page")
+    drain(huey)
+
+    for _ in range(2):
+        with pytest.raises(TaskException, match=r"LookupError\('no such page'\)") as caught:
+            handle.get(blocking=True)
+    assert caught.value.metadata["task_id"] == handle.id
+    assert caught.value.metadata["retries"] == 0
+    assert 'raise LookupError(text)' in caught.value.metadata["traceback"]
+
+
+def test_a_dead_job_raises_also_after_somebody_has_read_its_error(
+    huey: SqliteHuey, tasks: Any
+) -> None:
+    handle = tasks.fail("no such page")
+    drain(huey)
+    with pytest.raises(TaskException):
+        huey.result(handle.id)
+
+    with pytest.raises(TaskException, match=r"LookupError\('no such page'\)") as caught:
+        huey.result(handle.id)
+
+    assert caught.value.metadata["task_id"] == handle.id
+    assert caught.value.metadata["reason"] == "failed"
+    assert "raise LookupError(text)" in caught.value.metadata["traceback"]
+
+
+def test_a_dead_job_raises_when_no_results_are_stored(path: str) -> None:
+    huey = SqliteHuey("app", path, results=False)
+
+    @huey.task()
+    def fail() -> None:
+        raise LookupError("kept in the row")
+
+    fail()
+    drain(huey)
+
+    with pytest.raises(TaskException, match="kept in the row"):
+        huey.result(jobs(huey)[0].id)
+    huey.close()
+
+
+@pytest.mark.parametrize("how", ["revoked", "expired"])
+def test_a_job_that_will_never_run_raises_instead_of_waiting(
+    huey: SqliteHuey, tasks: Any, clock: Clock, how: str
+) -> None:
+    clock.freeze()
+    handle = huey.enqueue(tasks.double.s(4, expires=5))
+    assert handle is not None
+    if how == "revoked":
+        handle.revoke()
+    else:
+        clock.jump(6)
+        drain(huey)
+
+    with pytest.raises(TaskException, match=how):
+        handle.get(blocking=True, timeout=30)
+    assert handle.is_complete()
+
+
+def test_a_revocation_says_why(huey: SqliteHuey, tasks: Any) -> None:
+    handle = tasks.double(4)
+    handle.revoke(reason="customer left")
+
+    with pytest.raises(TaskException, match="customer left"):
+        handle.get()
+
+
+def test_a_job_that_does_not_exist_is_an_error_and_not_a_wait(huey: SqliteHuey) -> None:
+    handle: Result[int] = Result(huey, "no-such-job")
+
+    for ask in (
+        handle.get,
+        lambda: handle.get(blocking=True),
+        lambda: huey.result("no-such-job"),
+        lambda: handle.state,
+        lambda: handle.seq,
+        handle.is_complete,
+        handle.is_ready,
+        handle.wait,
+    ):
+        with pytest.raises(UnknownJob, match="no-such-job"):
+            ask()
+
+
+def test_a_job_that_is_flushed_while_somebody_waits_ends_the_wait(
+    huey: SqliteHuey, tasks: Any
+) -> None:
+    handle = tasks.double(4)
+    outcome: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            handle.get(blocking=True, timeout=20)
+        except UnknownJob as error:
+            outcome.append(error)
+
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    huey.flush()
+    waiter.join(10)
+
+    assert len(outcome) == 1
+
+
+def test_a_handle_can_be_made_from_a_bare_id(huey: SqliteHuey, tasks: Any) -> None:
+    sent = tasks.double(4)
+    handle: Result[int] = Result(huey, sent.id)
+    drain(huey)
+
+    assert (handle.seq, handle.state, handle.get()) == (sent.seq, State.DONE, 8)
+    assert sent.id in repr(handle)
+
+
+def test_a_value_that_another_serializer_wrote_is_an_error_and_stays(
+    huey: SqliteHuey, tasks: Any
+) -> None:
+    from hueycore import JSONSerializer
+
+    handle = tasks.double(4)
+    drain(huey)
+    other = SqliteHuey("app", huey.filename, serializer=JSONSerializer())
+
+    with pytest.raises(SerializationError, match="written as pickle/1"):
+        other.result(handle.id)
+
+    assert handle.get() == 8
+    other.close()
+
+
+def test_wait_sleeps_until_the_job_is_over(huey: SqliteHuey, tasks: Any) -> None:
+    handle = tasks.double(4)
+    assert handle.wait(timeout=0.01) is False
+    release = threading.Timer(0.05, lambda: drain(huey))
+    release.start()
+
+    assert handle.wait(timeout=20) is True
+    assert handle.state is State.DONE
+    release.join()
+
+
+def test_a_blocking_get_is_woken_by_the_consumer(huey: SqliteHuey, tasks: Any) -> None:
+    with consuming(huey):
+        started = time.monotonic()
+        assert [tasks.double(n).get(blocking=True, timeout=20) for n in range(20)] == [
+            2 * n for n in range(20)
+        ]
+        assert time.monotonic() - started < 5
+
+
+def test_a_memory_queue_wakes_its_waiters_too() -> None:
+    huey = MemoryHuey()
+
+    @huey.task()
+    def double(n: int) -> int:
+        return 2 * n
+
+    with consuming(huey, workers=2):
+        assert double.map(range(5)).get(blocking=True, timeout=20) == [0, 2, 4, 6, 8]
+    huey.close()
+
+
+# --- groups ---------------------------------------------------------------------------------------
+
+
+def test_a_group_gives_its_values_in_order(huey: SqliteHuey, tasks: Any) -> None:
+    group = tasks.double.map([3, 1, 2])
+    drain(huey)
+
+    assert group() == [6, 2, 4]
+    assert (group[1], len(group), [r.get() for r in group]) == (2, 3, [6, 2, 4])
+
+
+def test_the_timeout_of_a_group_is_for_all_of_it(huey: SqliteHuey, tasks: Any) -> None:
+    group = tasks.double.map(range(50))
+    started = time.monotonic()
+
+    with pytest.raises(ResultTimeout):
+        group.get(blocking=True, timeout=0.1)
+
+    assert time.monotonic() - started < 2
+
+
+def test_as_completed_gives_values_in_the_order_of_their_ends(
+    huey: SqliteHuey, tasks: Any
+) -> None:
+    group = tasks.double.map([1, 2, 3])
+    urgent = huey.enqueue(tasks.double.s(9, priority=5))
+    assert urgent is not None
+    group._results.append(urgent)
+    values = group.as_completed(timeout=20)
+
+    task = huey.dequeue()
+    assert task is not None
+    huey.execute(task)
+    assert next(values) == 18
+    drain(huey)
+
+    assert list(values) == [2, 4, 6]
+
+
+def test_as_completed_times_out(huey: SqliteHuey, tasks: Any) -> None:
+    with pytest.raises(ResultTimeout, match="2 jobs"):
+        list(tasks.double.map([1, 2]).as_completed(timeout=0.05))
+
+
+# --- rescheduling ---------------------------------------------------------------------------------
+
+
+def test_reschedule_moves_the_job_and_keeps_its_id(
+    huey: SqliteHuey, tasks: Any, clock: Clock
+) -> None:
+    now = clock.freeze()
+    handle = tasks.double.schedule((4,), delay=600)
+
+    moved = handle.reschedule(delay=60, priority=9, expires=90)
+
+    row = job(huey, handle)
+    assert moved.id == handle.id
+    assert (row.state, row.run_at) == (State.SCHEDULED, now + 60)
+    assert (row.priority, row.expires_at) == (9, now + 90)
+    assert states(huey) == {"scheduled": 1}
+    clock.jump(61)
+    drain(huey)
+    assert moved.get() == 8
+
+
+def test_reschedule_without_a_time_is_now_and_with_one_holds_back(
+    huey: SqliteHuey, tasks: Any, clock: Clock
+) -> None:
+    clock.freeze()
+    handle = tasks.double.schedule((4,), delay=600)
+    handle.reschedule()
+    assert handle.state is State.PENDING
+
+    handle.reschedule(delay=5)
+    assert handle.state is State.SCHEDULED
+    assert drain(huey) == 0
+
+
+def test_reschedule_leaves_a_job_that_is_over(huey: SqliteHuey, tasks: Any) -> None:
+    handle = tasks.double(4)
+    drain(huey)
+
+    handle.reschedule(delay=5)
+
+    assert handle.state is State.DONE
+
+
+def test_a_rescheduled_job_wakes_the_consumer(huey: SqliteHuey, tasks: Any) -> None:
+    with consuming(huey):
+        handle = tasks.double.schedule((4,), delay=600)
+        started = time.monotonic()
+        handle.reschedule()
+        wait_until(handle.is_complete)
+        assert time.monotonic() - started < 2

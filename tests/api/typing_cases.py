@@ -1,0 +1,65 @@
+"""What a type checker of a user sees; ``test_api_typing`` has mypy read it, nobody runs it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, assert_type
+
+from hueycore import Result, ResultGroup, SqliteHuey, Task, TaskWrapper, crontab, every
+
+huey = SqliteHuey("app")
+
+
+@huey.task(retries=3, retry_delay=timedelta(seconds=5), context=False)
+def add(a: int, b: int = 2) -> int:
+    return a + b
+
+
+@huey.task
+def shout(text: str) -> str:
+    return text.upper()
+
+
+@huey.periodic_task(crontab("0", "9", day_of_week="mon-fri"), tz="Europe/Paris", catch_up="all")
+def report() -> None: ...
+
+
+@huey.periodic_task(every("90s"))
+def beat() -> float:
+    return 1.0
+
+
+@huey.signal("complete")
+def told(signal: str, task: Task) -> None: ...
+
+
+@huey.pre_execute()
+def before(task: Task) -> None: ...
+
+
+def cases() -> None:
+    assert_type(add(1, 2), Result[int])
+    assert_type(add(1).get(), int | None)
+    assert_type(add(1)(blocking=True, timeout=5), int | None)
+    assert_type(add.call_local(1, b=3), int)
+    assert_type(add.s(1, priority=5), Task)
+    assert_type(add.schedule((1,), delay=5), Result[int])
+    assert_type(add.map([1, 2]), ResultGroup)
+    assert_type(add(1).reschedule(delay=3), Result[int])
+    assert_type(shout("x"), Result[str])
+    assert_type(beat(), Result[float])
+    assert_type(huey.enqueue(add.s(1)), Result[Any] | None)
+    assert_type(huey.enqueue_many(add.s(n) for n in range(3)), list[Result[Any]])
+    assert_type(huey.dequeue(), Task | None)
+    assert_type(huey.incr("n"), int)
+    wrapper: TaskWrapper[[], None] = report
+    result: Result[int] = Result(huey, "id")
+    told("complete", add.s(1))
+    before(add.s(1))
+    print(wrapper, result)
+
+    add("one")  # type: ignore[arg-type]
+    add(1, 2, 3)  # type: ignore[call-arg]
+    shout(1).get().upper()  # type: ignore[arg-type, union-attr]
+    add.call_local()  # type: ignore[call-arg]
+    huey.task(retry="3")  # type: ignore[call-overload]

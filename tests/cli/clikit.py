@@ -1,0 +1,125 @@
+"""Helpers of these tests. Not in conftest.py: every test folder has one, and only one of them is
+what ``import conftest`` finds."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+DEADLINE = 20.0
+
+APP = """
+import time
+from hueycore import SqliteHuey, every
+
+huey = SqliteHuey("huey", filename="queue.db")
+
+@huey.task()
+def add(a: int, b: int = 2) -> int:
+    return a + b
+
+@huey.task()
+def greet(name, greeting="hello"):
+    return f"{greeting} {name}"
+
+@huey.task(retries=1)
+def boom(message):
+    raise ValueError(message)
+
+@huey.task()
+def nap(seconds: float):
+    time.sleep(seconds)
+    return seconds
+
+@huey.task(context=True)
+def whoami(task=None):
+    return task.id
+"""
+
+
+class QueueFile:
+    """A queue file that a test fills without the command line."""
+
+    def __init__(self, path: Path, queue: str = "huey") -> None:
+        from hueycore.serializer import Serializer
+        from hueycore.storage.sqlite import SqliteStorage
+
+        self.path = path
+        self.storage = SqliteStorage(str(path), queue, create=True)
+        self.serializer = Serializer()
+
+    def add(self, task: str, *args: Any, kwargs: dict[str, Any] | None = None, **row: Any) -> str:
+        """Enqueue a job and return its long id."""
+        from hueycore.ids import new_id
+        from hueycore.storage.base import NewJob
+
+        row.setdefault("id", new_id())
+        if "payload" not in row:
+            row["payload"] = self.serializer.serialize((args, kwargs or {}))
+        if "preview" not in row:
+            row["preview"] = self.serializer.preview(args, kwargs or {})
+        return self.storage.enqueue([NewJob(task=task, **row)])[0].id
+
+    def run(self, end: Callable[[Any], Any], workers: int = 100) -> None:
+        """Claim what is pending, and end each claim as ``end`` says."""
+        from hueycore.storage.base import Ended, Want
+
+        worker = self.storage.register(name="test", kind="thread", slots=4)
+        claims = self.storage.exchange(worker, [], Want(workers)).claims
+        endings = [Ended(claim, end(claim), time.time() - 1, 0.5) for claim in claims]
+        self.storage.exchange(worker, endings, Want(0))
+        self.storage.unregister(worker)
+
+    def finish(self, value: Any = None) -> None:
+        """What is pending ends well, each with ``value``."""
+        from hueycore.ending import Done
+
+        result = None if value is None else self.serializer.serialize(value)
+        self.run(lambda claim: Done(result))
+
+    def kill(self, type_: str = "ValueError", message: str = "broken") -> None:
+        """What is pending fails for good."""
+        from hueycore.ending import Dead, Failure
+
+        trace = f"Traceback (most recent call last):\n  …\n{type_}: {message}"
+        self.run(lambda claim: Dead("failed", Failure(type_, message, trace)))
+
+    def state(self, key: str) -> str:
+        job = self.storage.job(key)
+        assert job is not None
+        return str(job.state)
+
+
+def states_of_workers(path: Path) -> list[str]:
+    """What the living consumers of a file say of themselves: running, stopping."""
+    from hueycore.exceptions import StorageError
+    from hueycore.storage.sqlite import SqliteStorage
+
+    try:
+        storage = SqliteStorage(str(path), create=False, read_only=True)
+    except StorageError:
+        return []
+    try:
+        return [row.state for row in storage.workers() if row.alive]
+    finally:
+        storage.close()
+
+
+def state_of_job(path: Path, key: str) -> str:
+    from hueycore.storage.sqlite import SqliteStorage
+
+    storage = SqliteStorage(str(path), create=False, read_only=True)
+    try:
+        job = storage.job(key)
+        return str(job.state) if job else "unknown"
+    finally:
+        storage.close()
+
+
+def command(*args: str) -> list[str]:
+    """A command line for a real process."""
+    return [sys.executable, "-m", "hueyctl", *args]

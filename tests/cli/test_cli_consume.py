@@ -1,0 +1,298 @@
+"""consume: real consumers in real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from clikit import DEADLINE, QueueFile, state_of_job, states_of_workers
+
+Run = Callable[..., Any]
+Until = Callable[..., None]
+
+
+def ready(*paths: Path) -> Callable[[], bool]:
+    """Whether each file has a consumer at work."""
+    return lambda: all(states_of_workers(path) == ["running"] for path in paths)
+
+
+def gone(*paths: Path) -> Callable[[], bool]:
+    return lambda: all(states_of_workers(path) == [] for path in paths)
+
+
+def test_a_burst_runs_what_is_there_and_ends(app: str, hueyctl: Run, home: Path) -> None:
+    hueyctl("enqueue", "-A", app, "app.add", "1")
+    hueyctl("enqueue", "-A", app, "app.boom", "x")
+
+    done = hueyctl("consume", app, "--burst", "-w", "2")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert str(home / "queue.db") in done.stderr
+    assert hueyctl("result", "1", "-A", app).stdout == "3\n"
+    assert hueyctl("result", "2", "-A", app).returncode == 5
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_gently_with_0(
+    app: str, hueyctl: Run, spawn: Run, until: Until, home: Path, number: int
+) -> None:
+    child = spawn("consume", "-A", app, "-l", "log")
+    until(ready(home / "queue.db"))
+    hueyctl("enqueue", "-A", app, "app.nap", "0.3")
+    until(lambda: state_of_job(home / "queue.db", "1") == "running")
+
+    child.send_signal(number)
+
+    assert child.wait(DEADLINE) == 0
+    assert hueyctl("result", "1", "-A", app).stdout == "0.3\n"
+
+
+def test_a_second_signal_interrupts(
+    app: str, hueyctl: Run, spawn: Run, until: Until, home: Path
+) -> None:
+    child = spawn("consume", app, "-l", "log")
+    until(ready(home / "queue.db"))
+    hueyctl("enqueue", "-A", app, "app.nap", "60")
+    until(lambda: state_of_job(home / "queue.db", "1") == "running")
+
+    child.terminate()
+    until(lambda: states_of_workers(home / "queue.db") == ["stopping"])
+    child.terminate()
+
+    assert child.wait(DEADLINE) == 143
+
+
+def test_the_log_can_be_json_lines(app: str, hueyctl: Run) -> None:
+    hueyctl("enqueue", "-A", app, "app.boom", "evil\x1b[2J\nline")
+
+    done = hueyctl("consume", app, "--burst", "--log-format", "json")
+
+    records = [json.loads(line) for line in done.stderr.splitlines()]
+    assert all({"at", "level", "logger", "message", "error"} <= set(each) for each in records)
+    failed = next(each for each in records if each["error"])
+    assert failed["error"]["type"] == "ValueError"
+
+
+def test_a_text_log_cannot_drive_the_terminal(app: str, hueyctl: Run) -> None:
+    hueyctl("enqueue", "-A", app, "app.boom", "evil\x1b[2J")
+
+    done = hueyctl("consume", app, "--burst")
+
+    assert "\x1b" not in done.stderr
+    assert "evil\\x1b[2J" in done.stderr
+
+
+def test_quiet_and_simple_say_less(app: str, hueyctl: Run) -> None:
+    assert hueyctl("consume", app, "--burst", "-q").stderr == ""
+    simple = hueyctl("consume", app, "--burst", "-S").stderr
+    assert "queue.db" in simple
+    assert "INFO" not in simple
+
+
+def test_a_log_that_cannot_be_written_is_74(app: str, hueyctl: Run) -> None:
+    done = hueyctl("consume", app, "--burst", "-l", "no/such/folder/log")
+
+    assert done.returncode == 74
+    assert "no/such/folder/log" in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["process", "greenlet", "asyncio"])
+def test_other_kinds_of_workers_come_with_a_later_release(
+    app: str, invoke: Callable[..., Result], kind: str
+) -> None:
+    result = invoke("consume", app, "-k", kind)
+
+    assert result.exit_code == 69
+    assert "later release" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [], ["x", "-w", "0"], ["x", "-s", "7"], ["x", "-b", "0.5"], ["x", "-k", "fiber"],
+        ["x", "-L", "a"], ["x", "-g", "HUP"], ["x", "-t", "soon"], ["x", "-M", "0"],
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_a_usage_error(
+    home: Path, invoke: Callable[..., Result], words: list[str]
+) -> None:
+    assert invoke("consume", *words).exit_code == 2
+
+
+def test_the_letters_of_huey_consumer_reach_the_consumer() -> None:
+    from hueyctl.cli import cli
+    from hueyctl.commands.consume import consume, consumer_options
+
+    words = (
+        "app -w 4 -k thread -d 0.2 -m 5 -b 1.2 -c 7 -C -s 2 -n -f -L a,b -M 9 -t 3 -g INT "
+        "--burst --max-time 1m --name me"
+    )
+    import click
+
+    ctx = consume.make_context("consume", words.split(), parent=click.Context(cli))
+
+    assert consumer_options(ctx.params) == {
+        "workers": 4, "worker_type": "thread", "initial_delay": 0.2, "max_delay": 5.0,
+        "backoff": 1.2, "health_check_interval": 7.0, "check_worker_health": False,
+        "scheduler_interval": 2, "periodic": False, "flush_locks": True, "extra_locks": "a,b",
+        "max_tasks": 9, "shutdown_timeout": 3.0, "graceful_signal": "INT", "burst": True,
+        "max_time": 60.0, "name": "me",
+    }  # fmt: skip
+
+
+def test_what_is_not_said_is_left_to_the_application() -> None:
+    import click
+
+    from hueyctl.cli import cli
+    from hueyctl.commands.consume import consume, consumer_options
+
+    ctx = consume.make_context("consume", ["app"], parent=click.Context(cli))
+
+    assert consumer_options(ctx.params) == {}
+
+
+def test_every_option_that_is_passed_exists_in_the_library() -> None:
+    import inspect
+
+    from hueycore.consumer import Consumer
+    from hueyctl.commands.consume import _PASSED
+
+    known = set(inspect.signature(Consumer).parameters)
+    extra = {"check_worker_health", "flush_locks", "extra_locks", "graceful_signal"}
+    assert set(_PASSED.values()) | extra <= known
+
+
+def test_more_modules_can_be_imported(app: str, hueyctl: Run, home: Path) -> None:
+    (home / "more.py").write_text(
+        "from app import huey\n@huey.task()\ndef extra():\n    return 1\n"
+    )
+
+    done = hueyctl("consume", app, "--import", "more", "--preflight", "--json")
+
+    assert json.loads(done.stdout)["tasks"] == 6
+
+
+def test_preflight_reports_and_creates_nothing(app: str, hueyctl: Run, home: Path) -> None:
+    done = hueyctl("consume", app, "--preflight", "-o", "json")
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        "schema": "hueyctl.preflight/1", "app": app, "storage": str(home / "queue.db"),
+        "tasks": 5, "periodic": 0, "ok": True, "problems": [],
+    }  # fmt: skip
+    assert not (home / "queue.db").exists()
+
+
+def test_preflight_says_what_is_wrong(app: str, hueyctl: Run, home: Path) -> None:
+    (home / "queue.db").write_bytes(b"garbage" * 1000)
+
+    done = hueyctl("consume", app, "nothing:huey", "--preflight", "-o", "jsonl")
+
+    reports = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 69
+    assert [report["ok"] for report in reports] == [False, False]
+    assert "not a database" in reports[0]["problems"][0]
+    assert "no module" in reports[1]["problems"][0]
+
+
+def test_an_application_that_cannot_be_imported_is_78(home: Path, hueyctl: Run) -> None:
+    assert hueyctl("consume", "nothing:huey").returncode == 78
+
+
+def test_a_pidfile_is_refused_while_its_process_lives_and_removed_at_the_end(
+    app: str, hueyctl: Run, spawn: Run, until: Until, home: Path
+) -> None:
+    pidfile = home / "worker.pid"
+    child = spawn("consume", app, "--pidfile", "worker.pid", "-l", "log")
+    until(ready(home / "queue.db"))
+
+    second = hueyctl("consume", app, "--burst", "--pidfile", "worker.pid")
+
+    assert second.returncode == 6
+    assert str(child.pid) in second.stderr
+    assert pidfile.read_text() == f"{child.pid}\n"
+    child.terminate()
+    assert child.wait(DEADLINE) == 0
+    assert not pidfile.exists()
+
+
+def test_a_pidfile_of_a_dead_process_is_taken_over(app: str, hueyctl: Run, home: Path) -> None:
+    # The number of a process that lives, but does not hold the file.
+    (home / "worker.pid").write_text(f"{os.getpid()}\n")
+
+    assert hueyctl("consume", app, "--burst", "--pidfile", "worker.pid").returncode == 0
+    assert hueyctl("consume", app, "--burst", "--pidfile", "no/x.pid").returncode == 74
+
+
+def test_the_storage_can_be_elsewhere(app: str, hueyctl: Run, home: Path) -> None:
+    made = QueueFile(home / "else.db", "other")
+    made.add("app.add", 1)
+    made.storage.close()
+
+    assert hueyctl("consume", app, "-u", "nope.db", "--burst").returncode == 69
+    done = hueyctl("consume", app, "-u", "sqlite:///else.db?name=other", "--burst")
+
+    assert done.returncode == 0, done.stderr
+    assert hueyctl("result", "1", "-u", "else.db").stdout == "3\n"
+    assert not (home / "queue.db").exists()
+
+
+# --- several applications ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_apps(app: str, home: Path) -> tuple[str, str]:
+    source = (home / "app.py").read_text().replace('"queue.db"', '"second.db"')
+    (home / "second.py").write_text(source)
+    return app, "second:huey"
+
+
+def test_several_applications_get_a_process_each(two_apps: tuple[str, str], hueyctl: Run) -> None:
+    for name in two_apps:
+        hueyctl("enqueue", "-A", name, f"{name.partition(':')[0]}.add", "1")
+
+    done = hueyctl("consume", *two_apps, "--burst")
+
+    assert done.returncode == 0, done.stderr
+    for name in two_apps:
+        assert hueyctl("result", "1", "-A", name).stdout == "3\n"
+
+
+def test_a_signal_reaches_all_of_them_once(
+    two_apps: tuple[str, str], spawn: Run, until: Until, home: Path
+) -> None:
+    child = spawn("consume", *two_apps, "-l", "log")
+    until(ready(home / "queue.db", home / "second.db"))
+
+    # As ^C in a terminal does: to the whole group.
+    os.killpg(child.pid, signal.SIGINT)
+
+    assert child.wait(DEADLINE) == 0
+    assert gone(home / "queue.db", home / "second.db")()
+
+
+def test_when_one_fails_the_others_stop_and_its_code_is_ours(
+    two_apps: tuple[str, str], hueyctl: Run
+) -> None:
+    done = hueyctl("consume", two_apps[0], "nothing:huey")
+
+    assert done.returncode == 78
+    assert "the consumer of nothing:huey ended with 78" in done.stderr
+
+
+def test_children_stop_when_their_parent_is_killed(
+    two_apps: tuple[str, str], spawn: Run, until: Until, home: Path
+) -> None:
+    child = spawn("consume", *two_apps, "-l", "log")
+    until(ready(home / "queue.db", home / "second.db"))
+
+    child.kill()
+
+    until(gone(home / "queue.db", home / "second.db"))

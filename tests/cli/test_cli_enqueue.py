@@ -1,0 +1,235 @@
+"""enqueue: through an application and straight into a file, one job and many."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from clikit import QueueFile
+
+Invoke = Callable[..., Result]
+
+
+@pytest.fixture
+def put(queue: QueueFile, invoke: Invoke) -> Callable[..., Any]:
+    """Enqueue into the file and answer with the job as JSON shows it."""
+
+    def run(*words: str) -> Any:
+        result = invoke("enqueue", "-u", "queue.db", "--json", *words)
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    return run
+
+
+def test_the_long_id_alone_is_printed(queue: QueueFile, invoke: Invoke) -> None:
+    result = invoke("enqueue", "-u", "queue.db", "any.task", "a", "n:=5", "--", "-5", "--full")
+
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    job = queue.storage.job(result.stdout.strip())
+    assert job is not None
+    assert (job.task, job.state, job.preview) == (
+        "any.task", "pending", "'a', '-5', '--full', n=5",
+    )  # fmt: skip
+
+
+def test_a_terminal_gets_a_word_about_it_on_stderr(
+    queue: QueueFile, on_tty: Callable[..., Any]
+) -> None:
+    code, shown = on_tty("enqueue", "-u", "queue.db", "any.task")
+
+    assert code == 0
+    assert shown.splitlines()[1] == "Queued 1 any.task"
+
+
+def test_the_options_of_a_job_are_stored(put: Callable[..., Any]) -> None:
+    now = time.time()
+    job = put(
+        "any.task", "--delay", "1h", "--expires", "2h", "--priority", "-1.5", "--retries", "3",
+        "--retry-delay", "90s", "--id", "mine",
+    )  # fmt: skip
+
+    assert job["state"] == "scheduled"
+    assert job["id"] == "mine"
+    assert (job["priority"], job["retries"], job["retry_delay"]) == (-1.5, 3, 90)
+    assert moment(job["run_at"]) == pytest.approx(now + 3600, abs=20)
+    assert moment(job["expires_at"]) == pytest.approx(now + 7200, abs=20)
+
+
+def moment(text: str) -> float:
+    from datetime import datetime
+
+    return datetime.fromisoformat(text).timestamp()
+
+
+def test_an_eta_is_local_unless_utc_is_said(put: Callable[..., Any]) -> None:
+    assert put("t", "--eta", "2090-01-02T03:04", "--utc")["run_at"] == "2090-01-02T03:04:00.000Z"
+    assert moment(put("t", "--eta", "+1h")["run_at"]) > time.time() + 3000
+
+
+def test_an_id_that_waits_already_is_not_doubled(queue: QueueFile, invoke: Invoke) -> None:
+    for _ in range(2):
+        result = invoke("enqueue", "-u", "queue.db", "any.task", "--id", "one")
+        assert (result.exit_code, result.stdout) == (0, "one\n")
+
+    assert invoke("depth", "-u", "queue.db").stdout == "1\n"
+
+
+def test_the_name_of_the_queue_comes_from_the_file_when_there_is_one(
+    home: Path, invoke: Invoke
+) -> None:
+    QueueFile(home / "mail.db", "mail").storage.close()
+    made = QueueFile(home / "mail.db", "mail")
+    made.add("t")
+    made.storage.close()
+
+    assert invoke("enqueue", "-u", "mail.db", "t").exit_code == 0
+    assert invoke("depth", "-u", "mail.db", "-Q", "mail").stdout == "2\n"
+
+    other = QueueFile(home / "mail.db", "other")
+    other.add("t")
+    other.storage.close()
+    result = invoke("enqueue", "-u", "mail.db", "t")
+    assert result.exit_code == 2
+    assert "several queues: mail, other" in result.stderr
+    assert invoke("enqueue", "-u", "mail.db", "-Q", "other", "t").exit_code == 0
+    assert invoke("enqueue", "-u", "sqlite:///mail.db?name=mail", "t").exit_code == 0
+
+
+@pytest.mark.parametrize(("serializer", "code"), [("pickle", 0), ("json", 0), ("signed", 6)])
+def test_the_serializer_is_the_one_that_the_queue_uses(
+    queue: QueueFile, invoke: Invoke, serializer: str, code: int
+) -> None:
+    queue.add("t")
+    queue.storage.db.transact(
+        lambda connection: connection.execute("update huey_queue set serializer = ?", (serializer,))
+    )
+
+    result = invoke("enqueue", "-u", "queue.db", "t", "x")
+
+    assert result.exit_code == code
+    if code == 0:
+        payload = queue.storage.payload(2)
+        assert payload is not None
+        assert payload[0] == {"pickle": 1, "json": 2}[serializer]
+    else:
+        assert "use -A" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [], ["t", "--delay", "5m", "--eta", "5m"], ["t", "-t", "5s"], ["t", "--eta", "soon"],
+        ["t", "--expires", "x"], ["t", "--retries", "-1"], ["t", "--id", ""], ["t", "--args", "x"],
+        ["--from", "-", "t", "arg"], ["--from", "-", "-W"], ["--from", "missing.jsonl"],
+        ["t", "-W", "--dry-run"], ["t", "-Q", "a", "-Q", "b"],
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_a_usage_error(
+    queue: QueueFile, invoke: Invoke, words: list[str]
+) -> None:
+    assert invoke("enqueue", "-u", "queue.db", *words, input="").exit_code == 2
+    assert invoke("depth", "-u", "queue.db").stdout == "0\n"
+
+
+def test_a_dry_run_says_what_it_would_do_and_does_not(queue: QueueFile, invoke: Invoke) -> None:
+    words = ("enqueue", "-u", "queue.db", "t", "a", "k:=1", "--dry-run")
+    text, data = invoke(*words), invoke(*words, "--json")
+
+    assert (text.stdout, text.stderr) == ("", 'hueyctl: would queue t("a", k=1)\n')
+    assert json.loads(data.stdout)["kwargs"] == {"k": 1}
+    assert invoke("depth", "-u", "queue.db").stdout == "0\n"
+
+
+def test_more_than_the_queue_takes_is_refused(queue: QueueFile, invoke: Invoke, home: Path) -> None:
+    (home / "big").write_text("x" * 10_000_001)
+
+    result = invoke("enqueue", "-u", "queue.db", "t", "@big")
+
+    assert result.exit_code == 6
+    assert "10,000,000" in result.stderr
+
+
+# --- with an application -------------------------------------------------------------------------
+
+
+def test_an_application_checks_and_converts(
+    app: str, hueyctl: Callable[..., Any], home: Path
+) -> None:
+    done = hueyctl("enqueue", "-A", app, "app.add", "3", "b=4", "--json")
+
+    job = json.loads(done.stdout)
+    assert (job["task"], job["args"], job["kwargs"]) == ("app.add", [3, 4], {})
+    assert (home / "queue.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["app.add", "x"], 2, "app.add: parameter 'a': 'x' is not a valid int"),
+        (["app.add"], 2, "missing a required argument: 'a'"),
+        (["app.greet", "x", "greating=hi"], 2, "did you mean greeting=?"),
+        (["app.ad", "1"], 3, "did you mean app.add?"),
+        (["add", "1"], 3, "did you mean app.add?"),
+        (["nothing.like.it"], 3, "no task 'nothing.like.it'"),
+        (["app.add", "x", "--no-coerce"], 0, ""),
+        (["app.add", "--no-check"], 0, ""),
+        (["app.whoami"], 0, ""),
+        (["app.whoami", "task=x"], 2, "unexpected keyword argument 'task'"),
+    ],
+)
+def test_an_application_refuses_what_does_not_fit(
+    app: str, hueyctl: Callable[..., Any], words: list[str], code: int, said: str
+) -> None:
+    done = hueyctl("enqueue", "-A", app, *words)
+
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+
+
+def test_the_options_of_the_task_stand_unless_others_are_given(
+    app: str, hueyctl: Callable[..., Any]
+) -> None:
+    own = json.loads(hueyctl("enqueue", "-A", app, "app.boom", "x", "--json").stdout)
+    said = json.loads(
+        hueyctl("enqueue", "-A", app, "app.boom", "x", "--retries", "0", "--json").stdout
+    )
+
+    assert (own["retries"], said["retries"]) == (1, 0)
+
+
+def test_with_both_the_code_is_the_applications_and_the_file_the_urls(
+    app: str, hueyctl: Callable[..., Any], home: Path
+) -> None:
+    missing = hueyctl("enqueue", "-A", app, "-u", "else.db", "app.add", "1")
+    assert missing.returncode == 69
+    done = hueyctl("enqueue", "-A", app, "-u", "else.db", "app.add", "1", "--create", "--json")
+
+    assert json.loads(done.stdout)["args"] == [1]
+    assert sorted(name for name in os.listdir(home) if name.endswith(".db")) == ["else.db"]
+
+
+def test_looking_with_an_application_creates_nothing(
+    app: str, hueyctl: Callable[..., Any], home: Path
+) -> None:
+    done = hueyctl("list", "-A", app)
+
+    assert done.returncode == 69
+    assert "yet" in done.stderr
+    assert not (home / "queue.db").exists()
+
+
+def test_a_queue_in_memory_is_refused(home: Path, hueyctl: Callable[..., Any]) -> None:
+    (home / "mem.py").write_text("from hueycore import MemoryHuey\nhuey = MemoryHuey('m')\n")
+
+    for words in (("list",), ("enqueue", "mem.task")):
+        done = hueyctl(*words, "-A", "mem")
+        assert done.returncode == 69
+        assert "memory" in done.stderr

@@ -1,0 +1,239 @@
+"""The command tree as a whole: help, options, examples."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import Result
+
+from hueyctl.cli import ALIASES, COMMANDS, cli
+from hueyctl.command import Command
+from hueyctl.options import GlobalOption
+
+Invoke = Callable[..., Result]
+NAMES = sorted(name for name, entry in COMMANDS.items() if entry.place)
+
+#: What a letter means wherever it appears; consume alone keeps the letters of huey_consumer.
+LETTERS = {
+    "-A": "--app", "-u": "--url", "-Q": "--queue", "-o": "--output", "-q": "--quiet",
+    "-v": "--verbose", "-V": "--version", "-h": "--help", "-n": "--limit", "-f": "--follow",
+    "-i": "--interval", "-a": "--all", "-t": "--timeout", "-W": "--wait", "-r": "--raw",
+    "-y": "--yes", "-w": "--watch",
+}  # fmt: skip
+CONSUMER_LETTERS = {
+    "-w": "--workers", "-k": "--worker-type", "-d": "--delay", "-m": "--max-delay",
+    "-b": "--backoff", "-c": "--health-check-interval", "-C": "--disable-health-check",
+    "-s": "--scheduler-interval", "-n": "--no-periodic", "-f": "--flush-locks",
+    "-L": "--extra-locks", "-M": "--max-tasks", "-t": "--shutdown-timeout",
+    "-g": "--graceful-signal", "-l": "--logfile", "-S": "--simple",
+}  # fmt: skip
+
+
+def load(name: str) -> Command:
+    found: click.Command | None = cli
+    for word in name.split():
+        assert isinstance(found, click.Group)
+        found = found.get_command(click.Context(found), word)
+    assert isinstance(found, Command)
+    return found
+
+
+def options(found: click.Command) -> list[click.Option]:
+    return [param for param in found.params if isinstance(param, click.Option)]
+
+
+def names_of(option: click.Option) -> list[str]:
+    return [name.strip() for name in (*option.opts, *option.secondary_opts) if name.strip()]
+
+
+def test_top_level_help_names_every_command_with_its_line(invoke: Invoke) -> None:
+    shown = invoke("--help").stdout
+
+    for name, entry in COMMANDS.items():
+        if " " not in name:
+            assert name in shown
+            assert entry.short in shown
+
+
+def test_without_a_command_help_goes_to_stderr_and_the_exit_code_is_usage(invoke: Invoke) -> None:
+    result = invoke()
+
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "Usage:" in result.stderr
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_of_the_registry_can_be_imported_under_its_name(name: str) -> None:
+    assert load(name).name == name.split()[-1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_has_help_with_options_examples_and_exit_codes(
+    name: str, invoke: Invoke
+) -> None:
+    for flag in ("--help", "-h"):
+        result = invoke(*name.split(), flag)
+        shown = result.stdout
+        assert result.exit_code == 0, result.output
+        assert load(name).help
+        assert "Global options:" in shown
+        assert "Examples:" in shown
+        assert "Exit codes: 0 " in shown
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_has_two_examples_that_parse(name: str) -> None:
+    examples = load(name).examples
+
+    assert len(examples) >= 2
+    for example in examples:
+        words = shlex.split(example.split("|")[0].split(" > ")[0].split(" 2>>")[0])
+        path = ["hueyctl", *name.split()]
+        if words[1] in ALIASES:
+            words[1:2] = ALIASES[words[1]].split()
+        assert words[: len(path)] == path
+        parse(load(name), words[len(path) :])
+
+
+def parse(found: click.Command, words: list[str]) -> None:
+    """As the real parser does, but files need not exist."""
+    parent = click.Context(cli, info_name="hueyctl", **cli.context_settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(click.File, "convert", lambda self, value, param, ctx: value)
+        found.make_context(found.name, list(words), parent=parent)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_option_of_a_command_is_declared_twice(name: str) -> None:
+    seen = [each for option in options(load(name)) for each in names_of(option)]
+
+    assert len(seen) == len(set(seen))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_letter_means_the_same_in_every_command(name: str) -> None:
+    letters = dict(LETTERS)
+    if name == "consume":
+        letters |= CONSUMER_LETTERS
+    for option in options(load(name)):
+        short = [each for each in names_of(option) if len(each) == 2]
+        long = [each for each in names_of(option) if each.startswith("--")]
+        assert long, f"{option.name} has no long form"
+        for letter in short:
+            assert letters[letter] in long
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_option_has_help_and_no_underscore(name: str) -> None:
+    for option in options(load(name)):
+        assert option.help, option.name
+        assert not any("_" in each for each in names_of(option))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_takes_every_global_option(name: str) -> None:
+    shared = {each.name for each in options(load(name)) if isinstance(each, GlobalOption)}
+
+    assert shared == {each.name for each in options(cli)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_argument_is_explained(name: str) -> None:
+    found = load(name)
+    arguments = [param for param in found.params if isinstance(param, click.Argument)]
+
+    assert bool(arguments) == bool(found.arguments)
+
+
+def test_an_alias_leads_to_the_command(invoke: Invoke) -> None:
+    for alias, name in ALIASES.items():
+        assert load(alias) is load(name.split()[0])
+
+
+def test_an_unknown_command_is_a_usage_error_with_a_suggestion(invoke: Invoke) -> None:
+    result = invoke("lits")
+
+    assert result.exit_code == 2
+    assert result.stderr == "hueyctl: no such command 'lits'\nhint: did you mean list?\n"
+
+
+def test_command_names_are_not_matched_by_prefix(invoke: Invoke) -> None:
+    assert invoke("sched").exit_code == 2
+
+
+def test_an_unknown_option_is_a_usage_error_with_a_suggestion(invoke: Invoke) -> None:
+    result = invoke("enqueue", "a.task", "--delai", "5")
+
+    assert result.exit_code == 2
+    assert "--delay" in result.stderr
+
+
+def test_an_argument_with_a_dash_gets_the_hint_about_two_dashes(invoke: Invoke) -> None:
+    result = invoke("enqueue", "a.task", "-5")
+
+    assert result.exit_code == 2
+    assert '"--"' in result.stderr
+
+
+def test_help_prints_the_page_of_a_command(invoke: Invoke) -> None:
+    assert invoke("help", "depth").stdout == invoke("depth", "--help").stdout
+
+
+def test_help_alone_prints_the_overview(invoke: Invoke) -> None:
+    assert invoke("help").stdout == invoke("--help").stdout
+
+
+def test_help_for_an_unknown_word_is_not_found(invoke: Invoke) -> None:
+    result = invoke("help", "exit-code")
+
+    assert result.exit_code == 3
+    assert "exit-codes" in result.stderr
+
+
+def test_help_exit_codes_prints_every_code_once(invoke: Invoke) -> None:
+    from hueyctl import exits
+
+    lines = invoke("help", "exit-codes").stdout.splitlines()[1:]
+
+    assert [int(line.split()[0]) for line in lines] == sorted(exits.NAMES)
+    assert all(len(line.split()) > 4 for line in lines)
+
+
+def test_help_states_prints_the_transition_table_of_the_storage(invoke: Invoke) -> None:
+    import json
+
+    from hueycore.storage.base import TRANSITIONS
+
+    rows = json.loads(invoke("help", "states", "-o", "json").stdout)
+    text = invoke("help", "states").stdout
+
+    assert [(row["verb"], row["before"]) for row in rows] == [
+        (row.verb, [str(state) for state in row.before]) for row in TRANSITIONS
+    ]
+    assert all(row.verb in text for row in TRANSITIONS)
+
+
+def test_the_version_names_hueyctl_python_and_sqlite(invoke: Invoke) -> None:
+    import sqlite3
+    import sys
+
+    for flag in ("-V", "--version"):
+        assert invoke(flag).stdout == (
+            f"hueyctl 0.1.0 (Python {'.'.join(map(str, sys.version_info[:3]))}, "
+            f"SQLite {sqlite3.sqlite_version})\n"
+        )
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    import tomllib
+
+    from hueyctl import __version__
+
+    pyproject = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    project = tomllib.loads(pyproject.read_text())["project"]
+    assert project["version"] == __version__

@@ -1,0 +1,112 @@
+"""The import budget: what a command does not need, it does not load."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hueyctl.cli import COMMANDS
+
+DEAR = ("rich", "tabulate", "sqlite3", "asyncio", "tomllib", "importlib.metadata", "hueycore")
+PROBE = """
+import json, sys
+from hueyctl.cli import cli
+code = cli.run(sys.argv[1:])
+print("\\n" + json.dumps(sorted(sys.modules)))
+"""
+
+
+def modules_after(*args: str, env: dict[str, str] | None = None) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *args], capture_output=True, text=True, check=True, env=env
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def loaded(modules: set[str], names: tuple[str, ...]) -> list[str]:
+    return [name for name in names if name in modules]
+
+
+@pytest.mark.parametrize("args", [("--help",), ("-h",), ("nonsense",), ()])
+def test_help_and_mistakes_load_no_command_and_nothing_dear(home: Path, args: Any) -> None:
+    modules = modules_after(*args)
+
+    assert loaded(modules, DEAR) == []
+    assert not any(name.startswith("hueyctl.commands") for name in modules)
+
+
+def test_the_version_loads_nothing_dear_but_sqlite(home: Path) -> None:
+    modules = modules_after("--version")
+
+    assert loaded(modules, DEAR) == ["sqlite3"]
+
+
+@pytest.mark.parametrize("name", sorted(each for each in COMMANDS if COMMANDS[each].place))
+def test_help_of_a_command_loads_that_command_alone(home: Path, name: str) -> None:
+    modules = modules_after(*name.split(), "--help")
+
+    own = {each for each in modules if each.startswith("hueyctl.commands.")}
+    assert own == {f"hueyctl.commands.{COMMANDS[name].place.partition(':')[0]}"}
+    assert loaded(modules, DEAR) == []
+
+
+def test_depth_loads_neither_tables_nor_an_event_loop(home: Path, queue: Any) -> None:
+    modules = modules_after("depth", "-u", "queue.db")
+
+    dear = ("rich", "tabulate", "asyncio", "tomllib", "importlib.metadata", "ctypes", "logging")
+    assert loaded(modules, dear) == []
+    assert loaded(modules, ("hueycore.api", "hueycore.consumer", "pickle", "socket")) == []
+    assert loaded(modules, ("hueyctl.output", "hueyctl.selectors")) == []
+
+
+@pytest.mark.parametrize("words", ["hueyctl ", "hueyctl de"])
+def test_completion_of_command_names_loads_no_command(home: Path, words: str) -> None:
+    probe = """
+import json, os, sys
+from hueyctl.cli import cli
+try:
+    cli.main([], standalone_mode=True)
+except SystemExit:
+    pass
+print(json.dumps(sorted(sys.modules)))
+"""
+    import os
+
+    env = os.environ | {
+        "_HUEYCTL_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=True, env=env
+    )
+    lines = done.stdout.splitlines()
+    modules = set(json.loads(lines[-1]))
+
+    assert any(line.endswith("depth") for line in lines[:-1])
+    assert loaded(modules, DEAR) == []
+    assert not any(name.startswith("hueyctl.commands") for name in modules)
+
+
+def test_an_application_is_never_imported_with_a_url(
+    home: Path, queue: Any, hueyctl: Callable[..., Any]
+) -> None:
+    (home / "app.py").write_text("raise SystemExit('imported')")
+    queue.add("app.task", 1)
+
+    for words in (("list", "--json"), ("depth",), ("result", "1"), ("enqueue", "app.task")):
+        done = hueyctl(*words, "--url", "sqlite:///queue.db")
+        assert done.returncode == 0, done.stderr
+
+
+def test_rich_is_the_only_thing_that_a_table_adds(home: Path, queue: Any) -> None:
+    queue.add("app.task")
+
+    assert loaded(modules_after("list", "-u", "queue.db"), ("rich", "tabulate", "asyncio")) == []
+    assert "tabulate" in modules_after("list", "-u", "queue.db", "-o", "github")

@@ -1,0 +1,272 @@
+"""list, pending, scheduled, depth: what is shown, in which order, in which format."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from click.testing import Result
+from clikit import QueueFile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hueyctl.errors import CliError
+from hueyctl.filters import parse
+
+Invoke = Callable[..., Result]
+JOB_KEYS = [
+    "seq", "id", "queue", "task", "state", "reason", "args", "kwargs", "args_repr", "priority",
+    "run_at", "enqueued_at", "started_at", "finished_at", "expires_at", "scheduled_for", "attempt",
+    "retries", "retry_delay", "retry_backoff", "timeout", "crashes", "max_crashes", "at_most_once",
+    "result_ttl", "worker", "claimed_at", "cancel_requested", "key_name", "unique_key", "next",
+    "waits", "taken", "progress", "wait_s", "run_s", "error",
+]  # fmt: skip
+
+
+def seqs(result: Result) -> list[int]:
+    assert result.exit_code == 0, result.output
+    return [int(line.split("\t")[0]) for line in result.stdout.splitlines()]
+
+
+def listed(invoke: Invoke, *words: str) -> list[int]:
+    return seqs(invoke("list", "-u", "queue.db", *words))
+
+
+def test_list_shows_what_waits_or_runs(mixed: QueueFile, invoke: Invoke) -> None:
+    assert listed(invoke) == [3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["--state", "dead"], [2]),
+        (["--state", "done,dead"], [1, 2]),
+        (["--state", "done", "--state", "scheduled"], [1, 5]),
+        (["--state", "all"], [1, 2, 3, 4, 5]),
+        (["-a"], [1, 2, 3, 4, 5]),
+        (["-a", "--task", "app.mail.*"], [3, 4]),
+        (["-a", "--priority", "1..20"], [4]),
+        (["-a", "--priority", "..0"], [1, 2, 3, 5]),
+        (["-a", "--priority", "10"], [4]),
+        (["-a", "-n", "2"], [1, 2]),
+        (["-a", "-n", "0"], [1, 2, 3, 4, 5]),
+        (["-a", "--sort", "-seq", "-n", "2"], [5, 4]),
+        (["-a", "--sort", "task"], [1, 2, 4, 3, 5]),
+        (["-a", "--sort", "-priority", "-n", "1"], [4]),
+        (["--older-than", "1h"], []),
+        (["--newer-than", "1h"], [3, 4, 5]),
+        (["1", "4"], [1, 4]),
+        (["1", "4", "--state", "pending"], [4]),
+        (["99"], []),
+        (["-a", "--where", "attempt > 0"], [1, 2]),
+        (["-a", "--where", "state = dead"], [2]),
+        (["-a", "--where", "task ~ mail"], [3, 4]),
+        (["-a", "--where", "run_at > +10m"], [5]),
+        (["-a", "--where", "run-at <= now"], [1, 2, 3, 4]),
+        (["-a", "--where", "finished_at != null"], [1, 2]),
+        (["-a", "--where", "finished_at = null", "--where", "priority >= 10"], [4]),
+        (["-a", "--where", "args ~ ann"], [3]),
+        (["-a", "--where", "args.0 = bob"], [4]),
+        (["-a", "--where", "args.1 > 2"], [4]),
+        (["-a", "--where", "args.1 >= 2"], [1, 4]),
+        (["-a", "--where", "args.9 != 1"], []),
+        (["-a", "--where", "kwargs.user = 7"], [2]),
+        (["-a", "--where", "kwargs.user != 7"], [3]),
+        (["-a", "--where", "kwargs.deep.list.1 = 'two'"], [3]),
+        (["-a", "--where", "error.type = TimeoutError"], [2]),
+        (["-a", "--where", "error.message ~ slow"], [2]),
+        (["-a", "--where", "kwargs.user > 1", "-n", "1"], [2]),
+        (["-a", "--where", "at_most_once = no", "-n", "1"], [1]),
+    ],
+)
+def test_selectors_narrow(
+    mixed: QueueFile, invoke: Invoke, words: list[str], wanted: list[int]
+) -> None:
+    assert listed(invoke, *words) == wanted
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--state", "deed"], ["--where", "nonsense"], ["--where", "atempt > 1"], ["--sort", "nope"],
+        ["--priority", "x"], ["--priority", ".."], ["--older-than", "x"], ["-n", "-1"],
+        ["--where", "run_at > soon"], ["--where", "attempt > many"], ["--where", "taken = maybe"],
+        ["--columns", "nope"], ["--follow", "--count"], ["--follow", "--json"],
+        ["--time-format", "x"],
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_a_usage_error(
+    mixed: QueueFile, invoke: Invoke, words: list[str]
+) -> None:
+    result = invoke("list", "-u", "queue.db", *words)
+
+    assert result.exit_code == 2, result.output
+
+
+@given(st.text(max_size=40), st.sampled_from(["", "attempt", "run_at", "args.0", "taken"]))
+def test_any_condition_is_understood_or_a_usage_error(text: str, field: str) -> None:
+    try:
+        parse(field + text, now=0.0)
+    except CliError as error:
+        assert error.code == 2
+
+
+def test_ids_come_from_stdin_and_a_long_id_wins(mixed: QueueFile, invoke: Invoke) -> None:
+    job = mixed.storage.job("3")
+    assert job is not None
+
+    result = invoke("list", "-u", "queue.db", "-", input=f"{job.id}\n\n 4 \n4\n")
+
+    assert seqs(result) == [3, 4]
+    assert seqs(invoke("list", "-u", "queue.db", "-", input="")) == []
+
+
+def test_an_id_that_looks_like_a_number_wins_over_the_number(
+    mixed: QueueFile, invoke: Invoke
+) -> None:
+    mixed.add("app.add", id="3")
+
+    assert listed(invoke, "3") == [6]
+
+
+def test_count_and_exit_code_are_for_scripts(mixed: QueueFile, invoke: Invoke) -> None:
+    def ask(*words: str) -> tuple[int, str]:
+        result = invoke("list", "-u", "queue.db", *words)
+        return result.exit_code, result.stdout
+
+    assert ask("--count") == (0, "3\n")
+    assert ask("--count", "-a", "-n", "1") == (0, "5\n")
+    assert ask("--count", "-a", "--where", "kwargs.user > 1") == (0, "2\n")
+    assert ask("--count", "--json") == (0, "3\n")
+    assert ask("--state", "expired") == (0, "")
+    assert ask("--state", "expired", "--exit-code") == (4, "")
+    assert ask("--state", "expired", "--json") == (0, "[]\n")
+    assert ask("--state", "expired", "-o", "jsonl") == (0, "")
+    assert ask("--exit-code", "-n", "1")[0] == 0
+
+
+def test_what_cannot_be_decoded_is_counted_aloud(mixed: QueueFile, invoke: Invoke) -> None:
+    mixed.add("app.secret", payload=b"\x7fopaque", preview=None)
+
+    result = invoke("list", "-u", "queue.db", "-a", "--where", "args.0 = ann")
+
+    assert seqs(result) == [3]
+    assert "1 jobs left out" in result.stderr
+
+
+def test_pending_is_in_running_order_and_numbered(mixed: QueueFile, invoke: Invoke) -> None:
+    lines = invoke("pending", "-u", "queue.db").stdout.splitlines()
+
+    assert [line.split("\t")[:3] for line in lines] == [
+        ["1", "4", "app.mail.drop"],
+        ["2", "3", "app.mail.send"],
+    ]
+
+
+def test_scheduled_is_soonest_first(mixed: QueueFile, invoke: Invoke) -> None:
+    mixed.add("app.soon", run_at=time.time() + 60)
+
+    assert seqs(invoke("scheduled", "-u", "queue.db")) == [6, 5]
+
+
+def test_a_pipe_gets_tabs_without_a_header(mixed: QueueFile, invoke: Invoke) -> None:
+    line = invoke("list", "-u", "queue.db", "4").stdout.rstrip("\n").split("\t")
+
+    assert line[:4] == ["4", "pending", "app.mail.drop", "'bob', 2.5"]
+    assert line[4].endswith("Z")
+    assert float(line[5]) >= 0
+    assert line[6:] == ["10", "0/3"]
+
+
+def test_named_formats_have_headers_unless_they_are_refused(
+    mixed: QueueFile, invoke: Invoke
+) -> None:
+    def lines(*words: str) -> list[str]:
+        return invoke("list", "-u", "queue.db", "4", *words).stdout.splitlines()
+
+    assert lines("-o", "tsv")[0].startswith("SEQ\tSTATE\tTASK")
+    assert len(lines("-o", "tsv", "--no-headers")) == 1
+    for form in ("csv", "plain", "table", "wide"):
+        assert lines("-o", form)[0].startswith("SEQ")
+        assert len(lines("-o", form, "--no-headers")) == 1
+    assert next(csv.reader(io.StringIO(lines("-o", "csv")[1])))[3] == "'bob', 2.5"
+    assert "WORKER" in lines("-o", "wide")[0]
+    assert lines("-o", "github")[1].startswith("|--")
+
+
+def test_a_format_of_tabulate_does_not_take_ids_for_numbers(
+    queue: QueueFile, invoke: Invoke
+) -> None:
+    queue.add("app.add", id="12e4")
+
+    shown = invoke("list", "-u", "queue.db", "-o", "simple", "--columns", "id").stdout
+
+    assert "12e4" in shown
+
+
+def test_name_prints_long_ids(mixed: QueueFile, invoke: Invoke) -> None:
+    job = mixed.storage.job("4")
+    assert job is not None
+
+    assert invoke("list", "-u", "queue.db", "4", "-o", "name").stdout == f"{job.id}\n"
+    assert invoke("list", "-u", "queue.db", "-o", "name").stdout.count("\n") == 3
+
+
+def test_columns_are_chosen_by_key_or_header(mixed: QueueFile, invoke: Invoke) -> None:
+    def first(*words: str) -> Any:
+        return invoke("list", "-u", "queue.db", "2", *words).stdout
+
+    assert first("--columns", "seq,TASK,error") == "2\tapp.boom\tTimeoutError: too slow\n"
+    assert first("--columns", "PRI,run-at,state", "--time-format", "unix").startswith("0\t1")
+    assert json.loads(first("--columns", "seq,state", "--json")) == [{"seq": 2, "state": "dead"}]
+    refused = invoke("list", "-u", "queue.db", "--columns", "sequ")
+    assert "seq" in refused.stderr
+    assert "run_at" in refused.stderr
+
+
+def test_json_has_every_key_of_a_job_and_nothing_else(mixed: QueueFile, invoke: Invoke) -> None:
+    jobs = json.loads(invoke("list", "-u", "queue.db", "-a", "--json").stdout)
+
+    assert [list(job) for job in jobs] == [JOB_KEYS] * 5
+    done, dead, waiting = jobs[:3]
+    assert done["args"] == [1, 2]
+    assert done["run_s"] == 0.5
+    assert done["error"] is None
+    assert dead["error"]["type"] == "TimeoutError"
+    assert dead["error"]["traceback"].startswith("Traceback")
+    assert waiting["kwargs"] == {"user": 8, "deep": {"list": [1, "two"]}}
+    assert waiting["started_at"] is None
+    assert waiting["run_at"].endswith("Z")
+    assert isinstance(waiting["id"], str)
+
+
+def test_jsonl_is_one_object_per_line(mixed: QueueFile, invoke: Invoke) -> None:
+    lines = invoke("list", "-u", "queue.db", "-a", "-o", "jsonl").stdout.splitlines()
+
+    assert [json.loads(line)["seq"] for line in lines] == [1, 2, 3, 4, 5]
+
+
+def test_values_without_a_json_form_are_written_plainly(queue: QueueFile, invoke: Invoke) -> None:
+    import datetime
+    import decimal
+    import uuid
+
+    moment = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
+    queue.add(
+        "app.task", (1, 2), {3}, moment, datetime.date(2030, 1, 2), decimal.Decimal("1.10"),
+        uuid.UUID(int=1), b"\x00\xff", float("nan"), datetime.timedelta(seconds=90), None,
+        kwargs={"map": {1: "x"}},
+    )  # fmt: skip
+
+    job = json.loads(invoke("list", "-u", "queue.db", "--json").stdout)[0]
+
+    assert job["args"] == [
+        [1, 2], [3], "2030-01-01T00:00:00.000Z", "2030-01-02", "1.10",
+        "00000000-0000-0000-0000-000000000001", {"base64": "AP8="}, "nan", 90.0, None,
+    ]  # fmt: skip
+    assert job["kwargs"] == {"map": {"1": "x"}}

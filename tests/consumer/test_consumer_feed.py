@@ -1,0 +1,503 @@
+"""How jobs come to workers and endings to the file."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from hueycore import SqliteHuey, State, StorageBusy, StorageFull
+from hueycore.consumer import feed as feed_module
+from hueycore.storage.base import Ended, Exchange, Want
+from hueycore.storage.sqlite import connection
+from tests.helpers import Gate, Signals, consuming, job, jobs, states, wait_until
+
+
+def watch_exchanges(huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """(endings, claims) of each exchange that wrote something."""
+    seen: list[tuple[int, int]] = []
+    original = huey.storage.exchange
+
+    def exchange(worker: int, endings: Sequence[Ended], want: Want) -> Exchange:
+        got = original(worker, endings, want)
+        if endings or got.claims:
+            seen.append((len(endings), len(got.claims)))
+        return got
+
+    monkeypatch.setattr(huey.storage, "exchange", exchange)
+    return seen
+
+
+def fail_exchanges(
+    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> threading.Event:
+    """Every exchange that would write raises, until the event is set."""
+    healed = threading.Event()
+    original = huey.storage.exchange
+
+    def exchange(worker: int, endings: Sequence[Ended], want: Want) -> Exchange:
+        if not healed.is_set() and (endings or huey.pending_count()):
+            raise error
+        return original(worker, endings, want)
+
+    monkeypatch.setattr(huey.storage, "exchange", exchange)
+    return healed
+
+
+# --- coming ---------------------------------------------------------------------------------------
+
+
+def test_an_idle_consumer_starts_a_job_of_this_process_within_milliseconds(
+    huey: SqliteHuey,
+) -> None:
+    started: dict[int, float] = {}
+
+    @huey.task()
+    def note(n: int) -> None:
+        started[n] = time.monotonic()
+
+    waits = []
+    with consuming(huey, workers=2):
+        for n in range(20):
+            wait_until(lambda: huey._storage is not None)
+            called = time.monotonic()
+            note(n)
+            wait_until(lambda n=n: n in started)  # type: ignore[misc]
+            waits.append(started[n] - called)
+
+    assert sorted(waits)[10] < 0.025, waits
+
+
+def test_an_idle_consumer_starts_a_job_of_another_process_within_milliseconds(
+    huey: SqliteHuey,
+) -> None:
+    started: dict[int, float] = {}
+
+    @huey.task()
+    def note(n: int, called: float) -> None:
+        started[n] = time.monotonic() - called
+
+    with consuming(huey):
+        wait_until(lambda: huey.storage.workers())
+        child = os.fork()
+        if child == 0:
+            for n in range(20):
+                note(n, time.monotonic())
+                time.sleep(0.02)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        wait_until(lambda: len(started) == 20)
+
+    assert sorted(started.values())[10] < 0.025, started
+
+
+def test_one_worker_runs_in_the_order_of_the_queue(huey: SqliteHuey) -> None:
+    order: list[str] = []
+
+    @huey.task()
+    def note(what: str) -> None:
+        order.append(what)
+
+    names = [f"{priority}-{n:03}" for n in range(30) for priority in (1, 2, 3)]
+    huey.enqueue_many(note.s(name, priority=int(name[0])) for name in names)
+    with consuming(huey, workers=1):
+        wait_until(lambda: len(order) == 90)
+
+    assert order == sorted(names, key=lambda name: (-int(name[0]), name))
+
+
+def test_every_job_runs_once_on_many_threads(huey: SqliteHuey) -> None:
+    runs: Counter[int] = Counter()
+    lock = threading.Lock()
+
+    @huey.task()
+    def note(n: int) -> int:
+        with lock:
+            runs[n] += 1
+        return n
+
+    handles = huey.enqueue_many(note.s(n) for n in range(1500))
+    with consuming(huey, workers=8):
+        assert [handle.get(blocking=True, timeout=30) for handle in handles] == list(range(1500))
+
+    assert set(runs.values()) == {1}
+    assert {row.attempt for row in jobs(huey)} == {1}
+
+
+def test_short_jobs_share_commits(huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch) -> None:
+    @huey.task()
+    def short() -> None: ...
+
+    huey.enqueue_many(short.s() for _ in range(2000))
+    seen = watch_exchanges(huey, monkeypatch)
+    with consuming(huey, workers=2):
+        wait_until(lambda: states(huey) == {"done": 2000})
+
+    assert len(seen) < 200, len(seen)
+    assert max(claims for _, claims in seen) <= feed_module.GROUP_LIMIT
+
+
+def test_jobs_of_an_unknown_or_slow_task_are_claimed_by_free_workers_only(
+    huey: SqliteHuey,
+) -> None:
+    gate = Gate()
+
+    @huey.task()
+    def slow() -> None:
+        gate.pass_through()
+
+    huey.enqueue_many(slow.s() for _ in range(20))
+    with consuming(huey, workers=3):
+        gate.wait_entered(3)
+        assert states(huey) == {"running": 3, "pending": 17}
+        gate.open.set()
+        wait_until(lambda: states(huey) == {"done": 20})
+
+
+def test_a_task_that_becomes_slow_is_no_longer_claimed_in_groups(
+    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @huey.task()
+    def work(seconds: float) -> None:
+        time.sleep(seconds)
+
+    huey.enqueue_many(work.s(0) for _ in range(300))
+    seen = watch_exchanges(huey, monkeypatch)
+    with consuming(huey, workers=1):
+        wait_until(lambda: states(huey) == {"done": 300})
+        assert max(claims for _, claims in seen) > 10
+        huey.enqueue_many(work.s(0.02) for _ in range(3))
+        wait_until(lambda: states(huey) == {"done": 303})
+        seen.clear()
+        huey.enqueue_many(work.s(0.005) for _ in range(10))
+        wait_until(lambda: states(huey) == {"done": 313})
+
+    assert max(claims for _, claims in seen) == 1
+
+
+# --- waiting in vain ------------------------------------------------------------------------------
+
+
+def test_what_no_worker_can_start_is_given_back(huey: SqliteHuey) -> None:
+    gate = Gate()
+
+    @huey.task()
+    def work(hold: bool = False) -> None:
+        if hold:
+            gate.pass_through()
+
+    huey.enqueue_many(work.s() for _ in range(300))
+    with consuming(huey, workers=2):
+        wait_until(lambda: states(huey) == {"done": 300})
+        # A group of them is claimed now, because the task is known to be short.
+        huey.enqueue_many(work.s(n < 2, priority=-n) for n in range(60))
+        gate.wait_entered(2)
+        entered = time.monotonic()
+        wait_until(lambda: states(huey) == {"done": 300, "running": 2, "pending": 58})
+        waited = time.monotonic() - entered
+        held = jobs(huey, State.PENDING)
+        gate.open.set()
+        wait_until(lambda: states(huey) == {"done": 360})
+
+    assert waited < 0.2
+    assert {row.attempt for row in held} == {0}
+    assert {row.attempt for row in jobs(huey)} == {1}
+    assert max(row.claim for row in jobs(huey)) == 2
+
+
+def test_an_ending_is_visible_while_every_worker_is_busy(huey: SqliteHuey) -> None:
+    gate = Gate()
+
+    @huey.task()
+    def work(hold: bool = False) -> None:
+        if hold:
+            gate.pass_through()
+
+    huey.enqueue_many(work.s() for _ in range(300))
+    with consuming(huey, workers=1):
+        wait_until(lambda: states(huey) == {"done": 300})
+        # One group again: the worker goes from the first to the second without an exchange.
+        first, _ = huey.enqueue_many([work.s(priority=1), work.s(True)])
+        gate.wait_entered()
+        entered = time.monotonic()
+        wait_until(lambda: first.state is State.DONE)
+        waited = time.monotonic() - entered
+        gate.open.set()
+
+    assert waited < 0.1
+
+
+# --- suspects -------------------------------------------------------------------------------------
+
+
+def test_of_jobs_that_were_there_at_a_crash_one_runs_at_a_time(huey: SqliteHuey) -> None:
+    inside = Counter[bool]()
+    most = Counter[bool]()
+    lock = threading.Lock()
+
+    @huey.task()
+    def work(suspect: bool) -> None:
+        with lock:
+            inside[suspect] += 1
+            most[suspect] = max(most[suspect], inside[suspect])
+        time.sleep(0.002)
+        with lock:
+            inside[suspect] -= 1
+
+    huey.enqueue_many(work.s(n % 3 == 0) for n in range(60))
+    huey.storage.db.transact(  # type: ignore[attr-defined]
+        lambda con: con.execute("update huey_job set crashes = 1 where preview = 'True'")
+    )
+    with consuming(huey, workers=4):
+        wait_until(lambda: states(huey) == {"done": 60})
+
+    assert most[True] == 1
+    assert most[False] > 1
+
+
+# --- trouble --------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_keeps_endings_in_memory_and_work_goes_on_when_there_is_room(
+    huey: SqliteHuey, caplog: pytest.LogCaptureFixture
+) -> None:
+    @huey.task()
+    def large() -> bytes:
+        huey_runs.append(1)
+        return bytes(400_000)
+
+    huey_runs: list[int] = []
+    handles = [large() for _ in range(8)]
+    set_limit(huey, spare=300)
+    with consuming(huey, workers=2) as consumer:
+        wait_until(lambda: "no space left" in caplog.text)
+        assert consumer.error is None
+        set_limit(huey, spare=1_000_000)
+        values = [handle.get(blocking=True, timeout=20) for handle in handles]
+
+    assert all(value is not None and len(value) == 400_000 for value in values)
+    assert len(huey_runs) == 8
+    assert {row.attempt for row in jobs(huey)} == {1}
+    assert "the storage works again" in caplog.text
+
+
+def set_limit(huey: SqliteHuey, spare: int) -> None:
+    """How many pages the file may still grow."""
+    db = huey.storage.db  # type: ignore[attr-defined]
+    with db._lock:
+        con = db._writer()
+        pages = con.execute("pragma page_count").fetchone()[0]
+        con.execute(f"pragma max_page_count={pages + spare}")
+
+
+@pytest.mark.parametrize("error", [StorageFull(), StorageBusy()], ids=["full", "busy"])
+def test_a_consumer_that_is_stopped_in_trouble_writes_its_endings_at_the_last_moment(
+    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    gate = Gate()
+
+    @huey.task()
+    def work() -> int:
+        gate.pass_through()
+        return huey.incr("ran")
+
+    handle = work()
+    monkeypatch.setattr(feed_module, "TROUBLE", (30.0, 30.0))
+    consumer = huey.create_consumer()
+    consumer.start()
+    gate.wait_entered()
+    healed = fail_exchanges(huey, monkeypatch, error)
+    gate.open.set()
+    wait_until(lambda: consumer._feed.unwritten == 1 and consumer._feed._trouble)
+    healed.set()
+
+    assert consumer.stop(graceful=True) == 0
+    assert handle.get() == 1
+
+
+def test_endings_that_cannot_be_written_at_a_stop_are_not_taken_for_given_back(
+    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate()
+
+    @huey.task()
+    def work() -> int:
+        gate.pass_through()
+        return 1
+
+    handle = work()
+    consumer = huey.create_consumer()
+    consumer.start()
+    gate.wait_entered()
+    fail_exchanges(huey, monkeypatch, StorageFull())
+    gate.open.set()
+    wait_until(lambda: consumer._feed.unwritten)
+
+    assert consumer.stop(graceful=True) == 1
+    assert handle.state is State.RUNNING
+    assert "1 endings could not be written" in str(consumer.error)
+
+
+def test_an_idle_consumer_that_met_a_lock_takes_the_job_when_it_is_gone(
+    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @huey.task()
+    def work() -> int:
+        return 1
+
+    handle = work()
+    healed = fail_exchanges(huey, monkeypatch, StorageBusy())
+    with consuming(huey) as consumer:
+        wait_until(lambda: consumer._feed._trouble)
+        healed.set()
+        assert handle.get(blocking=True, timeout=10) == 1
+
+
+def test_a_lock_held_by_another_connection_delays_and_loses_nothing(
+    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    import sqlite3
+
+    runs = Counter[int]()
+
+    @huey.task()
+    def work(n: int) -> int:
+        runs[n] += 1
+        time.sleep(0.001)
+        return n
+
+    monkeypatch.setattr(connection, "DEADLINE", 0.02)
+    handles = huey.enqueue_many(work.s(n) for n in range(200))
+    other = sqlite3.connect(path, isolation_level=None, timeout=5)
+    with consuming(huey, workers=3):
+        for _ in range(5):
+            other.execute("begin immediate")
+            threading.Event().wait(0.05)
+            other.execute("rollback")
+        assert [handle.get(blocking=True, timeout=20) for handle in handles] == list(range(200))
+    other.close()
+
+    assert set(runs.values()) == {1}
+
+
+def test_an_ending_that_no_row_can_hold_kills_its_job_and_no_other(huey: SqliteHuey) -> None:
+    @huey.task(context=True, retries=1)
+    def work(how: str, task: Any = None) -> int:
+        if how == "negative":
+            task.retry_delay = -5
+        elif how == "huge":
+            task.retries = 10**30
+        elif how == "text":
+            task.retry_delay = "soon"
+        elif how == "nan":
+            task.retry_delay = float("nan")
+        elif how == "half":
+            task.retries = 0.5
+        elif how == "fine":
+            return 1
+        raise ValueError(how)
+
+    bad = [work(how) for how in ("negative", "huge", "text", "nan", "half")]
+    good = work("fine")
+    with consuming(huey, workers=2):
+        assert good.get(blocking=True, timeout=10) == 1
+        wait_until(lambda: all(handle.is_complete() for handle in bad))
+        assert work("fine").get(blocking=True, timeout=10) == 1
+
+    assert {str(handle.state) for handle in bad} == {"dead"}
+
+
+# --- telling --------------------------------------------------------------------------------------
+
+
+def test_signals_of_a_consumer_are_sent_after_the_commit_and_in_order(huey: SqliteHuey) -> None:
+    @huey.task()
+    def work(fail: bool) -> int:
+        if fail:
+            raise ValueError
+        return 1
+
+    seen = Signals(huey)
+    values: list[Any] = []
+    huey.signal("complete")(lambda signal, task: values.append(huey.result(task.id, preserve=True)))
+    handles = huey.enqueue_many(work.s(n % 5 == 0) for n in range(100))
+    with consuming(huey, workers=3):
+        wait_until(lambda: len(seen.of("complete")) == 80 and len(seen.of("error")) == 20)
+
+    assert {state for _, state, _ in seen.of("complete")} == {"done"}
+    assert {state for _, state, _ in seen.of("error")} == {"dead"}
+    assert values == [1] * 80
+    for handle in handles:
+        assert seen.names(handle.id)[:2] == ["enqueued", "executing"]
+
+
+def test_a_receiver_that_is_slow_holds_up_one_worker_only(huey: SqliteHuey) -> None:
+    gate = Gate()
+
+    @huey.task()
+    def work() -> int:
+        return 1
+
+    @huey.signal("complete")
+    def slow(signal: str, task: Any) -> None:
+        gate.pass_through()
+
+    with consuming(huey, workers=3):
+        work()
+        gate.wait_entered()
+        others = [work() for _ in range(20)]
+        assert [other.get(blocking=True, timeout=10) for other in others] == [1] * 20
+        assert gate.entered == 1
+        gate.open.set()
+        wait_until(lambda: gate.entered == 21)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit])
+def test_a_receiver_that_raises_or_exits_ends_no_worker(
+    huey: SqliteHuey, error: type[BaseException]
+) -> None:
+    @huey.task()
+    def work() -> int:
+        return 1
+
+    @huey.signal("complete", "revoked")
+    def bad(signal: str, task: Any) -> None:
+        raise error("receiver")
+
+    with consuming(huey, workers=1):
+        for _ in range(5):
+            assert work().get(blocking=True, timeout=10) == 1
+        assert len([t for t in threading.enumerate() if t.name == "huey-worker-1"]) == 1
+
+
+def test_a_claim_that_was_lost_is_told_and_its_ending_dropped(huey: SqliteHuey) -> None:
+    gate = Gate()
+
+    @huey.task()
+    def work() -> str:
+        gate.pass_through()
+        return "zombie"
+
+    handle = work()
+    seen = Signals(huey)
+    with consuming(huey):
+        gate.wait_entered()
+        huey.storage.db.transact(  # type: ignore[attr-defined]
+            lambda con: con.execute(
+                """
+                update huey_job set state = 'done', worker = null, claimed_at = null,
+                    claim = claim + 1, finished_at = 1
+                """
+            )
+        )
+        gate.open.set()
+        wait_until(lambda: seen.of("claim-lost"))
+
+    assert job(huey, handle).finished_at == 1
+    assert handle.get() is None
+    assert "complete" not in seen.names()

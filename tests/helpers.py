@@ -1,0 +1,173 @@
+"""What the tests of more than one folder share: waiting, looking, clocks, consumers."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import pytest
+
+from hueycore import Huey, Result, Task, clock
+from hueycore.consumer import Consumer
+from hueycore.storage.base import Job, Selector, State
+
+T = TypeVar("T")
+
+
+def wait_until(predicate: Callable[[], T], deadline: float = 10.0, what: str = "") -> T:
+    """The first true answer of ``predicate``; AssertionError after ``deadline`` seconds."""
+    end = time.monotonic() + deadline
+    pause = 0.001
+    while not (answer := predicate()):
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline} s: {what or predicate.__name__}")
+        time.sleep(pause)
+        pause = min(pause * 1.3, 0.02)
+    return answer
+
+
+class Clock:
+    """``hueycore.clock`` moved: ``now`` jumps as told, ``monotonic`` never does."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.offset = 0.0
+        self.frozen: float | None = None
+        monkeypatch.setattr(clock, "now", self.now)
+
+    def now(self) -> float:
+        return time.time() + self.offset if self.frozen is None else self.frozen
+
+    def freeze(self, at: float | None = None) -> float:
+        self.frozen = time.time() if at is None else at
+        return self.frozen
+
+    def jump(self, seconds: float) -> None:
+        if self.frozen is not None:
+            self.frozen += seconds
+        self.offset += seconds
+
+
+class Signals:
+    """Every signal of an application, with the state that the storage shows at that moment."""
+
+    def __init__(self, huey: Huey) -> None:
+        self.huey = huey
+        self.seen: list[tuple[str, str, str | None, tuple[Any, ...]]] = []
+        huey.signals.connect(self._receive)
+
+    def _receive(self, signal: str, task: Task, *args: Any) -> None:
+        row = self.huey.storage.result(task.id, preserve=True)
+        self.seen.append((str(signal), task.id, row and str(row.state), args))
+
+    def names(self, id: str | None = None) -> list[str]:
+        return [signal for signal, task, _, _ in self.seen if id in (None, task)]
+
+    def of(self, signal: str) -> list[tuple[str, str | None, tuple[Any, ...]]]:
+        """(id, state, arguments) of each time a signal was sent."""
+        return [(task, state, args) for name, task, state, args in self.seen if name == signal]
+
+
+# --- looking --------------------------------------------------------------------------------------
+
+
+def job(huey: Huey, handle: Result[Any] | Task | str | None) -> Job:
+    """The row of a job."""
+    assert handle is not None
+    found = huey.storage.job(handle if isinstance(handle, str) else handle.id)
+    assert found is not None, f"no job {handle}"
+    return found
+
+
+def jobs(huey: Huey, *states: State) -> list[Job]:
+    return huey.storage.jobs(Selector(queues=(huey.name,), states=states))
+
+
+def states(huey: Huey) -> dict[str, int]:
+    """How many jobs are in which state."""
+    return dict(Counter(str(row.state) for row in jobs(huey)))
+
+
+def drain(huey: Huey, limit: int = 1000) -> int:
+    """Run what is ready by hand; how many runs that were."""
+    for done in range(limit):
+        task = huey.dequeue()
+        if task is None:
+            return done
+        huey.execute(task)
+    raise AssertionError(f"more than {limit} runs")
+
+
+def run_one(huey: Huey) -> Any:
+    """Dequeue one job and run it."""
+    task = huey.dequeue()
+    assert task is not None, "nothing is ready"
+    return huey.execute(task)
+
+
+def check_file(path: str) -> None:
+    """The invariants of the storage's own tests, which hold for every file at any time."""
+    if not os.path.exists(path):
+        return
+    try:
+        from tests.storage.invariants import check_invariants
+    except ModuleNotFoundError:
+        return  # written beside these tests
+    check_invariants(path)
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+# --- consumers in this process --------------------------------------------------------------------
+
+
+@contextmanager
+def consuming(huey: Huey, **options: Any) -> Iterator[Consumer]:
+    """A started consumer; stopped gracefully at the end."""
+    consumer = huey.create_consumer(**options)
+    consumer.start()
+    try:
+        yield consumer
+    finally:
+        consumer.stop(graceful=True, timeout=5)
+
+
+@contextmanager
+def running(huey: Huey, **options: Any) -> Iterator[tuple[Consumer, threading.Thread]]:
+    """A consumer whose ``run`` is in a daemon thread, as in a notebook."""
+    consumer = huey.create_consumer(**options)
+    thread = threading.Thread(target=consumer.run, daemon=True, name="run")
+    thread.start()
+    try:
+        yield consumer, thread
+    finally:
+        consumer.stop(graceful=True, timeout=5)
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+class Gate:
+    """Jobs that hold until the test lets them go, and say that they came."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+        self._entered = 0
+        self._lock = threading.Lock()
+
+    def pass_through(self) -> None:
+        with self._lock:
+            self._entered += 1
+        assert self.open.wait(30)
+
+    def wait_entered(self, number: int = 1, deadline: float = 10.0) -> None:
+        wait_until(lambda: self._entered >= number, deadline, f"{number} jobs inside")
+
+    @property
+    def entered(self) -> int:
+        return self._entered

@@ -1,0 +1,346 @@
+"""What a run came to, as the transition table says: state, attempt, retries, claim, errors, run_at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+
+from hueycore import histogram
+from hueycore.ending import (
+    Blocked,
+    Dead,
+    Done,
+    Ending,
+    Expired,
+    Failure,
+    Released,
+    Retry,
+    Revoked,
+    Snoozed,
+)
+from hueycore.storage.base import Ended, State, Want
+from hueycore.storage.sqlite import SqliteStorage
+from tests.helpers import Clock
+from tests.storage.kit import (
+    FAILURE,
+    born,
+    by_seq,
+    end,
+    ended,
+    new,
+    one,
+    row,
+    run,
+    sql,
+    state,
+    take,
+    worker,
+)
+
+NOW = 2_000_000_000.0
+
+
+class Case(NamedTuple):
+    """A started run of a job with retries=3, attempt 1, claim 1, that was due at NOW."""
+
+    ending: Ending
+    state: State
+    attempt: int
+    retries: int = 3
+    run_at: float = NOW
+    reason: str | None = None
+    errors: int = 0
+    result: bytes | None = None
+
+
+CASES: dict[str, Case] = {
+    "done": Case(Done(b"value"), State.DONE, 1, result=b"value"),
+    "done without a result": Case(Done(), State.DONE, 1),
+    "retry at once": Case(Retry(None, 2, 0, FAILURE), State.PENDING, 1, 2, NOW + 60, errors=1),
+    "retry in the past": Case(Retry(NOW, 2, 0, FAILURE), State.PENDING, 1, 2, NOW, errors=1),
+    "retry later": Case(
+        Retry(NOW + 99, 2, 8.0, FAILURE), State.SCHEDULED, 1, 2, NOW + 99, errors=1
+    ),
+    "retry that uses up none": Case(Retry(NOW + 99, 3, 0), State.SCHEDULED, 1, 3, NOW + 99),
+    "dead": Case(
+        Dead("failed", FAILURE, b"error"), State.DEAD, 1, reason="failed", errors=1, result=b"error"
+    ),
+    "dead without a result": Case(Dead("timeout"), State.DEAD, 1, reason="timeout"),
+    "snoozed": Case(Snoozed(NOW + 99, FAILURE), State.SCHEDULED, 0, 3, NOW + 99, errors=1),
+    "released": Case(Released(), State.PENDING, 0),
+    "revoked": Case(Revoked("mine", b"error"), State.REVOKED, 1, reason="mine", result=b"error"),
+    "expired": Case(Expired(b"error"), State.EXPIRED, 1, result=b"error"),
+    "blocked": Case(Blocked("key"), State.BLOCKED, 0),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_an_ending_leaves_the_row_as_the_table_says(
+    storage: SqliteStorage, clock: Clock, case: Case
+) -> None:
+    clock.freeze(NOW)
+    job = born(storage, retries=3, retry_delay=4.0)
+    number = worker(storage)
+    claim = one(storage, number)
+    clock.jump(60)
+
+    answer = storage.exchange(number, [Ended(claim, case.ending, NOW + 30, 1.5)], Want(0))
+
+    assert answer.lost == []
+    found = row(storage, job)
+    assert (found.state, found.attempt, found.retries) == (case.state, case.attempt, case.retries)
+    assert (found.run_at, found.reason, len(found.errors)) == (
+        case.run_at, case.reason, case.errors,
+    )  # fmt: skip
+    assert (found.claim, found.worker, found.claimed_at) == (1, None, None)
+    assert found.started_at == NOW + 30
+    if case.state is State.DONE:
+        assert found.finished_at == NOW + 31.5
+    elif case.state in (State.DEAD, State.REVOKED, State.EXPIRED):
+        assert found.finished_at == NOW + 60
+    else:
+        assert found.finished_at is None
+    assert found.taken is (None if case.result is None else False)
+    stored = storage.result(job.id, preserve=True)
+    assert stored is not None and stored.result == case.result
+    assert found.retry_delay == (case.ending.retry_delay if type(case.ending) is Retry else 4.0)
+    assert found.key_name == ("key" if type(case.ending) is Blocked else None)
+
+
+@pytest.mark.parametrize("ending", [Revoked(), Expired(), Released(), Blocked("key")])
+def test_a_run_that_never_began_is_no_attempt(storage: SqliteStorage, ending: Ending) -> None:
+    job = born(storage)
+    number = worker(storage)
+
+    end(storage, number, one(storage, number), ending, started=False)
+
+    found = row(storage, job)
+    assert (found.attempt, found.claim, found.started_at) == (0, 1, None)
+
+
+def test_a_dead_run_counts_even_when_it_never_began(storage: SqliteStorage) -> None:
+    job = born(storage)
+    number = worker(storage)
+
+    end(storage, number, one(storage, number), Dead("unknown-task"), started=False)
+
+    assert (row(storage, job).attempt, row(storage, job).reason) == (1, "unknown-task")
+
+
+def test_an_error_says_when_who_and_how(storage: SqliteStorage, clock: Clock) -> None:
+    clock.freeze(NOW)
+    job = born(storage)
+    number = worker(storage, "box-1")
+    claim = one(storage, number)
+    clock.jump(60)
+
+    storage.exchange(number, [Ended(claim, Retry(None, 0, 0, FAILURE), NOW, 1.25)], Want(0))
+
+    assert row(storage, job).errors == [
+        {
+            "at": NOW + 60,
+            "attempt": 1,
+            "type": "ValueError",
+            "message": "no",
+            "traceback": "Traceback: no",
+            "run_s": 1.25,
+            "worker": "box-1",
+        }
+    ]
+
+
+def test_a_row_keeps_the_newest_25_errors(storage: SqliteStorage) -> None:
+    job = born(storage)
+    number = worker(storage)
+    for n in range(30):
+        run(storage, number, Retry(None, 0, 0, Failure("E", str(n), "")))
+
+    assert [error["message"] for error in row(storage, job).errors] == [str(n) for n in range(5, 30)]
+    assert row(storage, job).attempt == 30
+
+
+@pytest.mark.parametrize("message", ["\x00\ud800\U0001f600\"'\\", "x" * 300_000, "", "{}]["])
+def test_an_error_of_any_text_is_stored(storage: SqliteStorage, message: str) -> None:
+    job = born(storage)
+    number = worker(storage)
+
+    run(storage, number, Dead("failed", Failure("E", message, message)))
+
+    assert row(storage, job).errors[0]["message"] == message
+
+
+@pytest.mark.parametrize(
+    "ending", [Retry(None, 2, 0, FAILURE), Snoozed(4e9), Released(), Blocked("key")]
+)
+def test_a_run_that_was_asked_to_stop_is_revoked_instead_of_tried_again(
+    storage: SqliteStorage, ending: Ending
+) -> None:
+    job = born(storage, retries=3)
+    number = worker(storage)
+    claim = one(storage, number)
+    storage.revoke(by_seq(job))
+
+    end(storage, number, claim, ending)
+
+    found = row(storage, job)
+    assert (found.state, found.reason, found.cancel_requested) == (
+        State.REVOKED, "revoked", False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ending", "after"),
+    [(Done(b"x"), State.DONE), (Dead("failed"), State.DEAD), (Expired(), State.EXPIRED)],
+)
+def test_a_run_that_was_asked_to_stop_and_ended_first_has_ended(
+    storage: SqliteStorage, ending: Ending, after: State
+) -> None:
+    job = born(storage)
+    number = worker(storage)
+    claim = one(storage, number)
+    storage.revoke(by_seq(job))
+
+    end(storage, number, claim, ending)
+
+    assert (state(storage, job), row(storage, job).cancel_requested) == (after, False)
+
+
+def test_a_snoozed_job_is_due_even_if_its_time_is_past(storage: SqliteStorage) -> None:
+    job = born(storage)
+    number = worker(storage)
+
+    run(storage, number, Snoozed(5.0))
+
+    assert state(storage, job) is State.SCHEDULED
+    assert [ref.seq for ref in storage.promote()] == [job.seq]
+    assert one(storage, number).attempt == 1
+
+
+def test_the_latest_result_is_the_result(storage: SqliteStorage) -> None:
+    job = born(storage)
+    number = worker(storage)
+    run(storage, number, Dead("failed", FAILURE, b"error"))
+    storage.requeue(by_seq(job))
+    run(storage, number, Done(b"value"))
+
+    found = storage.result(job.id, preserve=True)
+    assert found is not None and (found.state, found.result, found.reason) == (
+        State.DONE, b"value", None,
+    )  # fmt: skip
+
+
+def test_a_group_of_every_ending_is_written_whole(storage: SqliteStorage) -> None:
+    cases = list(CASES.values()) * 3
+    storage.enqueue([new(retries=3) for _ in cases])
+    number = worker(storage)
+    claims = take(storage, number, len(cases))
+
+    answer = storage.exchange(
+        number, [ended(c, case.ending) for c, case in zip(claims, cases, strict=True)], Want(0)
+    )
+
+    assert answer.lost == []
+    assert [state(storage, claim) for claim in claims] == [
+        # A time that is past in this test's world is future in the table's.
+        State.SCHEDULED if case.state is State.PENDING and case.ending == Retry(NOW, 2, 0, FAILURE)
+        else case.state
+        for case in cases
+    ]  # fmt: skip
+
+
+def test_progress_is_of_the_run_that_notes_it(storage: SqliteStorage) -> None:
+    job = born(storage)
+    number = worker(storage)
+    claim = one(storage, number)
+
+    storage.note_progress(claim.seq, claim.claim, "half")
+    storage.note_progress(claim.seq, claim.claim + 1, "of nobody")
+    assert row(storage, job).progress == "half"
+
+    end(storage, number, claim)
+    storage.note_progress(claim.seq, claim.claim, "of a zombie")
+    assert row(storage, job).progress == "half"
+
+
+def test_who_was_asked_to_stop_can_be_told_among_many(storage: SqliteStorage) -> None:
+    storage.enqueue([new() for _ in range(3)])
+    claims = take(storage, worker(storage), 3)
+    storage.revoke(by_seq(claims[1]))
+
+    seqs = [claim.seq for claim in claims]
+    assert storage.cancel_requested(seqs) == [seqs[1]]
+    assert storage.cancel_requested([]) == []
+    assert storage.cancel_requested(range(10, 40_000)) == []
+
+
+# --- metrics --------------------------------------------------------------------------------------
+
+
+def metric(storage: SqliteStorage, minute: float, task: str) -> dict[str, Any]:
+    names = [name for (name,) in sql(storage, "select name from pragma_table_info('huey_metric')")]
+    (values,) = sql(
+        storage,
+        "select * from huey_metric where minute = ? and task = ?", int(minute // 60), task,
+    )  # fmt: skip
+    return dict(zip(names, values, strict=True))
+
+
+def test_endings_are_counted_per_minute_and_task(storage: SqliteStorage, clock: Clock) -> None:
+    clock.freeze(NOW)
+    number = worker(storage)
+    endings: list[Callable[[], Ending]] = [
+        Done, Done, lambda: Retry(None, 0, 0), lambda: Dead("failed"), Revoked, Expired,
+        Released, lambda: Snoozed(4e9), lambda: Blocked("key"),
+    ]  # fmt: skip
+    for n, ending in enumerate(endings):
+        born(storage, "counted", priority=-n)
+        claim = one(storage, number)
+        storage.exchange(number, [Ended(claim, ending(), NOW + 2, 0.25)], Want(0))
+    born(storage, "other")
+    run(storage, number)
+
+    line = metric(storage, NOW, "counted")
+
+    counted = {name: line[name] for name in ("done", "retried", "dead", "revoked", "expired")}
+    assert counted == {"done": 2, "retried": 1, "dead": 1, "revoked": 1, "expired": 1}
+    assert line["run_s"] == pytest.approx(1.5)
+    assert line["run_max"] == 0.25
+    assert line["run_hist"] == f'{{"{histogram.bucket(0.25)}":6}}'
+    assert line["wait_hist"] == f'{{"{histogram.bucket(2)}":6}}'
+    assert metric(storage, NOW, "other")["done"] == 1
+
+
+def test_another_minute_is_another_line(storage: SqliteStorage, clock: Clock) -> None:
+    clock.freeze(NOW)
+    number = worker(storage)
+    for _ in range(2):
+        born(storage)
+        run(storage, number)
+        clock.jump(60)
+
+    assert [metric(storage, NOW + n * 60, "task")["done"] for n in range(2)] == [1, 1]
+
+
+def test_a_lost_ending_is_not_counted(storage: SqliteStorage) -> None:
+    born(storage)
+    number = worker(storage)
+    claim = one(storage, number)
+    end(storage, number, claim, Released())
+
+    end(storage, number, claim)
+    end(storage, number, claim, Dead("failed"))
+
+    assert sql(storage, "select sum(done), sum(dead) from huey_metric") in ([(0, 0)], [(None, None)])
+
+
+def test_a_run_that_never_began_has_no_duration(storage: SqliteStorage, clock: Clock) -> None:
+    clock.freeze(NOW)
+    born(storage)
+    number = worker(storage)
+
+    end(storage, number, one(storage, number), Expired(), started=False)
+
+    line = metric(storage, NOW, "task")
+    assert (line["expired"], line["run_hist"], line["wait_hist"]) == (1, "{}", "{}")

@@ -1,0 +1,372 @@
+"""Who is a worker, what it holds, and what becomes of it when it leaves in order."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from hueycore.ending import Done, Retry
+from hueycore.exceptions import StorageError
+from hueycore.storage.base import Selector, State
+from hueycore.storage.sqlite import SqliteStorage
+from tests.helpers import Clock
+from tests.storage.conftest import Maker
+from tests.storage.kit import (
+    born,
+    by_seq,
+    end,
+    new,
+    one,
+    pipeline,
+    row,
+    run,
+    sql,
+    state,
+    take,
+    worker,
+    write,
+)
+
+NOW = 2_000_000_000.0
+
+
+def test_a_registered_worker_is_seen_alive(storage: SqliteStorage, clock: Clock) -> None:
+    clock.freeze(NOW)
+    number = storage.register(name="box", kind="thread", slots=3)
+
+    (found,) = storage.workers()
+
+    assert (found.id, found.queue, found.name, found.kind, found.slots) == (
+        number, "huey", "box", "thread", 3,
+    )  # fmt: skip
+    assert (found.pid, found.host, found.state) == (os.getpid(), os.uname().nodename, "running")
+    assert (found.started_at, found.alive, found.running) == (NOW, True, [])
+
+
+def test_workers_have_numbers_of_their_own(storage: SqliteStorage) -> None:
+    numbers = [worker(storage) for _ in range(5)]
+
+    assert len(set(numbers)) == 5
+    assert [found.id for found in storage.workers()] == sorted(numbers)
+
+
+def test_a_number_is_free_again_when_its_worker_left(storage: SqliteStorage) -> None:
+    first, second = worker(storage), worker(storage)
+    storage.unregister(first)
+
+    assert [found.id for found in storage.workers()] == [second]
+    assert worker(storage) == first
+
+
+def test_slots_show_what_has_started(storage: SqliteStorage) -> None:
+    storage.enqueue([new(), new()])
+    number = worker(storage)
+    first, second = take(storage, number, 2)
+    slots = storage.slots(number)
+
+    slots.start(0, first.seq, first.claim)
+    slots.start(7, second.seq, second.claim)
+    assert storage.workers()[0].running == [(0, first.seq), (7, second.seq)]
+
+    slots.clear(0)
+    assert storage.workers()[0].running == [(7, second.seq)]
+
+
+def test_slots_are_clean_for_the_next_worker_of_a_number(storage: SqliteStorage) -> None:
+    number = worker(storage)
+    storage.slots(number).start(3, 12, 1)
+    storage.unregister(number)
+
+    assert worker(storage) == number
+    assert storage.workers()[0].running == []
+
+
+def test_a_worker_that_leaves_gives_back_what_it_held(storage: SqliteStorage) -> None:
+    storage.enqueue([new("held"), new("other"), new("done")])
+    leaving, staying = worker(storage), worker(storage)
+    held, other = one(storage, leaving), one(storage, staying)
+    done = one(storage, leaving)
+    end(storage, leaving, done)
+
+    storage.unregister(leaving)
+
+    found = row(storage, held)
+    assert (found.state, found.attempt, found.claim, found.crashes) == (State.PENDING, 0, 1, 0)
+    assert (state(storage, other), state(storage, done)) == (State.RUNNING, State.DONE)
+    assert len(end(storage, leaving, held, Done(b"late")).lost) == 1
+    assert one(storage, staying).claim == 2
+
+
+def test_what_was_asked_to_stop_is_revoked_when_its_worker_leaves(storage: SqliteStorage) -> None:
+    """A revocation that was promised to a running job is not forgotten with its worker."""
+    first, second = pipeline(storage, 2)
+    number = worker(storage)
+    one(storage, number)
+    storage.revoke(by_seq(first))
+
+    storage.unregister(number)
+
+    found = row(storage, first)
+    assert (found.state, found.reason, found.cancel_requested) == (
+        State.REVOKED, "revoked", False,
+    )  # fmt: skip
+    assert (state(storage, second), row(storage, second).reason) == (State.REVOKED, "upstream")
+
+
+def test_a_worker_may_say_that_it_stops(storage: SqliteStorage) -> None:
+    number = worker(storage)
+    born(storage)
+    claim = one(storage, number)
+
+    storage.stopping(number)
+
+    assert storage.workers()[0].state == "stopping"
+    assert end(storage, number, claim).lost == []
+
+
+def test_nobody_recovers_the_jobs_of_the_living(make: Maker) -> None:
+    storage = make()
+    storage.enqueue([new(), new()])
+    numbers = [worker(storage), worker(storage)]
+    claims = [one(storage, number) for number in numbers]
+    storage.slots(numbers[0]).start(0, claims[0].seq, claims[0].claim)
+
+    assert storage.recover() == []
+    assert [state(storage, claim) for claim in claims] == [State.RUNNING] * 2
+
+
+def test_a_process_has_at_most_4096_slots(file: SqliteStorage) -> None:
+    with pytest.raises(StorageError, match="4096"):
+        file.register(name="w", kind="thread", slots=4097)
+
+    assert file.workers() == []
+    assert file.register(name="w", kind="thread", slots=4096)
+
+
+def test_the_last_number_is_4095(storage: SqliteStorage) -> None:
+    last = worker(storage)
+    write(
+        storage,
+        """
+        with recursive n(n) as (select 2 union all select n + 1 from n where n < 4095)
+        insert into huey_worker select n, queue, name, host, pid, boot_id, kind, slots, state,
+            started_at, side from n, huey_worker
+        """,
+    )
+
+    with pytest.raises(StorageError, match="4095"):
+        worker(storage)
+
+    assert len(sql(storage, "select id from huey_worker")) == 4095
+    storage.unregister(last)
+    assert worker(storage) == last
+
+
+# --- moving jobs ----------------------------------------------------------------------------------
+
+
+def test_jobs_move_with_everything_they_have(storage: SqliteStorage, clock: Clock) -> None:
+    clock.freeze(NOW)
+    number = worker(storage)
+    waiting = born(storage, "w", priority=3, run_at=NOW + 50, retries=2, preview="x", payload=b"\0")
+    done = born(storage, "d", result_ttl=9.0)
+    run(storage, number, Done(b"result"))
+    cargo = storage.export(Selector())
+
+    before = [row(storage, job) for job in (waiting, done)]
+    storage.flush()
+    loaded = storage.load(cargo)
+
+    assert [one.outcome for one in loaded] == ["loaded", "loaded"]
+    after = [row(storage, one.job.seq) for one in loaded]
+    assert [b._replace(seq=0) for b in before] == [a._replace(seq=0) for a in after]
+    assert storage.payload(after[0].seq) == b"\0"
+    answer = storage.result(done.id, preserve=True)
+    assert answer is not None and answer.result == b"result"
+
+
+def test_a_running_job_comes_in_as_pending(storage: SqliteStorage, clock: Clock) -> None:
+    clock.freeze(NOW)
+    job = born(storage)
+    one(storage, worker(storage))
+    cargo = storage.export(Selector())
+    storage.flush()
+    clock.jump(5)
+
+    storage.load(cargo)
+
+    found = storage.job(job.id)
+    assert found is not None
+    assert (found.state, found.run_at, found.worker) == (State.PENDING, NOW + 5, None)
+    assert (found.attempt, found.claim) == (1, 1)
+
+
+def test_an_id_that_exists_is_kept_or_replaced_unless_it_runs(storage: SqliteStorage) -> None:
+    kept, running = storage.enqueue([new("a"), new("b", priority=9)])
+    number = worker(storage)
+    one(storage, number)
+    cargo = storage.export(Selector())
+    storage.reschedule(by_seq(kept), priority=5)
+
+    assert [one.outcome for one in storage.load(cargo)] == ["exists", "exists"]
+    assert row(storage, kept).priority == 5
+    outcomes = {
+        one.job.task: one.outcome for one in storage.load(cargo, if_exists="replace")
+    }
+
+    assert outcomes == {"a": "loaded", "b": "exists"}
+    found = storage.job(kept.id)
+    assert found is not None and found.priority == 0
+    assert state(storage, running) is State.RUNNING
+
+
+def test_what_is_loaded_to_run_runs(storage: SqliteStorage) -> None:
+    job = born(storage)
+    number = worker(storage)
+    run(storage, number, Done(b"old"))
+    cargo = storage.export(Selector())
+
+    storage.load(cargo, if_exists="replace", pending=True)
+
+    claim = one(storage, number)
+    assert (claim.id, claim.payload, claim.claim) == (job.id, b"payload", 2)
+    answer = storage.result(job.id, preserve=True)
+    assert answer is not None and answer.result is None
+
+
+def test_a_result_that_was_read_is_not_read_again_after_a_move(storage: SqliteStorage) -> None:
+    first, _ = pipeline(storage, 2)
+    run(storage, worker(storage), Done(b"1"))
+    storage.result(first.id, preserve=False)
+    cargo = storage.export(by_seq(first))
+    assert cargo[0].result == b"1"  # a waiting stage needs it
+
+    other = storage.load([cargo[0]._replace(job=cargo[0].job._replace(id="copy"))])
+
+    found = storage.result("copy", preserve=False)
+    assert found is not None and found.result is None
+    assert other[0].outcome == "loaded"
+
+
+def test_one_impossible_job_keeps_all_out(storage: SqliteStorage) -> None:
+    storage.enqueue([new(), new()])
+    cargo = storage.export(Selector())
+    storage.flush()
+    broken = cargo[1]._replace(job=cargo[1].job._replace(attempt=5, claim=1))
+
+    with pytest.raises(StorageError):
+        storage.load([cargo[0], broken])
+
+    assert storage.count(Selector()) == 0
+
+
+def test_export_pages_in_the_order_of_numbers(storage: SqliteStorage) -> None:
+    storage.enqueue([new() for _ in range(5)])
+    seen: list[int] = []
+    while page := storage.export(Selector(limit=2, after=seen[-1] if seen else 0)):
+        seen += [one.job.seq for one in page]
+
+    assert seen == [job.seq for job in storage.jobs(Selector())]
+
+
+# --- figures --------------------------------------------------------------------------------------
+
+
+def test_metrics_are_told_since_a_time(storage: SqliteStorage, clock: Clock) -> None:
+    clock.freeze(NOW)
+    number = worker(storage)
+    for _ in range(3):
+        born(storage)
+        run(storage, number)
+        clock.jump(60)
+
+    lines = storage.metrics(NOW + 60)
+
+    assert [(line.minute, line.task, line.done) for line in lines] == [
+        (NOW // 60 + 1, "task", 1), (NOW // 60 + 2, "task", 1),
+    ]  # fmt: skip
+    assert sum(lines[0].run_hist.values()) == 1
+
+
+@pytest.mark.parametrize("since", range(-1, 12))
+def test_arrivals_are_counted_since_a_time(
+    storage: SqliteStorage, clock: Clock, since: int
+) -> None:
+    clock.freeze(NOW)
+    for _ in range(10):
+        born(storage)
+        clock.jump(1)
+    storage.revoke(Selector(keys=("3", "4", "8")))
+    storage.purge(Selector())
+    arrived = [n for n in range(10) if n not in (2, 3, 7) and n >= since]
+
+    assert storage.arrivals(NOW + since) == ({"huey": len(arrived)} if arrived else {})
+
+
+def test_an_empty_queue_has_no_arrivals(storage: SqliteStorage) -> None:
+    assert storage.arrivals(0) == {}
+
+
+def test_a_job_knows_how_many_run_before_it(storage: SqliteStorage) -> None:
+    jobs = storage.enqueue([new(), new(priority=5), new(), new(run_at=4e9), new(priority=5)])
+
+    assert [storage.ahead(job.seq) for job in jobs] == [2, 0, 3, 4, 1]
+    assert storage.ahead(99) == 0
+
+
+def test_dead_letters_are_grouped_by_error_and_task(storage: SqliteStorage, clock: Clock) -> None:
+    from hueycore.ending import Dead, Failure
+
+    clock.freeze(NOW)
+    number = worker(storage)
+    for task, error in (("a", "KeyError"), ("a", "KeyError"), ("b", "KeyError"), ("a", None)):
+        born(storage, task)
+        run(storage, number, Dead("timeout", Failure(error, "", "") if error else None))
+        clock.jump(3600)
+
+    groups = storage.dead_groups(Selector())
+    assert [(group.number, group.task, group.error) for group in groups] == [
+        (2, "a", "KeyError"), (1, "a", "timeout"), (1, "b", "KeyError"),
+    ]  # fmt: skip
+    assert groups[0].recent == (0, 0, 2, 2, 2)
+    merged = storage.dead_groups(Selector(), by_task=False)
+    assert [(group.number, group.error) for group in merged] == [(3, "KeyError"), (1, "timeout")]
+
+
+def test_standing_orders_are_listed(make_file: Maker, clock: Clock) -> None:
+    clock.freeze(NOW)
+    ours, theirs = make_file("ours"), make_file("theirs")
+    ours.set_revocation("revoked-task", "t", until=NOW + 5)
+    theirs.pause(task="p")
+    ours.set_revocation("revoked-id", "x", once=True)
+
+    found = [(one.queue, one.kind, one.name, one.once) for one in ours.revocations()]
+    assert found == [
+        ("ours", "revoked-id", "x", True), ("ours", "revoked-task", "t", False),
+        ("theirs", "paused-task", "p", False),
+    ]  # fmt: skip
+    clock.jump(6)
+    assert len(ours.revocations()) == 2
+
+
+def test_a_sound_file_is_found_sound_and_a_broken_row_is_named(storage: SqliteStorage) -> None:
+    storage.enqueue([new(), new()])
+    run(storage, worker(storage), Retry(None, 0, 0))
+    assert storage.examine(full=True) == [] == storage.examine()
+
+    write(storage, "delete from huey_payload where seq = 2")
+    findings = storage.examine(full=True)
+
+    assert [(one.kind, one.rows) for one in findings] == [("invariant", (2,))]
+    write(storage, "insert into huey_payload (seq, payload) values (2, x'')")
+
+
+def test_the_size_is_that_of_the_file_and_its_log(make_file: Maker, path: str) -> None:
+    storage = make_file()
+    storage.enqueue([new(payload=b"x" * 100_000)])
+
+    size, log = storage.size()
+
+    assert size == os.stat(path).st_size
+    assert log == os.stat(path + "-wal").st_size > 100_000

@@ -1,0 +1,120 @@
+"""What must be true of every queue file at every moment, in SQL alone (RELIABILITY §10, I1 to I8).
+
+Any suite may call :func:`check_invariants` on a file that is in use, was killed or lost its power.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from urllib.parse import quote
+
+from hueycore.storage.sqlite.schema import VERSION
+
+#: Each query returns a label of every row that breaks the sentence.
+INVARIANTS: dict[str, str] = {
+    "I1 a job is in one known state": """
+        select seq from huey_job where state not in
+            ('scheduled', 'pending', 'blocked', 'running', 'done', 'dead', 'revoked', 'expired')
+        """,
+    "I2 running, and nothing else, has a worker, a time of claim and a claim number": """
+        select seq from huey_job
+        where (state = 'running') <> (worker is not null)
+            or (state = 'running') <> (claimed_at is not null)
+            or (state = 'running' and claim < 1)
+        """,
+    "I3 final, and nothing else, has a time of end": """
+        select seq from huey_job
+        where (state in ('done', 'dead', 'revoked', 'expired')) <> (finished_at is not null)
+        """,
+    "I4 a live stage waits for exactly the parents that have not delivered": """
+        select child.seq from huey_job child
+        where child.finished_at is null and child.waits <> (
+            select count(*) from huey_job parent
+            where parent.next = child.seq and parent.delivered = 0)
+        """,
+    "I4 only a blocked or an ended job waits for parents": """
+        select seq from huey_job
+        where waits > 0 and state not in ('blocked', 'dead', 'revoked', 'expired')
+        """,
+    "I4 a blocked job waits for a parent or for a key": """
+        select seq from huey_job where state = 'blocked' and waits = 0 and key_name is null
+        """,
+    "I5 a stage has started only if each of its parents has delivered": """
+        select child.seq from huey_job child join huey_job parent on parent.next = child.seq
+        where parent.delivered = 0
+            and (child.claim > 0 or child.state in ('scheduled', 'pending', 'running', 'done'))
+        """,
+    "I5 a parent that is done, and any member of a chord that is over, has delivered": """
+        select parent.seq from huey_job parent join huey_job child on parent.next = child.seq
+        where parent.delivered = 0 and (
+            parent.state = 'done' or (parent.slot is not null and parent.finished_at is not null))
+        """,
+    "I6 a running job's worker is registered": """
+        select seq from huey_job
+        where state = 'running' and worker not in (select id from huey_worker)
+        """,
+    "I7 there are no more attempts than claims": """
+        select seq from huey_job where not (0 <= attempt and attempt <= claim)
+        """,
+    "nobody is asked to stop but who runs": """
+        select seq from huey_job where cancel_requested and state <> 'running'
+        """,
+    "every job has its payload and every payload its job": """
+        select seq from huey_job where seq not in (select seq from huey_payload)
+        union all select seq from huey_payload where seq not in (select seq from huey_job)
+        """,
+    "a result is there if it is unread, or read and needed by a later stage": """
+        select seq from huey_job
+        where taken = 0 and seq not in (select seq from huey_result)
+        union all
+        select result.seq from huey_result result left join huey_job job using (seq)
+        where job.seq is null or (job.taken is not 0 and job.next is null)
+            or job.queue <> result.queue
+        """,
+    "only a final job has a result": """
+        select seq from huey_job where taken is not null and finished_at is null
+        """,
+    "a number is never given twice": """
+        select seq from huey_job
+        where seq > (select max(seq) from sqlite_sequence where name = 'huey_job')
+        """,
+    "the errors of a job are a list of at most 25 objects": """
+        select seq from huey_job where errors is not null and (
+            not json_valid(errors) or json_type(errors) <> 'array'
+            or json_array_length(errors) > 25)
+        """,
+    "every queue that has a job is described": """
+        select distinct queue from huey_job where queue not in (select queue from huey_queue)
+        """,
+    "a log line belongs to a job": """
+        select seq from huey_log where seq not in (select seq from huey_job)
+        """,
+}
+
+
+def violations(connection: sqlite3.Connection) -> list[str]:
+    """Every sentence that is false of the database, with up to ten of the rows that break it."""
+    found = []
+    for sentence, query in INVARIANTS.items():
+        rows = [row[0] for row in connection.execute(query).fetchmany(10)]
+        if rows:
+            found.append(f"{sentence}: broken by {rows}")
+    damage = [row[0] for row in connection.execute("pragma integrity_check").fetchall()]
+    if damage != ["ok"]:
+        found.append(f"I8 the file is whole: {damage[:5]}")
+    schema = connection.execute("select value from huey_meta where name = 'schema'").fetchall()
+    if len(schema) != 1 or not 1 <= int(schema[0][0]) <= VERSION:
+        found.append(f"I8 the schema's version is known: {schema}")
+    return found
+
+
+def check_invariants(path: str) -> None:
+    """AssertionError with every violation in the file."""
+    connection = sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, isolation_level=None)
+    try:
+        connection.execute("pragma busy_timeout=5000")
+        connection.execute("begin")
+        found = violations(connection)
+    finally:
+        connection.close()
+    assert not found, f"{path}:\n" + "\n".join(found)

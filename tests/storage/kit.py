@@ -1,0 +1,164 @@
+"""What the storage suites share: jobs to be born, runs to be ended, looking at rows."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from hueycore.ending import Done, Ending, Failure
+from hueycore.ids import new_id
+from hueycore.storage.base import (
+    Claim,
+    Ended,
+    Enqueued,
+    Exchange,
+    Job,
+    NewJob,
+    Selector,
+    State,
+    Storage,
+    Want,
+)
+from hueycore.storage.sqlite import SqliteStorage
+
+FAILURE = Failure("ValueError", "no", "Traceback: no")
+DAY = 86_400.0
+
+
+def new(task: str = "task", payload: bytes = b"payload", **fields: Any) -> NewJob:
+    return NewJob(fields.pop("id", None) or new_id(), task, payload, **fields)
+
+
+def born(storage: Storage, task: str = "task", **fields: Any) -> Enqueued:
+    """Enqueue one job."""
+    return storage.enqueue([new(task, **fields)])[0]
+
+
+def worker(storage: Storage, name: str = "worker") -> int:
+    return storage.register(name=name, kind="thread", slots=8)
+
+
+def take(storage: Storage, number: int, free: int = 1, **want: Any) -> list[Claim]:
+    """Claim up to ``free`` jobs for a worker."""
+    return storage.exchange(number, [], Want(free, **want)).claims
+
+
+def one(storage: Storage, number: int) -> Claim:
+    """Claim the next job, which must be there."""
+    (claim,) = take(storage, number)
+    return claim
+
+
+def ended(claim: Claim, ending: Ending | None = None, *, started: bool = True) -> Ended:
+    at = claim.run_at + 0.25 if started else None
+    return Ended(claim, Done() if ending is None else ending, at, 0.5 if started else 0.0)
+
+
+def end(
+    storage: Storage, number: int, claim: Claim, ending: Ending | None = None, **how: bool
+) -> Exchange:
+    """Write what became of a run, claim nothing."""
+    return storage.exchange(number, [ended(claim, ending, **how)], Want(0))
+
+
+def run(storage: Storage, number: int, ending: Ending | None = None) -> Claim:
+    """Claim the next job and end it."""
+    claim = one(storage, number)
+    assert end(storage, number, claim, ending).lost == []
+    return claim
+
+
+def row(storage: Storage, seq: int | Enqueued | Claim) -> Job:
+    """The job as it stands, which must exist."""
+    number = seq if isinstance(seq, int) else seq.seq
+    found = storage.job(str(number))
+    assert found is not None and found.seq == number, f"no job {number}"
+    return found
+
+
+def state(storage: Storage, seq: int | Enqueued | Claim) -> State:
+    return row(storage, seq).state
+
+
+def by_seq(*seqs: int | Enqueued | Claim | NewJob) -> Selector:
+    """These jobs."""
+    return Selector(keys=tuple(str(s if isinstance(s, int) else s.id) for s in seqs))
+
+
+def tasks(claims: Sequence[Claim]) -> list[str]:
+    return [claim.task for claim in claims]
+
+
+# --- the SQLite engine, seen through SQL ----------------------------------------------------------
+
+
+def sql(storage: SqliteStorage, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    """Read with a plain query."""
+    return storage.db.read(lambda con: con.execute(query, values).fetchall())
+
+
+def write(storage: SqliteStorage, query: str, *values: Any) -> int:
+    """Change rows behind the storage's back."""
+    return storage.db.transact(lambda con: con.execute(query, values).rowcount)
+
+
+def edge(
+    storage: SqliteStorage,
+    parents: Sequence[Enqueued],
+    child: Enqueued,
+    *,
+    chord: bool = False,
+    delay: float = 0,
+) -> None:
+    """``child`` becomes a later stage that waits for ``parents``."""
+
+    def body(con: sqlite3.Connection) -> None:
+        for place, parent in enumerate(parents):
+            con.execute(
+                "update huey_job set next = ?, slot = ? where seq = ?",
+                (child.seq, place if chord else None, parent.seq),
+            )
+        con.execute(
+            "update huey_job set state = 'blocked', waits = ?, delay = ? where seq = ?",
+            (len(parents), delay, child.seq),
+        )
+
+    storage.db.transact(body)
+
+
+def pipeline(storage: SqliteStorage, length: int, **fields: Any) -> list[Enqueued]:
+    """Jobs that wait for each other."""
+    stages = storage.enqueue([new(f"stage-{n}", **fields) for n in range(length)])
+    for before, after in zip(stages, stages[1:], strict=False):
+        edge(storage, [before], after)
+    return stages
+
+
+#: Told by the clock or the machine, so that two runs of the same verbs differ in them.
+VOLATILE = {"huey_worker": ("pid", "side", "host", "boot_id")}
+
+
+def tables(con: sqlite3.Connection) -> list[str]:
+    rows = con.execute(
+        "select name from sqlite_master where type = 'table' and name like 'huey_%' order by name"
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+def contents(con: sqlite3.Connection) -> dict[str, list[tuple[Any, ...]]]:
+    """Everything that a queue file says, for comparing two of them."""
+    found = {}
+    for table in tables(con):
+        columns = [
+            row[1]
+            for row in con.execute(f"pragma table_info({table})").fetchall()
+            if row[1] not in VOLATILE.get(table, ())
+        ]
+        listed = ", ".join(f'"{column}"' for column in columns)
+        found[table] = sorted(con.execute(f"select {listed} from {table}").fetchall(), key=repr)
+    return found
+
+
+def snapshot(storage: SqliteStorage) -> dict[str, list[tuple[Any, ...]]]:
+    return storage.db.read(contents, snapshot=True)

@@ -1,0 +1,319 @@
+"""The queue as a few dictionaries: what each verb must do, in plain Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from hueycore.ending import Dead, Done, Ending, Expired, Released, Retry, Revoked, Snoozed
+from hueycore.storage.base import FINAL, WAITING, Ended, Keeping, NewJob, State, Want
+
+S = State
+
+
+@dataclass
+class ModelJob:
+    seq: int
+    id: str
+    task: str
+    state: State
+    priority: float
+    run_at: float
+    expires_at: float | None
+    retries: int
+    max_crashes: int
+    at_most_once: bool
+    reason: str | None = None
+    attempt: int = 0
+    claim: int = 0
+    crashes: int = 0
+    delay: float = 0
+    worker: int | None = None
+    cancel_requested: bool = False
+    finished_at: float | None = None
+    next: int | None = None
+    slot: int | None = None
+    waits: int = 0
+    delivered: bool = False
+    taken: bool | None = None
+    #: What is stored; a waiting stage may read it after everybody else has.
+    blob: bytes | None = None
+    started_slot: bool = False
+
+
+#: What the model and the engines must agree on.
+SHOWN = (
+    *("seq", "id", "task", "state", "priority", "run_at", "expires_at", "retries", "reason"),
+    *("attempt", "claim", "crashes", "worker", "cancel_requested", "finished_at", "next", "slot"),
+    *("waits", "delivered", "taken"),
+)
+
+
+@dataclass
+class Model:
+    now: float
+    jobs: dict[int, ModelJob] = field(default_factory=dict)
+    workers: dict[int, bool] = field(default_factory=dict)  # number → stopping
+    paused: bool = False
+    paused_tasks: set[str] = field(default_factory=set)
+    revoked_tasks: dict[str, bool] = field(default_factory=dict)  # task → once
+    last_seq: int = 0
+
+    # --- helpers ------------------------------------------------------------------------------
+
+    def of(self, *states: State) -> list[ModelJob]:
+        return [job for job in self.jobs.values() if job.state in states]
+
+    def needed(self, job: ModelJob) -> bool:
+        child = self.jobs.get(job.next) if job.next else None
+        return child is not None and child.state not in FINAL
+
+    def leave(self, job: ModelJob, state: State, reason: str | None = None) -> None:
+        job.worker, job.cancel_requested = None, False
+        job.state, job.reason = state, reason
+        job.finished_at = self.now if state in FINAL else None
+
+    def follow(self, seqs: Iterable[int], delivered: bool) -> None:
+        seqs = list(seqs)
+        while seqs:
+            broken = []
+            for seq in seqs:
+                job = self.jobs[seq]
+                if job.next is None or job.delivered:
+                    continue
+                if delivered or job.slot is not None:
+                    job.delivered = True
+                    self.deliver(self.jobs.get(job.next))
+                elif job.next in self.jobs:
+                    broken.append(job.next)
+            seqs, delivered = [], False
+            for after in broken:
+                if self.jobs[after].state is S.BLOCKED:
+                    self.leave(self.jobs[after], S.REVOKED, "upstream")
+                    seqs.append(after)
+
+    def deliver(self, child: ModelJob | None) -> None:
+        if child is None or not child.waits:
+            return
+        child.waits -= 1
+        if child.state is S.BLOCKED and not child.waits:
+            child.state = S.SCHEDULED if child.delay > 0 else S.PENDING
+            child.run_at = self.now + child.delay
+
+    def end_waiting(self, jobs: Sequence[ModelJob], state: State, reason: str | None) -> None:
+        for job in jobs:
+            self.leave(job, state, reason)
+        self.follow([job.seq for job in jobs], delivered=False)
+
+    # --- verbs --------------------------------------------------------------------------------
+
+    def enqueue(self, new: NewJob, seq: int) -> bool:
+        """Whether the job is fresh; ``seq`` is the number that the engine gave it."""
+        for old in self.jobs.values():
+            if old.id == new.id:
+                if old.state not in FINAL or self.needed(old):
+                    assert old.seq == seq
+                    return False
+                del self.jobs[old.seq]
+                break
+        assert seq > self.last_seq
+        self.last_seq = seq
+        later = new.run_at is not None and new.run_at > self.now
+        self.jobs[seq] = ModelJob(
+            seq, new.id, new.task, S.SCHEDULED if later else S.PENDING, new.priority,
+            new.run_at if later and new.run_at is not None else self.now, new.expires_at,
+            new.retries, new.max_crashes, new.at_most_once,
+        )  # fmt: skip
+        return True
+
+    def edge(self, parents: Sequence[int], child: int, chord: bool, delay: float) -> None:
+        for place, parent in enumerate(parents):
+            self.jobs[parent].next = child
+            self.jobs[parent].slot = place if chord else None
+        self.jobs[child].state = S.BLOCKED
+        self.jobs[child].waits, self.jobs[child].delay = len(parents), delay
+
+    def exchange(
+        self, worker: int, endings: Sequence[Ended], want: Want
+    ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """(claims, lost endings) as (seq, claim number)."""
+        lost = self.end(endings)
+        claims, waits_for_sync = self.claim(worker, want, durable=False)
+        if waits_for_sync and not claims:
+            claims, _ = self.claim(worker, want, durable=True)
+        return claims, lost
+
+    def end(self, endings: Sequence[Ended]) -> list[tuple[int, int]]:
+        lost, stages = [], []
+        # Results are written first, then the other endings in their order, then what follows.
+        for ended in sorted(endings, key=lambda e: type(e.ending) is not Done):
+            job = self.jobs.get(ended.claim.seq)
+            if job is None or job.state is not S.RUNNING or job.claim != ended.claim.claim:
+                lost.append(ended.claim[:2])
+                continue
+            if type(ended.ending) is Done:
+                began = self.now if ended.started_at is None else ended.started_at
+                self.store(job, ended.ending.result)
+                self.leave(job, S.DONE)
+                job.finished_at = began + ended.run_s
+                stages.append(job.seq)
+            else:
+                self.end_one(job, ended)
+        self.follow(stages, delivered=True)
+        return lost
+
+    def end_one(self, job: ModelJob, ended: Ended) -> None:
+        ending: Ending = ended.ending
+        started = ended.started_at is not None
+        if job.cancel_requested and not isinstance(ending, Dead | Revoked | Expired):
+            ending = Revoked()
+        match ending:
+            case Dead() | Revoked() | Expired():
+                state = {Dead: S.DEAD, Revoked: S.REVOKED, Expired: S.EXPIRED}[type(ending)]
+                job.attempt -= not started and type(ending) is not Dead
+                self.store(job, ending.result)
+                self.leave(job, state, None if isinstance(ending, Expired) else ending.reason)
+                self.follow([job.seq], delivered=False)
+            case Retry():
+                job.run_at = self.now if ending.run_at is None else ending.run_at
+                job.retries = ending.retries
+                self.leave(job, S.SCHEDULED if job.run_at > self.now else S.PENDING)
+            case Snoozed():
+                job.run_at = ending.run_at
+                job.attempt -= 1
+                self.leave(job, S.SCHEDULED)
+            case Released():
+                job.attempt -= 1
+                self.leave(job, S.PENDING)
+            case _:
+                job.attempt -= 1
+                self.leave(job, S.BLOCKED)
+
+    def store(self, job: ModelJob, result: bytes | None) -> None:
+        job.taken = None if result is None else False
+        if result is not None:
+            job.blob = result
+
+    def claim(self, worker: int, want: Want, durable: bool) -> tuple[list[tuple[int, int]], bool]:
+        claims: list[ModelJob] = []
+        if not want.free or self.paused:
+            return [], False
+        expired, revoked, waits_for_sync = [], [], False
+        for job in sorted(self.of(S.PENDING), key=lambda j: (-j.priority, j.run_at, j.seq)):
+            if job.task in self.paused_tasks or (job.crashes and not want.suspects):
+                continue
+            if job.expires_at is not None and job.expires_at <= self.now:
+                expired.append(job)
+            elif job.task in self.revoked_tasks:
+                revoked.append(job)
+                if self.revoked_tasks[job.task]:
+                    del self.revoked_tasks[job.task]
+            elif job.crashes and claims:
+                break
+            elif job.at_most_once and not durable:
+                waits_for_sync = True
+                break
+            elif len(claims) >= want.free:
+                break
+            else:
+                claims.append(job)
+                if job.crashes:
+                    break
+        self.end_waiting(revoked, S.REVOKED, "revoked")
+        self.end_waiting(expired, S.EXPIRED, None)
+        for job in claims:
+            job.state, job.worker = S.RUNNING, worker
+            job.claim, job.attempt = job.claim + 1, job.attempt + 1
+        return [(job.seq, job.claim) for job in claims], waits_for_sync
+
+    def promote(self) -> None:
+        for job in self.of(S.SCHEDULED):
+            if job.run_at <= self.now:
+                job.state = S.PENDING
+
+    def expire(self) -> None:
+        late = [
+            job for job in self.of(*WAITING)
+            if job.expires_at is not None and job.expires_at <= self.now
+        ]  # fmt: skip
+        self.end_waiting(late, S.EXPIRED, None)
+
+    def unregister(self, worker: int) -> None:
+        stopped = []
+        for job in self.of(S.RUNNING):
+            if job.worker == worker:
+                job.attempt -= 1
+                if job.cancel_requested:
+                    self.leave(job, S.REVOKED, "revoked")
+                    stopped.append(job.seq)
+                else:
+                    self.leave(job, S.PENDING)
+        self.follow(stopped, delivered=False)
+        del self.workers[worker]
+
+    def recover(self, worker: int, started: set[int]) -> None:
+        """The worker died while the runs ``started`` had begun."""
+        stopping = self.workers.pop(worker)
+        for job in [job for job in self.of(S.RUNNING) if job.worker == worker]:
+            began = job.seq in started
+            job.crashes += began and not stopping
+            job.attempt -= not began
+            if began and (job.at_most_once or job.crashes >= job.max_crashes):
+                self.leave(job, S.DEAD, "interrupted" if stopping else "crashed")
+            elif job.cancel_requested:
+                self.leave(job, S.REVOKED, "revoked")
+            else:
+                self.leave(job, S.PENDING)
+            if job.state in FINAL:
+                self.follow([job.seq], delivered=False)
+
+    def revoke(self, jobs: Sequence[ModelJob], reason: str) -> None:
+        self.end_waiting([job for job in jobs if job.state in WAITING], S.REVOKED, reason)
+        for job in jobs:
+            if job.state is S.RUNNING:
+                job.cancel_requested = True
+
+    def requeue(self, jobs: Sequence[ModelJob], run_at: float | None) -> None:
+        final = [job for job in jobs if job.state in FINAL]
+        kept = [job.seq for job in final if self.needed(job)]
+        for job in final:
+            wanted = job.run_at if run_at is None else run_at
+            job.state = (
+                S.BLOCKED if job.waits else S.SCHEDULED if wanted > self.now else S.PENDING
+            )
+            job.run_at = max(wanted, self.now)
+            job.reason = job.finished_at = job.taken = None
+            job.crashes = 0
+            if job.seq not in kept:
+                job.blob = None
+            if job.expires_at is not None and job.expires_at <= self.now:
+                job.expires_at = None
+
+    def reschedule(self, job: ModelJob, run_at: float | None, priority: float | None) -> None:
+        if job.state not in WAITING:
+            return
+        job.run_at = job.run_at if run_at is None else run_at
+        job.priority = job.priority if priority is None else priority
+        if job.state is not S.BLOCKED:
+            job.state = S.SCHEDULED if job.run_at > self.now else S.PENDING
+
+    def purge(self, jobs: Sequence[ModelJob]) -> int:
+        gone = [job for job in jobs if job.state in FINAL and not self.needed(job)]
+        for job in gone:
+            del self.jobs[job.seq]
+        return len(gone)
+
+    def keep(self, rules: Keeping) -> None:
+        for state in (S.DONE, S.REVOKED, S.EXPIRED, S.DEAD):
+            age = rules.dead_age if state is S.DEAD else rules.done_age
+            before = self.now - age
+            self.purge([j for j in self.of(state) if (j.finished_at or 0.0) < before])
+
+    def take(self, job: ModelJob) -> bytes | None:
+        """Read a result destructively."""
+        if job.taken is not False:
+            return None
+        value, job.taken = job.blob, True
+        if not self.needed(job):
+            job.blob = None
+        return value

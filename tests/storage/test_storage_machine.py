@@ -1,0 +1,440 @@
+"""Random verbs on a file and in memory, in step with a model: same answers, same rows, and no row
+ever moves but along the transition table."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from hueycore import clock
+from hueycore.ending import Blocked, Dead, Done, Expired, Released, Retry, Revoked, Snoozed
+from hueycore.storage.base import Claim, Ended, Keeping, NewJob, Selector, State, Want
+from hueycore.storage.sidefile import boot_id
+from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.sqlite.liveness import _recover
+from tests.storage.engines import ENGINES
+from tests.storage.invariants import violations
+from tests.storage.kit import FAILURE, by_seq, edge, new, sql
+from tests.storage.model import SHOWN, Model, ModelJob
+from tests.storage.watch import allowed, moves, watch
+
+START = 2_000_000_000.0
+TASKS = ("a", "b", "c")
+#: Everything that an exchange may do to jobs beside the endings it is given.
+CLAIMING = ("claim", "expire", "revoke")
+FOLLOWING = ("promote", "revoke")
+
+endings = st.sampled_from(
+    ["done", "none", "retry", "later", "dead", "snooze", "release", "revoke", "expire", "block"]
+)
+
+
+class Machine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.plain_now = clock.now
+        self.model = Model(START)
+        clock.now = lambda: self.model.now
+        self.folder = Path(tempfile.mkdtemp(prefix="huey-machine-"))
+        self.storages: dict[str, SqliteStorage] = {}
+        self.seen: dict[str, int] = {}
+        #: Claims that were handed out, also those that are lost by now.
+        self.claims: list[tuple[int, Claim]] = []
+        self.names = 0
+
+    @initialize()
+    def open(self) -> None:
+        for name, factory in ENGINES.items():
+            folder = self.folder / name
+            folder.mkdir()
+            self.storages[name] = factory(folder)
+            self.seen[name] = 0
+            watch(self.storages[name])
+
+    def teardown(self) -> None:
+        clock.now = self.plain_now
+        for storage in self.storages.values():
+            storage.close()
+        shutil.rmtree(self.folder)
+
+    # --- doing the same everywhere --------------------------------------------------------------
+
+    def each(self, verb: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a verb on every engine; they must answer the same."""
+        answers = [getattr(s, verb)(*args, **kwargs) for s in self.storages.values()]
+        assert all(answer == answers[0] for answer in answers), (verb, answers)
+        return answers[0]
+
+    def check(self, *verbs: str, runs: dict[int, tuple[str, bool]] | None = None) -> None:
+        """Every move since the last check is one that these verbs may make; ``runs`` says which
+        ending a running job was given, and whether it had started."""
+        runs = runs or {}
+        for name, storage in self.storages.items():
+            made = moves(storage, self.seen[name])
+            born = {move.seq for move in made if move.before is None}
+            gone = {move.seq for move in made if move.after is None}
+            for move in made:
+                self.seen[name] = move.n
+                if move.seq in born & gone:
+                    continue  # taken back in the same transaction
+                if move.before is State.RUNNING and move.seq in runs:
+                    verb, started = runs[move.seq]
+                    assert allowed(move, [verb], started=started), (verb, started, move)
+                else:
+                    assert allowed(move, verbs), (verbs, move)
+
+    def some(self, data: st.DataObject, *states: State) -> ModelJob:
+        jobs = self.model.of(*(states or tuple(State)))
+        return data.draw(st.sampled_from(jobs), label="job")
+
+    # --- rules ----------------------------------------------------------------------------------
+
+    @rule(
+        data=st.data(),
+        task=st.sampled_from(TASKS),
+        again=st.booleans(),
+        later=st.sampled_from([None, -5.0, 0.0, 5.0, 20.0]),
+        expires=st.sampled_from([None, None, 3.0, 30.0]),
+        priority=st.sampled_from([0.0, 0.0, 1.0, -1.0]),
+        retries=st.integers(0, 2),
+        once=st.sampled_from([False, False, True]),
+        crashes=st.integers(1, 3),
+    )
+    def enqueue(
+        self, data: st.DataObject, task: str, again: bool, later: float | None,
+        expires: float | None, priority: float, retries: int, once: bool, crashes: int,
+    ) -> None:  # fmt: skip
+        jobs = [
+            NewJob(
+                self.some(data).id if again and self.model.jobs else self.fresh_id(),
+                task,
+                b"payload",
+                priority=priority,
+                run_at=None if later is None else self.model.now + later,
+                expires_at=None if expires is None else self.model.now + expires,
+                retries=retries,
+                at_most_once=once,
+                max_crashes=crashes,
+            )
+            for _ in range(data.draw(st.integers(1, 3), label="number"))
+        ]
+
+        answers = self.each("enqueue", jobs)
+
+        for job, answer in zip(jobs, answers, strict=True):
+            assert answer.fresh == self.model.enqueue(job, answer.seq)
+            assert answer.state == self.model.jobs[answer.seq].state
+        self.check("enqueue", "purge")
+
+    def fresh_id(self) -> str:
+        self.names += 1
+        return f"id-{self.names}"
+
+    @rule(members=st.integers(1, 3), chord=st.booleans(), delay=st.sampled_from([0.0, 0.0, 4.0]))
+    def enqueue_stages(self, members: int, chord: bool, delay: float) -> None:
+        """A chord's members and callback, or a pipeline, each with a stage behind it."""
+        jobs = [new("a", id=self.fresh_id()) for _ in range(members + 2)]
+        answers = self.each("enqueue", jobs)
+        for job, answer in zip(jobs, answers, strict=True):
+            self.model.enqueue(job, answer.seq)
+        *first, callback, last = answers
+        edges = [(first, callback, True)] if chord else [
+            ([a], b, False) for a, b in zip(answers[:-2], answers[1:-1], strict=True)
+        ]  # fmt: skip
+        for parents, child, slots in [*edges, ([callback], last, False)]:
+            for storage in self.storages.values():
+                edge(storage, parents, child, chord=slots, delay=delay)
+            self.model.edge([one.seq for one in parents], child.seq, slots, delay)
+        for name, storage in self.storages.items():
+            self.seen[name] = moves(storage)[-1].n
+
+    @rule()
+    def register(self) -> None:
+        if len(self.model.workers) < 3:
+            number = self.each("register", name="w", kind="thread", slots=8)
+            assert number not in self.model.workers
+            self.model.workers[number] = False
+            self.check()
+
+    @precondition(lambda self: self.model.workers)
+    @rule(
+        data=st.data(),
+        free=st.integers(0, 4),
+        suspects=st.sampled_from([True, True, False]),
+        number=st.integers(0, 4),
+    )
+    def exchange(self, data: st.DataObject, free: int, suspects: bool, number: int) -> None:
+        worker = data.draw(st.sampled_from(sorted(self.model.workers)), label="worker")
+        mine = [claim for owner, claim in self.claims if owner == worker]
+        # Not every claim of the list stands: some endings must be refused.
+        ended = [
+            self.ending(data, claim)
+            for claim in data.draw(
+                st.lists(st.sampled_from(mine), max_size=number, unique=True) if mine
+                else st.just([]), label="ended",
+            )
+        ]  # fmt: skip
+        want = Want(free, suspects=suspects)
+        runs = {
+            e.claim.seq: (self.verb(e), e.started_at is not None) for e in ended
+            if self.stands(worker, e.claim)
+        }  # fmt: skip
+
+        answer = self.each("exchange", worker, ended, want)
+
+        claims, lost = self.model.exchange(worker, ended, want)
+        assert [claim[:2] for claim in answer.claims] == claims
+        assert sorted(e.claim[:2] for e in answer.lost) == sorted(lost)
+        gone = {e.claim[:2] for e in ended}
+        self.claims = [
+            (owner, claim) for owner, claim in self.claims
+            if claim[:2] not in gone or data.draw(st.booleans(), label="zombie")
+        ] + [(worker, claim) for claim in answer.claims]  # fmt: skip
+        self.check(*CLAIMING, *FOLLOWING, runs=runs)
+
+    def stands(self, worker: int, claim: Claim) -> bool:
+        job = self.model.jobs.get(claim.seq)
+        return (
+            job is not None and job.state is State.RUNNING
+            and (job.worker, job.claim) == (worker, claim.claim)
+        )  # fmt: skip
+
+    def ending(self, data: st.DataObject, claim: Claim) -> Ended:
+        now = self.model.now
+        kind = data.draw(endings, label="ending")
+        # Expired jobs, blocked ones, … may be found before or after they began.
+        started = kind in ("done", "none", "retry", "later", "dead") or data.draw(st.booleans())
+        made = {
+            "done": Done(b"%d.%d" % claim[:2]),
+            "none": Done(),
+            "retry": Retry(None, max(claim.retries - 1, 0), 1.0, FAILURE),
+            "later": Retry(now + 6, max(claim.retries - 1, 0), 1.0),
+            "dead": Dead("failed", FAILURE, b"error"),
+            "snooze": Snoozed(now + 2),
+            "release": Released(),
+            "revoke": Revoked("stopped", b"error"),
+            "expire": Expired(b"error"),
+            "block": Blocked("key"),
+        }[kind]
+        return Ended(claim, made, now if started else None, 0.5 if started else 0.0)
+
+    def verb(self, ended: Ended) -> str:
+        cancelled = self.model.jobs[ended.claim.seq].cancel_requested
+        match ended.ending:
+            case Done():
+                return "end: done"
+            case Dead():
+                return "end: dead"
+            case Revoked() | Expired():
+                return "end: revoked, expired"
+        if cancelled:
+            return "end: revoked, expired"
+        return {
+            Retry: "end: retry", Snoozed: "end: snooze", Released: "end: release",
+            Blocked: "end: blocked",
+        }[type(ended.ending)]  # fmt: skip
+
+    @precondition(lambda self: self.model.workers)
+    @rule(data=st.data())
+    def unregister(self, data: st.DataObject) -> None:
+        worker = data.draw(st.sampled_from(sorted(self.model.workers)), label="worker")
+        runs = {
+            job.seq: ("end: revoked, expired" if job.cancel_requested else "end: release", False)
+            for job in self.model.of(State.RUNNING) if job.worker == worker
+        }  # fmt: skip
+
+        self.each("unregister", worker)
+
+        self.model.unregister(worker)
+        self.claims = [held for held in self.claims if held[0] != worker]
+        self.check(*FOLLOWING, runs=runs)
+
+    @precondition(lambda self: self.model.workers)
+    @rule(data=st.data(), stopping=st.sampled_from([False, False, True]))
+    def die_and_be_recovered(self, data: st.DataObject, stopping: bool) -> None:
+        worker = data.draw(st.sampled_from(sorted(self.model.workers)), label="worker")
+        running = [job for job in self.model.of(State.RUNNING) if job.worker == worker]
+        started = {job.seq for job in running if data.draw(st.booleans(), label="started")}
+        if stopping:
+            self.each("stopping", worker)
+            self.model.workers[worker] = True
+        for storage in self.storages.values():
+            for place, job in enumerate(running):
+                if job.seq in started:
+                    storage.slots(worker).start(place % 8, job.seq, job.claim)
+        started = {job.seq for job in running[-8:] if job.seq in started}
+        runs = {job.seq: ("recover", job.seq in started) for job in running}
+
+        recovered = [bury(storage, worker) for storage in self.storages.values()]
+
+        assert recovered[0] == recovered[1]
+        self.model.recover(worker, started)
+        assert [(r.job.seq, r.started) for r in recovered[0]] == [
+            (job.seq, job.seq in started) for job in running
+        ]
+        self.check("recover", *FOLLOWING, runs=runs)
+
+    @rule()
+    def promote(self) -> None:
+        self.each("promote")
+        self.model.promote()
+        self.check("promote")
+
+    @rule()
+    def expire(self) -> None:
+        for storage in self.storages.values():
+            storage.expire()
+        self.model.expire()
+        self.check("expire", *FOLLOWING)
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(data=st.data())
+    def revoke(self, data: st.DataObject) -> None:
+        job = self.some(data)
+        self.each("revoke", by_seq(job.seq), "by hand")
+        self.model.revoke([job], "by hand")
+        self.check("revoke", "promote")
+
+    @rule(task=st.sampled_from(TASKS))
+    def revoke_many(self, task: str) -> None:
+        self.each("revoke", Selector(task=task, states=(State.PENDING, State.RUNNING)))
+        chosen = [job for job in self.model.of(State.PENDING, State.RUNNING) if job.task == task]
+        self.model.revoke(chosen, "revoked")
+        self.check("revoke", "promote")
+
+    @precondition(lambda self: self.model.of(State.DONE, State.DEAD, State.REVOKED, State.EXPIRED))
+    @rule(data=st.data(), later=st.sampled_from([None, None, 7.0]))
+    def requeue(self, data: st.DataObject, later: float | None) -> None:
+        job = self.some(data, State.DONE, State.DEAD, State.REVOKED, State.EXPIRED)
+        run_at = None if later is None else self.model.now + later
+        self.each("requeue", by_seq(job.seq), run_at=run_at)
+        self.model.requeue([job], run_at)
+        self.check("requeue")
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(
+        data=st.data(),
+        later=st.sampled_from([None, -9.0, 9.0]),
+        priority=st.sampled_from([None, 2.0]),
+    )
+    def reschedule(self, data: st.DataObject, later: float | None, priority: float | None) -> None:
+        job = self.some(data)
+        run_at = None if later is None else self.model.now + later
+        self.each("reschedule", by_seq(job.seq), run_at=run_at, priority=priority)
+        self.model.reschedule(job, run_at, priority)
+        self.check("reschedule")
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(data=st.data())
+    def purge_one(self, data: st.DataObject) -> None:
+        job = self.some(data)
+        assert self.each("purge", by_seq(job.seq)) == self.model.purge([job])
+        self.check("purge")
+
+    @rule(age=st.sampled_from([0.0, 10.0, 50.0]))
+    def keep(self, age: float) -> None:
+        rules = Keeping(done_age=age, dead_age=2 * age)
+        self.each("keep", rules)
+        self.model.keep(rules)
+        self.check("purge")
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(data=st.data(), preserve=st.booleans())
+    def read_a_result(self, data: st.DataObject, preserve: bool) -> None:
+        job = self.some(data)
+        expected = job.blob if job.taken is False else None
+        answer = self.each("result", job.id, preserve=preserve)
+        assert (answer.seq, answer.state, answer.result) == (job.seq, job.state, expected)
+        if not preserve:
+            self.model.take(job)
+        self.check()
+
+    @rule(on=st.booleans())
+    def pause_or_resume(self, on: bool) -> None:
+        self.each("pause") if on else self.each("resume")
+        self.model.paused = on
+        self.check()
+
+    @rule(task=st.sampled_from(TASKS), on=st.booleans())
+    def pause_or_resume_a_task(self, task: str, on: bool) -> None:
+        if on:
+            self.each("pause", task=task)
+            self.model.paused_tasks.add(task)
+        else:
+            assert self.each("resume", task=task) == (task in self.model.paused_tasks)
+            self.model.paused_tasks.discard(task)
+
+    @rule(task=st.sampled_from(TASKS), once=st.booleans(), on=st.booleans())
+    def revoke_or_restore_a_task(self, task: str, once: bool, on: bool) -> None:
+        if on:
+            self.each("set_revocation", "revoked-task", task, once=once)
+            self.model.revoked_tasks[task] = once
+        else:
+            known = self.each("clear_revocation", "revoked-task", task)
+            assert known == (self.model.revoked_tasks.pop(task, None) is not None)
+
+    @rule(seconds=st.sampled_from([0.5, 2.0, 6.0, 40.0, -20.0, 86_400.0, -86_400.0]))
+    def tick(self, seconds: float) -> None:
+        self.model.now += seconds
+
+    # --- what holds after every rule ------------------------------------------------------------
+
+    @invariant()
+    def rows_are_those_of_the_model(self) -> None:
+        expected = [
+            {name: getattr(job, name) for name in SHOWN}
+            for _, job in sorted(self.model.jobs.items())
+        ]
+        for storage in self.storages.values():
+            rows = storage.jobs(Selector())
+            assert [{name: getattr(row, name) for name in SHOWN} for row in rows] == expected
+            stored = sql(storage, "select seq, result from huey_result order by seq")
+            assert stored == [(j.seq, j.blob) for _, j in sorted(self.model.jobs.items()) if j.blob]
+
+    @invariant()
+    def invariants_hold(self) -> None:
+        for storage in self.storages.values():
+            assert storage.db.read(violations, snapshot=True) == []
+
+
+def bury(storage: SqliteStorage, number: int) -> list[Any]:
+    """The kernel frees the lock byte of a dead process; a janitor then recovers its jobs."""
+    side = storage.side()
+    if side is not None:
+        side.unlock(number)
+        return storage.recover()
+
+    class Slots:
+        """What a side file would show, of the worker in memory."""
+
+        inode = 0
+
+        @staticmethod
+        def read_slots(worker: int, count: int) -> Any:
+            return storage.slots(worker).pairs()
+
+    (dead,) = (w for w in storage.db.read(storage._worker_rows) if w.id == number)
+    assert dead.boot_id == boot_id()
+    return storage.db.transact(lambda con: _recover(con, dead, Slots()))  # type: ignore[arg-type]
+
+
+TestMachine = pytest.mark.slow(Machine.TestCase)
+TestMachine.settings = settings(
+    settings.get_profile("default") if settings.default is None else settings.default,
+    max_examples=40,
+    stateful_step_count=40,
+    suppress_health_check=list(HealthCheck),
+)
