@@ -1,6 +1,6 @@
 """The one place that reads a clock, so that tests can move it.
 
-``now()`` is wall time (POSIX seconds; ``now_ns()`` in nanoseconds): it is stored and compared with etas. ``monotonic()``
+``now()`` is wall time (POSIX seconds): it is stored and compared with etas. ``monotonic()``
 measures how long something took. Liveness uses neither.
 """
 
@@ -9,6 +9,5 @@ from __future__ import annotations
 import time
 
 now = time.time
-now_ns = time.time_ns
 monotonic = time.monotonic
 sleep = time.sleep

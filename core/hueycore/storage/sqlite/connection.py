@@ -186,7 +186,7 @@ class Database:
         if self.memory:
             return self.commits
         if self._frozen:
-            return clock.now_ns()
+            return int(clock.monotonic() * 1e9)
         with self._read_lock:
             try:
                 row = self._reader().execute("pragma data_version").fetchone()
