@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # Tests to run: make test T="tests/storage -k fence"
 T ?=
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test check bench format generate picture clean
 
 demo: $(VENV)/.dev
 	$(BIN)/hueyctl demo
@@ -20,6 +20,10 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.bench
 	$(BIN)/python tests/bench/run.py
+
+# man/ and completions/ from the command tree; a test compares.
+generate: $(VENV)/.dev
+	$(BIN)/python tests/tools/generate.py
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

@@ -6,3 +6,5 @@ from typing import Final
 
 # A literal: importlib.metadata would cost more than half of `hueyctl --version`.
 __version__: Final = "0.1.0"
+#: The date of the release: man pages carry it, and building them twice gives the same bytes.
+RELEASED: Final = "2026-11-20"

@@ -35,15 +35,40 @@ COMMANDS: dict[str, Entry] = {
     "list": Entry("list:list_jobs", "List jobs (also: ls).", "Looking"),
     "pending": Entry("pending:pending", "List what runs next, in running order.", "Looking"),
     "scheduled": Entry("scheduled:scheduled", "List what is due later, soonest first.", "Looking"),
+    "show": Entry("show:show", "Show everything about a job.", "Looking"),
+    "why": Entry("why:why", "Say why a job is not running, or not done.", "Looking"),
     "depth": Entry("depth:depth", "Print how many jobs wait: one number.", "Looking"),
+    "workers": Entry("workers:workers", "List consumers and what they run.", "Looking"),
+    "tasks": Entry("tasks:tasks", "List the tasks of an application.", "Looking"),
     "stats": Entry("stats:stats", "Show rates, waits and depths (live: top).", "Looking"),
     "check": Entry("check:check", "Answer a monitoring system: 0, 1, 2 or 3.", "Monitoring"),
     "metrics": Entry("metrics:metrics", "Print figures for Prometheus.", "Monitoring"),
     "doctor": Entry("doctor:doctor", "Look for what is wrong with the set-up.", "Monitoring"),
+    "revoke": Entry("revoke:revoke", "Revoke jobs, or a task from now on.", "Changing"),
+    "restore": Entry("restore:restore", "Undo revoke.", "Changing"),
+    "reschedule": Entry(
+        "reschedule:reschedule", "Give waiting jobs another time or priority.", "Changing"
+    ),
+    "pause": Entry("pause:pause", "Let workers take no more jobs.", "Changing"),
+    "resume": Entry("resume:resume", "Undo pause.", "Changing"),
     "result": Entry("result:result", "Print what a job returned.", "Results"),
     "wait": Entry("wait:wait", "Wait for jobs, or for an empty queue.", "Results"),
+    "dead": Entry("", "Keep, look at and retry what failed for good.", "Dead letters"),
+    "dead list": Entry("dead_list:dead_list", "List dead letters.", "Dead letters"),
+    "dead summary": Entry(
+        "dead_summary:dead_summary", "Count dead letters by task and error.", "Dead letters"
+    ),
+    "dead show": Entry(
+        "dead_show:dead_show", "Show everything about a dead letter.", "Dead letters"
+    ),
+    "dead dump": Entry("dead_dump:dead_dump", "Write dead letters to a file.", "Dead letters"),
+    "dead load": Entry("dead_load:dead_load", "Bring dead letters back in.", "Dead letters"),
+    "dead retry": Entry("dead_retry:dead_retry", "Run dead letters again.", "Dead letters"),
+    "dead purge": Entry("dead_purge:dead_purge", "Delete dead letters.", "Dead letters"),
+    "purge": Entry("purge:purge", "Delete jobs, results and what lies about.", "Housekeeping"),
     "config": Entry("", "Show settings, and where they come from.", "Help"),
     "config show": Entry("config_show:config_show", "Print every setting and its source.", "Help"),
+    "completion": Entry("completion:completion", "Print a shell's completion script.", "Help"),
     "help": Entry("help:help_", "Explain a command or a topic.", "Help"),
 }
 #: An alias may add options.
@@ -141,7 +166,12 @@ class Root(Branch):
         **extra: Any,
     ) -> int:
         if "_HUEYCTL_COMPLETE" in os.environ:
-            super().main(args, "hueyctl", "_HUEYCTL_COMPLETE", **extra)
+            from hueyctl.completion import respond
+
+            code = respond(self)
+            if standalone_mode:
+                sys.exit(code)
+            return code
         argv = list(sys.argv[1:] if args is None else args)
         code = self.run(argv, prog_name or "hueyctl", **extra)
         if standalone_mode:

@@ -74,6 +74,7 @@ def command(
     examples: Sequence[str],
     arguments: Sequence[tuple[str, str]] = (),
     codes: Sequence[int] = (),
+    cls: type[Command] = Command,
 ) -> Callable[[Callable[..., Any]], Command]:
     """Make a command of a function that takes the ``Session`` first."""
 
@@ -87,7 +88,7 @@ def command(
         update_wrapper(callback, function)
         return click.command(
             name,
-            cls=Command,
+            cls=cls,
             examples=examples,
             arguments=arguments,
             codes=codes,

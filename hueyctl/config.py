@@ -20,6 +20,8 @@ def apply(ctx: click.Context, named: str | None) -> None:
     """Make the config the defaults of this context: of the group, or of one command."""
     if named is not None:
         options.forget_config(ctx.meta)
+        ctx.meta.pop("hueyctl.config", None)
+        ctx.meta["hueyctl.config_file"] = named
         if not os.path.isfile(named):
             raise errors.CliError(f"config file {named}: no such file", exits.CONFIG)
         layers = [(named, _table(named, required=True))]

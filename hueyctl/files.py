@@ -39,7 +39,10 @@ class DumpFile:
                 f"{self.path} exists already", hint="name a new file: a dump overwrites none"
             )
         with self._named():
-            self._file = open(self._temporary if self.plain else self.path, "wb", opener=_private)
+            # Exclusively: nobody's link in a shared folder is followed.
+            name, mode = (self._temporary, "xb") if self.plain else (self.path, "wb")
+            self._file = open(name, mode, opener=_private)  # type: ignore[assignment]
+            assert self._file is not None
             self._writer = _gzip(self._file) if self._compressed else self._file
         return self
 
@@ -113,6 +116,13 @@ class StandardOutput:
         sys.stdout.flush()
 
 
+def sink(path: str, *, compressed: bool) -> DumpFile | StandardOutput:
+    """Where ``--to`` writes."""
+    if path == "-":
+        return StandardOutput(compressed=compressed)
+    return DumpFile(path, compressed=compressed)
+
+
 def _forget(writer: object) -> None:
     """Let a compressor go that is not to write any more: left alone it would try, at its end."""
     if writer is not None and hasattr(writer, "fileobj"):
@@ -162,26 +172,38 @@ class Damaged(Exception):
 def opened(path: str) -> Iterator[IO[bytes]]:
     """A file, or stdin for ``-``, decompressed if need be."""
     if path == "-":
-        reader = io.BufferedReader(sys.stdin.buffer)  # type: ignore[arg-type]
-        try:
-            yield _plain(reader)
-        finally:
-            reader.detach()  # closing it would close stdin
+        yield _plain(sys.stdin.buffer)
         return
     try:
-        file = open(path, "rb")
+        file = open(path, "rb")  # noqa: SIM115  an error while it is read is another one
     except OSError as error:
         raise errors.usage(f"{path}: {error.strerror}") from error
     with file:
         yield _plain(file)
 
 
-def _plain(reader: io.BufferedReader) -> IO[bytes]:
-    if reader.peek(2)[:2] != _GZIP:
+def _plain(file: IO[bytes]) -> IO[bytes]:
+    reader = io.BufferedReader(_Borrowed(file))
+    if reader.peek(len(_GZIP))[: len(_GZIP)] != _GZIP:
         return reader
     from gzip import GzipFile
 
     return GzipFile(fileobj=reader, mode="rb")  # type: ignore[return-value]
+
+
+class _Borrowed(io.RawIOBase):
+    """Reads a file and leaves it open: it may be stdin."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def lines(file: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from hueyctl import errors, exits, streams
 from hueyctl.files import Damaged
+from hueyctl.operating.change import Change, Line
 from hueyctl.transfer import BadLine, existing, to_cargo
 
 if TYPE_CHECKING:
+    from hueycore.exceptions import StorageError
     from hueycore.storage.base import Cargo, JobRef, Storage
+    from hueyctl.context import Session
 
 _BATCH_JOBS = 500
 _BATCH_BYTES = 8_000_000
@@ -29,25 +32,21 @@ class How(NamedTuple):
 
 
 class Loader:
-    """Loads lines; ``tell`` hears of each job that came in, in the order of the file.
+    """Loads lines, in the order of the file.
 
     A line that is no job is reported and left out, the rest goes on. The storage is opened with
     the first good batch, so that bad input makes no file."""
 
-    def __init__(
-        self, storage: Callable[[], Storage | None], how: How, tell: Callable[[JobRef], None]
-    ) -> None:
-        self.how, self.tell = how, tell
-        self.matched = 0
-        self.failed: list[dict[str, Any]] = []
+    def __init__(self, storage: Callable[[], Storage | None], how: How) -> None:
+        self.how = how
+        self.change = Change("load", dry_run=how.dry_run)
         self.conflicts = self.bad = 0
         self._open = storage
         self._batch: list[tuple[int, Cargo]] = []
         self._bytes = 0
         self._seen: set[tuple[str, str]] = set()
 
-    def run(self, lines: Iterable[tuple[int, bytes | None]]) -> int:
-        """The exit code."""
+    def run(self, lines: Iterable[tuple[int, bytes | None]]) -> None:
         number = 0
         try:
             for number, line in lines:
@@ -55,12 +54,20 @@ class Loader:
         except Damaged as error:
             self._refuse(number + 1, None, "damaged", f"the file is damaged from here on: {error}")
         self._flush()
-        if self.bad:
-            return exits.FAILURE
-        return exits.REFUSED if self.conflicts else exits.OK
+
+    def report(self, session: Session) -> int:
+        """Print what was loaded; the exit code. What failed was told as it was met."""
+        self.change.show(session)
+        done, failed = len(self.change.done), len(self.change.failed)
+        verb = "would be loaded" if self.how.dry_run else "loaded"
+        session.notice(f"{done} of {self.change.matched} jobs {verb}")
+        if failed:
+            code = exits.FAILURE if self.bad else exits.REFUSED
+            raise errors.CliError(f"{failed} of {self.change.matched} lines were left out", code)
+        return exits.OK
 
     def _add(self, number: int, line: bytes | None) -> None:
-        self.matched += 1
+        self.change.matched += 1
         try:
             if line is None:
                 raise BadLine("the line is too long")
@@ -88,7 +95,7 @@ class Loader:
         try:
             self._load(storage, batch)
         except StorageError as error:
-            if type(error) is not StorageError or len(batch) == 1:
+            if not _refuses_a_row(error):
                 raise
             for one in batch:  # a row that the database refuses: find out which
                 self._load_alone(storage, one)
@@ -99,7 +106,7 @@ class Loader:
         )
         for (number, cargo), one in zip(batch, loaded, strict=True):
             if one.outcome == "loaded":
-                self.tell(one.job)
+                self._came_in(one.job)
             else:
                 self._exists(number, cargo, one.outcome)
 
@@ -109,7 +116,7 @@ class Loader:
         try:
             self._load(storage, [one])
         except StorageError as error:
-            if type(error) is not StorageError:
+            if not _refuses_a_row(error):
                 raise
             self._refuse(one[0], one[1].job.id, "bad_line", str(error))
 
@@ -125,7 +132,11 @@ class Loader:
                 self._exists(number, cargo, "exists")
                 continue
             self._seen.add((job.queue, job.id))
-            self.tell(JobRef(job.seq, job.id, job.task))
+            self._came_in(JobRef(job.seq, job.id, job.task))
+
+    def _came_in(self, job: JobRef) -> None:
+        action = self.change.action if self.how.dry_run else "loaded"
+        self.change.done.append(Line(action, job.seq, job.id, job.task))
 
     def _exists(self, number: int, cargo: Cargo, outcome: str) -> None:
         job = cargo.job
@@ -141,8 +152,14 @@ class Loader:
         self, number: int, id_: str | None, code: str, why: str, *, conflict: bool = False
     ) -> None:
         self.bad += not conflict
-        self.failed.append({"id": id_, "line": number, "code": code, "message": why})
+        self.change.fail(id_ or f"line {number}", code, f"line {number}: {why}")
         streams.say(f"hueyctl: line {number}: {streams.visible(why)}")
+
+
+def _refuses_a_row(error: StorageError) -> bool:
+    """Whether a value is what the database does not take; anything else would go on failing."""
+    code = getattr(error.__cause__, "sqlite_errorcode", 0) or 0
+    return code & 0xFF in (18, 19, 20)  # too big, constraint, mismatch
 
 
 def one_destination(queues: tuple[str, ...]) -> str | None:

@@ -27,22 +27,15 @@ def _complete_state(ctx: click.Context, param: click.Parameter, incomplete: str)
     return [name for name in (*STATES, "all") if name.startswith(incomplete)]
 
 
-_STATE = click.option(
-    "--state",
-    "state",
-    multiple=True,
-    metavar="STATE",
-    shell_complete=_complete_state,
-    help="Only this state; repeatable, or several with commas; all for all.",
-)
-_ALL = click.option(
-    "-a", "--all", "all_", is_flag=True, allow_from_autoenv=False, help="All states."
-)
-_ALL_DEAD = click.option(
-    "-a", "--all", "all_", is_flag=True, allow_from_autoenv=False, help="All dead letters."
-)
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    _STATE,
+    click.option(
+        "--state",
+        "state",
+        multiple=True,
+        metavar="STATE",
+        shell_complete=_complete_state,
+        help="Only this state; repeatable, or several with commas; all for all.",
+    ),
     click.option("--task", metavar="GLOB", help="Only tasks whose name matches, like 'mail.*'."),
     click.option(
         "--where",
@@ -60,7 +53,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--sort", metavar="[-]COLUMN", help="Order by a column, -COLUMN for the largest first."
     ),
-    _ALL,
+    click.option("-a", "--all", "all_", is_flag=True, allow_from_autoenv=False, help="All states."),
     click.option("--utc", is_flag=True, help="Times without an offset are UTC, not local."),
     click.argument("ids", nargs=-1, metavar="[ID]..."),
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hueyctl import jobs
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 #: How much is read from the storage at once: bytes of payloads and results.
 _PAGE_BYTES = 8_000_000
 _PAGE_JOBS = 500
+_BY_ID = 50
 _INT64 = 2**63
 
 #: Columns of a job besides those of ``hueyctl.job/1``.
@@ -77,12 +78,23 @@ def _pages(storage: Storage, selection: Selection) -> Iterator[Cargo]:
 
 
 def _sorted(storage: Storage, selection: Selection) -> Iterator[Cargo]:
-    """``export`` knows one order only. A job that was purged meanwhile is left out."""
+    """``export`` knows one order only."""
+    limit = None if selection.deep else selection.limit
+    return cargo_of(storage, storage.jobs(selection.selector._replace(limit=limit)))
+
+
+def cargo_of(storage: Storage, found: Sequence[Job]) -> Iterator[Cargo]:
+    """These jobs with their bytes, in this order. One that was purged meanwhile is left out."""
     from hueycore.storage.base import Selector
 
-    limit = None if selection.deep else selection.limit
-    for job in storage.jobs(selection.selector._replace(limit=limit)):
-        yield from storage.export(Selector(queues=(job.queue,), keys=(job.id,)))
+    for start in range(0, len(found), _BY_ID):
+        group = found[start : start + _BY_ID]
+        queues = tuple({job.queue for job in group})
+        page = storage.export(Selector(queues=queues, keys=tuple(job.id for job in group)))
+        by_id = {(one.job.queue, one.job.id): one for one in page}
+        for job in group:
+            if (one := by_id.get((job.queue, job.id))) is not None:
+                yield one
 
 
 def to_line(cargo: Cargo, now: float | None = None) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -122,6 +126,27 @@ def check_file(path: str) -> None:
 
 def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
+
+
+# --- other processes ------------------------------------------------------------------------------
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHONPATH = os.pathsep.join((str(ROOT / "core"), str(ROOT)))
+
+
+def run_python(code: str, *args: str, exits: int = 0) -> str:
+    """Run a script to its end in a process of its own, where a fork meets no thread of the tests;
+    answers its output."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code), *args],
+        env={**os.environ, "PYTHONPATH": PYTHONPATH},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == exits, f"exit {done.returncode}:\n{done.stdout}"
+    return done.stdout
 
 
 # --- consumers in this process --------------------------------------------------------------------

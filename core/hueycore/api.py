@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import traceback
 from collections.abc import Iterable
 from itertools import islice
@@ -107,9 +108,11 @@ class Huey(Declaring, Steering, Stepping, Hooks):
     @property
     def storage(self) -> Storage:
         """The engine, opened now if it was not."""
-        if self._storage is None:
-            self._storage = self.create_storage()
-        return self._storage
+        storage = self._storage
+        if storage is None:
+            with _opening:  # threads that come together share one
+                storage = self._storage = self._storage or self.create_storage()
+        return storage
 
     def create_storage(self) -> Storage:
         """Open the storage; override it to use another one."""
@@ -294,3 +297,16 @@ def describe_repr(error: BaseException) -> str:
         return repr(error)
     except Exception:
         return describe(error)
+
+
+#: Held while a storage is opened.
+_opening = threading.Lock()
+
+
+def _in_child() -> None:
+    # It may be held by a thread that does not exist in the child.
+    global _opening
+    _opening = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_in_child)

@@ -13,6 +13,9 @@ from hueycore.task import P, R, Seconds, TaskOptions, TaskWrapper, When, seconds
 if TYPE_CHECKING:
     from hueycore.api import Huey
 
+#: What to do with runs that were missed.
+CATCH_UP = ("latest", "skip", "all")
+
 
 class Declaring:
     """Part of ``Huey``."""
@@ -104,6 +107,8 @@ class Declaring:
             for the last one if it is not older than ``grace`` seconds, ``skip`` for none, ``all``
             for each (at most 1,000).
         """
+        if catch_up not in CATCH_UP:
+            raise ValueError(f"catch_up={catch_up!r}: use one of {', '.join(CATCH_UP)}")
         options = _options(
             retries, retry_delay, retry_backoff, priority, context, expires, timeout,
             at_most_once, result_ttl, max_crashes,

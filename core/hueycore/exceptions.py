@@ -5,7 +5,7 @@ Exception
 │   ├── ConfigurationError
 │   ├── TaskLockedException
 │   ├── ResultTimeout               (also a TimeoutError)
-│   ├── TaskTimeout                 (also a TimeoutError)
+│   ├── TaskTimeout
 │   ├── RateLimitExceeded
 │   ├── UnknownTask
 │   ├── UnknownJob
@@ -55,8 +55,12 @@ class ResultTimeout(HueyException, TimeoutError):
     """The result was not ready in time."""
 
 
-class TaskTimeout(HueyException, TimeoutError):
-    """The task ran longer than its timeout."""
+class TaskTimeout(HueyException):
+    """The task ran longer than its timeout.
+
+    Not a ``TimeoutError``: that is an ``OSError``, and it is thrown into the midst of code (of the
+    task, of this library) that waits such errors out.
+    """
 
 
 class RateLimitExceeded(HueyException):

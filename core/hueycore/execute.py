@@ -322,7 +322,7 @@ def _check_again(ending: Retry | Snoozed) -> None:
     retries, delay = (
         (0, 0.0) if isinstance(ending, Snoozed) else (ending.retries, ending.retry_delay)
     )
-    sane = isinstance(retries, int) and 0 <= retries < FAR and 0 <= delay < FAR
+    sane = 0 <= retries < FAR and float(retries).is_integer() and 0 <= delay < FAR
     if not (sane and abs(ending.run_at or 0) < FAR):
         raise ValueError(
             f"cannot run again with retries={retries}, retry_delay={delay} at {ending.run_at}"

@@ -13,7 +13,7 @@ import reprlib
 from collections.abc import Mapping
 from typing import Any
 
-from hueycore.exceptions import SerializationError
+from hueycore.exceptions import SerializationError, TaskTimeout
 
 PICKLE = 0x01
 JSON = 0x02
@@ -53,6 +53,8 @@ class Serializer:
         """Raises ``SerializationError`` when the value cannot be written."""
         try:
             return self._prefix + self._serialize(data)
+        except TaskTimeout:
+            raise  # of the run that this is part of
         except Exception as error:
             raise SerializationError(
                 f"cannot {self.name} {safe_repr(data, 80)}: {describe(error)}"
@@ -64,6 +66,8 @@ class Serializer:
             raise SerializationError(f"written as {format_name(data)}, read as {NAMES[self.tag]}")
         try:
             return self._deserialize(data[1:])
+        except TaskTimeout:
+            raise
         except Exception as error:
             raise SerializationError(f"unreadable {self.name} data: {describe(error)}") from error
 
@@ -110,9 +114,9 @@ def _short(value: Any) -> str:
 
 
 def safe_repr(value: Any, limit: int) -> str:
-    """``repr`` that is short and never raises."""
+    """``repr`` that is short, can be stored as UTF-8, and never raises."""
     try:
-        text = _repr.repr(value)
+        text = _repr.repr(value).encode(errors="backslashreplace").decode()
     except Exception:
         text = f"<{type(value).__name__} whose repr raises>"
     return text if len(text) <= limit else text[: limit - 1] + "…"
@@ -140,7 +144,6 @@ _SAFE_GLOBALS = frozenset(
         ("builtins", "set"),
         ("builtins", "frozenset"),
         ("builtins", "complex"),
-        ("builtins", "bytearray"),
         ("datetime", "datetime"),
         ("datetime", "date"),
         ("datetime", "time"),
@@ -152,8 +155,17 @@ _SAFE_GLOBALS = frozenset(
 )
 
 
+def _bytearray(*args: Any) -> bytearray:
+    """A number as argument would allocate that many bytes."""
+    if args and isinstance(args[0], int):
+        raise SerializationError("a bytearray of a number is not decoded")
+    return bytearray(*args)
+
+
 class _PlainUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("builtins", "bytearray"):
+            return _bytearray
         if (module, name) in _SAFE_GLOBALS:
             return super().find_class(module, name)
         raise SerializationError(f"{module}.{name} is not decoded outside of the application")

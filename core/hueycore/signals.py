@@ -10,6 +10,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final
 
+from hueycore.exceptions import TaskTimeout
+
 SIGNAL_CANCELED: Final = "canceled"
 SIGNAL_COMPLETE: Final = "complete"
 SIGNAL_SUCCESS: Final = SIGNAL_COMPLETE
@@ -79,6 +81,8 @@ class Signal:
         for receiver in self._of(signal):
             try:
                 receiver(signal, task, *args)
+            except TaskTimeout:
+                raise  # of the run that enqueues
             except Exception:
                 name = getattr(receiver, "__name__", repr(receiver))
                 logger.exception('receiver "%s" failed for signal "%s"', name, signal)

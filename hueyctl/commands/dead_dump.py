@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hueyctl import errors, exits
+from hueyctl import errors, exits, letters
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.selectors import ID_HELP, Choice, dead_options
+from hueyctl.selectors import ID_HELP, Choice
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Job
-    from hueyctl.files import DumpFile, StandardOutput
-    from hueyctl.selectors import Selection
 
 
 @command(
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     arguments=[ID_HELP],
     codes=[exits.FAILURE, exits.NO_MATCH, exits.UNAVAILABLE, exits.IO_ERROR],
 )
-@dead_options
+@letters.letter_options
 @click.option(
     "--to", metavar="FILE", default="-", help="Write to this new file, - for stdout (default)."
 )
@@ -46,39 +44,25 @@ def dead_dump(
     attempt. Payloads are copied as bytes: arguments of every type survive. An existing file is
     never overwritten.
     """
-    from hueyctl import files
+    from hueyctl import files, transfer
+    from hueyctl.operating.bulk import looking_before_writing
 
-    if remove and not (to != "-" and files.is_plain(to)):
+    if remove and (to == "-" or not files.is_plain(to)):
         raise errors.usage("--remove needs a file that is safe on a disk", "say --to FILE")
     if gzip and to == "-" and session.output.on_tty:
         raise errors.usage("a terminal cannot show compressed data", "say --to FILE")
-    storage = session.looking()
-    selection = choice.selection(session.check_queues(storage), only=("dead",))
-    dumped: list[Job] = []
-    with files.StandardOutput(compressed=gzip) if to == "-" else files.DumpFile(
-        to, compressed=gzip
-    ) as sink:
-        number = _write(session, selection, sink, dumped if remove else None)
+    storage = looking_before_writing(session) if remove else session.looking()
+    selection = letters.selected(session, storage, choice)
+    seen: list[Job] = []
+    with files.sink(to, compressed=gzip) as sink:
+        cargoes = transfer.cargoes(storage, selection)
+        number = letters.write(cargoes, sink, seen if remove else None)
         sink.finish()
     selection.say_undecodable()
     session.notice(f"{number} dead letters written" + ("" if to == "-" else f" to {to}"))
-    if remove:
-        return _remove(session, dumped)
-    return exits.NO_MATCH if exit_code and number == 0 else exits.OK
-
-
-def _write(
-    session: Session,
-    selection: Selection,
-    sink: DumpFile | StandardOutput,
-    dumped: list[Job] | None,
-) -> int:
-    from hueyctl.transfer import cargoes, to_line
-
-    number = 0
-    for number, cargo in enumerate(cargoes(session.looking(), selection), 1):
-        sink.write(to_line(cargo))
-        if dumped is not None:
-            # Its stamps are enough; the errors of a million jobs would not fit.
-            dumped.append(cargo.job._replace(errors=[], preview=None))
-    return number
+    if seen:
+        gone = len(letters.remove(session.writing(seen[0].queue), seen))
+        session.notice(f"{gone} removed from the queue")
+        if gone < number:
+            raise errors.CliError(letters.stayed(number - gone))
+    return exits.NO_MATCH if exit_code and not number else exits.OK

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,35 +13,55 @@ from hueyctl.context import Session
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_COMMENT = r"#: (.+)\n([A-Z_]+): Final = (\d+)"
+_NAMES = ("environment", "exit-codes", "filters", "formatting", "schemas", "states", "scripting")
+
+
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+    from click.shell_completion import CompletionItem
+
+    place, root = ctx.find_root(), ctx.find_root().command
+    found: click.Command | None = root
+    for name in ctx.params.get("words") or ():
+        found = found.get_command(place, name) if isinstance(found, click.Group) else None
+    items = found.shell_complete(place, incomplete) if isinstance(found, click.Group) else []
+    more = _NAMES if found is root else ()
+    return items + [CompletionItem(name) for name in more if name.startswith(incomplete)]
 
 
 @command(
     "help",
     examples=[
-        "hueyctl help enqueue",
+        "hueyctl help dead retry",
         "hueyctl help exit-codes",
-        "hueyctl help states",
+        "hueyctl help schemas job/1",
+        "hueyctl help --man consume",
     ],
-    arguments=[("WORD", "A command or a topic: exit-codes, states.")],
+    arguments=[("WORD", f"A command, or a topic: {', '.join(_NAMES)}.")],
     codes=[exits.NOT_FOUND],
 )
-@click.argument("words", nargs=-1, metavar="[COMMAND|TOPIC]")
-def help_(session: Session, words: tuple[str, ...]) -> None:
+@click.argument("words", nargs=-1, metavar="[COMMAND|TOPIC]...", shell_complete=_complete)
+@click.option("--man", is_flag=True, help="Open the manual page.")
+def help_(session: Session, words: tuple[str, ...], man: bool) -> None:
     """Explain a command or a topic.
 
-    Topics: exit-codes, what each exit code means; states, the states of a job and what leads from
-    one to another.
+    Topics: environment, the variables; exit-codes, what each means; filters, how to say which jobs;
+    formatting, tables and JSON; schemas, of the JSON documents; states, of a job and what leads
+    from one to another; scripting.
     """
+    if man and _open_page(session, words):
+        return
     root = session.ctx.find_root()
     if not words:
         click.echo(root.get_help())
         return
-    name = words[0]
-    if name in TOPICS and len(words) == 1:
+    if words[0] in TOPICS and len(words) <= 1 + (words[0] == "schemas"):
         session.output.for_reading()
-        TOPICS[name](session)
+        TOPICS[words[0]](session, *words[1:])
         return
+    click.echo(_find(root, words).get_help())
+
+
+def _find(root: click.Context, words: tuple[str, ...]) -> click.Context:
     ctx = root
     for name in words:
         group = ctx.command if isinstance(ctx.command, click.Group) else None
@@ -50,7 +70,30 @@ def help_(session: Session, words: tuple[str, ...]) -> None:
             known = group.list_commands(ctx) if group else []
             raise _unknown(" ".join(words), known + (list(TOPICS) if ctx is root else []))
         ctx = click.Context(found, parent=ctx, info_name=found.name)
-    click.echo(ctx.get_help())
+    return ctx
+
+
+def _open_page(session: Session, words: tuple[str, ...]) -> bool:
+    """Show the packaged page; False where there is no man to show it."""
+    import shutil
+    import subprocess
+    import sys
+
+    from hueyctl.packaged import man_page
+
+    if words and words[0] in TOPICS:
+        name = f"hueyctl-{words[0]}"
+    else:
+        name = _find(session.ctx.find_root(), words).command_path.replace(" ", "-")
+    page, program = man_page(name), shutil.which("man")
+    if page is None or program is None:
+        session.notice("no manual page here" if page is None else "there is no man; see below")
+        return False
+    sys.stdout.flush()
+    # BSD's man has no -l and takes a path as it is.
+    local = [] if sys.platform == "darwin" else ["-l"]
+    subprocess.run([program, *local, page], check=False)
+    return True
 
 
 def _unknown(name: str, known: list[str]) -> errors.CliError:
@@ -62,26 +105,20 @@ def _unknown(name: str, known: list[str]) -> errors.CliError:
 
 
 def _exit_codes(session: Session) -> None:
-    """Print the sentences that stand in ``exits.py``: the code and its meaning are one place."""
-    import inspect
-    import re
-
     from hueyctl.output.columns import Column
+    from hueyctl.topics import exit_codes
 
-    rows = [
-        {"code": int(code), "name": exits.name_of(int(code)), "when": when}
-        for when, _, code in re.findall(_COMMENT, inspect.getsource(exits))
-    ]
+    rows = exit_codes()
     if session.output.is_json:
-        session.output.objects(rows)
+        session.output.objects(row._asdict() for row in rows)
         return
     known = {
-        "code": Column("code", "CODE", "int", lambda row: row["code"]),
-        "name": Column("name", "NAME", "text", lambda row: row["name"]),
-        "when": Column("when", "WHEN", "text", lambda row: row["when"]),
+        "code": Column("code", "CODE", "int", lambda row: row.code),
+        "name": Column("name", "NAME", "text", lambda row: row.name),
+        "when": Column("when", "WHEN", "text", lambda row: row.when),
     }
     session.output.rows(
-        rows, known, ("code", "name", "when"), name=lambda row: str(row["name"]), cut=False
+        rows, known, ("code", "name", "when"), name=lambda row: str(row.name), cut=False
     )
 
 
@@ -115,4 +152,39 @@ def _states(session: Session) -> None:
     )  # fmt: skip
 
 
-TOPICS: dict[str, Callable[[Session], None]] = {"exit-codes": _exit_codes, "states": _states}
+def _schemas(session: Session, name: str | None = None) -> None:
+    """Print all schemas, or one: ``hueyctl.job/1``, ``job/1``, ``job``."""
+    import json
+
+    from hueyctl.schemas import schemas
+
+    found = schemas()
+    shown: Any = found
+    if name is not None:
+        near = [each for each in found if each.removeprefix("hueyctl.").startswith(f"{name}/")]
+        key = next((each for each in (name, f"hueyctl.{name}", *near) if each in found), None)
+        if key is None:
+            raise _unknown(f"schemas {name}", [each.removeprefix("hueyctl.") for each in found])
+        shown = found[key]
+    session.output.line(json.dumps(shown, indent=2))
+
+
+def _text(name: str) -> Callable[[Session], None]:
+    def show(session: Session) -> None:
+        from hueyctl.topics import TEXTS, as_text
+
+        text = TEXTS[name]()
+        if session.output.is_json:
+            session.output.document({"topic": name, "text": as_text(text)})
+        else:
+            session.output.line(as_text(text))
+
+    return show
+
+
+TOPICS: dict[str, Callable[..., None]] = {
+    "exit-codes": _exit_codes,
+    "states": _states,
+    "schemas": _schemas,
+    **{name: _text(name) for name in ("environment", "filters", "formatting", "scripting")},
+}

@@ -1,11 +1,72 @@
-"""``hueyctl metrics``."""
+"""``hueyctl metrics``: figures for Prometheus, on stdout or in a file for node_exporter."""
 
 from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from hueyctl import exits, streams
 from hueyctl.command import command
 from hueyctl.context import Session
 
+if TYPE_CHECKING:
+    from hueycore.exceptions import StorageError
 
-@command("metrics", examples=["hueyctl metrics", "hueyctl metrics --json"])
-def metrics(session: Session) -> None:
-    """To come."""
+
+@command(
+    "metrics",
+    examples=[
+        "hueyctl metrics",
+        "hueyctl metrics | promtool check metrics",
+        "hueyctl metrics --textfile /var/lib/node_exporter/huey.prom",
+    ],
+    codes=[exits.NOT_FOUND, exits.UNAVAILABLE, exits.IO_ERROR],
+)
+@click.option(
+    "--textfile", metavar="PATH",
+    help="Write this file, by rename, so that its reader never sees half of it.",
+)  # fmt: skip
+def metrics(session: Session, textfile: str | None) -> None:
+    """Print figures in the text format of Prometheus.
+
+    hueyctl_jobs, hueyctl_oldest_pending_seconds, hueyctl_workers and others are as they are now;
+    hueyctl_jobs_total, hueyctl_run_seconds and hueyctl_wait_seconds only grow, also when jobs are
+    purged. When the storage cannot be read, all that is left is hueyctl_storage_up 0.
+    """
+    from hueycore.exceptions import StorageError
+    from hueyctl.errors import CliError
+    from hueyctl.observing import prometheus
+
+    trouble: StorageError | CliError | None = None
+    try:
+        storage = session.looking()
+        text = prometheus.render(storage, session.check_queues(storage))
+    except (StorageError, CliError) as error:
+        if isinstance(error, CliError) and error.code != exits.UNAVAILABLE:
+            raise
+        text, trouble = prometheus.DOWN, error
+    if textfile is not None:
+        replace(textfile, text)
+    else:
+        # Names of tasks are anybody's text: a terminal gets them spelled out.
+        session.output.write(streams.visible_lines(text) if session.output.on_tty else text)
+    if trouble is not None:
+        raise trouble
+
+
+def replace(path: str, text: str) -> None:
+    """Put a whole file in the place of another; on failure the old one stays."""
+    temporary = f"{path}.{os.getpid()}.tmp"
+    try:
+        with open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        try:
+            os.unlink(temporary)
+        except OSError:
+            pass
+        raise

@@ -14,7 +14,7 @@ A command describes itself with an ``Action`` and hands over to ``carry_out``::
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
@@ -110,7 +110,7 @@ def plan(session: Session, choice: Choice, action: Action) -> Plan:
     jobs = list(selection.jobs(storage))
     selection.say_undecodable()
     missing = _missing(storage, selection, jobs) if by_id else []
-    return Plan(action, jobs, missing, session.settings.queues or queues)
+    return Plan(action, jobs, missing, queues, by_id)
 
 
 def looking_before_writing(session: Session) -> Storage:
@@ -157,6 +157,9 @@ class Plan:
     jobs: list[Job]
     missing: list[str]
     queues: Sequence[str]
+    by_id: bool
+    #: More keys for the change document.
+    more: dict[str, Any] = field(default_factory=dict)
 
     def carry_out(self, session: Session, how: How) -> int:
         change = self.begin(how)
@@ -169,14 +172,17 @@ class Plan:
         """The change document, with what is refused before anything is done. Of ``jobs`` only
         those to be changed are left."""
         action = self.action
-        change = Change(action.verb, matched=len(self.jobs), dry_run=how.dry_run)
+        change = Change(action.verb, matched=len(self.jobs), dry_run=how.dry_run, more=self.more)
         for key in self.missing:
             change.fail(key, NOT_FOUND, f"no job {key}")
         left = []
         for job in self.jobs:
             reason = action.refuse(job)
-            if reason is not None:
+            if reason is not None and self.by_id:
                 change.fail(job.id, REFUSED, f"job {job.seq} {reason}")
+            elif reason is not None:
+                # A filter did not ask for this very job.
+                change.left_out.append(f"job {job.seq} {reason}")
             elif job.state not in action.fine:
                 left.append(job)
         self.jobs = left
@@ -185,16 +191,22 @@ class Plan:
                 change.add(job, action.verb)
         return change
 
-    def ask(self, session: Session, how: How) -> None:
+    def ask(self, session: Session, how: How, *, more: int = 0) -> None:
+        """``more``: things to be changed besides the jobs."""
         number = len(self.jobs)
-        if number > self.action.ask_above:
-            jobs = "1 job" if number == 1 else f"{number} jobs"
-            verb = self.action.verb.capitalize()
-            confirm(session, f"{verb} {jobs} of {self._names()}?", yes=how.yes)
+        if number + more > self.action.ask_above:
+            parts = [_number(number, "job")] if number else []
+            parts += [_number(more, "standing order")] if more else []
+            what = f"{self.action.verb.capitalize()} {' and '.join(parts)}"
+            confirm(session, f"{what}{self._names()}?", yes=how.yes)
 
     def _names(self) -> str:
-        names = sorted({job.queue for job in self.jobs})
-        return f"queue {names[0]}" if len(names) == 1 else f"the queues {', '.join(names)}"
+        names = sorted({job.queue for job in self.jobs} or self.queues)
+        return f" of queue {', '.join(names)}" if names else ""
+
+    def tasks(self) -> set[str]:
+        """The tasks of the jobs."""
+        return {job.task for job in self.jobs}
 
     def apply(self, session: Session, change: Change) -> None:
         """Group by group. When the storage fails on the way, the rest is reported as failed."""
@@ -235,6 +247,10 @@ def _groups(jobs: Sequence[Job]) -> Iterator[tuple[str, Sequence[Job]]]:
     for queue, own in by_queue.items():
         for start in range(0, len(own), _GROUP):
             yield queue, own[start : start + _GROUP]
+
+
+def _number(number: int, what: str) -> str:
+    return f"1 {what}" if number == 1 else f"{number} {what}s"
 
 
 def _sentence(why: str) -> str:

@@ -42,6 +42,8 @@ class Change:
     dry_run: bool = False
     done: list[Line] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
+    #: Why jobs that a filter matched were left alone; no failure.
+    left_out: list[str] = field(default_factory=list)
     #: More keys for the document, such as ``run_at``.
     more: dict[str, Any] = field(default_factory=dict)
 
@@ -51,6 +53,7 @@ class Change:
     def add_order(self, action: str, name: str) -> None:
         """Something that is not a job, such as a standing order."""
         self.done.append(Line(action, None, name, name))
+        self.more.setdefault("orders", []).append(name)
 
     def fail(self, id: str, code: str, message: str) -> None:
         self.failed.append(Failed(id, code, message))
@@ -62,13 +65,25 @@ class Change:
             "matched": self.matched,
             "changed": 0 if self.dry_run else len(self.done),
             "dry_run": self.dry_run,
-            "ids": [line.id for line in self.done],
+            "ids": [line.id for line in self.done if line.seq is not None],
             "failed": [failed._asdict() for failed in self.failed],
             **self.more,
         }
 
     def report(self, session: Session, *, exit_code: bool = False) -> int:
         """Print it; raise for what failed."""
+        self.show(session)
+        if self.left_out:
+            first, number = self.left_out[0], len(self.left_out)
+            session.notice(f"{number} left out: {first}" + (", …" if number > 1 else ""))
+        if self.failed:
+            self._raise(session)
+        if not self.done:
+            session.remark(f"Nothing to {self.action}.")
+        return exits.NO_MATCH if exit_code and not self.done else exits.OK
+
+    def show(self, session: Session) -> None:
+        """Print what was changed."""
         output = session.output
         if output.is_json:
             output.document(self.as_object())
@@ -79,11 +94,6 @@ class Change:
                 output.write(streams.visible(f"{would}{line.action}{number} {line.name}") + "\n")
         else:
             output.rows(self.done, _columns(self.dry_run), ("action", "seq", "task"), name=_id)
-        if self.failed:
-            self._raise(session)
-        if not self.done:
-            session.remark(f"Nothing to {self.action}.")
-        return exits.NO_MATCH if exit_code and not self.done else exits.OK
 
     def _raise(self, session: Session) -> None:
         """Exit 3 when all that was asked for is unknown, else 1."""

@@ -86,6 +86,8 @@ def job_columns(now: float) -> dict[str, Column]:
         Column("wait_s", "WAIT", "span", lambda job: jobs.wait_s(job, now)),
         Column("run_s", "RUN", "span", lambda job: jobs.run_s(job, now)),
         Column("error", "ERROR", "text", error),
+        Column("died", "DIED", "time", lambda job: job.finished_at),
+        Column("tries", "TRIES", "int", lambda job: job.attempt),
     )
     return found | {column.key: column for column in extra}
 

@@ -24,9 +24,8 @@ from hueycore import (
     Serializer,
     SqliteHuey,
     State,
-    StorageError,
 )
-from tests.helpers import Clock, Signals, drain, job, jobs, run_one, states
+from tests.helpers import Clock, Signals, drain, job, jobs, run_one, run_python, states
 
 
 def test_constructing_and_declaring_touch_no_disk(tmp_path: Path) -> None:
@@ -174,7 +173,7 @@ def test_lambdas_are_numbered_by_order_of_definition(huey: SqliteHuey) -> None:
 def test_a_coroutine_function_is_refused_with_what_to_do(huey: SqliteHuey) -> None:
     async def fetch() -> None: ...
 
-    with pytest.raises(ConfigurationError, match="asyncio.run"):
+    with pytest.raises(ConfigurationError, match=r"asyncio\.run"):
         huey.task()(fetch)
 
 
@@ -677,20 +676,23 @@ def test_a_memory_queue_works_like_a_file() -> None:
 
 
 def test_a_memory_queue_refuses_to_be_used_in_a_fork() -> None:
-    huey = MemoryHuey("memory")
-    huey.put("key", 1)
-
-    child = os.fork()
-    if child == 0:
-        try:
-            huey.get("key")
-        except StorageError as error:
-            os._exit(0 if "fork" in str(error) else 1)
-        os._exit(2)
-
-    assert os.waitpid(child, 0)[1] == 0
-    assert huey.get("key") == 1
-    huey.close()
+    run_python(
+        """
+        import os
+        from hueycore import MemoryHuey, StorageError
+        huey = MemoryHuey("memory")
+        huey.put("key", 1)
+        child = os.fork()
+        if child == 0:
+            try:
+                huey.get("key")
+            except StorageError as error:
+                os._exit(0 if "fork" in str(error) else 1)
+            os._exit(2)
+        assert os.waitpid(child, 0)[1] == 0
+        assert huey.get("key") == 1
+        """
+    )
 
 
 # --- values ---------------------------------------------------------------------------------------
@@ -876,3 +878,24 @@ def test_a_task_may_enqueue_others(huey: SqliteHuey) -> None:
     ids = handle.get()
     assert ids is not None
     assert [huey.result(id_) for id_ in ids] == [0, 1, 2]
+
+
+def test_threads_that_use_a_queue_first_at_the_same_time_share_one_storage(path: str) -> None:
+    for _ in range(20):
+        huey = SqliteHuey("app", path)
+        barrier = threading.Barrier(4)
+        seen: list[int] = []
+
+        def first_use(
+            huey: SqliteHuey = huey, barrier: threading.Barrier = barrier, seen: list[int] = seen
+        ) -> None:
+            barrier.wait()
+            seen.append(id(huey.storage))
+
+        threads = [threading.Thread(target=first_use) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+        assert len(set(seen)) == 1
+        huey.close()

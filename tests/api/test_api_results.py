@@ -51,12 +51,10 @@ def test_a_job_that_waits_gives_none_at_once(huey: SqliteHuey, tasks: Any) -> No
     assert handle.state is State.PENDING
 
 
-def test_a_blocking_get_that_times_out_raises_a_timeout_error(
-    huey: SqliteHuey, tasks: Any
-) -> None:
+def test_a_blocking_get_that_times_out_raises_a_timeout_error(huey: SqliteHuey, tasks: Any) -> None:
     handle = tasks.double(4)
 
-    with pytest.raises(ResultTimeout, match="0.05 s"):
+    with pytest.raises(ResultTimeout, match=r"0\.05 s"):
         handle.get(blocking=True, timeout=0.05)
     with pytest.raises(TimeoutError):
         handle(blocking=True, timeout=0)
@@ -134,7 +132,7 @@ def test_a_dead_job_raises_what_happened(huey: SqliteHuey, tasks: Any) -> None:
             handle.get(blocking=True)
     assert caught.value.metadata["task_id"] == handle.id
     assert caught.value.metadata["retries"] == 0
-    assert 'raise LookupError(text)' in caught.value.metadata["traceback"]
+    assert "raise LookupError(text)" in caught.value.metadata["traceback"]
 
 
 def test_a_dead_job_raises_also_after_somebody_has_read_its_error(
@@ -309,9 +307,7 @@ def test_the_timeout_of_a_group_is_for_all_of_it(huey: SqliteHuey, tasks: Any) -
     assert time.monotonic() - started < 2
 
 
-def test_as_completed_gives_values_in_the_order_of_their_ends(
-    huey: SqliteHuey, tasks: Any
-) -> None:
+def test_as_completed_gives_values_in_the_order_of_their_ends(huey: SqliteHuey, tasks: Any) -> None:
     group = tasks.double.map([1, 2, 3])
     urgent = huey.enqueue(tasks.double.s(9, priority=5))
     assert urgent is not None

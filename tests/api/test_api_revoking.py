@@ -155,9 +155,7 @@ def test_a_note_for_an_unknown_id_can_be_taken_back(huey: SqliteHuey, note: Any)
     assert handle is not None and handle.get() == 1
 
 
-def test_a_note_for_an_unknown_id_may_run_out(
-    huey: SqliteHuey, note: Any, clock: Clock
-) -> None:
+def test_a_note_for_an_unknown_id_may_run_out(huey: SqliteHuey, note: Any, clock: Clock) -> None:
     clock.freeze()
     huey.revoke_by_id("to-come", revoke_until=timedelta(minutes=1))
     assert huey.is_revoked("to-come")

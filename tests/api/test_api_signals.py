@@ -14,7 +14,7 @@ import hueycore
 import hueycore.signals
 from hueycore import SqliteHuey
 from hueycore.consumer.janitor import Janitor
-from tests.helpers import Signals, drain, job, run_one
+from tests.helpers import Signals, drain, job, run_python
 
 #: A scenario declares one task on any library and answers a signature of it.
 Scenario = Callable[[ModuleType, Any], Any]
@@ -369,27 +369,31 @@ def test_the_last_error_of_a_job_is_also_known_as_task_failed(huey: SqliteHuey) 
     assert by_name == [handle.id]
 
 
-def test_a_job_that_died_with_its_process_is_told_as_an_error(huey: SqliteHuey) -> None:
-    import os
+def test_a_job_that_died_with_its_process_is_told_as_an_error(huey: SqliteHuey, path: str) -> None:
+    def kill() -> None: ...
 
-    @huey.task(max_crashes=1)
-    def kill() -> None:
-        os._exit(1)
-
-    handle = kill()
-    huey.close()
-    child = os.fork()
-    if child == 0:
-        run_one(huey)
-    os.waitpid(child, 0)
+    kill.__module__ = "__main__"
+    huey.task()(kill)
     seen = Signals(huey)
     told: list[BaseException] = []
     huey.signal("error")(lambda signal, task, exc: told.append(exc))
+    run_python(
+        """
+        import os, sys
+        from hueycore import SqliteHuey
+        huey = SqliteHuey("app", sys.argv[1])
+        kill = huey.task(max_crashes=1, name="kill")(lambda: os._exit(3))
+        huey.enqueue(kill.s(id="one"))
+        huey.execute(huey.dequeue())
+        """,
+        path,
+        exits=3,
+    )
 
     Janitor(huey).recover()
 
-    assert seen.names(handle.id) == ["error"]
-    assert seen.of("error")[0][1] == "dead"
+    assert seen.names() == ["error"]
+    assert seen.of("error")[0][:2] == ("one", "dead")
     assert "died while it ran" in str(told[0])
 
 

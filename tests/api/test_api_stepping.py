@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from hueycore import SqliteHuey, State, crontab, every
-from tests.helpers import Clock, Signals, drain, job, jobs, states
+from tests.helpers import Clock, Signals, drain, job, jobs, run_python, states
 
 
 @pytest.fixture
@@ -207,57 +206,64 @@ def test_what_was_dequeued_comes_back_when_the_queue_is_closed(huey: SqliteHuey,
     assert drain(huey) == 1
 
 
-def test_what_was_dequeued_comes_back_when_the_process_dies(huey: SqliteHuey, add: Any) -> None:
-    handle = add(1, 2)
-    huey.close()
-    child = os.fork()
-    if child == 0:
+def test_what_was_dequeued_comes_back_when_the_process_dies(huey: SqliteHuey, path: str) -> None:
+    run_python(
+        """
+        import os, sys
+        from hueycore import SqliteHuey
+        huey = SqliteHuey("app", sys.argv[1])
+        huey.task()(lambda: 1).s(id="one")
+        huey.enqueue(huey.registry.get("__main__.<lambda>").s(id="one"))
         huey.dequeue()
-        os._exit(0 if handle.state is State.RUNNING else 1)
-    assert os.waitpid(child, 0)[1] == 0
-    assert handle.state is State.RUNNING
+        os._exit(0)
+        """,
+        path,
+    )
+    assert job(huey, "one").state is State.RUNNING
 
     assert [found.started for found in huey.storage.recover()] == [False]
-    assert (handle.state, job(huey, handle).crashes) == (State.PENDING, 0)
-    assert drain(huey) == 1
+    row = job(huey, "one")
+    assert (row.state, row.crashes, row.attempt) == (State.PENDING, 0, 0)
 
 
-def test_a_process_that_dies_in_execute_is_charged_to_its_job(huey: SqliteHuey) -> None:
-    parent = os.getpid()
-
-    @huey.task(max_crashes=1)
-    def kill() -> None:
-        assert os.getpid() != parent
-        os._exit(3)
-
-    handle = kill()
-    huey.close()
-    child = os.fork()
-    if child == 0:
-        task = huey.dequeue()
-        assert task is not None
-        huey.execute(task)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
+def test_a_process_that_dies_in_execute_is_charged_to_its_job(huey: SqliteHuey, path: str) -> None:
+    run_python(
+        """
+        import os, sys
+        from hueycore import SqliteHuey
+        huey = SqliteHuey("app", sys.argv[1])
+        kill = huey.task(max_crashes=1)(lambda: os._exit(3))
+        huey.enqueue(kill.s(id="one"))
+        huey.execute(huey.dequeue())
+        """,
+        path,
+        exits=3,
+    )
 
     huey.storage.recover()
-    row = job(huey, handle)
+    row = job(huey, "one")
     assert (row.state, row.reason, row.crashes) == (State.DEAD, "crashed", 1)
 
 
-def test_a_fork_of_a_process_that_steps_is_a_stepper_of_its_own(huey: SqliteHuey, add: Any) -> None:
-    mine, theirs = add(1, 2), add(3, 4)
-    held = huey.dequeue()
-    assert held is not None
-    child = os.fork()
-    if child == 0:
-        task = huey.dequeue()
-        os._exit(0 if task is not None and huey.execute(task) == 7 else 1)
-    assert os.waitpid(child, 0)[1] == 0
+def test_a_fork_of_a_process_that_steps_is_a_stepper_of_its_own(path: str) -> None:
+    out = run_python(
+        """
+        import os, sys
+        from hueycore import SqliteHuey
+        huey = SqliteHuey("app", sys.argv[1])
+        add = huey.task(name="add")(lambda a, b: a + b)
+        mine, theirs = add(1, 2), add(3, 4)
+        held = huey.dequeue()
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if huey.execute(huey.dequeue()) == 7 else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        print(theirs.get(), huey.storage.recover(), huey.execute(held), mine.get())
+        """,
+        path,
+    )
 
-    assert theirs.get() == 7
-    assert huey.storage.recover() == []
-    assert huey.execute(held) == 3
-    assert mine.get() == 3
+    assert out.strip() == "7 [] 3 3"
 
 
 def test_a_zombies_ending_is_dropped_and_told(huey: SqliteHuey, add: Any) -> None:

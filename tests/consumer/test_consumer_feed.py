@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import Counter
@@ -15,7 +14,7 @@ from hueycore import SqliteHuey, State, StorageBusy, StorageFull
 from hueycore.consumer import feed as feed_module
 from hueycore.storage.base import Ended, Exchange, Want
 from hueycore.storage.sqlite import connection
-from tests.helpers import Gate, Signals, consuming, job, jobs, states, wait_until
+from tests.helpers import Gate, Signals, consuming, job, jobs, run_python, states, wait_until
 
 
 def watch_exchanges(huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
@@ -64,7 +63,6 @@ def test_an_idle_consumer_starts_a_job_of_this_process_within_milliseconds(
     waits = []
     with consuming(huey, workers=2):
         for n in range(20):
-            wait_until(lambda: huey._storage is not None)
             called = time.monotonic()
             note(n)
             wait_until(lambda n=n: n in started)  # type: ignore[misc]
@@ -74,26 +72,30 @@ def test_an_idle_consumer_starts_a_job_of_this_process_within_milliseconds(
 
 
 def test_an_idle_consumer_starts_a_job_of_another_process_within_milliseconds(
-    huey: SqliteHuey,
+    huey: SqliteHuey, path: str
 ) -> None:
-    started: dict[int, float] = {}
+    started: list[float] = []
 
-    @huey.task()
-    def note(n: int, called: float) -> None:
-        started[n] = time.monotonic() - called
+    def note(called: float) -> None:
+        started.append(time.monotonic() - called)
 
+    note.__module__ = "__main__"
+    huey.task()(note)
     with consuming(huey):
-        wait_until(lambda: huey.storage.workers())
-        child = os.fork()
-        if child == 0:
-            for n in range(20):
-                note(n, time.monotonic())
+        run_python(
+            """
+            import sys, time
+            from hueycore import SqliteHuey
+            note = SqliteHuey("app", sys.argv[1]).task(name="note")(lambda called: None)
+            for _ in range(20):
+                note(time.monotonic())
                 time.sleep(0.02)
-            os._exit(0)
-        assert os.waitpid(child, 0)[1] == 0
+            """,
+            path,
+        )
         wait_until(lambda: len(started) == 20)
 
-    assert sorted(started.values())[10] < 0.025, started
+    assert sorted(started)[10] < 0.025, started
 
 
 def test_one_worker_runs_in_the_order_of_the_queue(huey: SqliteHuey) -> None:
@@ -266,22 +268,25 @@ def test_of_jobs_that_were_there_at_a_crash_one_runs_at_a_time(huey: SqliteHuey)
 def test_a_full_disk_keeps_endings_in_memory_and_work_goes_on_when_there_is_room(
     huey: SqliteHuey, caplog: pytest.LogCaptureFixture
 ) -> None:
+    gate = Gate()
+
     @huey.task()
     def large() -> bytes:
-        huey_runs.append(1)
+        gate.pass_through()
         return bytes(400_000)
 
-    huey_runs: list[int] = []
     handles = [large() for _ in range(8)]
-    set_limit(huey, spare=300)
     with consuming(huey, workers=2) as consumer:
+        gate.wait_entered(2)
+        set_limit(huey, spare=50)
+        gate.open.set()
         wait_until(lambda: "no space left" in caplog.text)
         assert consumer.error is None
         set_limit(huey, spare=1_000_000)
         values = [handle.get(blocking=True, timeout=20) for handle in handles]
 
     assert all(value is not None and len(value) == 400_000 for value in values)
-    assert len(huey_runs) == 8
+    assert gate.entered == 8
     assert {row.attempt for row in jobs(huey)} == {1}
     assert "the storage works again" in caplog.text
 

@@ -1,28 +1,39 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import random
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from hueycore import SqliteHuey
-from tests.helpers import Clock, check_file
+from tests.crash.crashkit import Place
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> str:
-    return str(tmp_path / "queue.db")
+def place(tmp_path: Path) -> Iterator[Place]:
+    made = Place(tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def huey(path: str) -> Iterator[SqliteHuey]:
-    """A queue in a file of its own; at the end every row must be one that can be."""
-    instance = SqliteHuey("app", path)
-    yield instance
-    instance.close()
-    check_file(path)
+def place_every(tmp_path: Path) -> Iterator[Callable[[float], Place]]:
+    """A place whose application has periodic tasks."""
+    made: list[Place] = []
+
+    def make(period: float) -> Place:
+        made.append(Place(tmp_path, period))
+        return made[0]
+
+    yield make
+    for place in made:
+        place.close()
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
+def chance() -> random.Random:
+    """Random moments; ``CRASH_SEED`` repeats those of a failure, which are printed."""
+    seed = int(os.environ.get("CRASH_SEED", random.SystemRandom().randrange(10**9)))
+    print(f"CRASH_SEED={seed}")
+    return random.Random(seed)

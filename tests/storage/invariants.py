@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from urllib.parse import quote
 
-from hueycore.storage.sqlite.schema import VERSION
+from hueycore.storage.sqlite import schema
 
 #: Each query returns a label of every row that breaks the sentence.
 INVARIANTS: dict[str, str] = {
@@ -102,9 +102,11 @@ def violations(connection: sqlite3.Connection) -> list[str]:
     damage = [row[0] for row in connection.execute("pragma integrity_check").fetchall()]
     if damage != ["ok"]:
         found.append(f"I8 the file is whole: {damage[:5]}")
-    schema = connection.execute("select value from huey_meta where name = 'schema'").fetchall()
-    if len(schema) != 1 or not 1 <= int(schema[0][0]) <= VERSION:
-        found.append(f"I8 the schema's version is known: {schema}")
+    found_version = connection.execute(
+        "select value from huey_meta where name = 'schema'"
+    ).fetchall()
+    if len(found_version) != 1 or not 1 <= int(found_version[0][0]) <= schema.VERSION:
+        found.append(f"I8 the schema's version is known: {found_version}")
     return found
 
 

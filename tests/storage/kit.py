@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from hueycore.ending import Done, Ending, Failure
@@ -130,7 +131,7 @@ def edge(
 def pipeline(storage: SqliteStorage, length: int, **fields: Any) -> list[Enqueued]:
     """Jobs that wait for each other."""
     stages = storage.enqueue([new(f"stage-{n}", **fields) for n in range(length)])
-    for before, after in zip(stages, stages[1:], strict=False):
+    for before, after in pairwise(stages):
         edge(storage, [before], after)
     return stages
 

@@ -38,7 +38,6 @@ class ModelJob:
     taken: bool | None = None
     #: What is stored; a waiting stage may read it after everybody else has.
     blob: bytes | None = None
-    started_slot: bool = False
 
 
 #: What the model and the engines must agree on.
@@ -273,14 +272,17 @@ class Model:
             if job.state is S.RUNNING:
                 job.cancel_requested = True
 
+    def orphan(self, job: ModelJob) -> bool:
+        """Waits for a stage that is gone."""
+        parents = [p for p in self.jobs.values() if p.next == job.seq and not p.delivered]
+        return job.waits > len(parents)
+
     def requeue(self, jobs: Sequence[ModelJob], run_at: float | None) -> None:
-        final = [job for job in jobs if job.state in FINAL]
+        final = [job for job in jobs if job.state in FINAL and not self.orphan(job)]
         kept = [job.seq for job in final if self.needed(job)]
         for job in final:
             wanted = job.run_at if run_at is None else run_at
-            job.state = (
-                S.BLOCKED if job.waits else S.SCHEDULED if wanted > self.now else S.PENDING
-            )
+            job.state = S.BLOCKED if job.waits else S.SCHEDULED if wanted > self.now else S.PENDING
             job.run_at = max(wanted, self.now)
             job.reason = job.finished_at = job.taken = None
             job.crashes = 0

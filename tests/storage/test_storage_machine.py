@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +153,7 @@ class Machine(RuleBasedStateMachine):
             self.model.enqueue(job, answer.seq)
         *first, callback, last = answers
         edges = [(first, callback, True)] if chord else [
-            ([a], b, False) for a, b in zip(answers[:-2], answers[1:-1], strict=True)
+            ([a], b, False) for a, b in pairwise(answers[:-1])
         ]  # fmt: skip
         for parents, child, slots in [*edges, ([callback], last, False)]:
             for storage in self.storages.values():
@@ -432,9 +433,4 @@ def bury(storage: SqliteStorage, number: int) -> list[Any]:
 
 
 TestMachine = pytest.mark.slow(Machine.TestCase)
-TestMachine.settings = settings(
-    settings.get_profile("default") if settings.default is None else settings.default,
-    max_examples=40,
-    stateful_step_count=40,
-    suppress_health_check=list(HealthCheck),
-)
+TestMachine.settings = settings(stateful_step_count=40, suppress_health_check=list(HealthCheck))

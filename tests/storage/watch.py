@@ -82,9 +82,7 @@ def rows_of(verbs: Collection[str]) -> list[Transition]:
 
 def allowed(move: Move, verbs: Collection[str], *, started: bool = True) -> bool:
     """Whether a move goes along a row of one of these verbs, and counts as the row says."""
-    return any(
-        _along(move, row) and _counted(move, row.counts, started) for row in rows_of(verbs)
-    )
+    return any(_along(move, row) and _counted(move, row.counts, started) for row in rows_of(verbs))
 
 
 def _along(move: Move, row: Transition) -> bool:

@@ -23,7 +23,7 @@ from hueycore.consumer.unixsignals import Signals
 from hueycore.consumer.workers.crew import Crew
 from hueycore.consumer.workers.limiter import Limiter
 from hueycore.consumer.workers.thread import ThreadWorker
-from hueycore.exceptions import ConfigurationError, StorageError
+from hueycore.exceptions import ConfigurationError, StorageError, StorageMoved, StorageTooNew
 from hueycore.execute import Executor, Finished
 from hueycore.storage.base import Exchange, JobRef, Selector, State
 from hueycore.storage.sidefile import SLOTS
@@ -126,9 +126,7 @@ class Consumer:
         self.janitor.recover()
         storage.leave_checkpoints_to_janitor()
         self.scheduler.declare()
-        self._worker = storage.register(
-            name=self.name, kind=self.worker_type, slots=min(2 * self.workers, SLOTS)
-        )
+        self._worker = storage.register(name=self.name, kind=self.worker_type, slots=self.workers)
         self._signals.open()
         self._feed = Feed(
             storage, self._worker, tell=self._tell, news=self._news, fatal=self._failed
@@ -279,7 +277,8 @@ class Consumer:
         self._crew.close()
         for service in self._services:
             service.stop()
-        if self.error is None:
+        if self.error is None or isinstance(self.error, StorageTooNew | StorageMoved):
+            # A new schema or side file ends this consumer and not the file: no job is to blame.
             try:
                 self.huey.storage.stopping(self._worker)
             except StorageError as error:

@@ -31,12 +31,14 @@ class Scheduler:
         self._huey = huey
         self._periodic = periodic
         self._interval = interval
+        self._declared: set[str] = set()
 
     def declare(self) -> None:
         """Store the schedules of the application's periodic tasks."""
         if not self._periodic:
             return
         now = clock.now()
+        self._declared = {wrapper.name for wrapper in self._huey.registry.periodic()}
         self._huey.storage.declare_periodic(
             [
                 Periodic(
@@ -70,7 +72,10 @@ class Scheduler:
 
     def _fire_due(self) -> list[float]:
         """Fire what is due; when the others will be."""
-        if not self._huey.registry.periodic():
+        declared = {wrapper.name for wrapper in self._huey.registry.periodic()}
+        if declared != self._declared:
+            self.declare()  # tasks may be declared while the consumer runs
+        if not declared:
             return []
         coming = []
         now = clock.now()
@@ -88,7 +93,12 @@ class Scheduler:
         upcoming = self._next(wrapper, now)
         huey = self._huey
         tasks = []
-        for when in self._due_times(wrapper, stored, now):
+        try:
+            times = self._due_times(wrapper, stored, now)
+        except Exception:
+            logger.exception("periodic task %s: its schedule failed", wrapper.name)
+            times = []
+        for when in times:
             task = PeriodicTask(wrapper)
             task.scheduled_for = when
             tasks.append(task)

@@ -176,10 +176,13 @@ class Storage(Protocol):
         *,
         run_at: float | None = None,
         retries: int | None = None,
+        reset: bool = False,
+        apart: float = 0.0,
         reason: str | None = None,
     ) -> Changed:
         """Final jobs (revoked, expired, dead, done) wait again; their history is kept, and
-        ``reason`` stays on their rows until they end."""
+        ``reason`` stays on their rows until they end. Each runs ``apart`` seconds after the one
+        before; ``reset`` gives back the attempts and the retries that they have used up."""
         ...
 
     def reschedule(

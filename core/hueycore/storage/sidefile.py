@@ -48,18 +48,21 @@ class SideFile:
 
     def lock(self, worker: int) -> bool:
         """Take a worker's byte. False when it is held, also by this very process."""
-        if worker in self._held:
-            return False
-        try:
-            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, worker)
-        except OSError:
-            return False
-        self._held.add(worker)
-        return True
+        # Two threads that ask the kernel at the same time would both be told yes.
+        with _guard:
+            if worker in self._held:
+                return False
+            try:
+                fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, worker)
+            except OSError:
+                return False
+            self._held.add(worker)
+            return True
 
     def unlock(self, worker: int) -> None:
-        self._held.discard(worker)
-        fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, worker)
+        with _guard:
+            self._held.discard(worker)
+            fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, worker)
 
     def locked(self, worker: int) -> bool:
         """Whether somebody holds a worker's byte; only looks (F_GETLK), never takes it."""
@@ -169,6 +172,8 @@ def _open(path: str, write: bool) -> int:
         if write:
             raise StorageReadOnly(f"{path} cannot be written") from None
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except IsADirectoryError:
+        raise StorageError(f"{path} is a directory") from None
 
 
 def _create(path: str, database: str, mode: int) -> None:

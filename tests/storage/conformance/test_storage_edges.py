@@ -372,3 +372,17 @@ def test_a_result_that_a_waiting_stage_needs_survives_a_requeue(storage: SqliteS
     assert {state(storage, first), state(storage, second)} == {State.DONE}
     storage.requeue(by_seq(first))
     assert sql(storage, "select seq from huey_result") == [(second.seq,)]
+
+
+def test_a_stage_whose_parent_was_purged_is_not_requeued_to_wait_for_ever(
+    storage: SqliteStorage,
+) -> None:
+    first, second = pipeline(storage, 2)
+    run(storage, worker(storage), Dead("failed"))
+    storage.purge(by_seq(first))
+
+    changed = storage.requeue(by_seq(second))
+
+    assert changed.changed == []
+    assert [why for _, why in changed.failed] == ["the stage it waits for was purged"]
+    assert state(storage, second) is State.REVOKED

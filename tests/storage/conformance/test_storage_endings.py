@@ -1,4 +1,4 @@
-"""What a run came to, as the transition table says: state, attempt, retries, claim, errors, run_at."""
+"""What a run came to, as the transition table says: state, attempt, retries, errors, run_at."""
 
 from __future__ import annotations
 
@@ -157,7 +157,9 @@ def test_a_row_keeps_the_newest_25_errors(storage: SqliteStorage) -> None:
     for n in range(30):
         run(storage, number, Retry(None, 0, 0, Failure("E", str(n), "")))
 
-    assert [error["message"] for error in row(storage, job).errors] == [str(n) for n in range(5, 30)]
+    assert [error["message"] for error in row(storage, job).errors] == [
+        str(n) for n in range(5, 30)
+    ]
     assert row(storage, job).attempt == 30
 
 
@@ -332,7 +334,10 @@ def test_a_lost_ending_is_not_counted(storage: SqliteStorage) -> None:
     end(storage, number, claim)
     end(storage, number, claim, Dead("failed"))
 
-    assert sql(storage, "select sum(done), sum(dead) from huey_metric") in ([(0, 0)], [(None, None)])
+    assert sql(storage, "select sum(done), sum(dead) from huey_metric") in (
+        [(0, 0)],
+        [(None, None)],
+    )
 
 
 def test_a_run_that_never_began_has_no_duration(storage: SqliteStorage, clock: Clock) -> None:

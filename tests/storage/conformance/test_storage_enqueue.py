@@ -226,7 +226,7 @@ def test_threads_that_enqueue_one_id_together_make_one_job(storage: SqliteStorag
 
     def produce(_: int) -> list[tuple[int, bool]]:
         barrier.wait()
-        return [storage.enqueue([new(id=id)])[0][::3] for id in ids]  # type: ignore[misc]
+        return [storage.enqueue([new(id=one)])[0][::3] for one in ids]  # type: ignore[misc]
 
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(produce, range(6)))
@@ -282,9 +282,9 @@ def test_a_full_queue_refuses_only_the_threads_that_do_not_fit(make: Maker) -> N
 
 def test_queues_share_a_file_and_nothing_else(make_file: Maker) -> None:
     ours, theirs = make_file("ours"), make_file("theirs")
-    id = new_id()
+    same = new_id()
 
-    mine, other = (storage.enqueue([new(id=id)])[0] for storage in (ours, theirs))
+    mine, other = (storage.enqueue([new(id=same)])[0] for storage in (ours, theirs))
 
     assert mine.seq != other.seq
     assert [claim.seq for claim in take(theirs, worker(theirs), 9)] == [other.seq]

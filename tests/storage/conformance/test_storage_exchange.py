@@ -530,7 +530,9 @@ def test_a_queue_claims_its_own_jobs_alone(make_file: Maker) -> None:
     theirs.set_revocation("revoked-task", "task")
     ours_worker = worker(ours)
 
-    assert [c.id for c in take(ours, ours_worker, 9)] == [ours.jobs(Selector(queues=("ours",)))[0].id]
+    assert [c.id for c in take(ours, ours_worker, 9)] == [
+        ours.jobs(Selector(queues=("ours",)))[0].id
+    ]
     assert ours.count(Selector(queues=("theirs",), states=(State.PENDING,))) == 1
 
 

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+
+import pytest
+
 from hueycore.ending import Dead, Done, Ending, Expired, Revoked
 from hueycore.storage.base import Keeping, Selector, State
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.sqlite import SqliteStorage, keeping
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
-from tests.storage.kit import DAY, FAILURE, born, by_seq, new, row, run, sql, take, worker, write
+from tests.storage.kit import (
+    DAY,
+    FAILURE,
+    born,
+    by_seq,
+    end,
+    new,
+    one,
+    row,
+    run,
+    sql,
+    take,
+    worker,
+    write,
+)
 
 NOW = 2_000_000_000.0
 HOUR = 3600.0
@@ -30,7 +51,7 @@ def test_finished_jobs_leave_after_a_day_and_dead_letters_after_thirty(
 ) -> None:
     clock.freeze(NOW)
     number = worker(storage)
-    done, unread, revoked, expired, dead = finish(
+    done, *_, dead = finish(
         storage, number, Done(), Done(b"unread"), Revoked(), Expired(), Dead("failed", FAILURE)
     )
     clock.jump(DAY + 60)
@@ -222,8 +243,6 @@ def test_flush_deletes_everything_of_one_queue(make_file: Maker) -> None:
 
 
 def test_a_run_whose_job_was_flushed_has_lost_its_claim(storage: SqliteStorage) -> None:
-    from tests.storage.kit import end, one
-
     born(storage)
     number = worker(storage)
     claim = one(storage, number)
@@ -240,3 +259,91 @@ def test_flush_deletes_more_than_one_batch(storage: SqliteStorage) -> None:
     storage.flush()
 
     assert storage.count(Selector()) == 0
+
+
+# --- the write-ahead log --------------------------------------------------------------------------
+
+
+def log_size(storage: SqliteStorage) -> int:
+    return storage.size()[1]
+
+
+def test_a_checkpoint_folds_a_large_log_into_the_file(
+    make_file: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "WAL_LIMIT", 100_000)
+    storage = make_file()
+    storage.enqueue([new(payload=b"x" * 1000) for _ in range(200)])
+    assert log_size(storage) > 100_000
+
+    storage.checkpoint()
+
+    assert log_size(storage) == 0
+    assert storage.count(Selector()) == 200
+
+
+def test_a_checkpoint_does_not_wait_long_for_a_reader(
+    make_file: Maker, monkeypatch: pytest.MonkeyPatch, raw: Callable[[], sqlite3.Connection]
+) -> None:
+    monkeypatch.setattr(keeping, "WAL_LIMIT", 0)
+    storage = make_file()
+    born(storage)
+    reader = raw()
+    reader.execute("begin")
+    reader.execute("select count(*) from huey_job").fetchall()
+    storage.enqueue([new() for _ in range(50)])
+    begun = time.monotonic()
+
+    storage.checkpoint()
+
+    assert time.monotonic() - begun < 2
+    assert log_size(storage) > 0
+    assert born(storage).fresh
+    reader.execute("rollback")
+    storage.checkpoint()
+    assert log_size(storage) == 0
+
+
+def test_who_consumes_checkpoints_only_when_told_so(make_file: Maker) -> None:
+    """Also after its connection was replaced, by an I/O error or a fork."""
+    storage = make_file()
+    assert autocheckpoint(storage) == 10_000
+
+    storage.leave_checkpoints_to_janitor()
+
+    assert autocheckpoint(storage) == 0
+    with storage.db._lock:
+        storage.db._discard("_write")
+    assert autocheckpoint(storage) == 0
+    storage.enqueue([new(payload=b"x" * 4000) for _ in range(100)])
+    storage.checkpoint()
+
+
+def autocheckpoint(storage: SqliteStorage) -> int:
+    return storage.db.transact(
+        lambda con: int(con.execute("pragma wal_autocheckpoint").fetchone()[0])
+    )
+
+
+def test_memory_has_no_log(make: Maker) -> None:
+    storage = make()
+    born(storage)
+
+    storage.leave_checkpoints_to_janitor()
+    storage.checkpoint()
+    storage.verify()
+
+    assert storage.count(Selector()) == 1
+
+
+def test_a_closed_file_is_all_there_is(make_file: Maker, path: str) -> None:
+    """Somebody may copy it."""
+    storage = make_file()
+    storage.enqueue([new() for _ in range(10)])
+    take(storage, worker(storage))
+
+    storage.unregister(1)
+    storage.close()
+
+    assert not os.path.exists(path + "-wal")
+    assert make_file().count(Selector()) == 10

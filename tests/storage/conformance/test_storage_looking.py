@@ -21,7 +21,7 @@ NOW = 2_000_000_000.0
 
 @pytest.fixture
 def shop(storage: SqliteStorage, clock: Clock) -> SqliteStorage:
-    """seq: 1 scheduled, 2 done, 3 dead, 4 running, 5 pending, 6 pending, 7 revoked; a second each."""
+    """seq: 1 scheduled, 2 done, 3 dead, 4 running, 5 and 6 pending, 7 revoked; a second each."""
     clock.freeze(NOW)
     number = worker(storage)
     born(storage, "mail.later", run_at=NOW + 1000, priority=1)
@@ -124,7 +124,7 @@ def test_what_is_no_column_or_operator_is_refused(
 ) -> None:
     selector = Selector(**fields)
 
-    with pytest.raises(ConfigurationError, match="unknown (column|operator)"):
+    with pytest.raises(ConfigurationError, match=r"unknown (column|operator)"):
         shop.jobs(selector)
     if "where" in fields:
         for verb in (shop.count, shop.revoke, shop.requeue, shop.reschedule, shop.purge):
@@ -182,10 +182,10 @@ def test_a_long_id_wins_over_a_number(storage: SqliteStorage) -> None:
 
 def test_an_id_of_two_queues_means_the_own_one(make_file: Maker) -> None:
     ours, theirs = make_file("ours"), make_file("theirs")
-    id = new_id()
-    mine, other = born(ours, id=id), born(theirs, id=id)
+    same = new_id()
+    mine, other = born(ours, id=same), born(theirs, id=same)
 
-    assert [s.job(id).seq for s in (ours, theirs)] == [mine.seq, other.seq]  # type: ignore[union-attr]
+    assert [s.job(same).seq for s in (ours, theirs)] == [mine.seq, other.seq]  # type: ignore[union-attr]
 
 
 def test_a_job_that_does_not_exist_is_none(storage: SqliteStorage) -> None:
@@ -198,9 +198,8 @@ def test_a_row_says_everything_in_python_types(shop: SqliteStorage) -> None:
     dead = row(shop, 3)
 
     assert type(dead.state) is State
-    assert [type(value) for value in (dead.at_most_once, dead.cancel_requested, dead.delivered)] == [
-        bool, bool, bool,
-    ]  # fmt: skip
+    flags = (dead.at_most_once, dead.cancel_requested, dead.delivered)
+    assert {type(flag) for flag in flags} == {bool}
     assert dead.errors[0]["type"] == "ValueError"
     assert (row(shop, 2).taken, row(shop, 5).taken) == (False, None)
 

@@ -62,6 +62,7 @@ def test_a_stage_whose_follower_is_gone_or_that_follows_itself(storage: SqliteSt
 
     write(storage, "update huey_job set next = seq")
     assert seqs(storage, job.seq) == [job.seq]
+    write(storage, "update huey_job set next = null")
 
 
 # --- tasks ----------------------------------------------------------------------------------------

@@ -45,14 +45,12 @@ def test_totals_count_every_minute_of_every_task(storage: SqliteStorage, clock: 
 def test_totals_never_shrink_when_minutes_are_purged(storage: SqliteStorage, clock: Clock) -> None:
     clock.freeze(NOW)
     number = worker(storage)
-    seen = 0
-    for _ in range(6):
+    for seen in range(1, 7):
         born(storage, "a")
         run(storage, number, Done())
         clock.jump(3 * DAY)
         storage.keep(Keeping())
         storage.keep(Keeping())
-        seen += 1
         assert totals(storage) == {("huey", "a"): (seen, 0, 0, seen)}
     minutes = sql(storage, "select count(*) from huey_metric where minute > 0")
 

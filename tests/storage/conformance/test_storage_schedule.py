@@ -129,9 +129,7 @@ def test_a_waiting_job_expires_at_its_time(
     storage: SqliteStorage, clock: Clock, waiting: State
 ) -> None:
     clock.freeze(NOW)
-    job = born(
-        storage, expires_at=NOW + 5, run_at=NOW + 50 if waiting is State.SCHEDULED else None
-    )
+    job = born(storage, expires_at=NOW + 5, run_at=NOW + 50 if waiting is State.SCHEDULED else None)
     if waiting is State.BLOCKED:
         write(storage, "update huey_job set state = 'blocked', key_name = 'k'")
     clock.jump(4.9)

@@ -164,7 +164,11 @@ def test_a_live_job_is_not_requeued(storage: SqliteStorage) -> None:
     changed = storage.requeue(Selector())
 
     assert (changed.matched, changed.changed) == (3, [])
-    assert [why for _, why in changed.failed] == ["still running", "still scheduled", "still pending"]
+    assert [why for _, why in changed.failed] == [
+        "still running",
+        "still scheduled",
+        "still pending",
+    ]
 
 
 # --- reschedule -----------------------------------------------------------------------------------

@@ -29,9 +29,9 @@ def finished(storage: SqliteStorage, result: bytes | None = b"value") -> str:
 
 
 def test_a_result_is_handed_out_once(storage: SqliteStorage) -> None:
-    id = finished(storage)
+    job = finished(storage)
 
-    answers = [storage.result(id, preserve=False) for _ in range(3)]
+    answers = [storage.result(job, preserve=False) for _ in range(3)]
 
     assert [answer and (answer.state, answer.result) for answer in answers] == [
         *((State.DONE, b"value"), (State.DONE, None), (State.DONE, None))
@@ -41,10 +41,10 @@ def test_a_result_is_handed_out_once(storage: SqliteStorage) -> None:
 
 
 def test_a_preserved_result_stays(storage: SqliteStorage) -> None:
-    id = finished(storage)
+    job = finished(storage)
 
     for _ in range(3):
-        answer = storage.result(id, preserve=True)
+        answer = storage.result(job, preserve=True)
         assert answer is not None and (answer.result, answer.taken) == (b"value", False)
 
 
@@ -67,7 +67,7 @@ def test_there_is_no_result_before_the_end(storage: SqliteStorage, preserve: boo
 def test_no_result_is_told_from_an_empty_one(storage: SqliteStorage) -> None:
     nothing, empty = finished(storage, None), finished(storage, b"")
 
-    first, second = (storage.result(id, preserve=False) for id in (nothing, empty))
+    first, second = (storage.result(job, preserve=False) for job in (nothing, empty))
 
     assert first is not None and (first.result, first.taken) == (None, None)
     assert second is not None and (second.result, second.taken) == (b"", False)
@@ -90,21 +90,21 @@ def test_of_an_unknown_job_there_is_nothing(storage: SqliteStorage) -> None:
 
 def test_a_result_belongs_to_its_queue(make_file: Maker) -> None:
     ours, theirs = make_file("ours"), make_file("theirs")
-    id = finished(ours)
+    job = finished(ours)
 
-    assert theirs.result(id, preserve=False) is None
+    assert theirs.result(job, preserve=False) is None
     assert (ours.result_count(), theirs.result_count()) == (1, 0)
 
 
 def test_a_requeued_job_has_no_result_until_it_ends_again(storage: SqliteStorage) -> None:
-    id = finished(storage, b"old")
+    job = finished(storage, b"old")
     storage.requeue(by_seq(row(storage, 1).seq))
 
-    answer = storage.result(id, preserve=False)
+    answer = storage.result(job, preserve=False)
     assert answer is not None and (answer.state, answer.result) == (State.PENDING, None)
 
     run(storage, worker(storage), Done(b"new"))
-    answer = storage.result(id, preserve=False)
+    answer = storage.result(job, preserve=False)
     assert answer is not None and answer.result == b"new"
 
 
@@ -114,7 +114,7 @@ def test_one_of_many_readers_gets_the_result(storage: SqliteStorage) -> None:
 
     def read(_: int) -> list[bytes]:
         barrier.wait()
-        answers = [storage.result(id, preserve=False) for id in ids]
+        answers = [storage.result(job, preserve=False) for job in ids]
         return [a.result for a in answers if a is not None and a.result is not None]
 
     with ThreadPoolExecutor(6) as pool:

@@ -211,9 +211,7 @@ def test_an_id_that_exists_is_kept_or_replaced_unless_it_runs(storage: SqliteSto
 
     assert [one.outcome for one in storage.load(cargo)] == ["exists", "exists"]
     assert row(storage, kept).priority == 5
-    outcomes = {
-        one.job.task: one.outcome for one in storage.load(cargo, if_exists="replace")
-    }
+    outcomes = {one.job.task: one.outcome for one in storage.load(cargo, if_exists="replace")}
 
     assert outcomes == {"a": "loaded", "b": "exists"}
     found = storage.job(kept.id)

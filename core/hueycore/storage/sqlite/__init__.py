@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from hueycore.exceptions import StorageError
 from hueycore.storage.sidefile import MappedSlots
 from hueycore.storage.sqlite.connection import Database
 from hueycore.storage.sqlite.enqueue import Enqueueing
@@ -87,7 +88,10 @@ class SqliteStorage(
 
     def ring(self) -> None:
         """Wake the consumers. After the commit only, and never an error."""
-        side = self.side()
+        try:
+            side = self.side()
+        except StorageError:
+            side = None  # a consumer looks by itself within 50 ms
         if side is not None:
             side.ring()
         if self._bell is not None:

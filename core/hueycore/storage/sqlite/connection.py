@@ -38,8 +38,8 @@ RETRY = 0.001
 DEADLINE = 5.0
 WAL_LIMIT = 16 * 1024 * 1024
 
-#: What an inherited connection becomes in a forked child: kept for ever, because even closing it
-#: would release the parent's locks.
+#: What a connection becomes that a child inherits all the same (a fork by C code, a fork in the
+#: middle of a transaction): kept for ever, because SQLite forbids even to close it.
 _leaked: list[object] = []
 _open: weakref.WeakSet[Database] = weakref.WeakSet()
 
@@ -96,7 +96,11 @@ class Database:
         self._closed = False
         #: A read-only view that will not notice writers; it is opened anew for each read.
         self._frozen = False
-        self._owner = ""
+        self._owner: threading.Thread | None = None
+        self._pages = 10_000
+        self._readers = 0
+        self._forking: list[threading.Lock | threading.RLock] = []
+        self._forked_in_use = False
         self._identity: tuple[int, int] | None = None
         #: Commits of this object: what ``data_version`` does not show to a single connection.
         self.commits = 0
@@ -140,17 +144,24 @@ class Database:
             try:
                 self._begin(connection, durable)
                 value = body(connection)
+                if self._write is not connection:
+                    raise StorageError("forked in a transaction, which is the parent's alone")
                 connection.execute("commit")
                 self.commits += 1
                 return value
             except sqlite3.Error as error:
-                self._forget_if_broken(error)
+                self._forget_if_broken(error, "_write")
                 raise translate(error, self.path) from error
             finally:
-                self._owner = ""
-                # SQLite has rolled back by itself after SQLITE_FULL, hence the question.
-                if connection.in_transaction:
-                    connection.execute("rollback")
+                self._owner = None
+                # Calls into C alone: no asynchronous exception can come between. SQLite has rolled
+                # back by itself after SQLITE_FULL; in a child that was forked in the body the
+                # transaction is its parent's.
+                try:
+                    if self._write is connection and connection.in_transaction:
+                        connection.execute("rollback")
+                except sqlite3.Error:
+                    self._discard("_write")  # which ends its transaction
 
     def read(self, body: Body[T], *, snapshot: bool = False) -> T:
         """Run ``body`` on the reading connection; with ``snapshot`` all its statements see the same
@@ -163,9 +174,9 @@ class Database:
 
     def _read_once(self, body: Body[T], snapshot: bool) -> T:
         with self._read_lock:
-            connection = self._reader()
             deadline = clock.monotonic() + DEADLINE
             while True:
+                connection = self._reader()
                 try:
                     if snapshot and not self.memory:
                         connection.execute("begin")
@@ -175,11 +186,14 @@ class Database:
                     if _busy(error) and clock.monotonic() < deadline:
                         clock.sleep(RETRY)
                         continue
-                    self._forget_if_broken(error)
+                    self._forget_if_broken(error, "_read")
                     raise translate(error, self.path) from error
                 finally:
-                    if snapshot and connection.in_transaction and not self.memory:
-                        connection.execute("rollback")
+                    try:
+                        if snapshot and self._read is connection and connection.in_transaction:
+                            connection.execute("rollback")
+                    except sqlite3.Error:
+                        self._discard("_read")
 
     def version(self) -> int:
         """A number that changes whenever anybody, this process included, has committed."""
@@ -187,12 +201,12 @@ class Database:
             return self.commits
         if self._frozen:
             return int(clock.monotonic() * 1e9)
-        with self._read_lock:
-            try:
-                row = self._reader().execute("pragma data_version").fetchone()
-            except sqlite3.Error as error:
-                raise translate(error, self.path) from error
-            return int(row[0])
+        return self.read(self._data_version)
+
+    def _data_version(self, connection: sqlite3.Connection) -> int:
+        # Each connection counts for itself: that there is another one is news.
+        row = connection.execute("pragma data_version").fetchone()
+        return self._readers << 32 | int(row[0])
 
     def checkpoint(self, truncate: bool) -> None:
         """Move the WAL into the file; ``truncate`` waits up to 200 ms for readers to leave."""
@@ -203,14 +217,16 @@ class Database:
             try:
                 if truncate:
                     connection.execute("pragma busy_timeout=200")
-                    connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+                    try:
+                        connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+                    finally:
+                        connection.execute("pragma busy_timeout=0")
                 else:
                     connection.execute("pragma wal_checkpoint(passive)").fetchall()
             except sqlite3.Error as error:
                 if not _busy(error):
+                    self._forget_if_broken(error, "_write")
                     raise translate(error, self.path) from error
-            finally:
-                connection.execute("pragma busy_timeout=0")
 
     def check_identity(self) -> None:
         """Raise ``StorageMoved`` unless the path still names the file that was opened: SQLite
@@ -222,16 +238,15 @@ class Database:
         """How many WAL pages a commit lets pass before it checkpoints; 0 leaves it to the janitor
         (two checkpointers are what the WAL-reset bug of SQLite < 3.51.3 needs)."""
         with self._lock:
-            self._writer().execute(f"pragma wal_autocheckpoint={int(pages)}")
+            self._pages = int(pages)
+            self._discard("_write")  # the next one is opened so
 
     def close(self) -> None:
         self._closed = True
-        for lock, name in ((self._lock, "_write"), (self._read_lock, "_read")):
+        # The writing one last: a last connection that cannot write leaves the whole log behind.
+        for lock, name in ((self._read_lock, "_read"), (self._lock, "_write")):
             with lock:
-                connection = getattr(self, name)
-                setattr(self, name, None)
-                if connection is not None:
-                    connection.close()
+                self._discard(name)
 
     # --- inside -------------------------------------------------------------------------------
 
@@ -247,7 +262,7 @@ class Database:
         while True:
             try:
                 connection.execute("begin immediate")
-                self._owner = threading.current_thread().name
+                self._owner = threading.current_thread()
                 return
             except sqlite3.Error as error:
                 if not _busy(error):
@@ -260,8 +275,8 @@ class Database:
     def _who_holds(self) -> str:
         for other in list(_open):
             owner = other._owner
-            if other is not self and other.path == self.path and owner:
-                return f'{self.path} is locked by thread "{owner}" of this very process'
+            if other is not self and other.path == self.path and owner is not None:
+                return f'{self.path} is locked by thread "{owner.name}" of this very process'
         return (
             f"{self.path} has been locked by another process for {DEADLINE:.0f} s; "
             "does something hold a transaction open?"
@@ -282,11 +297,14 @@ class Database:
             self._read = None
         if self._read is None:
             self._read = self._connect("ro")
+            self._readers += 1
         return self._read
 
     def _check_use(self) -> None:
         if self._closed:
             raise StorageError(f"the storage {self.path} is closed")
+        if self._forked_in_use:
+            raise StorageError(f"this process was forked in the middle of a use of {self.path}")
         if os.getpid() != self._pid:
             self._after_fork()
         self.check_identity()
@@ -311,7 +329,7 @@ class Database:
             if access == "ro":
                 connection.execute("pragma query_only=1")
             else:
-                connection.execute("pragma wal_autocheckpoint=10000")
+                connection.execute(f"pragma wal_autocheckpoint={self._pages}")
                 connection.execute("pragma fullfsync=1")
                 self._sync = ""
         except sqlite3.Error as error:
@@ -326,11 +344,13 @@ class Database:
         connection = _sqlite_connect(f"file:{plain}?mode={access}")
         if access == "ro":
             try:
-                connection.execute("select 1 from sqlite_master").fetchall()
-            except sqlite3.OperationalError:
-                # A cleanly closed WAL file wants write permission even to be read.
+                _retry(lambda: connection.execute("select 1 from sqlite_master").fetchall())
+            except sqlite3.Error as error:
                 connection.close()
-                if os.path.exists(self.path + "-wal") or not os.access(self.path, os.R_OK):
+                # A cleanly closed WAL file wants write permission even to be read. Only then:
+                # an immutable connection never sees what others write.
+                unwritable = _code(error) in (8, 14) and os.access(self.path, os.R_OK)
+                if not unwritable or os.path.exists(self.path + "-wal"):
                     raise
                 connection = _sqlite_connect(f"file:{plain}?immutable=1")
                 self._frozen = True
@@ -348,22 +368,38 @@ class Database:
         if not self.read(schema.is_current):
             self.transact(schema.migrate)
 
-    def _forget_if_broken(self, error: sqlite3.Error) -> None:
-        """After an I/O error the connection is not trusted again."""
-        if (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF == 10 and not self.memory:
-            for name in ("_write", "_read"):
-                connection = getattr(self, name)
-                setattr(self, name, None)
-                if connection is not None:
-                    connection.close()
+    def _forget_if_broken(self, error: sqlite3.Error, name: str) -> None:
+        """After an I/O error a connection is not trusted again. Only that one: another thread may
+        be in the middle of something with the other."""
+        if _code(error) == 10:
+            self._discard(name)
+
+    def _discard(self, name: str) -> None:
+        connection = getattr(self, name)
+        if connection is not None and (self._closed or not self.memory):
+            setattr(self, name, None)
+            connection.close()
+
+    def _before_fork(self) -> None:
+        for lock, name in ((self._read_lock, "_read"), (self._lock, "_write")):
+            mine = name == "_write" and self._owner is threading.current_thread()
+            if not mine and lock.acquire(timeout=2 * DEADLINE):
+                self._forking.append(lock)
+                self._discard(name)
+
+    def _after_fork_in_parent(self) -> None:
+        while self._forking:
+            self._forking.pop().release()
 
     def _after_fork(self) -> None:
         if self.memory:
             raise StorageError("an in-memory queue cannot be used in a forked process")
+        self._forked_in_use = len(self._forking) == 1
+        self._forking = []
         _leaked.append((self._write, self._read))
         self._lock, self._read_lock = threading.Lock(), threading.Lock()
         self._write = self._read = None
-        self._owner, self._sync = "", ""
+        self._owner, self._sync = None, ""
         self._pid = os.getpid()
 
 
@@ -383,8 +419,12 @@ def _sqlite_connect(target: str) -> sqlite3.Connection:
 connection_class: type[sqlite3.Connection] = sqlite3.Connection
 
 
+def _code(error: sqlite3.Error) -> int:
+    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+
+
 def _busy(error: sqlite3.Error) -> bool:
-    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in (5, 6)
+    return _code(error) in (5, 6)
 
 
 def _retry(action: Callable[[], T]) -> T:
@@ -399,11 +439,39 @@ def _retry(action: Callable[[], T]) -> T:
         clock.sleep(RETRY)
 
 
-def _in_child() -> None:
-    # A lock may be held by a thread that does not exist in the child.
-    for database in list(_open):
+#: Two threads that fork at the same time would wait for each other's databases.
+_fork_gate = threading.Lock()
+
+
+def _before_fork() -> None:
+    """No connection crosses a fork. In the child SQLite would believe that the process holds the
+    locks which only its parent holds, and take none for the child's own connections: the parent's
+    last close then removes the log that the child writes to, with all that it has committed."""
+    _fork_gate.acquire()
+    for database in sorted(_open, key=id):
         if not database.memory:
+            database._before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for database in list(_open):
+        database._after_fork_in_parent()
+    _fork_gate.release()
+
+
+def _after_fork_in_child() -> None:
+    # A lock may be held by a thread that does not exist in the child.
+    global _fork_gate
+    _fork_gate = threading.Lock()
+    for database in list(_open):
+        if database.memory:
+            database._lock = database._read_lock = threading.RLock()
+        else:
             database._after_fork()
 
 
-os.register_at_fork(after_in_child=_in_child)
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=_after_fork_in_parent,
+    after_in_child=_after_fork_in_child,
+)

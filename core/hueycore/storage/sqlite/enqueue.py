@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Sequence
 
 from hueycore import clock
-from hueycore.exceptions import QueueFull, StorageBusy
+from hueycore.exceptions import QueueFull, StorageBusy, TaskTimeout
 from hueycore.storage.rows import Enqueued, NewJob
 from hueycore.storage.sqlite.room import Room, listed
 from hueycore.storage.words import FINAL, State
@@ -29,13 +31,20 @@ class _Ticket:
         self.answer: list[Enqueued] | None = None
         self.refused: QueueFull | None = None
 
+    def waits(self) -> bool:
+        return self.answer is None and self.refused is None
+
+
+_producers: weakref.WeakSet[Enqueueing] = weakref.WeakSet()
+
 
 class Enqueueing(Room):
     _queue_known = False
 
     def _init_enqueueing(self) -> None:
         self._door = threading.Lock()
-        self._tickets: list[_Ticket] = []
+        self._tickets: dict[_Ticket, None] = {}
+        _producers.add(self)
 
     def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """All jobs are durable when this returns, or none is. An id that is live already, or whose
@@ -44,10 +53,14 @@ class Enqueueing(Room):
 
         Raises ``QueueFull``."""
         ticket = _Ticket(jobs)
-        self._tickets.append(ticket)
-        with self._door:
-            if ticket.answer is None and ticket.refused is None:
-                self._commit_waiting(ticket)
+        try:
+            self._tickets[ticket] = None
+            with self._door:
+                if ticket.waits():
+                    self._commit_waiting(ticket)
+        finally:
+            # Nobody may commit later what was interrupted here.
+            self._tickets.pop(ticket, None)
         if ticket.refused is not None:
             raise ticket.refused
         assert ticket.answer is not None
@@ -60,21 +73,17 @@ class Enqueueing(Room):
         batch = [mine]
         size = len(mine.jobs)
         for ticket in list(self._tickets):
-            if ticket is not mine and size + len(ticket.jobs) <= SHARE:
+            if ticket is not mine and ticket.waits() and size + len(ticket.jobs) <= SHARE:
                 batch.append(ticket)
                 size += len(ticket.jobs)
         try:
             self._commit(batch)
-        except StorageBusy:
+        except (StorageBusy, TaskTimeout):
             raise
         except Exception:
             if len(batch) == 1:
                 raise
             self._commit([mine])  # perhaps it is another's job that no row can hold
-        finally:
-            self._tickets = [
-                t for t in self._tickets if t is not mine and t.answer is None and not t.refused
-            ]
 
     def _commit(self, batch: list[_Ticket]) -> None:
         outcome = self.db.transact(lambda con: [self._admit(con, t) for t in batch])
@@ -180,3 +189,12 @@ def delete_jobs(con: sqlite3.Connection, seqs: Sequence[int]) -> int:
     return con.execute(
         "delete from huey_job where seq in (select value from json_each(?))", which
     ).rowcount
+
+
+def _after_fork_in_child() -> None:
+    # The thread at the door may not exist in the child; its jobs are its parent's.
+    for producer in list(_producers):
+        producer._init_enqueueing()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

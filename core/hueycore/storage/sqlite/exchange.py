@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Sequence
 
 from hueycore import clock
+from hueycore.exceptions import StorageError, StorageMoved
 from hueycore.storage.rows import Claim, Ended, Exchange, JobRef, Want
 from hueycore.storage.sqlite.endings import apply_endings, end_waiting
 from hueycore.storage.sqlite.room import Room, listed
@@ -43,9 +45,14 @@ class Exchanging(Room):
 
         answer, needs_sync = self.db.transact(body, durable=False)
         if needs_sync and not answer.claims:
-            synced = self.db.transact(
-                lambda con: self._claim_synced(con, worker, want), durable=True
-            )
+            try:
+                synced = self.db.transact(
+                    lambda con: self._claim_synced(con, worker, want), durable=True
+                )
+            except StorageError:
+                if endings or answer.revoked or answer.expired:
+                    return answer  # that much is committed; the next exchange meets the error
+                raise
             answer = Exchange(
                 synced.claims, answer.lost, answer.revoked + synced.revoked,
                 answer.expired + synced.expired,
@@ -90,14 +97,18 @@ class _Pick:
             if refs:
                 end_waiting(self.con, [ref.seq for ref in refs], state, reason, self.now)
         if self.claims:
-            self.con.execute(
+            changed = self.con.execute(
                 """
-                update huey_job set state = 'running', worker = ?, claimed_at = ?,
+                update huey_job set state = 'running', worker = ?1, claimed_at = ?2,
                     claim = claim + 1, attempt = attempt + 1
-                where seq in (select value from json_each(?))
+                where seq in (select value from json_each(?3))
+                    and exists (select 1 from huey_worker where id = ?1 and pid = ?4)
                 """,
-                (worker, self.now, listed(claim.seq for claim in self.claims)),
-            )
+                (worker, self.now, listed(claim.seq for claim in self.claims), os.getpid()),
+            ).rowcount
+            if not changed:
+                # A claim of nobody could never be given back.
+                raise StorageMoved(f"worker {worker} was taken for dead; it must start again")
 
     def _load_flags(self) -> dict[tuple[str, str], tuple[float | None, int]]:
         """Everything that holds jobs back, in one statement: each costs the worker threads a

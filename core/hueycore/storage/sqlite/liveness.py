@@ -10,7 +10,7 @@ from hueycore import clock
 from hueycore.ending import Failure
 from hueycore.exceptions import StorageError
 from hueycore.storage.rows import JobRef, Recovered, WorkerRow
-from hueycore.storage.sidefile import LAST_WORKER, MappedSlots, SideFile, boot_id
+from hueycore.storage.sidefile import LAST_WORKER, SLOTS, MappedSlots, SideFile, boot_id
 from hueycore.storage.sqlite.endings import add_error, error_entry
 from hueycore.storage.sqlite.enqueue import describe_queue
 from hueycore.storage.sqlite.follow import follow
@@ -53,7 +53,9 @@ class Liveness(Room):
                 raise StorageError(f"{LAST_WORKER} consumers use this file already")
             taken.append(number)
             self._slots[number] = (
-                side.map_slots(number, slots) if side else MappedSlots(bytearray(16 * slots))
+                side.map_slots(number, _pairs(slots))
+                if side
+                else MappedSlots(bytearray(16 * _pairs(slots)))
             )
             con.execute(
                 f"insert into huey_worker ({_ROW}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
@@ -79,7 +81,8 @@ class Liveness(Room):
         """From now on, the recovery of this worker's jobs counts no crash."""
         self.db.transact(
             lambda con: con.execute(
-                "update huey_worker set state = 'stopping' where id = ?", (worker,)
+                "update huey_worker set state = 'stopping' where id = ? and pid = ?",
+                (worker, os.getpid()),
             ),
             durable=False,
         )
@@ -89,11 +92,16 @@ class Liveness(Room):
         asked to stop."""
 
         def body(con: sqlite3.Connection) -> None:
+            if not con.execute(
+                "delete from huey_worker where id = ? and pid = ? returning id",
+                (worker, os.getpid()),
+            ).fetchall():
+                return  # taken for dead, and the number may be another's by now
             rows = con.execute(
                 """
                 update huey_job set
                     state = case when cancel_requested then 'revoked' else 'pending' end,
-                    reason = case when cancel_requested then 'revoked' end,
+                    reason = case when cancel_requested then 'revoked' else reason end,
                     finished_at = case when cancel_requested then ? end,
                     attempt = attempt - 1, worker = null, claimed_at = null, cancel_requested = 0
                 where worker = ? and state = 'running'
@@ -102,7 +110,6 @@ class Liveness(Room):
                 (clock.now(), worker),
             ).fetchall()
             follow(con, [seq for seq, state in rows if state == State.REVOKED], delivered=False)
-            con.execute("delete from huey_worker where id = ?", (worker,))
 
         self.db.transact(body, durable=False)
         self._drop(worker)
@@ -124,7 +131,12 @@ class Liveness(Room):
         recovered: list[Recovered] = []
         for worker in self.db.read(self._worker_rows):
             if worker.queue == self.queue and not alive(worker, side):
-                recovered += self._recover_one(worker, side)
+                try:
+                    recovered += self._recover_one(worker, side)
+                except StorageError:
+                    if not recovered:
+                        raise
+                    break  # what was taken back is told; the janitor comes again
         if recovered:
             self.ring()
         return recovered
@@ -148,7 +160,9 @@ class Liveness(Room):
                 ) else []  # fmt: skip
                 living = worker.id in self._slots
             else:
-                running = [(n, seq) for n, seq, _ in side.read_slots(worker.id, worker.slots)]
+                running = [
+                    (n, seq) for n, seq, _ in side.read_slots(worker.id, _pairs(worker.slots))
+                ]
                 living = alive(worker, side)
             rows.append(
                 WorkerRow(
@@ -189,6 +203,11 @@ def alive(worker: _Worker, side: SideFile) -> bool:
     return True
 
 
+def _pairs(slots: int) -> int:
+    """As many again for the spare workers that take the place of those that hang."""
+    return max(slots, min(2 * slots, SLOTS))
+
+
 def _take(side: SideFile | None, number: int) -> bool:
     return side is None or side.lock(number)
 
@@ -203,7 +222,11 @@ def _recover(con: sqlite3.Connection, worker: _Worker, side: SideFile) -> list[R
         return []
     # Slots of another boot, or of a side file that is gone, say nothing: count all as started.
     readable = worker.boot_id == boot_id() and worker.side == side.inode
-    started = {pair[1:] for pair in side.read_slots(worker.id, worker.slots)} if readable else None
+    started = (
+        {pair[1:] for pair in side.read_slots(worker.id, _pairs(worker.slots))}
+        if readable
+        else None
+    )
     rows = con.execute(
         """
         select seq, claim, id, task, crashes, max_crashes, at_most_once, cancel_requested, attempt
@@ -241,7 +264,7 @@ def _take_back(
         add_error(con, seq, error_entry(Failure(kind, text, ""), attempt, now, 0.0, worker.name))
     con.execute(
         """
-        update huey_job set state = ?, reason = ?, finished_at = ?, crashes = ?,
+        update huey_job set state = ?, reason = coalesce(?, reason), finished_at = ?, crashes = ?,
             attempt = attempt - ?, worker = null, claimed_at = null, cancel_requested = 0
         where seq = ?
         """,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 
 from hueycore.exceptions import StorageError, StorageMissing, StorageReadOnly
@@ -15,35 +16,58 @@ NETWORK = frozenset(
 )
 
 
+#: What SQLite keeps beside a database.
+_BESIDE = ("-wal", "-shm", "-journal")
+
+
 def make_file(path: str, mode: int) -> None:
     """Create an empty file with exactly ``mode`` before SQLite opens it: -wal and -shm inherit it.
 
+    What a removed database of this name left beside it goes first. Somebody may still have it
+    mapped, and two databases on one -shm end in a bus error; the directory is locked meanwhile, so
+    that nobody takes the new one's for a remnant.
+
     Raises ``StorageMissing`` (no such directory) or ``StorageReadOnly``.
     """
+    directory = os.path.dirname(path)
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
-    except FileExistsError:
-        return
+        guard = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(guard, fcntl.LOCK_EX)
+            if not os.path.exists(path):
+                _remove_remnants(path)
+                _create(path, mode)
+                _sync(guard)
+        finally:
+            os.close(guard)
     except (FileNotFoundError, NotADirectoryError):
-        raise StorageMissing(f"there is no directory {os.path.dirname(path)}") from None
+        raise StorageMissing(f"there is no directory {directory}") from None
     except PermissionError:
-        raise StorageReadOnly(f"{os.path.dirname(path)} cannot be written") from None
+        raise StorageReadOnly(f"{directory} cannot be written") from None
     except OSError as error:
         raise StorageError(f"cannot create {path}: {error.strerror}") from error
+
+
+def _remove_remnants(path: str) -> None:
+    for suffix in _BESIDE:
+        try:
+            os.unlink(path + suffix)
+        except FileNotFoundError:
+            pass
+
+
+def _create(path: str, mode: int) -> None:
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
     os.fchmod(descriptor, mode)
     os.close(descriptor)
-    _sync_directory(os.path.dirname(path))
 
 
-def _sync_directory(directory: str) -> None:
+def _sync(directory: int) -> None:
     """The name of a new file is on disk only when its directory is."""
-    descriptor = os.open(directory, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        os.fsync(directory)
     except OSError:
         pass  # some file systems refuse to sync a directory; they order its writes themselves
-    finally:
-        os.close(descriptor)
 
 
 def refuse_network(path: str, mountinfo: str = "/proc/self/mountinfo") -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from hueycore.exceptions import StorageMoved
 from hueycore.storage.sidefile import MappedSlots, SideFile, attach
 from hueycore.storage.sqlite.connection import Database
 
@@ -28,7 +29,9 @@ class Room:
             try:
                 self._side = attach(self.db.path, None if self.db.read_only else self.mode)
             except FileNotFoundError:
-                return None
+                if self.db.read_only:
+                    return None
+                raise StorageMoved(f"{self.db.path}-huey was removed while it was opened") from None
         return self._side
 
     def ring(self) -> None:

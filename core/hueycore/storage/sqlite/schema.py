@@ -20,7 +20,7 @@ def version(connection: sqlite3.Connection) -> int:
     if not connection.execute("select 1 from sqlite_master where name = 'huey_meta'").fetchall():
         return 0
     row = connection.execute("select value from huey_meta where name = 'schema'").fetchone()
-    if row is None:
+    if row is None or not row[0].isdecimal():
         raise StorageCorrupt("huey_meta has no schema version: the file is damaged")
     return int(row[0])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 from hueycore import clock
 from hueycore.storage.rows import Changed, JobRef, Revocation, Selector
@@ -11,6 +12,18 @@ from hueycore.storage.sqlite.enqueue import NEEDED, delete_jobs
 from hueycore.storage.sqlite.looking import conditions
 from hueycore.storage.sqlite.room import Room, listed
 from hueycore.storage.words import FINAL, WAITING, State
+
+#: A retry is used up by every attempt but one that a crash or the last failure ended.
+_RESET = """
+    update huey_job set attempt = 0,
+        retries = retries + max(0, attempt - crashes - (reason is not 'crashed'))
+    where seq in (select value from json_each(?))
+"""
+_LATER = """
+    update huey_job set run_at = run_at + ?,
+        state = case when state = 'pending' then 'scheduled' else state end
+    where seq = ?
+"""
 
 
 class Steering(Room):
@@ -42,17 +55,22 @@ class Steering(Room):
         *,
         run_at: float | None = None,
         retries: int | None = None,
+        reset: bool = False,
+        apart: float = 0.0,
         reason: str | None = None,
     ) -> Changed:
         """Final jobs (revoked, expired, dead, done) wait again; their history is kept, and
         ``reason`` stays on their rows until they end.
 
-        They run at ``run_at``, else at the time they were due when that is yet to come, else now.
+        They run at ``run_at``, else at the time they were due when that is yet to come, else now;
+        each ``apart`` seconds after the one before. ``reset`` gives back the attempts and the
+        retries that they have used up.
         """
 
         def body(con: sqlite3.Connection) -> Changed:
             found = _select(con, selector)
-            final = [job for job, state in found if state in FINAL]
+            orphans = _orphans(con, [job for job, state in found if state in FINAL])
+            final = [job for job, state in found if state in FINAL and job.seq not in orphans]
             which = listed(job.seq for job in final)
             con.execute(
                 f"""
@@ -62,6 +80,8 @@ class Steering(Room):
                 (which,),
             )
             now = clock.now()
+            if reset:
+                con.execute(_RESET, (which,))
             con.execute(
                 """
                 update huey_job set
@@ -81,7 +101,11 @@ class Steering(Room):
                     "which": which,
                 },
             )
+            if apart:
+                later = [(place * apart, job.seq) for place, job in enumerate(final) if place]
+                con.executemany(_LATER, later)
             failed = [(job, f"still {state}") for job, state in found if state not in FINAL]
+            failed += [(job, orphans[job.seq]) for job, _ in found if job.seq in orphans]
             return Changed(len(found), final, failed)
 
         changed = self.db.transact(body)
@@ -297,6 +321,19 @@ def _select(con: sqlite3.Connection, selector: Selector) -> list[tuple[JobRef, S
         (*values, -1 if selector.limit is None else selector.limit),
     ).fetchall()
     return [(JobRef(*row[:3]), State(row[3])) for row in rows]
+
+
+def _orphans(con: sqlite3.Connection, jobs: Sequence[JobRef]) -> dict[int, str]:
+    """Stages that could never start, because a stage they wait for was purged."""
+    rows = con.execute(
+        """
+        select seq from huey_job where seq in (select value from json_each(?)) and waits > (
+            select count(*) from huey_job parent
+            where parent.next = huey_job.seq and parent.delivered = 0)
+        """,
+        (listed(job.seq for job in jobs),),
+    ).fetchall()
+    return {row[0]: "the stage it waits for was purged" for row in rows}
 
 
 def purge_rows(con: sqlite3.Connection, rows: list[tuple[int, str]]) -> int:

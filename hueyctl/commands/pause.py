@@ -1,0 +1,98 @@
+"""``hueyctl pause``: workers finish what they have, and take no more."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from hueyctl import errors, exits
+from hueyctl.command import command
+from hueyctl.context import Session
+from hueyctl.operating import pausing
+from hueyctl.operating.orders import check_name
+from hueyctl.params import DURATION, POSITIVE
+from hueyctl.waiting import Timeout, looks
+
+if TYPE_CHECKING:
+    from hueycore.storage.base import Storage
+
+
+@command(
+    "pause",
+    examples=[
+        "hueyctl pause",
+        'hueyctl pause --task myapp.mail.send --for 30m --reason "SMTP down"',
+        "hueyctl pause mail --wait -t 5m",
+    ],
+    arguments=[("QUEUE", "A queue of the storage; by default that of the application or URL.")],
+    codes=[*pausing.CODES, exits.TIMEOUT, exits.INTERRUPTED],
+)
+@click.argument("names", nargs=-1, metavar="[QUEUE]...")
+@click.option("--task", metavar="NAME", help="Only the jobs of this task.")
+@click.option("--for", "span", type=POSITIVE, metavar="DUR", help="Go on by itself after this.")
+@click.option("-W", "--wait", "wait_", is_flag=True, help="Wait until nothing is running any more.")
+@click.option("-t", "--timeout", type=DURATION, metavar="DUR", help="With --wait: at most this.")
+@click.option("--reason", metavar="TEXT", help="Why; shown to whoever asks.")
+def pause(
+    session: Session,
+    names: tuple[str, ...],
+    task: str | None,
+    span: float | None,
+    wait_: bool,
+    timeout: float | None,
+    reason: str | None,
+) -> int:
+    """Pause queues: what runs is finished, what waits stays, new jobs are still accepted.
+
+    Pausing again changes how long and why. --wait gives the way free for maintenance; when its
+    time runs out, the exit code is 124 and the pause stands.
+    """
+    if timeout is not None and not wait_:
+        raise errors.usage("--timeout needs --wait")
+    if task is not None:
+        check_name(task)
+    queues = pausing.chosen_queues(session, names)
+    until = None if span is None else time.time() + span
+    for queue in queues:
+        session.writing(queue).pause(task=task, until=until, by=_operator(), reason=reason)
+    if wait_:
+        _wait(session.looking(), queues, task, timeout)
+    pausing.show(session, queues, task)
+    return exits.OK
+
+
+def _operator() -> str:
+    """Who is at the keyboard, for the others."""
+    import pwd
+
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user has no name
+        name = str(os.getuid())
+    return f"{name}@{os.uname().nodename}"
+
+
+def _wait(storage: Storage, queues: Sequence[str], task: str | None, timeout: float | None) -> None:
+    left = 0
+    try:
+        for _ in looks(storage, timeout):
+            left = _running(storage, queues, task)
+            if left == 0:
+                return
+    except Timeout:
+        what = "1 job still runs" if left == 1 else f"{left} jobs still run"
+        raise errors.CliError(f"timed out; {what}, and the pause stands", exits.TIMEOUT) from None
+
+
+def _running(storage: Storage, queues: Sequence[str], task: str | None) -> int:
+    """How many jobs a living worker holds: those of a dead one run no more, they only look so."""
+    from hueycore.storage.base import Selector, State
+
+    alive = {row.id for row in storage.workers() if row.alive}
+    where = (("task", "=", task),) if task is not None else ()
+    jobs = storage.jobs(Selector(queues=tuple(queues), states=(State.RUNNING,), where=where))
+    return sum(job.worker in alive for job in jobs)

@@ -1,0 +1,112 @@
+"""``hueyctl restore``: undo a revocation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from hueyctl import errors
+from hueyctl.command import command
+from hueyctl.context import Session
+from hueyctl.operating import orders
+from hueyctl.operating.asking import shell_line
+from hueyctl.operating.bulk import CODES, Action, How, Plan, bulk_options, plan
+from hueyctl.selectors import ID_HELP, Choice, selecting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hueycore.storage.base import Changed, Job, Revocation, Selector, Storage
+    from hueyctl.operating.change import Change
+
+#: What has ended without a run. Others ran, and running again is another command's business.
+_RESTORED = ("revoked", "expired")
+
+
+@command(
+    "restore",
+    examples=[
+        "hueyctl restore 4312",
+        "hueyctl restore --task myapp.mail.send",
+        "hueyctl restore --all --dry-run",
+    ],
+    arguments=[ID_HELP],
+    codes=CODES,
+)
+@selecting(leave_out=("task",), all_help="Every revoked job, and every standing order.")
+@bulk_options
+@click.option("--task", metavar="NAME", help="Take back the standing order about this task.")
+def restore(session: Session, choice: Choice, how: How, task: str | None) -> int:
+    """Undo revoke: jobs that were revoked wait again, with their old time if it is yet to come.
+
+    Given an id, also a job that expired, and an order about an id that no job has yet.
+    """
+    if task is not None:
+        if choice.narrows:
+            raise errors.usage("--task is about a whole task, filters choose jobs")
+        return orders.restore_task(session, how, task)
+    return Restoring(session, choice, how).run()
+
+
+class Restoring:
+    """The jobs that are meant, and the standing orders about ids (with --all, of tasks too)."""
+
+    def __init__(self, session: Session, choice: Choice, how: How) -> None:
+        self.session, self.choice, self.how = session, choice, how
+
+    def run(self) -> int:
+        action = Action(
+            verb="restore",
+            past="restored",
+            states=("revoked",),
+            apply=self._apply,
+            fine=("scheduled", "pending", "blocked"),
+            refuse=_refusal,
+        )
+        planned = plan(self.session, self.choice, action)
+        found = self._orders(planned)
+        planned.missing = [key for key in planned.missing if key not in {o.name for o in found}]
+        tasks = planned.tasks()
+        change = planned.begin(self.how)
+        if not self.how.dry_run:
+            planned.ask(self.session, self.how, more=len(found) if self.choice.all_ else 0)
+            if planned.jobs:
+                planned.apply(self.session, change)
+        self._take_back(found, change)
+        self._warn(tasks - {order.name for order in found})
+        return change.report(self.session, exit_code=self.how.exit_code)
+
+    def _apply(self, storage: Storage, selector: Selector) -> Changed:
+        from hueycore.storage.base import State
+
+        # Seen as revoked a moment ago: what another operator restored meanwhile may be done.
+        narrowed = selector._replace(states=tuple(State(name) for name in _RESTORED))
+        return storage.requeue(narrowed, reason=self.how.reason)
+
+    def _orders(self, planned: Plan) -> list[Revocation]:
+        standing = orders.standing(self.session.looking(), planned.queues)
+        if self.choice.all_ and not self.choice.state:
+            return standing
+        keys = set(planned.missing) | {job.id for job in planned.jobs}
+        return [one for one in standing if one.kind == orders.ID and one.name in keys]
+
+    def _take_back(self, found: Sequence[Revocation], change: Change) -> None:
+        for order in found:
+            if not self.how.dry_run:
+                self.session.writing(order.queue).clear_revocation(order.kind, order.name)
+            change.matched += 1
+            change.add_order("restore" if self.how.dry_run else "restored", order.name)
+
+    def _warn(self, tasks: set[str]) -> None:
+        """A job of a task that is still revoked ends revoked again."""
+        for order in orders.standing(self.session.looking(), ()):
+            if order.kind == orders.TASK and order.name in tasks:
+                after = shell_line("restore", "--task", order.name)
+                self.session.notice(f"task {order.name} is still revoked: {after}")
+
+
+def _refusal(job: Job) -> str | None:
+    if job.state == "running":
+        return "was asked to stop and still runs" if job.cancel_requested else "is running"
+    return f"is {job.state}, not revoked" if job.state in ("done", "dead") else None

@@ -1,0 +1,73 @@
+"""``hueyctl revoke``: jobs, or a whole task from now on."""
+
+from __future__ import annotations
+
+import click
+
+from hueyctl import errors, listing
+from hueyctl.command import command
+from hueyctl.context import Session
+from hueyctl.operating import orders
+from hueyctl.operating.bulk import CODES, Action, How, bulk_options, carry_out
+from hueyctl.selectors import ID_HELP, Choice, selecting
+
+
+@command(
+    "revoke",
+    examples=[
+        "hueyctl revoke 4312 4313",
+        'hueyctl revoke --task myapp.mail.send --until tomorrow --reason "SMTP down"',
+        "hueyctl revoke --state scheduled --where 'task ~ report' --older-than 1d --dry-run",
+        "hueyctl revoke --list",
+    ],
+    arguments=[ID_HELP],
+    codes=CODES,
+)
+@selecting(leave_out=("task",), all_help="Every job that waits or runs.")
+@bulk_options
+@click.option(
+    "--task", metavar="NAME", help="The whole task: from now on its jobs end revoked, not run."
+)
+@click.option("--until", metavar="WHEN", help="With --task: only until then.")
+@click.option("--once", is_flag=True, help="With --task: only the next job.")
+@click.option("--list", "list_", is_flag=True, help="Show the tasks and ids that are revoked now.")
+def revoke(
+    session: Session,
+    choice: Choice,
+    how: How,
+    task: str | None,
+    until: str | None,
+    once: bool,
+    list_: bool,
+) -> int:
+    """Revoke jobs: those that wait end now, those that run are asked to stop.
+
+    --task leaves a standing order for a task, jobs that are still to come included. To revoke what
+    waits of some tasks now, use --where 'task = NAME' or 'task ~ PART'.
+    """
+    if (until or once) and not task:
+        raise errors.usage("--until and --once are about a whole task", "say --task NAME")
+    if list_:
+        if task or choice.narrows:
+            raise errors.usage("--list shows every standing order", "leave out the rest")
+        return orders.show(session, how)
+    if task is not None:
+        if choice.narrows:
+            raise errors.usage(
+                "--task revokes a whole task, filters choose jobs", "choose with --where 'task ~ …'"
+            )
+        return orders.revoke_task(session, how, task, _moment(until, choice.utc), once)
+    action = Action(
+        verb="revoke",
+        past=lambda job: "stopping" if job.state == "running" else "revoked",
+        states=listing.LIVE,
+        apply=lambda storage, selector: storage.revoke(selector, how.reason),
+        fine=("revoked",),
+    )
+    return carry_out(session, choice, how, action)
+
+
+def _moment(text: str | None, utc: bool) -> float | None:
+    from hueyctl.operating.times import in_future
+
+    return None if text is None else in_future("--until", text, utc=utc)

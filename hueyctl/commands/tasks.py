@@ -1,0 +1,132 @@
+"""``hueyctl tasks``: what the application registers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+import click
+
+from hueyctl import errors, exits
+from hueyctl.command import command
+from hueyctl.context import Session, app_file
+
+if TYPE_CHECKING:
+    from hueycore.storage.base import Storage
+    from hueyctl.operating.catalogue import Entry, Unseen
+    from hueyctl.output.columns import Column
+
+
+@command(
+    "tasks",
+    examples=[
+        "hueyctl tasks --app app.huey",
+        "hueyctl tasks 'myapp.mail.*' --signature",
+        "hueyctl tasks --unseen --json",
+    ],
+    arguments=[("GLOB", "Only tasks whose name matches, like 'myapp.mail.*'.")],
+    codes=[exits.NOT_FOUND, exits.UNAVAILABLE, exits.CONFIG],
+)
+@click.argument("glob", required=False, metavar="[GLOB]")
+@click.option("--signature", is_flag=True, help="Also what they are called with.")
+@click.option("--periodic", is_flag=True, help="Only periodic tasks, with their schedules.")
+@click.option("--unseen", is_flag=True, help="Tasks of jobs that the application does not know.")
+def tasks(session: Session, glob: str | None, signature: bool, periodic: bool, unseen: bool) -> int:
+    """List the tasks that an application registers; it is imported for that.
+
+    --unseen lists what the queue has jobs of and this application does not register: renamed or
+    removed tasks, or those of another version.
+    """
+    from hueyctl.operating import catalogue
+
+    huey = session.app()
+    session.ctx.call_on_close(huey.close)
+    storage = _storage(session)
+    queue = (session.queues() or (huey.name,))[0]
+    if unseen:
+        if periodic or signature:
+            raise errors.usage("--unseen is about tasks that are not here", "leave out the rest")
+        missing = catalogue.unseen(huey, storage, queue)
+        return _show_unseen(session, [one for one in missing if _matches(one.task, glob)])
+    found = catalogue.entries(huey, storage, queue)
+    chosen = [one for one in found if _matches(one.task, glob)]
+    if glob and not chosen and not any(letter in glob for letter in "*?["):
+        raise _unknown(glob, [one.task for one in found])
+    if periodic:
+        chosen = [one for one in chosen if one.kind == "periodic"]
+    return _show(session, chosen, signature=signature, periodic=periodic)
+
+
+def _storage(session: Session) -> Storage | None:
+    """The storage where there is one: an application is known without any job."""
+    if session.location(looking=False) is None:
+        path = app_file(session.app())
+        if path is None or not os.path.exists(path):
+            return None
+    return session.looking()
+
+
+def _matches(name: str, glob: str | None) -> bool:
+    return glob is None or fnmatchcase(name, glob)
+
+
+def _unknown(name: str, known: list[str]) -> errors.CliError:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]!r}?" if near else "hueyctl tasks"
+    return errors.CliError(f"no task {name!r}", exits.NOT_FOUND, hint)
+
+
+def _show(session: Session, found: list[Entry], *, signature: bool, periodic: bool) -> int:
+    output = session.output
+    if output.is_json:
+        output.objects(one.as_object() for one in found)
+    else:
+        normal = ["task", "kind", "retries", "retry_delay", "priority", "revoked"]
+        if periodic:
+            normal[1:1] = ["schedule", "tz"]
+        if signature:
+            normal.insert(2, "signature")
+        more = [name for name in ("signature", "timeout", "paused") if name not in normal]
+        output.rows(found, _columns(), normal, more, name=lambda one: one.task)
+    if not found:
+        session.remark("No tasks.")
+    return exits.OK
+
+
+def _show_unseen(session: Session, found: Sequence[Unseen]) -> int:
+    from hueyctl.output.columns import Column
+
+    output = session.output
+    if output.is_json:
+        output.objects(one.as_object() for one in found)
+    else:
+        known = {
+            "task": Column("task", "TASK", "text", lambda one: one.task),
+            "jobs": Column("jobs", "JOBS", "int", lambda one: one.jobs),
+            "last": Column("last", "LAST", "time", lambda one: one.last),
+        }
+        output.rows(found, known, ("task", "jobs", "last"), name=lambda one: one.task)
+    if not found:
+        session.remark("Every task of the queue is registered.")
+    return exits.OK
+
+
+def _columns() -> dict[str, Column]:
+    from operator import attrgetter
+
+    from hueyctl.output.columns import Column
+
+    kinds = {
+        "task": "text", "kind": "text", "signature": "text", "schedule": "text", "tz": "text",
+        "retries": "int", "retry_delay": "number", "priority": "number", "timeout": "number",
+        "revoked": "bool", "paused": "bool",
+    }  # fmt: skip
+    headers = {"retry_delay": "DELAY", "priority": "PRI"}
+    return {
+        key: Column(key, headers.get(key, key.upper()), kind, attrgetter(key))
+        for key, kind in kinds.items()
+    }

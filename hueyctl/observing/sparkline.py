@@ -1,0 +1,27 @@
+"""A row of numbers as a row of glyphs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+PLAIN = ".:-=+*#"
+
+
+def sparkline(numbers: Sequence[float], *, utf8: bool = True, width: int | None = None) -> str:
+    """One glyph per number, the newest last; with ``width`` only the newest. Nothing at all is the
+    lowest glyph of blocks, and a blank where only ASCII can be shown."""
+    shown = list(numbers if width is None else numbers[max(0, len(numbers) - width) :])
+    glyphs = BLOCKS if utf8 else PLAIN
+    most = max(shown, default=0)
+    if not most:
+        return (glyphs[0] if utf8 else " ") * len(shown)
+    return "".join(_glyph(number / most, glyphs, utf8) for number in shown)
+
+
+def _glyph(share: float, glyphs: str, utf8: bool) -> str:
+    if share <= 0:
+        return glyphs[0] if utf8 else " "
+    # Something is never drawn as nothing.
+    lowest = 1 if utf8 else 0
+    return glyphs[max(lowest, min(len(glyphs) - 1, round(share * (len(glyphs) - 1))))]

@@ -1,0 +1,285 @@
+"""Why a job is where it is: one answer from the storage, and the command that would change it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hueyctl.operating.asking import shell_line
+from hueyctl.units import brief, relative, rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hueycore.storage.base import Job, Storage, WorkerRow
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``because`` is a sentence without its full stop; ``blocking`` names what is in the way."""
+
+    job: Job
+    because: str
+    since: float | None = None
+    blocking: dict[str, Any] | None = None
+    next: str | None = None
+
+    def as_object(self) -> dict[str, Any]:
+        return {
+            "seq": self.job.seq,
+            "state": str(self.job.state),
+            "because": self.because,
+            "since": None if self.since is None else rfc3339(self.since),
+            "blocking": self.blocking,
+            "next": self.next,
+        }
+
+
+def explain(storage: Storage, job: Job, now: float) -> Answer:
+    """The first thing that holds the job back; for one that has ended, how it ended."""
+    if job.state == "running":
+        return _running(storage, job, now)
+    if job.state in ("done", "dead", "revoked", "expired"):
+        return _ended(storage, job, now)
+    return next(_obstacles(Obstacles(storage, job, now)))
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacles:
+    """What is asked about a waiting job, each thing once and only when it is needed."""
+
+    storage: Storage
+    job: Job
+    now: float
+
+    @property
+    def is_due(self) -> bool:
+        return self.job.state != "scheduled" or self.job.run_at <= self.now
+
+    def lasts(self, until: float | None) -> bool:
+        """Whether something that ends at ``until`` is still there when the job is due."""
+        return until is None or until > max(self.now, self.job.run_at)
+
+
+def _obstacles(facts: Obstacles) -> Iterator[Answer]:
+    job = facts.job
+    yield from _expired(facts)
+    yield from _order(facts)
+    if job.state == "blocked":
+        yield _blocked(facts)
+    if not facts.is_due:
+        yield _not_due(facts)
+    yield from _paused(facts)
+    yield from _no_consumer(facts)
+    yield _in_the_queue(facts)
+
+
+def _expired(facts: Obstacles) -> Iterator[Answer]:
+    job, now = facts.job, facts.now
+    if job.expires_at is not None and job.expires_at <= now:
+        text = f"expired {relative(job.expires_at, now)}: the next consumer that looks will end it"
+        yield Answer(job, text, job.expires_at)
+
+
+def _order(facts: Obstacles) -> Iterator[Answer]:
+    """A standing revocation comes first: the job will not run, whatever else is in its way."""
+    job = facts.job
+    for order in facts.storage.revocations():
+        is_mine = (order.kind, order.name) in (("revoked-id", job.id), ("revoked-task", job.task))
+        if order.queue == job.queue and is_mine and facts.lasts(order.until):
+            whole = order.kind == "revoked-task"
+            what = f"task {job.task} is" if whole else "its id is"
+            once = " once" if order.once else ""
+            terms = f"{once}{_left(order.until, facts.now)}{_because(order.reason)}"
+            text = f"{what} revoked{terms}: it ends revoked when its turn comes"
+            blocking = {order.kind.removeprefix("revoked-"): order.name}
+            target = ("--task", job.task) if whole else (job.id,)
+            yield Answer(job, text, order.since, blocking, shell_line("restore", *target))
+
+
+def _left(until: float | None, now: float) -> str:
+    return f", {brief(until - now)} left" if until is not None else ""
+
+
+def _because(reason: str | None) -> str:
+    return f" ({reason})" if reason else ""
+
+
+def _blocked(facts: Obstacles) -> Answer:
+    return _stages(facts) if facts.job.waits else _key(facts)
+
+
+def _stages(facts: Obstacles) -> Answer:
+    from hueycore.storage.base import Selector
+
+    job = facts.job
+    parents = facts.storage.jobs(Selector(where=(("next", "=", job.seq),)))
+    open_ = [parent for parent in parents if not parent.delivered]
+    total = max(len(parents), job.waits)
+    what = f"waits for {job.waits} of {total} stages" if total > 1 else "waits for the stage before"
+    if len(open_) == 1:
+        what += f": job {open_[0].seq} ({open_[0].task}) is {open_[0].state}"
+    blocking = {"waits": job.waits, "of": total, "jobs": [parent.seq for parent in open_]}
+    after = f"hueyctl why {open_[0].seq}" if open_ else None
+    return Answer(job, what, job.enqueued_at, blocking, after)
+
+
+def _key(facts: Obstacles) -> Answer:
+    from hueycore.storage.base import Selector, State
+
+    job = facts.job
+    mine = (("key_name", "=", job.key_name),)
+    selector = Selector(queues=(job.queue,), states=(State.RUNNING,), where=mine)
+    holders = facts.storage.jobs(selector)
+    blocking: dict[str, Any] = {"key": job.key_name, "job": None, "worker": None}
+    if not holders:
+        return Answer(job, f"blocked by key {job.key_name}", None, blocking, "hueyctl workers")
+    holder = holders[0]
+    worker = _worker(facts.storage, holder)
+    blocking |= {"job": holder.seq, "worker": worker.name if worker else None}
+    since = holder.claimed_at or facts.now
+    on = f" on worker {worker.name}" if worker else ""
+    text = (
+        f"blocked by key {job.key_name}, held by job {holder.seq}{on} "
+        f"for {brief(facts.now - since)}"
+    )
+    return Answer(job, text, since, blocking, f"hueyctl show {holder.seq}")
+
+
+def _not_due(facts: Obstacles) -> Answer:
+    job = facts.job
+    wait = brief(job.run_at - facts.now)
+    change = f"hueyctl reschedule {job.seq} --now"
+    if job.attempt and job.errors:
+        number = f"retry {job.attempt} of {job.attempt + job.retries}"
+        error = job.errors[-1]
+        text = f"{number} in {wait}, after {error.get('type')}: {error.get('message')}"
+        at = error.get("at")
+        return Answer(job, text, at if isinstance(at, (int, float)) else None, None, change)
+    return Answer(job, f"not due: in {wait}", job.enqueued_at, None, change)
+
+
+def _paused(facts: Obstacles) -> Iterator[Answer]:
+    job, now = facts.job, facts.now
+    for row in facts.storage.queues():
+        until = row.paused_until
+        if row.queue == job.queue and row.paused_at is not None and (until is None or until > now):
+            by = f" by {row.paused_by}" if row.paused_by else ""
+            terms = f"{by}{_left(until, now)}{_because(row.pause_reason)}"
+            text = f"queue {row.queue} has been paused for {brief(now - row.paused_at)}{terms}"
+            blocking = {"queue": row.queue}
+            yield Answer(job, text, row.paused_at, blocking, shell_line("resume", row.queue))
+    for order in facts.storage.revocations():
+        is_mine = (order.kind, order.queue, order.name) == ("paused-task", job.queue, job.task)
+        if is_mine and facts.lasts(order.until):
+            terms = f"{_left(order.until, now)}{_because(order.reason)}"
+            text = f"task {job.task} has been paused for {brief(now - order.since)}{terms}"
+            change = shell_line("resume", "--task", job.task)
+            yield Answer(job, text, order.since, {"task": job.task}, change)
+
+
+def _no_consumer(facts: Obstacles) -> Iterator[Answer]:
+    job = facts.job
+    mine = [row for row in facts.storage.workers() if row.queue == job.queue and row.alive]
+    if any(row.state == "running" for row in mine):
+        return
+    if mine:
+        text = f"the consumer of queue {job.queue} is stopping, and there is no other"
+        blocking = {"queue": job.queue, "worker": mine[0].name}
+    else:
+        text, blocking = f"no live consumer serves queue {job.queue}", {"queue": job.queue}
+    yield Answer(job, text, job.run_at, blocking, _consume(job))
+
+
+def _in_the_queue(facts: Obstacles) -> Answer:
+    job = facts.job
+    number = facts.storage.ahead(job.seq)
+    alive = [row for row in facts.storage.workers() if row.queue == job.queue and row.alive]
+    busy = sum(len(row.running) for row in alive)
+    slots = sum(row.slots for row in alive)
+    blocking = {"jobs": number, "busy": busy, "workers": slots}
+    if number:
+        ahead = "1 job is" if number == 1 else f"{number} jobs are"
+        text = f"{ahead} ahead of it; {busy} of {slots} workers are busy"
+        change = f"hueyctl reschedule {job.seq} --priority {_higher(facts)}"
+        return Answer(job, text, job.run_at, blocking, change)
+    if slots and busy >= slots:
+        all_busy = "the only worker is" if slots == 1 else f"all {slots} workers are"
+        text = f"it is next; {all_busy} busy"
+        return Answer(job, text, job.run_at, blocking, "hueyctl workers")
+    return Answer(job, "it is next, and runs as soon as a worker looks", job.run_at, blocking)
+
+
+def _higher(facts: Obstacles) -> int:
+    """A priority above all that waits."""
+    from hueycore.storage.base import Selector, State
+
+    first = Selector(
+        queues=(facts.job.queue,), states=(State.PENDING,), sort="running-order", limit=1
+    )
+    return int(max(job.priority for job in [facts.job, *facts.storage.jobs(first)])) + 1
+
+
+def _consume(job: Job) -> str:
+    return shell_line("consume", "APP", "--queue", job.queue)
+
+
+def _worker(storage: Storage, job: Job) -> WorkerRow | None:
+    return next((row for row in storage.workers() if row.id == job.worker), None)
+
+
+def _running(storage: Storage, job: Job, now: float) -> Answer:
+    row = _worker(storage, job)
+    since = job.claimed_at
+    span = brief(now - since) if since is not None else "?"
+    if row is None or not row.alive:
+        name = row.name if row else f"number {job.worker}"
+        text = f"its worker {name} is dead; the next consumer of queue {job.queue} takes it back"
+        return Answer(job, text, since, {"worker": name}, _consume(job))
+    blocking = {"worker": row.name, "host": row.host, "pid": row.pid}
+    if job.seq not in {seq for _, seq in row.running}:
+        text = f"held: claimed by {row.name} {span} ago, not started yet"
+        return Answer(job, text, since, blocking, "hueyctl workers")
+    asked = "; it was asked to stop" if job.cancel_requested else ""
+    progress = f" ({job.progress})" if job.progress else ""
+    text = f"running on {row.name} for {span}{progress}{asked}"
+    return Answer(job, text, since, blocking, None if asked else f"hueyctl revoke {job.seq}")
+
+
+def _ended(storage: Storage, job: Job, now: float) -> Answer:
+    at = job.finished_at
+    ago = relative(at, now) if at is not None else ""
+    if job.state == "done":
+        return Answer(job, f"done {ago}", at, None, f"hueyctl result {job.seq}")
+    if job.state == "dead":
+        return Answer(job, _cause_of_death(job), at, None, f"hueyctl dead retry {job.seq}")
+    if job.state == "expired":
+        return Answer(
+            job, f"expired {ago}: not started in time", at, None, f"hueyctl restore {job.seq}"
+        )
+    if job.reason == "upstream":
+        return _upstream(storage, job, ago)
+    why = f": {job.reason}" if job.reason not in (None, "revoked") else ""
+    return Answer(job, f"revoked {ago}{why}", at, None, f"hueyctl restore {job.seq}")
+
+
+def _cause_of_death(job: Job) -> str:
+    tries = "1 try" if job.attempt == 1 else f"{job.attempt} tries"
+    error = f"{job.errors[-1].get('type')}: {job.errors[-1].get('message')}" if job.errors else None
+    if error and job.reason in (None, "failed"):
+        return f"dead after {tries} because of {error}"
+    more = f" ({error})" if error else ""
+    return f"dead after {tries}: {job.reason}{more}"
+
+
+def _upstream(storage: Storage, job: Job, ago: str) -> Answer:
+    """A stage before it failed; that one is where to look."""
+    from hueycore.storage.base import Selector
+
+    parents = storage.jobs(Selector(where=(("next", "=", job.seq),)))
+    failed = next((parent for parent in parents if not parent.delivered), None)
+    if failed is None:
+        text = f"revoked {ago}: a stage before it failed"
+        return Answer(job, text, job.finished_at, None, f"hueyctl restore {job.seq}")
+    text = f"revoked {ago}: job {failed.seq} ({failed.task}), a stage before it, is {failed.state}"
+    return Answer(job, text, job.finished_at, {"job": failed.seq}, f"hueyctl why {failed.seq}")

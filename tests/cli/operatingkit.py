@@ -1,0 +1,93 @@
+"""Helpers for the tests of the commands that operate a queue."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+from click.testing import Result
+from clikit import QueueFile
+
+Invoke = Callable[..., Result]
+OnTty = Callable[..., tuple[int, str]]
+
+URL = ("-u", "queue.db")
+
+
+def ask(invoke: Invoke, *words: str, **how: Any) -> Result:
+    """Run a command line on queue.db."""
+    return invoke(*words, *URL, **how)
+
+
+def change(invoke: Invoke, *words: str, code: int = 0, **how: Any) -> dict[str, Any]:
+    """The change document of a command line that must exit with ``code``."""
+    result = ask(invoke, *words, "--json", **how)
+    assert result.exit_code == code, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    assert found["schema"] == "hueyctl.change/1"
+    return found
+
+
+def error(invoke: Invoke, *words: str) -> tuple[int, str, str | None]:
+    """Exit code, message and hint of a command line that must fail."""
+    result = ask(invoke, *words, "-o", "json")
+    found = json.loads(result.stderr.splitlines()[-1])["error"]
+    assert found["exit"] == result.exit_code
+    return result.exit_code, found["message"], found["hint"]
+
+
+def states(queue: QueueFile) -> dict[int, str]:
+    from hueycore.storage.base import Selector
+
+    return {job.seq: str(job.state) for job in queue.storage.jobs(Selector())}
+
+
+def row(queue: QueueFile, seq: int) -> Any:
+    found = queue.storage.job(str(seq))
+    assert found is not None
+    return found
+
+
+def sql(queue: QueueFile, query: str, *values: Any) -> int:
+    """Change rows behind the storage's back."""
+    return queue.storage.db.transact(lambda con: con.execute(query, values).rowcount)
+
+
+def consumer(queue: QueueFile, name: str = "alpha", slots: int = 2) -> int:
+    """A live consumer: this process holds its lock byte until the storage is closed."""
+    return queue.storage.register(name=name, kind="thread", slots=slots)
+
+
+def start(queue: QueueFile, worker: int, slot: int = 0) -> Any:
+    """The consumer claims the next job and starts it."""
+    (claim,) = claim_only(queue, worker)
+    queue.storage.slots(worker).start(slot, claim.seq, claim.claim)
+    return claim
+
+
+def claim_only(queue: QueueFile, worker: int) -> Sequence[Any]:
+    """The consumer claims the next job, and no worker of it has started."""
+    from hueycore.storage.base import Want
+
+    claims = queue.storage.exchange(worker, [], Want(1)).claims
+    assert len(claims) == 1
+    return claims
+
+
+def bury(queue: QueueFile) -> None:
+    """Every consumer is dead: its lock byte belongs to an earlier boot."""
+    sql(queue, "update huey_worker set boot_id = 'before'")
+
+
+def pipeline(queue: QueueFile, *tasks: str) -> list[int]:
+    """Jobs that wait for each other; their numbers."""
+    for task in tasks:
+        queue.add(task)
+    last = max(states(queue))
+    seqs = list(range(last - len(tasks) + 1, last + 1))
+    for before, after in pairwise(seqs):
+        sql(queue, "update huey_job set next = ? where seq = ?", after, before)
+        sql(queue, "update huey_job set state = 'blocked', waits = 1 where seq = ?", after)
+    return seqs

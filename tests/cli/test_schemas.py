@@ -1,0 +1,136 @@
+"""The JSON Schemas hold for what the commands print."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from click.testing import Result
+from clikit import ROOT, QueueFile
+
+from hueyctl.schemas import schemas
+
+Invoke = Callable[..., Result]
+ALL = schemas()
+
+#: (command line, schema, whether it is a list of such)
+DOCUMENTS = [
+    (("list", "-a"), "job/1", True),
+    (("pending",), "job/1", True),
+    (("scheduled",), "job/1", True),
+    (("dead", "list"), "job/1", True),
+    (("show", "2"), "shown-job/1", False),
+    (("dead", "show", "2"), "shown-job/1", False),
+    (("show", "1", "3"), "shown-job/1", True),
+    (("why", "3"), "why/1", False),
+    (("depth",), "depth/1", False),
+    (("depth", "--by", "task"), "depth/1", False),
+    (("result", "1"), "result/1", False),
+    (("workers",), "worker/1", True),
+    (("stats",), "stats/1", False),
+    (("dead", "summary"), "dead-group/1", True),
+    (("dead", "retry", "2", "--dry-run"), "change/1", False),
+    (("dead", "purge", "2", "--yes"), "change/1", False),
+    (("dead", "load", "-"), "change/1", False),
+    (("revoke", "3"), "change/1", False),
+    (("revoke", "--list"), "revocation/1", True),
+    (("restore", "--all", "--dry-run"), "change/1", False),
+    (("reschedule", "3", "--now"), "change/1", False),
+    (("purge", "done", "--yes"), "change/1", False),
+    (("pause",), "pause/1", True),
+    (("resume",), "pause/1", True),
+    (("wait", "5", "--for", "started", "--any", "-t", "0"), "wait/1", True),
+    (("check",), "check/1", False),
+    (("doctor",), "doctor/1", False),
+    (("config", "show"), "config/1", False),
+    (("enqueue", "app.task", "x"), "job/1", False),
+]
+
+
+def validate(value: Any, name: str) -> None:
+    jsonschema.Draft202012Validator(ALL[f"hueyctl.{name}"]).validate(value)
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "many"), DOCUMENTS, ids=[" ".join(d[0]) for d in DOCUMENTS]
+)
+def test_real_output_follows_its_schema(
+    mixed: QueueFile, invoke: Invoke, words: tuple[str, ...], name: str, many: bool
+) -> None:
+    mixed.storage.set_revocation("revoked-task", "app.add", reason="x")
+
+    result = invoke(*words, "-u", "queue.db", "--json", input="")
+
+    assert result.exit_code not in (2, 70), result.output
+    found = json.loads(result.stdout)
+    assert isinstance(found, list) == many
+    for each in found if many else [found]:
+        validate(each, name)
+
+
+def test_a_dump_follows_its_schema(mixed: QueueFile, invoke: Invoke) -> None:
+    (line,) = invoke("dead", "dump", "-u", "queue.db").stdout.splitlines()
+
+    validate(json.loads(line), "dump/1")
+    validate(json.loads(line), "job/1")
+
+
+def test_errors_follow_their_schema(mixed: QueueFile, invoke: Invoke) -> None:
+    for words in (("show", "99"), ("list", "--state", "x"), ("nonsense",)):
+        validate(json.loads(invoke(*words, "-u", "queue.db", "--json").stderr), "error/1")
+
+
+def test_tasks_and_preflight_follow_theirs(mixed: QueueFile, app: str, invoke: Invoke) -> None:
+    for each in json.loads(invoke("tasks", "-A", app, "--json").stdout):
+        validate(each, "task/1")
+    validate(json.loads(invoke("consume", app, "--preflight", "--json").stdout), "preflight/1")
+
+
+def test_every_schema_is_one_and_holds_against_nonsense() -> None:
+    for name, schema in ALL.items():
+        jsonschema.Draft202012Validator.check_schema(schema)
+        assert schema["$id"] == name
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.Draft202012Validator(schema).validate({})
+
+
+def test_every_document_that_names_a_schema_has_one() -> None:
+    named = {
+        match
+        for path in (ROOT / "hueyctl").rglob("*.py")
+        for match in re.findall(r'"schema": "(hueyctl\.[\w-]+/\d+)"', path.read_text("utf-8"))
+    }
+
+    assert named <= set(ALL)
+
+
+def test_help_prints_them(invoke: Invoke) -> None:
+    assert json.loads(invoke("help", "schemas").stdout) == ALL
+    for name in ("hueyctl.job/1", "job/1", "job"):
+        assert json.loads(invoke("help", "schemas", name).stdout) == ALL["hueyctl.job/1"]
+    missing = invoke("help", "schemas", "jbo/1")
+    assert missing.exit_code == 3
+    assert "job/1" in missing.stderr
+
+
+def test_topics_are_printed_and_named_in_the_help(invoke: Invoke, home: Path) -> None:
+    shown = invoke("help", "help").stdout
+    for name in (
+        "environment", "exit-codes", "filters", "formatting", "schemas", "states", "scripting",
+    ):  # fmt: skip
+        assert name in shown
+        result = invoke("help", name)
+        assert result.exit_code == 0
+        assert len(result.stdout.splitlines()) > 8
+        assert json.loads(invoke("help", name, "--json").stdout)
+
+
+def test_the_environment_topic_has_every_variable(invoke: Invoke) -> None:
+    shown = invoke("help", "environment").stdout
+    for name in ("APP", "URL", "QUEUE", "OUTPUT", "COLOR", "CONFIG", "NO_INPUT", "TIME_FORMAT"):
+        assert f"HUEYCTL_{name} " in shown

@@ -1,0 +1,258 @@
+"""Soft timeouts of thread workers: thrown into the run, never into the storage."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from hueycore import SqliteHuey, State, TaskException, TaskTimeout
+from hueycore.consumer.workers import limiter as limiter_module
+from hueycore.shield import shield_of_this_thread
+from tests.helpers import Gate, Signals, consuming, job, jobs, running, states, wait_until
+
+
+@pytest.fixture
+def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ignores its timeout is overdue almost at once."""
+    monkeypatch.setattr(limiter_module, "GRACE", 0.05)
+
+
+def test_a_loop_in_python_is_interrupted(huey: SqliteHuey) -> None:
+    @huey.task(timeout=0.05)
+    def spin() -> None:
+        while True:
+            pass
+
+    seen = Signals(huey)
+    with consuming(huey):
+        handle = spin()
+        started = time.monotonic()
+        with pytest.raises(TaskException, match="TaskTimeout"):
+            handle.get(blocking=True, timeout=10)
+        assert time.monotonic() - started < 2
+        wait_until(lambda: seen.of("timeout"))
+
+    row = job(huey, handle)
+    assert (row.state, row.reason) == (State.DEAD, "timeout")
+    assert row.errors[0]["type"] == "TaskTimeout"
+    assert 0.05 <= row.errors[0]["run_s"] < 2
+    assert seen.names() == ["enqueued", "executing", "timeout"]
+
+
+def test_a_timeout_uses_retries_and_the_timeout_of_a_call_wins(huey: SqliteHuey) -> None:
+    @huey.task(timeout=60, retries=1)
+    def spin(n: int) -> None:
+        while huey.incr("tries", 0) < 1000:
+            huey.incr(f"run {n}", 0)
+
+    with consuming(huey):
+        handle = huey.enqueue(spin.s(1, timeout=0.05))
+        assert handle is not None
+        wait_until(lambda: handle.state is State.DEAD)
+
+    assert [error["type"] for error in job(huey, handle).errors] == ["TaskTimeout"] * 2
+
+
+def test_a_job_in_time_is_left_alone_also_afterwards(huey: SqliteHuey) -> None:
+    @huey.task(timeout=0.02)
+    def quick(n: int) -> int:
+        time.sleep(0.019 if n % 10 == 0 else 0)
+        return n
+
+    @huey.task()
+    def after() -> str:
+        end = time.monotonic() + 0.002
+        while time.monotonic() < end:
+            pass
+        return "untouched"
+
+    with consuming(huey, workers=2):
+        handles = [(quick(n), after()) for n in range(100)]
+        for _, handle in handles:
+            assert handle.get(blocking=True, timeout=20) == "untouched"
+
+    outcomes = {str(handle.state) for handle, _ in handles}
+    assert outcomes <= {"done", "dead"}
+    assert {row.reason for row in jobs(huey, State.DEAD)} <= {"timeout"}
+
+
+def test_a_task_may_clean_up_and_may_swallow_its_timeout(huey: SqliteHuey) -> None:
+    @huey.task(timeout=0.05)
+    def careful() -> str:
+        try:
+            while True:
+                pass
+        except TaskTimeout:
+            return "cleaned up"
+
+    with consuming(huey):
+        assert careful().get(blocking=True, timeout=10) == "cleaned up"
+
+
+@pytest.mark.parametrize("timeout", [1e-9, 1e-6, 1e-4])
+def test_a_timeout_of_almost_nothing_hits_its_own_job_only(
+    huey: SqliteHuey, timeout: float, short_grace: None
+) -> None:
+    @huey.task(timeout=timeout)
+    def hurried() -> None:
+        for _ in range(200):
+            pass
+
+    @huey.task()
+    def calm() -> int:
+        assert shield_of_this_thread() is None
+        return 1
+
+    with consuming(huey, workers=2) as consumer:
+        hurried_ones = huey.enqueue_many(hurried.s() for _ in range(150))
+        calm_ones = huey.enqueue_many(calm.s() for _ in range(150))
+        for handle in calm_ones:
+            assert handle.get(blocking=True, timeout=20) == 1
+        wait_until(lambda: all(handle.is_complete() for handle in hurried_ones))
+        assert consumer._limiter._runs == {}
+
+    assert {row.reason for row in jobs(huey, State.DEAD)} <= {"timeout"}
+    assert {row.attempt for row in jobs(huey)} == {1}
+
+
+@pytest.mark.slow
+def test_a_timeout_never_strikes_inside_a_storage_verb(huey: SqliteHuey) -> None:
+    """A task that does nothing but enqueue: after each timeout the lock is free, the file sound,
+    and every enqueue that was acknowledged is there."""
+    acknowledged: list[str] = []
+
+    @huey.task()
+    def child() -> None: ...
+
+    @huey.task(timeout=0.004)
+    def parent() -> None:
+        while True:
+            handle = child.schedule(delay=3600)
+            acknowledged.append(handle.id)
+            huey.put("key", len(acknowledged))
+            huey.get("key", peek=True)
+            huey.incr("n")
+
+    with consuming(huey, workers=3):
+        parents = huey.enqueue_many(parent.s() for _ in range(250))
+        wait_until(lambda: all(handle.is_complete() for handle in parents), 60)
+        assert child().get(blocking=True, timeout=10) is None
+
+    assert {row.reason for row in jobs(huey, State.DEAD)} == {"timeout"}
+    found = {row.id for row in jobs(huey, State.SCHEDULED)}
+    assert len(acknowledged) > 250
+    assert set(acknowledged) <= found
+    assert len(found) - len(acknowledged) <= 250
+    assert not huey.storage.db._lock.locked()  # type: ignore[attr-defined]
+
+
+def test_a_thread_that_will_not_stop_is_overdue_and_another_takes_its_place(
+    huey: SqliteHuey, short_grace: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    in_c = threading.Lock()
+    in_c.acquire()
+    runs: list[int] = []
+
+    @huey.task(timeout=0.02)
+    def stuck() -> str:
+        runs.append(1)
+        in_c.acquire()  # a call into C, where no exception arrives
+        return "never"
+
+    @huey.task()
+    def other() -> int:
+        return 1
+
+    handle = stuck()
+    with running(huey, workers=1) as (consumer, _):
+        wait_until(lambda: "ignores its timeout" in caplog.text)
+        # Its claim is kept: while the thread lives, nobody runs the job beside it.
+        assert other().get(blocking=True, timeout=10) == 1
+        assert handle.state is State.RUNNING
+        assert [seq for _, seq in huey.storage.workers()[0].running] == [handle.seq]
+        in_c.release()
+        wait_until(handle.is_complete)
+        assert consumer.error is None
+        assert other().get(blocking=True, timeout=10) == 1
+        wait_until(lambda: len(workers_alive()) == 1)
+
+    row = job(huey, handle)
+    assert (row.state, row.reason, row.attempt, runs) == (State.DEAD, "timeout", 1, [1])
+
+
+def workers_alive() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name.startswith("huey-worker")]
+
+
+def test_an_overdue_job_that_swallows_its_timeout_ends_as_it_likes(
+    huey: SqliteHuey, short_grace: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = Gate()
+
+    @huey.task(timeout=0.02)
+    def stubborn() -> str:
+        while not gate.open.is_set():
+            try:
+                gate.open.wait(0.01)
+            except TaskTimeout:
+                gate.pass_through()
+        return "in the end"
+
+    handle = stubborn()
+    with consuming(huey, workers=1):
+        wait_until(lambda: "ignores its timeout" in caplog.text)
+        gate.open.set()
+        assert handle.get(blocking=True, timeout=10) == "in the end"
+        assert job(huey, handle).attempt == 1
+
+
+def test_as_many_spares_as_workers_and_then_the_consumer_gives_up(
+    huey: SqliteHuey, short_grace: None
+) -> None:
+    gate = Gate()
+
+    @huey.task(timeout=0.01)
+    def stubborn() -> None:
+        while not gate.open.is_set():
+            try:
+                gate.pass_through()
+            except TaskTimeout:
+                pass
+
+    huey.enqueue_many(stubborn.s() for _ in range(10))
+    with running(huey, workers=2) as (consumer, thread):
+        thread.join(20)
+        assert not thread.is_alive()
+        # Two workers hung, two spares hung, and the next one to hang was too many.
+        assert states(huey)["running"] in (3, 4)
+        assert "too many workers hang" in str(consumer.error)
+        assert consumer.stop() == 1
+        gate.open.set()
+        wait_until(lambda: workers_alive() == [])
+
+
+def test_time_remaining_is_told_to_the_task(huey: SqliteHuey) -> None:
+    @huey.task(timeout=30, context=True)
+    def look(task: Any = None) -> tuple[bool, bool]:
+        return 29 < task.time_remaining <= 30, task.is_timed_out
+
+    with consuming(huey):
+        assert look().get(blocking=True, timeout=10) == (True, False)
+
+
+def test_timeouts_of_many_threads_are_kept_apart(huey: SqliteHuey) -> None:
+    @huey.task(context=True)
+    def work(n: int, task: Any = None) -> int:
+        end = time.monotonic() + 0.03
+        while time.monotonic() < end:
+            pass
+        return n
+
+    with consuming(huey, workers=6):
+        handles = [huey.enqueue(work.s(n, timeout=0.005 if n % 2 else 20)) for n in range(30)]
+        wait_until(lambda: all(h is not None and h.is_complete() for h in handles), 20)
+
+    assert [str(h.state) for h in handles if h] == ["done", "dead"] * 15

@@ -1,0 +1,131 @@
+"""The application of these tests: every run writes its start and its end into one log.
+
+A consumer process gets ``huey`` from the environment; a test makes the same application to enqueue.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+from hueycore import SqliteHuey, every
+
+#: Seconds after which a job stops waiting for its gate: nothing of a test may run for ever.
+PATIENCE = 60.0
+
+
+class App:
+    """``every_``: the period of two periodic tasks, one that makes up for the last missed run and
+    one that makes up for all."""
+
+    def __init__(
+        self, database: str, log: str, *, name: str = "app", every_: float | None = None
+    ) -> None:
+        self.huey = huey = SqliteHuey(name, database)
+        descriptor = os.open(log, os.O_APPEND | os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+
+        def note(key: str, attempt: int, what: str) -> None:
+            """One line, one write: it is whole or missing."""
+            line = f"{key} {attempt} {what} {os.getpid()} {time.monotonic_ns()}\n"
+            os.write(descriptor, line.encode())
+
+        @huey.task()
+        def plain(key: str, seconds: float = 0.0) -> str:
+            """Not asking for its job, so that it is run the short way where nobody watches."""
+            note(key, 0, "start")
+            if seconds:
+                time.sleep(seconds)
+            note(key, 0, "end")
+            return key
+
+        @huey.task(context=True)
+        def work(seconds: float = 0.0, task: Any = None) -> None:
+            note(task.id, task.attempt, "start")
+            time.sleep(seconds)
+            note(task.id, task.attempt, "end")
+
+        @huey.task(context=True)
+        def gated(gate: str, task: Any = None) -> str:
+            """Runs until a file is there, and says every few milliseconds that it does."""
+            note(task.id, task.attempt, "start")
+            wait_for(gate, lambda: note(task.id, task.attempt, "tick"))
+            note(task.id, task.attempt, "end")
+            return f"attempt {task.attempt}"
+
+        @huey.task(context=True)
+        def until(gate: str | None = None, task: Any = None) -> None:
+            """Quick without a gate, and for as long as it takes with one."""
+            if gate is not None:
+                note(task.id, task.attempt, "start")
+                wait_for(gate)
+                note(task.id, task.attempt, "end")
+
+        @huey.task(context=True, at_most_once=True)
+        def once(gate: str, task: Any = None) -> None:
+            note(task.id, task.attempt, "start")
+            wait_for(gate)
+            note(task.id, task.attempt, "end")
+
+        @huey.task(context=True)
+        def poison(how: str, task: Any = None) -> None:
+            note(task.id, task.attempt, "start")
+            if how == "exit":
+                os._exit(3)
+            os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(PATIENCE)
+
+        @huey.task(context=True)
+        def lose_the_byte(gate: str, task: Any = None) -> str:
+            """Closes a second descriptor of the side file: the kernel drops our locks."""
+            note(task.id, task.attempt, "start")
+            if task.attempt == 1:
+                os.close(os.open(f"{database}-huey", os.O_RDONLY))
+            wait_for(f"{gate}{task.attempt}")
+            note(task.id, task.attempt, "end")
+            return f"attempt {task.attempt}"
+
+        def due(task: Any) -> None:
+            note(f"{task.name}@{task.scheduled_for:.3f}", task.attempt, "start")
+            note(f"{task.name}@{task.scheduled_for:.3f}", task.attempt, "end")
+
+        if every_ is not None:
+
+            @huey.periodic_task(every(every_), context=True)
+            def latest(task: Any = None) -> None:
+                due(task)
+
+            @huey.periodic_task(every(every_), context=True, catch_up="all")
+            def all_of_them(task: Any = None) -> None:
+                due(task)
+
+        self.plain, self.work, self.gated, self.once = plain, work, gated, once
+        self.until, self.poison, self.lose_the_byte = until, poison, lose_the_byte
+
+
+def wait_for(gate: str, meanwhile: Any = None) -> None:
+    end = time.monotonic() + PATIENCE
+    while not os.path.exists(gate) and time.monotonic() < end:
+        if meanwhile is not None:
+            meanwhile()
+        time.sleep(0.002)
+
+
+def die_with_parent() -> None:
+    """However the test process ends, nothing of it stays behind (Linux)."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+if "CRASH_DB" in os.environ:
+    die_with_parent()
+    period = os.environ.get("CRASH_EVERY")
+    app = App(
+        os.environ["CRASH_DB"],
+        os.environ["CRASH_LOG"],
+        every_=float(period) if period else None,
+    )
+    huey = app.huey

@@ -1,0 +1,280 @@
+"""What these tests are made of: a consumer in a real process, the log of its runs, the checker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from hueycore.storage.base import Job, Selector, State, Storage, WorkerRow
+from hueycore.task import Task
+from tests.crash.app import App
+from tests.helpers import wait_until
+from tests.storage.invariants import check_invariants
+
+ROOT = Path(__file__).resolve().parents[2]
+DEADLINE = 20.0
+
+
+class Line(NamedTuple):
+    """What a run wrote about itself."""
+
+    key: str
+    attempt: int
+    what: str
+    pid: int
+    at: float
+
+
+class Place:
+    """A folder with one queue file, its application, the log of all runs, and the processes."""
+
+    def __init__(self, folder: Path, every: float | None = None) -> None:
+        self.folder = folder
+        self.path = str(folder / "queue.db")
+        self.log = folder / "runs.log"
+        self.every = every
+        self.app = App(self.path, str(self.log), every_=every)
+        self.huey = self.app.huey
+        self.processes: list[ConsumerProcess] = []
+        self._siblings: list[App] = []
+
+    @property
+    def storage(self) -> Storage:
+        return self.huey.storage
+
+    def sibling(self, name: str) -> App:
+        """The same application for another queue of the file."""
+        self._siblings.append(App(self.path, str(self.log), name=name))
+        return self._siblings[-1]
+
+    def consumer(self, *options: str, workers: int = 4) -> ConsumerProcess:
+        """``hueyctl consume`` on the file."""
+        command = ["-m", "hueyctl", "consume", "tests.crash.app:huey", "-w", str(workers)]
+        return self.process(*command, *options)
+
+    def process(self, *arguments: str) -> ConsumerProcess:
+        """Python with these arguments, and the application in its environment."""
+        made = ConsumerProcess(self, arguments, len(self.processes))
+        self.processes.append(made)
+        return made
+
+    def drain(self, workers: int = 4) -> None:
+        """A consumer that ends when nothing is left."""
+        drainer = self.consumer("--burst", "--no-periodic", workers=workers)
+        assert drainer.wait() == 0
+
+    def gate(self, name: str = "gate") -> str:
+        return str(self.folder / name)
+
+    def open_gate(self, name: str = "gate") -> None:
+        (self.folder / name).touch()
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.destroy()
+        for app in (self.app, *self._siblings):
+            app.huey.close()
+
+    # --- looking --------------------------------------------------------------------------------
+
+    def lines(self) -> list[Line]:
+        lines = []
+        for text in self.log.read_text().splitlines():
+            key, attempt, what, pid, at = text.split()
+            lines.append(Line(key, int(attempt), what, int(pid), int(at) / 1e9))
+        return lines
+
+    def ran(self, what: str = "end") -> Counter[str]:
+        """How often each key is in the log."""
+        return Counter(line.key for line in self.lines() if line.what == what)
+
+    def wait_for_runs(self, number: int, what: str = "start", deadline: float = DEADLINE) -> None:
+        wait_until(
+            lambda: sum(self.ran(what).values()) >= number, deadline, f"{number} lines of {what}"
+        )
+
+    def jobs(self, *states: State, queue: str = "app") -> list[Job]:
+        return self.storage.jobs(Selector(queues=(queue,), states=states))
+
+    def job(self, id: str) -> Job:
+        found = self.storage.job(id)
+        assert found is not None
+        return found
+
+    def running(self) -> set[str]:
+        return {job.id for job in self.jobs(State.RUNNING)}
+
+    def states(self) -> dict[str, int]:
+        return dict(Counter(str(job.state) for job in self.jobs()))
+
+    def workers(self) -> list[WorkerRow]:
+        return self.storage.workers()
+
+    @contextmanager
+    def write_lock(self) -> Iterator[None]:
+        """Nobody can write to the file meanwhile."""
+        connection = sqlite3.connect(self.path, isolation_level=None, timeout=5)
+        try:
+            connection.execute("begin immediate")
+            yield
+            connection.execute("rollback")
+        finally:
+            connection.close()
+
+    def check_file(self) -> None:
+        check_invariants(self.path)
+
+
+class ConsumerProcess:
+    def __init__(self, place: Place, arguments: Iterable[str], number: int) -> None:
+        self.place = place
+        self.output = place.folder / f"consumer-{number}.log"
+        environment = {
+            key: value for key, value in os.environ.items() if not key.startswith("HUEYCTL_")
+        }
+        environment |= {
+            "PYTHONPATH": os.pathsep.join((str(ROOT / "core"), str(ROOT))),
+            "CRASH_DB": place.path,
+            "CRASH_LOG": str(place.log),
+        }
+        if place.every is not None:
+            environment["CRASH_EVERY"] = str(place.every)
+        with self.output.open("wb") as output:
+            self._popen = subprocess.Popen(
+                [sys.executable, *arguments],
+                cwd=place.folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.pid = self._popen.pid
+
+    def row(self) -> WorkerRow | None:
+        """This process's living worker."""
+        rows = [row for row in self.place.workers() if row.pid == self.pid and row.alive]
+        return rows[0] if rows else None
+
+    def wait_ready(self) -> WorkerRow:
+        """Until its worker lives in the file."""
+
+        def ready() -> WorkerRow | None:
+            assert self._popen.poll() is None, f"ended with {self._popen.returncode}: {self.text()}"
+            return self.row()
+
+        found = wait_until(ready, DEADLINE, "a living worker")
+        assert found is not None
+        return found
+
+    def wait_stopping(self) -> None:
+        def stopping() -> bool:
+            row = self.row()
+            return self.ended or (row is not None and row.state == "stopping")
+
+        wait_until(stopping, DEADLINE, "a stop that has begun")
+
+    def signal(self, *numbers: int) -> None:
+        for number in numbers:
+            os.kill(self.pid, number)
+
+    def stop_and_hold(self) -> None:
+        """SIGSTOP, and until the kernel has done so: all threads sleep."""
+        self.signal(signal.SIGSTOP)
+        stat = Path(f"/proc/{self.pid}/stat")
+        wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", DEADLINE, "T")
+
+    def kill(self) -> None:
+        """kill -9; when this returns, the kernel has freed what it held."""
+        self._popen.kill()
+        self._popen.wait(DEADLINE)
+
+    @property
+    def ended(self) -> bool:
+        return self._popen.poll() is not None
+
+    def wait(self, deadline: float = DEADLINE) -> int:
+        """Its exit code."""
+        try:
+            return self._popen.wait(deadline)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still runs after {deadline} s:\n{self.text()}") from None
+
+    def text(self) -> str:
+        return self.output.read_text(errors="replace")
+
+    def destroy(self) -> None:
+        """End it whatever it does, and say what it said: pytest shows it when the test failed."""
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._popen.wait(DEADLINE)
+        print(f"--- {self.output.name}, pid {self.pid}, exit {self._popen.returncode} ---")
+        print(self.text()[-6000:])
+
+
+class Ledger:
+    """Jepsen's four sets: what was acknowledged, what ended, and what was running at a kill."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        #: {job id: how its runs are called in the log}
+        self.acked: dict[str, str] = {}
+        self.in_flight: set[str] = set()
+
+    def enqueue(self, tasks: Iterable[Task]) -> None:
+        """``plain`` jobs are known by their argument, all others by their id."""
+        tasks = list(tasks)
+        for handle, task in zip(self.place.huey.enqueue_many(tasks), tasks, strict=True):
+            self.acked[handle.id] = task.args[0] if task.name == "plain" else handle.id
+
+    def note_kill(self) -> None:
+        """After a kill and before the next consumer: those rows were claimed."""
+        self.in_flight |= {self.acked[job] for job in self.place.running()}
+
+    def check(self) -> None:
+        acked, ended = set(self.acked.values()), self.place.ran("end")
+        lost = acked - ended.keys()
+        unexpected = ended.keys() - acked
+        twice = {key for key, times in ended.items() if times > 1}
+        assert not lost, f"{len(lost)} jobs lost: {sorted(lost)[:10]}"
+        assert not unexpected, f"nobody asked for {sorted(unexpected)[:10]}"
+        assert twice <= self.in_flight, f"twice without a kill: {sorted(twice - self.in_flight)}"
+        assert self.place.states().get("done", 0) == len(acked)
+        assert self.place.states().keys() <= {"done"}
+        self.place.check_file()
+
+
+def overlaps(lines: Iterable[Line]) -> list[tuple[Line, Line]]:
+    """Runs of one job that were under way at the same time: (last line of one, start of next)."""
+    spans: dict[tuple[str, int, int], tuple[Line, Line]] = {}
+    for line in lines:
+        run = (line.key, line.attempt, line.pid)
+        spans[run] = (spans[run][0] if run in spans else line, line)
+    found = []
+    ordered = sorted(spans.values(), key=lambda span: (span[0].key, span[0].at))
+    for (_, last), (first, _) in pairwise(ordered):
+        if last.key == first.key and first.at < last.at:
+            found.append((last, first))
+    return found
+
+
+def stays_true(predicate: Callable[[], bool], seconds: float) -> bool:
+    """Whether it is true at every look for so long: for what must not happen."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not predicate():
+            return False
+        time.sleep(0.01)
+    return True

@@ -1,0 +1,102 @@
+"""Killed between promote, fire and claim: every time is run once, none that was due is lost."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
+from signal import SIGTERM
+
+from hueycore.storage.base import State
+from tests.crash.crashkit import DEADLINE, Ledger, Place
+from tests.helpers import wait_until
+
+PERIOD = 0.2
+
+
+def fired(place: Place, name: str) -> list[float]:
+    """The planned times of a periodic task's jobs, sorted."""
+    times = [
+        job.scheduled_for
+        for job in place.jobs()
+        if job.task.endswith(f".{name}") and job.scheduled_for is not None
+    ]
+    return sorted(times)
+
+
+def test_periodic_and_scheduled_jobs_run_once_each_whatever_is_killed(
+    place_every: Callable[[float], Place], chance: random.Random
+) -> None:
+    place = place_every(PERIOD)
+    ledger = Ledger(place)
+    alive: list[tuple[float, float]] = []
+    begun = time.time()
+    tasks = [place.app.work.s() for _ in range(200)]
+    for task in tasks:
+        task.run_at = begun + chance.random() * 3
+    ledger.enqueue(tasks)
+    for _ in range(5):
+        consumer = place.consumer("-q", workers=2)
+        consumer.wait_ready()
+        since = time.time()
+        time.sleep(0.1 + chance.random() * 0.5)
+        until = time.time()
+        consumer.kill()
+        alive.append((since, until))
+        ledger.note_kill()
+    last = place.consumer("-q", workers=2)
+    last.wait_ready()
+    wait_until(lambda: not place.jobs(State.SCHEDULED), DEADLINE, "all scheduled jobs done")
+    end = time.time()
+    wait_until(lambda: max(fired(place, "latest")) > end, DEADLINE)
+    wait_until(lambda: max(fired(place, "all_of_them")) > end, DEADLINE)
+    wait_until(lambda: place.states().keys() == {"done"}, DEADLINE)
+    last.signal(SIGTERM)
+    assert last.wait() == 0
+    place.drain()
+
+    check_periodic(place, begun, alive)
+    ended = place.ran("end")
+    assert set(ledger.acked.values()) <= ended.keys()
+    assert {ended[key] for key in set(ledger.acked.values()) - ledger.in_flight} == {1}
+    assert all(
+        job.started_at is not None and job.started_at >= job.run_at - 0.001 for job in place.jobs()
+    )
+    place.check_file()
+
+
+def check_periodic(place: Place, begun: float, alive: list[tuple[float, float]]) -> None:
+    latest, all_ = fired(place, "latest"), fired(place, "all_of_them")
+    for times in (latest, all_):
+        assert Counter(times).most_common(1)[0][1] == 1, "a fire time gave two jobs"
+        assert all(abs(when / PERIOD - round(when / PERIOD)) < 1e-4 for when in times)
+    gaps = [round((b - a) / PERIOD) for a, b in pairwise(all_)]
+    assert set(gaps) == {1}, f"catch_up='all' left out a time: {gaps}"
+    for since, until in alive:
+        due = [when for when in all_ if since <= when <= until - 0.15]
+        assert set(due) <= set(latest), "due while a consumer lived, and not fired"
+
+
+def test_two_schedulers_make_one_job_of_each_fire_time(
+    place_every: Callable[[float], Place],
+) -> None:
+    place = place_every(0.1)
+    consumers = [place.consumer("-q", workers=1) for _ in range(3)]
+    for consumer in consumers:
+        consumer.wait_ready()
+
+    wait_until(lambda: len(set(fired(place, "latest"))) >= 15, DEADLINE)
+
+    for consumer in consumers:
+        consumer.signal(SIGTERM)
+        assert consumer.wait() == 0
+    for name in ("latest", "all_of_them"):
+        times = fired(place, name)
+        assert len(times) == len(set(times))
+        gaps = {round((b - a) / 0.1) for a, b in pairwise(times)}
+        assert gaps == {1}, gaps
+    runs = [line for line in place.lines() if line.what == "start"]
+    assert set(Counter(line.key for line in runs).values()) == {1}
+    place.check_file()

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from hueycore.storage import sidefile
+from hueycore.storage.sqlite import SqliteStorage, connection
+from tests.helpers import Clock
+from tests.storage.faults.rig import NOW, Crew, FaultyConnection, World, build
+
+Opener = Callable[[], SqliteStorage]
+
+
+@pytest.fixture
+def crew() -> Iterator[Crew]:
+    """Helper processes, gone at the end of the test."""
+    members = Crew()
+    yield members
+    members.dismiss()
+
+
+@pytest.fixture
+def faulty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Statements fail when a plan says so."""
+    monkeypatch.setattr(connection, "connection_class", FaultyConnection)
+    monkeypatch.setattr(connection, "DEADLINE", 0.01)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, World]:
+    """A closed file with a job in every situation."""
+    path = str(tmp_path_factory.mktemp("world") / "queue.db")
+    with pytest.MonkeyPatch.context() as patch:
+        Clock(patch).freeze(NOW)
+        return path, build(path)
+
+
+@pytest.fixture
+def world(
+    template: tuple[str, World], tmp_path: Path, clock: Clock
+) -> Iterator[tuple[World, Opener]]:
+    """The numbers in such a file, and how to open a fresh copy of it."""
+    clock.freeze(NOW + 100)
+    opened: list[SqliteStorage] = []
+
+    def fresh() -> SqliteStorage:
+        while opened:
+            opened.pop().close()
+        folder = tmp_path / "copy"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        shutil.copy(template[0], folder / "queue.db")
+        opened.append(SqliteStorage(folder / "queue.db"))
+        return opened[-1]
+
+    yield template[1], fresh
+    while opened:
+        opened.pop().close()
+
+
+@pytest.fixture(autouse=True)
+def no_byte_stays_locked() -> Iterator[None]:
+    """A test gives back the lock bytes that it took: another file could have their inode."""
+    before = set(sidefile._files)
+    yield
+    for key in set(sidefile._files) - before:
+        side = sidefile._files.pop(key)
+        assert not side._held, f"{side.path}: worker bytes {side._held} are still locked"
+        assert side._users == 0, f"{side.path} was not given back"

@@ -1,0 +1,360 @@
+"""Every verb with a failure at its first step, its second step, … until it meets none: SQLite's own
+method. Then disks that are really full."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from hueycore import SqliteHuey
+from hueycore.ending import Done
+from hueycore.consumer import feed
+from hueycore.exceptions import StorageBusy, StorageError, StorageFull
+from hueycore.storage.base import Selector, State, Want
+from hueycore.storage.sqlite import SqliteStorage, connection
+from tests.helpers import consuming, states, wait_until
+from tests.storage.faults.conftest import Opener
+from tests.storage.faults.rig import (
+    BUSY,
+    FULL,
+    IOERR,
+    READERS,
+    TWO_TRANSACTIONS,
+    VERBS,
+    FaultyConnection,
+    Plan,
+    World,
+    assert_nothing_is_held,
+    dump,
+    failing,
+    halfway,
+    rows,
+)
+from tests.storage.invariants import check_invariants
+from tests.storage.kit import ended, new, row, sql, take, worker
+
+CODES = {"io-error": IOERR, "busy": BUSY, "full": FULL}
+KINDS = {IOERR: StorageError, BUSY: StorageBusy, FULL: StorageFull}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("faulty")
+@pytest.mark.parametrize("name", [*VERBS, *READERS])
+def test_a_verb_that_fails_at_any_step_has_changed_nothing(
+    name: str, world: tuple[World, Opener]
+) -> None:
+    facts, fresh = world
+    verb = (VERBS | READERS)[name]
+    after = _afterwards(name, facts, fresh)
+    for code in CODES.values():
+        for sticky in (False, True):
+            storage = fresh()
+            with closing(sqlite3.connect(storage.db.path, isolation_level=None, timeout=0)) as eye:
+                before = dump(storage.db.path)
+                at = 0
+                done = False
+                while not done:
+                    at += 1
+                    assert at < 2000
+                    label = f"{name}: code {code}, step {at}, sticky={sticky}"
+                    with failing(Plan(code, at, sticky)) as plan:
+                        try:
+                            verb(storage, facts)
+                        except StorageError as error:
+                            assert isinstance(error, KINDS[code]), label
+                            assert plan.failed, label
+                            raised = True
+                        else:
+                            raised = False
+                    assert_nothing_is_held(storage, eye)
+                    found = dump(storage.db.path)
+                    if raised:
+                        assert found == before, label
+                        continue
+                    assert found in after, label
+                    done = not plan.failed
+                    if not done and name in VERBS:  # it coped with the failure by itself
+                        eye.close()
+                        storage = fresh()
+                        eye = sqlite3.connect(storage.db.path, isolation_level=None, timeout=0)
+                eye.close()
+                # The next verb works, on the same storage.
+                assert storage.put_if_empty("next", b"verb")
+                check_invariants(storage.db.path)
+
+
+def _afterwards(name: str, facts: World, fresh: Opener) -> list[dict[str, object]]:
+    """What the file may say after a verb that did not raise."""
+    storage = fresh()
+    (VERBS | READERS)[name](storage, facts)
+    found = [dump(storage.db.path)]
+    if name in VERBS and name != "resume":
+        storage = fresh()
+        assert found[0] != dump(storage.db.path), "this verb should change something"
+    if name in TWO_TRANSACTIONS:
+        storage = fresh()
+        halfway(name, storage, facts)
+        found.append(dump(storage.db.path))
+        assert found[0] != found[1]
+    return found
+
+
+@pytest.mark.usefixtures("faulty")
+@pytest.mark.parametrize("code", CODES.values(), ids=CODES)
+@pytest.mark.parametrize("sticky", [False, True])
+def test_opening_that_fails_at_any_step_can_be_tried_again(
+    code: int, sticky: bool, tmp_path: Path
+) -> None:
+    done, at = False, 0
+    while not done:
+        at += 1
+        path = tmp_path / f"{at}.db"
+        with failing(Plan(code, at, sticky)) as plan:
+            try:
+                SqliteStorage(path).close()
+            except StorageError:
+                assert plan.failed
+            done = not plan.failed
+        with closing(SqliteStorage(path)) as storage:
+            storage.enqueue([new()])
+            assert storage.count(Selector()) == 1
+    assert at > 20
+
+
+@pytest.mark.usefixtures("faulty")
+def test_a_connection_that_met_an_io_error_is_not_used_again(
+    world: tuple[World, Opener],
+) -> None:
+    _, fresh = world
+    storage = fresh()
+    writing, reading = storage.db._write, storage.db._read
+
+    with failing(Plan(IOERR, 2)), pytest.raises(StorageError):
+        storage.incr("counter")
+
+    assert storage.incr("counter") == 6
+    assert storage.db._write is not writing
+    assert storage.db._read is reading, "another thread may be reading with it"
+    assert writing is not None
+    with pytest.raises(sqlite3.ProgrammingError):
+        writing.execute("select 1")
+
+    with failing(Plan(IOERR, 1)), pytest.raises(StorageError):
+        storage.jobs(Selector())
+
+    assert storage.jobs(Selector())
+    assert storage.db._read is not reading
+    assert reading is not None
+    with pytest.raises(sqlite3.ProgrammingError):
+        reading.execute("select 1")
+
+
+# --- a disk that is full --------------------------------------------------------------------------
+
+
+def _pages(storage: SqliteStorage, more: int | None) -> None:
+    """The file may grow by so many pages; None: as it likes."""
+
+    def body(con: sqlite3.Connection) -> None:
+        count = con.execute("pragma page_count").fetchone()[0]
+        con.execute(f"pragma max_page_count={2**30 if more is None else count + more}").fetchall()
+
+    storage.db.transact(body)
+
+
+def test_an_enqueue_on_a_full_disk_says_so_and_leaves_nothing(file: SqliteStorage) -> None:
+    file.enqueue([new(payload=b"x" * 1000)])
+    _pages(file, 20)
+    acknowledged = 1
+    with pytest.raises(StorageFull):
+        while True:
+            file.enqueue([new(payload=b"x" * 5000)])
+            acknowledged += 1
+    with pytest.raises(StorageFull):
+        file.enqueue([new(payload=b"x" * 100_000) for _ in range(10)])
+
+    assert file.count(Selector()) == acknowledged
+    assert sql(file, "select count(*) from huey_payload") == [(acknowledged,)]
+
+    _pages(file, None)
+    file.enqueue([new(payload=b"x" * 100_000)])
+    assert file.count(Selector()) == acknowledged + 1
+
+
+def test_endings_that_find_no_space_are_refused_whole_and_accepted_later(
+    file: SqliteStorage,
+) -> None:
+    number = worker(file)
+    file.enqueue([new() for _ in range(3)])
+    claims = take(file, number, 3)
+    big = [ended(claim, Done(b"r" * 100_000)) for claim in claims]
+    _pages(file, 10)
+
+    with pytest.raises(StorageFull):
+        file.exchange(number, big, Want(3))
+    assert {row(file, claim).state for claim in claims} == {State.RUNNING}
+
+    _pages(file, None)
+    assert file.exchange(number, big, Want(3)).lost == []
+    assert {row(file, claim).state for claim in claims} == {State.DONE}
+    file.unregister(number)
+
+
+def test_a_consumer_keeps_its_endings_until_there_is_space_and_runs_nothing_twice(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "TROUBLE", (0.005, 0.02))
+    huey = SqliteHuey("app", path)
+    ran: Counter[int] = Counter()
+
+    @huey.task()
+    def big(number: int) -> bytes:
+        ran[number] += 1
+        return os.urandom(30_000)
+
+    try:
+        storage = huey.storage
+        assert isinstance(storage, SqliteStorage)
+        for number in range(40):
+            big(number)
+        _pages(storage, 60)
+        with consuming(huey, workers=4) as consumer:
+            wait_until(lambda: consumer._feed._trouble, what="the disk is full")
+            held = wait_until(lambda: consumer._feed.unwritten, what="endings are kept")
+            assert held
+            assert "running" in states(huey)
+            assert states(huey).get("done", 0) < 40
+            with pytest.raises(StorageFull):
+                huey.put("value", os.urandom(400_000))
+
+            _pages(storage, None)
+
+            wait_until(lambda: states(huey) == {"done": 40}, what="all endings are written")
+        assert ran == Counter(range(40))
+    finally:
+        huey.close()
+    check_invariants(path)
+
+
+@pytest.fixture
+def tiny() -> Iterator[Path]:
+    """A file system of one megabyte."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount")
+    with tempfile.TemporaryDirectory() as folder:
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True
+        )
+        if mounted.returncode:
+            pytest.skip(f"cannot mount here: {mounted.stderr.decode().strip()}")
+        try:
+            yield Path(folder)
+        finally:
+            subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.root
+def test_a_full_file_system_loses_nothing_that_was_acknowledged(tiny: Path) -> None:
+    path = str(tiny / "queue.db")
+    ballast = tiny / "ballast"
+    with closing(SqliteStorage(path)) as storage:
+        number = worker(storage)
+        ballast.write_bytes(b"x" * 300_000)
+        acknowledged: list[str] = []
+        with pytest.raises(StorageFull):
+            while len(acknowledged) < 1000:
+                acknowledged.append(storage.enqueue([new(payload=b"x" * 2000)])[0].id)
+        assert len(acknowledged) > 20
+        with pytest.raises(StorageFull):
+            storage.put("value", b"x" * 200_000)
+        assert {job.id for job in storage.jobs(Selector())} == set(acknowledged)
+
+        ballast.unlink()
+
+        runs: Counter[str] = Counter()
+        while claims := take(storage, number, 10):
+            runs.update(claim.id for claim in claims)
+            storage.exchange(number, [ended(claim) for claim in claims], Want(0))
+        assert runs == Counter(acknowledged)
+        storage.unregister(number)
+    check_invariants(path)
+
+
+@pytest.mark.root
+def test_a_worker_cannot_register_on_a_full_file_system_and_holds_nothing(tiny: Path) -> None:
+    path = str(tiny / "queue.db")
+    with closing(SqliteStorage(path)) as storage:
+        storage.enqueue([new()])
+        side = storage.side()
+        assert side is not None
+        ballast = tiny / "ballast"
+        with ballast.open("wb", buffering=0) as file, pytest.raises(OSError):
+            while True:
+                file.write(b"x" * 4096)
+
+        with pytest.raises(StorageFull):
+            worker(storage)
+
+        assert rows(path, "select * from huey_worker") == []
+        assert not side._held
+        ballast.unlink()
+        number = worker(storage)
+        assert side._held == {number}
+        storage.unregister(number)
+
+
+@pytest.mark.root
+def test_a_checkpoint_on_a_full_file_system_keeps_the_log(tiny: Path) -> None:
+    path = str(tiny / "queue.db")
+    with closing(SqliteStorage(path)) as storage:
+        storage.leave_checkpoints_to_janitor()
+        ids = [storage.enqueue([new(payload=b"x" * 3000)])[0].id for _ in range(15)]
+        ballast = tiny / "ballast"
+        with ballast.open("wb", buffering=0) as file, pytest.raises(OSError):
+            while True:
+                file.write(b"x" * 4096)
+
+        with pytest.raises(StorageFull):
+            storage.db.checkpoint(truncate=False)
+
+        assert [job.id for job in storage.jobs(Selector())] == ids
+        ballast.unlink()
+        storage.db.checkpoint(truncate=True)
+        assert storage.size()[1] == 0
+        assert [job.id for job in storage.jobs(Selector())] == ids
+
+
+def test_threads_that_share_a_commit_fail_or_succeed_each_for_itself(
+    file: SqliteStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one whose job has no space does not take its neighbours down."""
+    _pages(file, 40)
+    answers: dict[int, str] = {}
+    start = threading.Barrier(8)
+
+    def produce(number: int) -> None:
+        start.wait(10)
+        try:
+            file.enqueue([new(payload=b"x" * (400_000 if number == 3 else 10))])
+            answers[number] = "stored"
+        except StorageFull:
+            answers[number] = "full"
+
+    threads = [threading.Thread(target=produce, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+
+    assert answers == {n: "full" if n == 3 else "stored" for n in range(8)}
+    assert file.count(Selector()) == 7
+    assert connection.connection_class is not FaultyConnection

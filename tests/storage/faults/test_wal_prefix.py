@@ -1,0 +1,409 @@
+"""A power cut after every page that the log has ever received, and which verbs wait for the disk.
+
+SQLite appends pages to the write-ahead log; a power cut leaves a prefix of it. So a life is lived
+once, and then every prefix of its log is opened as the file that somebody finds in the morning.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sqlite3
+import struct
+import subprocess
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from hueycore.ending import Dead, Done, Released, Retry
+from hueycore.storage.base import Periodic, Selector, State, Want
+from hueycore.storage.sqlite import SqliteStorage, connection
+from tests.helpers import Clock
+from tests.storage.faults.conftest import Opener
+from tests.storage.faults.rig import NOW, VERBS, World
+from tests.storage.invariants import violations
+from tests.storage.kit import (
+    FAILURE,
+    born,
+    by_seq,
+    contents,
+    edge,
+    end,
+    ended,
+    new,
+    one,
+    pipeline,
+    state,
+    take,
+    worker,
+    write,
+)
+
+HEADER = 32
+FRAME = 24 + 4096
+
+#: What must hold at every moment because it was one transaction; each query finds the exceptions.
+ATOMIC = {
+    "a stage that delivered was counted down in the same commit": """
+        select child.seq from huey_job child join huey_job parent on parent.next = child.seq
+        where child.finished_at is null group by child.seq
+        having child.waits <> count(*) - sum(parent.delivered)
+        """,
+    "a job that is done has its result": """
+        select seq from huey_job job
+        where state = 'done' and task = 'with-result' and taken is not 1
+            and not exists (select 1 from huey_result where seq = job.seq)
+        """,
+    "a result belongs to a job that is over": """
+        select seq from huey_result join huey_job using (seq) where finished_at is null
+        """,
+    "a schedule that moved on has its job": """
+        select name from huey_periodic
+        where (next_run > 2000000060) <> (last_id is not null)
+            or (last_id is not null and last_id not in (select id from huey_job))
+        """,
+    "a fired job has its schedule moved on": """
+        select seq from huey_job where task = 'tick'
+            and id not in (select last_id from huey_periodic where last_id is not null)
+        """,
+    "an attempt that failed is noted where it is counted": """
+        select seq from huey_job where task = 'retried' and state <> 'running'
+            and attempt - (state = 'done') <> json_array_length(coalesce(errors, '[]'))
+        """,
+    "what is done is counted": """
+        select 1 where (select count(*) from huey_job where state = 'done')
+            + (select coalesce(sum(purged), 0) from huey_queue)
+            <> (select coalesce(sum(done), 0) from huey_metric)
+        """,
+    "a crash is charged when the worker's row goes": """
+        select job.seq from huey_job job where task = 'crashing' and crashes = 0
+            and claim > 0 and state <> 'running' and attempt > 0
+        """,
+}
+
+
+@dataclass
+class Segment:
+    """The file as it was, the log that grew after it, and what lay in the log's file before."""
+
+    base: bytes
+    log: bytes = b""
+    stale: bytes = b""
+    #: After so many frames the caller had been told that these jobs are durable.
+    promises: list[tuple[int, list[str]]] = field(default_factory=list)
+
+    @property
+    def frames(self) -> int:
+        return valid_frames(self.log)
+
+    def cut(self, frames: int) -> bytes:
+        """The log's file when the power fails after so many frames."""
+        size = HEADER + frames * FRAME
+        return self.log[:size] + self.stale[size:]
+
+
+def valid_frames(log: bytes) -> int:
+    """How many frames at the front belong to the log's present generation."""
+    if len(log) < HEADER:
+        return 0
+    salt = log[16:24]
+    count = 0
+    while log[HEADER + count * FRAME :][8:16] == salt:
+        count += 1
+    return count
+
+
+class Life:
+    """A scripted life of a queue, with its file and log kept."""
+
+    def __init__(self, path: str, clock: Clock) -> None:
+        self.path = path
+        self.clock = clock
+        self.storage = SqliteStorage(path)
+        self.storage.leave_checkpoints_to_janitor()
+        self.segments: list[Segment] = []
+        self.promised: list[str] = []
+
+    def begin_segment(self, *, truncate: bool) -> None:
+        self.keep_log()
+        stale = self.segments[-1].log if self.segments and not truncate else b""
+        self.storage.db.checkpoint(truncate=truncate)
+        copy = self.path + ".base"
+        # Another process reads it: closing a descriptor here would drop SQLite's locks.
+        subprocess.run(["cp", self.path, copy], check=True)
+        self.segments.append(Segment(Path(copy).read_bytes(), stale=stale))
+
+    def keep_log(self) -> None:
+        if self.segments:
+            self.segments[-1].log = Path(self.path + "-wal").read_bytes()
+
+    def promise(self, *ids: str) -> None:
+        """These jobs are acknowledged from now on."""
+        self.promised += ids
+        log = Path(self.path + "-wal").read_bytes()
+        if valid_frames(log):
+            self.segments[-1].promises.append((valid_frames(log), list(self.promised)))
+
+    def enqueue(self, *tasks: str, **fields: object) -> list[str]:
+        jobs = [new(task, **fields) for task in tasks]
+        self.storage.enqueue(jobs)
+        self.promise(*(job.id for job in jobs))
+        return [job.id for job in jobs]
+
+
+def live(life: Life) -> None:
+    storage, clock = life.storage, life.clock
+    life.begin_segment(truncate=True)
+    number = worker(storage)
+    storage.declare_periodic([Periodic("tick", "tick", "@every 60", None, NOW + 60)])
+    life.enqueue("with-result", "with-result", "retried", "dying", "crashing", "crashing")
+    for name in ("with-result", "with-result"):
+        claim = one(storage, number)
+        assert claim.task == name
+        end(storage, number, claim, Done(b"r" * 3000))
+    claim = one(storage, number)
+    end(storage, number, claim, Retry(NOW + 30, 1, 0, FAILURE))
+    dead = one(storage, number)
+    end(storage, number, dead, Dead("failed", FAILURE, b"error"))
+    take(storage, number, 2)
+    _bury(storage, number)
+    storage.recover()
+
+    life.begin_segment(truncate=True)
+    number = worker(storage)
+    clock.jump(40)
+    storage.promote()
+    stages = pipeline(storage, 3)
+    life.promise(*(stage.id for stage in stages))
+    members = [born(storage, "with-result") for _ in range(4)]
+    callback = born(storage, "callback")
+    edge(storage, members, callback, chord=True)
+    life.promise(callback.id, *(member.id for member in members))
+    while claims := take(storage, number, 3):
+        # Groups, as the feed makes them: several endings and the next claims in one commit.
+        results = [Done(b"s" * 500) for _ in claims]
+        endings = [ended(c, r) for c, r in zip(claims, results, strict=True)]
+        storage.exchange(number, endings, Want(0))
+    assert state(storage, callback) is State.DONE
+    broken = pipeline(storage, 3)
+    life.promise(*(stage.id for stage in broken))
+    end(storage, number, one(storage, number), Dead("failed", FAILURE))
+    assert state(storage, broken[2]) is State.REVOKED
+    clock.jump(40)
+    fired = new("tick", scheduled_for=NOW + 60)
+    assert storage.fire("tick", NOW + 60, NOW + 120, [fired])
+    life.promise(fired.id)
+
+    life.begin_segment(truncate=False)
+    storage.requeue(by_seq(dead))
+    end(storage, number, one(storage, number), Released())
+    end(storage, number, one(storage, number), Done(b"again"))
+    life.enqueue(*["many"] * 30, expires_at=clock.now() + 5)
+    claims = take(storage, number, 10)
+    storage.revoke(by_seq(claims[0], claims[1]))
+    storage.exchange(number, [ended(claim) for claim in claims], Want(3))
+    clock.jump(10)
+    storage.expire()
+    storage.unregister(number)
+    storage.put("value", b"v" * 5000)
+    storage.pause(by="me")
+    storage.resume()
+    life.keep_log()
+    for segment in life.segments[:2]:
+        assert segment.promises[-1][1], "promised jobs are not purged before"
+    life.promised.clear()
+    life.segments[-1].promises.append((life.segments[-1].frames + 1, []))
+    storage.purge(Selector(states=(State.DONE,), task="many"))
+    life.keep_log()
+
+
+def _bury(storage: SqliteStorage, number: int) -> None:
+    """The worker dies, having started one of its two jobs."""
+    running = storage.jobs(Selector(states=(State.RUNNING,)))
+    for slot, job in enumerate(running):
+        storage.slots(number).start(slot, job.seq, job.claim)
+    write(storage, "update huey_worker set boot_id = 'before' where id = ?", number)
+    storage._drop(number)
+
+
+@pytest.fixture
+def life(path: str, clock: Clock) -> Life:
+    clock.freeze(NOW)
+    lived = Life(path, clock)
+    try:
+        live(lived)
+    finally:
+        lived.storage.close()
+    return lived
+
+
+def after_power_cut(folder: Path, base: bytes, log: bytes) -> sqlite3.Connection:
+    found = folder / "found.db"
+    Path(f"{found}-shm").unlink(missing_ok=True)
+    found.write_bytes(base)
+    Path(f"{found}-wal").write_bytes(log)
+    return sqlite3.connect(found, isolation_level=None)
+
+
+def test_a_power_cut_at_any_page_leaves_a_file_that_makes_sense(life: Life, tmp_path: Path) -> None:
+    seen: set[tuple[object, ...]] = set()
+    cuts = 0
+    for number, segment in enumerate(life.segments):
+        assert segment.frames > 40
+        for frames in range(segment.frames + 1):
+            with closing(after_power_cut(tmp_path, segment.base, segment.cut(frames))) as con:
+                label = f"segment {number}, frame {frames} of {segment.frames}"
+                assert violations(con) == [], label
+                for sentence, query in ATOMIC.items():
+                    assert con.execute(query).fetchall() == [], f"{label}: not {sentence}"
+                ids = {row[0] for row in con.execute("select id from huey_job").fetchall()}
+                promised = [p for at, p in segment.promises if at <= frames]
+                assert not promised or promised[-1] == [] or set(promised[-1]) <= ids, label
+                seen.add(
+                    tuple(
+                        con.execute(
+                            "select state, count(*) from huey_job group by state"
+                        ).fetchall()
+                    )
+                )
+            cuts += 1
+    assert cuts > 250
+    assert len(seen) > 25, "the life should have many different moments"
+
+
+def test_a_page_that_was_half_written_counts_as_not_written(life: Life, tmp_path: Path) -> None:
+    segment = life.segments[1]
+    dice = random.Random(7)
+    for frames in range(0, segment.frames, 7):
+        torn = segment.log[: HEADER + frames * FRAME + dice.randrange(1, FRAME)]
+        with closing(after_power_cut(tmp_path, segment.base, segment.cut(frames))) as con:
+            whole = contents(con)
+        with closing(after_power_cut(tmp_path, segment.base, torn)) as con:
+            assert violations(con) == []
+            assert contents(con) == whole
+
+
+def test_a_power_cut_in_the_middle_of_a_checkpoint_loses_nothing(
+    life: Life, tmp_path: Path
+) -> None:
+    """The log is still whole; any of its pages may have reached the file."""
+    before, after = life.segments[0], life.segments[1]
+    pages = len(after.base) // 4096
+    with closing(after_power_cut(tmp_path, before.base, before.log)) as con:
+        expected = contents(con)
+    dice = random.Random(7)
+    for _ in range(40):
+        mixed = bytearray(before.base.ljust(len(after.base), b"\0"))
+        for page in dice.sample(range(pages), dice.randrange(pages)):
+            mixed[page * 4096 : (page + 1) * 4096] = after.base[page * 4096 : (page + 1) * 4096]
+        with closing(after_power_cut(tmp_path, bytes(mixed), before.log)) as con:
+            assert violations(con) == []
+            assert contents(con) == expected
+
+
+def test_a_queue_goes_on_after_a_power_cut(life: Life, tmp_path: Path) -> None:
+    segment = life.segments[1]
+    for number, frames in enumerate(range(10, segment.frames, 25)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        after_power_cut(folder, segment.base, segment.cut(frames)).close()
+        shutil.copy(folder / "found.db", folder / "queue.db")
+        with closing(SqliteStorage(folder / "queue.db")) as storage:
+            storage.recover()
+            me = worker(storage)
+            while claims := take(storage, me, 100):
+                storage.exchange(me, [ended(claim) for claim in claims], Want(0))
+            left = storage.jobs(Selector(states=(State.RUNNING, State.PENDING, State.BLOCKED)))
+            alive = {found.id for found in storage.workers() if found.alive}
+            assert all(job.worker in alive for job in left), "somebody is stuck"
+            storage.unregister(me)
+            assert storage.db.read(violations) == []
+
+
+def test_the_frames_of_a_log_are_counted_as_sqlite_counts_them(life: Life) -> None:
+    log = life.segments[1].log
+    magic, _, page = struct.unpack(">III", log[:12])
+    assert (magic & ~1, page) == (0x377F0682, 4096)
+    assert HEADER + life.segments[1].frames * FRAME == len(log)
+
+
+# --- who waits for the disk -----------------------------------------------------------------------
+
+NORMAL, FULL = 1, 2
+
+SYNCED = {
+    *("enqueue", "enqueue an id that exists", "declare", "fire", "remove a schedule", "revoke"),
+    *("requeue", "reschedule", "purge", "flush", "set a revocation", "clear a revocation"),
+    *("pause", "pause a task", "resume", "put", "put if empty", "pop", "delete", "incr"),
+    *("clear", "load", "discard"),
+}
+NOT_SYNCED = {
+    *("register", "stopping", "unregister", "claim", "claim past expired and revoked", "end"),
+    *("end and claim", "promote", "expire", "recover", "progress", "take a result", "keep"),
+}
+#: Endings and the look at the queue without, the claim itself with.
+BOTH = {"claim at most once", "end and claim at most once"}
+
+
+@pytest.fixture
+def modes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """``synchronous`` of each write transaction, asked at its begin and again at its commit."""
+    seen: list[int] = []
+
+    class Watching(sqlite3.Connection):
+        def execute(self, sql: str, *args: object) -> sqlite3.Cursor:
+            if sql in ("begin immediate", "commit"):
+                seen.append(super().execute("pragma synchronous").fetchone()[0])
+            return super().execute(sql, *args)
+
+    monkeypatch.setattr(connection, "connection_class", Watching)
+    return seen
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_verb_that_promises_to_last_is_synced_and_no_other(
+    name: str, modes: list[int], world: tuple[World, Opener]
+) -> None:
+    facts, fresh = world
+    storage = fresh()
+    modes.clear()
+
+    VERBS[name](storage, facts)
+
+    if name in BOTH:
+        assert modes == [NORMAL, NORMAL, FULL, FULL]
+    elif name in SYNCED:
+        assert set(modes) == {FULL}
+    else:
+        assert name in NOT_SYNCED, "a new verb: decide whether it promises to last"
+        assert set(modes) == {NORMAL}
+
+
+@pytest.mark.parametrize(("durability", "expected"), [("full", FULL), ("fast", NORMAL)])
+def test_all_verbs_are_synced_or_none_for_those_who_ask(
+    durability: str, expected: int, modes: list[int], path: str
+) -> None:
+    with closing(SqliteStorage(path, durability=durability)) as storage:
+        number = worker(storage)
+        storage.enqueue([new(), new(at_most_once=True)])
+        while claims := take(storage, number):
+            end(storage, number, claims[0])
+        storage.revoke(Selector())
+        storage.put("name", b"value")
+        storage.unregister(number)
+
+    assert set(modes) == {expected}
+    assert len(modes) > 14
+
+
+def test_a_synced_connection_asks_for_a_real_flush(path: str) -> None:
+    with closing(SqliteStorage(path)) as storage:
+        ask: Callable[[str], int] = lambda name: storage.db.transact(  # noqa: E731
+            lambda con: con.execute(f"pragma {name}").fetchone()[0]
+        )
+        assert ask("fullfsync") == 1  # macOS: fsync alone leaves the data in the drive's cache
+        assert ask("synchronous") == FULL
+        assert ask("journal_mode") == "wal"

@@ -1,0 +1,259 @@
+"""The side file within one process: bytes, slots, the bell. Other processes: tests/storage."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hueycore.exceptions import StorageError
+from hueycore.storage.sidefile import (
+    LAST_WORKER,
+    PAIR,
+    SLOTS,
+    MappedSlots,
+    SideFile,
+    attach,
+    boot_id,
+)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> str:
+    path = tmp_path / "queue.db"
+    path.touch(0o640)
+    return str(path)
+
+
+@pytest.fixture
+def side(database: str) -> Iterator[SideFile]:
+    found = attach(database, 0o600)
+    yield found
+    for number in list(found._held):
+        found.unlock(number)
+    found.detach()
+
+
+# --- the file -------------------------------------------------------------------------------------
+
+
+def test_it_is_made_beside_the_database_with_its_mode_whatever_the_umask(database: str) -> None:
+    os.chmod(database, 0o640)
+    before = os.umask(0o077)
+    try:
+        side = attach(database, 0o600)
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE(os.stat(database + "-huey").st_mode) == 0o640
+    side.detach()
+
+
+def test_who_only_looks_makes_none(database: str) -> None:
+    with pytest.raises(FileNotFoundError):
+        attach(database)
+
+    assert not os.path.exists(database + "-huey")
+
+
+def test_a_process_has_one_descriptor_for_a_file(database: str, side: SideFile) -> None:
+    """Closing a second one would drop the locks of the process."""
+    before = len(os.listdir("/proc/self/fd"))
+
+    others = [attach(database, 0o600) for _ in range(5)]
+
+    assert all(other is side for other in others)
+    assert len(os.listdir("/proc/self/fd")) == before
+    for other in others:
+        other.detach()
+    assert side.lock(1)
+
+
+def test_the_last_user_closes_it(database: str) -> None:
+    first, second = attach(database, 0o600), attach(database, 0o600)
+    descriptor = first._descriptor
+    first.detach()
+    os.fstat(descriptor)
+    second.detach()
+
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+    again = attach(database, 0o600)
+    assert again is not first
+    again.detach()
+
+
+def test_it_is_not_closed_while_a_byte_is_held(database: str) -> None:
+    side = attach(database, 0o600)
+    assert side.lock(7)
+    side.detach()
+
+    again = attach(database, 0o600)
+    assert again is side and again.locked(7)
+    again.unlock(7)
+    again.detach()
+
+
+def test_a_removed_or_replaced_file_is_noticed(database: str, side: SideFile) -> None:
+    assert not side.moved()
+    os.rename(side.path, side.path + ".old")
+    assert side.moved()
+    other = attach(database, 0o600)
+
+    assert other is not side
+    assert not other.moved() and side.moved()
+    other.detach()
+
+
+def test_a_directory_of_its_name_is_a_storage_error(database: str) -> None:
+    os.mkdir(database + "-huey")
+
+    with pytest.raises(StorageError, match="directory"):
+        attach(database, 0o600)
+
+
+# --- bytes ----------------------------------------------------------------------------------------
+
+
+def test_a_byte_is_taken_once(side: SideFile) -> None:
+    assert side.lock(1) and side.lock(LAST_WORKER)
+    assert not side.lock(1)
+    assert side.locked(1) and not side.locked(2)
+
+    side.unlock(1)
+
+    assert not side.locked(1) and side.locked(LAST_WORKER)
+    assert side.lock(1)
+
+
+def test_looking_at_a_byte_does_not_take_it(side: SideFile) -> None:
+    assert not any(side.locked(number) for number in range(1, 50))
+    assert all(side.lock(number) for number in range(1, 50))
+
+
+@pytest.mark.slow
+def test_one_of_many_threads_takes_a_byte(side: SideFile) -> None:
+    """Locks of one process never conflict: the kernel would say yes to each of them."""
+    barrier = threading.Barrier(4)
+
+    def race(_: int) -> list[bool]:
+        won = []
+        for number in range(1, 200):
+            barrier.wait()
+            won.append(side.lock(number))
+        return won
+
+    with ThreadPoolExecutor(4) as pool:
+        rounds = list(pool.map(race, range(4)))
+
+    assert [sum(one) for one in zip(*rounds, strict=True)] == [1] * 199
+
+
+# --- slots ----------------------------------------------------------------------------------------
+
+
+def test_a_started_run_is_read_until_it_is_cleared(side: SideFile) -> None:
+    slots = side.map_slots(3, 8)
+    slots.start(0, 10, 1)
+    slots.start(5, 2**40, 2**33)
+    assert list(side.read_slots(3, 8)) == [(0, 10, 1), (5, 2**40, 2**33)]
+
+    slots.clear(0)
+    slots.start(5, 11, 2)
+
+    assert list(side.read_slots(3, 8)) == list(slots.pairs()) == [(5, 11, 2)]
+    slots.close()
+    assert list(side.read_slots(3, 8)) == [(5, 11, 2)]
+
+
+def test_workers_have_regions_of_their_own(side: SideFile) -> None:
+    mapped = {number: side.map_slots(number, SLOTS) for number in (1, 2, LAST_WORKER)}
+    for number, slots in mapped.items():
+        slots.start(0, number, 1)
+        slots.start(SLOTS - 1, number, 2)
+
+    for number, slots in mapped.items():
+        assert list(side.read_slots(number, SLOTS)) == [(0, number, 1), (SLOTS - 1, number, 2)]
+        slots.close()
+
+
+def test_a_region_is_clean_for_its_next_worker(side: SideFile) -> None:
+    slots = side.map_slots(2, 300)
+    for slot in range(300):
+        slots.start(slot, 1 + slot, 1)
+    slots.close()
+
+    again = side.map_slots(2, 300)
+
+    assert list(side.read_slots(2, 300)) == []
+    again.close()
+
+
+def test_a_worker_nobody_was_has_no_runs(side: SideFile) -> None:
+    assert list(side.read_slots(77, 4)) == []
+
+
+def test_too_many_slots_are_refused(side: SideFile) -> None:
+    with pytest.raises(StorageError, match="4096"):
+        side.map_slots(1, SLOTS + 1)
+
+
+def test_slots_do_not_touch_the_lock_bytes(side: SideFile) -> None:
+    assert side.lock(1)
+    slots = side.map_slots(1, 4)
+    slots.start(0, 5, 1)
+    slots.close()
+
+    assert side.locked(1)
+
+
+@given(
+    before=st.tuples(st.integers(0, 2**62), st.integers(0, 2**62)),
+    after=st.tuples(st.integers(1, 2**62), st.integers(1, 2**62)),
+    written=st.sampled_from([8, 16]),
+)
+def test_a_torn_slot_never_names_a_run_that_nobody_began(
+    before: tuple[int, int], after: tuple[int, int], written: int
+) -> None:
+    """A process may die between the two halves of a store: what is read then is a pair that is
+    held against (seq, claim) of a running job, and claims of one job only grow."""
+    memory = bytearray(PAIR.pack(*before))
+    memory[:written] = PAIR.pack(*after)[:written]
+
+    found = {pair[1:] for pair in MappedSlots(memory).pairs()}
+
+    assert found <= {after, (after[0], before[1])}
+
+
+def test_memory_has_slots_too() -> None:
+    slots = MappedSlots(bytearray(32))
+    slots.start(1, 5, 6)
+
+    assert list(slots.pairs()) == [(1, 5, 6)]
+    slots.clear(1)
+    assert list(slots.pairs()) == []
+    slots.close()
+
+
+# --- the rest -------------------------------------------------------------------------------------
+
+
+def test_ringing_touches_the_file_and_never_fails(side: SideFile) -> None:
+    os.utime(side.path, (1, 1))
+    side.ring()
+    assert os.stat(side.path).st_mtime > 1
+
+    os.unlink(side.path)
+    side.ring()
+
+
+def test_the_boot_has_one_name() -> None:
+    assert boot_id() == boot_id()
+    assert len(boot_id()) == 36
