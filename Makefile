@@ -25,6 +25,10 @@ bench: $(VENV)/.bench
 generate: $(VENV)/.dev
 	$(BIN)/python tests/tools/generate.py
 
+# The picture of the README: `hueyctl stats` on a queue that a real consumer works on.
+picture: $(VENV)/.dev
+	$(BIN)/python tests/tools/picture.py
+
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .

@@ -166,7 +166,7 @@ class Root(Branch):
         **extra: Any,
     ) -> int:
         if "_HUEYCTL_COMPLETE" in os.environ:
-            from hueyctl.completion import respond
+            from hueyctl.explaining.completion import respond
 
             code = respond(self)
             if standalone_mode:

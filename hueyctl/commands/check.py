@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hueyctl import errors, exits, streams
+from hueyctl.choosing.params import POSITIVE
 from hueyctl.command import Command, command
 from hueyctl.context import Session
 from hueyctl.observing.thresholds import (
@@ -24,7 +25,6 @@ from hueyctl.observing.thresholds import (
     Limits,
     line,
 )
-from hueyctl.params import POSITIVE
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Storage

@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from hueyctl import errors, exits
+from hueyctl.choosing.params import DURATION
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.params import DURATION
 
 KINDS = ("thread", "process", "greenlet", "asyncio")
 
@@ -113,7 +113,7 @@ def consume(session: Session, apps: tuple[str, ...], **given: Any) -> int:
     if given["extra_locks"] and not given["flush_locks"]:
         raise errors.usage("--extra-locks needs --flush-locks")
     if given["preflight"]:
-        from hueyctl.preflight import preflight
+        from hueyctl.running.preflight import preflight
 
         return preflight(session, names, given["imports"])
     return _run(session, names, given)
@@ -126,7 +126,7 @@ def _comes_later(kind: str) -> errors.CliError:
 
 
 def _run(session: Session, names: tuple[str, ...], given: dict[str, Any]) -> int:
-    from hueyctl.pidfile import Pidfile
+    from hueyctl.running.pidfile import Pidfile
 
     pidfile = Pidfile(given["pidfile"]) if given["pidfile"] else None
     if pidfile is not None:
@@ -134,7 +134,7 @@ def _run(session: Session, names: tuple[str, ...], given: dict[str, Any]) -> int
     try:
         if len(names) == 1:
             return _consume_one(session, names[0], given)
-        from hueyctl.several import Children
+        from hueyctl.running.several import Children
 
         return Children(names, lambda name: _consume_one(session, name, given)).run()
     finally:
@@ -148,7 +148,7 @@ def _consume_one(session: Session, name: str, given: dict[str, Any]) -> int:
     kind = given["worker_type"] or huey.consumer_defaults.get("worker_type") or "thread"
     if kind != "thread":
         raise _comes_later(str(kind))
-    from hueyctl import logs
+    from hueyctl.running import logs
 
     logs.set_up(
         logfile=given["logfile"],
@@ -184,7 +184,7 @@ def consumer_options(given: dict[str, Any]) -> dict[str, Any]:
 
 def import_more(session: Session, modules: tuple[str, ...]) -> None:
     """``--import``: modules that register tasks when they are imported."""
-    from hueyctl.apps import import_module_of_app
+    from hueyctl.finding.apps import import_module_of_app
 
     for module in modules:
         import_module_of_app(module, session.settings.app_dir)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hueyctl import errors, exits, letters
+from hueyctl import errors, exits
+from hueyctl.choosing.selectors import ID_HELP, Choice
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.selectors import ID_HELP, Choice
+from hueyctl.moving import letters
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Job
@@ -44,7 +45,7 @@ def dead_dump(
     attempt. Payloads are copied as bytes: arguments of every type survive. An existing file is
     never overwritten.
     """
-    from hueyctl import files, transfer
+    from hueyctl.moving import files, transfer
     from hueyctl.operating.bulk import looking_before_writing
 
     if remove and (to == "-" or not files.is_plain(to)):

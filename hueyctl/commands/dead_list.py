@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
-from hueyctl import exits, letters, listing
+from hueyctl import exits
+from hueyctl.choosing.selectors import ID_HELP, Choice
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.selectors import ID_HELP, Choice
+from hueyctl.moving import letters
+from hueyctl.showing import listing
 
 PRESET = listing.Preset(
     states=("dead",),

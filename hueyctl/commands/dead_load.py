@@ -12,7 +12,7 @@ from hueyctl.context import Session
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Storage
-    from hueyctl.loading import How
+    from hueyctl.moving.loading import How
 
 
 @command(
@@ -47,7 +47,7 @@ def dead_load(
 
     Between two files: hueyctl dead dump | hueyctl -u sqlite:///new.db dead load - --create
     """
-    from hueyctl import files, loading
+    from hueyctl.moving import files, loading
 
     queue = loading.one_destination(session.settings.queues or _queue_of_url(session))
     how = loading.How(if_exists, as_ == "pending", dry_run, queue, only=("dead",))

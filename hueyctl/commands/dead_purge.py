@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hueyctl import errors, letters
+from hueyctl import errors
+from hueyctl.choosing.selectors import ID_HELP, Choice
 from hueyctl.command import command
 from hueyctl.context import Session
+from hueyctl.moving import letters
 from hueyctl.operating import bulk
 from hueyctl.operating.change import REFUSED
-from hueyctl.selectors import ID_HELP, Choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +63,7 @@ def dead_purge(session: Session, choice: Choice, how: bulk.How, backup: str | No
 
 def _backed_up(session: Session, jobs: Sequence[Job], path: str) -> Sequence[Job]:
     """Write the jobs to a file; as they were written, they may be deleted."""
-    from hueyctl import files, transfer
+    from hueyctl.moving import files, transfer
 
     if not files.is_plain(path):
         raise errors.usage("--backup needs a file that is safe on a disk")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hueyctl import letters
+from hueyctl.choosing.params import DURATION
+from hueyctl.choosing.selectors import ID_HELP, Choice
 from hueyctl.command import command
 from hueyctl.context import Session
+from hueyctl.moving import letters
 from hueyctl.operating import bulk
-from hueyctl.params import DURATION
-from hueyctl.selectors import ID_HELP, Choice
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Changed, Selector, Storage

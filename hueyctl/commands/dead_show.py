@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-from hueyctl import errors, exits, letters
+from hueyctl import errors, exits
+from hueyctl.choosing.selectors import ID_HELP
 from hueyctl.command import command
 from hueyctl.context import Session
+from hueyctl.moving import letters
 from hueyctl.operating.finding import find_all
-from hueyctl.selectors import ID_HELP
 
 
 @command(

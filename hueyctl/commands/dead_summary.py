@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from hueyctl import exits, letters
+from hueyctl import exits
+from hueyctl.choosing.selectors import ID_HELP, Choice, Selection, selecting
+from hueyctl.choosing.units import rfc3339
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.selectors import ID_HELP, Choice, Selection, selecting
-from hueyctl.units import rfc3339
+from hueyctl.moving import letters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

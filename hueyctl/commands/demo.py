@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from hueyctl import errors, exits
+from hueyctl.choosing.params import POSITIVE
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.params import POSITIVE
 
 if TYPE_CHECKING:
-    from hueyctl.demonstration import Account, Frame
+    from hueyctl.running.demonstration import Account, Frame
 
 
 @command(
@@ -45,7 +45,7 @@ def demo(session: Session, count: int, seconds: float, db: str | None, keep: boo
     The load has fast and slow jobs, some that fail and are retried, some that fail for good, some
     for later and a periodic task. In the end every job is accounted for.
     """
-    from hueyctl.demonstration import Demonstration
+    from hueyctl.running.demonstration import Demonstration
 
     if db is not None and os.path.exists(db):
         raise errors.CliError(f"{db} exists already", exits.REFUSED, "name a new file with --db")

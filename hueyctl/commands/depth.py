@@ -117,7 +117,7 @@ def _print_by_task(
     session: Session, storage: Storage, chosen: tuple[str, ...], most: int | None
 ) -> int:
     from hueycore.storage.base import Selector, State
-    from hueyctl.selectors import Selection
+    from hueyctl.choosing.selectors import Selection
 
     states = tuple(State(name) for name in chosen)
     selector = Selector(queues=session.queues(), states=states)

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hueyctl import errors, exits, producing, results, units
-from hueyctl.arguments import parse_words
+from hueyctl import errors, exits
+from hueyctl.choosing import units
+from hueyctl.choosing.params import DURATION
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.params import DURATION
-from hueyctl.producing import Order, Producer, Queued
+from hueyctl.producing import producers as producing
+from hueyctl.producing.arguments import parse_words
+from hueyctl.producing.producers import Order, Producer, Queued
+from hueyctl.showing import results
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Job
@@ -78,7 +81,7 @@ def enqueue(session: Session, task: str | None, words: tuple[str, ...], **given:
     _check_usage(task, words, given)
     producer = _producer(session, given)
     if given["source"] is not None:
-        from hueyctl.feeding import feed
+        from hueyctl.producing.feeding import feed
 
         return feed(session, producer, given["source"], order_defaults(task, given), given)
     assert task is not None
@@ -164,7 +167,7 @@ def announce(session: Session, queued: list[Queued]) -> None:
     """Print ids on stdout, one per line, or the jobs as JSON."""
     output = session.output
     if output.is_json:
-        from hueyctl.jobs import read_object
+        from hueyctl.showing.jobs import read_object
 
         storage = session.looking()
         jobs: list[Job | None] = [storage.job(each.id) for each in queued]
@@ -186,7 +189,7 @@ def show_dry_run(session: Session, producer: Producer, prepared: Any) -> None:
     if session.output.is_json:
         session.output.document(described)
         return
-    from hueyctl.payloads import dumps
+    from hueyctl.showing.payloads import dumps
 
     parts = [dumps(value) for value in described["args"] or ()]
     parts += [f"{name}={dumps(value)}" for name, value in (described["kwargs"] or {}).items()]

@@ -79,7 +79,7 @@ def _open_page(session: Session, words: tuple[str, ...]) -> bool:
     import subprocess
     import sys
 
-    from hueyctl.packaged import man_page
+    from hueyctl.explaining.packaged import man_page
 
     if words and words[0] in TOPICS:
         name = f"hueyctl-{words[0]}"
@@ -105,8 +105,8 @@ def _unknown(name: str, known: list[str]) -> errors.CliError:
 
 
 def _exit_codes(session: Session) -> None:
+    from hueyctl.explaining.topics import exit_codes
     from hueyctl.output.columns import Column
-    from hueyctl.topics import exit_codes
 
     rows = exit_codes()
     if session.output.is_json:
@@ -156,7 +156,7 @@ def _schemas(session: Session, name: str | None = None) -> None:
     """Print all schemas, or one: ``hueyctl.job/1``, ``job/1``, ``job``."""
     import json
 
-    from hueyctl.schemas import schemas
+    from hueyctl.explaining.schemas import schemas
 
     found = schemas()
     shown: Any = found
@@ -171,7 +171,7 @@ def _schemas(session: Session, name: str | None = None) -> None:
 
 def _text(name: str) -> Callable[[Session], None]:
     def show(session: Session) -> None:
-        from hueyctl.topics import TEXTS, as_text
+        from hueyctl.explaining.topics import TEXTS, as_text
 
         text = TEXTS[name]()
         if session.output.is_json:

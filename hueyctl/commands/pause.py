@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from hueyctl import errors, exits
+from hueyctl.choosing.params import DURATION, POSITIVE
 from hueyctl.command import command
 from hueyctl.context import Session
 from hueyctl.operating import pausing
 from hueyctl.operating.orders import check_name
-from hueyctl.params import DURATION, POSITIVE
-from hueyctl.waiting import Timeout, looks
+from hueyctl.showing.waiting import Timeout, looks
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Storage

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from hueyctl import errors, exits
+from hueyctl.choosing.params import DURATION
 from hueyctl.command import command
 from hueyctl.context import Session
 from hueyctl.operating.asking import confirm
 from hueyctl.operating.bulk import looking_before_writing, queues_to_change
 from hueyctl.operating.purging import TARGETS, Purge
-from hueyctl.params import DURATION
 
 if TYPE_CHECKING:
     from hueyctl.operating.purging import Purged

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hueyctl import errors, units
+from hueyctl import errors
+from hueyctl.choosing import units
+from hueyctl.choosing.params import DURATION
+from hueyctl.choosing.selectors import ID_HELP, Choice, selecting
 from hueyctl.command import command
 from hueyctl.context import Session
 from hueyctl.operating.bulk import CODES, Action, How, bulk_options, plan
 from hueyctl.operating.times import moment
-from hueyctl.params import DURATION
-from hueyctl.selectors import ID_HELP, Choice, selecting
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Job

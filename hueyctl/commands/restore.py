@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from hueyctl import errors
+from hueyctl.choosing.selectors import ID_HELP, Choice, selecting
 from hueyctl.command import command
 from hueyctl.context import Session
 from hueyctl.operating import orders
 from hueyctl.operating.asking import shell_line
 from hueyctl.operating.bulk import CODES, Action, How, Plan, bulk_options, plan
-from hueyctl.selectors import ID_HELP, Choice, selecting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

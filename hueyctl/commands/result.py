@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-from hueyctl import errors, exits, results
+from hueyctl import errors, exits
+from hueyctl.choosing.params import DURATION
+from hueyctl.choosing.selectors import ID_HELP, read_ids
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.params import DURATION
-from hueyctl.selectors import ID_HELP, read_ids
+from hueyctl.showing import results
 
 
 @command(

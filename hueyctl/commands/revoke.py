@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
-from hueyctl import errors, listing
+from hueyctl import errors
+from hueyctl.choosing.selectors import ID_HELP, Choice, selecting
 from hueyctl.command import command
 from hueyctl.context import Session
 from hueyctl.operating import orders
 from hueyctl.operating.bulk import CODES, Action, How, bulk_options, carry_out
-from hueyctl.selectors import ID_HELP, Choice, selecting
+from hueyctl.showing import listing
 
 
 @command(

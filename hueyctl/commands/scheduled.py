@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from hueyctl import exits, listing
+from hueyctl import exits
+from hueyctl.choosing.selectors import ID_HELP, Choice, selector_options
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.selectors import ID_HELP, Choice, selector_options
+from hueyctl.showing import listing
 
 PRESET = listing.Preset(
     states=("scheduled",),

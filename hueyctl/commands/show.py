@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hueyctl import errors, exits, streams
+from hueyctl.choosing.selectors import ID_HELP
 from hueyctl.command import command
 from hueyctl.context import Session
 from hueyctl.operating.finding import find_all
-from hueyctl.selectors import ID_HELP
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Job, Storage
@@ -67,8 +67,8 @@ def display(session: Session, storage: Storage, jobs: Sequence[Job], *, tracebac
 
 def as_object(session: Session, storage: Storage, job: Job) -> dict[str, Any]:
     """``hueyctl.job/1`` with ``timeline`` and ``tree``."""
-    from hueyctl.jobs import read_object
     from hueyctl.operating.history import timeline, tree, worker_name
+    from hueyctl.showing.jobs import read_object
 
     return {
         **read_object(storage, job, session.output.style.now),

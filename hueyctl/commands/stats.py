@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from hueyctl import errors, exits, streams
+from hueyctl.choosing.params import POSITIVE
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.params import POSITIVE
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Storage

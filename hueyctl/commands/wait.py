@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hueyctl import errors, exits, streams
+from hueyctl.choosing.params import DURATION, POSITIVE
+from hueyctl.choosing.selectors import ID_HELP, Choice, selector_options
+from hueyctl.choosing.units import rfc3339
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.jobs import FINAL
-from hueyctl.listing import LIVE
-from hueyctl.params import DURATION, POSITIVE
-from hueyctl.selectors import ID_HELP, Choice, selector_options
-from hueyctl.units import rfc3339
-from hueyctl.waiting import MOST, Timeout, looks
+from hueyctl.showing.jobs import FINAL
+from hueyctl.showing.listing import LIVE
+from hueyctl.showing.waiting import MOST, Timeout, looks
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Job, Storage
@@ -152,7 +152,7 @@ class Watch:
                 self.output.objects(self.changes)
         failed = [job for job in self.jobs.values() if self._has_failed(job)]
         if failed and not (self.any and any(map(self._reached, self.jobs.values()))):
-            from hueyctl.results import Outcome, failure_of
+            from hueyctl.showing.results import Outcome, failure_of
 
             more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
             raise errors.CliError(failure_of(Outcome(failed[0], None)) + more, exits.TASK_FAILED)
@@ -169,7 +169,7 @@ class Watch:
         for job in open_:
             newer = found.get(job.seq)
             if newer is None:
-                from hueyctl.results import purged
+                from hueyctl.showing.results import purged
 
                 raise purged(job)
             if newer.state != job.state:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from hueyctl import exits, streams
+from hueyctl.choosing.selectors import ID_HELP
 from hueyctl.command import command
 from hueyctl.context import Session
 from hueyctl.operating.finding import find_all
-from hueyctl.selectors import ID_HELP
 
 if TYPE_CHECKING:
     from hueyctl.operating.reasons import Answer

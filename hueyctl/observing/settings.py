@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import click
 from click.core import ParameterSource
 
-from hueyctl import config, urls
+from hueyctl import config
+from hueyctl.finding import urls
 from hueyctl.options import KEY, GlobalOption
 
 Layers = list[tuple[str, dict[str, Any]]]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hueyctl import errors, units
+from hueyctl import errors
+from hueyctl.choosing import units
 from hueyctl.observing.document import consumer_state
 from hueyctl.observing.sparkline import sparkline
 from hueyctl.output.columns import Column
@@ -66,6 +67,8 @@ def _trend(value: Callable[[Any], Sequence[int]], look: Look) -> Callable[[Any],
 
 def short(seconds: float) -> str:
     """A duration in few letters, one decimal where it matters: ``82ms``, ``1.9s``, ``5m``."""
+    if 0 < seconds < 0.0001:
+        return "<0.1ms"
     if seconds < 0.0995:
         return f"{seconds * 1000:.1f}ms" if seconds < 0.00995 else f"{seconds * 1000:.0f}ms"
     if seconds < 0.9995:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from hueyctl import units
+from hueyctl.choosing import units
 
 OK, WARNING, CRITICAL, UNKNOWN = range(4)
 STATUS = ("ok", "warning", "critical", "unknown")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
-from hueyctl import streams, units
+from hueyctl import streams
+from hueyctl.choosing import units
 from hueyctl.observing.tables import TABLES, TREND_WIDTH, Look, sorted_rows
 from hueyctl.output.columns import Column, Style, cell
 

@@ -25,8 +25,8 @@ from hueyctl.operating.change import NOT_FOUND, REFUSED, Change
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Changed, Job, Selector, Storage
+    from hueyctl.choosing.selectors import Choice, Selection
     from hueyctl.context import Session
-    from hueyctl.selectors import Choice, Selection
 
 F = TypeVar("F", bound=Callable[..., Any])
 

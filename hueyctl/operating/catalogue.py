@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hueyctl.jobs import plain_number
-from hueyctl.units import rfc3339
+from hueyctl.choosing.units import rfc3339
+from hueyctl.showing.jobs import plain_number
 
 if TYPE_CHECKING:
     from hueycore import Huey

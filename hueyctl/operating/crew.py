@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hueyctl.units import rfc3339
+from hueyctl.choosing.units import rfc3339
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Job, Storage, WorkerRow

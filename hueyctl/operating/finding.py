@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from hueyctl import errors, results
-from hueyctl.selectors import read_ids
+from hueyctl import errors
+from hueyctl.choosing.selectors import read_ids
+from hueyctl.showing import results
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Job, Storage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hueyctl.units import rfc3339
+from hueyctl.choosing.units import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hueyctl import errors, exits
+from hueyctl.choosing.units import rfc3339
 from hueyctl.operating.bulk import How, looking_before_writing, queues_to_change
 from hueyctl.operating.change import Change
-from hueyctl.units import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

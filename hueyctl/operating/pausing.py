@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hueyctl import errors, exits
+from hueyctl.choosing.units import rfc3339
 from hueyctl.context import unknown_queue
 from hueyctl.operating.bulk import looking_before_writing, queues_to_change
-from hueyctl.units import rfc3339
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Storage

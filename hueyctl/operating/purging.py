@@ -62,8 +62,8 @@ class Purge:
 
     def back_up(self, path: str) -> dict[str, list[Job]]:
         """Write the jobs to a new file, and answer them by state: only these may go then."""
-        from hueyctl import files, letters, transfer
-        from hueyctl.selectors import Selection
+        from hueyctl.choosing.selectors import Selection
+        from hueyctl.moving import files, letters, transfer
 
         if not files.is_plain(path):
             raise errors.usage("--backup needs a file that is safe on a disk")
@@ -109,7 +109,7 @@ class Purge:
         return _in_groups(partial(_revoke_and_purge, storage, selector), number)
 
     def _purge_written(self, storage: Storage, state: str, jobs: Sequence[Job]) -> int:
-        from hueyctl.letters import remove
+        from hueyctl.moving.letters import remove
 
         if state in FINAL:
             return len(remove(storage, jobs))

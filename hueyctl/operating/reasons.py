@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hueyctl.choosing.units import brief, relative, rfc3339
 from hueyctl.operating.asking import shell_line
-from hueyctl.units import brief, relative, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hueyctl import streams, units
-from hueyctl.jobs import last_error
+from hueyctl import streams
+from hueyctl.choosing import units
 from hueyctl.operating.history import timeline, worker_name
 from hueyctl.output.columns import Column, cell, job_columns, time_text
-from hueyctl.payloads import decode_arguments, dumps
+from hueyctl.showing.jobs import last_error
+from hueyctl.showing.payloads import decode_arguments, dumps
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Job, Storage

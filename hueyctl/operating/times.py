@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from hueyctl import errors, units
+from hueyctl import errors
+from hueyctl.choosing import units
 
 
 def moment(option: str, text: str, *, utc: bool) -> float:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hueyctl import errors, jobs, units
+from hueyctl import errors
+from hueyctl.choosing import units
+from hueyctl.showing import jobs
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Job

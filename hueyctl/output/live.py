@@ -13,7 +13,7 @@ from hueyctl.output.table import STATE_STYLES
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from hueyctl.demonstration import Frame
+    from hueyctl.running.demonstration import Frame
 
 _BAR = 40
 

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hueyctl.arguments import Call, parse_words
-from hueyctl.coerce import Unfit, convert, fit
 from hueyctl.errors import CliError
+from hueyctl.producing.arguments import Call, parse_words
+from hueyctl.producing.coerce import Unfit, convert, fit
 
 
 def parsed(*words: str) -> Call:

@@ -62,7 +62,7 @@ def test_depth_loads_neither_tables_nor_an_event_loop(home: Path, queue: Any) ->
     dear = ("rich", "tabulate", "asyncio", "tomllib", "importlib.metadata", "ctypes", "logging")
     assert loaded(modules, dear) == []
     assert loaded(modules, ("hueycore.api", "hueycore.consumer", "pickle", "socket")) == []
-    assert loaded(modules, ("hueyctl.output", "hueyctl.selectors")) == []
+    assert loaded(modules, ("hueyctl.output", "hueyctl.choosing.selectors")) == []
 
 
 @pytest.mark.parametrize("words", ["hueyctl ", "hueyctl de"])

@@ -195,7 +195,7 @@ def test_only_what_is_in_the_backup_is_purged(
     letters: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from hueycore.storage.base import Selector
-    from hueyctl import letters as module
+    from hueyctl.moving import letters as module
 
     def late(storage: object, jobs: object) -> object:
         letters.storage.requeue(Selector(keys=("2",)))

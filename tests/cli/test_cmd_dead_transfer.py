@@ -18,8 +18,8 @@ import pytest
 from clikit import QueueFile
 from operatingkit import Invoke, OnTty, ask, change, error, sql, states
 
-from hueyctl import files, loading
-from hueyctl.transfer import BadLine, to_cargo, to_line
+from hueyctl.moving import files, loading
+from hueyctl.moving.transfer import BadLine, to_cargo, to_line
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -17,9 +17,10 @@ import pytest
 from click.testing import Result
 from clikit import ROOT
 
-from hueyctl import RELEASED, exits, manual, roff
+from hueyctl import RELEASED, exits
 from hueyctl.cli import COMMANDS, cli
 from hueyctl.command import Command
+from hueyctl.explaining import manual, roff
 
 Invoke = Callable[..., Result]
 
@@ -83,7 +84,7 @@ def test_the_exit_codes_page_has_them_all(pages: dict[str, str]) -> None:
 
 
 def test_the_same_tree_makes_the_same_pages(pages: dict[str, str]) -> None:
-    code = "import sys, json; from hueyctl import manual; print(json.dumps(manual.pages()))"
+    code = "import sys, json; from hueyctl.explaining import manual; print(json.dumps(manual.pages()))"
     env = os.environ | {
         "PYTHONPATH": os.pathsep.join((str(ROOT / "core"), str(ROOT))),
         "PYTHONHASHSEED": "7", "COLUMNS": "40", "TZ": "Asia/Tokyo", "LC_ALL": "C",

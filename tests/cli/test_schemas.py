@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 from clikit import ROOT, QueueFile
 
-from hueyctl.schemas import schemas
+from hueyctl.explaining.schemas import schemas
 
 Invoke = Callable[..., Result]
 ALL = schemas()

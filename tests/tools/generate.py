@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def generated() -> dict[str, str]:
     """Every generated file: {path from the root: text}."""
     sys.path[:0] = [str(ROOT / "core"), str(ROOT)]
-    from hueyctl import completion, manual
+    from hueyctl.explaining import completion, manual
 
     found = {f"man/{path}": text for path, text in manual.pages().items()}
     found |= {f"completions/{name}": text for name, text in completion.files().items()}
@@ -28,7 +28,7 @@ def stale(found: dict[str, str], root: Path = ROOT) -> list[str]:
         path.relative_to(root).as_posix()
         for folder in ("man", "completions")
         for path in (root / folder).rglob("*")
-        if path.is_file()
+        if path.is_file() and path.suffix != ".svg"
     }
     return sorted(wrong + list(there - set(found)))
 

@@ -10,7 +10,7 @@ from hueycore.storage.base import Keeping
 from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
-from tests.storage.kit import DAY, FAILURE, born, run, sql, worker
+from tests.storage.kit import DAY, FAILURE, born, one, run, sql, worker
 
 NOW = 2_000_000_040.0
 
@@ -131,3 +131,13 @@ def test_percentiles_of_totals_are_near_the_durations(
 
     assert found is not None
     assert row.run_s * 0.8 <= found + 0.0001
+
+
+def test_slots_are_the_workers_and_their_spares_are_seen_too(storage: SqliteStorage) -> None:
+    number = storage.register(name="box", kind="thread", slots=2)
+    job = born(storage)
+    claim = one(storage, number)
+    storage.slots(number).start(3, claim.seq, claim.claim)
+
+    (row,) = storage.workers()
+    assert (row.slots, row.running) == (2, [(3, job.seq)])

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from hueycore import SqliteHuey
-from hueycore.ending import Done
 from hueycore.consumer import feed
+from hueycore.ending import Done
 from hueycore.exceptions import StorageBusy, StorageError, StorageFull
 from hueycore.storage.base import Selector, State, Want
 from hueycore.storage.sqlite import SqliteStorage, connection

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from hueycore import clock
 from hueycore.exceptions import TaskTimeout
-from hueycore.shield import raise_shield
+from hueycore.shield import raise_shield, wanted
 
 #: Seconds after its timeout until a run that goes on is called overdue.
 GRACE = 5.0
@@ -74,7 +74,7 @@ class Limiter:
             if left > 0:
                 pause = min(pause, left)
             elif not run.thrown:
-                pause = min(pause, GRACE if self._throw(run) else 0.01)
+                pause = min(pause, GRACE if self._throw(run) else 0.001)
             elif not run.overdue and left < -GRACE:
                 run.overdue = True
                 self._overdue(run.thread)
@@ -83,9 +83,13 @@ class Limiter:
         return pause
 
     def _throw(self, run: Run) -> bool:
-        """False when it must wait 10 ms: the run is in a storage verb, or not armed."""
-        if not run.shield.acquire(blocking=False):
-            return False
+        """False when it must wait: the run is in a storage verb, not yet or no longer armed."""
+        wanted.add(run.shield)
+        try:
+            if not run.shield.acquire(timeout=0.01):
+                return False
+        finally:
+            wanted.discard(run.shield)
         try:
             if not run.armed:
                 return False

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hueyctl import errors, exits, streams
-from hueyctl.jobs import FINAL, last_error
-from hueyctl.payloads import decode_value
-from hueyctl.waiting import MOST, Timeout, looks
+from hueyctl.showing.jobs import FINAL, last_error
+from hueyctl.showing.payloads import decode_value
+from hueyctl.showing.waiting import MOST, Timeout, looks
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Job, ResultRow, Storage
@@ -121,7 +121,7 @@ def text_of(outcome: Outcome, *, raw: bool) -> str:
         return text or ""
     if raw and isinstance(value, str):
         return value
-    from hueyctl.payloads import dumps
+    from hueyctl.showing.payloads import dumps
 
     return dumps(value, ascii_only=True) if _hostile(value) else dumps(value)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hueyctl import units
+from hueyctl.choosing import units
 
 if TYPE_CHECKING:
     _Seconds = click.ParamType[float]

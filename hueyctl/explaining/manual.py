@@ -11,10 +11,11 @@ from collections.abc import Iterator
 
 import click
 
-from hueyctl import RELEASED, __version__, topics
+from hueyctl import RELEASED, __version__
 from hueyctl.command import Command
+from hueyctl.explaining import topics
+from hueyctl.explaining.roff import bold, escape, filled, italic, prose, tagged, verbatim
 from hueyctl.options import GlobalOption
-from hueyctl.roff import bold, escape, filled, italic, prose, tagged, verbatim
 
 _SOURCE = f"hueyctl {__version__}"
 _MANUAL = "hueyctl manual"

@@ -235,7 +235,7 @@ class Demonstration:
         )
 
     def _is_right(self, id_: str, number: int) -> bool:
-        from hueyctl.payloads import decode_value
+        from hueyctl.showing.payloads import decode_value
 
         row = self.storage.result(id_, preserve=True)
         return row is not None and decode_value(row.result) == (True, number * number)

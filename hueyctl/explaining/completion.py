@@ -131,7 +131,7 @@ class _Own(ShellComplete):
             return []  # after a word that is no command, none can follow
         items: list[CompletionItem[str]] | None = None
         if not hasattr(found, "commands") and hasattr(found, "opts"):
-            from hueyctl.values import values_of
+            from hueyctl.explaining.values import values_of
 
             items = values_of(ctx, found, rest, args)  # type: ignore[arg-type]
         if items is None:

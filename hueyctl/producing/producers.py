@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 
 from hueyctl import errors, exits
-from hueyctl.arguments import Call
 from hueyctl.context import app_file
+from hueyctl.producing.arguments import Call
 
 if TYPE_CHECKING:
     from hueycore import Huey
@@ -101,7 +101,7 @@ class AppProducer:
         )
 
     def _fit(self, order: Order, function: Callable[..., Any], context: bool) -> Call:
-        from hueyctl.coerce import fit
+        from hueyctl.producing.coerce import fit
 
         # The worker passes the running job itself as `task` to those that ask for it.
         given = ("task",) if context else ()
@@ -153,8 +153,8 @@ def new_job(order: Order, serializer: Any) -> NewJob:
 
 def describe(job: NewJob) -> dict[str, Any]:
     """A job that was not queued, for --dry-run."""
-    from hueyctl.payloads import decode_arguments
-    from hueyctl.units import rfc3339
+    from hueyctl.choosing.units import rfc3339
+    from hueyctl.showing.payloads import decode_arguments
 
     arguments = decode_arguments(job.payload)
     return {

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from hueyctl.units import rfc3339
+from hueyctl.choosing.units import rfc3339
 
 _MISSING = object()
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from hueyctl import errors, filters, streams
-from hueyctl.jobs import COLUMNS
-from hueyctl.params import DURATION, RANGE
+from hueyctl import errors, streams
+from hueyctl.choosing import filters
+from hueyctl.choosing.params import DURATION, RANGE
+from hueyctl.showing.jobs import COLUMNS
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Job, Selector, Storage
@@ -224,7 +225,7 @@ class Selection:
         """Whether a job that the selector found meets the deep conditions as well."""
         arguments = None
         if self.needs_payload:
-            from hueyctl.payloads import decode_arguments
+            from hueyctl.showing.payloads import decode_arguments
 
             arguments = decode_arguments(payload)
             if arguments is None:

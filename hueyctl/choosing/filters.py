@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hueyctl import errors, units
-from hueyctl.jobs import COLUMNS, last_error
-from hueyctl.payloads import Arguments
+from hueyctl import errors
+from hueyctl.choosing import units
+from hueyctl.showing.jobs import COLUMNS, last_error
+from hueyctl.showing.payloads import Arguments
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Job
@@ -136,6 +137,6 @@ def _ordered(left: Any, operator: str, right: Any) -> bool:
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
-    from hueyctl.payloads import dumps
+    from hueyctl.showing.payloads import dumps
 
     return dumps(value)

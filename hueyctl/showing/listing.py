@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from hueyctl import errors, exits
-from hueyctl.params import POSITIVE
-from hueyctl.selectors import Choice, Selection
+from hueyctl.choosing.params import POSITIVE
+from hueyctl.choosing.selectors import Choice, Selection
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Job, Storage
@@ -125,7 +125,7 @@ def columns(now: float, counter: Iterator[int]) -> dict[str, Column]:
 
 
 def objects(storage: Storage, found: Iterable[Job], now: float) -> Iterator[dict[str, Any]]:
-    from hueyctl.jobs import read_object
+    from hueyctl.showing.jobs import read_object
 
     return (read_object(storage, job, now) for job in found)
 
@@ -140,7 +140,7 @@ def _follow(
     """Print jobs that are new, until interrupted. A new job may be done already when it is seen,
     so that only a state that was asked for narrows."""
     from hueycore.storage.base import Selector
-    from hueyctl.waiting import MOST, looks
+    from hueyctl.showing.waiting import MOST, looks
 
     newest = storage.jobs(Selector(sort="-seq", limit=1))
     last = newest[0].seq if newest else 0
@@ -167,8 +167,8 @@ class _Lines:
 
     def write(self, storage: Storage, job: Job) -> None:
         from hueyctl import streams
-        from hueyctl.jobs import read_object
         from hueyctl.output.columns import cell, choose
+        from hueyctl.showing.jobs import read_object
 
         now = time.time()
         if self.output.format == "jsonl":

@@ -13,13 +13,13 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hueyctl import jobs
-from hueyctl.payloads import decode_arguments, jsonable
-from hueyctl.units import precise
+from hueyctl.choosing.units import precise
+from hueyctl.showing import jobs
+from hueyctl.showing.payloads import decode_arguments, jsonable
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Cargo, Job, Storage
-    from hueyctl.selectors import Selection
+    from hueyctl.choosing.selectors import Selection
 
 #: How much is read from the storage at once: bytes of payloads and results.
 _PAGE_BYTES = 8_000_000

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hueyctl import jobs
+from hueyctl.showing import jobs
 
 Schema = dict[str, Any]
 

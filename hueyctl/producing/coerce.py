@@ -14,8 +14,9 @@ from pathlib import PurePath
 from typing import Any, Literal, Union, get_args, get_origin
 from uuid import UUID
 
-from hueyctl import errors, units
-from hueyctl.arguments import Call
+from hueyctl import errors
+from hueyctl.choosing import units
+from hueyctl.producing.arguments import Call
 
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 

@@ -7,8 +7,8 @@ import os
 
 def data_file(name: str) -> str | None:
     """The path of ``man/man1/hueyctl.1`` and the like, None where it was left out."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    for folder in (os.path.join(here, "_data"), os.path.dirname(here)):
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    for folder in (os.path.join(package, "_data"), os.path.dirname(package)):
         path = os.path.join(folder, name)
         if os.path.isfile(path):
             return path

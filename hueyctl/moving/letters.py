@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hueyctl.selectors import Choice, Selection, selecting
+from hueyctl.choosing.selectors import Choice, Selection, selecting
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Cargo, Job, JobRef, Storage
     from hueyctl.context import Session
-    from hueyctl.files import DumpFile, StandardOutput
+    from hueyctl.moving.files import DumpFile, StandardOutput
 
 #: The selector's options. --state has nothing to say here.
 letter_options = selecting(leave_out=("state",), all_help="All dead letters.")
@@ -37,7 +37,7 @@ def write(
     cargoes: Iterable[Cargo], sink: DumpFile | StandardOutput, seen: list[Job] | None = None
 ) -> int:
     """Write every job as a line; ``seen`` gets the stamps by which ``remove`` knows them again."""
-    from hueyctl.transfer import to_line
+    from hueyctl.moving.transfer import to_line
 
     number = 0
     for cargo in cargoes:

@@ -96,7 +96,7 @@ def _user_frames(traceback: TracebackType | None) -> list[str]:
     from linecache import getline
     from traceback import extract_tb
 
-    here = os.path.dirname(os.path.abspath(__file__))
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     frames = [
         frame
         for frame in extract_tb(traceback)

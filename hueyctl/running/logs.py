@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from hueyctl import errors, exits, streams
-from hueyctl.units import rfc3339
+from hueyctl.choosing.units import rfc3339
 
 _FULL = "[%(asctime)s] %(levelname)s:%(name)s:%(threadName)s:%(message)s"
 _SIMPLE = "%(asctime)s %(message)s"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from hueyctl.payloads import Arguments, decode_arguments
-from hueyctl.units import rfc3339
+from hueyctl.choosing.units import rfc3339
+from hueyctl.showing.payloads import Arguments, decode_arguments
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Job, Storage

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from hueyctl import errors, exits, streams
-from hueyctl.files import Damaged
+from hueyctl.moving.files import Damaged
+from hueyctl.moving.transfer import BadLine, existing, to_cargo
 from hueyctl.operating.change import Change, Line
-from hueyctl.transfer import BadLine, existing, to_cargo
 
 if TYPE_CHECKING:
     from hueycore.exceptions import StorageError

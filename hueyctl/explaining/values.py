@@ -49,7 +49,7 @@ def values_of(
     _start_clock()
     try:
         if name in ("app", "apps"):
-            from hueyctl.nearby import applications
+            from hueyctl.explaining.nearby import applications
 
             return [CompletionItem(found) for found in applications(incomplete)]
         offer = _OFFERS.get(name)
@@ -83,7 +83,7 @@ def _storage(args: Sequence[str]) -> Storage | None:
     if not url:
         return None
     from hueycore.storage.sqlite import SqliteStorage
-    from hueyctl.urls import parse_url
+    from hueyctl.finding.urls import parse_url
 
     location = parse_url(url)
     return SqliteStorage(location.filename, location.queue or "huey", create=False, read_only=True)

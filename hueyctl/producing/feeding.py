@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
-from hueyctl import errors, exits, streams, units
-from hueyctl.arguments import Call
-from hueyctl.producing import Order, Producer, Queued
+from hueyctl import errors, exits, streams
+from hueyctl.choosing import units
+from hueyctl.producing.arguments import Call
+from hueyctl.producing.producers import Order, Producer, Queued
 
 if TYPE_CHECKING:
     from hueyctl.context import Session
@@ -98,7 +99,7 @@ class _Feeder:
         if not output.is_json:
             output.write("".join(f"{each.id}\n" for each in queued))
             return
-        from hueyctl.jobs import read_object
+        from hueyctl.showing.jobs import read_object
 
         storage = self.session.looking()
         for each in queued:

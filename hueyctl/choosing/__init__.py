@@ -1,0 +1,1 @@
+"""What people type to say which jobs and when: selectors, filters, durations, times."""

@@ -1,0 +1,1 @@
+"""Man pages, completions, topics and schemas, made from the command tree."""

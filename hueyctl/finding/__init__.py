@@ -1,0 +1,1 @@
+"""Where the application and its storage are."""

@@ -1,0 +1,1 @@
+"""From words on a command line, or lines of a file, to jobs in a queue."""

@@ -1,0 +1,1 @@
+"""Around a consumer: several at once, pidfiles, logs, the preflight, the demonstration."""

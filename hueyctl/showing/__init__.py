@@ -1,0 +1,1 @@
+"""Jobs and results as people and scripts get to see them."""
