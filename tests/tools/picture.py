@@ -1,6 +1,6 @@
 """Draw ``man/stats.svg``: the live view of a real queue under a real, mixed load.
 
-    python tools/picture.py [FILE]
+    python tests/tools/picture.py [FILE]     (or: make picture)
 
 Nothing in the picture is made up: a queue is made in a temporary file, jobs are queued, consumers
 run them for a few seconds, and the frame that ``hueyctl top`` would show is exported.
@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "core")]
 
 SECONDS = 12.0
@@ -142,10 +143,9 @@ def draw(path: Path, target: Path) -> None:
         file=open(os.devnull, "w", encoding="utf-8"),  # noqa: SIM115
     )  # fmt: skip
     console.print(to_text(frame(figures, View(), WIDTH, HEIGHT, True)))
-    target.write_text(
-        console.export_svg(title="hueyctl top", theme=MONOKAI, unique_id="hueyctl"),
-        encoding="utf-8",
-    )
+    picture = console.export_svg(title="hueyctl top", theme=MONOKAI, unique_id="hueyctl")
+    # A picture in a README must not load fonts from elsewhere; the reader's own monospace will do.
+    target.write_text(re.sub(r"\s*@font-face \{.*?\}", "", picture, flags=re.S), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def world(
 
     def fresh() -> SqliteStorage:
         while opened:
-            opened.pop().close()
+            close(opened.pop())
         folder = tmp_path / "copy"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
@@ -58,7 +58,13 @@ def world(
 
     yield template[1], fresh
     while opened:
-        opened.pop().close()
+        close(opened.pop())
+
+
+def close(storage: SqliteStorage) -> None:
+    """Unless the test has failed because a lock is held: then this would hang and hide it."""
+    if not (storage.db._lock.locked() or storage.db._read_lock.locked()):
+        storage.close()
 
 
 @pytest.fixture(autouse=True)
