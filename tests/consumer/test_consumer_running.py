@@ -383,6 +383,7 @@ def test_workers_are_replaced_after_so_many_jobs_without_a_pause(
         begun.append(1)
 
     starts: list[int] = []
+    before = len(consumer_threads())
     huey.on_startup("count")(lambda: starts.append(1))
     started = time.monotonic()
     with consuming(huey, workers=2, max_tasks=3, check_worker_health=False):
@@ -390,7 +391,27 @@ def test_workers_are_replaced_after_so_many_jobs_without_a_pause(
         wait_until(lambda: states(huey) == {"done": 30})
         assert time.monotonic() - started < 5
         wait_until(lambda: len(starts) >= 10)
-        assert len([t for t in consumer_threads() if "worker" in t.name and t.is_alive()]) <= 4
+        # Two workers, and the threads of the consumer's other duties.
+        wait_until(lambda: len(consumer_threads()) <= before + 2 + 5)
+
+
+def test_an_idle_consumer_writes_nothing(huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch) -> None:
+    with consuming(huey, workers=2) as consumer:
+        database = huey.storage.db  # type: ignore[attr-defined]
+        rounds: list[int] = []
+        keep = consumer.janitor.step
+
+        def step() -> float:
+            rounds.append(database.commits)
+            keep()
+            return 0.01
+
+        wait_until(lambda: consumer._feed._waiting == 2)
+        monkeypatch.setattr(consumer._services[1], "_step", step)
+        consumer._services[1].poke()
+        wait_until(lambda: len(rounds) >= 30)
+
+    assert len(set(rounds)) == 1
 
 
 # --- hooks ----------------------------------------------------------------------------------------

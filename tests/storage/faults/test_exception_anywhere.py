@@ -59,6 +59,8 @@ class Struck(BaseException):
 #:   the exception table: raised there, nothing would ever release the lock. But between the block's
 #:   last instruction and that call stand only SWAP, LOAD_CONST and PRECALL: no look at the breaker;
 #:   an exception that is pending is raised by the call itself, after the lock was released.
+#: * ``try:`` itself. It is a NOP, which looks at nothing; the compiler leaves it out of the entry of
+#:   the ``with`` around it, because it cannot raise.
 #: * The ``finally`` of a transaction, of a read and of ``enqueue``: between the block that it covers and the return
 #:   of ``execute("rollback")`` (of ``pop``) stand attributes and that one call into C, so what is pending strikes
 #:   before (and is covered) or after (when all is done). The same holds for ``_discard``, which is
@@ -114,6 +116,10 @@ def _finally_lines(code: CodeType) -> set[int]:
     return found
 
 
+def _nops(code: CodeType) -> set[int]:
+    return {found.offset for found in dis.get_instructions(code) if found.opname == "NOP"}
+
+
 _skips: dict[CodeType, tuple[set[int], set[int]]] = {}
 
 
@@ -122,9 +128,9 @@ def _skip(frame: FrameType) -> bool:
     if code in _ON_THE_WAY_OUT:
         return True
     if code not in _skips:
-        _skips[code] = _exits(code), _finally_lines(code)
-    exits, lines = _skips[code]
-    return frame.f_lasti in exits or frame.f_lineno in lines
+        _skips[code] = _exits(code) | _nops(code), _finally_lines(code)
+    offsets, lines = _skips[code]
+    return frame.f_lasti in offsets or frame.f_lineno in lines
 
 
 class Strike:

@@ -1,0 +1,141 @@
+"""What the README says is run: its application, its first commands, its recipes."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from clikit import ROOT
+from helpers import wait_until
+
+from hueycore.storage.base import Selector, State
+from hueycore.storage.sqlite import SqliteStorage
+
+README = (ROOT / "README.md").read_text("utf-8")
+BROKEN = """
+@huey.task()
+def broken(number: int) -> None:
+    raise ValueError(number)
+"""
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.M | re.S)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """The README's own app.py, with a task that fails beside it."""
+    (tmp_path / "app.py").write_text(blocks("python")[0] + BROKEN)
+    return tmp_path
+
+
+def environment() -> dict[str, str]:
+    paths = (str(Path(sys.executable).parent), os.environ["PATH"])
+    python = (str(ROOT / "core"), str(ROOT))
+    return {
+        **os.environ,
+        "PATH": os.pathsep.join(paths),
+        "PYTHONPATH": os.pathsep.join(python),
+        "HUEYCTL_APP": "app.huey",
+    }
+
+
+def shell(home: Path, script: str) -> str:
+    """The standard output of a script that ends well."""
+    run = subprocess.run(
+        ["bash", "-c", script], cwd=home, env=environment(), capture_output=True, text=True,
+        timeout=60,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+@pytest.fixture
+def consumer(home: Path) -> Iterator[SqliteStorage]:
+    """A consumer works; the storage that it works on, to look at."""
+    SqliteStorage(home / "huey.db", "app").close()
+    storage = SqliteStorage(home / "huey.db", read_only=True)
+    command = [sys.executable, "-m", "hueyctl", "consume", "app.huey", "-w", "2", "-q"]
+    with subprocess.Popen(command, cwd=home, env=environment()) as process:
+        try:
+            wait_until(lambda: any(worker.alive for worker in storage.workers()), 20)
+            yield storage
+        finally:
+            storage.close()
+            process.terminate()
+
+
+def states(storage: SqliteStorage) -> list[str]:
+    return [str(job.state) for job in storage.jobs(Selector())]
+
+
+def recipe(words: str) -> str:
+    return next(block for block in blocks("sh") if words in block)
+
+
+def test_there_are_five_recipes() -> None:
+    assert len(blocks("sh")) == 5
+
+
+def test_the_first_commands_print_what_the_readme_prints(
+    home: Path, consumer: SqliteStorage
+) -> None:
+    shown = next(block for block in blocks("console") if "enqueue" in block)
+    lines = [line[2:] for line in shown.splitlines() if line.startswith("$ ")]
+    script = "\n".join(line for line in lines if "consume" not in line)
+    answer = "\n".join(line for line in shown.splitlines() if not line.startswith("$ "))
+
+    assert shell(home, script).strip() == answer
+
+
+def test_a_producer_waits_while_the_queue_is_deep(home: Path, consumer: SqliteStorage) -> None:
+    shell(home, "hueyctl enqueue app.add 1 2")
+
+    assert shell(home, recipe("while")) == ""
+
+
+def test_dead_letters_are_told(home: Path, consumer: SqliteStorage) -> None:
+    assert shell(home, recipe("--max 0")) == ""
+
+    shell(home, "hueyctl enqueue app.broken 7")
+    wait_until(lambda: states(consumer) == ["dead"], 20)
+
+    assert "ValueError" in shell(home, recipe("--max 0"))
+
+
+def test_a_file_of_lines_is_queued_and_waited_for(home: Path, consumer: SqliteStorage) -> None:
+    lines = [json.dumps({"task": "app.add", "args": [n, n]}) for n in range(20)]
+    (home / "numbers.jsonl").write_text("\n".join(lines))
+
+    shell(home, recipe("--from"))
+
+    assert states(consumer) == ["done"] * 20
+
+
+def test_a_migration_runs_while_the_workers_hold_still(home: Path, consumer: SqliteStorage) -> None:
+    script = "#!/bin/sh\nhueyctl enqueue app.add 1 2\nhueyctl pending --count > migrated\n"
+    (home / "migrate").write_text(script)
+    (home / "migrate").chmod(0o755)
+
+    shell(home, recipe("pause"))
+
+    assert (home / "migrated").read_text().strip() == "1"
+    wait_until(lambda: states(consumer) == ["done"], 20)
+
+
+def test_dead_letters_are_tried_elsewhere(home: Path, consumer: SqliteStorage) -> None:
+    shell(home, "hueyctl enqueue app.broken 7")
+    wait_until(lambda: states(consumer) == ["dead"], 20)
+
+    shell(home, recipe("dead dump"))
+
+    elsewhere = SqliteStorage(home / "elsewhere.db", read_only=True)
+    assert [(job.state, job.task) for job in elsewhere.jobs(Selector())] == [
+        (State.PENDING, "app.broken")
+    ]
+    elsewhere.close()
