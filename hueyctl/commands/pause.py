@@ -14,7 +14,6 @@ from hueyctl.choosing.params import DURATION, POSITIVE
 from hueyctl.command import command
 from hueyctl.context import Session
 from hueyctl.operating import pausing
-from hueyctl.operating.orders import check_name
 from hueyctl.showing.waiting import Timeout, looks
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 )
 @click.argument("names", nargs=-1, metavar="[QUEUE]...")
 @click.option("--task", metavar="NAME", help="Only the jobs of this task.")
+@click.option("--scheduler", is_flag=True, help="Only periodic tasks: they do not fire.")
 @click.option("--for", "span", type=POSITIVE, metavar="DUR", help="Go on by itself after this.")
 @click.option("-W", "--wait", "wait_", is_flag=True, help="Wait until nothing is running any more.")
 @click.option("-t", "--timeout", type=DURATION, metavar="DUR", help="With --wait: at most this.")
@@ -41,6 +41,7 @@ def pause(
     session: Session,
     names: tuple[str, ...],
     task: str | None,
+    scheduler: bool,
     span: float | None,
     wait_: bool,
     timeout: float | None,
@@ -53,15 +54,16 @@ def pause(
     """
     if timeout is not None and not wait_:
         raise errors.usage("--timeout needs --wait")
-    if task is not None:
-        check_name(task)
+    pausing.check_target(task, scheduler)
     queues = pausing.chosen_queues(session, names)
     until = None if span is None else time.time() + span
     for queue in queues:
-        session.writing(queue).pause(task=task, until=until, by=_operator(), reason=reason)
+        session.writing(queue).pause(
+            task=task, scheduler=scheduler, until=until, by=_operator(), reason=reason
+        )
     if wait_:
         _wait(session.looking(), queues, task, timeout)
-    pausing.show(session, queues, task)
+    pausing.show(session, queues, task, scheduler)
     return exits.OK
 
 

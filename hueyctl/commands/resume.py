@@ -9,7 +9,6 @@ from hueyctl.command import command
 from hueyctl.context import Session
 from hueyctl.operating import pausing
 from hueyctl.operating.asking import shell_line
-from hueyctl.operating.orders import check_name
 
 
 @command(
@@ -20,26 +19,32 @@ from hueyctl.operating.orders import check_name
 )
 @click.argument("names", nargs=-1, metavar="[QUEUE]...")
 @click.option("--task", metavar="NAME", help="Only the pause of this task.")
-def resume(session: Session, names: tuple[str, ...], task: str | None) -> int:
+@click.option("--scheduler", is_flag=True, help="Only the pause of periodic tasks.")
+def resume(session: Session, names: tuple[str, ...], task: str | None, scheduler: bool) -> int:
     """Let the workers take jobs of paused queues again, at once.
 
-    A task that was paused by itself stays so until it is named with --task.
+    A task that was paused by itself stays so until it is named with --task, periodic tasks until
+    --scheduler is said.
     """
-    if task is not None:
-        check_name(task)
+    pausing.check_target(task, scheduler)
     queues = pausing.chosen_queues(session, names)
     for queue in queues:
-        if not session.writing(queue).resume(task=task):
+        if not session.writing(queue).resume(task=task, scheduler=scheduler):
             what = f"queue {queue}" if task is None else f"task {task} of queue {queue}"
+            what = f"the scheduler of {what}" if scheduler else what
             session.remark(f"{what[0].upper()}{what[1:]} was not paused.")
-    pausing.show(session, queues, task)
-    if task is None:
-        _tell_tasks(session, queues)
+    pausing.show(session, queues, task, scheduler)
+    if task is None and not scheduler:
+        _tell_what_is_left(session, queues)
     return exits.OK
 
 
-def _tell_tasks(session: Session, queues: tuple[str, ...]) -> None:
+def _tell_what_is_left(session: Session, queues: tuple[str, ...]) -> None:
     for order in session.looking().revocations():
-        if order.kind == "paused-task" and order.queue in queues:
+        if order.queue not in queues:
+            continue
+        if order.kind == "paused-task":
             after = shell_line("resume", "--task", order.name)
             session.notice(f"task {order.name} is still paused: {after}")
+        elif order.kind == "paused-scheduler":
+            session.notice("periodic tasks are still paused: hueyctl resume --scheduler")

@@ -196,7 +196,7 @@ def _rows() -> dict[str, Schema]:
         ),
         "pause/1": _object(
             queue=_TEXT, task=_or_null(_TEXT), paused=_BOOL, since=_or_null(_TIME),
-            until=_or_null(_TIME), by=_or_null(_TEXT), reason=_or_null(_TEXT),
+            until=_or_null(_TIME), by=_or_null(_TEXT), reason=_or_null(_TEXT), what=_TEXT,
         ),
         "revocation/1": _object(
             target=_TEXT, kind=_TEXT, queue=_TEXT, until=_or_null(_TIME), once=_BOOL, since=_TIME,

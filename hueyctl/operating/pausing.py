@@ -10,6 +10,7 @@ from hueyctl import errors, exits
 from hueyctl.choosing.units import rfc3339
 from hueyctl.context import unknown_queue
 from hueyctl.operating.bulk import looking_before_writing, queues_to_change
+from hueyctl.operating.orders import check_name
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Storage
@@ -29,6 +30,8 @@ class Pause(NamedTuple):
     until: float | None = None
     by: str | None = None
     reason: str | None = None
+    #: Periodic tasks only: ``scheduler``; else ``jobs``.
+    what: str = "jobs"
 
     def as_object(self) -> dict[str, Any]:
         return {
@@ -36,6 +39,14 @@ class Pause(NamedTuple):
             "since": None if self.since is None else rfc3339(self.since),
             "until": None if self.until is None else rfc3339(self.until),
         }
+
+
+def check_target(task: str | None, scheduler: bool) -> None:
+    """Exit 2 for a task name that cannot be one, and for a task and the scheduler at once."""
+    if task is not None and scheduler:
+        raise errors.usage("--task and --scheduler exclude each other")
+    if task is not None:
+        check_name(task)
 
 
 def chosen_queues(session: Session, names: Sequence[str]) -> tuple[str, ...]:
@@ -54,14 +65,16 @@ def chosen_queues(session: Session, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def look(storage: Storage, queue: str, task: str | None) -> Pause:
-    """The state of a queue, or of one task of it."""
+def look(storage: Storage, queue: str, task: str | None, scheduler: bool = False) -> Pause:
+    """The state of a queue, of one task of it, or of its scheduler."""
     now = time.time()
-    if task is not None:
+    if task is not None or scheduler:
+        kind, what = ("paused-scheduler", "scheduler") if scheduler else ("paused-task", "jobs")
         for order in storage.revocations():
-            if (order.kind, order.queue, order.name) == ("paused-task", queue, task):
-                return Pause(queue, task, True, order.since, order.until, None, order.reason)
-        return Pause(queue, task, False)
+            if (order.kind, order.queue, order.name) == (kind, queue, task or ""):
+                told = (order.since, order.until, order.by, order.reason)
+                return Pause(queue, task, True, *told, what)
+        return Pause(queue, task, False, what=what)
     for row in storage.queues():
         is_over = row.paused_until is not None and row.paused_until <= now
         if row.queue == queue and row.paused_at is not None and not is_over:
@@ -71,16 +84,18 @@ def look(storage: Storage, queue: str, task: str | None) -> Pause:
     return Pause(queue, None, False)
 
 
-def show(session: Session, queues: Sequence[str], task: str | None) -> None:
+def show(
+    session: Session, queues: Sequence[str], task: str | None, scheduler: bool = False
+) -> None:
     """Print how things are now."""
     storage = session.looking()
-    rows = [look(storage, queue, task) for queue in queues]
+    rows = [look(storage, queue, task, scheduler) for queue in queues]
     output = session.output
     if output.is_json:
         output.objects(row.as_object() for row in rows)
         return
     normal = ("queue", "task", "paused", "until", "by", "reason")
-    output.rows(rows, _columns(), normal, ("since",), name=lambda row: row.queue)
+    output.rows(rows, _columns(), normal, ("since", "what"), name=lambda row: row.queue)
 
 
 def _columns() -> dict[str, Column]:
@@ -89,6 +104,7 @@ def _columns() -> dict[str, Column]:
     return {
         "queue": Column("queue", "QUEUE", "text", lambda row: row.queue),
         "task": Column("task", "TASK", "text", lambda row: row.task),
+        "what": Column("what", "WHAT", "text", lambda row: row.what),
         "paused": Column("paused", "PAUSED", "bool", lambda row: row.paused),
         "since": Column("since", "SINCE", "time", lambda row: row.since),
         "until": Column("until", "UNTIL", "time", lambda row: row.until),

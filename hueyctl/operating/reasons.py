@@ -172,7 +172,8 @@ def _paused(facts: Obstacles) -> Iterator[Answer]:
     for order in facts.storage.revocations():
         is_mine = (order.kind, order.queue, order.name) == ("paused-task", job.queue, job.task)
         if is_mine and facts.lasts(order.until):
-            terms = f"{_left(order.until, now)}{_because(order.reason)}"
+            by = f" by {order.by}" if order.by else ""
+            terms = f"{by}{_left(order.until, now)}{_because(order.reason)}"
             text = f"task {job.task} has been paused for {brief(now - order.since)}{terms}"
             change = shell_line("resume", "--task", job.task)
             yield Answer(job, text, order.since, {"task": job.task}, change)

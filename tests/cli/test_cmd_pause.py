@@ -35,7 +35,7 @@ def test_a_paused_queue_hands_out_nothing_until_it_is_resumed(
 
     (found,) = now_is(invoke, "pause", "--reason", "deploy")
 
-    assert list(found) == ["queue", "task", "paused", "since", "until", "by", "reason"]
+    assert list(found) == ["queue", "task", "paused", "since", "until", "by", "reason", "what"]
     assert (found["queue"], found["task"], found["paused"]) == ("huey", None, True)
     assert (found["until"], found["reason"]) == (None, "deploy")
     assert "@" in found["by"]
@@ -81,6 +81,29 @@ def test_one_task_is_paused_and_the_others_go_on(queue: QueueFile, invoke: Invok
     assert "task app.mail is still paused: hueyctl resume --task app.mail" in result.stderr
     assert now_is(invoke, "resume", "--task", "app.mail")[0]["paused"] is False
     assert claimable(queue) == 1
+
+
+def test_who_paused_a_task_is_told(queue: QueueFile, invoke: Invoke) -> None:
+    queue.add("app.mail")
+
+    (found,) = now_is(invoke, "pause", "--task", "app.mail")
+
+    assert "@" in found["by"]
+    assert found["by"] in ask(invoke, "why", "1").stdout
+
+
+def test_periodic_tasks_are_paused_alone(queue: QueueFile, invoke: Invoke) -> None:
+    queue.add("app.mail")
+
+    (found,) = now_is(invoke, "pause", "--scheduler", "--reason", "month end")
+
+    assert (found["what"], found["paused"], found["reason"]) == ("scheduler", True, "month end")
+    assert queue.storage.revocation("paused-scheduler", "") is not None
+    assert claimable(queue) == 1
+    assert "hueyctl resume --scheduler" in ask(invoke, "resume").stderr
+    assert now_is(invoke, "resume", "--scheduler")[0]["paused"] is False
+    assert queue.storage.revocation("paused-scheduler", "") is None
+    assert ask(invoke, "pause", "--scheduler", "--task", "app.mail").exit_code == 2
 
 
 def test_queues_are_named_as_arguments_or_with_the_option(queue: QueueFile, invoke: Invoke) -> None:

@@ -126,6 +126,30 @@ def test_a_scheduled_job_of_another_process_is_not_found_a_second_late(huey: Sql
     assert sorted(late)[2] < 0.03, late
 
 
+def test_a_scheduled_job_starts_in_time_while_the_workers_are_busy_with_others(
+    huey: SqliteHuey,
+) -> None:
+    late: list[float] = []
+
+    @huey.task()
+    def busy() -> None:
+        time.sleep(0.01)
+
+    @huey.task(priority=10)
+    def urgent(due: float) -> None:
+        late.append(time.time() - due)
+
+    huey.enqueue_many(busy.s() for _ in range(400))
+    with consuming(huey, workers=2):
+        for n in range(1, 6):
+            wait_until(lambda: states(huey).get("running") == 2)
+            urgent.schedule((time.time() + 0.05,), delay=0.05)
+            wait_until(lambda n=n: len(late) == n)  # type: ignore[misc]
+        huey.flush()
+
+    assert sorted(late)[2] < 0.1, late
+
+
 def test_many_jobs_that_are_due_at_once_all_run(huey: SqliteHuey) -> None:
     @huey.task()
     def work(n: int) -> None: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from hueycore import SqliteHuey, State, TaskException, TaskTimeout
 from hueycore.consumer.workers import limiter as limiter_module
 from hueycore.shield import shield_of_this_thread
+from hueycore.storage.sqlite.connection import Database
 from tests.helpers import Gate, Signals, consuming, job, jobs, running, states, wait_until
 
 
@@ -119,10 +121,29 @@ def test_a_timeout_of_almost_nothing_hits_its_own_job_only(
 
 
 @pytest.mark.slow
-def test_a_timeout_never_strikes_inside_a_storage_verb(huey: SqliteHuey) -> None:
+def test_a_timeout_never_strikes_inside_a_storage_verb(
+    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A task that does nothing but enqueue: after each timeout the lock is free, the file sound,
     and every enqueue that was acknowledged is there."""
     acknowledged: list[str] = []
+    inside: list[str] = []
+    original = Database._transact
+
+    def transact(self: Database, body: Any, durable: bool) -> Any:
+        begun = []
+
+        def noted(con: sqlite3.Connection) -> Any:
+            begun.append(1)
+            return body(con)
+
+        try:
+            return original(self, noted, durable)
+        except TaskTimeout:
+            inside.extend("struck" for _ in begun)
+            raise
+
+    monkeypatch.setattr(Database, "_transact", transact)
 
     @huey.task()
     def child() -> None: ...
@@ -141,6 +162,7 @@ def test_a_timeout_never_strikes_inside_a_storage_verb(huey: SqliteHuey) -> None
         wait_until(lambda: all(handle.is_complete() for handle in parents), 60)
         assert child().get(blocking=True, timeout=10) is None
 
+    assert inside == []
     assert {row.reason for row in jobs(huey, State.DEAD)} == {"timeout"}
     found = {row.id for row in jobs(huey, State.SCHEDULED)}
     assert len(acknowledged) > 50

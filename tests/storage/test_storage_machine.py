@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 
 from hueycore import clock
 from hueycore.ending import Blocked, Dead, Done, Expired, Released, Retry, Revoked, Snoozed
-from hueycore.storage.base import Claim, Ended, Keeping, NewJob, Selector, State, Want
+from hueycore.storage.base import FINAL, Claim, Ended, Keeping, NewJob, Selector, State, Want
 from hueycore.storage.sidefile import boot_id
 from hueycore.storage.sqlite import SqliteStorage
 from hueycore.storage.sqlite.liveness import _recover
@@ -62,8 +62,11 @@ class Machine(RuleBasedStateMachine):
             folder = self.folder / name
             folder.mkdir()
             self.storages[name] = factory(folder)
-            self.seen[name] = 0
             watch(self.storages[name])
+            self.seen[name] = 0
+        self.register()
+        self.enqueue_stages(members=2, chord=True, delay=0.0)
+        self.enqueue_stages(members=1, chord=False, delay=0.0)
 
     def teardown(self) -> None:
         clock.now = self.plain_now
@@ -162,7 +165,6 @@ class Machine(RuleBasedStateMachine):
         for name, storage in self.storages.items():
             self.seen[name] = moves(storage)[-1].n
 
-    @rule()
     def register(self) -> None:
         if len(self.model.workers) < 3:
             number = self.each("register", name="w", kind="thread", slots=8)
@@ -170,25 +172,33 @@ class Machine(RuleBasedStateMachine):
             self.model.workers[number] = False
             self.check()
 
+    # Three rules of the same kind, because this is what a queue does most of the time.
+
+    @precondition(lambda self: self.model.workers and self.model.of(State.PENDING))
+    @rule(data=st.data(), free=st.integers(1, 4), suspects=st.sampled_from([True, True, False]))
+    def claim(self, data: st.DataObject, free: int, suspects: bool) -> None:
+        self.exchange(data, 0, Want(free, suspects=suspects))
+
+    @precondition(lambda self: self.model.workers and self.claims)
+    @rule(data=st.data())
+    def end(self, data: st.DataObject) -> None:
+        self.exchange(data, 5, Want(0))
+
     @precondition(lambda self: self.model.workers)
-    @rule(
-        data=st.data(),
-        free=st.integers(0, 4),
-        suspects=st.sampled_from([True, True, False]),
-        number=st.integers(0, 4),
-    )
-    def exchange(self, data: st.DataObject, free: int, suspects: bool, number: int) -> None:
-        worker = data.draw(st.sampled_from(sorted(self.model.workers)), label="worker")
+    @rule(data=st.data(), free=st.integers(0, 4), number=st.integers(0, 4))
+    def end_and_claim(self, data: st.DataObject, free: int, number: int) -> None:
+        self.exchange(data, number, Want(free))
+
+    def exchange(self, data: st.DataObject, number: int, want: Want) -> None:
+        """End up to ``number`` runs of a worker and claim; not every claim that it remembers still
+        stands, so some endings must be refused."""
+        holding = {owner for owner, _ in self.claims} if number else self.model.workers
+        worker = data.draw(st.sampled_from(sorted(holding or self.model.workers)), label="worker")
         mine = [claim for owner, claim in self.claims if owner == worker]
-        # Not every claim of the list stands: some endings must be refused.
-        ended = [
-            self.ending(data, claim)
-            for claim in data.draw(
-                st.lists(st.sampled_from(mine), max_size=number, unique=True) if mine
-                else st.just([]), label="ended",
-            )
-        ]  # fmt: skip
-        want = Want(free, suspects=suspects)
+        ended = []
+        if mine and number:
+            some = st.lists(st.sampled_from(mine), min_size=1, max_size=number, unique=True)
+            ended = [self.ending(data, claim) for claim in data.draw(some, label="ended")]
         runs = {
             e.claim.seq: (self.verb(e), e.started_at is not None) for e in ended
             if self.stands(worker, e.claim)
@@ -248,9 +258,11 @@ class Machine(RuleBasedStateMachine):
             Blocked: "end: blocked",
         }[type(ended.ending)]  # fmt: skip
 
-    @precondition(lambda self: self.model.workers)
     @rule(data=st.data())
-    def unregister(self, data: st.DataObject) -> None:
+    def workers_come_and_go(self, data: st.DataObject) -> None:
+        if len(self.model.workers) < 2 or data.draw(st.booleans(), label="come"):
+            self.register()
+            return
         worker = data.draw(st.sampled_from(sorted(self.model.workers)), label="worker")
         runs = {
             job.seq: ("end: revoked, expired" if job.cancel_requested else "end: release", False)
@@ -263,10 +275,11 @@ class Machine(RuleBasedStateMachine):
         self.claims = [held for held in self.claims if held[0] != worker]
         self.check(*FOLLOWING, runs=runs)
 
-    @precondition(lambda self: self.model.workers)
+    @precondition(lambda self: self.model.of(State.RUNNING))
     @rule(data=st.data(), stopping=st.sampled_from([False, False, True]))
     def die_and_be_recovered(self, data: st.DataObject, stopping: bool) -> None:
-        worker = data.draw(st.sampled_from(sorted(self.model.workers)), label="worker")
+        workers = {job.worker for job in self.model.of(State.RUNNING)}
+        worker = data.draw(st.sampled_from(sorted(workers)), label="worker")
         running = [job for job in self.model.of(State.RUNNING) if job.worker == worker]
         started = {job.seq for job in running if data.draw(st.booleans(), label="started")}
         if stopping:
@@ -288,16 +301,14 @@ class Machine(RuleBasedStateMachine):
         ]
         self.check("recover", *FOLLOWING, runs=runs)
 
-    @rule()
-    def promote(self) -> None:
+    @rule(seconds=st.sampled_from([0.5, 2.0, 6.0, 40.0, -20.0, 86_400.0, -86_400.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.model.now += seconds
         self.each("promote")
         self.model.promote()
         self.check("promote")
-
-    @rule()
-    def expire(self) -> None:
         for storage in self.storages.values():
-            storage.expire()
+            storage.expire()  # in which order is its own affair
         self.model.expire()
         self.check("expire", *FOLLOWING)
 
@@ -309,53 +320,19 @@ class Machine(RuleBasedStateMachine):
         self.model.revoke([job], "by hand")
         self.check("revoke", "promote")
 
-    @rule(task=st.sampled_from(TASKS))
-    def revoke_many(self, task: str) -> None:
-        self.each("revoke", Selector(task=task, states=(State.PENDING, State.RUNNING)))
-        chosen = [job for job in self.model.of(State.PENDING, State.RUNNING) if job.task == task]
-        self.model.revoke(chosen, "revoked")
-        self.check("revoke", "promote")
-
-    @precondition(lambda self: self.model.of(State.DONE, State.DEAD, State.REVOKED, State.EXPIRED))
+    @precondition(lambda self: self.model.of(*FINAL))
     @rule(data=st.data(), later=st.sampled_from([None, None, 7.0]))
     def requeue(self, data: st.DataObject, later: float | None) -> None:
-        job = self.some(data, State.DONE, State.DEAD, State.REVOKED, State.EXPIRED)
+        job = self.some(data, *FINAL)
         run_at = None if later is None else self.model.now + later
         self.each("requeue", by_seq(job.seq), run_at=run_at)
         self.model.requeue([job], run_at)
         self.check("requeue")
 
-    @precondition(lambda self: self.model.jobs)
-    @rule(
-        data=st.data(),
-        later=st.sampled_from([None, -9.0, 9.0]),
-        priority=st.sampled_from([None, 2.0]),
-    )
-    def reschedule(self, data: st.DataObject, later: float | None, priority: float | None) -> None:
-        job = self.some(data)
-        run_at = None if later is None else self.model.now + later
-        self.each("reschedule", by_seq(job.seq), run_at=run_at, priority=priority)
-        self.model.reschedule(job, run_at, priority)
-        self.check("reschedule")
-
-    @precondition(lambda self: self.model.jobs)
-    @rule(data=st.data())
-    def purge_one(self, data: st.DataObject) -> None:
-        job = self.some(data)
-        assert self.each("purge", by_seq(job.seq)) == self.model.purge([job])
-        self.check("purge")
-
-    @rule(age=st.sampled_from([0.0, 10.0, 50.0]))
-    def keep(self, age: float) -> None:
-        rules = Keeping(done_age=age, dead_age=2 * age)
-        self.each("keep", rules)
-        self.model.keep(rules)
-        self.check("purge")
-
-    @precondition(lambda self: self.model.jobs)
+    @precondition(lambda self: self.model.of(*FINAL))
     @rule(data=st.data(), preserve=st.booleans())
     def read_a_result(self, data: st.DataObject, preserve: bool) -> None:
-        job = self.some(data)
+        job = self.some(data, *FINAL)
         expected = job.blob if job.taken is False else None
         answer = self.each("result", job.id, preserve=preserve)
         assert (answer.seq, answer.state, answer.result) == (job.seq, job.state, expected)
@@ -363,33 +340,72 @@ class Machine(RuleBasedStateMachine):
             self.model.take(job)
         self.check()
 
-    @rule(on=st.booleans())
-    def pause_or_resume(self, on: bool) -> None:
-        self.each("pause") if on else self.each("resume")
-        self.model.paused = on
+    @rule(data=st.data())
+    def operate(self, data: st.DataObject) -> None:
+        """What happens now and then: one rule, so that most steps are a queue's ordinary day."""
+        verbs = [
+            self.revoke_many, self.reschedule, self.purge_one, self.keep, self.pause,
+            self.pause_a_task, self.revoke_a_task,
+        ]  # fmt: skip
+        data.draw(st.sampled_from(verbs), label="verb")(data)
+
+    def revoke_many(self, data: st.DataObject) -> None:
+        task = data.draw(st.sampled_from(TASKS))
+        self.each("revoke", Selector(task=task, states=(State.PENDING, State.RUNNING)))
+        chosen = [job for job in self.model.of(State.PENDING, State.RUNNING) if job.task == task]
+        self.model.revoke(chosen, "revoked")
+        self.check("revoke", "promote")
+
+    def reschedule(self, data: st.DataObject) -> None:
+        if self.model.jobs:
+            job = self.some(data)
+            later = data.draw(st.sampled_from([None, -9.0, 9.0]))
+            priority = data.draw(st.sampled_from([None, 2.0]))
+            run_at = None if later is None else self.model.now + later
+            self.each("reschedule", by_seq(job.seq), run_at=run_at, priority=priority)
+            self.model.reschedule(job, run_at, priority)
+            self.check("reschedule")
+
+    def purge_one(self, data: st.DataObject) -> None:
+        if self.model.jobs:
+            job = self.some(data)
+            assert self.each("purge", by_seq(job.seq)) == self.model.purge([job])
+            self.check("purge")
+
+    def keep(self, data: st.DataObject) -> None:
+        age = data.draw(st.sampled_from([0.0, 10.0, 50.0]))
+        rules = Keeping(done_age=age, dead_age=2 * age)
+        self.each("keep", rules)
+        self.model.keep(rules)
+        self.check("purge")
+
+    def pause(self, data: st.DataObject) -> None:
+        """For the length of an exchange: a paused queue is a dull one."""
+        self.each("pause")
+        self.model.paused = True
+        if self.model.workers:
+            self.exchange(data, 3, Want(4))
+        assert self.each("resume") is True
+        self.model.paused = False
         self.check()
 
-    @rule(task=st.sampled_from(TASKS), on=st.booleans())
-    def pause_or_resume_a_task(self, task: str, on: bool) -> None:
-        if on:
+    def pause_a_task(self, data: st.DataObject) -> None:
+        task = "c"
+        if data.draw(st.booleans()):
             self.each("pause", task=task)
             self.model.paused_tasks.add(task)
         else:
             assert self.each("resume", task=task) == (task in self.model.paused_tasks)
             self.model.paused_tasks.discard(task)
 
-    @rule(task=st.sampled_from(TASKS), once=st.booleans(), on=st.booleans())
-    def revoke_or_restore_a_task(self, task: str, once: bool, on: bool) -> None:
-        if on:
+    def revoke_a_task(self, data: st.DataObject) -> None:
+        task, once = data.draw(st.sampled_from(TASKS)), data.draw(st.booleans())
+        if data.draw(st.booleans()):
             self.each("set_revocation", "revoked-task", task, once=once)
             self.model.revoked_tasks[task] = once
         else:
             known = self.each("clear_revocation", "revoked-task", task)
             assert known == (self.model.revoked_tasks.pop(task, None) is not None)
-
-    @rule(seconds=st.sampled_from([0.5, 2.0, 6.0, 40.0, -20.0, 86_400.0, -86_400.0]))
-    def tick(self, seconds: float) -> None:
-        self.model.now += seconds
 
     # --- what holds after every rule ------------------------------------------------------------
 
@@ -433,4 +449,9 @@ def bury(storage: SqliteStorage, number: int) -> list[Any]:
 
 
 TestMachine = pytest.mark.slow(Machine.TestCase)
-TestMachine.settings = settings(stateful_step_count=40, suppress_health_check=list(HealthCheck))
+TestMachine.settings = settings(
+    # A small share of what `HYPOTHESIS_PROFILE=nightly` tries.
+    max_examples=max(150, settings().max_examples),
+    stateful_step_count=40,
+    suppress_health_check=list(HealthCheck),
+)

@@ -30,6 +30,8 @@ GROUP_SECONDS = 0.005
 GROUP_LIMIT = 256
 #: Pause after a wake-up that brought nothing, seconds.
 EMPTY_PAUSE = 0.005
+#: Seconds between two hints to the scheduler, of exchanges that may have followed news.
+NEWS_INTERVAL = 0.02
 #: Exchanges that may wait for their signals to be sent.
 OUTBOX_LIMIT = 100
 #: First and longest pause between two tries while the storage fails, seconds.
@@ -45,8 +47,8 @@ def will_pass(error: StorageError) -> bool:
 
 
 class Feed:
-    """``tell`` is called after each commit, in order and in a thread of its own; ``news`` whenever
-    the bell rang; ``fatal`` when the storage cannot be used any more."""
+    """``tell`` is called after each commit, in order and in a thread of its own; ``news`` when
+    there may be something to promote; ``fatal`` when the storage cannot be used any more."""
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class Feed:
         self._claims: deque[Claim] = deque()
         self._claimed_at = 0.0
         self._exchanged_at = 0.0
+        self._news_at = 0.0
         self._endings: list[Finished] = []
         self._lock = threading.Lock()
         self._idle = threading.Condition()
@@ -189,6 +192,9 @@ class Feed:
             return False
         del self._endings[: len(batch)]
         self._exchanged_at = clock.monotonic()
+        if self._exchanged_at - self._news_at >= NEWS_INTERVAL:
+            self._news_at = self._exchanged_at
+            self._news()  # while workers are busy nobody listens to the bell
         if self._trouble:
             logger.warning("the storage works again")
             self._trouble = 0.0

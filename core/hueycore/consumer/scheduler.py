@@ -75,7 +75,7 @@ class Scheduler:
         declared = {wrapper.name for wrapper in self._huey.registry.periodic()}
         if declared != self._declared:
             self.declare()  # tasks may be declared while the consumer runs
-        if not declared:
+        if not declared or self._huey.storage.revocation("paused-scheduler", "") is not None:
             return []
         coming = []
         now = clock.now()

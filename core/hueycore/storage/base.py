@@ -206,6 +206,7 @@ class Storage(Protocol):
         until: float | None = None,
         once: bool = False,
         reason: str | None = None,
+        by: str | None = None,
     ) -> None: ...
     def clear_revocation(self, kind: str, name: str) -> bool: ...
     def revocation(self, kind: str, name: str) -> Revocation | None: ...
@@ -218,14 +219,16 @@ class Storage(Protocol):
         self,
         *,
         task: str | None = None,
+        scheduler: bool = False,
         until: float | None = None,
         by: str | None = None,
         reason: str | None = None,
     ) -> None:
-        """Nothing of this queue, or of one task, is claimed from now on."""
+        """Nothing of this queue, or of one task, is claimed from now on; ``scheduler``: jobs are,
+        but periodic tasks do not fire."""
         ...
 
-    def resume(self, *, task: str | None = None) -> bool: ...
+    def resume(self, *, task: str | None = None, scheduler: bool = False) -> bool: ...
     def purge(self, selector: Selector, limit: int = 1000) -> int:
         """Delete up to ``limit`` final jobs that no waiting job needs; counted in the queue row."""
         ...

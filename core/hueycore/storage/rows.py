@@ -209,6 +209,7 @@ class Revocation(NamedTuple):
     once: bool
     since: float
     reason: str | None
+    by: str | None = None
 
 
 class Selector(NamedTuple):

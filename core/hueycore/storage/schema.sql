@@ -158,12 +158,14 @@ create index huey_value_expiry on huey_value (queue, expires_at) where expires_a
 -- Revoked tasks, revoked ids that no job has yet, paused tasks.
 create table huey_flag (
     queue  text    not null,
-    kind   text    not null check (kind in ('revoked-task', 'revoked-id', 'paused-task')),
+    kind   text    not null check (kind in (
+        'revoked-task', 'revoked-id', 'paused-task', 'paused-scheduler')),
     name   text    not null,
     until  real,
     once   integer not null default 0 check (once in (0, 1)),
     since  real    not null,
     reason text,
+    by     text,
     primary key (queue, kind, name)
 ) strict, without rowid;
 

@@ -16,6 +16,7 @@ from hueycore.storage.sqlite.liveness import Liveness
 from hueycore.storage.sqlite.looking import Looking
 from hueycore.storage.sqlite.reporting import Reporting
 from hueycore.storage.sqlite.schedule import Scheduling
+from hueycore.storage.sqlite.standing import Standing
 from hueycore.storage.sqlite.steering import Steering
 from hueycore.storage.sqlite.transfer import Transfer
 from hueycore.storage.sqlite.values import Values
@@ -36,6 +37,7 @@ class SqliteStorage(
     Values,
     Scheduling,
     Steering,
+    Standing,
     Housekeeping,
     Transfer,
     Examination,

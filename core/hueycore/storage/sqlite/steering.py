@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from hueycore import clock
-from hueycore.storage.rows import Changed, JobRef, Revocation, Selector
+from hueycore.storage.rows import Changed, JobRef, Selector
 from hueycore.storage.sqlite.endings import end_waiting
 from hueycore.storage.sqlite.enqueue import NEEDED, delete_jobs
 from hueycore.storage.sqlite.looking import conditions
@@ -184,121 +184,6 @@ class Steering(Room):
                 con.execute(f"delete from huey_{table} where queue = ?", (self.queue,))  # noqa: S608
 
         self.db.transact(body)
-
-    def set_revocation(
-        self,
-        kind: str,
-        name: str,
-        *,
-        until: float | None = None,
-        once: bool = False,
-        reason: str | None = None,
-    ) -> None:
-        """Revoke a task, or an id that no job has yet, from now on (``until`` POSIX seconds,
-        or for the next run only)."""
-        self.db.transact(
-            lambda con: con.execute(
-                """
-                insert or replace into huey_flag (queue, kind, name, until, once, since, reason)
-                values (?, ?, ?, ?, ?, ?, ?)
-                """,
-                (self.queue, kind, name, until, once, clock.now(), reason),
-            )
-        )
-
-    def clear_revocation(self, kind: str, name: str) -> bool:
-        """Take a standing revocation back; False when there was none in force."""
-
-        def body(con: sqlite3.Connection) -> bool:
-            rows = con.execute(
-                "delete from huey_flag where queue = ? and kind = ? and name = ? returning until",
-                (self.queue, kind, name),
-            ).fetchall()
-            return bool(rows) and (rows[0][0] is None or rows[0][0] > clock.now())
-
-        return self.db.transact(body)
-
-    def revocation(self, kind: str, name: str) -> Revocation | None:
-        """The standing revocation of a task or an id, None when none is in force."""
-
-        def body(con: sqlite3.Connection) -> Revocation | None:
-            row = con.execute(
-                """
-                select queue, kind, name, until, once, since, reason from huey_flag
-                where queue = ? and kind = ? and name = ? and (until is null or until > ?)
-                """,
-                (self.queue, kind, name, clock.now()),
-            ).fetchone()
-            return (
-                None
-                if row is None
-                else Revocation(row[0], row[1], row[2], row[3], bool(row[4]), row[5], row[6])
-            )
-
-        return self.db.read(body)
-
-    def pause(
-        self,
-        *,
-        task: str | None = None,
-        until: float | None = None,
-        by: str | None = None,
-        reason: str | None = None,
-    ) -> None:
-        """Nothing of this queue, or of one task, is claimed from now on (until POSIX seconds);
-        what runs goes on."""
-        if task is not None:
-            self.set_revocation("paused-task", task, until=until, reason=reason)
-            return
-        now = clock.now()
-        self.db.transact(
-            lambda con: con.execute(
-                """
-                insert into huey_queue (queue, paused_at, paused_until, paused_by, pause_reason,
-                    created_at)
-                values (:queue, :now, :until, :by, :reason, :now)
-                on conflict do update set paused_at = :now, paused_until = :until,
-                    paused_by = :by, pause_reason = :reason
-                """,
-                {"queue": self.queue, "now": now, "until": until, "by": by, "reason": reason},
-            )
-        )
-
-    def resume(self, *, task: str | None = None) -> bool:
-        """Undo ``pause``; False when nothing was paused."""
-        if task is not None:
-            resumed = self.clear_revocation("paused-task", task)
-        else:
-            resumed = self.db.transact(
-                lambda con: (
-                    con.execute(
-                        """
-                    update huey_queue set paused_at = null, paused_until = null, paused_by = null,
-                        pause_reason = null
-                    where queue = ? and paused_at is not null
-                    """,
-                        (self.queue,),
-                    ).rowcount
-                    > 0
-                )
-            )
-        self.ring()
-        return resumed
-
-    def revocations(self) -> list[Revocation]:
-        """Every standing order of the file: revoked tasks and ids, paused tasks."""
-
-        def body(con: sqlite3.Connection) -> list[Revocation]:
-            rows = con.execute(
-                """
-                select queue, kind, name, until, once, since, reason from huey_flag
-                where until is null or until > ? order by queue, kind, name
-                """,
-                (clock.now(),),
-            ).fetchall()
-            return [Revocation._make((*row[:4], bool(row[4]), *row[5:])) for row in rows]
-
-        return self.db.read(body)
 
     def note_progress(self, seq: int, claim: int, progress: str) -> None:
         """What a running job says of itself; ignored once its claim is lost."""
