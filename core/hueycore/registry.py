@@ -39,7 +39,8 @@ class Registry:
         return sorted(self._tasks)
 
     def periodic(self) -> list[AnyTask]:
-        return [task for task in self._tasks.values() if task.schedule_when is not None]
+        # A copy: tasks may be declared while the consumer runs.
+        return [task for task in list(self._tasks.values()) if task.schedule_when is not None]
 
     def __len__(self) -> int:
         return len(self._tasks)

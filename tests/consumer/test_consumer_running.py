@@ -176,6 +176,26 @@ def test_a_job_may_stop_its_own_consumer(huey: SqliteHuey, no_threads_left: None
     assert handle.get() == "the last one"
 
 
+def test_a_receiver_may_stop_the_consumer(huey: SqliteHuey, no_threads_left: None) -> None:
+    @huey.task()
+    def work(fail: bool) -> None:
+        if fail:
+            raise ValueError
+
+    @huey.signal("error")
+    def give_up(signal: str, task: Any, exc: BaseException) -> None:
+        consumer.stop(graceful=True)
+
+    work(False)
+    work(True)
+    consumer = huey.create_consumer()
+    started = time.monotonic()
+
+    assert consumer.run() == 0
+    assert time.monotonic() - started < 5
+    assert states(huey) == {"done": 1, "dead": 1}
+
+
 def test_a_graceful_stop_lets_jobs_finish_and_gives_back_the_others(
     huey: SqliteHuey, no_threads_left: None
 ) -> None:

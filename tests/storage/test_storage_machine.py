@@ -194,6 +194,8 @@ class Machine(RuleBasedStateMachine):
         stands, so some endings must be refused."""
         holding = {owner for owner, _ in self.claims} if number else self.model.workers
         worker = data.draw(st.sampled_from(sorted(holding or self.model.workers)), label="worker")
+        if worker not in self.model.workers:
+            want = want._replace(free=0)  # taken for dead: it gets nothing any more
         mine = [claim for owner, claim in self.claims if owner == worker]
         ended = []
         if mine and number:

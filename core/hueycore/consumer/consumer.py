@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING
 
 from hueycore import clock
 from hueycore import signals as S
-from hueycore.constants import WORKER_THREAD, WORKER_TYPES
+from hueycore.constants import WORKER_THREAD
 from hueycore.consumer.feed import Feed, will_pass
 from hueycore.consumer.janitor import Janitor
+from hueycore.consumer.options import check, interrupting
 from hueycore.consumer.scheduler import Scheduler
 from hueycore.consumer.service import Service
 from hueycore.consumer.unixsignals import Signals
 from hueycore.consumer.workers.crew import Crew
 from hueycore.consumer.workers.limiter import Limiter
 from hueycore.consumer.workers.thread import ThreadWorker
-from hueycore.exceptions import ConfigurationError, StorageError, StorageMoved, StorageTooNew
+from hueycore.exceptions import StorageError, StorageMoved, StorageTooNew
 from hueycore.execute import Executor, Finished
 from hueycore.storage.base import Exchange, JobRef, Selector, State
-from hueycore.storage.sidefile import SLOTS
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
@@ -82,7 +82,7 @@ class Consumer:
         burst: bool = False,
         max_time: float | None = None,
     ) -> None:
-        _check(workers, worker_type, scheduler_interval, graceful_signal)
+        check(workers, worker_type, scheduler_interval, graceful_signal)
         self.huey = huey
         self.workers = workers
         self.worker_type = worker_type
@@ -93,7 +93,7 @@ class Consumer:
         self.max_time = max_time
         self._check_health = check_worker_health
         self._health_interval = health_check_interval
-        self._interrupting = _interrupting(graceful_signal)
+        self._interrupting = interrupting(graceful_signal)
         self.scheduler = Scheduler(huey, periodic=periodic, interval=scheduler_interval)
         self.janitor = Janitor(huey)
         self._crew = Crew(workers, self._make_worker, self._too_many_hang)
@@ -126,11 +126,10 @@ class Consumer:
         self.janitor.recover()
         storage.leave_checkpoints_to_janitor()
         self.scheduler.declare()
-        self._worker = storage.register(name=self.name, kind=self.worker_type, slots=self.workers)
+        worker = storage.register(name=self.name, kind=self.worker_type, slots=self.workers)
         self._signals.open()
-        self._feed = Feed(
-            storage, self._worker, tell=self._tell, news=self._news, fatal=self._failed
-        )
+        self._feed = Feed(storage, worker, tell=self._tell, news=self._news, fatal=self._failed)
+        self._worker = worker
         self._schedule_service = Service("huey-scheduler", self.scheduler.step, self._failed)
         self._limits_service = Service("huey-limits", self._limiter.step, self._failed)
         self._limiter.poked_by(self._limits_service.poke)
@@ -242,7 +241,7 @@ class Consumer:
     # --- shutdown -------------------------------------------------------------------------------
 
     def stop(self, graceful: bool = False, timeout: float | None = None) -> int:
-        """Stop from another thread and wait for it (from within a job: only ask). ``graceful``
+        """Stop from another thread and wait for it (a job or a receiver only asks). ``graceful``
         lets running jobs finish (within ``timeout`` seconds, else the consumer's
         ``shutdown_timeout``). Returns the exit code."""
         if not graceful:
@@ -250,13 +249,19 @@ class Consumer:
         elif timeout is not None:
             self.shutdown_timeout = timeout
         self._ask_to_stop("stopped by the program")
-        if self._crew.is_member(threading.get_ident()):
-            return self._exit_code  # a job cannot wait for its own end
+        if self._is_own_thread():
+            return self._exit_code  # which cannot wait for its own end
         if not self._in_run and self._worker is not None:
             self._shut_down()
         elif self._in_run:
             self._stopped.wait()
         return self._exit_code
+
+    def _is_own_thread(self) -> bool:
+        thread = threading.get_ident()
+        return self._worker is not None and (
+            self._crew.is_member(thread) or self._feed.is_telling(thread)
+        )
 
     def _shut_down(self) -> None:
         with self._stop_lock:
@@ -373,27 +378,3 @@ class Consumer:
             logger.info("job %s of %s has expired", ref.seq, ref.task)
         huey.tell(S.SIGNAL_REVOKED, got.revoked)
         huey.tell(S.SIGNAL_EXPIRED, got.expired)
-
-
-def _check(
-    workers: int, worker_type: str, scheduler_interval: float, graceful_signal: str | None
-) -> None:
-    if not 1 <= workers <= SLOTS:
-        raise ConfigurationError(f"workers={workers}: use 1 to {SLOTS}")
-    if worker_type not in WORKER_TYPES:
-        raise ConfigurationError(
-            f"worker_type={worker_type!r}: use one of {', '.join(WORKER_TYPES)}"
-        )
-    if worker_type != WORKER_THREAD:
-        raise ConfigurationError(f"worker_type={worker_type!r} comes with a later release")
-    if scheduler_interval <= 0:
-        raise ConfigurationError("scheduler_interval must be more than 0 seconds")
-    if graceful_signal not in (None, "INT", "TERM"):
-        raise ConfigurationError(f"graceful_signal={graceful_signal!r}: use INT or TERM")
-
-
-def _interrupting(graceful: str | None) -> tuple[int, ...]:
-    """The signals that interrupt at once."""
-    if graceful is None:
-        return ()
-    return (signal.SIGTERM,) if graceful == "INT" else (signal.SIGINT,)

@@ -155,6 +155,10 @@ class Feed:
         self._outbox.put(None)
         self._teller.join(10)
 
+    def is_telling(self, thread: int) -> bool:
+        """Whether this is the thread that calls receivers."""
+        return self._teller.ident == thread
+
     @property
     def held(self) -> int:
         """Claims that no worker has started."""

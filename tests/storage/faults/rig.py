@@ -130,6 +130,26 @@ def rows(path: str, query: str, *values: Any) -> list[tuple[Any, ...]]:
         return con.execute(query, values).fetchall()
 
 
+class Eye:
+    """Somebody else, who notices when a commit was made."""
+
+    connection: sqlite3.Connection
+
+    def open(self, storage: SqliteStorage) -> None:
+        self.connection = sqlite3.connect(storage.db.path, isolation_level=None, timeout=0)
+        self._version = self._look()
+
+    def _look(self) -> int:
+        return int(self.connection.execute("pragma data_version").fetchone()[0])
+
+    def noticed_a_commit(self) -> bool:
+        before, self._version = self._version, self._look()
+        return before != self._version
+
+    def close(self) -> None:
+        self.connection.close()
+
+
 def assert_nothing_is_held(storage: SqliteStorage, other: sqlite3.Connection) -> None:
     """No lock of this process is taken, and somebody else gets the write lock at once."""
     assert not storage._door.locked(), "the door of enqueue is locked"

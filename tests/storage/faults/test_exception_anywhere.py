@@ -13,7 +13,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from types import CodeType, FrameType
 from typing import Any
@@ -22,6 +22,7 @@ import pytest
 
 import hueycore.storage
 from hueycore.shield import raise_shield
+from hueycore.storage import sidefile
 from hueycore.storage.base import Selector, Want
 from hueycore.storage.sqlite import SqliteStorage
 from hueycore.storage.sqlite.connection import Database
@@ -31,6 +32,7 @@ from tests.storage.faults.rig import (
     READERS,
     TWO_TRANSACTIONS,
     VERBS,
+    Eye,
     World,
     assert_nothing_is_held,
     dump,
@@ -39,11 +41,23 @@ from tests.storage.faults.rig import (
 from tests.storage.invariants import check_invariants
 from tests.storage.kit import ended, new, take, worker
 
+FLAG = "insert into huey_flag (queue, kind, name, since) values ('huey', 'revoked-id', ?, 0)"
 PACKAGE = os.path.dirname(hueycore.storage.__file__)
 
 
 class Struck(BaseException):
     """Nothing in the library knows it, and no ``except Exception`` catches it."""
+
+
+@pytest.fixture(autouse=True)
+def no_byte_stays_locked() -> Iterator[None]:
+    """Not asserted here. Struck between taking a lock byte and writing that down, or while giving
+    it back, a process holds a byte that no row names, or a file that it does not use: others pass
+    over such a number until the process ends."""
+    before = set(sidefile._files)
+    yield
+    for key in set(sidefile._files) - before:
+        os.close(sidefile._files.pop(key)._descriptor)
 
 
 # --- at every line --------------------------------------------------------------------------------
@@ -173,15 +187,14 @@ def test_an_exception_at_any_line_of_a_verb_leaves_nothing_behind(
     facts, fresh = world
     verb = (VERBS | READERS)[name]
     storage = fresh()
-    before = dump(storage.db.path)
     verb(storage, facts)
     after = [dump(storage.db.path)]
     if name in TWO_TRANSACTIONS:
         storage = fresh()
         halfway(name, storage, facts)
         after.append(dump(storage.db.path))
-    storage = fresh()
-    eye = sqlite3.connect(storage.db.path, isolation_level=None, timeout=0)
+    storage, eye = fresh(), Eye()
+    eye.open(storage)
     at = 0
     while True:
         at += 1
@@ -191,18 +204,17 @@ def test_an_exception_at_any_line_of_a_verb_leaves_nothing_behind(
             break
         label = f"{name}: {strike.where}"
         try:
-            assert_nothing_is_held(storage, eye)
+            assert_nothing_is_held(storage, eye.connection)
         except (AssertionError, sqlite3.Error) as error:
             raise AssertionError(f"{label}: {error}") from error
-        found = dump(storage.db.path)
-        if found != before:
+        if eye.noticed_a_commit():
             # Struck after the commit: the caller cannot know, but all of it is there.
-            assert found in after, label
+            assert dump(storage.db.path) in after, label
             eye.close()
             storage = fresh()
-            eye = sqlite3.connect(storage.db.path, isolation_level=None, timeout=0)
+            eye.open(storage)
     eye.close()
-    assert at > 5
+    assert at > 3
     assert dump(storage.db.path) == after[0]
     assert storage.put_if_empty("next", b"verb")
     check_invariants(storage.db.path)
@@ -225,7 +237,7 @@ def test_a_transaction_that_an_exception_left_open_ends_with_the_next_verb(
         return trace
 
     def body(con: sqlite3.Connection) -> None:
-        con.execute("insert into huey_flag values ('huey', 'revoked-id', 'x', null, 0, 0, null)")
+        con.execute(FLAG, ("x",))
         raise Struck
 
     sys.settrace(trace)
@@ -300,6 +312,7 @@ class Victim:
                 assert time.monotonic() < end, f"stuck after {count} exceptions"
                 time.sleep(0)
             time.sleep((count % 13) * 2e-5)  # so that they strike everywhere
+            assert self.broken is None, self.broken
             if self.shield is None:
                 throw(self.thread.ident)
             else:
@@ -408,14 +421,8 @@ def test_under_a_shield_every_enqueue_is_acknowledged_or_never_happened(
     def verb() -> None:
         job = new()
         begun.append(job.id)
-        file.db.transact(lambda con: _insert(con, job.id))
+        file.db.transact(lambda con: con.execute(FLAG, (job.id,)))
         returned.append(job.id)
-
-    def _insert(con: sqlite3.Connection, name: str) -> None:
-        con.execute(
-            "insert into huey_flag values ('huey', 'revoked-id', ?, null, 0, 0, null)", (name,)
-        )
-        con.execute("select count(*) from huey_flag where since > 0").fetchall()
 
     victim = Victim(verb, shield)
     interrupted: list[str] = []
@@ -434,8 +441,6 @@ def test_under_a_shield_every_enqueue_is_acknowledged_or_never_happened(
         victim.leave()
 
     assert interrupted == [], "an exception arrived inside a transaction"
-    stored = {name for _, _, name, *_ in file.revocations()}
-    assert set(returned) <= stored
-    assert stored <= set(begun)
-    # At most the one between its commit and the caller's next line, never one in the commit.
+    stored = {order.name for order in file.revocations()}
     assert len(returned) > 100
+    assert set(returned) <= stored <= set(begun)

@@ -47,11 +47,11 @@ class Liveness(Room):
             describe_queue(con, self.queue, self.serializer)
             used = {row[0] for row in con.execute("select id from huey_worker").fetchall()}
             number = next(
-                (n for n in range(1, LAST_WORKER + 1) if n not in used and _take(side, n)), None
+                (n for n in range(1, LAST_WORKER + 1) if n not in used and _take(side, n, taken)),
+                None,
             )
             if number is None:
                 raise StorageError(f"{LAST_WORKER} consumers use this file already")
-            taken.append(number)
             self._slots[number] = (
                 side.map_slots(number, _pairs(slots))
                 if side
@@ -208,8 +208,13 @@ def _pairs(slots: int) -> int:
     return max(slots, min(2 * slots, SLOTS))
 
 
-def _take(side: SideFile | None, number: int) -> bool:
-    return side is None or side.lock(number)
+def _take(side: SideFile | None, number: int, taken: list[int]) -> bool:
+    """Noted before it is taken: whatever strikes in between, the byte is given back."""
+    taken.append(number)
+    if side is not None and not side.lock(number):
+        taken.clear()
+        return False
+    return True
 
 
 def _recover(con: sqlite3.Connection, worker: _Worker, side: SideFile) -> list[Recovered]:
