@@ -36,17 +36,6 @@ class Result(Generic[R]):
     def __repr__(self) -> str:
         return f"<Result: task {self.id}>"
 
-    def __call__(
-        self,
-        blocking: bool = False,
-        timeout: float | None = None,
-        backoff: float = 1.15,
-        max_delay: float = 1.0,
-        revoke_on_timeout: bool = False,
-        preserve: bool = False,
-    ) -> R | None:
-        return self.get(blocking, timeout, backoff, max_delay, revoke_on_timeout, preserve)
-
     def get(
         self,
         blocking: bool = False,
@@ -69,6 +58,8 @@ class Result(Generic[R]):
         if isinstance(self._value, TaskException):
             raise self._value
         return cast("R | None", self._value)
+
+    __call__ = get
 
     def _fetch(self, preserve: bool) -> bool:
         """Read the outcome into the handle; False when there is none yet."""
