@@ -101,8 +101,8 @@ class Machine(RuleBasedStateMachine):
                     assert allowed(move, verbs), (verbs, move)
 
     def some(self, data: st.DataObject, *states: State) -> ModelJob:
-        jobs = self.model.of(*(states or tuple(State)))
-        return data.draw(st.sampled_from(jobs), label="job")
+        seqs = [job.seq for job in self.model.of(*(states or tuple(State)))]
+        return self.model.jobs[data.draw(st.sampled_from(seqs), label="job")]
 
     # --- rules ----------------------------------------------------------------------------------
 
@@ -192,8 +192,10 @@ class Machine(RuleBasedStateMachine):
     def exchange(self, data: st.DataObject, number: int, want: Want) -> None:
         """End up to ``number`` runs of a worker and claim; not every claim that it remembers still
         stands, so some endings must be refused."""
-        holding = {owner for owner, _ in self.claims} if number else self.model.workers
+        holding = {owner for owner, _ in self.claims} if number else set()
         worker = data.draw(st.sampled_from(sorted(holding or self.model.workers)), label="worker")
+        if worker not in self.model.workers:
+            want = Want(0)  # the dead still send endings, and claim nothing
         if worker not in self.model.workers:
             want = want._replace(free=0)  # taken for dead: it gets nothing any more
         mine = [claim for owner, claim in self.claims if owner == worker]
@@ -211,11 +213,14 @@ class Machine(RuleBasedStateMachine):
         claims, lost = self.model.exchange(worker, ended, want)
         assert [claim[:2] for claim in answer.claims] == claims
         assert sorted(e.claim[:2] for e in answer.lost) == sorted(lost)
-        gone = {e.claim[:2] for e in ended}
+        over = {e.claim[:2]: type(e.ending) is Done for e in ended}
         self.claims = [
-            (owner, claim) for owner, claim in self.claims
-            if claim[:2] not in gone or data.draw(st.booleans(), label="zombie")
-        ] + [(worker, claim) for claim in answer.claims]  # fmt: skip
+            (owner, claim)
+            for owner, claim in self.claims
+            # Some are sent again; a `Done` that stands is told from a lost one by its time alone.
+            if claim[:2] not in over or (not over[claim[:2]] and data.draw(st.booleans()))
+        ]
+        self.claims += [(worker, claim) for claim in answer.claims]
         self.check(*CLAIMING, *FOLLOWING, runs=runs)
 
     def stands(self, worker: int, claim: Claim) -> bool:
