@@ -17,12 +17,14 @@ import pytest
 from hueycore import (
     ConfigurationError,
     Huey,
+    MemoryHuey,
     SqliteHuey,
     State,
     StorageCorrupt,
     StorageError,
     StorageMoved,
     StorageTooNew,
+    every,
 )
 from hueycore.constants import WORKER_THREAD
 from hueycore.execute import Executor
@@ -345,6 +347,52 @@ def test_signal_handlers_are_put_back_after_a_run(huey: SqliteHuey) -> None:
         assert signal.getsignal(signal.SIGHUP) is mine
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_consumers_of_two_queues_in_one_file_keep_to_their_own(
+    path: str, no_threads_left: None
+) -> None:
+    emails, reports = SqliteHuey("emails", path), SqliteHuey("reports", path)
+    ran: list[str] = []
+    send = emails.task(name="work")(lambda n: ran.append(f"email {n}"))
+    build = reports.task(name="work")(lambda n: ran.append(f"report {n}"))
+    with consuming(emails) as first:
+        for n in range(5):
+            send(n)
+            build(n)
+        wait_until(lambda: len(ran) == 5)
+        assert states(reports) == {"pending": 5}
+        with consuming(reports):
+            wait_until(lambda: len(ran) == 10)
+        assert first.error is None
+
+    assert sorted(ran)[0] == "email 0"
+    assert states(emails) == states(reports) == {"done": 5}
+    emails.close()
+    reports.close()
+    check_file(path)
+
+
+def test_a_memory_queue_has_the_whole_consumer(no_threads_left: None) -> None:
+    huey = MemoryHuey()
+    ticks: list[int] = []
+
+    @huey.task(retries=2, retry_delay=0.02)
+    def flaky() -> int:
+        tries = huey.incr("tries")
+        if tries < 3:
+            raise ValueError
+        return tries
+
+    @huey.periodic_task(every("0.1s"))
+    def tick() -> None:
+        ticks.append(1)
+
+    with consuming(huey, workers=3):
+        assert flaky().get(blocking=True, timeout=10) == 3
+        wait_until(lambda: len(ticks) >= 2)
+    assert huey.storage.workers() == []
+    huey.close()
 
 
 # --- ends by themselves ---------------------------------------------------------------------------

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from hueycore import Result
 from hueycore.storage.base import Job, Selector, State, Storage, WorkerRow
 from hueycore.task import Task
 from tests.crash.app import App
@@ -98,10 +99,17 @@ class Place:
         """How often each key is in the log."""
         return Counter(line.key for line in self.lines() if line.what == what)
 
-    def wait_for_runs(self, number: int, what: str = "start", deadline: float = DEADLINE) -> None:
-        wait_until(
-            lambda: sum(self.ran(what).values()) >= number, deadline, f"{number} lines of {what}"
-        )
+    def wait_for_runs(
+        self, number: int, what: str = "start", among: Iterable[Result[Any]] | None = None
+    ) -> None:
+        """Until the log has so many lines, of all jobs or of these."""
+        ids = None if among is None else {handle.id for handle in among}
+
+        def there() -> bool:
+            ran = self.ran(what)
+            return sum(ran[key] for key in ran if ids is None or key in ids) >= number
+
+        wait_until(there, DEADLINE, f"{number} lines of {what}")
 
     def jobs(self, *states: State, queue: str = "app") -> list[Job]:
         return self.storage.jobs(Selector(queues=(queue,), states=states))

@@ -160,8 +160,7 @@ def test_unstarted_claims_are_pending_again_within_200_ms_of_a_stop(place: Place
         jobs = place.huey.enqueue_many(
             place.app.until.s(place.gate(f"gate{turn}")) for _ in range(100)
         )
-        ids = {job.id for job in jobs}
-        wait_until(lambda: len(ids & place.ran("start").keys()) == WORKERS, DEADLINE, "4 runs")
+        place.wait_for_runs(WORKERS, among=jobs)
 
         consumer.signal(SIGTERM)
         told = time.monotonic()

@@ -16,12 +16,14 @@ from hueycore.storage.base import (
     Exchange,
     Job,
     NewJob,
+    Recovered,
     Selector,
     State,
     Storage,
     Want,
 )
 from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.sqlite.liveness import _recover
 
 FAILURE = Failure("ValueError", "no", "Traceback: no")
 DAY = 86_400.0
@@ -134,6 +136,26 @@ def pipeline(storage: SqliteStorage, length: int, **fields: Any) -> list[Enqueue
     for before, after in pairwise(stages):
         edge(storage, [before], after)
     return stages
+
+
+def bury(storage: SqliteStorage, number: int) -> list[Recovered]:
+    """The kernel frees the lock byte of a dead process; a janitor then recovers its jobs."""
+    side = storage.side()
+    if side is not None:
+        side.unlock(number)
+        return storage.recover()
+
+    class Slots:
+        """What a side file would show of the worker in memory."""
+
+        inode = 0
+
+        @staticmethod
+        def read_slots(worker: int, count: int) -> Any:
+            return storage.slots(worker).pairs()
+
+    (dead,) = (w for w in storage.db.read(storage._worker_rows) if w.id == number)
+    return storage.db.transact(lambda con: _recover(con, dead, Slots()))  # type: ignore[arg-type]
 
 
 #: Told by the clock or the machine, so that two runs of the same verbs differ in them.

@@ -264,6 +264,7 @@ class Consumer:
         )
 
     def _shut_down(self) -> None:
+        """Once, whoever asks; the others wait."""
         with self._stop_lock:
             first, self._shutting_down = not self._shutting_down, True
         if not first:
@@ -316,9 +317,10 @@ class Consumer:
             if claim is not None:
                 logger.warning("job %s of %s is still running", claim.seq, claim.task)
                 self._tell_interrupted(JobRef(claim.seq, claim.id, claim.task))
-        if self.error is not None:
+        if self.error is None:
+            self._feed.flush()  # its helper stays, for endings until the process is gone
+        else:
             self._feed.leave()
-        # Else the feed's helper stays, for endings that come before the process is gone.
         self._exit_code = 128 + self._interrupt if self._interrupt else 1
 
     def _tell_interrupted(self, job: JobRef) -> None:

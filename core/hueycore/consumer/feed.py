@@ -178,7 +178,7 @@ class Feed:
             found = len(self._claims)
         if found > 1:
             self._rouse(found - 1)
-        while self._outbox.qsize() > OUTBOX_LIMIT and not self._gone:
+        while self._outbox.qsize() > OUTBOX_LIMIT and not self._closed:
             clock.sleep(0.001)  # receivers that are slower than the jobs slow these down
 
     def _exchange(self, free: int) -> bool:

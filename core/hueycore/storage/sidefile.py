@@ -6,8 +6,9 @@ of (seq, claim), that it maps into memory; they can be read after a kill -9. Tou
 the bell.
 
 The traps of POSIX locks, all of which matter here: closing *any* descriptor of the file drops the
-process's locks (so one descriptor per inode, in a module-level table); locks of one process never
-conflict with each other (so the bytes held here are remembered); a forked child holds none.
+process's locks (so one descriptor per inode, in a module-level table, and no ``mmap`` is closed
+while a byte is held: it has a descriptor of its own); locks of one process never conflict with each
+other (so the bytes held here are remembered); a forked child holds none.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class SideFile:
         self._descriptor = descriptor
         self._users = 0
         self._held: set[int] = set()
+        self._maps: dict[tuple[int, int], mmap.mmap] = {}
 
     def lock(self, worker: int) -> bool:
         """Take a worker's byte. False when it is held, also by this very process."""
@@ -89,7 +91,9 @@ class SideFile:
             os.pwrite(self._descriptor, bytes(size), _offset(worker))
         except OSError as error:
             raise StorageFull(f"{self.path}: {error.strerror}") from error
-        return MappedSlots(mmap.mmap(self._descriptor, size, offset=_offset(worker)))
+        if (worker, size) not in self._maps:
+            self._maps[worker, size] = mmap.mmap(self._descriptor, size, offset=_offset(worker))
+        return MappedSlots(self._maps[worker, size])
 
     def read_slots(self, worker: int, count: int) -> Iterator[tuple[int, int, int]]:
         """(slot, seq, claim) of every run that the worker had started and not finished."""
@@ -118,6 +122,8 @@ class SideFile:
             self._users -= 1
             if self._users == 0 and not self._held:
                 _files.pop(self._key, None)
+                for memory in self._maps.values():
+                    memory.close()
                 os.close(self._descriptor)
 
 
@@ -141,8 +147,9 @@ class MappedSlots:
                 yield slot, seq, claim
 
     def close(self) -> None:
-        if isinstance(self._memory, mmap.mmap):
-            self._memory.close()
+        """From now on nothing is noted: the region may soon be another worker's. The mapping
+        stays, because closing it would drop the locks of this process."""
+        self._memory = bytearray(len(self._memory))
 
 
 def attach(database: str, mode: int | None = None) -> SideFile:

@@ -7,14 +7,16 @@ import os
 import pytest
 
 from hueycore.ending import Done, Retry
-from hueycore.exceptions import StorageError
-from hueycore.storage.base import Selector, State
+from hueycore.exceptions import StorageError, StorageMoved
+from hueycore.storage.base import Claim, Selector, State
 from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
 from tests.storage.kit import (
     born,
+    bury,
     by_seq,
+    edge,
     end,
     new,
     one,
@@ -161,6 +163,154 @@ def test_the_last_number_is_4095(storage: SqliteStorage) -> None:
     assert len(sql(storage, "select id from huey_worker")) == 4095
     storage.unregister(last)
     assert worker(storage) == last
+
+
+# --- recovery -------------------------------------------------------------------------------------
+
+
+def started(storage: SqliteStorage, number: int, *claims: Claim) -> None:
+    for place, claim in enumerate(claims):
+        storage.slots(number).start(place, claim.seq, claim.claim)
+
+
+def test_a_dead_workers_jobs_come_back_and_only_those_that_ran_are_charged(
+    storage: SqliteStorage,
+) -> None:
+    storage.enqueue([new() for _ in range(4)])
+    number, other = worker(storage, "dead-box"), worker(storage)
+    ran, held, over = take(storage, number, 3)
+    living = one(storage, other)
+    end(storage, number, over)
+    started(storage, number, ran)
+
+    recovered = bury(storage, number)
+
+    assert [(r.job.seq, r.state, r.started, r.worker) for r in recovered] == [
+        (ran.seq, State.PENDING, True, "dead-box"), (held.seq, State.PENDING, False, "dead-box"),
+    ]  # fmt: skip
+    found = row(storage, ran)
+    assert (found.attempt, found.claim, found.crashes, found.run_at) == (1, 1, 1, ran.run_at)
+    assert found.errors[0]["type"] == "Crashed" and "dead-box" in found.errors[0]["message"]
+    found = row(storage, held)
+    assert (found.attempt, found.claim, found.crashes, found.errors) == (0, 1, 0, [])
+    assert (state(storage, over), state(storage, living)) == (State.DONE, State.RUNNING)
+    assert [found.id for found in storage.workers()] == [other]
+    assert storage.recover() == []
+
+
+def test_a_slot_of_another_claim_charges_nobody(storage: SqliteStorage) -> None:
+    """The run before was of the same job, and its slot was never cleared."""
+    born(storage)
+    number = worker(storage)
+    first = one(storage, number)
+    started(storage, number, first)
+    end(storage, number, first, Retry(None, 0, 0))
+    second = one(storage, number)
+
+    (recovered,) = bury(storage, number)
+
+    assert (recovered.job.seq, recovered.started) == (second.seq, False)
+    assert row(storage, second).crashes == 0
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_a_job_that_kills_its_process_too_often_is_dead_and_kept(
+    storage: SqliteStorage, limit: int
+) -> None:
+    job = born(storage, max_crashes=limit)
+    for crash in range(1, limit + 1):
+        number = worker(storage)
+        started(storage, number, one(storage, number))
+        (recovered,) = bury(storage, number)
+
+        found = row(storage, job)
+        dead = crash == limit
+        assert recovered.state is found.state is (State.DEAD if dead else State.PENDING)
+        assert (found.crashes, found.attempt, found.claim) == (crash, crash, crash)
+
+    assert (found.reason, len(found.errors)) == ("crashed", limit)
+    assert storage.payload(job.seq) == b"payload"
+
+
+def test_the_neighbours_of_a_job_that_kills_are_never_charged(storage: SqliteStorage) -> None:
+    bad, *good = storage.enqueue([new() for _ in range(6)])
+    for _ in range(3):
+        number = worker(storage)
+        claims = take(storage, number, 6)
+        started(storage, number, *(claim for claim in claims if claim.seq == bad.seq))
+        bury(storage, number)
+
+    assert state(storage, bad) is State.DEAD
+    assert [(row(storage, job).crashes, row(storage, job).attempt) for job in good] == [(0, 0)] * 5
+
+
+def test_an_at_most_once_job_that_had_started_is_dead_and_one_that_had_not_runs(
+    storage: SqliteStorage,
+) -> None:
+    storage.enqueue([new(at_most_once=True), new(at_most_once=True)])
+    number = worker(storage)
+    ran, held = take(storage, number, 2)
+    started(storage, number, ran)
+
+    bury(storage, number)
+
+    assert (state(storage, ran), row(storage, ran).reason) == (State.DEAD, "crashed")
+    assert one(storage, worker(storage)).seq == held.seq
+
+
+def test_a_stop_is_no_crash(storage: SqliteStorage) -> None:
+    storage.enqueue([new(max_crashes=1), new(at_most_once=True)])
+    number = worker(storage)
+    plain, once = one(storage, number), one(storage, number)
+    started(storage, number, plain, once)
+    storage.stopping(number)
+
+    bury(storage, number)
+
+    assert (state(storage, plain), row(storage, plain).crashes) == (State.PENDING, 0)
+    assert (state(storage, once), row(storage, once).reason) == (State.DEAD, "interrupted")
+    assert row(storage, once).crashes == 0
+
+
+def test_a_run_that_was_asked_to_stop_and_died_is_revoked(storage: SqliteStorage) -> None:
+    job = born(storage)
+    number = worker(storage)
+    started(storage, number, one(storage, number))
+    storage.revoke(by_seq(job))
+
+    (recovered,) = bury(storage, number)
+
+    found = row(storage, job)
+    assert recovered.state is found.state is State.REVOKED
+    assert (found.reason, found.crashes, found.cancel_requested) == ("revoked", 1, False)
+
+
+def test_a_stage_that_dies_by_crashing_tells_its_followers(storage: SqliteStorage) -> None:
+    first, second = pipeline(storage, 2, max_crashes=1)
+    members = storage.enqueue([new("member", max_crashes=1, priority=5)])
+    callback = born(storage, "callback")
+    edge(storage, members, callback, chord=True)
+    number = worker(storage)
+    started(storage, number, *take(storage, number, 2))
+
+    bury(storage, number)
+
+    assert (state(storage, first), state(storage, members[0])) == (State.DEAD, State.DEAD)
+    assert (state(storage, second), row(storage, second).reason) == (State.REVOKED, "upstream")
+    assert one(storage, worker(storage)).seq == callback.seq
+
+
+def test_who_was_taken_for_dead_claims_nothing_and_ends_nothing(storage: SqliteStorage) -> None:
+    storage.enqueue([new(), new()])
+    number = worker(storage)
+    claim = one(storage, number)
+    bury(storage, number)
+
+    with pytest.raises(StorageMoved, match="taken for dead"):
+        take(storage, number)
+
+    assert end(storage, number, claim).lost
+    assert storage.count(Selector(states=(State.PENDING,))) == 2
 
 
 # --- moving jobs ----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from hueycore.storage import sidefile
 from hueycore.storage.sqlite import SqliteStorage, connection
 from tests.helpers import Clock
 from tests.storage.faults.rig import NOW, Crew, FaultyConnection, World, build
+from tests.storage.invariants import check_invariants
 
 Opener = Callable[[], SqliteStorage]
 
@@ -48,6 +49,20 @@ def memory_folder(tmp_path: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         yield Path(folder)
+
+
+@pytest.fixture
+def memory_path(memory_folder: Path) -> str:
+    return str(memory_folder / "queue.db")
+
+
+@pytest.fixture
+def memory_file(memory_path: str) -> Iterator[SqliteStorage]:
+    """A queue in a file that costs no disk."""
+    storage = SqliteStorage(memory_path)
+    yield storage
+    close(storage)
+    check_invariants(memory_path)
 
 
 @pytest.fixture

@@ -112,12 +112,12 @@ def _afterwards(name: str, facts: World, fresh: Opener) -> list[dict[str, object
 @pytest.mark.parametrize("code", CODES.values(), ids=CODES)
 @pytest.mark.parametrize("sticky", [False, True])
 def test_opening_that_fails_at_any_step_can_be_tried_again(
-    code: int, sticky: bool, tmp_path: Path
+    code: int, sticky: bool, memory_folder: Path
 ) -> None:
     done, at = False, 0
     while not done:
         at += 1
-        path = tmp_path / f"{at}.db"
+        path = memory_folder / f"{at}.db"
         with failing(Plan(code, at, sticky)) as plan:
             try:
                 SqliteStorage(path).close()
@@ -226,8 +226,10 @@ def test_a_consumer_keeps_its_endings_until_there_is_space_and_runs_nothing_twic
         assert isinstance(storage, SqliteStorage)
         for number in range(40):
             big(number)
-        _pages(storage, 60)
+        huey.storage.pause()
         with consuming(huey, workers=4) as consumer:
+            _pages(storage, 60)
+            huey.storage.resume()
             wait_until(lambda: consumer._feed._trouble, what="the disk is full")
             held = wait_until(lambda: consumer._feed.unwritten, what="endings are kept")
             assert held

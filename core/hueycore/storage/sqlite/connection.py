@@ -256,7 +256,9 @@ class Database:
         if connection.in_transaction:  # an exception struck between two lines of transact
             connection.execute("rollback")
         if sync != self._sync:
-            connection.execute(f"pragma synchronous={sync}")
+            # The first statement of a connection reads the schema, and may meet another process
+            # that recovers or removes the log.
+            _retry(lambda: connection.execute(f"pragma synchronous={sync}"))
             self._sync = sync
         deadline = 0.0
         while True:

@@ -83,7 +83,6 @@ class _Pick:
         self.revoked: list[JobRef] = []
         self.expired: list[JobRef] = []
         self.needs_sync = False
-        self._slow = 0
 
     def claim(self, worker: int) -> None:
         self._flags = self._load_flags()
@@ -159,13 +158,8 @@ class _Pick:
         if claim.at_most_once and not self.durable:
             self.needs_sync = True
             return False
-        group = self.want.quick.get(claim.task, 0)
-        if len(self.claims) >= max(group, self.want.free):
+        if len(self.claims) >= max(self.want.quick.get(claim.task, 0), self.want.free):
             return False
-        if not group:
-            if self._slow >= self.want.free:
-                return False
-            self._slow += 1
         self.claims.append(claim)
         return not claim.crashes
 
