@@ -555,9 +555,7 @@ def test_an_error_result_that_cannot_be_made_loses_only_its_details(path: str, h
     drain(huey)
 
     assert handle.state is State.DEAD
-    assert metadata(handle)["error"] == f"ValueError(\"'please {how}'\")" or (
-        f"please {how}" in metadata(handle)["error"]
-    )
+    assert f"please {how}" in metadata(handle)["error"]
     huey.close()
 
 

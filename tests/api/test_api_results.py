@@ -355,10 +355,10 @@ def test_reschedule_without_a_time_is_now_and_with_one_holds_back(
     clock.freeze()
     handle = tasks.double.schedule((4,), delay=600)
     handle.reschedule()
-    assert handle.state is State.PENDING
+    assert states(huey) == {"pending": 1}
 
     handle.reschedule(delay=5)
-    assert handle.state is State.SCHEDULED
+    assert states(huey) == {"scheduled": 1}
     assert drain(huey) == 0
 
 

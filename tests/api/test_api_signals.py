@@ -121,13 +121,6 @@ def is_rate_limited_for_good(lib: ModuleType, huey: Any) -> Any:
     return _raising(lambda: lib.exceptions.RateLimitExceeded("api", 5, retry=False), huey)
 
 
-def is_revoked(lib: ModuleType, huey: Any) -> Any:
-    signature = succeeds(lib, huey)
-    huey.signal("enqueued")(lambda signal, task: None)
-    signature.wanted = "revoke"
-    return signature
-
-
 def expires(lib: ModuleType, huey: Any) -> Any:
     return huey.task(expires=0.001)(lambda: 1).s()
 

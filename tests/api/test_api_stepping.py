@@ -31,9 +31,9 @@ def test_dequeue_hands_out_a_task_and_execute_runs_and_ends_it(huey: SqliteHuey,
     task = huey.dequeue()
     assert task is not None
     assert (task.id, task.name, task.args, task.attempt) == (handle.id, "add", (1, 2), 1)
-    assert handle.state is State.RUNNING
+    assert states(huey) == {"running": 1}
     assert huey.execute(task) == 3
-    assert handle.state is State.DONE
+    assert states(huey) == {"done": 1}
     assert huey.dequeue() is None
     assert handle.get() == 3
 

@@ -762,8 +762,7 @@ def test_a_notebook_cell_may_be_run_again_and_again(path: str) -> None:
         [sys.executable, "-c", _LOOK, path], capture_output=True, text=True, check=True
     )
     assert looks.stdout.strip() == "20 20"
-    assert huey.registry.get(f"{__name__}.quick_add")().huey is huey  # type: ignore[union-attr]
-    wait_until(lambda: huey.pending_count() + huey.running_count() == 0)
+    assert quick_add(1, 2).get(blocking=True, timeout=10) == 3
     assert consumer.error is None
     assert consumer.stop(graceful=True) == 0
     thread.join(10)

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -156,6 +157,52 @@ def test_a_connection_that_met_an_io_error_is_not_used_again(
     assert reading is not None
     with pytest.raises(sqlite3.ProgrammingError):
         reading.execute("select 1")
+
+
+class DrainingCursor(sqlite3.Cursor):
+    """Knows whether what a RETURNING brought was read to the end."""
+
+    def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+        if "returning" in sql:
+            DrainingConnection.returning.append(sql)
+            DrainingConnection.undrained.add(id(self))
+            DrainingConnection.cursors.append(self)  # else another could get its id
+        return super().execute(sql, *args)
+
+    def fetchall(self) -> list[Any]:
+        DrainingConnection.undrained.discard(id(self))
+        return super().fetchall()
+
+
+class DrainingConnection(sqlite3.Connection):
+    returning: ClassVar[list[str]] = []
+    undrained: ClassVar[set[int]] = set()
+    cursors: ClassVar[list[sqlite3.Cursor]] = []
+
+    def cursor(self, factory: type[sqlite3.Cursor] = DrainingCursor) -> sqlite3.Cursor:
+        return super().cursor(factory)
+
+    def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+        if sql == "commit":
+            assert not self.undrained, self.returning[-1]
+        return self.cursor().execute(sql, *args)
+
+
+def test_what_a_returning_brings_is_read_to_its_end_before_the_commit(
+    world: tuple[World, Opener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement that is not finished keeps its transaction, and the lock, open; with one row it
+    may look finished, with three it is not."""
+    monkeypatch.setattr(connection, "connection_class", DrainingConnection)
+    facts, fresh = world
+    DrainingConnection.returning.clear()
+    try:
+        for verb in VERBS.values():
+            verb(fresh(), facts)
+        assert len(set(DrainingConnection.returning)) > 3
+    finally:
+        DrainingConnection.undrained.clear()
+        DrainingConnection.cursors.clear()
 
 
 # --- a disk that is full --------------------------------------------------------------------------

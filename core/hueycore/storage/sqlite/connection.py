@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-import weakref
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -17,50 +16,22 @@ from hueycore import clock
 from hueycore.exceptions import (
     ConfigurationError,
     StorageBusy,
-    StorageCorrupt,
     StorageError,
-    StorageFull,
     StorageMissing,
     StorageMoved,
     StorageReadOnly,
 )
 from hueycore.shield import shield_of_this_thread
-from hueycore.storage.sqlite import schema
+from hueycore.storage.sqlite import forks, schema
+from hueycore.storage.sqlite.errors import RETRY, error_code, is_busy, retry, translate
 from hueycore.storage.sqlite.place import make_file, refuse_network
 
 T = TypeVar("T")
 Body = Callable[[sqlite3.Connection], T]
 
-#: Flat, jittered wait between two tries for the write lock, seconds. SQLite's own busy handler
-#: backs off, so the process that has waited longest asks least often and starves.
-RETRY = 0.001
 #: Give up after this many seconds.
 DEADLINE = 5.0
 WAL_LIMIT = 16 * 1024 * 1024
-
-#: What a connection becomes that a child inherits all the same (a fork by C code, a fork in the
-#: middle of a transaction): kept for ever, because SQLite forbids even to close it.
-_leaked: list[object] = []
-_open: weakref.WeakSet[Database] = weakref.WeakSet()
-
-
-def translate(error: sqlite3.Error, path: str) -> StorageError:
-    """The library's exception for one of SQLite's, told by its code, never by its message."""
-    code = getattr(error, "sqlite_errorcode", 0) or 0
-    if code == 1032:  # SQLITE_READONLY_DBMOVED
-        return StorageMoved(f"{path} was removed or replaced while it was in use")
-    match code & 0xFF:
-        case 5 | 6:
-            return StorageBusy(f"{path} is locked by another process")
-        case 13:
-            return StorageFull(f"no space left to write {path}")
-        case 11 | 26:
-            return StorageCorrupt(f"{path} is not a database, or it is damaged: {error}")
-        case 8:
-            return StorageReadOnly(f"{path} or its directory cannot be written")
-        case 14:
-            return StorageMissing(f"cannot open {path}: {error}")
-    return StorageError(f"{path}: {error}")
 
 
 class Database:
@@ -112,7 +83,7 @@ class Database:
                     raise StorageMissing(f"there is no file {self.path}")
                 make_file(self.path, mode)
             self._identity = self._stat()
-        _open.add(self)
+        forks.open_databases.add(self)
         try:
             if read_only:
                 self.read(schema.check)
@@ -183,7 +154,7 @@ class Database:
                     return body(connection)
                 except sqlite3.Error as error:
                     # A read can meet SQLITE_BUSY too, while another process recovers the WAL.
-                    if _busy(error) and clock.monotonic() < deadline:
+                    if is_busy(error) and clock.monotonic() < deadline:
                         clock.sleep(RETRY)
                         continue
                     self._forget_if_broken(error, "_read")
@@ -224,7 +195,7 @@ class Database:
                 else:
                     connection.execute("pragma wal_checkpoint(passive)").fetchall()
             except sqlite3.Error as error:
-                if not _busy(error):
+                if not is_busy(error):
                     self._forget_if_broken(error, "_write")
                     raise translate(error, self.path) from error
 
@@ -258,7 +229,7 @@ class Database:
         if sync != self._sync:
             # The first statement of a connection reads the schema, and may meet another process
             # that recovers or removes the log.
-            _retry(lambda: connection.execute(f"pragma synchronous={sync}"))
+            retry(lambda: connection.execute(f"pragma synchronous={sync}"), DEADLINE)
             self._sync = sync
         deadline = 0.0
         while True:
@@ -267,7 +238,7 @@ class Database:
                 self._owner = threading.current_thread()
                 return
             except sqlite3.Error as error:
-                if not _busy(error):
+                if not is_busy(error):
                     raise
                 deadline = deadline or clock.monotonic() + DEADLINE
                 if clock.monotonic() > deadline:
@@ -275,7 +246,7 @@ class Database:
             clock.sleep(RETRY * (0.5 + clock.monotonic() * 1e6 % 1.0))
 
     def _who_holds(self) -> str:
-        for other in list(_open):
+        for other in list(forks.open_databases):
             owner = other._owner
             if other is not self and other.path == self.path and owner is not None:
                 return f'{self.path} is locked by thread "{owner.name}" of this very process'
@@ -346,12 +317,14 @@ class Database:
         connection = _sqlite_connect(f"file:{plain}?mode={access}")
         if access == "ro":
             try:
-                _retry(lambda: connection.execute("select 1 from sqlite_master").fetchall())
+                retry(
+                    lambda: connection.execute("select 1 from sqlite_master").fetchall(), DEADLINE
+                )
             except sqlite3.Error as error:
                 connection.close()
                 # A cleanly closed WAL file wants write permission even to be read. Only then:
                 # an immutable connection never sees what others write.
-                unwritable = _code(error) in (8, 14) and os.access(self.path, os.R_OK)
+                unwritable = error_code(error) in (8, 14) and os.access(self.path, os.R_OK)
                 if not unwritable or os.path.exists(self.path + "-wal"):
                     raise
                 connection = _sqlite_connect(f"file:{plain}?immutable=1")
@@ -362,7 +335,9 @@ class Database:
         with self._lock:
             connection = self._writer()
             try:
-                answer = _retry(lambda: connection.execute("pragma journal_mode=wal").fetchone())
+                answer = retry(
+                    lambda: connection.execute("pragma journal_mode=wal").fetchone(), DEADLINE
+                )
             except sqlite3.Error as error:
                 raise translate(error, self.path) from error
             if not self.memory and answer[0] != "wal":
@@ -373,7 +348,7 @@ class Database:
     def _forget_if_broken(self, error: sqlite3.Error, name: str) -> None:
         """After an I/O error a connection is not trusted again. Only that one: another thread may
         be in the middle of something with the other."""
-        if _code(error) == 10:
+        if error_code(error) == 10:
             self._discard(name)
 
     def _discard(self, name: str) -> None:
@@ -382,23 +357,30 @@ class Database:
             setattr(self, name, None)
             connection.close()
 
-    def _before_fork(self) -> None:
+    def before_fork(self) -> None:
         for lock, name in ((self._read_lock, "_read"), (self._lock, "_write")):
             mine = name == "_write" and self._owner is threading.current_thread()
             if not mine and lock.acquire(timeout=2 * DEADLINE):
                 self._forking.append(lock)
                 self._discard(name)
 
-    def _after_fork_in_parent(self) -> None:
+    def after_fork_in_parent(self) -> None:
         while self._forking:
             self._forking.pop().release()
+
+    def after_fork_in_child(self) -> None:
+        # A lock may be held by a thread that does not exist in the child.
+        if self.memory:
+            self._lock = self._read_lock = threading.RLock()
+        else:
+            self._after_fork()
 
     def _after_fork(self) -> None:
         if self.memory:
             raise StorageError("an in-memory queue cannot be used in a forked process")
         self._forked_in_use = len(self._forking) == 1
         self._forking = []
-        _leaked.append((self._write, self._read))
+        forks.leaked.append((self._write, self._read))
         self._lock, self._read_lock = threading.Lock(), threading.Lock()
         self._write = self._read = None
         self._owner, self._sync = None, ""
@@ -419,61 +401,3 @@ def _sqlite_connect(target: str) -> sqlite3.Connection:
 
 #: Tests replace it to make the N-th statement fail.
 connection_class: type[sqlite3.Connection] = sqlite3.Connection
-
-
-def _code(error: sqlite3.Error) -> int:
-    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
-
-
-def _busy(error: sqlite3.Error) -> bool:
-    return _code(error) in (5, 6)
-
-
-def _retry(action: Callable[[], T]) -> T:
-    """Repeat an action outside a transaction that meets a lock."""
-    deadline = clock.monotonic() + DEADLINE
-    while True:
-        try:
-            return action()
-        except sqlite3.Error as error:
-            if not _busy(error) or clock.monotonic() > deadline:
-                raise
-        clock.sleep(RETRY)
-
-
-#: Two threads that fork at the same time would wait for each other's databases.
-_fork_gate = threading.Lock()
-
-
-def _before_fork() -> None:
-    """No connection crosses a fork. In the child SQLite would believe that the process holds the
-    locks which only its parent holds, and take none for the child's own connections: the parent's
-    last close then removes the log that the child writes to, with all that it has committed."""
-    _fork_gate.acquire()
-    for database in sorted(_open, key=id):
-        if not database.memory:
-            database._before_fork()
-
-
-def _after_fork_in_parent() -> None:
-    for database in list(_open):
-        database._after_fork_in_parent()
-    _fork_gate.release()
-
-
-def _after_fork_in_child() -> None:
-    # A lock may be held by a thread that does not exist in the child.
-    global _fork_gate
-    _fork_gate = threading.Lock()
-    for database in list(_open):
-        if database.memory:
-            database._lock = database._read_lock = threading.RLock()
-        else:
-            database._after_fork()
-
-
-os.register_at_fork(
-    before=_before_fork,
-    after_in_parent=_after_fork_in_parent,
-    after_in_child=_after_fork_in_child,
-)

@@ -1,0 +1,63 @@
+"""SQLite's errors in the library's words, told by their codes, and what to do with a busy file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import TypeVar
+
+from hueycore import clock
+from hueycore.exceptions import (
+    StorageBusy,
+    StorageCorrupt,
+    StorageError,
+    StorageFull,
+    StorageMissing,
+    StorageMoved,
+    StorageReadOnly,
+)
+
+T = TypeVar("T")
+
+#: Flat, jittered wait between two tries for the write lock, seconds. SQLite's own busy handler
+#: backs off, so the process that has waited longest asks least often and starves.
+RETRY = 0.001
+
+
+def translate(error: sqlite3.Error, path: str) -> StorageError:
+    """The library's exception for one of SQLite's, told by its code, never by its message."""
+    code = getattr(error, "sqlite_errorcode", 0) or 0
+    if code == 1032:  # SQLITE_READONLY_DBMOVED
+        return StorageMoved(f"{path} was removed or replaced while it was in use")
+    match code & 0xFF:
+        case 5 | 6:
+            return StorageBusy(f"{path} is locked by another process")
+        case 13:
+            return StorageFull(f"no space left to write {path}")
+        case 11 | 26:
+            return StorageCorrupt(f"{path} is not a database, or it is damaged: {error}")
+        case 8:
+            return StorageReadOnly(f"{path} or its directory cannot be written")
+        case 14:
+            return StorageMissing(f"cannot open {path}: {error}")
+    return StorageError(f"{path}: {error}")
+
+
+def error_code(error: sqlite3.Error) -> int:
+    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    return error_code(error) in (5, 6)
+
+
+def retry(action: Callable[[], T], seconds: float) -> T:
+    """Repeat an action outside a transaction that meets a lock, for so long."""
+    deadline = clock.monotonic() + seconds
+    while True:
+        try:
+            return action()
+        except sqlite3.Error as error:
+            if not is_busy(error) or clock.monotonic() > deadline:
+                raise
+        clock.sleep(RETRY)

@@ -1,0 +1,49 @@
+"""A process that forks while it has databases open."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hueycore.storage.sqlite.connection import Database
+
+open_databases: weakref.WeakSet[Database] = weakref.WeakSet()
+#: What a connection becomes that a child inherits all the same (a fork by C code, a fork in the
+#: middle of a transaction): kept for ever, because SQLite forbids even to close it.
+leaked: list[object] = []
+
+#: Two threads that fork at the same time would wait for each other's databases.
+_fork_gate = threading.Lock()
+
+
+def _before_fork() -> None:
+    """No connection crosses a fork. In the child SQLite would believe that the process holds the
+    locks which only its parent holds, and take none for the child's own connections: the parent's
+    last close then removes the log that the child writes to, with all that it has committed."""
+    _fork_gate.acquire()
+    for database in sorted(open_databases, key=id):
+        if not database.memory:
+            database.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for database in list(open_databases):
+        database.after_fork_in_parent()
+    _fork_gate.release()
+
+
+def _after_fork_in_child() -> None:
+    global _fork_gate
+    _fork_gate = threading.Lock()
+    for database in list(open_databases):
+        database.after_fork_in_child()
+
+
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=_after_fork_in_parent,
+    after_in_child=_after_fork_in_child,
+)
