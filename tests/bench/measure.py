@@ -1,4 +1,6 @@
-"""One measurement of one system in a fresh process: ``measure.py hueycore|huey|huey-unsynced WHAT FOLDER``.
+"""One measurement of one system in a fresh process: ``measure.py SYSTEM WHAT FOLDER``.
+
+SYSTEM is hueycore, huey, or huey-unsynced (``fsync=False``).
 
 Prints a JSON object. Both systems get the same job, on a SQLite file, with results stored.
 """
