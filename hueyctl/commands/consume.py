@@ -78,7 +78,11 @@ def _factor_of_a_minute(
 @click.option("-f", "--flush-locks", is_flag=True, help="Free all locks at the start.")
 @click.option("-L", "--extra-locks", metavar="A,B", help="With -f: free these locks as well.")
 @click.option(
-    "-M", "--max-tasks", type=click.IntRange(min=1), metavar="N", help="End after so many jobs."
+    "-M",
+    "--max-tasks",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Replace a worker after so many.",
 )
 @click.option(
     "-t", "--shutdown-timeout", type=DURATION, metavar="S", help="How long a stop waits for jobs."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -257,6 +258,24 @@ def test_a_thread_is_not_punished_for_the_jobs_of_another(storage: SqliteStorage
         stored = sum(pool.map(produce, range(4)))
 
     assert storage.count(Selector()) == stored == 180
+
+
+def test_threads_that_ring_for_the_first_time_together_attach_one_side_file(
+    make_file: Maker,
+) -> None:
+    for _ in range(20):
+        storage = make_file()
+        barrier = threading.Barrier(4)
+
+        def produce(_: int, storage: SqliteStorage = storage, barrier: Any = barrier) -> None:
+            barrier.wait()
+            born(storage)
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(produce, range(4)))
+        side = storage.side()
+        storage.close()
+        assert side is not None and side._users == 0
 
 
 def test_a_full_queue_refuses_only_the_threads_that_do_not_fit(make: Maker) -> None:

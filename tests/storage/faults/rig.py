@@ -37,15 +37,19 @@ NAMES = {IOERR: "disk I/O error", BUSY: "database is locked", FULL: "database or
 
 @dataclass
 class Plan:
-    """Fail the ``at``-th step (statement or fetch) from now, once or from then on."""
+    """Fail the ``at``-th step (statement or fetch) from now, once or from then on; ``only`` counts
+    the statements that begin so."""
 
     code: int = IOERR
     at: int = 0
     sticky: bool = False
+    only: str = ""
     step: int = 0
     failed: int = 0
 
-    def due(self) -> bool:
+    def due(self, statement: str) -> bool:
+        if not statement.startswith(self.only):
+            return False
         self.step += 1
         if self.at and (self.step == self.at or (self.sticky and self.step > self.at)):
             self.failed += 1
@@ -64,7 +68,7 @@ class FaultyCursor(sqlite3.Cursor):
     def _step(self, statement: str = "") -> None:
         connection = self.connection
         plan = FaultyConnection.plan
-        if plan is None or not plan.due():
+        if plan is None or not plan.due(statement):
             return
         rolls_back = statement == "rollback" or plan.code == FULL
         # What SQLite does: a full disk rolls back by itself, and a ROLLBACK that reports an error

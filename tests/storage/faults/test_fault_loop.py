@@ -159,6 +159,25 @@ def test_a_connection_that_met_an_io_error_is_not_used_again(
         reading.execute("select 1")
 
 
+@pytest.mark.usefixtures("faulty")
+@pytest.mark.parametrize(
+    "statement",
+    ["pragma synchronous", "begin immediate", "select 1 from sqlite_master", "pragma journal_mode"],
+)
+def test_a_lock_met_before_a_transaction_begins_is_waited_for(
+    statement: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any first statement of a connection may meet another process that recovers or removes the
+    log; also a verb that is the first one after a fork, or after an I/O error."""
+    monkeypatch.setattr(connection, "DEADLINE", 5.0)
+    SqliteStorage(path).close()
+    with failing(Plan(BUSY, at=1, only=statement)) as plan:
+        with closing(SqliteStorage(path)) as storage:
+            storage.enqueue([new()])
+            assert storage.count(Selector()) == 1
+    assert plan.failed == 1
+
+
 class DrainingCursor(sqlite3.Cursor):
     """Knows whether what a RETURNING brought was read to the end."""
 
