@@ -27,11 +27,15 @@ class Room:
         none."""
         if self._side is None and not self.db.memory:
             try:
-                self._side = attach(self.db.path, None if self.db.read_only else self.mode)
+                side = attach(self.db.path, None if self.db.read_only else self.mode)
             except FileNotFoundError:
                 if self.db.read_only:
                     return None
                 raise StorageMoved(f"{self.db.path}-huey was removed while it was opened") from None
+            if self._side is None:
+                self._side = side
+            else:
+                side.detach()  # another thread was quicker
         return self._side
 
     def ring(self) -> None:
