@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,6 +19,15 @@ from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
 from tests.storage.kit import born, by_seq, end, new, one, row, run, state, take, tasks, worker
+
+
+@pytest.fixture
+def switch_often() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 def test_a_job_is_pending_at_once_and_keeps_every_field(storage: SqliteStorage) -> None:
@@ -260,19 +272,31 @@ def test_a_thread_is_not_punished_for_the_jobs_of_another(storage: SqliteStorage
     assert storage.count(Selector()) == stored == 180
 
 
-def test_threads_that_ring_for_the_first_time_together_attach_one_side_file(
-    make_file: Maker,
+def test_a_side_file_that_cannot_be_made_is_no_reason_to_refuse_a_job(
+    make_file: Maker, path: str
 ) -> None:
-    for _ in range(20):
+    """The bell is rung after the commit: whoever is told of an error would enqueue again."""
+    storage = make_file()
+    os.mkdir(path + "-huey")
+
+    assert state(storage, born(storage)) is State.PENDING
+    storage.revoke(Selector())
+    assert storage.requeue(Selector()).changed
+
+
+def test_threads_that_ring_for_the_first_time_together_attach_one_side_file(
+    make_file: Maker, switch_often: None
+) -> None:
+    for _ in range(60):
         storage = make_file()
         barrier = threading.Barrier(4)
 
-        def produce(_: int, storage: SqliteStorage = storage, barrier: Any = barrier) -> None:
+        def ring(_: int, storage: SqliteStorage = storage, barrier: Any = barrier) -> None:
             barrier.wait()
-            born(storage)
+            storage.ring()
 
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(produce, range(4)))
+            list(pool.map(ring, range(4)))
         side = storage.side()
         storage.close()
         assert side is not None and side._users == 0

@@ -171,10 +171,10 @@ def test_a_lock_met_before_a_transaction_begins_is_waited_for(
     log; also a verb that is the first one after a fork, or after an I/O error."""
     monkeypatch.setattr(connection, "DEADLINE", 5.0)
     SqliteStorage(path).close()
-    with failing(Plan(BUSY, at=1, only=statement)) as plan:
-        with closing(SqliteStorage(path)) as storage:
-            storage.enqueue([new()])
-            assert storage.count(Selector()) == 1
+    plan = Plan(BUSY, at=1, only=statement)
+    with failing(plan), closing(SqliteStorage(path)) as storage:
+        storage.enqueue([new()])
+        assert storage.count(Selector()) == 1
     assert plan.failed == 1
 
 
