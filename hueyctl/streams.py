@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
@@ -94,3 +94,14 @@ def wants_colour(choice: str, stream: IO[Any], environ: Mapping[str, str] = os.e
         if environ.get(name, "0") not in ("", "0"):
             return True
     return environ.get("TERM") != "dumb" and is_tty(stream)
+
+
+def ready(descriptors: Iterable[int], seconds: float, *, to_write: bool = False) -> set[int]:
+    """Which descriptors can be read (or written) within so many seconds. Not ``select``, which
+    fails for descriptors above 1023."""
+    import select
+
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLOUT if to_write else select.POLLIN)
+    return {found for found, _ in poll.poll(max(0.0, seconds) * 1000)}

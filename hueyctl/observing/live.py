@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import sys
 import time
@@ -124,7 +123,7 @@ class _Watch:
             self.view = self.view._replace(trouble=str(error))
 
     def _draw(self) -> None:
-        if not select.select([], [sys.stdout.fileno()], [], 0)[1]:
+        if not streams.ready([sys.stdout.fileno()], 0, to_write=True):
             return  # a slow terminal: skip this frame rather than queue it
         width, height = terminal_size()
         self.live.console.size = ConsoleDimensions(width, height)

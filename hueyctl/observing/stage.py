@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
-from hueyctl import exits
+from hueyctl import exits, streams
 
 _NAMES = ("SIGTERM", "SIGTSTP", "SIGCONT", "SIGWINCH")
 
@@ -44,7 +43,7 @@ class Stage:
     def wait(self, seconds: float, descriptor: int | None) -> bool:
         """Sleep until there is a key, a signal, or the time is over; whether there is a key."""
         watched = [self._reader] if descriptor is None else [self._reader, descriptor]
-        ready = select.select(watched, [], [], max(0.0, seconds))[0]
+        ready = streams.ready(watched, seconds)
         if self._reader in ready:
             os.read(self._reader, 4096)
         return descriptor in ready

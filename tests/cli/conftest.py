@@ -6,7 +6,6 @@ import errno
 import fcntl
 import os
 import pty
-import select
 import signal
 import struct
 import subprocess
@@ -20,6 +19,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from clikit import APP, DEADLINE, ROOT, QueueFile, command
+
+from hueyctl import streams
 
 
 @pytest.fixture
@@ -153,7 +154,7 @@ def _read_all(master: int) -> bytes:
     deadline = time.monotonic() + DEADLINE
     shown = b""
     while time.monotonic() < deadline:
-        if not select.select([master], [], [], 0.2)[0]:
+        if not streams.ready([master], 0.2):
             continue
         try:
             chunk = os.read(master, 65536)

@@ -7,7 +7,6 @@ import fcntl
 import os
 import pty
 import re
-import select
 import signal
 import struct
 import sys
@@ -16,6 +15,8 @@ import time
 from typing import Any
 
 from clikit import DEADLINE, command
+
+from hueyctl import streams
 
 ENTER_SCREEN, LEAVE_SCREEN = "\x1b[?1049h", "\x1b[?1049l"
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
@@ -75,7 +76,7 @@ class Terminal:
 
     def read(self, seconds: float = 0.05) -> str:
         """What came meanwhile."""
-        if not select.select([self.master], [], [], seconds)[0]:
+        if not streams.ready([self.master], seconds):
             return ""
         try:
             text = os.read(self.master, 65536).decode(errors="replace")
