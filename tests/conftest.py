@@ -1,11 +1,14 @@
-"""Hypothesis profiles (``HYPOTHESIS_PROFILE=nightly`` looks longer), and signals unmuted."""
+"""Hypothesis profiles (``HYPOTHESIS_PROFILE=nightly`` looks longer), marks, and signals unmuted."""
 
 from __future__ import annotations
 
 import os
 import signal
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.features import NAMES
 
 _SHARED = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("default", max_examples=60, **_SHARED)
@@ -15,3 +18,14 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 # Whoever starts the suite in the background of a shell has it ignore SIGINT, and the processes that
 # the tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A mark that names no row of ``tests/features.py`` would be lost without a word."""
+    for item in items:
+        for mark in item.iter_markers("feature"):
+            unknown = set(mark.args) - NAMES
+            if unknown or not mark.args:
+                raise pytest.UsageError(
+                    f"{item.nodeid}: no such feature: {unknown or 'none given'}"
+                )
