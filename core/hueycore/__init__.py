@@ -42,13 +42,23 @@ if TYPE_CHECKING:
     from hueycore.schedule import crontab, every
     from hueycore.serializer import JSONSerializer, Serializer
     from hueycore.storage.base import Keeping, State
-    from hueycore.task import Task, TaskWrapper
+    from hueycore.task import Task
+    from hueycore.wrapper import TaskWrapper
 
 __version__ = "0.1.0"
 
 #: Where the public names live, from the ground up. They are imported at their first use: a command
 #: that only looks at the file must not pay for what an application needs.
-_HOMES = ("exceptions", "schedule", "serializer", "storage.base", "task", "result", "api")
+_HOMES = (
+    "exceptions",
+    "schedule",
+    "serializer",
+    "storage.base",
+    "task",
+    "wrapper",
+    "result",
+    "api",
+)
 
 __all__ = [
     "CancelExecution",

@@ -25,7 +25,8 @@ from hueycore.steering import Steering
 from hueycore.stepping import Stepping
 from hueycore.storage.base import Claim, Enqueued, Keeping, NewJob, ResultRow, Storage
 from hueycore.storage.sqlite import SqliteStorage
-from hueycore.task import PeriodicTask, Seconds, Task, seconds
+from hueycore.task import PeriodicTask, Task
+from hueycore.times import Seconds, seconds
 
 if TYPE_CHECKING:
     from hueycore.consumer import Consumer

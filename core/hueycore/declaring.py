@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
+from hueycore.options import Settings, TaskOptions, task_options
 from hueycore.registry import Registry
 from hueycore.schedule import Schedule, as_schedule
-from hueycore.task import P, R, Seconds, TaskOptions, TaskWrapper, When, seconds
+from hueycore.times import Seconds, When, seconds
+from hueycore.wrapper import P, R, TaskWrapper
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
@@ -35,10 +37,7 @@ class Declaring:
         context: bool = False,
         name: str | None = None,
         expires: When | None = None,
-        timeout: Seconds | None = None,
-        at_most_once: bool = False,
-        result_ttl: Seconds | None = None,
-        max_crashes: int = 3,
+        **settings: Unpack[Settings],
     ) -> Callable[[Callable[P, R]], TaskWrapper[P, R]]: ...
     def task(
         self,
@@ -49,10 +48,7 @@ class Declaring:
         context: bool = False,
         name: str | None = None,
         expires: When | None = None,
-        timeout: Seconds | None = None,
-        at_most_once: bool = False,
-        result_ttl: Seconds | None = None,
-        max_crashes: int = 3,
+        **settings: Unpack[Settings],
     ) -> Any:
         """Make a function a task; calling it then enqueues a job.
 
@@ -69,10 +65,15 @@ class Declaring:
         """
         if callable(retries):
             return self._register(TaskWrapper(self._huey(), retries, None, TaskOptions()))
-        options = _options(
-            retries, retry_delay, retry_backoff, priority, context, expires, timeout,
-            at_most_once, result_ttl, max_crashes,
-        )  # fmt: skip
+        options = task_options(
+            retries=retries,
+            retry_delay=retry_delay,
+            retry_backoff=retry_backoff,
+            priority=priority,
+            context=bool(context),
+            expires=expires,
+            **settings,
+        )
 
         def decorator(func: Callable[P, R] | TaskWrapper[P, R]) -> TaskWrapper[P, R]:
             return self._register(TaskWrapper(self._huey(), _bare(func), name, options))
@@ -89,14 +90,11 @@ class Declaring:
         context: bool = False,
         name: str | None = None,
         expires: When | None = None,
-        timeout: Seconds | None = None,
-        at_most_once: bool = False,
-        result_ttl: Seconds | None = None,
-        max_crashes: int = 3,
         *,
         tz: str | None = None,
         catch_up: str = "latest",
         grace: Seconds = 3600.0,
+        **settings: Unpack[Settings],
     ) -> Callable[[Callable[P, R]], TaskWrapper[P, R]]:
         """Make a function a task that runs by itself, on ``crontab(…)``, ``every("90s")``, a cron
         line, or Huey's ``callable(datetime) -> bool``. One run per fire time, however many
@@ -109,10 +107,15 @@ class Declaring:
         """
         if catch_up not in CATCH_UP:
             raise ValueError(f"catch_up={catch_up!r}: use one of {', '.join(CATCH_UP)}")
-        options = _options(
-            retries, retry_delay, retry_backoff, priority, context, expires, timeout,
-            at_most_once, result_ttl, max_crashes,
-        )  # fmt: skip
+        options = task_options(
+            retries=retries,
+            retry_delay=retry_delay,
+            retry_backoff=retry_backoff,
+            priority=priority,
+            context=bool(context),
+            expires=expires,
+            **settings,
+        )
 
         def decorator(func: Callable[P, R] | TaskWrapper[P, R]) -> TaskWrapper[P, R]:
             wrapper: TaskWrapper[P, R] = TaskWrapper(self._huey(), _bare(func), name, options)
@@ -133,29 +136,3 @@ class Declaring:
 
 def _bare(func: Callable[P, R] | TaskWrapper[P, R]) -> Callable[P, R]:
     return func.func if isinstance(func, TaskWrapper) else func
-
-
-def _options(
-    retries: int,
-    retry_delay: Seconds,
-    retry_backoff: float,
-    priority: float | None,
-    context: bool,
-    expires: When | None,
-    timeout: Seconds | None,
-    at_most_once: bool,
-    result_ttl: Seconds | None,
-    max_crashes: int,
-) -> TaskOptions:
-    return TaskOptions(
-        retries=retries,
-        retry_delay=seconds(retry_delay),
-        retry_backoff=retry_backoff,
-        priority=priority,
-        context=bool(context),
-        expires=expires,
-        timeout=seconds(timeout),
-        at_most_once=at_most_once,
-        result_ttl=seconds(result_ttl),
-        max_crashes=max_crashes,
-    )

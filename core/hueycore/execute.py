@@ -22,7 +22,9 @@ from hueycore.registry import Registry
 from hueycore.retry import next_delay, unknown_task_delay
 from hueycore.serializer import Serializer, describe
 from hueycore.storage.base import Claim, Ended
-from hueycore.task import Task, TaskWrapper, posix
+from hueycore.task import Task
+from hueycore.times import posix
+from hueycore.wrapper import TaskWrapper
 
 logger = logging.getLogger("hueycore.execute")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hueycore.task import TaskWrapper
+from hueycore.wrapper import TaskWrapper
 
 AnyTask = TaskWrapper[Any, Any]
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from hueycore import clock
 from hueycore.exceptions import ResultTimeout, TaskException, UnknownJob
 from hueycore.storage.base import FINAL, ResultRow, State
-from hueycore.task import Seconds, Task, When, posix, posix_when
+from hueycore.task import Task
+from hueycore.times import Seconds, When, posix, posix_when
 
 if TYPE_CHECKING:
     from hueycore.api import Huey

@@ -10,7 +10,9 @@ from hueycore import clock
 from hueycore import signals as S
 from hueycore.result import Result
 from hueycore.storage.base import Changed, Job, JobRef, Selector, State, Storage
-from hueycore.task import Task, TaskWrapper, When, posix_when
+from hueycore.task import Task
+from hueycore.times import When, posix_when
+from hueycore.wrapper import TaskWrapper
 
 if TYPE_CHECKING:
     from hueycore.signals import Signal

@@ -1,46 +1,19 @@
-"""Tasks as data: a registered function, and one call of it. No I/O here."""
+"""One call of a task, as data. No I/O here."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from hueycore import clock
-from hueycore.exceptions import ConfigurationError, TaskTimeout
+from hueycore.exceptions import TaskTimeout
 from hueycore.ids import new_id
-from hueycore.schedule import Schedule
-from hueycore.storage.base import Claim, NewJob
+from hueycore.storage.base import Claim
+from hueycore.times import Seconds, When, seconds
 
 if TYPE_CHECKING:
-    from hueycore.api import Huey
-    from hueycore.result import Result, ResultGroup
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-Seconds = float | int | timedelta
-When = datetime | Seconds
-
-__all__ = ["PeriodicTask", "Task", "TaskOptions", "TaskWrapper", "new_id"]
-
-
-@dataclass(frozen=True, slots=True)
-class TaskOptions:
-    """What a task says of its jobs unless the call says otherwise. Durations in seconds."""
-
-    retries: int = 0
-    retry_delay: float = 0
-    retry_backoff: float = 0
-    priority: float | None = None
-    context: bool = False
-    expires: When | None = None
-    timeout: float | None = None
-    at_most_once: bool = False
-    result_ttl: float | None = None
-    max_crashes: int = 3
+    from hueycore.wrapper import TaskWrapper
 
 
 class Data(tuple[tuple[Any, ...], dict[str, Any]]):
@@ -204,177 +177,3 @@ class PeriodicTask(Task):
     """A call made by the scheduler; ``scheduled_for`` is its planned time, POSIX seconds."""
 
     __slots__ = ()
-
-
-class TaskWrapper(Generic[P, R]):
-    """A task: the function, its name and options. Calling it enqueues a job."""
-
-    def __init__(
-        self, huey: Huey, func: Callable[P, R], name: str | None, options: TaskOptions
-    ) -> None:
-        if inspect.iscoroutinefunction(func):
-            raise ConfigurationError(
-                f"{func.__name__} is async: wrap it with asyncio.run() in a plain function"
-            )
-        self.huey = huey
-        self.func = func
-        self.options = options
-        self.short_name = name or func.__name__
-        self.name = f"{func.__module__}.{self.short_name}"
-        self.__doc__ = func.__doc__
-        self.__name__ = self.short_name
-        self.__module__ = func.__module__
-        self.schedule_when: Schedule | None = None
-        self.catch_up = "latest"
-        self.grace = 3600.0
-
-    @property
-    def retries(self) -> int:
-        return self.options.retries
-
-    @property
-    def retry_delay(self) -> float:
-        return self.options.retry_delay
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result[R]:
-        return self.huey.enqueue(self._signature(args, kwargs))  # type: ignore[return-value]
-
-    def call_local(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function here and now, without the queue."""
-        return self.func(*args, **kwargs)
-
-    def s(self, *args: Any, **kwargs: Any) -> Task:
-        """A signature: the call as data. As in Huey the keywords ``id eta delay priority retries
-        retry_delay retry_backoff expires timeout`` are taken as options of the job."""
-        return self._signature(args, kwargs)
-
-    def _signature(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Task:
-        if not kwargs:
-            return Task(self, args)
-        options = {name: kwargs.pop(name) for name in _OPTIONS if name in kwargs}
-        run_at = posix(options.pop("eta", None), options.pop("delay", None))
-        return Task(self, args, kwargs, run_at=run_at, **options)
-
-    def schedule(
-        self,
-        args: Any = None,
-        kwargs: dict[str, Any] | None = None,
-        eta: datetime | None = None,
-        delay: Seconds | None = None,
-        priority: float | None = None,
-        retries: int | None = None,
-        retry_delay: Seconds | None = None,
-        retry_backoff: float | None = None,
-        expires: When | None = None,
-        timeout: Seconds | None = None,
-        id: str | None = None,
-    ) -> Result[R]:
-        """Enqueue a call for later: at ``eta``, or after ``delay`` seconds. As in Huey a single
-        number, timedelta or datetime is the time."""
-        if eta is None and delay is None:
-            if isinstance(args, datetime):
-                eta = args
-            elif isinstance(args, int | float | timedelta):
-                delay = args
-            else:
-                raise ValueError("schedule() needs eta= or delay=")
-            args = None
-        if kwargs is not None and not isinstance(kwargs, dict):
-            raise ValueError("schedule() kwargs must be a dict")
-        task = Task(
-            self,
-            tuple(args or ()),
-            kwargs or {},
-            id=id,
-            run_at=posix(eta, delay),
-            priority=priority,
-            retries=retries,
-            retry_delay=retry_delay,
-            retry_backoff=retry_backoff,
-            expires=expires,
-            timeout=timeout,
-        )
-        return self.huey.enqueue(task)  # type: ignore[return-value]
-
-    def map(self, items: Iterable[Any]) -> ResultGroup:
-        """One job per item, in one transaction; a tuple is spread over the parameters."""
-        return self.huey.enqueue_group(
-            self._signature(item if isinstance(item, tuple) else (item,), {}) for item in items
-        )
-
-    def revoke(
-        self,
-        revoke_until: When | None = None,
-        revoke_once: bool = False,
-        reason: str | None = None,
-    ) -> None:
-        """From now on, jobs of this task end revoked instead of running."""
-        self.huey.revoke_all(self, revoke_until, revoke_once, reason)
-
-    def restore(self) -> bool:
-        """Take ``revoke`` back; False when the task was not revoked."""
-        return self.huey.restore_all(self)
-
-    def is_revoked(self, timestamp: datetime | None = None, peek: bool = True) -> bool:
-        return self.huey.is_revoked(self, timestamp, peek)
-
-    def unregister(self) -> bool:
-        """Forget the task; jobs of it that are in the queue wait for a process that knows it."""
-        return self.huey.registry.unregister(self)
-
-    def new_job(self, task: Task, payload: bytes, preview: str | None) -> NewJob:
-        """The row that a call becomes."""
-        expires = task.expires
-        return NewJob(
-            task.id,
-            self.name,
-            payload,
-            preview,
-            task.priority or 0,
-            task.run_at,
-            None if expires is None else posix_when(expires),
-            task.scheduled_for,
-            task.retries,
-            task.retry_delay,
-            task.retry_backoff,
-            task.timeout,
-            self.options.max_crashes,
-            task.at_most_once,
-            task.result_ttl,
-        )
-
-    def __repr__(self) -> str:
-        return f"<task {self.name}>"
-
-
-_OPTIONS = (
-    "id", "eta", "delay", "priority", "retries", "retry_delay", "retry_backoff", "expires",
-    "timeout",
-)  # fmt: skip
-
-
-@overload
-def seconds(value: Seconds) -> float: ...
-@overload
-def seconds(value: None) -> None: ...
-def seconds(value: Seconds | None) -> float | None:
-    """A duration in seconds."""
-    return value.total_seconds() if isinstance(value, timedelta) else value
-
-
-def posix(eta: datetime | None, delay: Seconds | None) -> float | None:
-    """POSIX seconds of an eta or a delay. A naive datetime is local time, as in Huey, whatever
-    ``utc`` says; an aware one is itself. Raises ValueError for both, and for an eta that is no
-    datetime."""
-    if eta is None:
-        return None if delay is None else clock.now() + seconds(delay)
-    if delay is not None:
-        raise ValueError("give eta= or delay=, not both")
-    if not isinstance(eta, datetime):
-        raise ValueError(f"eta must be a datetime, not {eta!r}")
-    return eta.timestamp()
-
-
-def posix_when(when: When) -> float:
-    """POSIX seconds of a datetime, or of a duration from now."""
-    return when.timestamp() if isinstance(when, datetime) else clock.now() + seconds(when)

@@ -12,7 +12,8 @@ from hueycore import signals as S
 from hueycore.localzone import default_zone
 from hueycore.schedule import Schedule
 from hueycore.storage.base import Periodic
-from hueycore.task import PeriodicTask, TaskWrapper
+from hueycore.task import PeriodicTask
+from hueycore.wrapper import TaskWrapper
 
 if TYPE_CHECKING:
     from hueycore.api import Huey

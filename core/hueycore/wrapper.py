@@ -1,0 +1,169 @@
+"""A registered function: calling it enqueues a job."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+
+from hueycore.exceptions import ConfigurationError
+from hueycore.options import TaskOptions
+from hueycore.schedule import Schedule
+from hueycore.storage.base import NewJob
+from hueycore.task import Task
+from hueycore.times import Seconds, When, posix, posix_when
+
+if TYPE_CHECKING:
+    from hueycore.api import Huey
+    from hueycore.result import Result, ResultGroup
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Keywords of a signature that are the job's, not the function's.
+_JOB_OPTIONS = (
+    "id", "eta", "delay", "priority", "retries", "retry_delay", "retry_backoff", "expires",
+    "timeout",
+)  # fmt: skip
+
+
+class TaskWrapper(Generic[P, R]):
+    """A task: the function, its name and options. Calling it enqueues a job."""
+
+    def __init__(
+        self, huey: Huey, func: Callable[P, R], name: str | None, options: TaskOptions
+    ) -> None:
+        if inspect.iscoroutinefunction(func):
+            raise ConfigurationError(
+                f"{func.__name__} is async: wrap it with asyncio.run() in a plain function"
+            )
+        self.huey = huey
+        self.func = func
+        self.options = options
+        self.short_name = name or func.__name__
+        self.name = f"{func.__module__}.{self.short_name}"
+        self.__doc__ = func.__doc__
+        self.__name__ = self.short_name
+        self.__module__ = func.__module__
+        self.schedule_when: Schedule | None = None
+        self.catch_up = "latest"
+        self.grace = 3600.0
+
+    @property
+    def retries(self) -> int:
+        return self.options.retries
+
+    @property
+    def retry_delay(self) -> float:
+        return self.options.retry_delay
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result[R]:
+        return self.huey.enqueue(self._signature(args, kwargs))  # type: ignore[return-value]
+
+    def call_local(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function here and now, without the queue."""
+        return self.func(*args, **kwargs)
+
+    def s(self, *args: Any, **kwargs: Any) -> Task:
+        """A signature: the call as data. As in Huey the keywords ``id eta delay priority retries
+        retry_delay retry_backoff expires timeout`` are taken as options of the job."""
+        return self._signature(args, kwargs)
+
+    def _signature(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Task:
+        if not kwargs:
+            return Task(self, args)
+        options = {name: kwargs.pop(name) for name in _JOB_OPTIONS if name in kwargs}
+        run_at = posix(options.pop("eta", None), options.pop("delay", None))
+        return Task(self, args, kwargs, run_at=run_at, **options)
+
+    def schedule(
+        self,
+        args: Any = None,
+        kwargs: dict[str, Any] | None = None,
+        eta: datetime | None = None,
+        delay: Seconds | None = None,
+        priority: float | None = None,
+        retries: int | None = None,
+        retry_delay: Seconds | None = None,
+        retry_backoff: float | None = None,
+        expires: When | None = None,
+        timeout: Seconds | None = None,
+        id: str | None = None,
+    ) -> Result[R]:
+        """Enqueue a call for later: at ``eta``, or after ``delay`` seconds. As in Huey a single
+        number, timedelta or datetime is the time."""
+        if eta is None and delay is None:
+            if isinstance(args, datetime):
+                eta = args
+            elif isinstance(args, int | float | timedelta):
+                delay = args
+            else:
+                raise ValueError("schedule() needs eta= or delay=")
+            args = None
+        if kwargs is not None and not isinstance(kwargs, dict):
+            raise ValueError("schedule() kwargs must be a dict")
+        task = Task(
+            self,
+            tuple(args or ()),
+            kwargs or {},
+            id=id,
+            run_at=posix(eta, delay),
+            priority=priority,
+            retries=retries,
+            retry_delay=retry_delay,
+            retry_backoff=retry_backoff,
+            expires=expires,
+            timeout=timeout,
+        )
+        return self.huey.enqueue(task)  # type: ignore[return-value]
+
+    def map(self, items: Iterable[Any]) -> ResultGroup:
+        """One job per item, in one transaction; a tuple is spread over the parameters."""
+        return self.huey.enqueue_group(
+            self._signature(item if isinstance(item, tuple) else (item,), {}) for item in items
+        )
+
+    def revoke(
+        self,
+        revoke_until: When | None = None,
+        revoke_once: bool = False,
+        reason: str | None = None,
+    ) -> None:
+        """From now on, jobs of this task end revoked instead of running."""
+        self.huey.revoke_all(self, revoke_until, revoke_once, reason)
+
+    def restore(self) -> bool:
+        """Take ``revoke`` back; False when the task was not revoked."""
+        return self.huey.restore_all(self)
+
+    def is_revoked(self, timestamp: datetime | None = None, peek: bool = True) -> bool:
+        return self.huey.is_revoked(self, timestamp, peek)
+
+    def unregister(self) -> bool:
+        """Forget the task; jobs of it that are in the queue wait for a process that knows it."""
+        return self.huey.registry.unregister(self)
+
+    def new_job(self, task: Task, payload: bytes, preview: str | None) -> NewJob:
+        """The row that a call becomes."""
+        expires = task.expires
+        return NewJob(
+            task.id,
+            self.name,
+            payload,
+            preview,
+            task.priority or 0,
+            task.run_at,
+            None if expires is None else posix_when(expires),
+            task.scheduled_for,
+            task.retries,
+            task.retry_delay,
+            task.retry_backoff,
+            task.timeout,
+            self.options.max_crashes,
+            task.at_most_once,
+            task.result_ttl,
+        )
+
+    def __repr__(self) -> str:
+        return f"<task {self.name}>"
