@@ -121,7 +121,7 @@ class Demonstration:
 
         serializer = Serializer()
         # Half of the workers' time goes into slow jobs, whatever the count. Not too slow: after the
-        # crash the suspects run one at a time.
+        # crash the suspects start one after another.
         slow = max(0.02, min(0.3, self.seconds * WORKERS * 0.5 / max(1, self.count * 0.06)))
         for number in range(self.count):
             name, args, delay = _kind(number, slow, self.seconds)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ import pytest
 from hueycore import SqliteHuey, State, StorageBusy, StorageFull
 from hueycore.consumer import Consumer
 from hueycore.consumer import feed as feed_module
-from hueycore.storage.base import Ended, Exchange, Want
+from hueycore.consumer.feed import STAGGER
+from hueycore.storage.base import Ended, Exchange, Selector, Want
 from hueycore.storage.sqlite import connection
 from tests.helpers import Gate, Signals, consuming, job, jobs, run_python, states, wait_until
 
@@ -278,7 +280,7 @@ def test_an_ending_is_visible_while_every_worker_is_busy(huey: SqliteHuey) -> No
 # --- suspects -------------------------------------------------------------------------------------
 
 
-def test_of_jobs_that_were_there_at_a_crash_one_runs_at_a_time(huey: SqliteHuey) -> None:
+def test_of_jobs_that_the_next_crash_would_kill_one_runs_at_a_time(huey: SqliteHuey) -> None:
     inside = Counter[bool]()
     most = Counter[bool]()
     lock = threading.Lock()
@@ -294,13 +296,50 @@ def test_of_jobs_that_were_there_at_a_crash_one_runs_at_a_time(huey: SqliteHuey)
 
     huey.enqueue_many(work.s(n % 3 == 0) for n in range(60))
     huey.storage.db.transact(  # type: ignore[attr-defined]
-        lambda con: con.execute("update huey_job set crashes = 1 where preview = 'True'")
+        lambda con: con.execute("update huey_job set crashes = 2 where preview = 'True'")
     )
     with consuming(huey, workers=4):
         wait_until(lambda: states(huey) == {"done": 60})
 
     assert most[True] == 1
     assert most[False] > 1
+
+
+def test_jobs_that_were_there_at_one_crash_start_apart_and_run_side_by_side(
+    huey: SqliteHuey,
+) -> None:
+    gate = Gate()
+    task = huey.task(name="long")(gate.pass_through)
+    handles = [task() for _ in range(4)]
+    huey.storage.db.transact(  # type: ignore[attr-defined]
+        lambda con: con.execute("update huey_job set crashes = 1")
+    )
+    with consuming(huey, workers=4):
+        gate.wait_entered(4)
+        claimed = sorted(job.claimed_at or 0 for job in huey.storage.jobs(Selector()))
+        gate.open.set()
+        for handle in handles:
+            handle.wait(timeout=10)
+
+    assert all(later - earlier >= STAGGER * 0.9 for earlier, later in pairwise(claimed))
+
+
+def test_a_job_with_its_last_chance_waits_for_the_other_suspects(huey: SqliteHuey) -> None:
+    first, second = Gate(), Gate()
+    huey.task(name="first")(first.pass_through)()
+    last = huey.task(name="second")(second.pass_through)()
+    huey.storage.db.transact(  # type: ignore[attr-defined]
+        lambda con: con.execute("update huey_job set crashes = seq")
+    )
+    with consuming(huey, workers=4):
+        first.wait_entered(1)
+        longer_than_apart = time.monotonic() + 3 * STAGGER
+        wait_until(lambda: time.monotonic() > longer_than_apart)
+        assert last.state is State.PENDING
+        first.open.set()
+        second.wait_entered(1)
+        second.open.set()
+        last.wait(timeout=10)
 
 
 # --- trouble --------------------------------------------------------------------------------------

@@ -201,6 +201,8 @@ class Model:
         for job in sorted(self.of(S.PENDING), key=lambda j: (-j.priority, j.run_at, j.seq)):
             if job.task in self.paused_tasks or (job.crashes and not want.suspects):
                 continue
+            if job.crashes and job.crashes >= job.max_crashes - 1 and not want.last_chance:
+                continue
             if job.expires_at is not None and job.expires_at <= self.now:
                 expired.append(job)
             elif job.task in self.revoked_tasks:

@@ -176,9 +176,14 @@ class Machine(RuleBasedStateMachine):
     # Three rules of the same kind, because this is what a queue does most of the time.
 
     @precondition(lambda self: self.model.workers and self.model.of(State.PENDING))
-    @rule(data=st.data(), free=st.integers(1, 4), suspects=st.sampled_from([True, True, False]))
-    def claim(self, data: st.DataObject, free: int, suspects: bool) -> None:
-        self.exchange(data, 0, Want(free, suspects=suspects))
+    @rule(
+        data=st.data(),
+        free=st.integers(1, 4),
+        suspects=st.sampled_from([True, True, False]),
+        last_chance=st.sampled_from([True, True, False]),
+    )
+    def claim(self, data: st.DataObject, free: int, suspects: bool, last_chance: bool) -> None:
+        self.exchange(data, 0, Want(free, suspects=suspects, last_chance=last_chance))
 
     @precondition(lambda self: self.model.workers and self.claims)
     @rule(data=st.data())

@@ -32,6 +32,9 @@ GROUP_LIMIT = 256
 EMPTY_PAUSE = 0.005
 #: Seconds between two hints to the scheduler, of exchanges that may have followed news.
 NEWS_INTERVAL = 0.02
+#: Seconds between the starts of two jobs that ran when a process died: one that kills at once shall
+#: not take the others with it.
+STAGGER = 0.1
 #: Exchanges that may wait for their signals to be sent.
 OUTBOX_LIMIT = 100
 #: First and longest pause between two tries while the storage fails, seconds.
@@ -74,7 +77,8 @@ class Feed:
         self._waiting = 0
         self._closed = False
         self._gone = False
-        self._suspect: int | None = None
+        self._suspects: dict[int, Claim] = {}
+        self._suspected_at = -STAGGER
         self._pace: dict[str, float] = {}
         self._quick: dict[str, int] = {}
         self._outbox: SimpleQueue[tuple[Exchange, list[Finished]] | None] = SimpleQueue()
@@ -106,8 +110,7 @@ class Feed:
     def end(self, finished: Finished) -> None:
         """Hand in a run that is over; it is committed within milliseconds."""
         self._endings.append(finished)
-        if finished.ended.claim.seq == self._suspect:
-            self._suspect = None
+        self._suspects.pop(finished.ended.claim.seq, None)
         if self._asleep:
             self._wake_helper()
 
@@ -188,7 +191,7 @@ class Feed:
         # The same list object stays in place, because workers append to it without the lock.
         batch = self._endings[:]
         self._measure(batch)
-        want = Want(0 if self._closed else free, self._quick, self._suspect is None)
+        want = Want(0 if self._closed else free, self._quick, *self._may_try_suspects())
         try:
             got = self._storage.exchange(self._worker, [done.ended for done in batch], want)
         except Exception as error:
@@ -205,11 +208,20 @@ class Feed:
         if got.claims:
             self._claimed_at = clock.monotonic()
             if got.claims[0].crashes:
-                self._suspect = got.claims[0].seq
+                self._suspects[got.claims[0].seq] = got.claims[0]
+                self._suspected_at = self._claimed_at
             self._claims.extend(got.claims)
         if got.lost or got.revoked or got.expired or any(done.notices for done in batch):
             self._outbox.put((got, batch))
         return True
+
+    def _may_try_suspects(self) -> tuple[bool, bool]:
+        """Whether a suspect may be claimed, and whether one that has its last chance: it runs when
+        no other suspect does, so that it dies of nobody else's fault."""
+        running = list(self._suspects.values())
+        if any(claim.last_chance for claim in running):
+            return False, False
+        return clock.monotonic() - self._suspected_at >= STAGGER, not running
 
     def _suffer(self, error: StorageError) -> None:
         first, longest = TROUBLE
@@ -286,7 +298,7 @@ class Feed:
             return
         self._asleep = True
         try:
-            news = not self._endings and self._storage.wait(0.5)
+            news = not self._endings and self._storage.wait(self._patience())
         finally:
             self._asleep = False
         if news:
@@ -294,6 +306,11 @@ class Feed:
         # Also without news: a look costs microseconds, and no job may depend on a bell.
         if not self._fetch() and news:
             self._stir.wait(EMPTY_PAUSE)
+
+    def _patience(self) -> float:
+        """Seconds to wait for news: a suspect that was passed over may come when its time is up."""
+        since = clock.monotonic() - self._suspected_at
+        return STAGGER - since if 0 <= since < STAGGER else 0.5
 
     def _sleep_until_stirred(self, timeout: float) -> None:
         self._asleep = True

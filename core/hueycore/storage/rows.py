@@ -58,10 +58,16 @@ class Claim(NamedTuple):
     scheduled_for: float | None
     timeout: float | None
     crashes: int
+    max_crashes: int
     at_most_once: int
     result_ttl: float | None
     key_name: str | None
     next: int | None
+
+    @property
+    def last_chance(self) -> bool:
+        """Whether one more crash would be the end of it."""
+        return 0 < self.crashes >= self.max_crashes - 1
 
 
 class Ended(NamedTuple):
@@ -77,13 +83,15 @@ class Want(NamedTuple):
     """How many jobs a worker process can take now.
 
     ``free`` idle workers bound the jobs of unknown or slow tasks; ``quick`` says how many jobs of a
-    task known to be short may be taken into one group. ``suspects``: whether a job that crashed a
-    process before may be claimed (it is then claimed alone). ``only`` limits the claim to one seq.
+    task known to be short may be taken into one group. ``suspects``: whether a job that ran when a
+    process died may be claimed (it is then claimed alone); ``last_chance``: also one that the next
+    crash would kill. ``only`` limits the claim to one seq.
     """
 
     free: int
     quick: dict[str, int] = {}  # noqa: RUF012  a NamedTuple default that nobody mutates
     suspects: bool = True
+    last_chance: bool = True
     only: int | None = None
 
 

@@ -45,7 +45,7 @@ def test_a_claim_carries_the_whole_job(storage: SqliteStorage, clock: Clock) -> 
 
     assert claim == (
         answer.seq, 1, job.id, "mail.send", b"bytes", 1, 3, 1.5, 2.0, 4.0, now, now, now + 9,
-        now - 1, 9.0, 0, True, 60.0, None, None,
+        now - 1, 9.0, 0, 3, True, 60.0, None, None,
     )  # fmt: skip
 
 
@@ -354,6 +354,21 @@ def test_suspects_wait_while_another_suspect_runs(storage: SqliteStorage) -> Non
 
     assert [c.seq for c in claims] == [jobs[1].seq, jobs[2].seq]
     assert state(storage, jobs[0]) is State.PENDING
+
+
+def test_a_job_that_the_next_crash_would_kill_can_be_left_out_alone(
+    storage: SqliteStorage,
+) -> None:
+    jobs = storage.enqueue([new(max_crashes=3) for _ in range(2)])
+    suspect(storage, jobs[0].seq, crashes=2)
+    suspect(storage, jobs[1].seq, crashes=1)
+    number = worker(storage)
+
+    first = take(storage, number, 8, last_chance=False)
+    then = take(storage, number, 8)
+
+    assert [(c.seq, c.last_chance) for c in first] == [(jobs[1].seq, False)]
+    assert [(c.seq, c.last_chance) for c in then] == [(jobs[0].seq, True)]
 
 
 # --- at most once ---------------------------------------------------------------------------------

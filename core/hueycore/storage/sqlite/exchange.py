@@ -17,7 +17,7 @@ from hueycore.storage.words import State
 _COLUMNS = """
     job.seq, job.claim + 1, job.id, job.task, payload.payload, job.attempt + 1, job.retries,
     job.retry_delay, job.retry_backoff, job.priority, job.run_at, job.enqueued_at,
-    job.expires_at, job.scheduled_for, job.timeout, job.crashes, job.at_most_once,
+    job.expires_at, job.scheduled_for, job.timeout, job.crashes, job.max_crashes, job.at_most_once,
     job.result_ttl, job.key_name, job.next
 """
 #: Expired and revoked jobs that one exchange clears away at most.
@@ -133,10 +133,18 @@ class _Pick:
             f"""
             select {_COLUMNS} from huey_job job left join huey_payload payload using (seq)
             where job.queue = ? and job.state = 'pending' and (? or job.crashes = 0)
+                and (? or job.crashes = 0 or job.crashes < job.max_crashes - 1)
                 and job.task not in (select value from json_each(?)) and (? is null or job.seq = ?)
             order by job.priority desc, job.run_at, job.seq
             """,  # noqa: S608  the columns are a constant of this file
-            (self.queue, self.want.suspects, listed(paused), self.want.only, self.want.only),
+            (
+                self.queue,
+                self.want.suspects,
+                self.want.last_chance,
+                listed(paused),
+                self.want.only,
+                self.want.only,
+            ),
         )
         # Row by row: what is not admitted is not read, however large its payload is.
         for row in cursor:
