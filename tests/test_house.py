@@ -18,8 +18,9 @@ FLOORS = (
     ),
     ("storage",),
     ("execute",),
-    ("api", "declaring", "hooks", "steering", "stepping"),
+    ("api", "declaring", "hooks", "immediate", "steering", "stepping"),
     ("consumer",),
+    ("testing",),
 )
 #: The vocabulary of rows is shared: a task builds NewJob, a result reads ResultRow.
 VOCABULARY = "hueycore.storage.base"

@@ -18,6 +18,7 @@ from hueycore import signals as S
 from hueycore.declaring import Declaring
 from hueycore.exceptions import PayloadTooLarge, SerializationError, TaskException
 from hueycore.hooks import Hooks
+from hueycore.immediate import Immediate
 from hueycore.registry import Registry
 from hueycore.result import Result, ResultGroup
 from hueycore.serializer import Serializer, describe
@@ -40,7 +41,7 @@ logger = logging.getLogger("hueycore")
 CHUNK = 5000
 
 
-class Huey(Declaring, Steering, Stepping, Hooks):
+class Huey(Declaring, Steering, Stepping, Immediate, Hooks):
     """A named queue in a SQLite file.
 
     The file is opened at the first use, not here, so that importing an application touches no disk.
@@ -50,6 +51,8 @@ class Huey(Declaring, Steering, Stepping, Hooks):
     :param results: whether results and errors are stored.
     :param store_none: whether a result of None is stored.
     :param utc: whether ``task.eta`` and naive timestamps are UTC (True) or local time.
+    :param immediate: whether a call runs the job at once (see ``immediate``), in a queue in memory
+        unless ``immediate_use_memory`` is False.
     :param serializer: pickle by default.
     :param max_payload: bytes of arguments that a job may have (``PayloadTooLarge``).
     :param max_pending: pending jobs that the queue may hold (``QueueFull``).
@@ -67,6 +70,8 @@ class Huey(Declaring, Steering, Stepping, Hooks):
         results: bool = True,
         store_none: bool = False,
         utc: bool = True,
+        immediate: bool = False,
+        immediate_use_memory: bool = True,
         serializer: Serializer | None = None,
         max_payload: int = 10_000_000,
         max_pending: int | None = None,
@@ -83,6 +88,8 @@ class Huey(Declaring, Steering, Stepping, Hooks):
         self.results = results
         self.store_none = store_none
         self.utc = utc
+        self.immediate_use_memory = immediate_use_memory
+        self._immediate = immediate
         self.serializer = serializer or Serializer()
         self.max_payload = max_payload
         self.keep = keep or Keeping()
@@ -112,12 +119,12 @@ class Huey(Declaring, Steering, Stepping, Hooks):
         storage = self._storage
         if storage is None:
             with _opening:  # threads that come together share one
-                storage = self._storage = self._storage or self.create_storage()
+                storage = self._storage = self._storage or self._open_storage()
         return storage
 
     def create_storage(self) -> Storage:
         """Open the storage; override it to use another one."""
-        return SqliteStorage(self.filename, self.name, **self._storage_options)  # type: ignore[arg-type]
+        return SqliteStorage(self.filename, self.name, **self._storage_options)
 
     def create_consumer(self, **options: Any) -> Consumer:
         """A consumer of this queue; options as in Huey (see ``Consumer``)."""
@@ -144,6 +151,8 @@ class Huey(Declaring, Steering, Stepping, Hooks):
         Raises ``SerializationError``, ``PayloadTooLarge``, ``QueueFull``, ``StorageError``."""
         stored = self.storage.enqueue([self._new_job(task)])[0]
         self._tell_enqueued(task, stored)
+        if self._immediate:
+            self._run_now([stored])
         return Result(self, task, stored.seq) if self.results else None
 
     def enqueue_many(self, tasks: Iterable[Task], chunk: int = CHUNK) -> list[Result[Any]]:
@@ -158,6 +167,8 @@ class Huey(Declaring, Steering, Stepping, Hooks):
                 results.append(Result(self, task, answer.seq))
                 if telling:
                     self._tell_enqueued(task, answer)
+            if self._immediate:
+                self._run_now(stored)
         return results
 
     def enqueue_group(self, tasks: Iterable[Task]) -> ResultGroup:
@@ -289,7 +300,7 @@ class MemoryHuey(Huey):
     """The same engine on ``:memory:``: for tests, and for jobs that may die with the process."""
 
     def create_storage(self) -> Storage:
-        return SqliteStorage(":memory:", self.name, **self._storage_options)  # type: ignore[arg-type]
+        return SqliteStorage(":memory:", self.name, **self._storage_options)
 
 
 def describe_repr(error: BaseException) -> str:

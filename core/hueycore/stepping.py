@@ -79,7 +79,9 @@ class Stepping:
 
     def execute(self, task: Task, timestamp: datetime | None = None) -> Any:
         """Run a job and commit its ending; returns the task's value, None if it failed. A task
-        that was not dequeued is enqueued first; one that is not due is only scheduled."""
+        that was not dequeued is enqueued first; one that is not due is only scheduled.
+
+        ^C during the run gives the job back and then goes on its way."""
         claim = task._claim
         if claim is None:
             if not self.ready_to_run(task, timestamp):
@@ -93,6 +95,8 @@ class Stepping:
         finished = self._executor.run(claim)
         self._commit(finished)
         slots.clear(0)
+        if any(notice.signal == S.SIGNAL_INTERRUPTED for notice in finished.notices):
+            raise KeyboardInterrupt
         return finished.value
 
     def _claim_now(self, task: Task) -> Claim | None:

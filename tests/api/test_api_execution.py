@@ -327,10 +327,13 @@ def test_sys_exit_in_a_task_is_a_failure_like_any_other(huey: SqliteHuey) -> Non
 
 
 @pytest.mark.parametrize("watched", [False, True])
-def test_a_keyboard_interrupt_gives_the_job_back_uncounted(huey: SqliteHuey, watched: bool) -> None:
+def test_a_keyboard_interrupt_gives_the_job_back_uncounted_and_goes_on_its_way(
+    huey: SqliteHuey, watched: bool
+) -> None:
     seen = Signals(huey) if watched else None
     handle = asking(huey, KeyboardInterrupt())()
-    run_one(huey)
+    with pytest.raises(KeyboardInterrupt):
+        run_one(huey)
 
     assert (handle.state, job(huey, handle).attempt) == (State.PENDING, 0)
     if seen:
@@ -341,7 +344,8 @@ def test_a_keyboard_interrupt_gives_the_job_back_uncounted(huey: SqliteHuey, wat
 
 def test_a_keyboard_interrupt_ends_what_may_run_at_most_once(huey: SqliteHuey) -> None:
     handle = asking(huey, KeyboardInterrupt(), at_most_once=True)()
-    drain(huey)
+    with pytest.raises(KeyboardInterrupt):
+        drain(huey)
 
     assert (handle.state, job(huey, handle).reason) == (State.DEAD, "interrupted")
 

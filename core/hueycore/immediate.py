@@ -1,0 +1,62 @@
+"""Immediate mode: whoever enqueues a job runs it, here and now. For tests and development."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from hueycore.storage.base import Enqueued, State, Storage
+from hueycore.storage.sqlite import SqliteStorage
+from hueycore.task import Task
+
+
+class Immediate:
+    """Part of ``Huey``."""
+
+    name: str
+    immediate_use_memory: bool
+    _immediate: bool
+    _storage_options: dict[str, Any]
+
+    if TYPE_CHECKING:
+
+        @property
+        def storage(self) -> Storage: ...
+        def close(self) -> None: ...
+        def create_storage(self) -> Storage: ...
+        def execute(self, task: Task) -> Any: ...
+        def _claim_one(self, only: int | None) -> Task | None: ...
+
+    @property
+    def immediate(self) -> bool:
+        """Whether a call runs the job at once and answers with a handle that is ready. What lies
+        in the future is stored and waits, an exception is kept for whoever reads the result: both
+        as in Huey. Unless ``immediate_use_memory`` is off the jobs go to a queue in memory; setting
+        this changes over to it, and back."""
+        return self._immediate
+
+    @immediate.setter
+    def immediate(self, value: bool) -> None:
+        if value == self._immediate:
+            return
+        if self.immediate_use_memory:
+            self.close()
+        self._immediate = value
+
+    def _open_storage(self) -> Storage:
+        if self._immediate and self.immediate_use_memory:
+            return SqliteStorage(":memory:", self.name, **self._storage_options)
+        return self.create_storage()
+
+    def _run_now(self, stored: Sequence[Enqueued]) -> None:
+        """Run these jobs, their retries that need not wait, and the stages that they make ready.
+        Nothing else: in a shared file the other jobs are for the consumers."""
+        ready = deque(job.seq for job in stored if job.fresh and job.state is State.PENDING)
+        while ready:
+            seq = ready.popleft()
+            task = self._claim_one(seq)
+            if task is None:
+                continue
+            self.execute(task)
+            ready.extend(job.seq for job in self.storage.stages(seq) if job.state is State.PENDING)
