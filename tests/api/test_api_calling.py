@@ -39,6 +39,7 @@ def test_constructing_and_declaring_touch_no_disk(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.feature("instances")
 def test_plain_huey_is_sqlite_and_takes_the_consumers_options_as_defaults(path: str) -> None:
     huey = Huey(filename=path, workers=4, worker_type="thread", shutdown_timeout=3)
 
@@ -89,6 +90,7 @@ def test_a_call_is_stored_with_the_options_of_its_task(huey: SqliteHuey) -> None
     assert row.seq == handle.seq
 
 
+@pytest.mark.feature("calling")
 def test_a_signature_takes_hueys_keywords_as_options_and_leaves_the_others(
     huey: SqliteHuey, clock: Clock
 ) -> None:
@@ -112,6 +114,7 @@ def test_a_signature_takes_hueys_keywords_as_options_and_leaves_the_others(
     assert signature.args == ("mon",)
 
 
+@pytest.mark.feature("calling")
 def test_call_local_calls_and_stores_nothing(huey: SqliteHuey) -> None:
     @huey.task()
     def add(a: int, b: int) -> int:
@@ -121,6 +124,7 @@ def test_call_local_calls_and_stores_nothing(huey: SqliteHuey) -> None:
     assert len(huey) == 0
 
 
+@pytest.mark.feature("task decorator")
 def test_the_bare_decorator_is_the_decorator_without_options(huey: SqliteHuey) -> None:
     @huey.task
     def add(a: int, b: int) -> int:
@@ -157,6 +161,7 @@ def test_two_tasks_cannot_have_one_name(huey: SqliteHuey) -> None:
         def two() -> None: ...
 
 
+@pytest.mark.feature("task decorator")
 def test_lambdas_are_numbered_by_order_of_definition(huey: SqliteHuey) -> None:
     fetch = huey.task()(lambda seed: seed + 1)
     transform = huey.task()(lambda x, scale: x * scale)
@@ -208,6 +213,7 @@ def test_without_results_a_call_answers_none_and_the_job_runs(path: str) -> None
 # --- many -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.feature("calling")
 def test_map_makes_one_job_per_item_and_spreads_tuples(huey: SqliteHuey) -> None:
     @huey.task()
     def add(a: int, b: int = 10) -> int:
@@ -277,6 +283,7 @@ def test_a_signature_enqueued_twice_is_two_jobs(huey: SqliteHuey) -> None:
     assert (first.get(), second.get()) == (1, 2)
 
 
+@pytest.mark.feature("deterministic ids")
 def test_an_id_that_is_live_answers_with_the_handle_of_that_job(huey: SqliteHuey) -> None:
     @huey.task()
     def sync(user: int) -> int:
@@ -303,6 +310,7 @@ def test_an_id_that_runs_is_live(huey: SqliteHuey) -> None:
     assert states(huey) == {"done": 1}
 
 
+@pytest.mark.feature("deterministic ids")
 def test_an_id_that_is_final_is_replaced(huey: SqliteHuey) -> None:
     @huey.task()
     def sync(n: int) -> int:
@@ -345,6 +353,7 @@ def test_arguments_that_cannot_be_written_are_refused(huey: SqliteHuey) -> None:
     assert jobs(huey) == []
 
 
+@pytest.mark.feature("back-pressure")
 def test_a_payload_over_the_limit_is_refused_with_its_size(path: str) -> None:
     huey = SqliteHuey("small", path, max_payload=1000)
 
@@ -359,6 +368,7 @@ def test_a_payload_over_the_limit_is_refused_with_its_size(path: str) -> None:
     huey.close()
 
 
+@pytest.mark.feature("back-pressure")
 def test_a_full_queue_refuses_and_keeps_what_it_has(path: str) -> None:
     huey = SqliteHuey("full", path, max_pending=3)
 
@@ -381,6 +391,7 @@ def test_a_full_queue_refuses_and_keeps_what_it_has(path: str) -> None:
 # --- order ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.feature("priority")
 def test_higher_priority_runs_first_and_equals_run_in_their_order(huey: SqliteHuey) -> None:
     order = []
 
@@ -429,6 +440,7 @@ def paris(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize("utc", [True, False])
+@pytest.mark.feature("datetimes")
 def test_a_naive_eta_is_local_time_and_an_aware_one_is_itself(
     path: str, paris: ZoneInfo, utc: bool
 ) -> None:
@@ -450,6 +462,7 @@ def test_a_naive_eta_is_local_time_and_an_aware_one_is_itself(
 
 
 @pytest.mark.parametrize(("utc", "hour"), [(True, 10), (False, 12)])
+@pytest.mark.feature("utc")
 def test_the_eta_of_a_task_is_naive_in_the_queues_own_time(
     path: str, paris: ZoneInfo, utc: bool, hour: int
 ) -> None:
@@ -465,6 +478,7 @@ def test_the_eta_of_a_task_is_naive_in_the_queues_own_time(
     huey.close()
 
 
+@pytest.mark.feature("datetimes")
 def test_a_delay_is_seconds_or_a_timedelta(huey: SqliteHuey, clock: Clock) -> None:
     now = clock.freeze()
 
@@ -529,6 +543,7 @@ def test_a_time_in_the_past_is_now(huey: SqliteHuey) -> None:
     "expires",
     [30, timedelta(seconds=30), "naive", "aware"],
 )
+@pytest.mark.feature("expires")
 def test_a_job_past_its_expiry_ends_expired_and_never_runs(
     huey: SqliteHuey, clock: Clock, expires: Any
 ) -> None:
@@ -698,6 +713,7 @@ def test_a_memory_queue_refuses_to_be_used_in_a_fork() -> None:
 # --- values ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.feature("key/value")
 def test_get_takes_a_value_unless_it_peeks(huey: SqliteHuey) -> None:
     huey.put("key", {"a": (1, 2)})
 
@@ -707,6 +723,7 @@ def test_get_takes_a_value_unless_it_peeks(huey: SqliteHuey) -> None:
     assert huey.get("never") is None
 
 
+@pytest.mark.feature("key/value")
 def test_put_replaces_and_put_if_empty_does_not(huey: SqliteHuey) -> None:
     huey.put("key", 1)
     huey.put("key", 2)
@@ -731,6 +748,7 @@ def test_a_value_with_a_ttl_leaves_by_itself(huey: SqliteHuey, clock: Clock) -> 
     assert huey.get("lease") == "yours"
 
 
+@pytest.mark.feature("key/value")
 def test_counters_begin_at_zero_and_are_deleted_like_values(huey: SqliteHuey) -> None:
     assert [huey.incr("n"), huey.incr("n", 5), huey.incr("n", -2)] == [1, 6, 4]
     assert huey.delete("n") is True
@@ -738,6 +756,7 @@ def test_counters_begin_at_zero_and_are_deleted_like_values(huey: SqliteHuey) ->
     assert huey.incr("n") == 1
 
 
+@pytest.mark.feature("introspection")
 def test_result_count_is_unread_results_and_values(huey: SqliteHuey) -> None:
     @huey.task()
     def one() -> int:
@@ -757,6 +776,7 @@ def test_result_count_is_unread_results_and_values(huey: SqliteHuey) -> None:
 # --- looking --------------------------------------------------------------------------------------
 
 
+@pytest.mark.feature("introspection")
 def test_every_state_can_be_counted_and_listed(huey: SqliteHuey) -> None:
     @huey.task()
     def work(n: int, fail: bool = False) -> None:
@@ -821,6 +841,7 @@ def test_flush_deletes_everything(huey: SqliteHuey) -> None:
 # --- inside a run ---------------------------------------------------------------------------------
 
 
+@pytest.mark.feature("context")
 def test_context_passes_the_job_to_the_function(huey: SqliteHuey) -> None:
     @huey.task(context=True, retries=2, priority=3, name="named")
     def work(a: int, task: Any = None) -> tuple[Any, ...]:
@@ -848,6 +869,7 @@ def test_a_job_without_context_gets_no_task_argument(huey: SqliteHuey) -> None:
     assert handle.get() == ["a"]
 
 
+@pytest.mark.feature("key/value")
 def test_progress_is_written_while_the_job_runs(huey: SqliteHuey) -> None:
     seen = []
 

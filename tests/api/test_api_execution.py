@@ -34,6 +34,7 @@ def metadata(handle: Result[Any] | None) -> dict[str, Any]:
 # --- retries --------------------------------------------------------------------------------------
 
 
+@pytest.mark.feature("retries")
 def test_each_failed_try_uses_a_retry_and_is_kept(huey: SqliteHuey) -> None:
     @huey.task(retries=2)
     def fail() -> None:
@@ -64,6 +65,7 @@ def test_a_retry_that_succeeds_is_done_and_remembers(huey: SqliteHuey) -> None:
     assert [error["type"] for error in row.errors] == ["ConnectionError"] * 2
 
 
+@pytest.mark.feature("retries")
 def test_the_delay_of_retries_grows_by_the_backoff(huey: SqliteHuey, clock: Clock) -> None:
     now = clock.freeze(1_900_000_000.0)
 
@@ -97,6 +99,7 @@ def test_options_of_the_call_win_over_those_of_the_task(huey: SqliteHuey) -> Non
     assert job(huey, handle).attempt == 2
 
 
+@pytest.mark.feature("retries changed at run time")
 def test_the_recipe_that_multiplies_retry_delay_persists_over_retries(
     huey: SqliteHuey, clock: Clock
 ) -> None:
@@ -137,6 +140,7 @@ def test_the_recipe_that_multiplies_retry_delay_persists_over_retries(
     assert len(job(huey, handle).errors) == 6
 
 
+@pytest.mark.feature("retries changed at run time")
 def test_the_recipe_that_schedules_itself_again_works(huey: SqliteHuey, clock: Clock) -> None:
     """Seed 002: ``schedule`` of the task within itself, with an attempt counter of its own."""
     now = clock.freeze(1_900_000_000.0)
@@ -201,6 +205,7 @@ def asking(huey: SqliteHuey, *errors: BaseException | None, **options: Any) -> A
     return ask
 
 
+@pytest.mark.feature("RetryTask and CancelExecution")
 def test_retry_task_costs_no_retry(huey: SqliteHuey) -> None:
     handle = asking(huey, RetryTask("again"), RetryTask("again"))()
     run_one(huey)
@@ -245,6 +250,7 @@ def test_retry_task_without_a_time_waits_the_delay_of_the_task(
     assert (row.state, row.run_at, row.retry_delay) == (State.SCHEDULED, now + 5, 10)
 
 
+@pytest.mark.feature("RetryTask and CancelExecution")
 def test_a_snooze_counts_neither_a_retry_nor_an_attempt(huey: SqliteHuey, clock: Clock) -> None:
     now = clock.freeze(1_900_000_000.0)
     seen = Signals(huey)
@@ -290,6 +296,7 @@ def test_a_job_that_cancels_itself_ends_revoked(huey: SqliteHuey) -> None:
     assert "not today" in metadata(handle)["error"]
 
 
+@pytest.mark.feature("RetryTask and CancelExecution")
 def test_cancelling_uses_the_retries_that_are_left(huey: SqliteHuey) -> None:
     handle = asking(huey, CancelExecution(), CancelExecution(), CancelExecution(), retries=2)()
 
@@ -372,6 +379,7 @@ def test_an_exception_whose_text_raises_is_kept_by_its_type(
     assert "Unprintable" in metadata(handle)["error"]
 
 
+@pytest.mark.feature("errors")
 def test_an_exception_group_and_a_cause_are_kept_with_their_traces(huey: SqliteHuey) -> None:
     @huey.task()
     def fail() -> None:
@@ -528,6 +536,7 @@ class Detailed(SqliteHuey):
         return err
 
 
+@pytest.mark.feature("error results")
 def test_the_error_result_can_be_enriched(path: str) -> None:
     huey = Detailed("app", path)
 
@@ -644,6 +653,7 @@ def test_the_wrong_arguments_are_a_failure_of_the_task(huey: SqliteHuey) -> None
     assert "TypeError" in metadata(handle)["error"]
 
 
+@pytest.mark.feature("unknown task")
 def test_an_unknown_task_is_put_back_for_ten_minutes_and_then_dead(
     huey: SqliteHuey, clock: Clock
 ) -> None:
@@ -692,6 +702,7 @@ def test_a_task_that_becomes_known_in_time_runs(huey: SqliteHuey, clock: Clock) 
 # --- hooks ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.feature("hooks")
 def test_hooks_are_called_around_the_run_in_their_order(huey: SqliteHuey) -> None:
     calls: list[Any] = []
 
@@ -773,6 +784,7 @@ def test_a_pre_hook_that_exits_ends_the_job_and_not_the_worker(huey: SqliteHuey)
     assert (ends.state, runs.state) == (State.DEAD, State.DONE)
 
 
+@pytest.mark.feature("hooks")
 def test_a_pre_hook_may_cancel_the_run(huey: SqliteHuey) -> None:
     posts: list[Any] = []
     huey.post_execute("post")(lambda *args: posts.append(args))

@@ -51,6 +51,7 @@ def test_a_job_that_waits_gives_none_at_once(huey: SqliteHuey, tasks: Any) -> No
     assert handle.state is State.PENDING
 
 
+@pytest.mark.feature("Result")
 def test_a_blocking_get_that_times_out_raises_a_timeout_error(huey: SqliteHuey, tasks: Any) -> None:
     handle = tasks.double(4)
 
@@ -88,6 +89,7 @@ def test_a_value_is_handed_out_once_to_all_handles_and_kept_by_the_one_that_read
     assert handle.get() is None
 
 
+@pytest.mark.feature("huey.result")
 def test_preserve_leaves_the_value_for_others(huey: SqliteHuey, tasks: Any) -> None:
     handle = tasks.double(4)
     drain(huey)
@@ -98,6 +100,7 @@ def test_preserve_leaves_the_value_for_others(huey: SqliteHuey, tasks: Any) -> N
     assert huey.result(handle.id) is None
 
 
+@pytest.mark.feature("what get gives")
 def test_none_is_given_at_once_also_to_a_blocking_get(huey: SqliteHuey, tasks: Any) -> None:
     handle = tasks.nothing()
     drain(huey)
@@ -123,6 +126,7 @@ def test_store_none_counts_none_as_a_result(path: str) -> None:
     huey.close()
 
 
+@pytest.mark.feature("what get gives")
 def test_a_dead_job_raises_what_happened(huey: SqliteHuey, tasks: Any) -> None:
     handle = tasks.fail("no such page")
     drain(huey)
@@ -167,6 +171,7 @@ def test_a_dead_job_raises_when_no_results_are_stored(path: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["revoked", "expired"])
+@pytest.mark.feature("what get gives")
 def test_a_job_that_will_never_run_raises_instead_of_waiting(
     huey: SqliteHuey, tasks: Any, clock: Clock, how: str
 ) -> None:
@@ -229,6 +234,7 @@ def test_a_job_that_is_flushed_while_somebody_waits_ends_the_wait(
     assert len(outcome) == 1
 
 
+@pytest.mark.feature("Result")
 def test_a_handle_can_be_made_from_a_bare_id(huey: SqliteHuey, tasks: Any) -> None:
     sent = tasks.double(4)
     handle: Result[int] = Result(huey, sent.id)
@@ -265,6 +271,7 @@ def test_wait_sleeps_until_the_job_is_over(huey: SqliteHuey, tasks: Any) -> None
     release.join()
 
 
+@pytest.mark.feature("Result")
 def test_a_blocking_get_is_woken_by_the_consumer(huey: SqliteHuey, tasks: Any) -> None:
     with consuming(huey):
         started = time.monotonic()
@@ -331,6 +338,7 @@ def test_as_completed_times_out(huey: SqliteHuey, tasks: Any) -> None:
 # --- rescheduling ---------------------------------------------------------------------------------
 
 
+@pytest.mark.feature("reschedule")
 def test_reschedule_moves_the_job_and_keeps_its_id(
     huey: SqliteHuey, tasks: Any, clock: Clock
 ) -> None:

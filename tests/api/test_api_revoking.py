@@ -29,6 +29,7 @@ def ran(huey: SqliteHuey) -> int:
 
 
 @pytest.mark.parametrize("way", ["handle", "signature", "id"])
+@pytest.mark.feature("revoke")
 def test_a_waiting_job_is_revoked_now(huey: SqliteHuey, note: Any, way: str) -> None:
     seen = Signals(huey)
     pending, scheduled = note.s(1), note.s(2, delay=600)
@@ -99,6 +100,7 @@ def test_revoking_what_is_over_changes_nothing(huey: SqliteHuey, note: Any) -> N
     assert handle.get() == 1
 
 
+@pytest.mark.feature("revoke")
 def test_a_running_job_is_asked_to_stop_and_may_finish(huey: SqliteHuey) -> None:
     @huey.task(context=True)
     def work(task: Any = None) -> bool:
@@ -133,6 +135,7 @@ def test_a_running_job_that_was_asked_to_stop_is_not_tried_again(huey: SqliteHue
 # --- ids that no job has yet ----------------------------------------------------------------------
 
 
+@pytest.mark.feature("revoke")
 def test_an_unknown_id_is_revoked_before_it_comes(huey: SqliteHuey, note: Any) -> None:
     huey.revoke_by_id("to-come")
     assert huey.is_revoked("to-come")
@@ -199,6 +202,7 @@ def run_again(huey: SqliteHuey, note: Any) -> int:
     return ran(huey)
 
 
+@pytest.mark.feature("revoke")
 def test_a_task_revoked_once_loses_one_job(huey: SqliteHuey, note: Any) -> None:
     note.revoke(revoke_once=True)
     handles = [note(n) for n in range(3)]
@@ -268,6 +272,7 @@ def test_a_revoked_periodic_task_is_skipped(huey: SqliteHuey) -> None:
 # --- dead letters ---------------------------------------------------------------------------------
 
 
+@pytest.mark.feature("dead letters")
 def test_dead_letters_keep_arguments_errors_and_attempts(huey: SqliteHuey) -> None:
     @huey.task(retries=2)
     def fail(n: int) -> None:
@@ -285,6 +290,7 @@ def test_dead_letters_keep_arguments_errors_and_attempts(huey: SqliteHuey) -> No
     assert all(error["worker"] and error["run_s"] >= 0 for error in row.errors)
 
 
+@pytest.mark.feature("dead letters")
 def test_dead_letters_run_again_by_id_by_task_or_all(huey: SqliteHuey) -> None:
     broken = [True]
 

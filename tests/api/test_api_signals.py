@@ -175,6 +175,7 @@ def test_signals_come_in_hueys_sequence(huey: SqliteHuey, scenario: Scenario) ->
 
 
 @pytest.mark.parametrize("scenario", SEQUENCES, ids=lambda scenario: scenario.__name__)
+@pytest.mark.feature("signals")
 def test_the_sequences_above_are_those_of_huey_itself(scenario: Scenario) -> None:
     original = pytest.importorskip("huey", minversion="3.5")
     import huey.exceptions
@@ -186,6 +187,7 @@ def test_the_sequences_above_are_those_of_huey_itself(scenario: Scenario) -> Non
 # --- when they are sent ---------------------------------------------------------------------------
 
 
+@pytest.mark.feature("signals")
 def test_each_signal_is_true_in_the_file_when_it_is_sent(huey: SqliteHuey) -> None:
     @huey.task(retries=1)
     def work(fail: bool) -> int:
@@ -340,6 +342,7 @@ def test_a_disconnected_receiver_is_not_called(huey: SqliteHuey) -> None:
     assert told == ["some enqueued"]
 
 
+@pytest.mark.feature("dead letters")
 def test_the_last_error_of_a_job_is_also_known_as_task_failed(huey: SqliteHuey) -> None:
     """Seed 002 has its dead letter recipe listen for that name."""
     letters = []

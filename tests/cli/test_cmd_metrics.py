@@ -60,6 +60,7 @@ def value(found: Samples, name: str, **labels: str) -> float:
     return found[name, frozenset(labels.items())]
 
 
+@pytest.mark.feature("metrics")
 def test_the_figures_have_the_names_of_the_specification(mixed: QueueFile, invoke: Invoke) -> None:
     found = samples(invoke)
 

@@ -72,6 +72,8 @@ class Time:
 # --- scheduled jobs -------------------------------------------------------------------------------
 
 
+@pytest.mark.feature("one-off")
+@pytest.mark.feature("one-off")
 def test_a_scheduled_job_starts_within_milliseconds_of_its_time(huey: SqliteHuey) -> None:
     late: list[float] = []
 
@@ -244,6 +246,8 @@ def test_a_job_that_waits_past_its_expiry_is_expired_by_the_janitor(
 # --- periodic tasks: one job per fire time --------------------------------------------------------
 
 
+@pytest.mark.feature("periodic_task")
+@pytest.mark.feature("periodic_task")
 def test_a_periodic_task_fires_at_each_planned_time(huey: SqliteHuey, clock: Clock) -> None:
     @huey.periodic_task(crontab("*/15"))
     def tick() -> None: ...
@@ -371,6 +375,8 @@ def test_a_periodic_task_can_be_called_like_any_other(huey: SqliteHuey) -> None:
         ("all", 5 * HOUR + 60, [n * HOUR for n in range(1, 6)]),
     ],
 )
+@pytest.mark.feature("durable periodic tasks")
+@pytest.mark.feature("durable periodic tasks")
 def test_missed_runs_are_made_up_for_as_declared(
     huey: SqliteHuey, clock: Clock, catch_up: str, asleep: float, made_up: list[float]
 ) -> None:
@@ -532,6 +538,8 @@ def test_a_schedule_that_means_nothing_is_refused_when_it_is_declared(huey: Sqli
 # --- functions as schedules -----------------------------------------------------------------------
 
 
+@pytest.mark.feature("callable schedules")
+@pytest.mark.feature("callable schedules")
 def test_a_function_is_asked_each_minute_in_the_queues_time(huey: SqliteHuey, clock: Clock) -> None:
     asked: list[datetime] = []
 

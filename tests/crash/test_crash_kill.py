@@ -24,6 +24,7 @@ KILLS = 10
         pytest.param((), id="logging", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.feature("crash")
 def test_kill_minus_9_loses_no_job_and_repeats_only_what_was_in_flight(
     place: Place, chance: random.Random, options: tuple[str, ...]
 ) -> None:

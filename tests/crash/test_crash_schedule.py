@@ -9,6 +9,8 @@ from collections.abc import Callable
 from itertools import pairwise
 from signal import SIGTERM
 
+import pytest
+
 from hueycore.storage.base import State
 from tests.crash.crashkit import DEADLINE, Ledger, Place
 from tests.helpers import wait_until
@@ -79,6 +81,7 @@ def check_periodic(place: Place, begun: float, alive: list[tuple[float, float]])
         assert set(due) <= set(latest), "due while a consumer lived, and not fired"
 
 
+@pytest.mark.feature("durable periodic tasks")
 def test_two_schedulers_make_one_job_of_each_fire_time(
     place_every: Callable[[float], Place],
 ) -> None:

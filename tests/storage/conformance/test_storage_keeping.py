@@ -46,6 +46,7 @@ def left(storage: SqliteStorage) -> set[int]:
     return {job.seq for job in storage.jobs(Selector())}
 
 
+@pytest.mark.feature("retention")
 def test_finished_jobs_leave_after_a_day_and_dead_letters_after_thirty(
     storage: SqliteStorage, clock: Clock
 ) -> None:
@@ -132,6 +133,7 @@ def test_an_unread_result_does_not_leave_by_number(storage: SqliteStorage) -> No
     assert storage.job(str(none)) is None
 
 
+@pytest.mark.feature("retention")
 def test_an_unread_result_leaves_after_the_tasks_own_time(
     storage: SqliteStorage, clock: Clock
 ) -> None:

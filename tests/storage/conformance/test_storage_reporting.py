@@ -28,6 +28,7 @@ def test_totals_are_empty_when_nothing_ended(storage: SqliteStorage) -> None:
     assert storage.totals() == []
 
 
+@pytest.mark.feature("metrics")
 def test_totals_count_every_minute_of_every_task(storage: SqliteStorage, clock: Clock) -> None:
     clock.freeze(NOW)
     number = worker(storage)

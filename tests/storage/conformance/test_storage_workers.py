@@ -173,6 +173,7 @@ def started(storage: SqliteStorage, number: int, *claims: Claim) -> None:
         storage.slots(number).start(place, claim.seq, claim.claim)
 
 
+@pytest.mark.feature("crash")
 def test_a_dead_workers_jobs_come_back_and_only_those_that_ran_are_charged(
     storage: SqliteStorage,
 ) -> None:
