@@ -1,0 +1,130 @@
+"""A Django project with ``hueycore.contrib.djhuey``: tests/examples/django_app."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from hueycore import SqliteHuey, State
+from hueycore.storage.base import Selector
+from tests.helpers import wait_until
+
+PROJECT = Path(__file__).parent / "django_app"
+
+Manage = Callable[..., str]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {**os.environ, "SHOP_DATA": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@pytest.fixture
+def manage(environment: dict[str, str]) -> Manage:
+    def run(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "manage.py", *words],
+            cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    run("migrate", "--verbosity", "0")
+    return run
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Iterator[SqliteHuey]:
+    """The queue as another process sees it."""
+    huey = SqliteHuey("shop", tmp_path / "huey.db")
+    yield huey
+    huey.close()
+
+
+def invoices(folder: Path) -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(folder / "shop.sqlite3")) as connection:
+        return connection.execute("select customer, invoice from shop_order").fetchall()
+
+
+def test_a_job_is_enqueued_when_the_transaction_commits_and_never_when_it_rolls_back(
+    manage: Manage, queue: SqliteHuey, tmp_path: Path
+) -> None:
+    id_ = manage("order", "ann")
+    assert manage("order", "bob", "--change-of-mind") == "nothing was ordered"
+
+    assert [job.id for job in queue.storage.jobs(Selector())] == [id_]
+    assert invoices(tmp_path) == [("ann", "")]
+
+
+def test_run_huey_runs_the_jobs_of_the_project(
+    manage: Manage, queue: SqliteHuey, tmp_path: Path
+) -> None:
+    id_ = manage("order", "ann")
+
+    manage("run_huey", "--burst")
+
+    assert queue.result(id_) == "invoice of ann"
+    assert invoices(tmp_path) == [("ann", "invoice of ann")]
+
+
+def test_run_huey_stops_gently_at_a_signal(
+    manage: Manage, queue: SqliteHuey, environment: dict[str, str]
+) -> None:
+    consumer = subprocess.Popen(
+        [sys.executable, "manage.py", "run_huey", "-w", "3"],
+        cwd=PROJECT, env=environment, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        wait_until(lambda: [w.slots for w in queue.storage.workers() if w.alive], 20)
+        id_ = manage("order", "ann")
+        wait_until(lambda: queue.storage.job(id_).state is State.DONE)  # type: ignore[union-attr]
+        (periodic,) = queue.storage.periodic()
+        assert periodic.name == "shop.tasks.clean_up"
+    finally:
+        consumer.send_signal(signal.SIGTERM)
+        _, said = consumer.communicate(timeout=30)
+    assert consumer.returncode == 0, said
+    assert "stopped" in said
+
+
+def test_immediate_mode_needs_no_consumer_and_run_huey_says_so(
+    manage: Manage, environment: dict[str, str], tmp_path: Path
+) -> None:
+    code = (
+        "from django.conf import settings; settings.DEBUG = True\n"
+        "import django; django.setup()\n"
+        "from django.core.management import CommandError, call_command\n"
+        "from shop.tasks import count_orders\n"
+        "assert count_orders().get() == 0\n"
+        "try: call_command('run_huey')\n"
+        "except CommandError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PROJECT, env={**environment, "DJANGO_SETTINGS_MODULE": "settings"},
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert "immediate mode" in done.stdout
+    assert not (tmp_path / "huey.db").exists()
+
+
+def test_a_mistake_in_the_settings_is_named(environment: dict[str, str]) -> None:
+    code = (
+        "from django.conf import settings; settings.HUEY = {'filname': 'typo'}\n"
+        "import hueycore.contrib.djhuey\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PROJECT, env={**environment, "DJANGO_SETTINGS_MODULE": "settings"},
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert "ConfigurationError: settings.HUEY" in done.stderr
+    assert "filname" in done.stderr
