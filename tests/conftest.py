@@ -1,14 +1,19 @@
-"""Hypothesis profiles (``HYPOTHESIS_PROFILE=nightly`` looks longer), marks, and signals unmuted."""
+"""Hypothesis profiles (``HYPOTHESIS_PROFILE=nightly`` looks longer), marks, signals unmuted, and
+the fixtures that most folders need."""
 
 from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from hueycore import SqliteHuey
 from tests.features import NAMES
+from tests.helpers import Clock, check_file
 
 _SHARED = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("default", max_examples=60, **_SHARED)
@@ -29,3 +34,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 raise pytest.UsageError(
                     f"{item.nodeid}: no such feature: {unknown or 'none given'}"
                 )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "queue.db")
+
+
+@pytest.fixture
+def huey(path: str) -> Iterator[SqliteHuey]:
+    """A queue in a file of its own; at the end every row must be one that can be."""
+    instance = SqliteHuey("app", path)
+    yield instance
+    instance.close()
+    check_file(path)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The wall clock, to be frozen and moved."""
+    return Clock(monkeypatch)

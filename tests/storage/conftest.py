@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from hueycore.storage.sqlite import SqliteStorage
-from tests.helpers import Clock
 from tests.storage.engines import ENGINES, Factory, sqlite_file
 from tests.storage.invariants import violations
 
@@ -62,11 +61,6 @@ def file(make_file: Maker) -> SqliteStorage:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> str:
-    return str(tmp_path / "queue.db")
-
-
-@pytest.fixture
 def raw(path: str) -> Iterator[Callable[[], sqlite3.Connection]]:
     """Opens connections of somebody else to the file."""
     opened: list[sqlite3.Connection] = []
@@ -78,9 +72,3 @@ def raw(path: str) -> Iterator[Callable[[], sqlite3.Connection]]:
     yield connect
     for connection in opened:
         connection.close()
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The wall clock, to be frozen and moved."""
-    return Clock(monkeypatch)
