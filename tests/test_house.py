@@ -17,8 +17,8 @@ FLOORS = (
         *("times", "options", "task", "wrapper", "registry", "result", "canvas"),
     ),
     ("storage",),
-    ("execute",),
-    ("api", "declaring", "hooks", "immediate", "steering", "stepping"),
+    ("execute", "coroutines"),
+    ("api", "awaiting", "declaring", "hooks", "immediate", "steering", "stepping"),
     ("consumer",),
     ("testing",),
 )

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from hueycore.serializer import JSONSerializer, Serializer
     from hueycore.storage.base import Keeping, State
     from hueycore.task import Task
-    from hueycore.wrapper import TaskWrapper
+    from hueycore.wrapper import AsyncTaskWrapper, TaskWrapper
 
 __version__ = "0.1.0"
 
@@ -61,6 +61,7 @@ _HOMES = (
 )
 
 __all__ = [
+    "AsyncTaskWrapper",
     "CancelExecution",
     "ConfigurationError",
     "Huey",

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hueycore import signals as S
+from hueycore.awaiting import Awaiting
 from hueycore.declaring import Declaring
 from hueycore.exceptions import PayloadTooLarge, SerializationError, TaskException
 from hueycore.hooks import Hooks
@@ -41,7 +42,7 @@ logger = logging.getLogger("hueycore")
 CHUNK = 5000
 
 
-class Huey(Declaring, Steering, Stepping, Immediate, Hooks):
+class Huey(Declaring, Steering, Stepping, Immediate, Awaiting, Hooks):
     """A named queue in a SQLite file.
 
     The file is opened at the first use, not here, so that importing an application touches no disk.
@@ -110,6 +111,7 @@ class Huey(Declaring, Steering, Stepping, Immediate, Hooks):
         self.signals = S.Signal()
         self._init_hooks()
         self._init_stepping()
+        self._init_awaiting()
 
     # --- parts --------------------------------------------------------------------------------
 

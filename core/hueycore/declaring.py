@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Unpack, overload
+from typing import TYPE_CHECKING, Any, Protocol, Unpack, overload
 
 from hueycore.options import Settings, TaskOptions, task_options
 from hueycore.registry import Registry
 from hueycore.schedule import Schedule, as_schedule
 from hueycore.times import Seconds, When, seconds
-from hueycore.wrapper import P, R, TaskWrapper
+from hueycore.wrapper import AsyncTaskWrapper, P, R, TaskWrapper, wrap
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
@@ -19,12 +19,23 @@ if TYPE_CHECKING:
 CATCH_UP = ("latest", "skip", "all")
 
 
+class Decorator(Protocol):
+    """What makes a task of a function; ``Result`` is of the value, awaited if it is async."""
+
+    @overload
+    def __call__(self, func: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTaskWrapper[P, R]: ...
+    @overload
+    def __call__(self, func: Callable[P, R], /) -> TaskWrapper[P, R]: ...
+
+
 class Declaring:
     """Part of ``Huey``."""
 
     registry: Registry
     utc: bool
 
+    @overload
+    def task(self, retries: Callable[P, Coroutine[Any, Any, R]]) -> AsyncTaskWrapper[P, R]: ...
     @overload
     def task(self, retries: Callable[P, R]) -> TaskWrapper[P, R]: ...
     @overload
@@ -38,7 +49,7 @@ class Declaring:
         name: str | None = None,
         expires: When | None = None,
         **settings: Unpack[Settings],
-    ) -> Callable[[Callable[P, R]], TaskWrapper[P, R]]: ...
+    ) -> Decorator: ...
     def task(
         self,
         retries: Any = 0,
@@ -50,7 +61,7 @@ class Declaring:
         expires: When | None = None,
         **settings: Unpack[Settings],
     ) -> Any:
-        """Make a function a task; calling it then enqueues a job.
+        """Make a function, plain or ``async def``, a task; calling it then enqueues a job.
 
         :param retries: tries after the first one failed.
         :param retry_delay: seconds before a retry; multiplied by ``retry_backoff`` each time.
@@ -64,7 +75,7 @@ class Declaring:
         :param max_crashes: deaths of a worker process during a run until the job is dead.
         """
         if callable(retries):
-            return self._register(TaskWrapper(self._huey(), retries, None, TaskOptions()))
+            return self._register(wrap(self._huey(), retries, None, TaskOptions()))
         options = task_options(
             retries=retries,
             retry_delay=retry_delay,
@@ -75,8 +86,8 @@ class Declaring:
             **settings,
         )
 
-        def decorator(func: Callable[P, R] | TaskWrapper[P, R]) -> TaskWrapper[P, R]:
-            return self._register(TaskWrapper(self._huey(), _bare(func), name, options))
+        def decorator(func: Callable[P, Any] | TaskWrapper[P, Any]) -> TaskWrapper[P, Any]:
+            return self._register(wrap(self._huey(), _bare(func), name, options))
 
         return decorator
 
@@ -95,7 +106,7 @@ class Declaring:
         catch_up: str = "latest",
         grace: Seconds = 3600.0,
         **settings: Unpack[Settings],
-    ) -> Callable[[Callable[P, R]], TaskWrapper[P, R]]:
+    ) -> Decorator:
         """Make a function a task that runs by itself, on ``crontab(…)``, ``every("90s")``, a cron
         line, or Huey's ``callable(datetime) -> bool``. One run per fire time, however many
         consumers there are; the planned time is ``task.scheduled_for``.
@@ -117,14 +128,14 @@ class Declaring:
             **settings,
         )
 
-        def decorator(func: Callable[P, R] | TaskWrapper[P, R]) -> TaskWrapper[P, R]:
-            wrapper: TaskWrapper[P, R] = TaskWrapper(self._huey(), _bare(func), name, options)
+        def decorator(func: Callable[P, Any] | TaskWrapper[P, Any]) -> TaskWrapper[P, Any]:
+            wrapper = wrap(self._huey(), _bare(func), name, options)
             wrapper.schedule_when = as_schedule(schedule, tz=tz, utc=self.utc)
             wrapper.catch_up = catch_up
             wrapper.grace = seconds(grace)
             return self._register(wrapper)
 
-        return decorator
+        return decorator  # type: ignore[return-value]
 
     def _register(self, wrapper: TaskWrapper[P, R]) -> TaskWrapper[P, R]:
         self.registry.register(wrapper)
@@ -134,5 +145,5 @@ class Declaring:
         return self  # type: ignore[return-value]
 
 
-def _bare(func: Callable[P, R] | TaskWrapper[P, R]) -> Callable[P, R]:
+def _bare(func: Callable[P, Any] | TaskWrapper[P, Any]) -> Callable[P, Any]:
     return func.func if isinstance(func, TaskWrapper) else func

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from hueycore import clock
 from hueycore import signals as S
+from hueycore.coroutines import PATIENCE, Coroutines, LoopPerRun
 from hueycore.ending import Dead, Done, Ending, Expired, Failure, Released, Retry, Revoked, Snoozed
 from hueycore.exceptions import (
     CancelExecution,
@@ -43,6 +45,10 @@ class Limiter(Protocol):
 
     def prepare(self, timeout: float) -> Any: ...
     def arm(self, run: Any) -> None: ...
+    def told(self, run: Any) -> None:
+        """The run is cancelled by its own loop: throw nothing into it."""
+        ...
+
     def disarm(self, run: Any) -> None: ...
 
 
@@ -80,9 +86,19 @@ class Application(Protocol):
 class Executor:
     """Runs the claims of one application. Stateless between runs, shared by all workers."""
 
-    def __init__(self, app: Application, limiter: Limiter | None = None) -> None:
+    def __init__(
+        self,
+        app: Application,
+        limiter: Limiter | None = None,
+        coroutines: Coroutines | None = None,
+    ) -> None:
         self._app = app
         self._limiter = limiter
+        self._coroutines = coroutines or LoopPerRun()
+
+    def leave(self) -> None:
+        """The worker that calls this runs nothing more."""
+        self._coroutines.leave()
 
     def run(self, claim: Claim) -> Finished:
         """From claim to ending. Never raises, whatever the task does."""
@@ -109,9 +125,8 @@ class Executor:
         except Exception as error:
             logger.error("job %s of %s cannot be read: %s", claim.seq, claim.task, describe(error))
             return Finished(Ended(claim, Dead("unreadable", failure_of(error)), clock.now()))
-        plain = not (
-            wrapper.options.context
-            or claim.timeout
+        plain = wrapper.plain and not (
+            claim.timeout
             or app.pre_execute_hooks
             or app.post_execute_hooks
             or app.signals.listening
@@ -164,25 +179,26 @@ class Executor:
         return Finished(Ended(claim, Done(result), started, run_s), notices, value)
 
     def _call(self, task: Task, clock0: float) -> Any:
-        func, kwargs = task.wrapper.func, task.kwargs
-        if task.wrapper.options.context:
-            kwargs = dict(kwargs, task=task)
-        if not task.timeout:
-            return func(*task.args, **kwargs)
-        task._deadline = clock0 + task.timeout
-        limiter = self._limiter
-        if limiter is None:
-            return func(*task.args, **kwargs)
-        run = limiter.prepare(task.timeout)
-        try:
-            limiter.arm(run)
-            return func(*task.args, **kwargs)
-        finally:
-            try:
-                limiter.disarm(run)
-            except TaskTimeout:
-                limiter.disarm(run)
-                raise
+        wrapper, limiter, timeout = task.wrapper, self._limiter, task.timeout
+        kwargs = dict(task.kwargs, task=task) if wrapper.options.context else task.kwargs
+        if timeout:
+            task._deadline = clock0 + timeout
+        if wrapper.is_async:
+            return self._run_coroutine(partial(wrapper.func, *task.args, **kwargs), timeout or None)
+        if not timeout or limiter is None:
+            return wrapper.func(*task.args, **kwargs)
+        run = limiter.prepare(timeout)
+        return _limited(limiter, run, partial(wrapper.func, *task.args, **kwargs))
+
+    def _run_coroutine(self, call: Callable[[], Any], timeout: float | None) -> Any:
+        """Its loop enforces the timeout; the limiter comes after it, for a loop that is blocked."""
+        coroutines, limiter = self._coroutines, self._limiter
+        coroutines.prepare()
+        if timeout is None or limiter is None:
+            return coroutines.run(call, timeout, lambda: None)
+        run = limiter.prepare(timeout + PATIENCE)
+        told = partial(limiter.told, run)
+        return _limited(limiter, run, partial(coroutines.run, call, timeout, told))
 
     def _result(self, value: Any, periodic: bool) -> bytes | None:
         app = self._app
@@ -291,6 +307,18 @@ class Executor:
                 hook(task, value, error)
             except BaseException:
                 logger.exception("post-execute hook %s failed for job %s", name, task)
+
+
+def _limited(limiter: Limiter, run: Any, call: Callable[[], Any]) -> Any:
+    try:
+        limiter.arm(run)
+        return call()
+    finally:
+        try:
+            limiter.disarm(run)
+        except TaskTimeout:
+            limiter.disarm(run)
+            raise
 
 
 def failure_of(error: BaseException) -> Failure:

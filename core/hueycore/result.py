@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -49,18 +49,48 @@ class Result(Generic[R]):
         """The value, see the class. ``timeout`` in seconds raises ``ResultTimeout``; ``preserve``
         leaves the value for other handles. ``backoff`` and ``max_delay`` are Huey's and steer
         nothing: a waiter is woken by the file itself."""
-        if self._value is _MISSING and not self._fetch(preserve):
+        if not self._settle(preserve):
             if not blocking:
                 return None
-            if not self.huey.storage.wait_for(self.id, timeout) or not self._fetch(preserve):
+            if not self.huey.storage.wait_for(self.id, timeout) or not self._settle(preserve):
                 if revoke_on_timeout:
                     self.revoke()
-                raise ResultTimeout(f"job {self.id} did not end within {timeout} s")
+                raise self._too_late(timeout)
+        return self._outcome()
+
+    __call__ = get
+
+    async def aget(
+        self,
+        timeout: float | None = None,
+        preserve: bool = False,
+        revoke_on_timeout: bool = False,
+    ) -> R:
+        """A blocking ``get`` for an event loop, which goes on meanwhile; thousands may wait. Raises
+        what ``get`` raises. A caller that is cancelled leaves nothing behind."""
+        if self._value is _MISSING and not await self.huey.wait_on_loop(self, timeout, preserve):
+            if revoke_on_timeout:
+                import asyncio
+
+                await asyncio.to_thread(self.revoke)
+            raise self._too_late(timeout)
+        return cast("R", self._outcome())
+
+    def __await__(self) -> Generator[Any, None, R]:
+        """``await result``: the value as soon as the job is over, see ``aget``."""
+        return self.aget().__await__()
+
+    def _outcome(self) -> R | None:
         if isinstance(self._value, TaskException):
             raise self._value
         return cast("R | None", self._value)
 
-    __call__ = get
+    def _too_late(self, timeout: float | None) -> ResultTimeout:
+        return ResultTimeout(f"job {self.id} did not end within {timeout} s")
+
+    def _settle(self, preserve: bool) -> bool:
+        """Whether the handle has the outcome, read now if it had not."""
+        return self._value is not _MISSING or self._fetch(preserve)
 
     def _fetch(self, preserve: bool) -> bool:
         """Read the outcome into the handle; False when there is none yet."""
@@ -170,6 +200,22 @@ class ResultGroup:
         return values
 
     __call__ = get
+
+    async def aget(self, timeout: float | None = None, preserve: bool = False) -> list[Any]:
+        """The values in order, awaited together. Raises as soon as one job has failed, or when
+        ``timeout`` seconds are over."""
+        import asyncio
+
+        waits = [asyncio.ensure_future(result.aget(timeout, preserve)) for result in self._results]
+        try:
+            return await asyncio.gather(*waits)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def __await__(self) -> Generator[Any, None, list[Any]]:
+        """``await group``: all values, see ``aget``."""
+        return self.aget().__await__()
 
     def __getitem__(self, index: int) -> Any:
         return self._results[index].get(True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
@@ -31,16 +31,21 @@ _JOB_OPTIONS = (
 class TaskWrapper(Generic[P, R]):
     """A task: the function, its name and options. Calling it enqueues a job."""
 
+    #: Whether the function is ``async def``; its value is then what it returns when awaited.
+    is_async = False
+
     def __init__(
-        self, huey: Huey, func: Callable[P, R], name: str | None, options: TaskOptions
+        self, huey: Huey, func: Callable[P, Any], name: str | None, options: TaskOptions
     ) -> None:
-        if inspect.iscoroutinefunction(func):
+        if inspect.isasyncgenfunction(func):
             raise ConfigurationError(
-                f"{func.__name__} is async: wrap it with asyncio.run() in a plain function"
+                f"{func.__name__} is an async generator: a task returns one value"
             )
         self.huey = huey
         self.func = func
         self.options = options
+        #: Whether a run needs nothing but the function and its arguments; asked once per run.
+        self.plain = not (options.context or self.is_async)
         self.short_name = name or func.__name__
         self.name = f"{func.__module__}.{self.short_name}"
         self.__doc__ = func.__doc__
@@ -61,9 +66,14 @@ class TaskWrapper(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result[R]:
         return self.huey.enqueue(self._signature(args, kwargs))  # type: ignore[return-value]
 
+    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Result[R]:
+        """The call as ``await``: the loop goes on while the job is written. See
+        ``Huey.aenqueue``."""
+        return await self.huey.aenqueue(self._signature(args, kwargs))  # type: ignore[return-value]
+
     def call_local(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function here and now, without the queue."""
-        return self.func(*args, **kwargs)
+        return self.func(*args, **kwargs)  # type: ignore[no-any-return]
 
     def s(self, *args: Any, **kwargs: Any) -> Task:
         """A signature: the call as data. As in Huey the keywords ``id eta delay priority retries
@@ -167,3 +177,24 @@ class TaskWrapper(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<task {self.name}>"
+
+
+class AsyncTaskWrapper(TaskWrapper[P, R]):
+    """A task whose function is ``async def``. It is called, enqueued and run as any other; ``R`` is
+    what awaiting the function gives."""
+
+    is_async = True
+
+    def call_local(  # type: ignore[override]
+        self, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, R]:
+        """The function's coroutine, for the caller to await, without the queue."""
+        return self.func(*args, **kwargs)  # type: ignore[no-any-return]
+
+
+def wrap(
+    huey: Huey, func: Callable[P, Any], name: str | None, options: TaskOptions
+) -> TaskWrapper[P, Any]:
+    """The task of a function, async or not."""
+    kind = AsyncTaskWrapper if inspect.iscoroutinefunction(func) else TaskWrapper
+    return kind(huey, func, name, options)

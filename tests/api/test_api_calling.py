@@ -175,11 +175,12 @@ def test_lambdas_are_numbered_by_order_of_definition(huey: SqliteHuey) -> None:
     assert names == ["<lambda>", "<lambda>#2", "<lambda>#3"]
 
 
-def test_a_coroutine_function_is_refused_with_what_to_do(huey: SqliteHuey) -> None:
-    async def fetch() -> None: ...
+def test_an_async_generator_is_refused(huey: SqliteHuey) -> None:
+    async def pages() -> Any:
+        yield 1
 
-    with pytest.raises(ConfigurationError, match=r"asyncio\.run"):
-        huey.task()(fetch)
+    with pytest.raises(ConfigurationError, match="async generator"):
+        huey.task()(pages)
 
 
 def test_an_unregistered_task_is_forgotten_once(huey: SqliteHuey) -> None:

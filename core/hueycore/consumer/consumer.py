@@ -24,6 +24,7 @@ from hueycore.consumer.unixsignals import Signals
 from hueycore.consumer.workers.crew import Crew
 from hueycore.consumer.workers.limiter import Limiter
 from hueycore.consumer.workers.thread import ThreadWorker
+from hueycore.coroutines import LoopPerThread
 from hueycore.exceptions import StorageError, StorageMoved, StorageTooNew
 from hueycore.execute import Executor, Finished
 from hueycore.storage.base import Exchange, JobRef, Selector, State
@@ -98,7 +99,7 @@ class Consumer:
         self.janitor = Janitor(huey)
         self._crew = Crew(workers, self._make_worker, self._too_many_hang)
         self._limiter = Limiter(self._crew.note_overdue)
-        self._executor = Executor(huey, self._limiter)
+        self._executor = Executor(huey, self._limiter, LoopPerThread())
         self._signals = Signals()
         #: Why the consumer stopped by itself, if it did.
         self.error: Exception | None = None

@@ -56,6 +56,12 @@ class Limiter:
         self._poke()
         run.armed = True
 
+    def told(self, run: Run) -> None:
+        """The loop of an async run cancels it: nothing is thrown into its thread any more. If it
+        goes on all the same it will be overdue like any other."""
+        with run.shield:
+            run.thrown = True
+
     def disarm(self, run: Run) -> None:
         """This thread left user code. After this no exception comes any more: one that was thrown
         and has not arrived yet is taken back."""

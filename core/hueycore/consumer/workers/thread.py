@@ -85,6 +85,7 @@ class ThreadWorker:
             if self.overdue or self.done == self._max_tasks:
                 break
         _call("shutdown", self._shutdown)
+        self._executor.leave()
         self._over = True
         self._left()
 

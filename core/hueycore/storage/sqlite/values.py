@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 from hueycore import clock
 from hueycore.exceptions import UnknownJob
 from hueycore.storage.rows import ResultRow
-from hueycore.storage.sqlite.room import Room
+from hueycore.storage.sqlite.room import Room, listed
 from hueycore.storage.words import FINAL, State
 
 _LIVE_VALUE = "(expires_at is null or expires_at > ?)"
@@ -42,6 +43,26 @@ class Values(Room):
                     return False
                 clock.sleep(left)
                 pause = min(pause * 1.2, 0.02)
+
+    def version(self) -> int:
+        """A number that is another one whenever somebody has committed. It is cheap to ask."""
+        return self.db.version()
+
+    def over(self, ids: Sequence[str]) -> list[str]:
+        """Those of these jobs that are final, or of which there is no row."""
+
+        def body(con: sqlite3.Connection) -> list[str]:
+            rows = con.execute(
+                """
+                select value from json_each(?) asked where not exists (
+                    select 1 from huey_job
+                    where queue = ? and id = asked.value and finished_at is null)
+                """,
+                (listed(ids), self.queue),
+            ).fetchall()
+            return [row[0] for row in rows]
+
+        return self.db.read(body)
 
     def result_count(self) -> int:
         """Unread results and stored values."""
