@@ -66,9 +66,12 @@ class LoopPerThread:
             if not run.over:
                 # The exception struck the loop, not the coroutine: it is not trusted again.
                 self.leave()
-        if run.error is not None:
+        if run.error is None:
+            return run.value
+        try:
             raise run.error
-        return run.value
+        finally:
+            run.error = None  # its traceback holds this frame: neither must keep the other alive
 
     def leave(self) -> None:
         runner, self._local.runner = getattr(self._local, "runner", None), None

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any, assert_type
 
-from hueycore import Result, ResultGroup, SqliteHuey, Task, TaskWrapper, crontab, every
+from hueycore import (
+    AsyncTaskWrapper,
+    Result,
+    ResultGroup,
+    SqliteHuey,
+    Task,
+    TaskWrapper,
+    crontab,
+    every,
+)
+from hueycore.contrib.asyncio import aget_result, aget_result_group
 
 huey = SqliteHuey("app")
 
@@ -26,6 +37,21 @@ def report() -> None: ...
 
 @huey.periodic_task(every("90s"))
 def beat() -> float:
+    return 1.0
+
+
+@huey.task(retries=1)
+async def fetch(url: str, tries: int = 1) -> bytes:
+    return b""
+
+
+@huey.task
+async def ping(url: str) -> bool:
+    return True
+
+
+@huey.periodic_task(every("90s"))
+async def abeat() -> float:
     return 1.0
 
 
@@ -63,3 +89,28 @@ def cases() -> None:
     shout(1).get().upper()  # type: ignore[arg-type, union-attr]
     add.call_local()  # type: ignore[call-arg]
     huey.task(retry="3")  # type: ignore[call-overload]
+
+
+async def async_cases() -> None:
+    assert_type(fetch("x"), Result[bytes])
+    assert_type(ping("x"), Result[bool])
+    assert_type(abeat(), Result[float])
+    assert_type(fetch("x").get(), bytes | None)
+    coroutine: Coroutine[Any, Any, bytes] = fetch.call_local("x")
+    assert_type(await coroutine, bytes)
+    assert_type(await fetch.aenqueue("x", tries=2), Result[bytes])
+    assert_type(await add.aenqueue(1), Result[int])
+    assert_type(await (await fetch.aenqueue("x")), bytes)
+    assert_type(await add(1, 2), int)
+    assert_type(await add(1, 2).aget(timeout=5, preserve=True), int)
+    assert_type(await add.map([1, 2]), list[Any])
+    assert_type(await huey.aenqueue(add.s(1)), Result[Any] | None)
+    assert_type(await aget_result(add(1), timeout=5), int)
+    assert_type(await aget_result_group(add.map([1])), list[Any])
+    wrapper: TaskWrapper[[str], bool] = ping
+    asynchronous: AsyncTaskWrapper[[str], bool] = ping
+    print(wrapper, asynchronous)
+
+    await fetch.aenqueue(1)  # type: ignore[arg-type]
+    fetch()  # type: ignore[call-arg]
+    asynchronous = shout  # type: ignore[assignment]

@@ -13,7 +13,7 @@ import pytest
 from hueycore.ending import Dead, Done, Retry
 from hueycore.exceptions import StorageError, UnknownJob
 from hueycore.ids import new_id
-from hueycore.storage.base import Keeping, State
+from hueycore.storage.base import Keeping, Selector, State
 from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
@@ -166,6 +166,48 @@ def test_a_waiter_learns_that_the_job_was_purged(storage: SqliteStorage) -> None
 
         with pytest.raises(UnknownJob):
             waiter.result(20)
+
+
+def check_version(storage: SqliteStorage, who_commits: SqliteStorage) -> None:
+    storage.version()  # the first look opens a connection, which is news as well
+    before = storage.version()
+    storage.count(Selector())
+    assert storage.version() == before
+    who_commits.put("name", b"value")
+    assert storage.version() != before
+
+
+def test_the_version_is_another_one_after_a_commit(storage: SqliteStorage) -> None:
+    check_version(storage, storage)
+
+
+def test_the_version_shows_what_others_commit(file: SqliteStorage, make_file: Maker) -> None:
+    check_version(file, make_file())
+
+
+def test_jobs_that_are_over_are_told_apart_whatever_became_of_them(storage: SqliteStorage) -> None:
+    done = finished(storage)
+    revoked, dead, waiting, later, held = (
+        born(storage, name) for name in ("revoked", "dead", "waiting", "later", "held")
+    )
+    number = worker(storage)
+    storage.revoke(by_seq(revoked))
+    storage.reschedule(by_seq(waiting, later), run_at=4e9)
+    run(storage, number, Dead("failed"))
+    one(storage, number)
+    purged = new_id()
+    asked = [job if isinstance(job, str) else job.id for job in
+             (waiting, done, later, revoked, purged, held, dead)]  # fmt: skip
+
+    assert set(storage.over(asked)) == {done, revoked.id, purged, dead.id}
+    assert storage.over([]) == []
+
+
+def test_a_job_of_another_queue_is_not_known_here(storage: SqliteStorage, make: Maker) -> None:
+    other = make("other")
+    job = born(other)
+
+    assert (storage.over([job.id]), other.over([job.id])) == ([job.id], [])
 
 
 # --- values ---------------------------------------------------------------------------------------

@@ -1,0 +1,512 @@
+"""Async tasks on thread workers: a loop each, timeouts by cancellation, nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from hueycore import CancelExecution, RetryTask, SqliteHuey, State, TaskException, coroutines
+from hueycore.consumer.workers import limiter as limiter_module
+from tests.helpers import Signals, consuming, job, jobs, run_python, running, wait_until
+
+variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
+
+
+@pytest.fixture
+def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ignores its timeout is overdue almost at once."""
+    monkeypatch.setattr(limiter_module, "GRACE", 0.05)
+
+
+# --- running --------------------------------------------------------------------------------------
+
+
+@pytest.mark.feature("async")
+def test_an_async_task_gives_what_it_returns_when_awaited(huey: SqliteHuey) -> None:
+    @huey.task(context=True)
+    async def fetch(n: int, task: Any = None) -> tuple[int, str]:
+        await asyncio.sleep(0)
+        return 2 * n, task.id
+
+    with consuming(huey, workers=2):
+        handles = [fetch(n) for n in range(50)]
+        values = [handle.get(blocking=True, timeout=20) for handle in handles]
+
+    assert values == [(2 * n, handles[n].id) for n in range(50)]
+
+
+def test_signals_and_hooks_are_those_of_a_plain_task(huey: SqliteHuey) -> None:
+    hooked: list[Any] = []
+
+    @huey.task()
+    async def fetch() -> int:
+        await asyncio.sleep(0)
+        return 1
+
+    huey.pre_execute()(lambda task: hooked.append("before"))
+    huey.post_execute()(lambda task, value, error: hooked.append((value, error)))
+    seen = Signals(huey)
+    with consuming(huey):
+        assert fetch().get(blocking=True, timeout=10) == 1
+        wait_until(lambda: seen.of("complete"))
+
+    assert hooked == ["before", (1, None)]
+    assert seen.names() == ["enqueued", "executing", "complete"]
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "reason"),
+    [
+        (LookupError("no"), State.DEAD, "failed"),
+        (SystemExit(3), State.DEAD, "failed"),
+        (asyncio.CancelledError(), State.DEAD, "failed"),
+        (TimeoutError("mine"), State.DEAD, "failed"),
+        (CancelExecution(retry=False), State.REVOKED, "canceled"),
+        (RetryTask(delay=3600), State.SCHEDULED, None),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)
+@pytest.mark.parametrize("timeout", [None, 60])
+def test_what_an_async_task_raises_means_what_it_means_in_a_plain_one(
+    huey: SqliteHuey, error: BaseException, state: State, reason: str | None, timeout: float | None
+) -> None:
+    @huey.task(timeout=timeout)
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise error
+
+    @huey.task()
+    async def after() -> int:
+        return 1
+
+    handle = fail()
+    with consuming(huey, workers=1):
+        wait_until(lambda: handle.state is state)
+        assert after().get(blocking=True, timeout=10) == 1
+
+    assert (job(huey, handle).reason, job(huey, handle).attempt) == (reason, 1)
+
+
+def test_the_traceback_shows_the_task_and_not_the_loop(huey: SqliteHuey) -> None:
+    @huey.task()
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise LookupError("no")
+
+    handle = fail()
+    with consuming(huey):
+        wait_until(lambda: handle.state is State.DEAD)
+
+    trace = job(huey, handle).errors[0]["traceback"]
+    assert 'raise LookupError("no")' in trace
+    assert "base_events.py" not in trace
+
+
+def test_a_worker_keeps_its_loop_and_closes_it_when_it_leaves(huey: SqliteHuey) -> None:
+    loops: list[tuple[int, asyncio.AbstractEventLoop]] = []
+    executors: list[threading.Thread] = []
+
+    @huey.task()
+    async def note() -> None:
+        loops.append((threading.get_ident(), asyncio.get_running_loop()))
+        executors.append(await asyncio.to_thread(threading.current_thread))
+
+    with consuming(huey, workers=2):
+        handles = [note() for _ in range(30)]
+        wait_until(lambda: all(handle.is_complete() for handle in handles))
+        assert not any(loop.is_closed() for _, loop in loops)
+
+    assert len({id(loop) for _, loop in loops}) == len({thread for thread, _ in loops})
+    assert all(loop.is_closed() for _, loop in loops)
+    assert not any(thread.is_alive() for thread in executors)
+
+
+def test_a_plain_task_does_not_meet_the_loop_of_its_thread(huey: SqliteHuey) -> None:
+    async def value() -> int:
+        return 7
+
+    @huey.task()
+    async def before() -> int:
+        return await value()
+
+    @huey.task()
+    def plain() -> int:
+        return asyncio.run(value())
+
+    with consuming(huey, workers=1):
+        for task in (before, plain, before, plain, before):
+            assert task().get(blocking=True, timeout=10) == 7
+
+
+def test_asyncio_is_not_imported_before_the_first_async_task(path: str) -> None:
+    out = run_python(
+        """
+        import sys
+        from hueycore import SqliteHuey
+
+        huey = SqliteHuey("app", sys.argv[1])
+
+        @huey.task()
+        def plain(): return 1
+
+        @huey.task()
+        async def fetch(): return 2
+
+        consumer = huey.create_consumer()
+        consumer.start()
+        plain().get(blocking=True, timeout=10)
+        print("asyncio" in sys.modules)
+        fetch().get(blocking=True, timeout=10)
+        print("asyncio" in sys.modules)
+        consumer.stop(graceful=True)
+        huey.close()
+        """,
+        path,
+    )
+
+    assert out.split() == ["False", "True"]
+
+
+# --- one job and the next -------------------------------------------------------------------------
+
+
+def test_what_a_job_leaves_behind_ends_with_it(
+    huey: SqliteHuey, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended: list[str] = []
+    others: list[int] = []
+
+    async def forever(name: str) -> None:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.01)
+            ended.append(name)
+            if name == "first":
+                keep.append(asyncio.create_task(forever("of the first's end")))
+                await asyncio.sleep(0)
+            raise
+
+    keep: list[asyncio.Task[None]] = []
+
+    @huey.task()
+    async def leave() -> int:
+        keep.append(asyncio.create_task(forever("first")))
+        keep.append(asyncio.create_task(forever("second")))
+        await asyncio.sleep(0)
+        return 1
+
+    @huey.task()
+    async def look() -> int:
+        others.append(len(asyncio.all_tasks()) - 1)
+        return 2
+
+    with consuming(huey, workers=1):
+        first, second = leave(), look()
+        assert second.get(blocking=True, timeout=10) == 2
+        assert first.get() == 1
+
+    assert sorted(ended) == ["first", "of the first's end", "second"]
+    assert others == [0]
+    assert "cancelled 2 asyncio tasks that a job left behind" in caplog.text
+
+
+def test_an_async_generator_that_is_not_finished_is_closed_within_its_job(
+    huey: SqliteHuey,
+) -> None:
+    closed: list[str] = []
+    current: list[str] = []
+
+    async def pages() -> AsyncIterator[int]:
+        try:
+            for number in range(10):
+                yield number
+        finally:
+            closed.append(current[-1])
+
+    @huey.task()
+    async def read(name: str) -> int:
+        current.append(name)
+        async for number in pages():
+            return number
+        return -1
+
+    @huey.task()
+    async def other() -> None:
+        current.append("other")
+        await asyncio.sleep(0.01)
+
+    with consuming(huey, workers=1):
+        handles = [read("a"), other(), read("b"), other()]
+        wait_until(lambda: all(handle.is_complete() for handle in handles))
+
+    assert closed == ["a", "b"]
+
+
+def test_each_run_has_a_context_of_its_own(huey: SqliteHuey) -> None:
+    @huey.task()
+    async def change(text: str) -> str:
+        found = variable.get()
+        variable.set(text)
+        return found
+
+    huey.pre_execute()(lambda task: variable.set(f"set by the hook for {task.id}"))
+    with consuming(huey, workers=1):
+        first, second = change("a"), change("b")
+        assert first.get(blocking=True, timeout=10) == f"set by the hook for {first.id}"
+        assert second.get(blocking=True, timeout=10) == f"set by the hook for {second.id}"
+
+
+# --- timeouts -------------------------------------------------------------------------------------
+
+
+@pytest.mark.feature("async", "timeouts")
+def test_a_timeout_cancels_the_coroutine_in_its_loop(huey: SqliteHuey) -> None:
+    seen_by_task: list[str] = []
+
+    @huey.task(timeout=0.05)
+    async def slow() -> None:
+        try:
+            await asyncio.sleep(3600)
+        except BaseException as error:
+            seen_by_task.append(type(error).__name__)
+            await asyncio.sleep(0.01)  # it may still clean up
+            seen_by_task.append("cleaned up")
+            raise
+
+    seen = Signals(huey)
+    with consuming(huey, workers=1):
+        handle = slow()
+        with pytest.raises(TaskException, match="TaskTimeout"):
+            handle.get(blocking=True, timeout=10)
+        wait_until(lambda: seen.of("timeout"))
+
+    row = job(huey, handle)
+    assert (row.state, row.reason) == (State.DEAD, "timeout")
+    assert row.errors[0]["type"] == "TaskTimeout"
+    assert "await asyncio.sleep(3600)" in row.errors[0]["traceback"]
+    assert 0.05 <= row.errors[0]["run_s"] < 0.05 + coroutines.PATIENCE
+    assert seen_by_task == ["CancelledError", "cleaned up"]
+    assert seen.names() == ["enqueued", "executing", "timeout"]
+
+
+def test_an_async_task_may_swallow_its_timeout(huey: SqliteHuey) -> None:
+    @huey.task(timeout=0.05)
+    async def careful() -> str:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            return "cleaned up"
+        return "never"
+
+    with consuming(huey):
+        assert careful().get(blocking=True, timeout=10) == "cleaned up"
+
+
+@pytest.mark.parametrize("where", ["in the task", "in a task of it", "in a callback"])
+def test_a_coroutine_that_blocks_its_loop_is_interrupted_like_a_plain_task(
+    huey: SqliteHuey, where: str
+) -> None:
+    def spin() -> None:
+        while True:
+            pass
+
+    async def spinning() -> None:
+        spin()
+
+    @huey.task(timeout=0.05)
+    async def block() -> None:
+        if where == "in a task of it":
+            await asyncio.gather(spinning(), asyncio.sleep(3600))
+        elif where == "in a callback":
+            asyncio.get_running_loop().call_soon(spin)
+            await asyncio.sleep(3600)
+        spin()
+
+    @huey.task()
+    async def after() -> int:
+        await asyncio.sleep(0.01)
+        return 1
+
+    with consuming(huey, workers=1) as consumer:
+        handle = block()
+        with pytest.raises(TaskException, match="TaskTimeout"):
+            handle.get(blocking=True, timeout=10)
+        assert after().get(blocking=True, timeout=10) == 1
+        assert consumer._limiter._runs == {}
+
+    row = job(huey, handle)
+    assert (row.state, row.reason, row.attempt) == (State.DEAD, "timeout", 1)
+
+
+def test_a_loop_that_an_exception_has_struck_is_replaced(
+    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limiter is too early for once, and its exception arrives where the loop waits."""
+    monkeypatch.setattr("hueycore.execute.PATIENCE", -0.15)
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    @huey.task(timeout=0.2)
+    async def slow() -> None:
+        loops.append(asyncio.get_running_loop())
+        while True:
+            await asyncio.sleep(0.001)
+
+    @huey.task()
+    async def after() -> int:
+        loops.append(asyncio.get_running_loop())
+        return len(asyncio.all_tasks())
+
+    with consuming(huey, workers=1):
+        for _ in range(10):
+            handle = slow()
+            with pytest.raises(TaskException, match="TaskTimeout"):
+                handle.get(blocking=True, timeout=10)
+            assert after().get(blocking=True, timeout=10) == 1
+
+    assert all(loop.is_closed() for loop in loops)
+
+
+def test_a_job_in_time_is_left_alone_also_afterwards(huey: SqliteHuey) -> None:
+    @huey.task(timeout=0.02)
+    async def quick(n: int) -> int:
+        await asyncio.sleep(0.019 if n % 10 == 0 else 0)
+        return n
+
+    @huey.task()
+    async def after() -> str:
+        await asyncio.sleep(0.002)
+        return "untouched"
+
+    with consuming(huey, workers=2):
+        handles = [(quick(n), after()) for n in range(60)]
+        for _, handle in handles:
+            assert handle.get(blocking=True, timeout=20) == "untouched"
+
+    assert {str(handle.state) for handle, _ in handles} <= {"done", "dead"}
+
+
+def test_a_coroutine_that_ignores_its_cancellation_is_overdue_and_another_takes_its_place(
+    huey: SqliteHuey, short_grace: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    let_go = threading.Event()
+
+    @huey.task(timeout=0.02)
+    async def stubborn() -> str:
+        while not let_go.is_set():
+            try:
+                await asyncio.sleep(0.005)
+            except asyncio.CancelledError:
+                pass
+        return "in the end"
+
+    @huey.task()
+    async def other() -> int:
+        return 1
+
+    handle = stubborn()
+    with running(huey, workers=1):
+        wait_until(lambda: "ignores its timeout" in caplog.text)
+        assert other().get(blocking=True, timeout=10) == 1
+        assert handle.state is State.RUNNING
+        let_go.set()
+        assert handle.get(blocking=True, timeout=10) == "in the end"
+
+
+# --- stopping -------------------------------------------------------------------------------------
+
+
+def test_a_running_async_job_that_is_revoked_is_asked_to_stop(huey: SqliteHuey) -> None:
+    entered, let_go = threading.Event(), threading.Event()
+
+    @huey.task()
+    async def work() -> int:
+        entered.set()
+        while not let_go.is_set():
+            await asyncio.sleep(0.005)
+        return 1
+
+    with consuming(huey):
+        handle = work()
+        assert entered.wait(10)
+        handle.revoke()
+        row = job(huey, handle)
+        assert (row.state, row.cancel_requested) == (State.RUNNING, True)
+        let_go.set()
+        assert handle.get(blocking=True, timeout=10) == 1
+
+
+def test_a_stop_waits_for_async_jobs(huey: SqliteHuey) -> None:
+    entered = threading.Event()
+
+    @huey.task()
+    async def work() -> int:
+        entered.set()
+        await asyncio.sleep(0.1)
+        return 1
+
+    with consuming(huey):
+        handle = work()
+        assert entered.wait(10)
+
+    assert handle.get() == 1
+
+
+def test_a_stop_that_does_not_wait_leaves_the_job_to_the_next_consumer(
+    huey: SqliteHuey, path: str
+) -> None:
+    code = """
+        import asyncio, os, signal, sys
+        from hueycore import SqliteHuey
+
+        huey = SqliteHuey("app", sys.argv[1])
+
+        @huey.task(name="work")
+        async def work():
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(3600)
+
+        work()
+        sys.exit(huey.create_consumer(shutdown_timeout=0.05).run())
+        """
+    run_python(code, path, exits=1)
+
+    huey.storage.recover()
+    (row,) = jobs(huey)
+    assert (row.state, row.crashes) == (State.PENDING, 0)
+
+
+def test_workers_replaced_by_number_take_their_loops_along(huey: SqliteHuey) -> None:
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    @huey.task()
+    async def note() -> None:
+        loops.append(asyncio.get_running_loop())
+
+    with consuming(huey, workers=1, max_tasks=2):
+        handles = [note() for _ in range(6)]
+        wait_until(lambda: all(handle.is_complete() for handle in handles))
+        wait_until(lambda: sum(loop.is_closed() for loop in loops) == 6)
+
+    assert len({id(loop) for loop in loops}) == 3
+
+
+def test_jobs_may_await_jobs(huey: SqliteHuey) -> None:
+    @huey.task()
+    async def child(n: int) -> int:
+        await asyncio.sleep(0)
+        return n * n
+
+    @huey.task()
+    async def parent(n: int) -> int:
+        children = await asyncio.gather(*(child.aenqueue(i) for i in range(n)))
+        return sum(await asyncio.gather(*children))
+
+    with consuming(huey, workers=3):
+        parents = [parent(5), parent(6)]
+        assert [handle.get(blocking=True, timeout=20) for handle in parents] == [30, 55]
