@@ -17,7 +17,7 @@ FLOORS = (
         *("times", "options", "task", "wrapper", "registry", "result", "canvas"),
     ),
     ("storage",),
-    ("execute", "coroutines"),
+    ("execute", "coroutines", "limits"),
     ("api", "awaiting", "declaring", "hooks", "immediate", "steering", "stepping"),
     ("consumer",),
     ("testing",),

@@ -9,9 +9,11 @@ import logging
 import threading
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hueycore.exceptions import TaskTimeout
+from hueycore.limits import Limiter, limited
 
 if TYPE_CHECKING:
     import asyncio
@@ -36,9 +38,27 @@ class Coroutines(Protocol):
         its loop calls ``told`` and cancels it: ``TaskTimeout``."""
         ...
 
+    def interrupt(self) -> int:
+        """From another thread: cancel every run, each then raises ``KeyboardInterrupt``, as after
+        a ^C. How many there were."""
+        ...
+
     def leave(self) -> None:
         """This worker runs nothing more."""
         ...
+
+
+def run_coroutine(
+    coroutines: Coroutines, limiter: Limiter | None, call: Call, timeout: float | None
+) -> Any:
+    """Run an async function. Its loop enforces the timeout; the limiter comes after it, for a
+    coroutine that blocks its loop."""
+    coroutines.prepare()
+    if timeout is None or limiter is None:
+        return coroutines.run(call, timeout, lambda: None)
+    run = limiter.prepare(timeout + PATIENCE)
+    told = partial(limiter.told, run)
+    return limited(limiter, run, partial(coroutines.run, call, timeout, told))
 
 
 class LoopPerThread:
@@ -47,6 +67,7 @@ class LoopPerThread:
 
     def __init__(self) -> None:
         self._local = threading.local()
+        self._runs: set[_Run] = set()
 
     def prepare(self) -> None:
         if getattr(self._local, "runner", None) is None:
@@ -60,9 +81,15 @@ class LoopPerThread:
     def run(self, call: Call, timeout: float | None, told: Callable[[], None]) -> Any:
         run = _Run(call, timeout, told)
         runner: asyncio.Runner = self._local.runner
+        self._runs.add(run)
         try:
             runner.run(run.whole(), context=copy_context())
+        except BaseException:
+            if run.interrupted:
+                raise KeyboardInterrupt from None
+            raise
         finally:
+            self._runs.discard(run)
             if not run.over:
                 # The exception struck the loop, not the coroutine: it is not trusted again.
                 self.leave()
@@ -72,6 +99,9 @@ class LoopPerThread:
             raise run.error
         finally:
             run.error = None  # its traceback holds this frame: neither must keep the other alive
+
+    def interrupt(self) -> int:
+        return sum(run.interrupt() for run in list(self._runs))
 
     def leave(self) -> None:
         runner, self._local.runner = getattr(self._local, "runner", None), None
@@ -121,11 +151,25 @@ class _Run:
         self._told = told
         self.value: Any = None
         self.error: BaseException | None = None
+        self.interrupted = False
         self.over = False
+        self._main: asyncio.Task[Any] | None = None
+
+    def interrupt(self) -> bool:
+        """From another thread. False when there is nothing to cancel."""
+        if self._main is None:
+            return False
+        self.interrupted = True
+        try:
+            self._main.get_loop().call_soon_threadsafe(self._main.cancel)
+        except RuntimeError:
+            return False  # it has ended just now, and its loop is closed
+        return True
 
     async def whole(self) -> None:
         import asyncio
 
+        self._main = asyncio.current_task()
         timer = None
         if self._timeout is not None:
             # Armed for longer than the time limit below: that the loop still turns is also true

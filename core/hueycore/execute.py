@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from hueycore import clock
 from hueycore import signals as S
-from hueycore.coroutines import PATIENCE, Coroutines, LoopPerRun
+from hueycore.coroutines import Coroutines, LoopPerRun, run_coroutine
 from hueycore.ending import Dead, Done, Ending, Expired, Failure, Released, Retry, Revoked, Snoozed
 from hueycore.exceptions import (
     CancelExecution,
@@ -20,6 +20,7 @@ from hueycore.exceptions import (
     TaskLockedException,
     TaskTimeout,
 )
+from hueycore.limits import Limiter, limited
 from hueycore.registry import Registry
 from hueycore.retry import next_delay, unknown_task_delay
 from hueycore.serializer import Serializer, describe
@@ -37,19 +38,6 @@ KEPT_MESSAGE = 1000
 FAR = 1e15
 
 Hook = Callable[..., Any]
-
-
-class Limiter(Protocol):
-    """Enforces timeouts. Not a context manager: the exception that it throws into a run may arrive
-    anywhere from the end of ``arm`` on, and ``disarm`` may be called twice."""
-
-    def prepare(self, timeout: float) -> Any: ...
-    def arm(self, run: Any) -> None: ...
-    def told(self, run: Any) -> None:
-        """The run is cancelled by its own loop: throw nothing into it."""
-        ...
-
-    def disarm(self, run: Any) -> None: ...
 
 
 class Notice(NamedTuple):
@@ -184,21 +172,13 @@ class Executor:
         if timeout:
             task._deadline = clock0 + timeout
         if wrapper.is_async:
-            return self._run_coroutine(partial(wrapper.func, *task.args, **kwargs), timeout or None)
+            call = partial(wrapper.func, *task.args, **kwargs)
+            return run_coroutine(self._coroutines, limiter, call, timeout or None)
         if not timeout or limiter is None:
             return wrapper.func(*task.args, **kwargs)
-        run = limiter.prepare(timeout)
-        return _limited(limiter, run, partial(wrapper.func, *task.args, **kwargs))
-
-    def _run_coroutine(self, call: Callable[[], Any], timeout: float | None) -> Any:
-        """Its loop enforces the timeout; the limiter comes after it, for a loop that is blocked."""
-        coroutines, limiter = self._coroutines, self._limiter
-        coroutines.prepare()
-        if timeout is None or limiter is None:
-            return coroutines.run(call, timeout, lambda: None)
-        run = limiter.prepare(timeout + PATIENCE)
-        told = partial(limiter.told, run)
-        return _limited(limiter, run, partial(coroutines.run, call, timeout, told))
+        return limited(
+            limiter, limiter.prepare(timeout), partial(wrapper.func, *task.args, **kwargs)
+        )
 
     def _result(self, value: Any, periodic: bool) -> bytes | None:
         app = self._app
@@ -307,18 +287,6 @@ class Executor:
                 hook(task, value, error)
             except BaseException:
                 logger.exception("post-execute hook %s failed for job %s", name, task)
-
-
-def _limited(limiter: Limiter, run: Any, call: Callable[[], Any]) -> Any:
-    try:
-        limiter.arm(run)
-        return call()
-    finally:
-        try:
-            limiter.disarm(run)
-        except TaskTimeout:
-            limiter.disarm(run)
-            raise
 
 
 def failure_of(error: BaseException) -> Failure:

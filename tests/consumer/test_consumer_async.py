@@ -348,7 +348,7 @@ def test_a_loop_that_an_exception_has_struck_is_replaced(
     huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The limiter is too early for once, and its exception arrives where the loop waits."""
-    monkeypatch.setattr("hueycore.execute.PATIENCE", -0.15)
+    monkeypatch.setattr("hueycore.coroutines.PATIENCE", -0.15)
     loops: list[asyncio.AbstractEventLoop] = []
 
     @huey.task(timeout=0.2)
@@ -457,7 +457,68 @@ def test_a_stop_waits_for_async_jobs(huey: SqliteHuey) -> None:
     assert handle.get() == 1
 
 
-def test_a_stop_that_does_not_wait_leaves_the_job_to_the_next_consumer(
+@pytest.mark.parametrize("at_most_once", [False, True])
+def test_a_stop_that_does_not_wait_cancels_async_jobs_and_gives_them_back(
+    huey: SqliteHuey, at_most_once: bool
+) -> None:
+    entered, cleaned_up = threading.Event(), threading.Event()
+
+    @huey.task(at_most_once=at_most_once, timeout=3600)
+    async def work() -> None:
+        entered.set()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(0.01)
+            cleaned_up.set()
+
+    seen = Signals(huey)
+    consumer = huey.create_consumer(workers=2)
+    consumer.start()
+    handle = work()
+    assert entered.wait(10)
+
+    assert consumer.stop() == 1
+
+    assert cleaned_up.is_set()
+    row = job(huey, handle)
+    if at_most_once:
+        assert (row.state, row.reason) == (State.DEAD, "interrupted")
+    else:
+        assert (row.state, row.attempt, row.crashes) == (State.PENDING, 0, 0)
+    assert seen.names() == ["enqueued", "executing", "interrupted"]
+    assert huey.storage.workers() == []
+
+
+def test_a_stop_does_not_wait_long_for_a_job_that_ignores_its_cancellation(
+    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hueycore.consumer.consumer.CLEAN_UP", 0.05)
+    entered, let_go = threading.Event(), threading.Event()
+
+    @huey.task()
+    async def stubborn() -> int:
+        entered.set()
+        while not let_go.is_set():
+            try:
+                await asyncio.sleep(0.005)
+            except asyncio.CancelledError:
+                pass
+        return 1
+
+    consumer = huey.create_consumer()
+    consumer.start()
+    handle = stubborn()
+    assert entered.wait(10)
+
+    assert consumer.stop() == 1
+
+    assert handle.state is State.RUNNING
+    let_go.set()
+    assert handle.get(blocking=True, timeout=10) == 1
+
+
+def test_a_signal_gives_async_jobs_back_before_the_process_is_gone(
     huey: SqliteHuey, path: str
 ) -> None:
     code = """
@@ -476,9 +537,8 @@ def test_a_stop_that_does_not_wait_leaves_the_job_to_the_next_consumer(
         """
     run_python(code, path, exits=1)
 
-    huey.storage.recover()
     (row,) = jobs(huey)
-    assert (row.state, row.crashes) == (State.PENDING, 0)
+    assert (row.state, row.attempt, row.crashes) == (State.PENDING, 0, 0)
 
 
 def test_workers_replaced_by_number_take_their_loops_along(huey: SqliteHuey) -> None:

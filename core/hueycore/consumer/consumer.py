@@ -38,6 +38,8 @@ logger = logging.getLogger("hueycore.consumer")
 SWITCH_INTERVAL = 0.0005
 #: Seconds between two looks of the main loop when nothing wakes it.
 TICK = 1.0
+#: Seconds that a cancelled async job gets to clean up.
+CLEAN_UP = 1.0
 
 
 class Consumer:
@@ -99,7 +101,8 @@ class Consumer:
         self.janitor = Janitor(huey)
         self._crew = Crew(workers, self._make_worker, self._too_many_hang)
         self._limiter = Limiter(self._crew.note_overdue)
-        self._executor = Executor(huey, self._limiter, LoopPerThread())
+        self._coroutines = LoopPerThread()
+        self._executor = Executor(huey, self._limiter, self._coroutines)
         self._signals = Signals()
         #: Why the consumer stopped by itself, if it did.
         self.error: Exception | None = None
@@ -292,6 +295,10 @@ class Consumer:
                 self._give_up(error)
         self._feed.close()
         self._crew.wait(self.shutdown_timeout, self._interrupted)
+        if self._crew.running() and self._coroutines.interrupt():
+            # Async jobs are given back uncounted; they get a moment to clean up.
+            self._exit_code = self._exit_of_left()
+            self._crew.wait(CLEAN_UP, self._interrupted)
         self._limits_service.stop()
         sys.setswitchinterval(self._switch_interval)
         left = self._crew.running()
@@ -322,7 +329,10 @@ class Consumer:
             self._feed.flush()  # its helper stays, for endings until the process is gone
         else:
             self._feed.leave()
-        self._exit_code = 128 + self._interrupt if self._interrupt else 1
+        self._exit_code = self._exit_of_left()
+
+    def _exit_of_left(self) -> int:
+        return 128 + self._interrupt if self._interrupt else 1
 
     def _tell_interrupted(self, job: JobRef) -> None:
         try:

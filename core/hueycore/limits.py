@@ -1,0 +1,36 @@
+"""Time limits of runs, as the executor sees them; a kind of worker brings its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from hueycore.exceptions import TaskTimeout
+
+T = TypeVar("T")
+
+
+class Limiter(Protocol):
+    """Enforces timeouts. Not a context manager: the exception that it throws into a run may arrive
+    anywhere from the end of ``arm`` on, and ``disarm`` may be called twice."""
+
+    def prepare(self, timeout: float) -> Any: ...
+    def arm(self, run: Any) -> None: ...
+    def told(self, run: Any) -> None:
+        """The run is cancelled by its own loop: throw nothing into it."""
+        ...
+
+    def disarm(self, run: Any) -> None: ...
+
+
+def limited(limiter: Limiter, run: Any, call: Callable[[], T]) -> T:
+    """Call user code under a limit that was prepared."""
+    try:
+        limiter.arm(run)
+        return call()
+    finally:
+        try:
+            limiter.disarm(run)
+        except TaskTimeout:
+            limiter.disarm(run)
+            raise
