@@ -28,8 +28,6 @@ SHARE = 5000
 PAUSE = (0.002, 0.02)
 #: A look that takes long is followed by a pause that is so much longer.
 REST = 3
-#: Results that one look fetches before it hands them out.
-FETCH = 100
 
 T = TypeVar("T")
 
@@ -191,9 +189,8 @@ class Watch:
 
     def _find(
         self, waiters: list[Waiter], fresh: list[Waiter], seen: int | None
-    ) -> tuple[int | None, list[tuple[Waiter, Exception | None]]]:
-        """In a thread: the storage's version, and whose wait is over. A look that found more than
-        it fetched answers no version, so that the next one comes at once and looks again."""
+    ) -> tuple[int, list[tuple[Waiter, Exception | None]]]:
+        """In a thread: the storage's version, and whose wait is over."""
         storage = self._storage()
         version = storage.version()
         asked = fresh if version == seen else waiters
@@ -202,8 +199,6 @@ class Watch:
         for waiter in asked:
             if waiter.result.id not in over or waiter.outcome.done():
                 continue
-            if len(found) == FETCH:
-                return None, found
             try:
                 if waiter.result._settle(waiter.preserve):
                     found.append((waiter, None))
@@ -230,21 +225,16 @@ class Watch:
             late = waiter.deadline is not None and waiter.deadline <= now
             if late and not waiter.outcome.done():
                 waiter.outcome.set_result(False)
-        self._go_on(found != [], now - began, now, loop)
+        self._go_on(found != [], now - began, loop)
 
-    def _go_on(self, news: bool, took: float, now: float, loop: asyncio.AbstractEventLoop) -> None:
+    def _go_on(self, news: bool, took: float, loop: asyncio.AbstractEventLoop) -> None:
         waiters = [waiter for waiter in self._waiters if not waiter.outcome.done()]
         if not waiters:
             return
         first, longest = PAUSE
         self._pause = first if news else min(self._pause * 1.2, longest)
-        pause = max(self._pause, REST * took)
-        if self._version is None or any(waiter.fresh for waiter in waiters):
-            pause = 0.0
-        deadlines = [waiter.deadline for waiter in waiters if waiter.deadline is not None]
-        if deadlines:
-            pause = min(pause, max(0.0, min(deadlines) - now))
-        self._look_in(pause, loop)
+        fresh = any(waiter.fresh for waiter in waiters)
+        self._look_in(0.0 if fresh else max(self._pause, REST * took), loop)
 
 
 #: One for each loop; a loop that is gone takes its own with it.

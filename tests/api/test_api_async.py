@@ -30,6 +30,7 @@ from hueycore import (
     UnknownJob,
     every,
 )
+from hueycore.awaiting import PAUSE
 from hueycore.contrib.asyncio import aget_result, aget_result_group
 from tests.helpers import Signals, consuming, drain, job, jobs, run_one, run_python, states
 
@@ -453,12 +454,14 @@ def test_a_waiter_that_is_cancelled_leaves_nothing_behind(huey: SqliteHuey, task
 
     async def main() -> None:
         waits = [asyncio.ensure_future(handle) for _ in range(10)]
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0)
         (watch,) = huey._watches.values()
+        while watch._version is None or watch._timer is None:  # between two looks
+            await asyncio.sleep(0)
         for wait in waits:
             wait.cancel()
         await asyncio.gather(*waits, return_exceptions=True)
-        assert not watch._waiters
+        assert (watch._waiters, watch._timer) == ({}, None)
         before = looks(huey)
         await asyncio.sleep(0.1)
         assert watch._timer is None
@@ -472,6 +475,31 @@ def test_a_waiter_that_is_cancelled_leaves_nothing_behind(huey: SqliteHuey, task
     gc.collect()
 
     assert len(huey._watches) == len(huey._writers) == 0
+
+
+def test_who_comes_late_is_looked_for_at_once_and_alone(huey: SqliteHuey, tasks: Any) -> None:
+    storage: Any = huey.storage
+    asked: list[int] = []
+    over = storage.over
+    storage.over = lambda ids: asked.append(len(ids)) or over(ids)
+    handles = [tasks.double(n) for n in range(11)]
+
+    async def main() -> None:
+        waits = [asyncio.ensure_future(handle) for handle in handles[:10]]
+        await asyncio.sleep(0)
+        (watch,) = huey._watches.values()
+        while watch._pause < PAUSE[1]:
+            await asyncio.sleep(0.001)
+        waits.append(asyncio.ensure_future(handles[10]))
+        while len(asked) < 2:
+            await asyncio.sleep(0)
+        assert watch._pause < PAUSE[1]
+        for wait in waits:
+            wait.cancel()
+
+    run(main())
+
+    assert asked == [10, 1]
 
 
 def test_a_group_is_awaited_together(huey: SqliteHuey, tasks: Any) -> None:
