@@ -36,6 +36,7 @@ class Awaiting:
     """Part of ``Huey``."""
 
     results: bool
+    _immediate: bool
 
     if TYPE_CHECKING:
 
@@ -43,6 +44,7 @@ class Awaiting:
         def storage(self) -> Storage: ...
         def _new_job(self, task: Task) -> NewJob: ...
         def _tell_enqueued(self, task: Task, stored: Enqueued) -> None: ...
+        def _run_now(self, stored: Sequence[Enqueued]) -> None: ...
 
     def _init_awaiting(self) -> None:
         self._writers: Of[Writer] = WeakKeyDictionary()
@@ -58,6 +60,10 @@ class Awaiting:
         writer = of_this_loop(self._writers, lambda: Writer(lambda: self.storage))
         stored = await writer.enqueue(job)
         self._tell_enqueued(task, stored)
+        if self._immediate:
+            import asyncio
+
+            await asyncio.to_thread(self._run_now, [stored])
         return Result(self, task, stored.seq) if self.results else None  # type: ignore[arg-type]
 
     async def wait_on_loop(

@@ -176,7 +176,8 @@ def test_a_ctrl_c_in_a_step_gives_the_job_back(huey: SqliteHuey) -> None:
         return 7
 
     handle = work()
-    run_one(huey)
+    with pytest.raises(KeyboardInterrupt):
+        run_one(huey)
     assert (handle.state, job(huey, handle).attempt) == (State.PENDING, 0)
     run_one(huey)
     assert handle.get() == 7
@@ -290,6 +291,33 @@ def test_who_is_cancelled_before_the_write_has_written_nothing(
     run(main())
 
     assert len(jobs(huey)) == 2
+
+
+@pytest.mark.feature("immediate mode")
+def test_immediate_mode_runs_async_tasks_in_a_loop_too(path: str) -> None:
+    huey = SqliteHuey("app", path, immediate=True)
+    threads: list[threading.Thread] = []
+
+    @huey.task()
+    async def double(n: int) -> int:
+        threads.append(threading.current_thread())
+        await asyncio.sleep(0)
+        return 2 * n
+
+    @huey.task()
+    async def whole(n: int) -> int:
+        return await (await double.aenqueue(n)) + 1
+
+    async def main() -> None:
+        handle = await whole.aenqueue(4)
+        assert handle.state is State.DONE
+        assert await handle == 9
+        plain = double(5)  # which holds the loop up, as a plain call does
+        assert (plain.state, await plain) == (State.DONE, 10)
+
+    run(main())
+    assert threading.main_thread() not in threads
+    huey.close()
 
 
 def test_without_results_aenqueue_answers_none(path: str) -> None:

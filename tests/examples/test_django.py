@@ -75,6 +75,27 @@ def test_run_huey_runs_the_jobs_of_the_project(
     assert invoices(tmp_path) == [("ann", "invoice of ann")]
 
 
+def test_an_async_task_uses_the_database_as_django_does(
+    manage: Manage, queue: SqliteHuey, environment: dict[str, str]
+) -> None:
+    manage("order", "ann")
+    manage("order", "bob")
+    code = (
+        "import asyncio, django; django.setup()\n"
+        "from shop.tasks import name_customers\n"
+        "print(asyncio.run(name_customers.aenqueue()).id)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PROJECT, env={**environment, "DJANGO_SETTINGS_MODULE": "settings"},
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+
+    manage("run_huey", "--burst")
+
+    assert queue.result(done.stdout.strip()) == ["ann", "bob"]
+
+
 def test_run_huey_stops_gently_at_a_signal(
     manage: Manage, queue: SqliteHuey, environment: dict[str, str]
 ) -> None:

@@ -22,6 +22,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import close_old_connections, transaction
 from django.utils.module_loading import import_string
@@ -87,7 +88,22 @@ disconnect_signal = HUEY.disconnect_signal
 
 def close_db(fn: F) -> F:
     """Decorator: before and after each call, close the connections that Django holds too long or
-    that are broken, as it does around a request."""
+    that are broken, as it does around a request. Those of an ``async def`` function are in the
+    thread to which Django takes its database."""
+    if inspect.iscoroutinefunction(fn):
+        close = sync_to_async(close_old_connections)
+
+        @wraps(fn)
+        async def ainner(*args: Any, **kwargs: Any) -> Any:
+            if HUEY.immediate:
+                return await fn(*args, **kwargs)
+            await close()
+            try:
+                return await fn(*args, **kwargs)
+            finally:
+                await close()
+
+        return ainner  # type: ignore[return-value]
 
     @wraps(fn)
     def inner(*args: Any, **kwargs: Any) -> Any:

@@ -16,6 +16,11 @@ def count_orders():
     return Order.objects.count()
 
 
+@db_task()
+async def name_customers():
+    return [order.customer async for order in Order.objects.order_by("pk")]
+
+
 @db_periodic_task(every("1h"))
 def clean_up():
     Order.objects.filter(customer="").delete()
