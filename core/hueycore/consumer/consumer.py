@@ -51,7 +51,8 @@ class Consumer:
     :param periodic: whether this consumer fires periodic tasks. Any number may; one run per time.
     :param check_worker_health: replace workers that died; every ``health_check_interval`` seconds.
     :param max_tasks: a worker is replaced after so many jobs.
-    :param shutdown_timeout: seconds that running jobs get after a stop; None waits for them.
+    :param shutdown_timeout: seconds that running jobs get after a stop; None waits for them. After
+        them async jobs are cancelled and given back, plain ones run on until the process is gone.
     :param graceful_signal: ``INT`` or ``TERM``: that one is graceful and the other interrupts
         now; by default both are graceful, and the second signal interrupts.
     :param name: how ``hueyctl workers`` calls it.
