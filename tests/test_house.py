@@ -13,7 +13,7 @@ CORE = ROOT / "core" / "hueycore"
 FLOORS = (
     ("exceptions", "constants", "clock", "ids", "histogram", "shield", "localzone"),
     (
-        *("cron", "schedule", "retry", "ending", "serializer", "signals"),
+        *("cron", "schedule", "retry", "ending", "serializer", "decoding", "signals"),
         *("times", "options", "task", "wrapper", "registry", "result", "canvas"),
     ),
     ("storage",),

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     )
     from hueycore.result import Result, ResultGroup
     from hueycore.schedule import crontab, every
-    from hueycore.serializer import JSONSerializer, Serializer
+    from hueycore.serializer import JSONSerializer, Serializer, SignedSerializer
     from hueycore.storage.base import Keeping, State
     from hueycore.task import Task
     from hueycore.wrapper import AsyncTaskWrapper, TaskWrapper
@@ -78,6 +78,7 @@ __all__ = [
     "RetryTask",
     "SerializationError",
     "Serializer",
+    "SignedSerializer",
     "SqliteHuey",
     "State",
     "StorageBusy",

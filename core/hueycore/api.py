@@ -10,14 +10,19 @@ import logging
 import os
 import threading
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hueycore import signals as S
 from hueycore.awaiting import Awaiting
 from hueycore.declaring import Declaring
-from hueycore.exceptions import PayloadTooLarge, SerializationError, TaskException
+from hueycore.exceptions import (
+    ConfigurationError,
+    PayloadTooLarge,
+    SerializationError,
+    TaskException,
+)
 from hueycore.hooks import Hooks
 from hueycore.immediate import Immediate
 from hueycore.registry import Registry
@@ -55,6 +60,9 @@ class Huey(Declaring, Steering, Stepping, Immediate, Awaiting, Hooks):
     :param immediate: whether a call runs the job at once (see ``immediate``), in a queue in memory
         unless ``immediate_use_memory`` is False.
     :param serializer: pickle by default.
+    :param compression: compress arguments and results, with gzip or with ``use_zlib``.
+    :param allow_paths: which functions may run by their dotted path (``huey.call``), as patterns
+        like ``myapp.*``. Every one with pickle, whose writers run code anyway; else none.
     :param max_payload: bytes of arguments that a job may have (``PayloadTooLarge``).
     :param max_pending: pending jobs that the queue may hold (``QueueFull``).
     :param mode: permissions of a new file.
@@ -74,6 +82,9 @@ class Huey(Declaring, Steering, Stepping, Immediate, Awaiting, Hooks):
         immediate: bool = False,
         immediate_use_memory: bool = True,
         serializer: Serializer | None = None,
+        compression: bool = False,
+        use_zlib: bool = False,
+        allow_paths: Sequence[str] | None = None,
         max_payload: int = 10_000_000,
         max_pending: int | None = None,
         mode: int = 0o600,
@@ -91,7 +102,9 @@ class Huey(Declaring, Steering, Stepping, Immediate, Awaiting, Hooks):
         self.utc = utc
         self.immediate_use_memory = immediate_use_memory
         self._immediate = immediate
-        self.serializer = serializer or Serializer()
+        if serializer is not None and compression:
+            raise ConfigurationError("give compression= to the serializer")
+        self.serializer = serializer or Serializer(compression, use_zlib=use_zlib)
         self.max_payload = max_payload
         self.keep = keep or Keeping()
         self.consumer_defaults = {
@@ -103,7 +116,7 @@ class Huey(Declaring, Steering, Stepping, Immediate, Awaiting, Hooks):
             "mode": mode,
             "durability": durability,
             "max_pending": max_pending,
-            "serializer": self.serializer.name,
+            "serializer": self.serializer.written_as,
             "force_network": force_network,
         }
         self._storage: Storage | None = None

@@ -2,27 +2,37 @@
 
 The first byte says how to read the rest; an unknown one is an error, never a guess. Pickle is the
 default, as in Huey: arguments are Python objects, and whoever can write the file runs code anyway.
+What is compressed or signed has a first byte of its own, and inside it is all of the other.
 """
 
 from __future__ import annotations
 
-import io
+import hmac
 import json
 import pickle
 import reprlib
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hueycore.exceptions import SerializationError, TaskTimeout
+from hueycore.exceptions import ConfigurationError, SerializationError, TaskTimeout
 
 PICKLE = 0x01
 JSON = 0x02
+GZIP = 0x10
+ZLIB = 0x11
+SIGNED = 0x20
 CUSTOM = 0x7F
 
-NAMES = {PICKLE: "pickle/1", JSON: "json/1", CUSTOM: "custom"}
+NAMES = {
+    PICKLE: "pickle/1",
+    JSON: "json/1",
+    GZIP: "gzip/1",
+    ZLIB: "zlib/1",
+    SIGNED: "signed/1",
+    CUSTOM: "custom",
+}
 
-#: Payloads that may be decoded outside of the application, bytes.
-SAFE_LIMIT = 1024 * 1024
 PREVIEW = 200
 
 _BIG = 10**40
@@ -30,18 +40,53 @@ _PLAIN = frozenset((int, float, bool, type(None)))
 
 
 class Serializer:
-    """Pickle. Subclasses override ``_serialize`` and ``_deserialize``, as in Huey."""
+    """Pickle. Subclasses override ``_serialize`` and ``_deserialize``, as in Huey.
+
+    :param compression: compress what is written, with gzip or with ``use_zlib``. Compressed and
+        plain data are read whatever the setting, so it may be changed while jobs wait.
+    :param compression_level: 1 is quick, 9 is small.
+    """
 
     name = "pickle"
     tag = PICKLE
+    #: Whether arguments and values may be shown to people, in listings and in errors. A subclass
+    #: with bytes of its own may well encrypt: none are shown unless it says ``previews = True``.
+    previews = True
+    #: Bytes that a compressed value may have when it is unpacked; more is neither written nor read.
+    unpacked_limit = 256 * 1024 * 1024
 
-    def __init__(self, pickle_protocol: int = pickle.HIGHEST_PROTOCOL) -> None:
+    # Also of a subclass whose __init__ does not call this one.
+    compression = False
+    compression_level = 6
+    use_zlib = False
+    pickle_protocol = pickle.HIGHEST_PROTOCOL
+    _prefix = bytes((PICKLE,))
+
+    def __init__(
+        self,
+        compression: bool = False,
+        compression_level: int = 6,
+        use_zlib: bool = False,
+        pickle_protocol: int = pickle.HIGHEST_PROTOCOL,
+    ) -> None:
+        self.compression = compression
+        self.compression_level = compression_level
+        self.use_zlib = use_zlib
         self.pickle_protocol = pickle_protocol
-        self._prefix = bytes((self.tag,))
 
     def __init_subclass__(cls) -> None:
-        if "_serialize" in cls.__dict__ and "tag" not in cls.__dict__:
+        own = cls.__dict__
+        if ("_serialize" in own or "serialize" in own) and "tag" not in own:
             cls.tag, cls.name = CUSTOM, "custom"
+            cls.previews = own.get("previews", False)
+        cls._prefix = bytes((cls.tag,))
+
+    @property
+    def written_as(self) -> str:
+        """What the queue's row says to those who have no application: ``pickle``, ``json+gzip``,
+        ``signed`` …"""
+        packed = ("+zlib" if self.use_zlib else "+gzip") if self.compression else ""
+        return self.name + packed
 
     def _serialize(self, data: Any) -> bytes:
         return pickle.dumps(data, self.pickle_protocol)
@@ -52,27 +97,46 @@ class Serializer:
     def serialize(self, data: Any) -> bytes:
         """Raises ``SerializationError`` when the value cannot be written."""
         try:
-            return self._prefix + self._serialize(data)
+            blob = self._prefix + self._serialize(data)
+            return self._packed(blob) if self.compression else blob
         except TaskTimeout:
             raise  # of the run that this is part of
         except Exception as error:
+            shown = safe_repr(data, 80) if self.previews else f"a {type(data).__name__}"
             raise SerializationError(
-                f"cannot {self.name} {safe_repr(data, 80)}: {describe(error)}"
+                f"cannot {self._format} {shown}: {describe(error)}"
             ) from error
 
     def deserialize(self, data: bytes) -> Any:
         """Raises ``SerializationError`` when the bytes cannot be read by this serializer."""
-        if not data or data[0] != self.tag:
-            raise SerializationError(f"written as {format_name(data)}, read as {NAMES[self.tag]}")
         try:
+            if data and data[0] in WBITS:
+                data = unpacked(data, self.unpacked_limit)
+            if not data or data[0] != self.tag:
+                written, read = format_name(data), format_name(self._prefix)
+                raise SerializationError(f"written as {written}, read as {read}")
             return self._deserialize(data[1:])
-        except TaskTimeout:
+        except (TaskTimeout, SerializationError):
             raise
         except Exception as error:
-            raise SerializationError(f"unreadable {self.name} data: {describe(error)}") from error
+            raise SerializationError(
+                f"unreadable {self._format} data: {describe(error)}"
+            ) from error
+
+    @property
+    def _format(self) -> str:
+        return format_name(self._prefix).partition("/")[0]
+
+    def _packed(self, blob: bytes) -> bytes:
+        if len(blob) > self.unpacked_limit:
+            raise ValueError(f"{len(blob):,} bytes, and unpacked_limit={self.unpacked_limit:,}")
+        tag = ZLIB if self.use_zlib else GZIP
+        return bytes((tag,)) + zlib.compress(blob, self.compression_level, WBITS[tag])
 
     def preview(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
         """A line for people who look at the queue; None hides the arguments."""
+        if not self.previews:
+            return None
         parts = [_short(value) for value in args]
         if kwargs:
             parts += [f"{name}={_short(value)}" for name, value in kwargs.items()]
@@ -91,6 +155,102 @@ class JSONSerializer(Serializer):
 
     def _deserialize(self, data: bytes) -> Any:
         return json.loads(data)
+
+
+class SignedSerializer(Serializer):
+    """Signs what another serializer wrote (HMAC-SHA256), and decodes nothing that it did not sign.
+
+    It does not encrypt, and it signs the bytes, not the job that they belong to: who can write the
+    file cannot make up arguments, but can copy those of one job to another.
+
+    :param secret: the secret of all who share the queue; several to change it: the first one signs,
+        all of them verify.
+    :param salt: keeps the signatures of two applications with one secret apart.
+    :param serializer: what is signed; by default a pickle, to which the other options belong.
+
+    Raises ``ConfigurationError`` without a secret or salt.
+    """
+
+    name = "signed"
+    tag = PICKLE
+    _LENGTH = 32
+
+    def __init__(
+        self,
+        secret: str | bytes | Sequence[str | bytes] | None = None,
+        salt: str | bytes = "huey",
+        compression: bool = False,
+        compression_level: int = 6,
+        use_zlib: bool = False,
+        pickle_protocol: int = pickle.HIGHEST_PROTOCOL,
+        *,
+        serializer: Serializer | None = None,
+    ) -> None:
+        super().__init__(compression, compression_level, use_zlib, pickle_protocol)
+        secrets = [secret] if isinstance(secret, str | bytes) else list(secret or ())
+        if not secrets or not all(secrets) or not salt:
+            raise ConfigurationError("SignedSerializer needs a secret= and a salt=")
+        if serializer is not None and compression:
+            raise ConfigurationError("give compression= to the serializer that is inside")
+        self._keys = [hmac.digest(_bytes(salt), _bytes(each), "sha256") for each in secrets]
+        self._inside = serializer
+
+    def serialize(self, data: Any) -> bytes:
+        inside = self._inside
+        blob = super().serialize(data) if inside is None else inside.serialize(data)
+        return bytes((SIGNED,)) + self._signature(self._keys[0], blob) + blob
+
+    def deserialize(self, data: bytes) -> Any:
+        """Raises ``SerializationError`` (a ``ValueError``) when the signature is not ours."""
+        blob = self._verified(data)
+        inside = self._inside
+        return super().deserialize(blob) if inside is None else inside.deserialize(blob)
+
+    def preview(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
+        inside = self._inside
+        return super().preview(args, kwargs) if inside is None else inside.preview(args, kwargs)
+
+    def _verified(self, data: bytes) -> bytes:
+        if not data or data[0] != SIGNED:
+            raise SerializationError(f"written as {format_name(data)}, which nobody signed")
+        signature, blob = data[1 : 1 + self._LENGTH], data[1 + self._LENGTH :]
+        for key in self._keys:
+            if hmac.compare_digest(signature, self._signature(key, blob)):
+                return blob
+        raise SerializationError("the signature is not ours: another secret, or changed data")
+
+    def _signature(self, key: bytes, blob: bytes) -> bytes:
+        return hmac.digest(key, bytes((SIGNED,)) + blob, "sha256")
+
+
+def by_name(name: str | None) -> Serializer | None:
+    """The serializer that a queue's row names (``written_as``); None when only the application
+    has it."""
+    kind, _, packing = (name or "pickle").partition("+")
+    found = {"pickle": Serializer, "json": JSONSerializer}.get(kind)
+    if found is None or packing not in ("", "gzip", "zlib"):
+        return None
+    return found(compression=bool(packing), use_zlib=packing == "zlib")
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text
+
+
+#: How zlib is told the form of what it reads and writes.
+WBITS = {GZIP: 31, ZLIB: 15}
+
+
+def unpacked(data: bytes, limit: int) -> bytes:
+    """What was compressed, unless that is more than ``limit`` bytes: a few kilobytes can unpack to
+    gigabytes."""
+    reader = zlib.decompressobj(WBITS[data[0]])
+    plain = reader.decompress(memoryview(data)[1:], limit + 1)
+    if len(plain) > limit:
+        raise SerializationError(f"unpacked it takes more than {limit:,} bytes")
+    if not reader.eof or reader.unused_data:
+        raise SerializationError(f"the {format_name(data)} data is damaged")
+    return plain
 
 
 class _Repr(reprlib.Repr):
@@ -131,56 +291,7 @@ def describe(error: BaseException) -> str:
 
 
 def format_name(data: bytes | None) -> str:
-    """How a blob was written: ``pickle/1``, ``json/1`` …"""
+    """How a blob was written: ``pickle/1``, ``json/1``, ``signed/1`` …"""
     if not data:
         return "nothing"
     return NAMES.get(data[0], f"an unknown format (0x{data[0]:02x})")
-
-
-#: The only globals that a pickle may name when it is decoded outside of the application. Names,
-#: not modules: an allow-list of a whole module would run ``builtins.eval``.
-_SAFE_GLOBALS = frozenset(
-    {
-        ("builtins", "set"),
-        ("builtins", "frozenset"),
-        ("builtins", "complex"),
-        ("datetime", "datetime"),
-        ("datetime", "date"),
-        ("datetime", "time"),
-        ("datetime", "timedelta"),
-        ("datetime", "timezone"),
-        ("decimal", "Decimal"),
-        ("uuid", "UUID"),
-    }
-)
-
-
-def _bytearray(*args: Any) -> bytearray:
-    """A number as argument would allocate that many bytes."""
-    if args and isinstance(args[0], int):
-        raise SerializationError("a bytearray of a number is not decoded")
-    return bytearray(*args)
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("builtins", "bytearray"):
-            return _bytearray
-        if (module, name) in _SAFE_GLOBALS:
-            return super().find_class(module, name)
-        raise SerializationError(f"{module}.{name} is not decoded outside of the application")
-
-
-def safe_decode(data: bytes | None) -> tuple[bool, Any]:
-    """Decode JSON or a pickle of plain types without running anything: (True, value), or
-    (False, None) when the bytes may not be decoded here."""
-    if not data or len(data) > SAFE_LIMIT:
-        return False, None
-    try:
-        if data[0] == JSON:
-            return True, json.loads(data[1:])
-        if data[0] == PICKLE:
-            return True, _PlainUnpickler(io.BytesIO(data[1:])).load()
-    except Exception:
-        return False, None
-    return False, None

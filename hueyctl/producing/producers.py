@@ -172,18 +172,17 @@ def describe(job: NewJob) -> dict[str, Any]:
 
 def _serializer_of(storage: Storage) -> Any:
     """The serializer that the queue's applications use, as its row says."""
-    from hueycore import serializer
+    from hueycore.serializer import by_name
 
     named = next((row.serializer for row in storage.queues() if row.queue == storage.queue), None)
-    if named in (None, "pickle"):
-        return serializer.Serializer()
-    if named == "json":
-        return serializer.JSONSerializer()
-    raise errors.CliError(
-        f"queue {storage.queue!r} uses the serializer {named!r}, which only its application has",
-        exits.REFUSED,
-        "use -A MODULE:ATTR",
-    )
+    serializer = by_name(named)
+    if serializer is None:
+        raise errors.CliError(
+            f"queue {storage.queue!r} uses the serializer {named!r}, which only its application has",
+            exits.REFUSED,
+            "use -A MODULE:ATTR",
+        )
+    return serializer
 
 
 def _moment(posix: float | None) -> Any:

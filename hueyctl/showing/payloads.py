@@ -56,7 +56,7 @@ def decode_value(blob: bytes | None) -> tuple[bool, Any]:
 def _decode(blob: bytes | None) -> Any:
     if blob is None:
         return _MISSING
-    from hueycore.serializer import safe_decode
+    from hueycore.decoding import safe_decode
 
     known, value = safe_decode(blob)
     return value if known else _MISSING

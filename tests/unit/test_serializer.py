@@ -17,18 +17,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hueycore.decoding import SAFE_LIMIT, safe_decode
 from hueycore.exceptions import SerializationError
 from hueycore.serializer import (
     CUSTOM,
     JSON,
     PICKLE,
     PREVIEW,
-    SAFE_LIMIT,
     JSONSerializer,
     Serializer,
     describe,
     format_name,
-    safe_decode,
     safe_repr,
 )
 
