@@ -18,7 +18,7 @@ FLOORS = (
     ),
     ("storage",),
     ("execute", "coroutines", "limits"),
-    ("api", "awaiting", "declaring", "hooks", "immediate", "steering", "stepping"),
+    (*("api", "awaiting", "declaring", "hooks", "immediate", "paths", "steering", "stepping"),),
     ("consumer",),
     ("testing",),
 )

@@ -22,9 +22,11 @@ from hueycore.exceptions import (
     PayloadTooLarge,
     SerializationError,
     TaskException,
+    UnknownTask,
 )
 from hueycore.hooks import Hooks
 from hueycore.immediate import Immediate
+from hueycore.paths import Paths
 from hueycore.registry import Registry
 from hueycore.result import Result, ResultGroup
 from hueycore.serializer import Serializer, describe
@@ -47,7 +49,7 @@ logger = logging.getLogger("hueycore")
 CHUNK = 5000
 
 
-class Huey(Declaring, Steering, Stepping, Immediate, Awaiting, Hooks):
+class Huey(Declaring, Paths, Steering, Stepping, Immediate, Awaiting, Hooks):
     """A named queue in a SQLite file.
 
     The file is opened at the first use, not here, so that importing an application touches no disk.
@@ -125,6 +127,7 @@ class Huey(Declaring, Steering, Stepping, Immediate, Awaiting, Hooks):
         self._init_hooks()
         self._init_stepping()
         self._init_awaiting()
+        self._init_paths(allow_paths)
 
     # --- parts --------------------------------------------------------------------------------
 
@@ -285,12 +288,14 @@ class Huey(Declaring, Steering, Stepping, Immediate, Awaiting, Hooks):
 
     def read_job(self, seq: int, name: str) -> Task | None:
         """The stored call of a job, None when its task or payload cannot be read here."""
-        wrapper = self.registry.get(name)
         payload = self.storage.payload(seq)
-        if wrapper is None or payload is None:
+        if payload is None:
             return None
         try:
+            wrapper = self.task_to_run(name)
             args, kwargs = self.serializer.deserialize(payload)
+        except UnknownTask:
+            return None
         except SerializationError:
             logger.exception("job %s cannot be read", seq)
             return None

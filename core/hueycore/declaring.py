@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, Unpack, overload
 
@@ -45,7 +45,7 @@ class Declaring:
         retry_delay: Seconds = 0,
         retry_backoff: float = 0,
         priority: float | None = None,
-        context: bool = False,
+        context: bool | Mapping[str, Any] = False,
         name: str | None = None,
         expires: When | None = None,
         **settings: Unpack[Settings],
@@ -56,7 +56,7 @@ class Declaring:
         retry_delay: Seconds = 0,
         retry_backoff: float = 0,
         priority: float | None = None,
-        context: bool = False,
+        context: bool | Mapping[str, Any] = False,
         name: str | None = None,
         expires: When | None = None,
         **settings: Unpack[Settings],
@@ -66,7 +66,8 @@ class Declaring:
         :param retries: tries after the first one failed.
         :param retry_delay: seconds before a retry; multiplied by ``retry_backoff`` each time.
         :param priority: higher runs first.
-        :param context: pass the job to the function as ``task=``.
+        :param context: pass the job to the function as ``task=``. A dict is more of the options
+            below, and passes nothing.
         :param expires: a job not started by then (a datetime, or seconds after the enqueue)
             never starts.
         :param timeout: seconds that a run may take (``TaskTimeout``).
@@ -81,7 +82,7 @@ class Declaring:
             retry_delay=retry_delay,
             retry_backoff=retry_backoff,
             priority=priority,
-            context=bool(context),
+            context=context,
             expires=expires,
             **settings,
         )
@@ -98,7 +99,7 @@ class Declaring:
         retry_delay: Seconds = 0,
         retry_backoff: float = 0,
         priority: float | None = None,
-        context: bool = False,
+        context: bool | Mapping[str, Any] = False,
         name: str | None = None,
         expires: When | None = None,
         *,
@@ -123,7 +124,7 @@ class Declaring:
             retry_delay=retry_delay,
             retry_backoff=retry_backoff,
             priority=priority,
-            context=bool(context),
+            context=context,
             expires=expires,
             **settings,
         )

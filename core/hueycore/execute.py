@@ -19,10 +19,11 @@ from hueycore.exceptions import (
     SerializationError,
     TaskLockedException,
     TaskTimeout,
+    UnknownTask,
 )
 from hueycore.limits import Limiter, limited
 from hueycore.registry import Registry
-from hueycore.retry import next_delay, unknown_task_delay
+from hueycore.retry import NOT_FOUND, UNKNOWN_TASK_PATIENCE, next_delay, unknown_task_delay
 from hueycore.serializer import Serializer, describe
 from hueycore.storage.base import Claim, Ended
 from hueycore.task import Task
@@ -67,6 +68,8 @@ class Application(Protocol):
     pre_execute_hooks: dict[str, Hook]
     post_execute_hooks: dict[str, Hook]
 
+    def task_to_run(self, path: str) -> TaskWrapper[Any, Any]: ...
+    def unknown_since(self, claim: Claim) -> float | None: ...
     def build_error_result(self, task: Task, exception: BaseException) -> dict[str, Any]: ...
     def report_progress(self, claim: Claim, text: str) -> None: ...
 
@@ -102,9 +105,10 @@ class Executor:
 
     def _run(self, claim: Claim) -> Finished:
         app = self._app
-        wrapper = app.registry.get(claim.task)
-        if wrapper is None:
-            return _unknown(claim)
+        try:
+            wrapper = app.registry.get(claim.task) or app.task_to_run(claim.task)
+        except UnknownTask as error:
+            return self._unknown(claim, error)
         try:
             if claim.payload is None:
                 raise SerializationError("the payload is missing")
@@ -269,6 +273,17 @@ class Executor:
             logger.error("the error of job %s cannot be stored: %s", task, describe(second))
             return None
 
+    def _unknown(self, claim: Claim, error: UnknownTask) -> Finished:
+        """Another release may know this task: put back uncounted for ten minutes, then dead."""
+        now, since = clock.now(), self._app.unknown_since(claim)
+        waited = 0.0 if since is None else now - since
+        if waited < UNKNOWN_TASK_PATIENCE:
+            logger.warning("job %s: %s", claim.seq, error)
+            first = Failure(NOT_FOUND, str(error), "") if since is None else None
+            return Finished(Ended(claim, Snoozed(now + unknown_task_delay(waited), first)))
+        logger.error("job %s: %s; it is dead now", claim.seq, error)
+        return Finished(Ended(claim, Dead("unknown-task", Failure("UnknownTask", str(error), ""))))
+
     # --- hooks --------------------------------------------------------------------------------
 
     def _pre_execute(self, task: Task) -> None:
@@ -325,17 +340,6 @@ def _check_again(ending: Retry | Snoozed) -> None:
         raise ValueError(
             f"cannot run again with retries={retries}, retry_delay={delay} at {ending.run_at}"
         )
-
-
-def _unknown(claim: Claim) -> Finished:
-    """Another release may know this task: put back uncounted for ten minutes, then dead."""
-    delay = unknown_task_delay(claim.claim - claim.attempt)
-    if delay is not None:
-        logger.warning("job %s: task %s is not registered here", claim.seq, claim.task)
-        return Finished(Ended(claim, Snoozed(clock.now() + delay)))
-    logger.error("job %s: task %s is not registered; it is dead now", claim.seq, claim.task)
-    failure = Failure("UnknownTask", f"no task {claim.task} is registered", "")
-    return Finished(Ended(claim, Dead("unknown-task", failure)))
 
 
 def _log_failure(claim: Claim, error: BaseException, ending: Ending) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from hueycore.exceptions import ConfigurationError
 from hueycore.times import Seconds, When, seconds
 
 
@@ -33,14 +35,30 @@ class TaskOptions:
     max_crashes: int = 3
 
 
-def task_options(
+#: The others, which stand in their own places in ``@huey.task``.
+_PLACED = ("retries", "retry_delay", "retry_backoff", "priority", "expires")
+
+
+def task_options(*, context: bool | Mapping[str, Any] = False, **given: Any) -> TaskOptions:
+    """Options as callers give them. A mapping as ``context`` is more of them, and no job is passed
+    to the function. Raises TypeError for one that does not exist, in ``context``
+    ``ConfigurationError``."""
+    if isinstance(context, Mapping):
+        unknown = context.keys() - {*_PLACED, *Settings.__annotations__}
+        if unknown:
+            names = ", ".join(sorted(map(repr, unknown)))
+            raise ConfigurationError(f"context={dict(context)!r}: there is no option {names}")
+        given, context = {**given, **context}, False
+    return _converted(context=bool(context), **given)
+
+
+def _converted(
     *,
     retry_delay: Seconds = 0,
     timeout: Seconds | None = None,
     result_ttl: Seconds | None = None,
     **others: Any,
 ) -> TaskOptions:
-    """Options as callers give them. Raises TypeError for one that does not exist."""
     return TaskOptions(
         retry_delay=seconds(retry_delay),
         timeout=seconds(timeout),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-#: Seconds between two looks for a task that is not registered here (a rolling deploy may be under
-#: way): 1, 2, 4 … 60. After the last one, ten minutes in all, the job is dead.
-UNKNOWN_TASK_TRIES = 15
+#: Seconds that a job waits for a process that knows its task (a rolling deploy may be under way).
+UNKNOWN_TASK_PATIENCE = 600.0
+#: The error that a row keeps of its first look without a task; the last one is ``UnknownTask``.
+NOT_FOUND = "TaskNotFound"
 
 
-def unknown_task_delay(tries: int) -> float | None:
-    """Seconds until try ``tries`` + 1, None when it is time to give up."""
-    if tries >= UNKNOWN_TASK_TRIES:
-        return None
-    return float(min(60, 2**tries))
+def unknown_task_delay(waited: float) -> float:
+    """Seconds until the next look, after ``waited`` seconds: 1, 2, 4 … 60."""
+    return min(60.0, max(0.0, waited) + 1)
 
 
 def next_delay(delay: float, backoff: float) -> float:

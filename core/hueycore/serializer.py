@@ -103,9 +103,7 @@ class Serializer:
             raise  # of the run that this is part of
         except Exception as error:
             shown = safe_repr(data, 80) if self.previews else f"a {type(data).__name__}"
-            raise SerializationError(
-                f"cannot {self._format} {shown}: {describe(error)}"
-            ) from error
+            raise SerializationError(f"cannot {self._format} {shown}: {describe(error)}") from error
 
     def deserialize(self, data: bytes) -> Any:
         """Raises ``SerializationError`` when the bytes cannot be read by this serializer."""

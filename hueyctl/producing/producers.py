@@ -178,7 +178,7 @@ def _serializer_of(storage: Storage) -> Any:
     serializer = by_name(named)
     if serializer is None:
         raise errors.CliError(
-            f"queue {storage.queue!r} uses the serializer {named!r}, which only its application has",
+            f"queue {storage.queue!r} uses a serializer that only its application has: {named}",
             exits.REFUSED,
             "use -A MODULE:ATTR",
         )

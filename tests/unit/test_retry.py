@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hueycore.retry import UNKNOWN_TASK_TRIES, next_delay, unknown_task_delay
+from hueycore.retry import UNKNOWN_TASK_PATIENCE, next_delay, unknown_task_delay
 
 
 def test_a_delay_without_backoff_stays() -> None:
@@ -19,12 +19,11 @@ def test_a_delay_is_multiplied_by_its_backoff() -> None:
     assert next_delay(8, 0.5) == 4
 
 
-def test_an_unknown_task_is_looked_for_during_ten_minutes() -> None:
-    delays = []
-    while (delay := unknown_task_delay(len(delays))) is not None:
-        delays.append(delay)
+def test_an_unknown_task_is_looked_for_less_and_less_often() -> None:
+    looks = [0.0]
+    while looks[-1] < UNKNOWN_TASK_PATIENCE:
+        looks.append(looks[-1] + unknown_task_delay(looks[-1]))
 
-    assert len(delays) == UNKNOWN_TASK_TRIES
-    assert delays[:7] == [1, 2, 4, 8, 16, 32, 60]
-    assert 540 <= sum(delays) <= 660
-    assert unknown_task_delay(UNKNOWN_TASK_TRIES + 50) is None
+    assert looks[:8] == [0, 1, 3, 7, 15, 31, 63, 123]
+    assert 600 <= looks[-1] <= 660
+    assert unknown_task_delay(-3600) == 1  # the clock was set back
