@@ -104,8 +104,7 @@ def test_gzip_is_the_default_and_zlib_can_be_asked_for() -> None:
     assert len(packed) < 100
     numbers = [number * number % 991 for number in range(5000)]
     quick, small = (
-        Serializer(compression=True, compression_level=level).serialize(numbers)
-        for level in (1, 9)
+        Serializer(compression=True, compression_level=level).serialize(numbers) for level in (1, 9)
     )
     assert len(small) < len(quick)
 
