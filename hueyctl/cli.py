@@ -30,6 +30,7 @@ class Entry(NamedTuple):
 
 COMMANDS: dict[str, Entry] = {
     "consume": Entry("consume:consume", "Run workers until told to stop.", "Running"),
+    "run": Entry("run:run", "Call a task here, without the queue.", "Running"),
     "demo": Entry("demo:demo", "Watch a queue survive a killed consumer.", "Running"),
     "enqueue": Entry("enqueue:enqueue", "Queue a call of a task.", "Producing"),
     "list": Entry("list:list_jobs", "List jobs (also: ls).", "Looking"),

@@ -170,6 +170,22 @@ class Executor:
         notices = (Notice(S.SIGNAL_COMPLETE, task),)
         return Finished(Ended(claim, Done(result), started, run_s), notices, value)
 
+    def call(self, task: Task, *, hooks: bool = True) -> Any:
+        """Run a task that no storage knows, as ``hueyctl run`` does: its value, or what it
+        raises."""
+        if hooks:
+            self._pre_execute(task)
+        value, error = None, None
+        try:
+            value = self._call(task, clock.monotonic())
+            return value
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            if hooks:
+                self._post_execute(task, value, error)
+
     def _call(self, task: Task, clock0: float) -> Any:
         wrapper, limiter, timeout = task.wrapper, self._limiter, task.timeout
         kwargs = dict(task.kwargs, task=task) if wrapper.options.context else task.kwargs

@@ -13,17 +13,12 @@ from hueyctl.choosing.params import DURATION
 from hueyctl.command import command
 from hueyctl.context import Session
 from hueyctl.producing import producers as producing
-from hueyctl.producing.arguments import parse_words
+from hueyctl.producing.arguments import GRAMMAR, call_options, parse_words
 from hueyctl.producing.producers import Order, Producer, Queued
 from hueyctl.showing import results
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Job
-
-_GRAMMAR = (
-    "A string; K=V a string keyword; :JSON and K:=JSON a JSON value; @FILE and K=@FILE the "
-    "contents of a file; @- of stdin; @@X the string @X. After -- they may start with a dash."
-)
 
 
 @command(
@@ -35,8 +30,8 @@ _GRAMMAR = (
         "hueyctl enqueue --from jobs.jsonl --delay 5m -q",
     ],
     arguments=[
-        ("TASK", "The dotted name of the task; with --from the task of lines that name none."),
-        ("ARG", _GRAMMAR),
+        ("TASK", "The dotted name of a task or function; with --from for lines that name none."),
+        ("ARG", GRAMMAR),
     ],
     codes=[
         exits.FAILURE, exits.NOT_FOUND, exits.TASK_FAILED, exits.REFUSED, exits.UNAVAILABLE,
@@ -45,10 +40,7 @@ _GRAMMAR = (
 )  # fmt: skip
 @click.argument("task", required=False, metavar="TASK")
 @click.argument("words", nargs=-1, metavar="[ARG]...")
-@click.option("--args", "more_args", metavar="JSON", help="More arguments, as a JSON array.")
-@click.option("--kwargs", "more_kwargs", metavar="JSON", help="More keywords, as a JSON object.")
-@click.option("--no-coerce", is_flag=True, help="Do not convert strings to the annotated types.")
-@click.option("--no-check", is_flag=True, help="Do not compare with the task's signature.")
+@call_options
 @click.option("--delay", type=DURATION, metavar="DUR", help="Run after this long.")
 @click.option("--eta", metavar="WHEN", help=f"Run at this time, like {units.EXAMPLE_TIMES}.")
 @click.option("--expires", metavar="WHEN", help="Do not start it after this time or duration.")
@@ -76,7 +68,8 @@ def enqueue(session: Session, task: str | None, words: tuple[str, ...], **given:
     """Queue a call of a task, and print the long id of the job.
 
     With --app the call is checked against the task's signature and strings become what the
-    annotations say. With --url alone the name and the arguments are taken as they are.
+    annotations say; a name that no task has is imported, and called by its path. With --url alone
+    the name and the arguments are taken as they are.
     """
     _check_usage(task, words, given)
     producer = _producer(session, given)
@@ -193,6 +186,6 @@ def show_dry_run(session: Session, producer: Producer, prepared: Any) -> None:
 
     parts = [dumps(value) for value in described["args"] or ()]
     parts += [f"{name}={dumps(value)}" for name, value in (described["kwargs"] or {}).items()]
-    shown = described["args_repr"] if described["args"] is None else ", ".join(parts)
+    shown = ", ".join(parts) if described["args"] is not None else described["args_repr"] or "…"
     at = f" at {described['run_at']}" if described["run_at"] else ""
     session.notice(f"would queue {described['task']}({shown}){at}")

@@ -14,7 +14,7 @@ from hueyctl import errors, exits
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hueycore import Huey
+    from hueycore import Huey, TaskWrapper
 
 
 def load(name: str, folder: str | None = None) -> Huey:
@@ -40,6 +40,21 @@ def import_module_of_app(name: str, folder: str | None = None) -> None:
     folder = os.path.abspath(folder or os.getcwd())
     with _importable(folder), redirect_stdout(sys.stderr):
         _imported(name, folder)
+
+
+def load_path(huey: Huey, path: str, folder: str | None = None) -> TaskWrapper[Any, Any]:
+    """The function of a dotted path as a task. Raises ``UnknownTask``, and a ``CliError`` with 78
+    when its module raises."""
+    from hueycore.exceptions import UnknownTask
+
+    folder = os.path.abspath(folder or os.getcwd())
+    with _importable(folder), redirect_stdout(sys.stderr):
+        try:
+            return huey.load_path(path)
+        except (KeyboardInterrupt, UnknownTask):
+            raise
+        except BaseException as error:
+            raise _failed(path.rpartition(".")[0], error) from error
 
 
 @contextmanager
@@ -96,12 +111,15 @@ def _user_frames(traceback: TracebackType | None) -> list[str]:
     from linecache import getline
     from traceback import extract_tb
 
+    import hueycore
+
     here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    core = os.path.dirname(os.path.abspath(hueycore.__file__))
     frames = [
         frame
         for frame in extract_tb(traceback)
         if not frame.filename.startswith("<frozen")
-        and not frame.filename.startswith(here)
+        and not frame.filename.startswith((here, core))
         and f"{os.sep}importlib{os.sep}" not in frame.filename
     ]
     return [

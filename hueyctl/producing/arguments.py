@@ -9,12 +9,41 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, NoReturn, TypeVar
+
+import click
 
 from hueyctl import errors
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: The help of the argument ARG.
+GRAMMAR = (
+    "A string; K=V a string keyword; :JSON and K:=JSON a JSON value; @FILE and K=@FILE the "
+    "contents of a file; @- of stdin; @@X the string @X. After -- they may start with a dash."
+)
+
 _KEYWORD = re.compile(r"([A-Za-z_]\w*)(:?=)(.*)", re.DOTALL)
+
+
+_OPTIONS = (
+    click.option("--args", "more_args", metavar="JSON", help="More arguments, as a JSON array."),
+    click.option(
+        "--kwargs", "more_kwargs", metavar="JSON", help="More keywords, as a JSON object."
+    ),
+    click.option(
+        "--no-coerce", is_flag=True, help="Do not convert strings to the annotated types."
+    ),
+    click.option("--no-check", is_flag=True, help="Do not compare with the task's signature."),
+)
+
+
+def call_options(function: F) -> F:
+    """The options of a command that calls a task."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
 
 
 class Call(NamedTuple):

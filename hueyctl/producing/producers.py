@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from hueyctl import errors, exits
 from hueyctl.context import app_file
 from hueyctl.producing.arguments import Call
+from hueyctl.producing.naming import find_task, fit_call
 
 if TYPE_CHECKING:
     from hueycore import Huey
@@ -76,6 +77,7 @@ class AppProducer:
     is its own, unless ``--url`` or ``--queue`` name another."""
 
     def __init__(self, session: Session, *, convert: bool, check: bool, create: bool) -> None:
+        self.session = session
         self.huey: Huey = session.app_to_write(create=create)
         if app_file(self.huey) is None:
             session.app_location()
@@ -84,10 +86,8 @@ class AppProducer:
     def prepare(self, order: Order) -> Task:
         from hueycore.task import Task
 
-        wrapper = self.huey.registry.get(order.task)
-        if wrapper is None:
-            _raise_unknown(order.task, self.huey.registry.names())
-        call = self._fit(order, wrapper.func, wrapper.options.context)
+        wrapper = find_task(self.session, self.huey, order.task)
+        call = fit_call(order.call, wrapper, convert=self.convert, check=self.check)
         return Task(
             wrapper,
             tuple(call.args),
@@ -98,15 +98,6 @@ class AppProducer:
             retry_delay=order.retry_delay,
             priority=order.priority,
             expires=_moment(order.expires_at),
-        )
-
-    def _fit(self, order: Order, function: Callable[..., Any], context: bool) -> Call:
-        from hueyctl.producing.coerce import fit
-
-        # The worker passes the running job itself as `task` to those that ask for it.
-        given = ("task",) if context else ()
-        return fit(
-            order.call, function, order.task, convert=self.convert, check=self.check, given=given
         )
 
     def commit(self, prepared: Sequence[Task]) -> list[Queued]:
@@ -189,16 +180,3 @@ def _moment(posix: float | None) -> Any:
     from datetime import UTC, datetime
 
     return None if posix is None else datetime.fromtimestamp(posix, UTC)
-
-
-def _raise_unknown(name: str, known: list[str]) -> NoReturn:
-    from difflib import get_close_matches
-
-    short = name.rpartition(".")[2]
-    near = [each for each in known if each.rpartition(".")[2] == short][:3]
-    near = near or get_close_matches(name, known, 1)
-    if near:
-        hint = f"did you mean {' or '.join(near)}?"
-    else:
-        hint = f"tasks are {', '.join(known[:8])}" if known else "the application has no tasks"
-    raise errors.CliError(f"no task {name!r}", exits.NOT_FOUND, hint)

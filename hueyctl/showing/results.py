@@ -119,8 +119,11 @@ def text_of(outcome: Outcome, *, raw: bool) -> str:
     known, value, text = _value(outcome)
     if not known:
         return text or ""
-    if raw and isinstance(value, str):
-        return value
+    return value if raw and isinstance(value, str) else text_of_value(value)
+
+
+def text_of_value(value: Any) -> str:
+    """A JSON value on one line that no terminal obeys."""
     from hueyctl.showing.payloads import dumps
 
     return dumps(value, ascii_only=True) if _hostile(value) else dumps(value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from hueycore import clock
 from hueycore.consumer.feed import Feed
@@ -71,7 +70,7 @@ class ThreadWorker:
         return self._thread.ident
 
     def _run(self) -> None:
-        _call("startup", self._startup)
+        call_hooks("startup", self._startup)
         while (claim := self._feed.next()) is not None:
             self.claim, self.since = claim, clock.monotonic()
             self._slots.start(self.number, claim.seq, claim.claim)
@@ -84,13 +83,14 @@ class ThreadWorker:
             self.done += 1
             if self.overdue or self.done == self._max_tasks:
                 break
-        _call("shutdown", self._shutdown)
+        call_hooks("shutdown", self._shutdown)
         self._executor.leave()
         self._over = True
         self._left()
 
 
-def _call(when: str, hooks: list[tuple[str, Any]]) -> None:
+def call_hooks(when: str, hooks: Iterable[tuple[str, Hook]]) -> None:
+    """Call the hooks of a worker's begin or end; one that raises stops nobody."""
     for name, hook in hooks:
         try:
             hook()
