@@ -123,15 +123,12 @@ def text_of(outcome: Outcome, *, raw: bool) -> str:
 
 
 def text_of_value(value: Any) -> str:
-    """A JSON value on one line that no terminal obeys."""
+    """A JSON value on one line. JSON escapes C0, but leaves C1 controls and bidirectional
+    overrides as they are: with such in it all is ASCII."""
     from hueyctl.showing.payloads import dumps
 
-    return dumps(value, ascii_only=True) if _hostile(value) else dumps(value)
-
-
-def _hostile(value: Any) -> bool:
-    # JSON escapes C0 but leaves C1 controls and bidirectional overrides as they are.
-    return isinstance(value, (str, list, dict)) and streams.visible(repr(value)) != repr(value)
+    text = dumps(value)
+    return text if streams.visible(text) == text else dumps(value, ascii_only=True)
 
 
 def failure_of(outcome: Outcome) -> str:
