@@ -9,9 +9,11 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from hueyctl import errors
 from hueyctl.observing.diagnosis import Note, ok, problem, skipped, warning
 
 if TYPE_CHECKING:
+    from hueycore import Huey
     from hueycore.storage.base import Storage
     from hueyctl.context import Session
 
@@ -183,10 +185,10 @@ def unknown_tasks(session: Session) -> Iterator[Note]:
             queues=(row.queue,), states=WAITING, where=(("task", "=", row.task),)
         )  # fmt: skip
         number = found.count(selector)
-        if number:
+        if number and not _is_path(session, huey, row.task):
             unknown[row.task] = number
     if not unknown:
-        yield ok("tasks", "every waiting job is of a task that the application registers")
+        yield ok("tasks", "every waiting job is of a task that the application has")
     for task, number in unknown.items():
         yield problem(
             "tasks",
@@ -195,6 +197,20 @@ def unknown_tasks(session: Session) -> Iterator[Note]:
             task=task,
             jobs=number,
         )
+
+
+def _is_path(session: Session, huey: Huey, task: str) -> bool:
+    """Whether a name that no task has is that of a function which the application allows. One
+    whose module raises is there, for this question."""
+    from hueycore.exceptions import UnknownTask
+    from hueyctl.finding.apps import load_path
+
+    try:
+        return bool(load_path(huey, task, session.settings.app_dir))
+    except UnknownTask:
+        return False
+    except errors.CliError:
+        return True
 
 
 def files(session: Session) -> Iterator[Note]:

@@ -147,13 +147,18 @@ def _key(facts: Obstacles) -> Answer:
 
 
 def _not_due(facts: Obstacles) -> Answer:
+    from hueycore.retry import NOT_FOUND
+
     job = facts.job
     wait = brief(job.run_at - facts.now)
     change = f"hueyctl reschedule {job.seq} --now"
-    if job.attempt and job.errors:
-        number = f"retry {job.attempt} of {job.attempt + job.retries}"
-        error = job.errors[-1]
-        text = f"{number} in {wait}, after {error.get('type')}: {error.get('message')}"
+    error = job.errors[-1] if job.errors else {}
+    unknown = error.get("type") == NOT_FOUND
+    if unknown or (job.attempt and job.errors):
+        text = f"retry {job.attempt} of {job.attempt + job.retries} in {wait}, after "
+        text += f"{error.get('type')}: {error.get('message')}"
+        if unknown:
+            text = f"{error.get('message')}; the consumers look for it again in {wait}"
         at = error.get("at")
         return Answer(job, text, at if isinstance(at, (int, float)) else None, None, change)
     return Answer(job, f"not due: in {wait}", job.enqueued_at, None, change)

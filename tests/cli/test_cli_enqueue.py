@@ -103,9 +103,15 @@ def test_the_name_of_the_queue_comes_from_the_file_when_there_is_one(
     assert invoke("enqueue", "-u", "sqlite:///mail.db?name=mail", "t").exit_code == 0
 
 
-@pytest.mark.parametrize(("serializer", "code"), [("pickle", 0), ("json", 0), ("signed", 6)])
+@pytest.mark.parametrize(
+    ("serializer", "first"),
+    [
+        ("pickle", 0x01), ("json", 0x02), ("pickle+gzip", 0x10), ("json+zlib", 0x11),
+        ("signed", None), ("signed+gzip", None), ("custom", None), ("pickle+lzma", None),
+    ],
+)  # fmt: skip
 def test_the_serializer_is_the_one_that_the_queue_uses(
-    queue: QueueFile, invoke: Invoke, serializer: str, code: int
+    queue: QueueFile, invoke: Invoke, serializer: str, first: int | None
 ) -> None:
     queue.add("t")
     queue.storage.db.transact(
@@ -114,13 +120,15 @@ def test_the_serializer_is_the_one_that_the_queue_uses(
 
     result = invoke("enqueue", "-u", "queue.db", "t", "x")
 
-    assert result.exit_code == code
-    if code == 0:
-        payload = queue.storage.payload(2)
-        assert payload is not None
-        assert payload[0] == {"pickle": 1, "json": 2}[serializer]
-    else:
+    if first is None:
+        assert (result.exit_code, result.stdout) == (6, "")
+        assert f"a serializer that only its application has: {serializer}" in result.stderr
         assert "use -A" in result.stderr
+    else:
+        assert result.exit_code == 0
+        payload = queue.storage.payload(2)
+        assert payload is not None and payload[0] == first
+        assert json.loads(invoke("show", "-u", "queue.db", "2", "--json").stdout)["args"] == ["x"]
 
 
 @pytest.mark.parametrize(
@@ -233,3 +241,99 @@ def test_a_queue_in_memory_is_refused(home: Path, hueyctl: Callable[..., Any]) -
         done = hueyctl(*words, "-A", "mem")
         assert done.returncode == 69
         assert "memory" in done.stderr
+
+
+# --- functions by their path ----------------------------------------------------------------------
+
+TOOLS = """
+from datetime import date
+from os import getpid
+
+print("imported")
+
+def reindex(name: str, times: int = 1, since: date | None = None):
+    return f"{name} {times}"
+
+def boom():
+    raise ValueError("boom")
+"""
+
+
+@pytest.fixture
+def tools(app: str, home: Path) -> str:
+    """Functions that the application does not register, beside it."""
+    (home / "tools.py").write_text(TOOLS)
+    (home / "unlicensed.py").write_text("raise RuntimeError('no licence')")
+    return app
+
+
+@pytest.mark.feature("path tasks")
+def test_a_function_is_queued_by_its_path_and_run(
+    tools: str, hueyctl: Callable[..., Any], home: Path
+) -> None:
+    queued = hueyctl("enqueue", "-A", tools, "tools.reindex", "products", "times=3", "--json")
+    job = json.loads(queued.stdout)
+    assert (job["task"], job["args"], job["retries"]) == ("tools.reindex", ["products", 3], 0)
+    assert "imported" in queued.stderr
+
+    assert hueyctl("consume", tools, "--burst").returncode == 0
+    assert hueyctl("result", "-u", "queue.db", "1").stdout == '"products 3"\n'
+    assert hueyctl("doctor", "-A", tools, "--json").returncode in (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["tools.reindex", "x", "times=y"], 2, "parameter 'times': 'y' is not a valid int"),
+        (["tools.reindex"], 2, "missing a required argument: 'name'"),
+        (["tools.reindx", "x"], 3, "did you mean tools.reindex?"),
+        (["tool.reindex", "x"], 3, "there is no module 'tool'"),
+        (["unlicensed.task"], 78, "cannot import 'unlicensed': RuntimeError: no licence"),
+        (["tools.reindex", "x", "--dry-run"], 0, 'would queue tools.reindex("x")'),
+        (["tools.boom", "-W", "-t", "0"], 124, "timed out"),
+    ],
+)
+def test_a_path_is_checked_before_it_is_queued(
+    tools: str, hueyctl: Callable[..., Any], words: list[str], code: int, said: str
+) -> None:
+    done = hueyctl("enqueue", "-A", tools, *words)
+
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "paths.py" not in done.stderr  # only frames of the application's own
+
+
+def test_lines_of_a_file_may_name_paths(tools: str, hueyctl: Callable[..., Any]) -> None:
+    lines = '{"task": "tools.reindex", "args": ["a"]}\n{"task": "tools.nothing"}\n'
+
+    done = hueyctl("enqueue", "-A", tools, "--from", "-", input=lines)
+
+    assert (done.returncode, len(done.stdout.splitlines())) == (1, 1)
+    assert "line 2: no task 'tools.nothing'" in done.stderr
+
+
+@pytest.mark.feature("path tasks")
+@pytest.mark.parametrize(
+    ("options", "path", "code"),
+    [
+        ("serializer=JSONSerializer()", "tools.reindex", 3),
+        ("serializer=SignedSerializer('s')", "tools.reindex", 3),
+        ("serializer=JSONSerializer(), allow_paths=['tools.*']", "tools.reindex", 0),
+        ("serializer=JSONSerializer(), allow_paths=['tools.*']", "tools.getpid", 3),
+        ("allow_paths=[]", "tools.reindex", 3),
+        ("compression=True", "tools.reindex", 0),
+    ],
+)
+def test_the_application_says_which_paths_are_allowed(
+    tools: str, hueyctl: Callable[..., Any], home: Path, options: str, path: str, code: int
+) -> None:
+    (home / "strict.py").write_text(
+        "from hueycore import JSONSerializer, SignedSerializer, SqliteHuey\n"
+        f"huey = SqliteHuey('huey', filename='queue.db', {options})\n"
+    )
+
+    done = hueyctl("enqueue", "-A", "strict", path, "x", "--no-check")
+
+    assert done.returncode == code, done.stderr
+    assert ("allow" in done.stderr) == (code == 3)
+    assert (home / "queue.db").exists() == (code == 0)

@@ -86,6 +86,19 @@ def test_jobs_of_tasks_that_nobody_registers_are_a_problem(
     assert found["facts"] == {"task": "app.go*[e", "jobs": 2}
 
 
+def test_functions_that_are_called_by_their_path_are_none(
+    queue: QueueFile, app: str, invoke: Invoke, home: Path
+) -> None:
+    (home / "doctors_tools.py").write_text("def heal(): ...")
+    (home / "doctors_broken.py").write_text("raise RuntimeError")
+    queue.add("doctors_tools.heal")
+    queue.add("doctors_broken.heal")
+
+    assert check(report(invoke, "-A", app), "tasks")["status"] == "ok"
+    queue.add("doctors_tools.kill")
+    assert check(report(invoke, "-A", app), "tasks")["facts"]["task"] == "doctors_tools.kill"
+
+
 def test_an_application_that_cannot_be_imported_is_78(home: Path, invoke: Invoke) -> None:
     (home / "doctor_broken.py").write_text("import nothing_like_it")
 

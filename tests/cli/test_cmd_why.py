@@ -87,6 +87,20 @@ def test_a_retry_that_is_not_due(queue: QueueFile, invoke: Invoke) -> None:
     )  # fmt: skip
 
 
+def test_a_task_that_no_consumer_knows(queue: QueueFile, invoke: Invoke) -> None:
+    from hueycore.ending import Failure, Snoozed
+    from hueycore.retry import NOT_FOUND
+
+    queue.add("app.gone")
+    first = Failure(NOT_FOUND, "no task 'app.gone' is registered", "")
+    queue.run(lambda claim: Snoozed(time.time() + 30.9, first))
+
+    assert answer(invoke) == (
+        "no task 'app.gone' is registered; the consumers look for it again in 30s",
+        "hueyctl reschedule 1 --now",
+    )
+
+
 def test_a_key_that_another_job_holds(queue: QueueFile, invoke: Invoke) -> None:
     queue.add("app.holder")
     queue.add("app.waiter")
