@@ -108,7 +108,7 @@ class Serializer:
     def deserialize(self, data: bytes) -> Any:
         """Raises ``SerializationError`` when the bytes cannot be read by this serializer."""
         try:
-            if data and data[0] in WBITS:
+            if data and data[0] != self.tag and data[0] in WBITS:
                 data = unpacked(data, self.unpacked_limit)
             if not data or data[0] != self.tag:
                 written, read = format_name(data), format_name(self._prefix)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hueyctl import errors, exits, streams
-from hueyctl.choosing.params import DURATION
+from hueyctl.choosing.params import POSITIVE
 from hueyctl.command import command
 from hueyctl.context import Session
 from hueyctl.producing.arguments import GRAMMAR, call_options, parse_words
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @call_options
 @click.option("--job", "job_id", metavar="ID", help="Make the call of this job; it stays as it is.")
 @click.option(
-    "-t", "--timeout", type=DURATION, metavar="DUR",
+    "-t", "--timeout", type=POSITIVE, metavar="DUR",
     help="Interrupt it after this long; by default the task's own timeout.",
 )  # fmt: skip
 @click.option("--no-hooks", is_flag=True, help="Leave out the hooks of the application.")

@@ -127,6 +127,12 @@ def test_a_path_can_be_called_on_the_spot(huey: SqliteHuey) -> None:
     assert repr(huey.path("shop.utils.reindex")) == "<task shop.utils.reindex>"
 
 
+def test_immediate_mode_runs_paths_at_once(opened: Callable[..., SqliteHuey]) -> None:
+    handle = opened(immediate=True, compression=True).call("shop.utils.reindex", "now")
+
+    assert handle is not None and handle.get() == "now None None"
+
+
 def test_a_registered_name_is_that_task_with_its_options(huey: SqliteHuey) -> None:
     @huey.task(retries=4, context=True, name="registered")
     def work(task: Any) -> Any:

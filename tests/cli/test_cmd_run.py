@@ -191,6 +191,7 @@ def test_a_function_of_a_path_is_called_with_its_annotated_types(run: Callable[.
         (["shop.add", "1", "--job", "1"], 2, "say either which task, or which --job"),
         (["--job", "1", "--args", "[1]"], 2, "say either which task, or which --job"),
         (["shop.add", "1", "--timeout", "soon"], 2, "soon"),
+        (["shop.add", "1", "--timeout", "0"], 2, "'0'"),
         (["shop.add", "1", "-Q", "a", "-Q", "b"], 2, "one queue"),
         (["shop.add", "1", "-u", "typo.db"], 69, "typo.db"),
     ],
