@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from importlib import import_module
@@ -34,6 +35,8 @@ class PathTask(TaskWrapper[..., Any]):
 
         super().__init__(huey, func or imported, name, TaskOptions())
         self.name, self.__module__ = path, module
+        self.is_async = inspect.iscoroutinefunction(func)
+        self.plain = not self.is_async
 
 
 class Paths:

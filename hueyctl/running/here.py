@@ -28,6 +28,9 @@ class Alarm:
     def arm(self, run: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, run)
 
+    def told(self, run: float) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
     def disarm(self, run: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, self._before)

@@ -53,6 +53,9 @@ MODULES = {
             def count():
                 return 5
 
+        async def wait_for_it(name):
+            return f"{name} at last"
+
         both = partial(reindex, kw="both")
         NUMBER = 7
         """,
@@ -181,6 +184,7 @@ def test_pending_shows_jobs_of_paths(huey: SqliteHuey) -> None:
         ("shop.reindex", ("x",), "x None None"),  # reexported
         ("shop.utils.polite", ("ann",), "dear ann"),
         ("shop.utils.both", ("x",), "x both None"),
+        ("shop.utils.wait_for_it", ("ann",), "ann at last"),
         ("builtins.len", ("four",), 4),
         ("math.sqrt", (9,), 3.0),
         ("decimal.Decimal", ("1.5",), __import__("decimal").Decimal("1.5")),

@@ -90,6 +90,11 @@ def reindex(name, times: int = 1, since: date = None):
 
 def broken():
     raise ValueError("broken")
+
+async def wait(seconds: float):
+    import asyncio
+    await asyncio.sleep(seconds)
+    return "waited"
 """
 
 
@@ -255,6 +260,14 @@ def test_a_task_whose_time_is_up_is_124(run: Callable[..., Any], words: list[str
 
 def test_more_time_than_the_task_allows_can_be_given(run: Callable[..., Any]) -> None:
     assert run("shop.slow", "0.1", "-t", "20s").exit_code == 0
+
+
+def test_an_async_function_is_awaited_and_its_time_kept(run: Callable[..., Any]) -> None:
+    assert run("tools.wait", "0").stdout == '"waited"\n'
+    late = run("tools.wait", "60", "-t", "0.05")
+
+    assert late.exit_code == 124
+    assert "tools.wait timed out after 0.05 s" in late.stderr
 
 
 def test_an_interrupt_is_130(shop: str, spawn: Callable[..., Any], home: Path) -> None:
