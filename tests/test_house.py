@@ -18,7 +18,10 @@ FLOORS = (
     ),
     ("storage",),
     ("execute", "coroutines", "limits"),
-    (*("api", "awaiting", "declaring", "hooks", "immediate", "paths", "steering", "stepping"),),
+    (
+        *("api", "awaiting", "declaring", "hooks", "immediate", "paths", "steering", "stepping"),
+        "timetable",
+    ),
     ("consumer",),
     ("testing",),
 )

@@ -36,6 +36,7 @@ from hueycore.storage.base import Claim, Enqueued, Keeping, NewJob, ResultRow, S
 from hueycore.storage.sqlite import SqliteStorage
 from hueycore.task import PeriodicTask, Task
 from hueycore.times import Seconds, seconds
+from hueycore.timetable import Timetable
 
 if TYPE_CHECKING:
     from hueycore.consumer import Consumer
@@ -49,7 +50,7 @@ logger = logging.getLogger("hueycore")
 CHUNK = 5000
 
 
-class Huey(Declaring, Paths, Steering, Stepping, Immediate, Awaiting, Hooks):
+class Huey(Declaring, Paths, Timetable, Steering, Stepping, Immediate, Awaiting, Hooks):
     """A named queue in a SQLite file.
 
     The file is opened at the first use, not here, so that importing an application touches no disk.
@@ -196,14 +197,18 @@ class Huey(Declaring, Paths, Steering, Stepping, Immediate, Awaiting, Hooks):
     def _new_job(self, task: Task) -> NewJob:
         if task._enqueued and task._generated and task._claim is None:
             task.renew_id()
-        payload = self.serializer.serialize((task.args, task.kwargs))
-        if len(payload) > self.max_payload:
-            raise PayloadTooLarge(
-                f"the arguments of {task.task_name} take {len(payload):,} bytes; the limit is "
-                f"{self.max_payload:,} (max_payload=). Store them elsewhere and pass a reference"
-            )
+        payload = self._pack(task.task_name, task.args, task.kwargs)
         task._enqueued = True
         return task.wrapper.new_job(task, payload, self.serializer.preview(task.args, task.kwargs))
+
+    def _pack(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+        payload = self.serializer.serialize((args, kwargs))
+        if len(payload) > self.max_payload:
+            raise PayloadTooLarge(
+                f"the arguments of {name} take {len(payload):,} bytes; the limit is "
+                f"{self.max_payload:,} (max_payload=). Store them elsewhere and pass a reference"
+            )
+        return payload
 
     def _tell_enqueued(self, task: Task, stored: Enqueued) -> None:
         if stored.fresh and self.signals.listening:

@@ -10,13 +10,11 @@ from hueycore.options import Settings, TaskOptions, task_options
 from hueycore.registry import Registry
 from hueycore.schedule import Schedule, as_schedule
 from hueycore.times import Seconds, When, seconds
+from hueycore.timetable import CATCH_UP
 from hueycore.wrapper import AsyncTaskWrapper, P, R, TaskWrapper, wrap
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
-
-#: What to do with runs that were missed.
-CATCH_UP = ("latest", "skip", "all")
 
 
 class Decorator(Protocol):
@@ -111,6 +109,10 @@ class Declaring:
         """Make a function a task that runs by itself, on ``crontab(…)``, ``every("90s")``, a cron
         line, or Huey's ``callable(datetime) -> bool``. One run per fire time, however many
         consumers there are; the planned time is ``task.scheduled_for``.
+
+        Declared while a consumer runs, in a job of its, the task fires from that process and is
+        gone with it (or with ``wrapper.unregister()``); ``schedule_periodic`` is for what has to
+        last, and for jobs in worker processes, where this raises ``ConfigurationError``.
 
         :param tz: zone of the schedule, by default UTC or local as the instance's ``utc`` says.
         :param catch_up: what to do with runs missed while no consumer was up: ``latest`` makes up

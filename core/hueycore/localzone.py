@@ -25,3 +25,8 @@ def local_zone() -> tzinfo | None:
 def default_zone(utc: bool) -> tzinfo | None:
     """The zone of schedules that name none: None, which is UTC, or the machine's."""
     return None if utc else local_zone()
+
+
+def default_zone_name(utc: bool) -> str | None:
+    """The name of that zone, for a schedule that is stored; None for UTC, and where it has none."""
+    return getattr(default_zone(utc), "key", None)

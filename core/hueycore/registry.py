@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hueycore.exceptions import ConfigurationError
 from hueycore.wrapper import TaskWrapper
 
 AnyTask = TaskWrapper[Any, Any]
@@ -12,11 +13,23 @@ AnyTask = TaskWrapper[Any, Any]
 class Registry:
     def __init__(self) -> None:
         self._tasks: dict[str, AnyTask] = {}
+        self._is_copy = False
+
+    def detach(self) -> None:
+        """This registry is now the copy of a worker process, which no scheduler reads."""
+        self._is_copy = True
 
     def register(self, wrapper: AnyTask) -> None:
         """Raises ValueError when the name is taken. Lambdas share one name, so they are numbered
-        in the order of definition: ``<lambda>``, ``<lambda>#2`` … (``name=`` is better)."""
+        in the order of definition: ``<lambda>``, ``<lambda>#2`` … (``name=`` is better).
+
+        Raises ``ConfigurationError`` for a periodic task that is declared in a worker process."""
         name = wrapper.name
+        if self._is_copy and wrapper.schedule_when is not None:
+            raise ConfigurationError(
+                f'periodic task "{name}" is declared in a worker process, where no scheduler sees '
+                "it; huey.schedule_periodic(name, when, task) works from everywhere"
+            )
         if name in self._tasks and wrapper.short_name == "<lambda>":
             number = 2
             while f"{name}#{number}" in self._tasks:

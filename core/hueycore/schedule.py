@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol, runtime_checkable
 
@@ -16,6 +16,8 @@ __all__ = ["CallableSchedule", "Crontab", "Every", "Schedule", "as_schedule", "c
 _MICROSECONDS = 1_000_000
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _DURATION = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in _UNITS), re.ASCII)
+#: A period that needs no "every" before it: a number alone might be meant as a minute.
+_PERIOD = re.compile(r"[\d.]+[dhms][\d.dhms]*", re.ASCII)
 
 
 @runtime_checkable
@@ -127,12 +129,18 @@ class CallableSchedule:
 def as_schedule(obj: object, tz: str | tzinfo | None = None, utc: bool = True) -> Schedule:
     """Make a schedule of whatever a user may pass, or of a stored ``expression``.
 
-    ``tz`` is for a cron line or a function, ``utc`` for a function; a ready schedule keeps its own.
+    A text is a cron line, or a period with its unit: ``"90s"``, ``"every 2h30m"``. ``tz`` is for a
+    cron line, a function and a crontab that names no zone, ``utc`` for a function; every other
+    ready schedule keeps its own.
     """
+    if isinstance(obj, Crontab) and obj.tz is None and tz is not None:
+        return replace(obj, tz=str(tz))
     if isinstance(obj, Schedule):
         return obj
     if isinstance(obj, str) and obj.startswith("every "):
-        return every(obj.removeprefix("every "))
+        return every(obj.removeprefix("every ").strip())
+    if isinstance(obj, str) and _PERIOD.fullmatch(obj):
+        return every(obj)
     if isinstance(obj, str):
         return crontab(*split_line(obj), strict=True, tz=tz)
     if isinstance(obj, timedelta):
@@ -140,3 +148,16 @@ def as_schedule(obj: object, tz: str | tzinfo | None = None, utc: bool = True) -
     if callable(obj):
         return CallableSchedule(obj, None if tz is None else str(tz), utc)
     raise TypeError(f"a schedule is a crontab(), every(), cron line or function, not {obj!r}")
+
+
+def read_back(expression: str, tz: str | None) -> Schedule | None:
+    """The schedule of a stored text; None for one that no text tells, such as a function."""
+    try:
+        return as_schedule(expression, tz)
+    except ValueError:
+        return None
+
+
+def same_when_read_back(schedule: Schedule) -> bool:
+    """Whether the text of a schedule says all of it, so that it can be stored."""
+    return read_back(schedule.expression, schedule.tz) == schedule

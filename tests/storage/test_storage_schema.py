@@ -100,6 +100,14 @@ def test_an_illegal_row_is_refused(rows: SqliteStorage, state: str, change: str)
             "huey_periodic (queue, name, task, schedule, next_run, catch_up)",
             "('q', 'n', 't', 's', 0, 'often')",
         ),
+        (
+            "huey_periodic (queue, name, task, schedule, next_run, origin)",
+            "('q', 'n', 't', 's', 0, 'heaven')",
+        ),
+        (
+            "huey_periodic (queue, name, task, schedule, next_run, options)",
+            "('q', 'n', 't', 's', 0, '{')",
+        ),
         ("huey_payload", "(1, 'text')"),
         ("huey_result", "(1, 'q', 'text')"),
         ("huey_payload", "(null, null)"),

@@ -35,6 +35,7 @@ from hueycore.storage.rows import (
     Selector,
     Want,
     WorkerRow,
+    repeated,
 )
 from hueycore.storage.words import (
     FINAL,
@@ -79,6 +80,7 @@ __all__ = [
     "Transition",
     "Want",
     "WorkerRow",
+    "repeated",
     "states",
 ]
 
@@ -152,18 +154,39 @@ class Storage(Protocol):
         ...
 
     # --- periodic tasks ------------------------------------------------------------------------
-    def declare_periodic(self, schedules: Sequence[Periodic]) -> None:
-        """Store what the application declares; keeps ``next_run`` of what is unchanged, forgets
-        declared schedules that are declared no more."""
+    def declare_periodic(self, schedules: Sequence[Periodic], worker: int | None = None) -> None:
+        """These, and no others, are what a worker has in its code from now on. What is new to it is
+        stored, and keeps ``next_run`` if it is unchanged; what no worker has any more is forgotten.
+        Stored schedules are left alone."""
+        ...
+
+    def schedule_periodic(self, one: Periodic) -> bool:
+        """Store a schedule, or replace the stored one of this name. False when the name is declared
+        in code."""
+        ...
+
+    def remove_periodic(self, name: str) -> bool:
+        """Forget a stored schedule; False when there was none of this name."""
+        ...
+
+    def pause_periodic(
+        self, names: Sequence[str], *, by: str | None = None, reason: str | None = None
+    ) -> list[str]:
+        """These schedules do not fire from now on; the names of those that exist."""
+        ...
+
+    def resume_periodic(self, names: Sequence[str]) -> list[str]:
+        """Undo ``pause_periodic``; the names of those that were paused."""
         ...
 
     def fire(self, name: str, seen: float, next_run: float, jobs: Sequence[NewJob]) -> bool:
         """If ``next_run`` is still ``seen``: move it on and enqueue ``jobs``. False: another
-        scheduler was first."""
+        scheduler was first, or the schedule was removed or paused."""
         ...
 
-    def periodic(self) -> list[Periodic]: ...
-    def remove_periodic(self, name: str) -> bool: ...
+    def periodic(self, *, whole: bool = False) -> list[Periodic]:
+        """The schedules of this queue, or of the ``whole`` storage, by queue and name."""
+        ...
 
     # --- steering ------------------------------------------------------------------------------
     def revoke(self, selector: Selector, reason: str | None = None) -> Changed:

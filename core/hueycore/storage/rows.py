@@ -190,7 +190,12 @@ class WorkerRow(NamedTuple):
 
 
 class Periodic(NamedTuple):
-    """A stored schedule. ``declared`` is False for one made at run time."""
+    """A schedule, and the job that each of its runs is.
+
+    ``origin`` is ``code`` for what an application declares, ``process`` for what a running consumer
+    declared and takes away with it, ``stored`` for what was made by hand. ``options`` are fields of
+    a ``NewJob``, and ``expires``: seconds from the run on.
+    """
 
     name: str
     task: str
@@ -202,9 +207,41 @@ class Periodic(NamedTuple):
     catch_up: str = "latest"
     grace: float = 3600.0
     paused_at: float | None = None
-    payload: bytes | None = None
-    declared: bool = True
+    paused_by: str | None = None
+    pause_reason: str | None = None
+    payload: bytes = b""
+    preview: str | None = None
+    options: dict[str, Any] = {}  # noqa: RUF012  a NamedTuple default that nobody mutates
+    origin: str = "code"
     queue: str = ""
+
+    def job(self, id: str, now: float, scheduled_for: float | None = None) -> NewJob:
+        """A job of this schedule, to be enqueued now."""
+        options = dict(self.options)
+        if "expires" in options:
+            options["expires_at"] = now + options.pop("expires")
+        return NewJob(
+            id, self.task, self.payload, self.preview, scheduled_for=scheduled_for, **options
+        )
+
+
+#: What of a ``NewJob`` is the same in every run of a schedule.
+REPEATED = (
+    "priority", "retries", "retry_delay", "retry_backoff", "timeout", "max_crashes",
+    "at_most_once", "result_ttl",
+)  # fmt: skip
+
+
+def repeated(job: NewJob, expires: float | None = None) -> dict[str, Any]:
+    """``Periodic.options`` that make jobs like this one, which expire after ``expires`` seconds,
+    or with ``job.expires_at`` if there is no such number."""
+    usual = NewJob._field_defaults
+    found = {name: getattr(job, name) for name in REPEATED if getattr(job, name) != usual[name]}
+    if expires is not None:
+        found["expires"] = expires
+    elif job.expires_at is not None:
+        found["expires_at"] = job.expires_at
+    return found
 
 
 class Revocation(NamedTuple):

@@ -113,6 +113,8 @@ create table huey_worker (
     side       integer not null
 ) strict;
 
+-- A schedule, and the job that each of its runs is. 'code' is what an application declares,
+-- 'process' what a running consumer declared and takes away with it, 'stored' was made by hand.
 create table huey_periodic (
     queue         text    not null,
     name          text    not null,
@@ -125,9 +127,21 @@ create table huey_periodic (
     last_run      real,
     last_id       text,
     paused_at     real,
-    payload       blob,
-    declared      integer not null default 1 check (declared in (0, 1)),
+    paused_by     text,
+    pause_reason  text,
+    payload       blob    not null default x'',
+    preview       text,
+    options       text    not null default '{}' check (json_valid(options)),
+    origin        text    not null default 'code' check (origin in ('code', 'process', 'stored')),
     primary key (queue, name)
+) strict, without rowid;
+
+-- Which consumers have a schedule in their code: while one of them lives, none other forgets it.
+create table huey_declared (
+    queue  text    not null,
+    name   text    not null,
+    worker integer not null,
+    primary key (queue, name, worker)
 ) strict, without rowid;
 
 -- What a key means: the jobs that carry the name in key_name are its semaphore.

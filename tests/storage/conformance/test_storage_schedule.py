@@ -185,12 +185,15 @@ def stored(storage: SqliteStorage) -> dict[str, Periodic]:
 
 
 def test_a_declared_schedule_is_stored_whole(storage: SqliteStorage) -> None:
-    one = periodic("b", tz="Europe/Paris", catch_up="all", grace=5.0, payload=b"args", queue="huey")
+    one = periodic(
+        "b", tz="Europe/Paris", catch_up="all", grace=5.0, payload=b"args", preview="args",
+        options={"priority": 5, "at_most_once": True, "expires": 1.5}, queue="huey",
+    )  # fmt: skip
     storage.declare_periodic([one, periodic("a")])
 
     assert [found.name for found in storage.periodic()] == ["a", "b"]
     assert stored(storage)["b"] == one
-    assert stored(storage)["b"].declared is True
+    assert stored(storage)["b"].origin == "code"
 
 
 def test_declaring_again_keeps_the_next_run_of_what_is_unchanged(storage: SqliteStorage) -> None:
@@ -214,8 +217,8 @@ def test_declaring_again_keeps_the_next_run_of_what_is_unchanged(storage: Sqlite
 def test_what_is_declared_no_more_is_forgotten_and_what_was_made_by_hand_is_kept(
     storage: SqliteStorage,
 ) -> None:
-    storage.declare_periodic([periodic("old"), periodic("kept"), periodic("by hand")])
-    write(storage, "update huey_periodic set declared = 0 where name = 'by hand'")
+    storage.declare_periodic([periodic("old"), periodic("kept")])
+    storage.schedule_periodic(periodic("by hand"))
 
     storage.declare_periodic([periodic("kept"), periodic("new")])
 
@@ -291,11 +294,16 @@ def test_many_schedulers_fire_each_time_once(storage: SqliteStorage) -> None:
     assert sorted(times) == [NOW + n for n in range(40)]  # type: ignore[type-var]
 
 
-def test_a_schedule_is_removed_by_name(storage: SqliteStorage) -> None:
-    storage.declare_periodic([periodic("a"), periodic("b")])
+def test_a_stored_schedule_is_removed_by_name_and_one_of_code_is_not(
+    storage: SqliteStorage,
+) -> None:
+    storage.declare_periodic([periodic("of code")])
+    storage.schedule_periodic(periodic("a"))
+    storage.schedule_periodic(periodic("b"))
 
     assert storage.remove_periodic("a") and not storage.remove_periodic("a")
-    assert set(stored(storage)) == {"b"}
+    assert not storage.remove_periodic("of code")
+    assert set(stored(storage)) == {"b", "of code"}
 
 
 def test_schedules_belong_to_their_queue(make_file: Maker) -> None:
@@ -304,6 +312,10 @@ def test_schedules_belong_to_their_queue(make_file: Maker) -> None:
     theirs.declare_periodic([periodic("other")])
 
     assert not theirs.fire("tick", NOW, NOW + 60, [new()])
-    assert not theirs.remove_periodic("tick")
+    theirs.schedule_periodic(periodic())
+    assert theirs.remove_periodic("tick")
+    assert theirs.pause_periodic(["tick"]) == theirs.resume_periodic(["tick"]) == []
     assert set(stored(ours)) == {"tick"}
     assert stored(ours)["tick"].queue == "ours"
+    everywhere = [(one.queue, one.name) for one in ours.periodic(whole=True)]
+    assert everywhere == [("ours", "tick"), ("theirs", "other")]

@@ -328,6 +328,8 @@ def build(path: str) -> World:
         add("later", run_at=NOW + 5000)
         add("stale", run_at=NOW + 5000, expires_at=NOW + 60)
         storage.declare_periodic([Periodic("tick", "tick", "@every 60", None, NOW + 60)])
+        storage.schedule_periodic(Periodic("held", "tick", "every 60s", None, NOW + 60))
+        storage.pause_periodic(["held"])
         storage.put("value", b"v")
         storage.incr("counter", 5)
         storage.put_if_empty("brief", b"v", ttl=10)
@@ -431,9 +433,14 @@ VERBS: dict[str, Act] = {
     "promote": lambda s, w: s.promote(),
     "expire": lambda s, w: s.expire(),
     "recover": lambda s, w: s.recover(),
-    "declare": lambda s, w: s.declare_periodic([Periodic("tock", "tock", "x", None, NOW)]),
+    "declare": lambda s, w: s.declare_periodic(
+        [Periodic("tock", "tock", "x", None, NOW)], w.worker
+    ),
+    "schedule": lambda s, w: s.schedule_periodic(Periodic("made", "tick", "90s", None, NOW)),
+    "pause a schedule": lambda s, w: s.pause_periodic(["tick"], by="me"),
+    "resume a schedule": lambda s, w: s.resume_periodic(["held"]),
     "fire": lambda s, w: s.fire("tick", NOW + 60, NOW + 120, _jobs("tick")),
-    "remove a schedule": lambda s, w: s.remove_periodic("tick"),
+    "remove a schedule": lambda s, w: s.remove_periodic("held"),
     "revoke": lambda s, w: s.revoke(w.of("first", "done", "upstream", "dead"), "no"),
     "requeue": lambda s, w: s.requeue(w.of("final-done", "final-dead", "final-revoked")),
     "reschedule": lambda s, w: s.reschedule(w.of("first", "later"), run_at=NOW + 900),

@@ -14,6 +14,7 @@ from hueycore.storage.sqlite.exchange import Exchanging
 from hueycore.storage.sqlite.keeping import Housekeeping
 from hueycore.storage.sqlite.liveness import Liveness
 from hueycore.storage.sqlite.looking import Looking
+from hueycore.storage.sqlite.periodic import Schedules
 from hueycore.storage.sqlite.reporting import Reporting
 from hueycore.storage.sqlite.schedule import Scheduling
 from hueycore.storage.sqlite.standing import Standing
@@ -36,6 +37,7 @@ class SqliteStorage(
     Reporting,
     Values,
     Scheduling,
+    Schedules,
     Steering,
     Standing,
     Housekeeping,

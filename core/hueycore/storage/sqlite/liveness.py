@@ -14,6 +14,7 @@ from hueycore.storage.sidefile import LAST_WORKER, SLOTS, MappedSlots, SideFile,
 from hueycore.storage.sqlite.endings import add_error, error_entry
 from hueycore.storage.sqlite.enqueue import describe_queue
 from hueycore.storage.sqlite.follow import follow
+from hueycore.storage.sqlite.periodic import forget_declarations
 from hueycore.storage.sqlite.room import Room
 from hueycore.storage.words import State
 
@@ -97,6 +98,7 @@ class Liveness(Room):
                 (worker, os.getpid()),
             ).fetchall():
                 return  # taken for dead, and the number may be another's by now
+            forget_declarations(con, worker)
             rows = con.execute(
                 """
                 update huey_job set
@@ -244,6 +246,7 @@ def _recover(con: sqlite3.Connection, worker: _Worker, side: SideFile) -> list[R
     ]
     con.execute("delete from huey_value where kind = 'lock' and owner = ?", (worker.id,))
     con.execute("delete from huey_worker where id = ?", (worker.id,))
+    forget_declarations(con, worker.id)
     return recovered
 
 
