@@ -47,6 +47,8 @@ class Timetable:
         no signature or no datetime, and whatever ``enqueue`` does."""
         if not isinstance(task, Task):
             raise TypeError(f"enqueue_at(when, task.s(…)) takes a signature, not {task!r}")
+        if not isinstance(when, datetime):  # None, too: what has no time is not for now
+            raise ValueError(f"enqueue_at() takes a datetime, not {when!r}")
         task.run_at = posix(when, None)
         return self.enqueue(task)
 
