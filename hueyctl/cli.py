@@ -67,6 +67,28 @@ COMMANDS: dict[str, Entry] = {
     "dead retry": Entry("dead_retry:dead_retry", "Run dead letters again.", "Dead letters"),
     "dead purge": Entry("dead_purge:dead_purge", "Delete dead letters.", "Dead letters"),
     "purge": Entry("purge:purge", "Delete jobs, results and what lies about.", "Housekeeping"),
+    "periodic": Entry("", "See and steer periodic tasks.", "Periodic tasks"),
+    "periodic list": Entry(
+        "periodic_list:periodic_list", "List schedules with their next run.", "Periodic tasks"
+    ),
+    "periodic next": Entry(
+        "periodic_next:periodic_next", "List the coming runs.", "Periodic tasks"
+    ),
+    "periodic trigger": Entry(
+        "periodic_trigger:periodic_trigger", "Run a periodic task now.", "Periodic tasks"
+    ),
+    "periodic pause": Entry(
+        "periodic_pause:periodic_pause", "Let schedules not fire.", "Periodic tasks"
+    ),
+    "periodic resume": Entry(
+        "periodic_resume:periodic_resume", "Undo periodic pause.", "Periodic tasks"
+    ),
+    "periodic add": Entry(
+        "periodic_add:periodic_add", "Store a schedule of a call.", "Periodic tasks"
+    ),
+    "periodic remove": Entry(
+        "periodic_remove:periodic_remove", "Forget a stored schedule.", "Periodic tasks"
+    ),
     "config": Entry("", "Show settings, and where they come from.", "Help"),
     "config show": Entry("config_show:config_show", "Print every setting and its source.", "Help"),
     "completion": Entry("completion:completion", "Print a shell's completion script.", "Help"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -13,12 +13,9 @@ from hueyctl.choosing.params import DURATION
 from hueyctl.command import command
 from hueyctl.context import Session
 from hueyctl.producing import producers as producing
+from hueyctl.producing.announcing import announce, wait_for
 from hueyctl.producing.arguments import GRAMMAR, call_options, parse_words
-from hueyctl.producing.producers import Order, Producer, Queued
-from hueyctl.showing import results
-
-if TYPE_CHECKING:
-    from hueycore.storage.base import Job
+from hueyctl.producing.producers import Order, Producer
 
 
 @command(
@@ -86,7 +83,7 @@ def enqueue(session: Session, task: str | None, words: tuple[str, ...], **given:
         return exits.OK
     queued = producer.commit([prepared])[0]
     if given["wait_"]:
-        return _wait(session, queued, given["timeout"])
+        return wait_for(session, queued, given["timeout"])
     announce(session, [queued])
     return exits.OK
 
@@ -145,35 +142,6 @@ def when(text: str, option: str, now: float, utc: bool) -> float:
         return units.parse_when(text, utc=utc, now=now)
     except ValueError as error:
         raise errors.usage(f"{option}: {error}") from None
-
-
-def _wait(session: Session, queued: Queued, timeout: float | None) -> int:
-    session.notice(f"queued {queued.seq} {queued.task}")
-    storage = session.looking()
-    job = results.wait_final(storage, [results.find(storage, queued.id)], timeout)[0]
-    outcome = results.read(session, storage, job)
-    results.show(session, [outcome], raw=False, traceback=session.settings.verbose > 0)
-    return results.verdict(session, [outcome], exit_code=False)
-
-
-def announce(session: Session, queued: list[Queued]) -> None:
-    """Print ids on stdout, one per line, or the jobs as JSON."""
-    output = session.output
-    if output.is_json:
-        from hueyctl.showing.jobs import read_object
-
-        storage = session.looking()
-        jobs: list[Job | None] = [storage.job(each.id) for each in queued]
-        objects = [read_object(storage, job, time.time()) for job in jobs if job is not None]
-        if output.format == "json" and len(objects) == 1:
-            output.document(objects[0])
-        else:
-            output.objects(objects)
-        return
-    output.write("".join(f"{each.id}\n" for each in queued))
-    for each in queued[:1] if len(queued) == 1 else ():
-        verb = "Queued" if each.fresh else "Already queued:"
-        session.remark(f"{verb} {each.seq} {each.task}")
 
 
 def show_dry_run(session: Session, producer: Producer, prepared: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from hueyctl.choosing.params import DURATION, POSITIVE
 from hueyctl.command import command
 from hueyctl.context import Session
 from hueyctl.operating import pausing
+from hueyctl.operating.operator import operator
 from hueyctl.showing.waiting import Timeout, looks
 
 if TYPE_CHECKING:
@@ -59,23 +59,12 @@ def pause(
     until = None if span is None else time.time() + span
     for queue in queues:
         session.writing(queue).pause(
-            task=task, scheduler=scheduler, until=until, by=_operator(), reason=reason
+            task=task, scheduler=scheduler, until=until, by=operator(), reason=reason
         )
     if wait_:
         _wait(session.looking(), queues, task, timeout)
     pausing.show(session, queues, task, scheduler)
     return exits.OK
-
-
-def _operator() -> str:
-    """Who is at the keyboard, for the others."""
-    import pwd
-
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container's user has no name
-        name = str(os.getuid())
-    return f"{name}@{os.uname().nodename}"
 
 
 def _wait(storage: Storage, queues: Sequence[str], task: str | None, timeout: float | None) -> None:

@@ -198,6 +198,18 @@ def _rows() -> dict[str, Schema]:
             queue=_TEXT, task=_or_null(_TEXT), paused=_BOOL, since=_or_null(_TIME),
             until=_or_null(_TIME), by=_or_null(_TEXT), reason=_or_null(_TEXT), what=_TEXT,
         ),
+        "periodic/1": _object(
+            name=_TEXT, task=_TEXT, queue=_TEXT, schedule=_TEXT, tz=_or_null(_TEXT),
+            next_run=_TIME, last_run=_or_null(_TIME), last_id=_or_null(_TEXT),
+            last_state=_or_null(_STATE), paused=_BOOL, paused_at=_or_null(_TIME),
+            paused_by=_or_null(_TEXT), pause_reason=_or_null(_TEXT),
+            catch_up={"enum": ["latest", "skip", "all"]}, grace_s=_NUMBER,
+            origin={"enum": ["code", "process", "stored"]}, args=_or_null(_list(_VALUE)),
+            kwargs=_or_null({"type": "object"}), args_repr=_or_null(_TEXT),
+        ),
+        "firing/1": _object(
+            at=_TIME, name=_TEXT, task=_TEXT, queue=_TEXT, schedule=_TEXT, tz=_or_null(_TEXT),
+        ),
         "revocation/1": _object(
             target=_TEXT, kind=_TEXT, queue=_TEXT, until=_or_null(_TIME), once=_BOOL, since=_TIME,
             reason=_or_null(_TEXT),
@@ -235,6 +247,8 @@ _ABOUT = {
     "worker/1": "a consumer in workers",
     "task/1": "a task in tasks",
     "pause/1": "a queue or task in pause and resume",
+    "periodic/1": "a schedule in periodic list, pause, resume, add",
+    "firing/1": "a coming run in periodic next",
     "revocation/1": "an order in revoke --list",
     "dead-group/1": "a line of dead summary",
 }

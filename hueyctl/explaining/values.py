@@ -123,6 +123,10 @@ def _tasks(storage: Storage, ctx: click.Context) -> Iterable[CompletionItem[str]
     return [CompletionItem(name) for name in sorted(names)]
 
 
+def _schedules(storage: Storage, ctx: click.Context) -> Iterable[CompletionItem[str]]:
+    return [CompletionItem(row.name) for row in storage.periodic(whole=True)]
+
+
 def _ids(storage: Storage, ctx: click.Context) -> Iterable[CompletionItem[str]]:
     from hueycore.storage.base import Selector, states
 
@@ -137,5 +141,6 @@ _OFFERS: dict[str, Callable[[Storage, click.Context], Iterable[CompletionItem[st
     "queue": _queues,
     "queues": _queues,
     "task": _tasks,
+    "periodic": _schedules,
     "ids": _ids,
 }

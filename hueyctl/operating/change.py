@@ -42,6 +42,8 @@ class Change:
     dry_run: bool = False
     done: list[Line] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
+    #: Where to look for what was not found.
+    look: str = "hueyctl list --state all"
     #: Why jobs that a filter matched were left alone; no failure.
     left_out: list[str] = field(default_factory=list)
     #: More keys for the document, such as ``run_at``.
@@ -104,7 +106,7 @@ class Change:
             session.notice(f"and {len(others) - _TOLD} more")
         unknown = all(failed.code == NOT_FOUND for failed in self.failed)
         code = exits.NOT_FOUND if unknown and not self.done else exits.FAILURE
-        hint = "hueyctl list --state all" if last.code == NOT_FOUND else None
+        hint = self.look if last.code == NOT_FOUND else None
         raise errors.CliError(last.message, code, hint)
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hueycore import Huey
     from hueycore.storage.base import NewJob, Storage
     from hueycore.task import Task
+    from hueycore.times import When
     from hueyctl.context import Session
 
 
@@ -46,16 +47,27 @@ class Queued(NamedTuple):
 class Producer(Protocol):
     """``prepare`` refuses what cannot be queued; ``commit`` is one transaction."""
 
+    @property
+    def queue(self) -> str: ...
+    @property
+    def utc(self) -> bool: ...
+    @property
+    def storage(self) -> Storage: ...
     def prepare(self, order: Order) -> Any: ...
     def commit(self, prepared: Sequence[Any]) -> list[Queued]: ...
+    def row(self, prepared: Any) -> NewJob: ...
+    def expires(self, prepared: Any) -> When | None: ...
     def describe(self, prepared: Any) -> dict[str, Any]: ...
 
 
 class FileProducer:
     """Without an application: names are taken as given, arguments as JSON gave them."""
 
+    utc = True
+
     def __init__(self, session: Session, *, create: bool) -> None:
         self.storage = session.writing(create=create)
+        self.queue = self.storage.queue
         self.serializer = _serializer_of(self.storage)
 
     def prepare(self, order: Order) -> NewJob:
@@ -67,6 +79,12 @@ class FileProducer:
             Queued(answer.id, answer.seq, job.task, answer.fresh)
             for answer, job in zip(answers, prepared, strict=True)
         ]
+
+    def row(self, prepared: NewJob) -> NewJob:
+        return prepared
+
+    def expires(self, prepared: NewJob) -> When | None:
+        return None
 
     def describe(self, prepared: NewJob) -> dict[str, Any]:
         return describe(prepared)
@@ -82,6 +100,18 @@ class AppProducer:
         if app_file(self.huey) is None:
             session.app_location()
         self.convert, self.check = convert, check
+
+    @property
+    def queue(self) -> str:
+        return self.huey.name
+
+    @property
+    def utc(self) -> bool:
+        return self.huey.utc
+
+    @property
+    def storage(self) -> Storage:
+        return self.huey.storage
 
     def prepare(self, order: Order) -> Task:
         from hueycore.task import Task
@@ -107,11 +137,17 @@ class AppProducer:
             for result, task in zip(results, prepared, strict=True)
         ]
 
-    def describe(self, prepared: Task) -> dict[str, Any]:
+    def row(self, prepared: Task) -> NewJob:
         serializer = self.huey.serializer
         payload = serializer.serialize((prepared.args, prepared.kwargs))
         preview = serializer.preview(prepared.args, prepared.kwargs)
-        return describe(prepared.wrapper.new_job(prepared, payload, preview))
+        return prepared.wrapper.new_job(prepared, payload, preview)
+
+    def expires(self, prepared: Task) -> When | None:
+        return prepared.expires
+
+    def describe(self, prepared: Task) -> dict[str, Any]:
+        return describe(self.row(prepared))
 
 
 def _check_size(payload: bytes, limit: int) -> None:
