@@ -11,7 +11,7 @@ from hueyctl.showing.jobs import plain_number
 if TYPE_CHECKING:
     from hueycore import Huey
     from hueycore.registry import AnyTask
-    from hueycore.storage.base import Storage
+    from hueycore.storage.base import Periodic, Storage
 
 
 class Entry(NamedTuple):
@@ -50,25 +50,32 @@ class Unseen(NamedTuple):
 
 
 def entries(huey: Huey, storage: Storage | None, queue: str) -> list[Entry]:
-    """Every registered task by name. Without a storage nothing is revoked or paused."""
+    """Every registered task by name. Without a storage nothing is revoked, paused or scheduled by
+    hand."""
     orders = storage.revocations() if storage is not None else []
     held = {(order.kind, order.name) for order in orders if order.queue == queue}
+    rows = storage.periodic(whole=True) if storage is not None else []
+    stored = [row for row in rows if row.queue == queue and row.origin == "stored"]
     found = []
     for name in huey.registry.names():
         wrapper = huey.registry.get(name)
         assert wrapper is not None
-        found.append(_entry(wrapper, held))
+        found.append(_entry(wrapper, held, [row for row in stored if row.task == name]))
     return found
 
 
-def _entry(wrapper: AnyTask, held: set[tuple[str, str]]) -> Entry:
-    options, schedule = wrapper.options, wrapper.schedule_when
+def _entry(wrapper: AnyTask, held: set[tuple[str, str]], stored: list[Periodic]) -> Entry:
+    options = wrapper.options
+    schedules = [(row.schedule, row.tz) for row in stored]
+    if wrapper.schedule_when is not None:
+        schedules.insert(0, (wrapper.schedule_when.expression, wrapper.schedule_when.tz))
+    zones = {zone for _, zone in schedules}
     return Entry(
         task=wrapper.name,
-        kind="task" if schedule is None else "periodic",
+        kind="periodic" if schedules else "task",
         signature=_signature(wrapper),
-        schedule=None if schedule is None else schedule.expression,
-        tz=None if schedule is None else schedule.tz,
+        schedule="; ".join(text for text, _ in schedules) or None,
+        tz=zones.pop() if len(zones) == 1 else None,
         retries=options.retries,
         retry_delay=options.retry_delay,
         priority=options.priority,

@@ -141,6 +141,7 @@ class AppProducer:
         serializer = self.huey.serializer
         payload = serializer.serialize((prepared.args, prepared.kwargs))
         preview = serializer.preview(prepared.args, prepared.kwargs)
+        _check_size(payload, self.huey.max_payload)
         return prepared.wrapper.new_job(prepared, payload, preview)
 
     def expires(self, prepared: Task) -> When | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -91,3 +92,25 @@ def pipeline(queue: QueueFile, *tasks: str) -> list[int]:
         sql(queue, "update huey_job set next = ? where seq = ?", after, before)
         sql(queue, "update huey_job set state = 'blocked', waits = 1 where seq = ?", after)
     return seqs
+
+
+def add_schedule(queue: QueueFile, name: str, *args: Any, **row: Any) -> None:
+    """A schedule as an application stores or (``origin``) declares it; due in an hour."""
+    from hueycore.storage.base import Periodic
+
+    given = {
+        "task": "app.report", "schedule": "0 * * * *", "tz": None, "next_run": time.time() + 3600,
+        "payload": queue.serializer.serialize((args, {})), "origin": "stored",
+        "preview": queue.serializer.preview(args, {}), **row,
+    }  # fmt: skip
+    one = Periodic(name=name, **given)
+    if one.origin == "stored":
+        queue.storage.schedule_periodic(one)
+    else:
+        others = [row for row in queue.storage.periodic() if row.origin != "stored"]
+        queue.storage.declare_periodic([*others, one])
+
+
+def schedule(queue: QueueFile, name: str) -> Any:
+    (found,) = (row for row in queue.storage.periodic() if row.name == name)
+    return found

@@ -20,15 +20,21 @@ from operatingkit import Invoke, OnTty, ask, change, consumer, start, states
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-LOOKING = [("show", "1"), ("why", "1"), ("workers",), ("revoke", "--list")]
+LOOKING = [
+    ("show", "1"), ("why", "1"), ("workers",), ("revoke", "--list"), ("periodic", "list"),
+    ("periodic", "next"),
+]  # fmt: skip
 CHANGING = [
     ("revoke", "1"), ("restore", "1"), ("reschedule", "1", "--now"), ("pause",), ("resume",),
     ("pause", "--task", "app.add"), ("resume", "--task", "app.add"),
     ("revoke", "--task", "app.add"), ("purge", "done", "-y"), ("purge", "all", "-y"),
+    ("periodic", "pause", "tick"), ("periodic", "resume", "tick"), ("periodic", "remove", "tick"),
+    ("periodic", "trigger", "tick"),
 ]  # fmt: skip
 WRITING = [
     ("revoke", "1"), ("revoke", "--task", "app.add"), ("reschedule", "1", "--now"), ("pause",),
     ("resume",), ("purge", "all", "-y"), ("purge", "pending", "-y"),
+    ("periodic", "add", "tick", "--every", "90s", "app.add"),
 ]  # fmt: skip
 BULK = [("revoke",), ("restore",), ("reschedule", "--now")]
 

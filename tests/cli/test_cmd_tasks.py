@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from clikit import QueueFile
-from operatingkit import Invoke, OnTty
+from operatingkit import Invoke, OnTty, add_schedule
 
 APP = """
 from hueycore import SqliteHuey
@@ -90,6 +90,20 @@ def test_periodic_ones_with_their_schedules(shop: str, invoke: Invoke) -> None:
     line = invoke("tasks", "-A", shop, "--periodic").stdout.split("\t")
     assert line[0] == "shop.nightly"
     assert line[2] == "Europe/Berlin"
+
+
+def test_stored_schedules_are_shown_with_the_task_that_they_call(
+    queue: QueueFile, shop: str, invoke: Invoke
+) -> None:
+    add_schedule(queue, "mondays", task="shop.send", schedule="0 9 * * 1", tz="Asia/Tokyo")
+    add_schedule(queue, "by night", task="shop.nightly", schedule="every 90s")
+
+    by_name = {one["task"]: one for one in found(invoke, shop, "--periodic")}
+
+    assert list(by_name) == ["shop.nightly", "shop.send"]
+    send, nightly = by_name["shop.send"], by_name["shop.nightly"]
+    assert (send["kind"], send["schedule"], send["tz"]) == ("periodic", "0 9 * * 1", "Asia/Tokyo")
+    assert (nightly["schedule"], nightly["tz"]) == ("0 3 * * *; every 90s", None)
 
 
 def test_lines_and_signatures(shop: str, invoke: Invoke, on_tty: OnTty) -> None:

@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 from click.testing import Result
 from clikit import ROOT, QueueFile
+from operatingkit import add_schedule
 
 from hueyctl.explaining.schemas import schemas
 
@@ -44,6 +45,13 @@ DOCUMENTS = [
     (("purge", "done", "--yes"), "change/1", False),
     (("pause",), "pause/1", True),
     (("resume",), "pause/1", True),
+    (("periodic", "list"), "periodic/1", True),
+    (("periodic", "next", "-n", "3"), "firing/1", True),
+    (("periodic", "pause", "tick"), "periodic/1", True),
+    (("periodic", "resume", "tick"), "periodic/1", True),
+    (("periodic", "add", "new", "--every", "90s", "app.add", "1"), "periodic/1", True),
+    (("periodic", "trigger", "tick"), "job/1", False),
+    (("periodic", "remove", "tick"), "change/1", False),
     (("wait", "5", "--for", "started", "--any", "-t", "0"), "wait/1", True),
     (("check",), "check/1", False),
     (("doctor",), "doctor/1", False),
@@ -63,6 +71,7 @@ def test_real_output_follows_its_schema(
     mixed: QueueFile, invoke: Invoke, words: tuple[str, ...], name: str, many: bool
 ) -> None:
     mixed.storage.set_revocation("revoked-task", "app.add", reason="x")
+    add_schedule(mixed, "tick")
 
     result = invoke(*words, "-u", "queue.db", "--json", input="")
 
