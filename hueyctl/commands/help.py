@@ -13,7 +13,10 @@ from hueyctl.context import Session
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_NAMES = ("environment", "exit-codes", "filters", "formatting", "schemas", "states", "scripting")
+_NAMES = (
+    "environment", "exit-codes", "filters", "formatting", "schedules", "schemas", "states",
+    "scripting",
+)  # fmt: skip
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
@@ -45,8 +48,8 @@ def help_(session: Session, words: tuple[str, ...], man: bool) -> None:
     """Explain a command or a topic.
 
     Topics: environment, the variables; exit-codes, what each means; filters, how to say which jobs;
-    formatting, tables and JSON; schemas, of the JSON documents; states, of a job and what leads
-    from one to another; scripting.
+    formatting, tables and JSON; schedules, of periodic tasks; schemas, of the JSON documents;
+    states, of a job and what leads from one to another; scripting.
     """
     if man and _open_page(session, words):
         return
@@ -186,5 +189,8 @@ TOPICS: dict[str, Callable[..., None]] = {
     "exit-codes": _exit_codes,
     "states": _states,
     "schemas": _schemas,
-    **{name: _text(name) for name in ("environment", "filters", "formatting", "scripting")},
+    **{
+        name: _text(name)
+        for name in ("environment", "filters", "formatting", "schedules", "scripting")
+    },
 }

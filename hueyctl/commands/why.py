@@ -11,9 +11,11 @@ from hueyctl import exits, streams
 from hueyctl.choosing.selectors import ID_HELP
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.operating.finding import find_all
+from hueyctl.operating.finding import Found, find_all
 
 if TYPE_CHECKING:
+    from hueycore.storage.base import Periodic
+    from hueyctl.operating.fires import Fires
     from hueyctl.operating.reasons import Answer
     from hueyctl.output.columns import Column
 
@@ -23,9 +25,10 @@ if TYPE_CHECKING:
     examples=[
         "hueyctl why 4312",
         "hueyctl why 4312 --json | jq -r .next",
+        "hueyctl why myapp.report.nightly",
         "hueyctl why 4312 4313 -o jsonl",
     ],
-    arguments=[ID_HELP],
+    arguments=[(ID_HELP[0], f"{ID_HELP[1]} Or the name of a periodic task.")],
     codes=[exits.NOT_FOUND, exits.UNAVAILABLE, exits.CONFIG],
 )
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
@@ -33,18 +36,36 @@ def why(session: Session, ids: tuple[str, ...]) -> int:
     """Say why a job is not running, or not done: one sentence, and the command that changes it.
 
     A queue or task that is paused, a time that is yet to come, a key that another job holds,
-    stages before it, a revocation, no live consumer, jobs ahead of it.
+    stages before it, a revocation, no live consumer, jobs ahead of it. Of a periodic task it says
+    why it does not fire, or when it does.
     """
-    from hueyctl.operating.reasons import explain
+    from hueyctl.operating import fires, reasons
 
     found = find_all(session, ids)
     now = time.time()
-    _show(session, [explain(found.storage, job, now) for job in found.jobs])
+    answers: list[Answer | Fires] = [reasons.explain(found.storage, job, now) for job in found.jobs]
+    answers += [fires.explain(found.storage, row, now) for row in _schedules(session, found)]
+    _show(session, answers)
     found.raise_missing()
     return exits.OK
 
 
-def _show(session: Session, answers: list[Answer]) -> None:
+def _schedules(session: Session, found: Found) -> list[Periodic]:
+    """The periodic tasks whose names stand among the ids; they are missing no more."""
+    if not found.missing:
+        return []
+    queues = session.queues()
+    rows = [
+        row
+        for row in found.storage.periodic(whole=True)
+        if row.name in found.missing and (not queues or row.queue in queues)
+    ]
+    for row in rows:
+        found.missing.pop(row.name, None)
+    return rows
+
+
+def _show(session: Session, answers: list[Answer | Fires]) -> None:
     output = session.output
     if output.is_json:
         objects = [answer.as_object() for answer in answers]
@@ -54,13 +75,13 @@ def _show(session: Session, answers: list[Answer]) -> None:
             output.objects(objects)
     elif output.format in ("table", "wide", "plain") and not output.columns:
         for answer in answers:
-            job = answer.job
-            output.line(streams.visible(f"{job.seq} {job.state}: {answer.because}."))
+            subject = answer.name if answer.seq is None else answer.seq
+            output.line(streams.visible(f"{subject} {answer.state}: {answer.because}."))
             if answer.next:
                 output.line(streams.visible(f"  {answer.next}"))
     else:
         output.rows(
-            answers, _columns(), ("seq", "state", "because", "next"), name=lambda one: one.job.id
+            answers, _columns(), ("seq", "state", "because", "next"), name=lambda one: one.name
         )
 
 
@@ -68,8 +89,8 @@ def _columns() -> dict[str, Column]:
     from hueyctl.output.columns import Column
 
     return {
-        "seq": Column("seq", "SEQ", "int", lambda one: one.job.seq),
-        "state": Column("state", "STATE", "text", lambda one: str(one.job.state)),
+        "seq": Column("seq", "SEQ", "int", lambda one: one.seq),
+        "state": Column("state", "STATE", "text", lambda one: one.state),
         "because": Column("because", "BECAUSE", "text", lambda one: one.because),
         "since": Column("since", "SINCE", "time", lambda one: one.since),
         "next": Column("next", "NEXT", "text", lambda one: one.next),

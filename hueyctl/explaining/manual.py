@@ -41,6 +41,9 @@ def pages() -> dict[str, str]:
     found["man7/hueyctl-filters.7"] = _text_page(
         "hueyctl-filters", "how hueyctl is told which jobs", topics.FILTERS
     )
+    found["man7/hueyctl-schedules.7"] = _text_page(
+        "hueyctl-schedules", "when periodic tasks run", topics.SCHEDULES
+    )
     found["man7/hueyctl-states.7"] = _states_page()
     return found
 

@@ -183,6 +183,11 @@ def _rows() -> dict[str, Schema]:
             seq=_INT, state=_STATE, because=_TEXT, since=_or_null(_TIME),
             blocking=_or_null({"type": "object"}), next=_or_null(_TEXT),
         ),
+        "why-periodic/1": _object(
+            seq={"type": "null"}, schedule=_TEXT, state={"enum": ["waiting", "paused", "overdue"]},
+            because=_TEXT, since=_or_null(_TIME), blocking=_or_null({"type": "object"}),
+            next=_or_null(_TEXT),
+        ),
         "wait/1": _object(**{"seq": _INT, "id": _TEXT, "from": _STATE, "to": _STATE, "at": _TIME}),
         "worker/1": _object(
             name=_TEXT, host=_TEXT, pid=_INT, queue=_TEXT, kind=_TEXT, state=_TEXT, slots=_INT,
@@ -243,6 +248,7 @@ _ABOUT = {
     "error/1": "an error, on stderr",
     "result/1": "result, enqueue --wait",
     "why/1": "why",
+    "why-periodic/1": "why, of a periodic task",
     "wait/1": "a change of state in wait",
     "worker/1": "a consumer in workers",
     "task/1": "a task in tasks",

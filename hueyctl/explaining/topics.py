@@ -150,6 +150,49 @@ Nothing creates a queue by accident: a mistyped path is exit 69. With --url no a
 imported, and no command executes anything that a job holds, except those that run tasks.
 """
 
+SCHEDULES = """
+A schedule is a cron line in a time zone, or a period of elapsed time.
+
+## Cron lines
+Five fields: minute, hour, day, month, day of the week. All five must match, the day and the day of
+the week too: 0 0 13 * fri is Friday the 13th.
+
+    *            every value
+    */15         0, 15, 30 and 45; not for the day of the week
+    9            that value; months and days have names: jan, mon; Sunday is 0 and 7
+    1-5          a range; it may wrap around: 22-3, fri-mon
+    8-18/2       every second value of a range
+    1,15,20-22   several of these
+
+    @hourly  @daily (@midnight)  @weekly  @monthly  @yearly (@annually)
+
+A date that never comes, as 0 0 31 2 *, is refused.
+
+## When the clock is changed
+An hour that is * or */n means real hours: such a line runs whenever the clock shows its time, so
+twice in an hour that is repeated. Any other hour is a time of the day, which runs once: if the
+clock skips it, at the first moment after the gap; if the clock shows it twice, the first time. A
+period is elapsed time, whatever the clock shows.
+
+    30 2 * * *   in Europe/Paris runs at 03:00 in the night that has no 02:30
+    0 * * * *    runs 23 times on that day, and 25 times on the one in October
+
+## Where schedules come from
+    code         the application declares it: @huey.periodic_task(...)
+    process      a consumer declared it while it ran; it ends with that process
+    stored       hueyctl periodic add, huey.schedule_periodic(...); it stays until it is removed
+
+Each fire time gives one job, however many consumers there are. With old and new releases side by
+side, the one that was started last says when a task runs that both have.
+
+## Runs that were missed
+    latest       the last one is made up for, if it is not older than the grace (1h)
+    skip         none
+    all          each of them, at most 1,000
+
+That is after no consumer was up, and after a pause.
+"""
+
 ENVIRONMENT = """
 A variable is weaker than an option and stronger than a config file. Every option of a command has
 one: HUEYCTL_, the command, the option, in capitals, as HUEYCTL_CONSUME_WORKERS=8. Flags are on with
@@ -230,6 +273,7 @@ TEXTS: dict[str, Callable[[], str]] = {
     "environment": environment,
     "filters": lambda: FILTERS,
     "formatting": lambda: FORMATTING,
+    "schedules": lambda: SCHEDULES,
     "scripting": lambda: SCRIPTING,
 }
 

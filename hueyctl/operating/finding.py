@@ -19,24 +19,25 @@ class Found(NamedTuple):
 
     storage: Storage
     jobs: list[Job]
-    missing: list[errors.CliError]
+    missing: dict[str, errors.CliError]
     session: Session
 
     def raise_missing(self) -> None:
         """Exit 3 when any id was unknown; the others have been shown by then."""
-        for error in self.missing[:-1]:
+        left = list(self.missing.values())
+        for error in left[:-1]:
             self.session.notice(error.message)
-        if self.missing:
-            raise self.missing[-1]
+        if left:
+            raise left[-1]
 
 
 def find_all(session: Session, ids: Sequence[str]) -> Found:
     storage = session.looking()
     queues = session.check_queues(storage)
-    jobs, missing = [], []
+    jobs, missing = [], {}
     for key in read_ids(ids):
         try:
             jobs.append(results.find(storage, key, queues))
         except errors.CliError as error:
-            missing.append(error)
+            missing[key] = error
     return Found(storage, jobs, missing, session)

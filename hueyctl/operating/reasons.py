@@ -24,6 +24,18 @@ class Answer:
     blocking: dict[str, Any] | None = None
     next: str | None = None
 
+    @property
+    def seq(self) -> int:
+        return self.job.seq
+
+    @property
+    def state(self) -> str:
+        return str(self.job.state)
+
+    @property
+    def name(self) -> str:
+        return self.job.id
+
     def as_object(self) -> dict[str, Any]:
         return {
             "seq": self.job.seq,

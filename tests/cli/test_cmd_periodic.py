@@ -18,6 +18,7 @@ from operatingkit import (
     add_schedule,
     ask,
     change,
+    consumer,
     error,
     schedule,
     states,
@@ -481,6 +482,74 @@ def test_what_cannot_be_removed_is_told_and_the_rest_is_done(
     assert error(invoke, "periodic", "remove", "none") == (
         3, "no periodic task 'none'", "hueyctl periodic list",
     )  # fmt: skip
+
+
+# --- why ------------------------------------------------------------------------------------------
+
+
+def why(invoke: Invoke, *names: str) -> Any:
+    result = ask(invoke, "why", *names, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_why_says_of_a_schedule_what_keeps_it_from_firing(queue: QueueFile, invoke: Invoke) -> None:
+    add_schedule(queue, "tick")
+    answer = why(invoke, "tick")
+    assert list(answer) == ["seq", "schedule", "state", "because", "since", "blocking", "next"]
+    assert (answer["seq"], answer["schedule"], answer["state"]) == (None, "tick", "waiting")
+    assert answer["because"] == "no live consumer serves queue huey"
+    assert answer["next"] == "hueyctl consume APP --queue huey"
+
+    consumer(queue)
+    assert "it fires in 59m" in why(invoke, "tick")["because"]
+    queue.storage.set_revocation("revoked-task", "app.report", reason="broken")
+    assert why(invoke, "tick")["because"] == (
+        "task app.report is revoked (broken): its runs end revoked"
+    )
+    queue.storage.pause(scheduler=True, by="ann", reason="month end")
+    answer = why(invoke, "tick")
+    assert answer["because"].startswith("periodic tasks of queue huey have been paused for ")
+    assert answer["because"].endswith(" by ann (month end)")
+    assert answer["next"] == "hueyctl resume --scheduler huey"
+    queue.storage.pause_periodic(["tick"], reason="no data")
+    answer = why(invoke, "tick")
+    assert (answer["state"], answer["next"]) == ("paused", "hueyctl periodic resume tick")
+    assert answer["because"].endswith(" (no data)")
+
+
+@pytest.mark.parametrize(("origin", "told"), [("stored", "run without"), ("code", "in its code")])
+def test_why_says_that_a_schedule_is_overdue_though_consumers_live(
+    queue: QueueFile, invoke: Invoke, origin: str, told: str
+) -> None:
+    add_schedule(queue, "tick", next_run=time.time() - 300, origin=origin)
+    consumer(queue)
+
+    answer = why(invoke, "tick")
+
+    assert answer["state"] == "overdue"
+    assert answer["because"].startswith("overdue since 5m")
+    assert told in answer["because"]
+
+
+def test_why_leads_from_a_schedule_to_its_last_job(
+    queue: QueueFile, invoke: Invoke, on_tty: OnTty
+) -> None:
+    add_schedule(queue, "tick")
+    before = schedule(queue, "tick")
+    job = before.job("the job", time.time(), before.next_run)
+    queue.storage.fire("tick", before.next_run, before.next_run + 3600, [job])
+    queue.kill()
+    consumer(queue)
+
+    tick, last = why(invoke, "tick", "1")[::-1]
+
+    assert (tick["next"], tick["blocking"]) == ("hueyctl why 1", {"job": 1})
+    assert tick["because"].endswith("; its last run, job 1, is dead")
+    assert (last["seq"], last["state"]) == (1, "dead")
+    assert ask(invoke, "why", "tick", "tock").exit_code == 3
+    assert ask(invoke, "why", "tick", "-o", "name").stdout == "tick\n"
+    assert "tick waiting: it fires in" in on_tty("why", "tick", "-u", "queue.db")[1]
 
 
 # --- files ----------------------------------------------------------------------------------------

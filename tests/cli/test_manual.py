@@ -37,7 +37,7 @@ def test_every_command_has_its_page(pages: dict[str, str]) -> None:
     names = {f"man1/hueyctl-{name.replace(' ', '-')}.1" for name in COMMANDS}
     more = {
         "man1/hueyctl.1", "man5/hueyctl.toml.5", "man7/hueyctl-exit-codes.7",
-        "man7/hueyctl-filters.7", "man7/hueyctl-states.7",
+        "man7/hueyctl-filters.7", "man7/hueyctl-schedules.7", "man7/hueyctl-states.7",
     }  # fmt: skip
 
     assert set(pages) == names | more

@@ -29,6 +29,7 @@ DOCUMENTS = [
     (("dead", "show", "2"), "shown-job/1", False),
     (("show", "1", "3"), "shown-job/1", True),
     (("why", "3"), "why/1", False),
+    (("why", "tick"), "why-periodic/1", False),
     (("depth",), "depth/1", False),
     (("depth", "--by", "task"), "depth/1", False),
     (("result", "1"), "result/1", False),
@@ -130,7 +131,8 @@ def test_help_prints_them(invoke: Invoke) -> None:
 def test_topics_are_printed_and_named_in_the_help(invoke: Invoke, home: Path) -> None:
     shown = invoke("help", "help").stdout
     for name in (
-        "environment", "exit-codes", "filters", "formatting", "schemas", "states", "scripting",
+        "environment", "exit-codes", "filters", "formatting", "schedules", "schemas", "states",
+        "scripting",
     ):  # fmt: skip
         assert name in shown
         result = invoke("help", name)

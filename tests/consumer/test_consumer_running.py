@@ -315,7 +315,7 @@ def test_closing_the_queue_gives_back_every_descriptor(path: str) -> None:
 def test_a_consumer_that_cannot_start_leaves_nothing_behind(
     huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch, no_threads_left: None
 ) -> None:
-    def refuse(schedules: Any) -> None:
+    def refuse(schedules: Any, worker: int | None) -> None:
         raise StorageError("no schedules today")
 
     monkeypatch.setattr(huey.storage, "declare_periodic", refuse)
