@@ -24,6 +24,8 @@ from operatingkit import (
     states,
 )
 
+from hueycore.storage.base import Fire
+
 APP = """
 from hueycore import SqliteHuey, crontab, every
 
@@ -106,7 +108,7 @@ def test_the_last_run_is_told_with_the_state_of_its_job(queue: QueueFile, invoke
     add_schedule(queue, "tick")
     before = schedule(queue, "tick")
     job = before.job("the job", time.time(), before.next_run)
-    queue.storage.fire("tick", before.next_run, before.next_run + 3600, [job])
+    queue.storage.fire([Fire("tick", before.next_run, before.next_run + 3600, [job])])
     assert found(invoke, "list")[0]["last_state"] == "pending"
     queue.finish()
 
@@ -538,7 +540,7 @@ def test_why_leads_from_a_schedule_to_its_last_job(
     add_schedule(queue, "tick")
     before = schedule(queue, "tick")
     job = before.job("the job", time.time(), before.next_run)
-    queue.storage.fire("tick", before.next_run, before.next_run + 3600, [job])
+    queue.storage.fire([Fire("tick", before.next_run, before.next_run + 3600, [job])])
     queue.kill()
     consumer(queue)
 

@@ -48,9 +48,10 @@ class Release:
 
     def __init__(self, huey: SqliteHuey, name: str) -> None:
         self.huey = huey
-        self.worker = huey.storage.register(name=name, kind="thread", slots=1)
         self.scheduler = Scheduler(huey, periodic=True, interval=DAY)
-        self.scheduler.declare(self.worker)
+        declares = self.scheduler.declarations()
+        self.worker = huey.storage.register(name=name, kind="thread", slots=1, declares=declares)
+        self.scheduler.begin(self.worker)
 
     def step(self) -> None:
         self.scheduler.step()
@@ -468,7 +469,7 @@ def test_a_stored_schedule_is_not_overwritten_by_code_of_its_name(
     release.step()
 
     assert [row.preview for row in jobs(huey)] == ["1"]
-    assert "a stored schedule has this name" in caplog.text
+    assert "a stored schedule has its name" in caplog.text
     assert huey.unschedule_periodic(task.name)
     release.step()
     assert named(huey)["tick"].schedule == "0 0 * * *"

@@ -315,10 +315,10 @@ def test_closing_the_queue_gives_back_every_descriptor(path: str) -> None:
 def test_a_consumer_that_cannot_start_leaves_nothing_behind(
     huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch, no_threads_left: None
 ) -> None:
-    def refuse(schedules: Any, worker: int | None) -> None:
+    def refuse(*args: Any) -> None:
         raise StorageError("no schedules today")
 
-    monkeypatch.setattr(huey.storage, "declare_periodic", refuse)
+    monkeypatch.setattr("hueycore.storage.sqlite.liveness.declare", refuse)
     consumer = huey.create_consumer()
     with pytest.raises(StorageError, match="no schedules"):
         consumer.run()

@@ -130,12 +130,13 @@ class Consumer:
         storage = huey.storage
         self.janitor.recover()
         storage.leave_checkpoints_to_janitor()
-        worker = storage.register(name=self.name, kind=self.worker_type, slots=self.workers)
-        try:
-            self.scheduler.declare(worker)
-        except BaseException:
-            storage.unregister(worker)
-            raise
+        worker = storage.register(
+            name=self.name,
+            kind=self.worker_type,
+            slots=self.workers,
+            declares=self.scheduler.declarations(),
+        )
+        self.scheduler.begin(worker)
         self._signals.open()
         self._feed = Feed(storage, worker, tell=self._tell, news=self._news, fatal=self._failed)
         self._worker = worker

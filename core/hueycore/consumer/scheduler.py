@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from hueycore.exceptions import SerializationError
 from hueycore.ids import new_id
 from hueycore.localzone import default_zone
 from hueycore.schedule import Schedule, read_back
-from hueycore.storage.base import NewJob, Periodic
+from hueycore.storage.base import Fire, NewJob, Periodic
 from hueycore.task import PeriodicTask
 from hueycore.timetable import periodic_row, zone_of
 
@@ -44,25 +44,32 @@ class Scheduler:
         self._worker: int | None = None
         self._code: frozenset[str] = frozenset()
         self._declared: set[str] = set()
-        self._unreadable: set[tuple[str, str]] = set()
+        self._warned: set[tuple[str, str]] = set()
 
-    def declare(self, worker: int | None = None) -> None:
-        """Store the schedules of the application's periodic tasks, in the name of a worker. What is
-        declared later, while it runs, ends with it."""
+    def declarations(self) -> list[Periodic] | None:
+        """The periodic tasks of the application's code, to be declared by its worker; None if this
+        one leaves them to others. What comes later, while the worker runs, ends with it."""
         if not self._periodic:
-            return
-        self._worker = worker
+            return None
         wrappers = self._huey.registry.periodic()
         self._code = frozenset(wrapper.name for wrapper in wrappers)
-        self._store(wrappers)
+        self._declared = set(self._code)
+        return [self._row(wrapper) for wrapper in wrappers]
 
-    def _store(self, wrappers: Sequence[AnyTask]) -> None:
-        huey = self._huey
+    def begin(self, worker: int) -> None:
+        """The worker is registered."""
+        self._worker = worker
+
+    def declare(self) -> None:
+        """Store the application's schedules where no worker is registered."""
+        schedules = self.declarations()
+        if schedules is not None:
+            self._huey.storage.declare_periodic(schedules)
+
+    def _declare_again(self, wrappers: Collection[AnyTask]) -> None:
         self._declared = {wrapper.name for wrapper in wrappers}
-        huey.storage.declare_periodic([self._row(wrapper) for wrapper in wrappers], self._worker)
-        for one in huey.storage.periodic():
-            if one.origin == "stored" and one.name in self._declared:
-                logger.warning("%s is not declared: a stored schedule has this name", one.name)
+        rows = [self._row(wrapper) for wrapper in wrappers]
+        self._huey.storage.declare_periodic(rows, self._worker)
 
     def _row(self, wrapper: AnyTask) -> Periodic:
         payload = self._huey.serializer.serialize(((), {}))
@@ -95,40 +102,54 @@ class Scheduler:
 
     def _fire_due(self) -> list[float]:
         """Fire what is due; when the others will be."""
-        huey = self._huey
-        stored = huey.storage.periodic()
-        wrappers = {wrapper.name: wrapper for wrapper in huey.registry.periodic()}
-        # Tasks may be declared while the consumer runs, and rows flushed under it.
-        if wrappers.keys() != self._declared or not wrappers.keys() <= {one.name for one in stored}:
-            self._store(list(wrappers.values()))
-            stored = huey.storage.periodic()
-        if not stored or huey.storage.revocation("paused-scheduler", "") is not None:
-            return []
-        coming = []
+        storage = self._huey.storage
+        wrappers = {wrapper.name: wrapper for wrapper in self._huey.registry.periodic()}
         now = clock.now()
-        for one in stored:
-            schedule = None if one.paused_at is not None else self._schedule_of(one, wrappers)
-            if schedule is None:
-                continue
-            coming.append(self._fire(one, schedule, now) if one.next_run <= now else one.next_run)
-        return coming
+        coming = storage.coming_periodic(now, list(wrappers))
+        # Tasks may be declared while the consumer runs, and rows flushed under it.
+        if wrappers.keys() != self._declared or coming.lost:
+            self._declare_again(wrappers.values())
+            coming = storage.coming_periodic(now, list(wrappers))
+        if coming.due and storage.revocation("paused-scheduler", "") is not None:
+            return []
+        fires = []
+        for one in coming.due:
+            schedule = self._schedule_of(one, wrappers)
+            if schedule is not None:
+                fires.append(self._fire(one, schedule, now))
+        for start in range(0, len(fires), BATCH):
+            self._commit(fires[start : start + BATCH])
+        times = [one.next_run for one in fires]
+        return times if coming.next_run is None else [*times, coming.next_run]
+
+    def _commit(self, fires: Sequence[Fire]) -> None:
+        moved = set(self._huey.storage.fire(fires))
+        for one in fires:
+            if one.name in moved:
+                for job in one.jobs:
+                    logger.info("periodic task %s is due", one.name)
+                    self._tell(job)
 
     def _schedule_of(self, one: Periodic, wrappers: Mapping[str, AnyTask]) -> Schedule | None:
-        """What a row's text means; None for a task of code that this process does not have, and for
-        a text that it cannot read."""
-        if one.origin != "stored":
-            if one.name not in wrappers:
-                return None
+        """What a row's text means; None for one that cannot be read here."""
+        if one.origin == "stored" and one.name in wrappers:
+            self._warn(one, "is not declared: a stored schedule has its name")
+        elif one.origin != "stored":
             own = _schedule(wrappers[one.name])
             if (own.expression, zone_of(own, self._huey.utc)) == (one.schedule, one.tz):
                 return own
         found = _read_back(one.schedule, one.tz)
-        if found is None and (one.name, one.schedule) not in self._unreadable:
-            self._unreadable.add((one.name, one.schedule))
-            logger.warning("periodic task %s: %r cannot be read here", one.name, one.schedule)
+        if found is None:
+            self._warn(one, f"has a schedule that cannot be read here: {one.schedule!r}")
         return found
 
-    def _fire(self, one: Periodic, schedule: Schedule, now: float) -> float:
+    def _warn(self, one: Periodic, text: str) -> None:
+        """Once, not at each look."""
+        if (one.name, text) not in self._warned:
+            self._warned.add((one.name, text))
+            logger.warning("periodic task %s %s", one.name, text)
+
+    def _fire(self, one: Periodic, schedule: Schedule, now: float) -> Fire:
         upcoming = self._next(schedule, now)
         try:
             times = self._due_times(one, schedule, now)
@@ -136,11 +157,7 @@ class Scheduler:
             logger.exception("periodic task %s: its schedule failed", one.name)
             times = []
         jobs = [one.job(new_id(), now, when) for when in times]
-        if self._huey.storage.fire(one.name, one.next_run, upcoming, jobs):
-            for job in jobs:
-                logger.info("periodic task %s is due", one.name)
-                self._tell(job)
-        return upcoming
+        return Fire(one.name, one.next_run, upcoming, jobs)
 
     def _tell(self, job: NewJob) -> None:
         huey = self._huey

@@ -14,12 +14,14 @@ from hueycore.storage.rows import (
     Cargo,
     Changed,
     Claim,
+    Coming,
     DeadGroup,
     Depth,
     Ended,
     Enqueued,
     Exchange,
     Finding,
+    Fire,
     Job,
     JobRef,
     Keeping,
@@ -55,12 +57,14 @@ __all__ = [
     "Cargo",
     "Changed",
     "Claim",
+    "Coming",
     "DeadGroup",
     "Depth",
     "Ended",
     "Enqueued",
     "Exchange",
     "Finding",
+    "Fire",
     "Job",
     "JobRef",
     "Keeping",
@@ -106,9 +110,11 @@ class Storage(Protocol):
         ...
 
     # --- the worker's verbs --------------------------------------------------------------------
-    def register(self, *, name: str, kind: str, slots: int) -> int:
-        """Make this process a worker: from now until ``unregister`` or its death it is alive.
-        Returns the worker's number."""
+    def register(
+        self, *, name: str, kind: str, slots: int, declares: Sequence[Periodic] | None = None
+    ) -> int:
+        """Make this process a worker: from now until ``unregister`` or its death it is alive, and
+        has in its code what it ``declares`` (see ``declare_periodic``). Returns its number."""
         ...
 
     def stopping(self, worker: int) -> None:
@@ -179,9 +185,14 @@ class Storage(Protocol):
         """Undo ``pause_periodic``; the names of those that were paused."""
         ...
 
-    def fire(self, name: str, seen: float, next_run: float, jobs: Sequence[NewJob]) -> bool:
-        """If ``next_run`` is still ``seen``: move it on and enqueue ``jobs``. False: another
-        scheduler was first, or the schedule was removed or paused."""
+    def coming_periodic(self, now: float, declared: Sequence[str]) -> Coming:
+        """What a worker that declares these names has to do: schedules that are due and not paused,
+        stored or declared by it."""
+        ...
+
+    def fire(self, fires: Sequence[Fire]) -> list[str]:
+        """Where ``next_run`` is still ``seen``: move it on and enqueue the jobs. The names of
+        those; with the others another scheduler was first, or they were removed or paused."""
         ...
 
     def periodic(self, *, whole: bool = False) -> list[Periodic]:

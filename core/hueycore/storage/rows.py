@@ -4,6 +4,7 @@ Named tuples, because making a dataclass costs a command's start six times as mu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from hueycore.ending import Ending
@@ -223,6 +224,24 @@ class Periodic(NamedTuple):
         return NewJob(
             id, self.task, self.payload, self.preview, scheduled_for=scheduled_for, **options
         )
+
+
+class Fire(NamedTuple):
+    """A schedule moves on from ``seen`` to ``next_run``, and these jobs are its runs."""
+
+    name: str
+    seen: float
+    next_run: float
+    jobs: Sequence[NewJob]
+
+
+class Coming(NamedTuple):
+    """The schedules that are due, when the next of the others is, and the names of those that a
+    worker declares and that are not stored (any more)."""
+
+    due: list[Periodic]
+    next_run: float | None
+    lost: list[str]
 
 
 #: What of a ``NewJob`` is the same in every run of a schedule.

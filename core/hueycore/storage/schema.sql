@@ -136,6 +136,8 @@ create table huey_periodic (
     primary key (queue, name)
 ) strict, without rowid;
 
+create index huey_periodic_next on huey_periodic (queue, next_run) where paused_at is null;
+
 -- Which consumers have a schedule in their code: while one of them lives, none other forgets it.
 create table huey_declared (
     queue  text    not null,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hueycore.storage.base import NewJob, Periodic, Selector, repeated
+from hueycore.storage.base import Fire, NewJob, Periodic, Selector, repeated
 from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import Clock
 from tests.storage.conformance.test_storage_schedule import NOW, periodic, stored
@@ -27,7 +27,7 @@ def test_a_later_release_forgets_nothing_that_a_living_consumer_still_has(
 ) -> None:
     old, new_one = worker(storage, "old"), worker(storage, "new")
     storage.declare_periodic(code("both", "gone"), old)
-    storage.fire("gone", NOW, NOW + 60, [new("gone", scheduled_for=NOW)])
+    storage.fire([Fire("gone", NOW, NOW + 60, [new("gone", scheduled_for=NOW)])])
 
     storage.declare_periodic(code("both", "added"), new_one)
 
@@ -37,6 +37,17 @@ def test_a_later_release_forgets_nothing_that_a_living_consumer_still_has(
     assert set(stored(storage)) == {"both", "gone", "added"}
     storage.declare_periodic(code("both", "added"), worker(storage, "next"))
     assert set(stored(storage)) == {"both", "added"}
+
+
+def test_a_worker_declares_as_it_registers(storage: SqliteStorage) -> None:
+    first = storage.register(name="one", kind="thread", slots=1, declares=code("a", "b"))
+    assert set(stored(storage)) == {"a", "b"}
+    storage.register(name="none", kind="thread", slots=1)
+    storage.register(name="empty", kind="thread", slots=1, declares=[])
+    assert set(stored(storage)) == {"a", "b"}
+    storage.unregister(first)
+    storage.register(name="next", kind="thread", slots=1, declares=code("b"))
+    assert set(stored(storage)) == {"b"}
 
 
 def test_what_is_missed_while_no_consumer_lives_is_still_known(storage: SqliteStorage) -> None:
@@ -129,7 +140,7 @@ def test_a_schedule_of_the_same_name_is_replaced_and_goes_on_if_it_runs_at_the_s
 ) -> None:
     first = periodic("made", task="a", payload=b"1", options={"retries": 1}, queue="huey")
     assert storage.schedule_periodic(first)
-    storage.fire("made", NOW, NOW + 60, [new(scheduled_for=NOW, id="fired")])
+    storage.fire([Fire("made", NOW, NOW + 60, [new(scheduled_for=NOW, id="fired")])])
     storage.pause_periodic(["made"], by="ann", reason="month end")
 
     again = first._replace(task="b", payload=b"2", preview="2", options={}, next_run=NOW + 5)
@@ -164,6 +175,46 @@ def test_storing_a_schedule_rings(storage: SqliteStorage) -> None:
     assert storage.wait(5)
 
 
+# --- what is due ----------------------------------------------------------------------------------
+
+
+def test_what_is_due_is_handed_out_with_the_time_of_the_next_and_nothing_else(
+    storage: SqliteStorage,
+) -> None:
+    storage.declare_periodic(
+        [
+            periodic("mine", next_run=NOW - 1),
+            periodic("theirs"),
+            periodic("later", next_run=NOW + 9),
+        ]
+    )
+    for name, at in (("stored", NOW), ("paused", NOW - 5), ("paused later", NOW + 1)):
+        storage.schedule_periodic(periodic(name, next_run=at))
+    storage.pause_periodic(["paused", "paused later"])
+
+    coming = storage.coming_periodic(NOW, ["mine", "later", "nowhere"])
+
+    assert [one.name for one in coming.due] == ["mine", "stored"]
+    assert (coming.next_run, coming.lost) == (NOW + 9, ["nowhere"])
+    assert storage.coming_periodic(NOW - 10, []).next_run == NOW - 1
+    assert storage.coming_periodic(NOW + 10, []).next_run is None
+
+
+def test_schedules_that_are_due_together_fire_in_one_transaction(storage: SqliteStorage) -> None:
+    storage.declare_periodic(code("a", "b", "c", "moved"))
+    storage.fire([Fire("moved", NOW, NOW + 60, [])])
+    storage.pause_periodic(["c"])
+    before = storage.db.commits
+
+    fired = storage.fire(
+        [Fire(name, NOW, NOW + 60, [new(name)]) for name in ("a", "b", "c", "moved")]
+    )
+
+    assert fired == ["a", "b"]
+    assert storage.db.commits == before + 1
+    assert [job.task for job in storage.jobs(Selector())] == ["a", "b"]
+
+
 # --- paused ---------------------------------------------------------------------------------------
 
 
@@ -176,8 +227,8 @@ def test_a_paused_schedule_does_not_fire_until_it_is_resumed(
     assert storage.pause_periodic(["a", "unknown"], by="ann", reason="why") == ["a"]
     row = stored(storage)["a"]
     assert (row.paused_at, row.paused_by, row.pause_reason) == (NOW, "ann", "why")
-    assert not storage.fire("a", NOW, NOW + 60, [new()])
-    assert storage.fire("b", NOW, NOW + 60, [])
+    assert not storage.fire([Fire("a", NOW, NOW + 60, [new()])])
+    assert storage.fire([Fire("b", NOW, NOW + 60, [])])
     clock.jump(5)
     storage.pause_periodic(["a"], reason="still")
     row = stored(storage)["a"]
@@ -187,7 +238,7 @@ def test_a_paused_schedule_does_not_fire_until_it_is_resumed(
 
     assert stored(storage)["a"].paused_at is None
     assert stored(storage)["a"].pause_reason is None
-    assert storage.fire("a", NOW, NOW + 60, [new()])
+    assert storage.fire([Fire("a", NOW, NOW + 60, [new()])])
     assert storage.count(Selector()) == 1
 
 

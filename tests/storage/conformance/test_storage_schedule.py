@@ -9,7 +9,7 @@ import pytest
 
 from hueycore.ending import Retry
 from hueycore.ids import new_id
-from hueycore.storage.base import NewJob, Periodic, Selector, State
+from hueycore.storage.base import Fire, NewJob, Periodic, Selector, State
 from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
@@ -234,7 +234,7 @@ def test_a_fire_moves_the_schedule_and_enqueues_in_one_transaction(
     job = new("tick", scheduled_for=NOW)
     before = storage.db.commits
 
-    assert storage.fire("tick", NOW, NOW + 60, [job])
+    assert storage.fire([Fire("tick", NOW, NOW + 60, [job])])
 
     assert storage.db.commits == before + 1
     found = stored(storage)["tick"]
@@ -245,10 +245,10 @@ def test_a_fire_moves_the_schedule_and_enqueues_in_one_transaction(
 
 def test_a_fire_that_somebody_else_made_does_nothing(storage: SqliteStorage) -> None:
     storage.declare_periodic([periodic()])
-    storage.fire("tick", NOW, NOW + 60, [new()])
+    storage.fire([Fire("tick", NOW, NOW + 60, [new()])])
 
-    assert not storage.fire("tick", NOW, NOW + 60, [new()])
-    assert not storage.fire("unknown", NOW, NOW + 60, [new()])
+    assert not storage.fire([Fire("tick", NOW, NOW + 60, [new()])])
+    assert not storage.fire([Fire("unknown", NOW, NOW + 60, [new()])])
 
     assert storage.count(Selector()) == 1
     assert stored(storage)["tick"].next_run == NOW + 60
@@ -256,9 +256,9 @@ def test_a_fire_that_somebody_else_made_does_nothing(storage: SqliteStorage) -> 
 
 def test_a_fire_without_a_job_only_moves_on(storage: SqliteStorage) -> None:
     storage.declare_periodic([periodic()])
-    storage.fire("tick", NOW, NOW + 60, [new(scheduled_for=NOW, id="first")])
+    storage.fire([Fire("tick", NOW, NOW + 60, [new(scheduled_for=NOW, id="first")])])
 
-    assert storage.fire("tick", NOW + 60, NOW + 120, [])
+    assert storage.fire([Fire("tick", NOW + 60, NOW + 120, [])])
 
     found = stored(storage)["tick"]
     assert (found.next_run, found.last_run, found.last_id) == (NOW + 120, NOW, "first")
@@ -268,7 +268,7 @@ def test_a_fire_of_several_remembers_the_last(storage: SqliteStorage) -> None:
     storage.declare_periodic([periodic()])
     jobs = [new(scheduled_for=NOW + n) for n in range(3)]
 
-    storage.fire("tick", NOW, NOW + 60, jobs)
+    storage.fire([Fire("tick", NOW, NOW + 60, jobs)])
 
     assert stored(storage)["tick"].last_id == jobs[-1].id
     assert storage.count(Selector()) == 3
@@ -283,7 +283,7 @@ def test_many_schedulers_fire_each_time_once(storage: SqliteStorage) -> None:
         fired = 0
         while (seen := stored(storage)["tick"].next_run) < NOW + 40:
             jobs = [NewJob(new_id(), "tick", b"", scheduled_for=seen)]
-            fired += storage.fire("tick", seen, seen + 1, jobs)
+            fired += len(storage.fire([Fire("tick", seen, seen + 1, jobs)]))
         return fired
 
     with ThreadPoolExecutor(5) as pool:
@@ -311,7 +311,7 @@ def test_schedules_belong_to_their_queue(make_file: Maker) -> None:
     ours.declare_periodic([periodic()])
     theirs.declare_periodic([periodic("other")])
 
-    assert not theirs.fire("tick", NOW, NOW + 60, [new()])
+    assert not theirs.fire([Fire("tick", NOW, NOW + 60, [new()])])
     theirs.schedule_periodic(periodic())
     assert theirs.remove_periodic("tick")
     assert theirs.pause_periodic(["tick"]) == theirs.resume_periodic(["tick"]) == []

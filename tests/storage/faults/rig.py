@@ -13,14 +13,24 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hueycore.ending import Blocked, Dead, Done, Expired, Released, Retry, Revoked, Snoozed
-from hueycore.storage.base import Claim, Ended, Keeping, NewJob, Periodic, Selector, State, Want
+from hueycore.storage.base import (
+    Claim,
+    Ended,
+    Fire,
+    Keeping,
+    NewJob,
+    Periodic,
+    Selector,
+    State,
+    Want,
+)
 from hueycore.storage.sidefile import boot_id
 from hueycore.storage.sqlite import SqliteStorage
 from tests.storage.kit import FAILURE, by_seq, contents, edge, ended, new, write
@@ -399,10 +409,16 @@ def _jobs(*names: str) -> list[NewJob]:
     return [new(id=f"id-{name}") for name in names]
 
 
-def _register(storage: SqliteStorage, world: World) -> Any:
-    number = storage.register(name="new", kind="thread", slots=2)
+def _register(
+    storage: SqliteStorage, world: World, declares: Sequence[Periodic] | None = None
+) -> Any:
+    number = storage.register(name="new", kind="thread", slots=2, declares=declares)
     storage._drop(number)  # the row stays: what is compared is the file
     return number
+
+
+def _register_with_schedules(storage: SqliteStorage, world: World) -> Any:
+    return _register(storage, world, [Periodic("tock", "tock", "x", None, NOW)])
 
 
 def _exchange(storage: SqliteStorage, world: World, endings: bool, want: Want) -> Any:
@@ -422,6 +438,7 @@ VERBS: dict[str, Act] = {
     "enqueue": lambda s, w: s.enqueue(_jobs("a", "b")),
     "enqueue an id that exists": lambda s, w: s.enqueue(_jobs("first", "final-done", "a")),
     "register": _register,
+    "register with schedules": _register_with_schedules,
     "stopping": lambda s, w: s.stopping(w.worker),
     "unregister": lambda s, w: s.unregister(w.worker),
     "claim": lambda s, w: _exchange(s, w, False, Want(2)),
@@ -439,7 +456,7 @@ VERBS: dict[str, Act] = {
     "schedule": lambda s, w: s.schedule_periodic(Periodic("made", "tick", "90s", None, NOW)),
     "pause a schedule": lambda s, w: s.pause_periodic(["tick"], by="me"),
     "resume a schedule": lambda s, w: s.resume_periodic(["held"]),
-    "fire": lambda s, w: s.fire("tick", NOW + 60, NOW + 120, _jobs("tick")),
+    "fire": lambda s, w: s.fire([Fire("tick", NOW + 60, NOW + 120, _jobs("tick"))]),
     "remove a schedule": lambda s, w: s.remove_periodic("held"),
     "revoke": lambda s, w: s.revoke(w.of("first", "done", "upstream", "dead"), "no"),
     "requeue": lambda s, w: s.requeue(w.of("final-done", "final-dead", "final-revoked")),

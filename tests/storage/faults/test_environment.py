@@ -28,7 +28,7 @@ from hueycore.exceptions import (
     StorageReadOnly,
     StorageTooNew,
 )
-from hueycore.storage.base import Periodic, Selector, State, Want
+from hueycore.storage.base import Fire, Periodic, Selector, State, Want
 from hueycore.storage.sqlite import SqliteStorage, connection, place
 from hueycore.storage.sqlite.connection import Database, translate
 from tests.helpers import Clock
@@ -483,9 +483,11 @@ def test_a_jump_of_the_clock_fires_a_schedule_once(jump: float, path: str, clock
         one.declare_periodic([Periodic("tick", "tick", "@every 60", None, NOW + 60)])
         clock.jump(60)
         seen = [storage.periodic()[0].next_run for storage in (one, other)]
-        assert one.fire("tick", seen[0], NOW + 120, [new("tick", scheduled_for=NOW + 60)])
+        assert one.fire([Fire("tick", seen[0], NOW + 120, [new("tick", scheduled_for=NOW + 60)])])
         clock.jump(jump)
-        assert not other.fire("tick", seen[1], NOW + 120, [new("tick", scheduled_for=NOW + 60)])
+        assert not other.fire(
+            [Fire("tick", seen[1], NOW + 120, [new("tick", scheduled_for=NOW + 60)])]
+        )
         # Declaring the unchanged schedule anew, as a restart does, does not turn it back.
         other.declare_periodic([Periodic("tick", "tick", "@every 60", None, clock.now() + 60)])
         assert other.periodic()[0].next_run == NOW + 120
@@ -675,7 +677,7 @@ def test_the_bell_rings_after_the_commit(file: SqliteStorage, path: str) -> None
         file.enqueue([new()])
         file.enqueue([new(run_at=1.0)])
         file.declare_periodic([Periodic("tick", "tick", "x", None, NOW)])
-        file.fire("tick", NOW, NOW + 60, [new()])
+        file.fire([Fire("tick", NOW, NOW + 60, [new()])])
         file.revoke(Selector())
         file.requeue(Selector())
     assert seen == [[(1,)], [(2,)], [(3,)], [(3,)]]

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from hueycore.ending import Dead, Done, Released, Retry
-from hueycore.storage.base import Periodic, Selector, State, Want
+from hueycore.storage.base import Fire, Periodic, Selector, State, Want
 from hueycore.storage.sqlite import SqliteStorage, connection
 from tests.helpers import Clock
 from tests.storage.faults.conftest import Opener
@@ -194,7 +194,7 @@ def live(life: Life) -> None:
     assert state(storage, broken[2]) is State.REVOKED
     clock.jump(40)
     fired = new("tick", scheduled_for=NOW + 60)
-    assert storage.fire("tick", NOW + 60, NOW + 120, [fired])
+    assert storage.fire([Fire("tick", NOW + 60, NOW + 120, [fired])])
     life.promise(fired.id)
 
     life.begin_segment(truncate=False)
@@ -338,7 +338,8 @@ SYNCED = {
     *("enqueue", "enqueue an id that exists", "declare", "fire", "remove a schedule", "revoke"),
     *("requeue", "reschedule", "purge", "flush", "set a revocation", "clear a revocation"),
     *("pause", "pause a task", "resume", "put", "put if empty", "pop", "delete", "incr"),
-    *("clear", "load", "discard"),
+    *("clear", "load", "discard", "schedule", "pause a schedule", "resume a schedule"),
+    "register with schedules",
 }
 NOT_SYNCED = {
     *("register", "stopping", "unregister", "claim", "claim past expired and revoked", "end"),

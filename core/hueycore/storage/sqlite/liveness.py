@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from hueycore import clock
 from hueycore.ending import Failure
 from hueycore.exceptions import StorageError
-from hueycore.storage.rows import JobRef, Recovered, WorkerRow
+from hueycore.storage.rows import JobRef, Periodic, Recovered, WorkerRow
 from hueycore.storage.sidefile import LAST_WORKER, SLOTS, MappedSlots, SideFile, boot_id
 from hueycore.storage.sqlite.endings import add_error, error_entry
 from hueycore.storage.sqlite.enqueue import describe_queue
 from hueycore.storage.sqlite.follow import follow
-from hueycore.storage.sqlite.periodic import forget_declarations
+from hueycore.storage.sqlite.periodic import declare, forget_declarations
 from hueycore.storage.sqlite.room import Room
 from hueycore.storage.words import State
 
@@ -36,9 +37,11 @@ class _Worker(NamedTuple):
 
 
 class Liveness(Room):
-    def register(self, *, name: str, kind: str, slots: int) -> int:
-        """Make this process a worker: from now until ``unregister`` or its death it is alive.
-        Returns the worker's number.
+    def register(
+        self, *, name: str, kind: str, slots: int, declares: Sequence[Periodic] | None = None
+    ) -> int:
+        """Make this process a worker: from now until ``unregister`` or its death it is alive, and
+        has in its code what it ``declares`` (see ``declare_periodic``). Returns its number.
 
         The row and its lock byte appear together, so no janitor ever sees one without the other."""
         side = self.side()
@@ -65,10 +68,12 @@ class Liveness(Room):
                     slots, "running", clock.now(), side.inode if side else 0,
                 ),
             )  # fmt: skip
+            if declares is not None:
+                declare(con, self.queue, declares, number)
             return number
 
         try:
-            return self.db.transact(body, durable=False)
+            return self.db.transact(body, durable=bool(declares))
         except BaseException:
             for number in taken:
                 self._drop(number)

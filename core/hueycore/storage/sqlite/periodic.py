@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hueycore import clock
-from hueycore.storage.rows import NewJob, Periodic
+from hueycore.storage.rows import Coming, Fire, Periodic
 from hueycore.storage.sqlite.enqueue import describe_queue, insert_jobs
 from hueycore.storage.sqlite.room import Room, listed
 
@@ -33,12 +33,7 @@ class Schedules(Room):
 
         def body(con: sqlite3.Connection) -> None:
             describe_queue(con, self.queue, self.serializer)
-            before = _declared(con, worker)
-            for one in schedules:
-                _store(con, self.queue, one, again=one.name in before)
-            names = [one.name for one in schedules]
-            _note_declared(con, self.queue, names, worker)
-            _forget(con, self.queue, names, before)
+            declare(con, self.queue, schedules, worker)
 
         self.db.transact(body)
 
@@ -112,35 +107,56 @@ class Schedules(Room):
         self.ring()
         return resumed
 
-    def fire(self, name: str, seen: float, next_run: float, jobs: Sequence[NewJob]) -> bool:
-        """If ``next_run`` is still ``seen``: move it on and enqueue ``jobs``, in one transaction.
-        False: another scheduler was first, or the schedule was removed or paused."""
+    def coming_periodic(self, now: float, declared: Sequence[str]) -> Coming:
+        """What a worker that declares these names has to do. Cheap, however many schedules wait:
+        it is asked all the time."""
+        names = listed(declared)
 
-        def body(con: sqlite3.Connection) -> bool:
-            changed = con.execute(
+        def body(con: sqlite3.Connection) -> Coming:
+            due = con.execute(
+                f"""
+                select {_PERIODIC} from huey_periodic
+                where queue = ? and next_run <= ? and paused_at is null
+                    and (origin = 'stored' or name in (select value from json_each(?)))
+                order by next_run, name
+                """,  # noqa: S608
+                (self.queue, now, names),
+            ).fetchall()
+            (following,) = con.execute(
                 """
-                update huey_periodic set next_run = ?,
-                    last_run = coalesce(?, last_run), last_id = coalesce(?, last_id)
-                where queue = ? and name = ? and next_run = ? and paused_at is null
+                select min(next_run) from huey_periodic
+                where queue = ? and next_run > ? and paused_at is null
                 """,
-                (
-                    next_run,
-                    jobs[-1].scheduled_for if jobs else None,
-                    jobs[-1].id if jobs else None,
-                    self.queue,
-                    name,
-                    seen,
-                ),
-            ).rowcount
-            if changed and jobs:
+                (self.queue, now),
+            ).fetchone()
+            lost = con.execute(
+                """
+                select value from json_each(?) where not exists (
+                    select 1 from huey_periodic where queue = ? and name = value)
+                """,
+                (names, self.queue),
+            ).fetchall()
+            return Coming([_to_periodic(row) for row in due], following, [row[0] for row in lost])
+
+        return self.db.read(body)
+
+    def fire(self, fires: Sequence[Fire]) -> list[str]:
+        """Where ``next_run`` is still ``seen``: move it on and enqueue the jobs, all in one
+        transaction. The names of those that moved; with the others another scheduler was first,
+        or they were removed or paused."""
+
+        def body(con: sqlite3.Connection) -> list[Fire]:
+            moved = [one for one in fires if _move_on(con, self.queue, one)]
+            jobs = [job for one in moved for job in one.jobs]
+            if jobs:
                 describe_queue(con, self.queue, self.serializer)
                 insert_jobs(con, self.queue, jobs)
-            return changed == 1
+            return moved
 
-        fired = self.db.transact(body)
-        if fired and jobs:
+        moved = self.db.transact(body)
+        if any(one.jobs for one in moved):
             self.ring()
-        return fired
+        return [one.name for one in moved]
 
     def periodic(self, *, whole: bool = False) -> list[Periodic]:
         """The schedules of this queue, or of the ``whole`` file, by queue and name."""
@@ -157,6 +173,18 @@ class Schedules(Room):
         return self.db.read(body)
 
 
+def declare(
+    con: sqlite3.Connection, queue: str, schedules: Sequence[Periodic], worker: int | None
+) -> None:
+    """What ``declare_periodic`` says, in the caller's transaction."""
+    before = _declared(con, worker)
+    for one in schedules:
+        _store(con, queue, one, again=one.name in before)
+    names = [one.name for one in schedules]
+    _note_declared(con, queue, names, worker)
+    _forget(con, queue, names, before)
+
+
 def forget_declarations(con: sqlite3.Connection, worker: int) -> None:
     """A worker is gone, in the caller's transaction: so are the schedules that it declared while
     it ran, unless another one has them too."""
@@ -168,6 +196,22 @@ def forget_declarations(con: sqlite3.Connection, worker: int) -> None:
                 where mine.queue = huey_periodic.queue and mine.name = huey_periodic.name)
         """
     )
+
+
+def _move_on(con: sqlite3.Connection, queue: str, one: Fire) -> bool:
+    last = one.jobs[-1] if one.jobs else None
+    changed = con.execute(
+        """
+        update huey_periodic set next_run = ?,
+            last_run = coalesce(?, last_run), last_id = coalesce(?, last_id)
+        where queue = ? and name = ? and next_run = ? and paused_at is null
+        """,
+        (
+            one.next_run, last and last.scheduled_for, last and last.id, queue, one.name,
+            one.seen,
+        ),
+    ).rowcount  # fmt: skip
+    return changed == 1
 
 
 def _to_periodic(row: tuple[Any, ...]) -> Periodic:
