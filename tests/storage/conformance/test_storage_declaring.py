@@ -87,6 +87,20 @@ def test_a_consumer_that_drops_a_schedule_takes_it_away_unless_another_has_it(
     assert set(stored(storage)) == {"theirs"}
 
 
+def test_a_consumer_that_declares_anew_forgets_nothing_of_one_that_restarts(
+    storage: SqliteStorage,
+) -> None:
+    one, other = worker(storage, "one"), worker(storage, "other")
+    storage.declare_periodic(code("theirs"), other)
+    storage.declare_periodic(code("mine"), one)
+    storage.unregister(other)
+
+    storage.declare_periodic([*code("mine"), runtime("closure")], one)
+    storage.declare_periodic(code("mine"), one)
+
+    assert set(stored(storage)) == {"mine", "theirs"}
+
+
 @pytest.mark.parametrize("how", ["leaves", "dies"])
 def test_what_was_declared_while_a_consumer_ran_goes_with_it(
     storage: SqliteStorage, how: str
