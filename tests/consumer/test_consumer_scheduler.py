@@ -411,6 +411,23 @@ def test_catching_up_on_everything_has_a_limit(huey: SqliteHuey, clock: Clock) -
     assert planned(huey) == [NEW_YEAR + DAY - minute * 60 for minute in reversed(range(1000))]
 
 
+@pytest.mark.parametrize(("catch_up", "made_up"), [("latest", 1), ("all", 1000)])
+def test_a_year_of_missed_runs_is_not_counted_one_by_one(
+    huey: SqliteHuey, clock: Clock, monkeypatch: pytest.MonkeyPatch, catch_up: str, made_up: int
+) -> None:
+    huey.periodic_task("1s", name="tick", catch_up=catch_up, grace=400 * DAY)(lambda: None)
+    now = Time(huey, clock, NEW_YEAR)
+    asked: list[float] = []
+    real = now.scheduler._next
+    monkeypatch.setattr(now.scheduler, "_next", lambda s, at: asked.append(at) or real(s, at))
+
+    now.sleep_to(NEW_YEAR + 365 * DAY)
+
+    end = NEW_YEAR + 365 * DAY
+    assert planned(huey) == [end - n for n in reversed(range(made_up))]
+    assert len(asked) < 15_000
+
+
 def test_what_was_missed_between_two_consumers_is_known(huey: SqliteHuey, clock: Clock) -> None:
     @huey.periodic_task("@hourly", catch_up="all")
     def tick() -> None: ...

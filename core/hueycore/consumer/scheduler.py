@@ -67,9 +67,9 @@ class Scheduler:
             self._huey.storage.declare_periodic(schedules)
 
     def _declare_again(self, wrappers: Collection[AnyTask]) -> None:
-        self._declared = {wrapper.name for wrapper in wrappers}
         rows = [self._row(wrapper) for wrapper in wrappers]
         self._huey.storage.declare_periodic(rows, self._worker)
+        self._declared = {row.name for row in rows}
 
     def _row(self, wrapper: AnyTask) -> Periodic:
         payload = self._huey.serializer.serialize(((), {}))
@@ -175,16 +175,23 @@ class Scheduler:
     def _due_times(self, one: Periodic, schedule: Schedule, now: float) -> list[float]:
         """The fire times to make up for, oldest first."""
         late = {"latest": one.grace, "skip": SKIP_AFTER}.get(one.catch_up)
-        when = one.next_run
-        if late is not None and when < now - late:
-            when = self._next(schedule, now - late)
+        first = one.next_run
+        if late is not None and first < now - late:
+            first = self._next(schedule, now - late)
         limit = 1 if late is not None else CATCH_UP_LIMIT
-        times: deque[float] = deque(maxlen=limit)
-        while when <= now:
-            if schedule.due(when):
-                times.append(when)
-            when = self._next(schedule, when)
-        return list(times)
+        # Only the last ones count, and there may be millions: look back further and further.
+        span = float(limit)
+        while True:
+            start = first if first >= now - span else self._next(schedule, now - span)
+            times: deque[float] = deque(maxlen=limit)
+            when = start
+            while when <= now:
+                if schedule.due(when):
+                    times.append(when)
+                when = self._next(schedule, when)
+            if start <= first or len(times) == limit:
+                return list(times)
+            span *= 10
 
     def _next(self, schedule: Schedule, when: float) -> float:
         return schedule.next_after(when, default_zone(self._huey.utc))
