@@ -12,7 +12,7 @@ from hueyctl.command import command
 from hueyctl.context import Session
 from hueyctl.operating import schedules
 from hueyctl.producing import producers as producing
-from hueyctl.producing.arguments import GRAMMAR, parse_words
+from hueyctl.producing.arguments import GRAMMAR, call_options, parse_words
 from hueyctl.producing.producers import Order, Producer
 
 if TYPE_CHECKING:
@@ -48,10 +48,7 @@ if TYPE_CHECKING:
     "--grace", type=DURATION, default="1h", show_default=True, metavar="DUR",
     help="With --catch-up latest: unless it is older than this.",
 )  # fmt: skip
-@click.option("--args", "more_args", metavar="JSON", help="More arguments, as a JSON array.")
-@click.option("--kwargs", "more_kwargs", metavar="JSON", help="More keywords, as a JSON object.")
-@click.option("--no-coerce", is_flag=True, help="Do not convert strings to the annotated types.")
-@click.option("--no-check", is_flag=True, help="Do not compare with the task's signature.")
+@call_options
 @click.option("--expires", type=POSITIVE, metavar="DUR", help="A run not started by then is not.")
 @click.option("--priority", type=float, metavar="N", help="Higher runs first.")
 @click.option("--retries", type=click.IntRange(min=0), metavar="N", help="Tries after a failure.")
