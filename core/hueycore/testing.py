@@ -104,7 +104,7 @@ class Sandbox:
             coming = self._next_due(periodic)
             if coming is None or coming > end:
                 break
-            self.clock.move_to(max(coming, self.clock.now()))
+            self.clock.move_to(coming)
         self.clock.move_to(max(end, self.clock.now()))
         return ran
 
@@ -112,10 +112,12 @@ class Sandbox:
         return _posix(until) if isinstance(until, datetime) else self.clock.now() + seconds(until)
 
     def _next_due(self, periodic: bool) -> float | None:
+        """When something is due next. What is due by now and has not run is paused."""
         times = [self.huey.storage.next_run_at()]
         if periodic:
             times += [row.next_run for row in self.huey.storage.periodic() if not row.paused_at]
-        return min((when for when in times if when is not None), default=None)
+        now = self.clock.now()
+        return min((when for when in times if when is not None and when > now), default=None)
 
     # --- looking ------------------------------------------------------------------------------
 

@@ -106,6 +106,12 @@ def test_drain_fires_periodic_tasks_when_it_is_told_to(shop: Shop) -> None:
         assert shop.mails == ["hourly", "hourly"]
 
 
+def test_drain_ends_although_the_scheduler_is_paused(shop: Shop) -> None:
+    with Sandbox(shop.huey, datetime(2026, 3, 1, 12, 30, tzinfo=UTC)) as box:
+        shop.huey.storage.pause(scheduler=True)
+        assert box.drain(until=timedelta(hours=2), periodic=True) == []
+
+
 def test_the_error_of_an_assertion_says_what_waits_instead(shop: Shop) -> None:
     with Sandbox(shop.huey) as box:
         shop.mail("ann", copy=True)
