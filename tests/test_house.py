@@ -11,13 +11,13 @@ CORE = ROOT / "core" / "hueycore"
 
 #: From the ground up: a module imports only from its own floor and those below.
 FLOORS = (
-    ("exceptions", "constants", "clock", "ids", "histogram", "shield", "localzone"),
+    ("exceptions", "constants", "clock", "ids", "histogram", "shield", "localzone", "logs"),
     (
         *("cron", "schedule", "retry", "ending", "serializer", "decoding", "signals"),
         *("times", "options", "task", "wrapper", "registry", "result", "canvas"),
     ),
     ("storage",),
-    ("execute", "coroutines", "limits"),
+    ("execute", "coroutines", "failures", "limits", "notes"),
     (
         *("api", "awaiting", "declaring", "hooks", "immediate", "paths", "steering", "stepping"),
         "timetable",

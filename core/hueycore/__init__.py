@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         UnknownJob,
         UnknownTask,
     )
+    from hueycore.logs import JobFilter
     from hueycore.result import Result, ResultGroup
     from hueycore.schedule import crontab, every
     from hueycore.serializer import JSONSerializer, Serializer, SignedSerializer
@@ -51,6 +52,7 @@ __version__ = "0.1.0"
 #: that only looks at the file must not pay for what an application needs.
 _HOMES = (
     "exceptions",
+    "logs",
     "schedule",
     "serializer",
     "storage.base",
@@ -67,6 +69,7 @@ __all__ = [
     "Huey",
     "HueyException",
     "JSONSerializer",
+    "JobFilter",
     "Keeping",
     "MemoryHuey",
     "PayloadTooLarge",

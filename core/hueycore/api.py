@@ -26,13 +26,15 @@ from hueycore.exceptions import (
 )
 from hueycore.hooks import Hooks
 from hueycore.immediate import Immediate
+from hueycore.logs import KeepLogs, kept_level
+from hueycore.notes import Notes
 from hueycore.paths import Paths
 from hueycore.registry import Registry
 from hueycore.result import Result, ResultGroup
 from hueycore.serializer import Serializer, describe
 from hueycore.steering import Steering
 from hueycore.stepping import Stepping
-from hueycore.storage.base import Claim, Enqueued, Keeping, NewJob, ResultRow, Storage
+from hueycore.storage.base import Enqueued, Keeping, NewJob, ResultRow, State, Storage
 from hueycore.storage.sqlite import SqliteStorage
 from hueycore.task import PeriodicTask, Task
 from hueycore.times import Seconds, seconds
@@ -71,6 +73,11 @@ class Huey(Declaring, Paths, Timetable, Steering, Stepping, Immediate, Awaiting,
     :param mode: permissions of a new file.
     :param durability: ``standard``, ``full`` or ``fast``.
     :param keep: how long finished jobs are kept.
+    :param keep_logs: keep the log lines of the tasks' runs with their jobs, from this level on
+        (True is INFO); a task's own ``keep_logs`` wins. Lines that the level of their logger lets
+        through, a thousand per run.
+    :param events: record what becomes of the jobs (``hueyctl events``); False stops it, None leaves
+        it as it is in the file.
     :param workers: default of the consumer, as are ``worker_type`` and ``shutdown_timeout``.
     """
 
@@ -93,6 +100,8 @@ class Huey(Declaring, Paths, Timetable, Steering, Stepping, Immediate, Awaiting,
         mode: int = 0o600,
         durability: str = "standard",
         keep: Keeping | None = None,
+        keep_logs: KeepLogs = None,
+        events: bool | None = None,
         force_network: bool = False,
         workers: int = 1,
         worker_type: str = "thread",
@@ -110,6 +119,9 @@ class Huey(Declaring, Paths, Timetable, Steering, Stepping, Immediate, Awaiting,
         self.serializer = serializer or Serializer(compression, use_zlib=use_zlib)
         self.max_payload = max_payload
         self.keep = keep or Keeping()
+        self.keep_logs = keep_logs
+        kept_level(keep_logs)
+        self.notes = Notes(lambda: self.storage)
         self.consumer_defaults = {
             "workers": workers,
             "worker_type": worker_type,
@@ -121,6 +133,7 @@ class Huey(Declaring, Paths, Timetable, Steering, Stepping, Immediate, Awaiting,
             "max_pending": max_pending,
             "serializer": self.serializer.written_as,
             "force_network": force_network,
+            "events": events,
         }
         self._storage: Storage | None = None
         self.registry = Registry()
@@ -154,6 +167,7 @@ class Huey(Declaring, Paths, Timetable, Steering, Stepping, Immediate, Awaiting,
 
     def close(self) -> None:
         """Close the storage; the next use opens it again."""
+        self.notes.stop()
         storage, self._storage = self._storage, None
         if storage is not None:
             self._leave_stepping(storage)
@@ -271,16 +285,12 @@ class Huey(Declaring, Paths, Timetable, Steering, Stepping, Immediate, Awaiting,
             trace = "".join(traceback.format_tb(exception.__traceback__))
         return {"error": error, "retries": task.retries, "traceback": trace, "task_id": task.id}
 
-    def report_progress(self, claim: Claim, text: str) -> None:
-        """What a running job says of itself."""
-        self.storage.note_progress(claim.seq, claim.claim, text)
-
     def error_of(self, id: str, row: ResultRow) -> dict[str, Any]:
         """Metadata for a job that has no stored error: from what the row keeps."""
         job = self.storage.job(str(row.seq))
         last = job.errors[-1] if job and job.errors else {}
         error = row.reason or str(row.state)
-        if last:
+        if last and row.state is State.DEAD:
             error = f"{last['type']}({last['message']!r})"
         return {
             "error": error,

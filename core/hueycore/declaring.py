@@ -72,6 +72,7 @@ class Declaring:
         :param at_most_once: never run again what had started when a process died.
         :param result_ttl: seconds that an unread result is kept.
         :param max_crashes: deaths of a worker process during a run until the job is dead.
+        :param keep_logs: keep what its runs log, for ``hueyctl logs``: True, a level, or False.
         """
         if callable(retries):
             return self._register(wrap(self._huey(), retries, None, TaskOptions()))

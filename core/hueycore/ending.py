@@ -56,6 +56,7 @@ class Revoked(NamedTuple):
 
     reason: str = "revoked"
     result: bytes | None = None
+    failure: Failure | None = None
 
 
 class Expired(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -21,20 +20,20 @@ from hueycore.exceptions import (
     TaskTimeout,
     UnknownTask,
 )
+from hueycore.failures import brief_failure, failure_of, log_failure
 from hueycore.limits import Limiter, limited
+from hueycore.logs import run_of_this_context
+from hueycore.notes import Notebook, Notes
 from hueycore.registry import Registry
 from hueycore.retry import NOT_FOUND, UNKNOWN_TASK_PATIENCE, next_delay, unknown_task_delay
 from hueycore.serializer import Serializer, describe
-from hueycore.storage.base import Claim, Ended
+from hueycore.storage.base import Claim, Ended, Said
 from hueycore.task import Task
 from hueycore.times import posix
 from hueycore.wrapper import TaskWrapper
 
 logger = logging.getLogger("hueycore.execute")
 
-#: Characters of a traceback that a row keeps, the end of it.
-KEPT_TRACEBACK = 8000
-KEPT_MESSAGE = 1000
 #: Seconds and numbers of retries beyond it are mistakes.
 FAR = 1e15
 
@@ -65,13 +64,13 @@ class Application(Protocol):
     signals: S.Signal
     results: bool
     store_none: bool
+    notes: Notes
     pre_execute_hooks: dict[str, Hook]
     post_execute_hooks: dict[str, Hook]
 
     def task_to_run(self, path: str) -> TaskWrapper[Any, Any]: ...
     def unknown_since(self, claim: Claim) -> float | None: ...
     def build_error_result(self, task: Task, exception: BaseException) -> dict[str, Any]: ...
-    def report_progress(self, claim: Claim, text: str) -> None: ...
 
 
 class Executor:
@@ -93,6 +92,7 @@ class Executor:
 
     def run(self, claim: Claim) -> Finished:
         """From claim to ending. Never raises, whatever the task does."""
+        before = run_of_this_context.set(claim)
         try:
             return self._run(claim)
         except BaseException as error:
@@ -102,6 +102,8 @@ class Executor:
             if isinstance(error, KeyboardInterrupt) and not claim.at_most_once:
                 return Finished(Ended(claim, Released()))
             return Finished(Ended(claim, Dead("failed", failure_of(error)), clock.now()))
+        finally:
+            run_of_this_context.reset(before)
 
     def _run(self, claim: Claim) -> Finished:
         app = self._app
@@ -126,7 +128,7 @@ class Executor:
         )
         if plain and (claim.expires_at is None or claim.expires_at > clock.now()):
             return self._run_plain(wrapper, claim, args, kwargs)
-        return self._run_whole(_job(app, wrapper, claim, args, kwargs), claim)
+        return self._run_whole(Task.of_claim(wrapper, claim, args, kwargs), claim)
 
     def _run_plain(
         self,
@@ -141,7 +143,7 @@ class Executor:
             value = wrapper.func(*args, **kwargs)
             result = self._result(value, claim.scheduled_for is not None)
         except BaseException as error:
-            task = _job(self._app, wrapper, claim, args, kwargs)
+            task = Task.of_claim(wrapper, claim, args, kwargs)
             return self._failed(task, claim, error, started, clock.monotonic() - clock0)
         return Finished(Ended(claim, Done(result), started, clock.monotonic() - clock0), (), value)
 
@@ -153,22 +155,37 @@ class Executor:
         self._app.signals.send(S.SIGNAL_EXECUTING, task)
         try:
             self._pre_execute(task)
-        except CancelExecution:
-            ending = Revoked("canceled")
+        except CancelExecution as error:
+            ending = Revoked("canceled", failure=brief_failure(error))
             return Finished(Ended(claim, ending), (Notice(S.SIGNAL_CANCELED, task),))
+        notebook = self._notebook(task, claim)
         started, clock0 = clock.now(), clock.monotonic()
         try:
             value = self._call(task, clock0)
             result = self._result(value, claim.scheduled_for is not None)
         except BaseException as error:
             run_s = clock.monotonic() - clock0
+            said = self._app.notes.close(notebook) if notebook else None
             self._post_execute(task, None, error)
-            return self._failed(task, claim, error, started, run_s)
+            return self._failed(task, claim, error, started, run_s, said)
         run_s = clock.monotonic() - clock0
-        logger.info("job %s of %s is done in %.3f s", claim.seq, claim.task, run_s)
+        said = self._app.notes.close(notebook) if notebook else None
+        logger.info(
+            "job %s of %s is done in %.3f s", claim.seq, claim.task, run_s,
+            extra={"duration": round(run_s, 6)},
+        )  # fmt: skip
         self._post_execute(task, value, None)
         notices = (Notice(S.SIGNAL_COMPLETE, task),)
-        return Finished(Ended(claim, Done(result), started, run_s), notices, value)
+        return Finished(Ended(claim, Done(result), started, run_s, said), notices, value)
+
+    def _notebook(self, task: Task, claim: Claim) -> Notebook | None:
+        """Only for a run that can say something of itself."""
+        wrapper = task.wrapper
+        if not wrapper.options.context and wrapper.log_level is None:
+            return None
+        notebook = self._app.notes.open(claim, wrapper.log_level)
+        task._report = notebook.report
+        return notebook
 
     def call(self, task: Task, *, hooks: bool = True) -> Any:
         """Run a task that no storage knows, as ``hueyctl run`` does: its value, or what it
@@ -209,7 +226,13 @@ class Executor:
     # --- failing ------------------------------------------------------------------------------
 
     def _failed(
-        self, task: Task, claim: Claim, error: BaseException, started: float, run_s: float
+        self,
+        task: Task,
+        claim: Claim,
+        error: BaseException,
+        started: float,
+        run_s: float,
+        said: Said | None = None,
     ) -> Finished:
         ending, signals = self._ending_of(task, claim, error)
         if isinstance(ending, Retry | Snoozed):
@@ -217,8 +240,8 @@ class Executor:
         notices = tuple(
             Notice(signal, task, error if signal == S.SIGNAL_ERROR else None) for signal in signals
         )
-        _log_failure(claim, error, ending)
-        return Finished(Ended(claim, ending, started, run_s), notices)
+        log_failure(claim, error, ending, run_s)
+        return Finished(Ended(claim, ending, started, run_s, said), notices)
 
     def _ending_of(
         self, task: Task, claim: Claim, error: BaseException
@@ -235,10 +258,11 @@ class Executor:
                 if error.retry or (error.retry is None and task.retries):
                     ending, signals = self._retry(task, error, max(task.retries, 1))
                     return ending, (S.SIGNAL_CANCELED, *signals)
-                return Revoked("canceled", self._error_result(task, error)), (S.SIGNAL_CANCELED,)
+                result, failure = self._error_result(task, error), brief_failure(error)
+                return Revoked("canceled", result, failure), (S.SIGNAL_CANCELED,)
             case RateLimitExceeded() if error.retry:
                 run_at = clock.now() + (task.retry_delay or error.delay)
-                ending = Snoozed(run_at)
+                ending = Snoozed(run_at, brief_failure(error))
                 return ending, (S.SIGNAL_RATE_LIMITED, S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
             case RateLimitExceeded():
                 return self._retry_or_die(task, error, "rate-limited", S.SIGNAL_RATE_LIMITED)
@@ -253,7 +277,7 @@ class Executor:
     def _asked_again(self, task: Task, error: RetryTask) -> tuple[Ending, tuple[str, ...]]:
         run_at = posix(error.eta, error.delay)
         if not error.count:
-            snoozed = Snoozed(run_at or clock.now() + task.retry_delay)
+            snoozed = Snoozed(run_at or clock.now() + task.retry_delay, brief_failure(error))
             return snoozed, (S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
         if run_at is None:
             return self._retry(task, error, task.retries + 1)
@@ -320,31 +344,6 @@ class Executor:
                 logger.exception("post-execute hook %s failed for job %s", name, task)
 
 
-def failure_of(error: BaseException) -> Failure:
-    """An exception as the row keeps it; also of one whose str or repr raises."""
-    try:
-        message = str(error)
-    except Exception:
-        message = "its message cannot be shown"
-    try:
-        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    except Exception:
-        text = "".join(traceback.format_tb(error.__traceback__))
-    return Failure(type(error).__name__, message[:KEPT_MESSAGE], text[-KEPT_TRACEBACK:])
-
-
-def _job(
-    app: Application,
-    wrapper: TaskWrapper[Any, Any],
-    claim: Claim,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> Task:
-    task = Task.of_claim(wrapper, claim, args, kwargs)
-    task._report = lambda text: app.report_progress(claim, text)
-    return task
-
-
 def _check_again(ending: Retry | Snoozed) -> None:
     """A task may change its ``retries`` and ``retry_delay``: to something that a row can hold, or
     its ending could never be written, nor any that waits with it."""
@@ -356,20 +355,3 @@ def _check_again(ending: Retry | Snoozed) -> None:
         raise ValueError(
             f"cannot run again with retries={retries}, retry_delay={delay} at {ending.run_at}"
         )
-
-
-def _log_failure(claim: Claim, error: BaseException, ending: Ending) -> None:
-    match ending:
-        case Dead():
-            logger.error(
-                "job %s of %s is dead (%s) in attempt %s: %s",
-                claim.seq, claim.task, ending.reason, claim.attempt, describe(error),
-                exc_info=error if isinstance(error, Exception) else None,
-            )  # fmt: skip
-        case Retry():
-            logger.warning(
-                "job %s of %s failed in attempt %s, %s retries left: %s",
-                claim.seq, claim.task, claim.attempt, ending.retries, describe(error),
-            )  # fmt: skip
-        case _:
-            logger.info("job %s of %s: %s", claim.seq, claim.task, describe(error))

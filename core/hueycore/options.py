@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from hueycore.exceptions import ConfigurationError
+from hueycore.logs import KeepLogs
 from hueycore.times import Seconds, When, seconds
 
 
@@ -17,6 +18,7 @@ class Settings(TypedDict, total=False):
     at_most_once: bool
     result_ttl: Seconds | None
     max_crashes: int
+    keep_logs: KeepLogs
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class TaskOptions:
     at_most_once: bool = False
     result_ttl: float | None = None
     max_crashes: int = 3
+    keep_logs: KeepLogs = None
 
 
 #: The others, which stand in their own places in ``@huey.task``.

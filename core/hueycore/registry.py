@@ -55,5 +55,10 @@ class Registry:
         # A copy: tasks may be declared while the consumer runs.
         return [task for task in list(self._tasks.values()) if task.schedule_when is not None]
 
+    def kept_level(self) -> int | None:
+        """The lowest level from which any task keeps its log lines."""
+        levels = [task.log_level for task in self._tasks.values() if task.log_level is not None]
+        return min(levels, default=None)
+
     def __len__(self) -> int:
         return len(self._tasks)

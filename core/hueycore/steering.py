@@ -70,11 +70,12 @@ class Steering:
         return self.restore_by_id(task.id)
 
     def restore_by_id(self, id: str) -> bool:
-        """A revoked job waits again; a note left for an unknown id is removed. False when there
-        was neither."""
+        """A revoked job waits again, a running one that was asked to stop is asked no more; a note
+        left for an unknown id is removed. False when there was none of these."""
         revoked = self.storage.clear_revocation("revoked-id", id)
+        called_off = self.storage.call_off(self._by_id(id)).changed
         selector = Selector(queues=(self.name,), keys=(id,), states=(State.REVOKED,))
-        return bool(self.storage.requeue(selector).changed) or revoked
+        return bool(called_off or self.storage.requeue(selector).changed) or revoked
 
     def revoke_all(
         self,

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from hueycore.signals import Signal
 
 
+#: Signals that say that the job will run again.
+_ANOTHER_RUN = (S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED, S.SIGNAL_ENQUEUED)
+
+
 class Stepping:
     """Part of ``Huey``."""
 
@@ -112,17 +116,22 @@ class Stepping:
 
     def _commit(self, finished: Finished) -> None:
         got = self.storage.exchange(self._worker(), [finished.ended], Want(free=0))
-        self.tell_finished(finished, lost=bool(got.lost))
+        self.tell_finished(finished, lost=bool(got.lost), stopped=bool(got.stopped))
 
-    def tell_finished(self, finished: Finished, *, lost: bool) -> None:
-        """Send the signals of an ending that is committed, or tell that its claim was lost."""
+    def tell_finished(self, finished: Finished, *, lost: bool, stopped: bool) -> None:
+        """Send the signals of an ending that is committed, or tell that its claim was lost.
+        ``stopped``: the job had been asked to stop, so that no run follows; it is revoked."""
+        claim: Claim = finished.ended.claim
+        ref = JobRef(claim.seq, claim.id, claim.task)
         if lost:
-            claim: Claim = finished.ended.claim
-            self.tell(S.SIGNAL_CLAIM_LOST, [JobRef(claim.seq, claim.id, claim.task)])
+            self.tell(S.SIGNAL_CLAIM_LOST, [ref])
             return
         for notice in finished.notices:
-            args = () if notice.error is None else (notice.error,)
-            self.signals.send(notice.signal, notice.task, *args)
+            if not (stopped and notice.signal in _ANOTHER_RUN):
+                args = () if notice.error is None else (notice.error,)
+                self.signals.send(notice.signal, notice.task, *args)
+        if stopped:
+            self.tell(S.SIGNAL_REVOKED, [ref])
 
     def ready_to_run(self, task: Task, timestamp: datetime | None = None) -> bool:
         """Whether a task's time has come."""

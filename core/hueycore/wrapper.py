@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from hueycore.exceptions import ConfigurationError
+from hueycore.logs import kept_level
 from hueycore.options import TaskOptions
 from hueycore.schedule import Schedule
 from hueycore.storage.base import NewJob
@@ -44,8 +45,10 @@ class TaskWrapper(Generic[P, R]):
         self.huey = huey
         self.func = func
         self.options = options
+        #: From which level on the log lines of its runs are kept, None for none.
+        self.log_level = kept_level(options.keep_logs, huey.keep_logs)
         #: Whether a run needs nothing but the function and its arguments; asked once per run.
-        self.plain = not (options.context or self.is_async)
+        self.plain = not (options.context or self.is_async or self.log_level is not None)
         self.short_name = name or func.__name__
         self.name = f"{func.__module__}.{self.short_name}"
         self.__doc__ = func.__doc__

@@ -25,7 +25,7 @@ from hueycore import (
     SqliteHuey,
     State,
 )
-from tests.helpers import Clock, Signals, drain, job, jobs, run_one, run_python, states
+from tests.helpers import Clock, Signals, drain, job, jobs, run_one, run_python, states, wait_until
 
 
 def test_constructing_and_declaring_touch_no_disk(tmp_path: Path) -> None:
@@ -872,18 +872,17 @@ def test_a_job_without_context_gets_no_task_argument(huey: SqliteHuey) -> None:
 
 @pytest.mark.feature("key/value")
 def test_progress_is_written_while_the_job_runs(huey: SqliteHuey) -> None:
-    seen = []
-
     @huey.task(context=True)
     def work(task: Any = None) -> None:
-        for report in ((1, 4, "lines"), (3, None, ""), (4, 4, "")):
+        for report, shown in (((1, 4, "lines"), "25% lines"), ((3, None, ""), "3")):
             task.progress(*report)
-            seen.append(job(huey, task.id).progress)
+            wait_until(lambda: job(huey, task.id).progress == shown)  # noqa: B023
+        task.progress(4, 4)
 
-    work()
+    handle = work()
     drain(huey)
 
-    assert seen == ["25% lines", "3", "100%"]
+    assert (job(huey, handle).state, job(huey, handle).progress) == ("done", "100%")
 
 
 def test_a_task_may_enqueue_others(huey: SqliteHuey) -> None:

@@ -169,6 +169,7 @@ def sequence(lib: ModuleType, huey: Any, scenario: Scenario) -> list[str]:
     return seen
 
 
+@pytest.mark.feature("signals")
 @pytest.mark.parametrize("scenario", SEQUENCES, ids=lambda scenario: scenario.__name__)
 def test_signals_come_in_hueys_sequence(huey: SqliteHuey, scenario: Scenario) -> None:
     assert sequence(hueycore, huey, scenario) == SEQUENCES[scenario]
@@ -182,6 +183,15 @@ def test_the_sequences_above_are_those_of_huey_itself(scenario: Scenario) -> Non
 
     huey_ = original.MemoryHuey("original", utc=True)
     assert sequence(huey, huey_, scenario) == SEQUENCES[scenario]
+
+
+def test_the_names_of_the_signals_are_those_of_huey() -> None:
+    original = pytest.importorskip("huey", minversion="3.5")
+    theirs = {name: value for name, value in vars(original.signals).items() if "SIGNAL_" in name}
+    ours = vars(hueycore.signals)
+
+    assert len(theirs) == 13
+    assert {name: ours[name] for name in theirs} == theirs
 
 
 # --- when they are sent ---------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from operatingkit import Invoke, OnTty, ask, change, consumer, start, states
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 LOOKING = [
-    ("show", "1"), ("why", "1"), ("workers",), ("revoke", "--list"), ("periodic", "list"),
+    ("show", "1"), ("why", "1"), ("logs", "1"), ("workers",), ("revoke", "--list"), ("periodic", "list"),
     ("periodic", "next"),
 ]  # fmt: skip
 CHANGING = [
@@ -29,12 +29,12 @@ CHANGING = [
     ("pause", "--task", "app.add"), ("resume", "--task", "app.add"),
     ("revoke", "--task", "app.add"), ("purge", "done", "-y"), ("purge", "all", "-y"),
     ("periodic", "pause", "tick"), ("periodic", "resume", "tick"), ("periodic", "remove", "tick"),
-    ("periodic", "trigger", "tick"),
+    ("periodic", "trigger", "tick"), ("events", "--enable"),
 ]  # fmt: skip
 WRITING = [
     ("revoke", "1"), ("revoke", "--task", "app.add"), ("reschedule", "1", "--now"), ("pause",),
     ("resume",), ("purge", "all", "-y"), ("purge", "pending", "-y"),
-    ("periodic", "add", "tick", "--every", "90s", "app.add"),
+    ("periodic", "add", "tick", "--every", "90s", "app.add"), ("events", "--enable"),
 ]  # fmt: skip
 BULK = [("revoke",), ("restore",), ("reschedule", "--now")]
 
@@ -456,7 +456,9 @@ def test_hostile_names_errors_and_reasons_never_drive_a_terminal(
     queue.add(EVIL, EVIL)
     worker = consumer(queue, EVIL)
     claim = start(queue, worker)
-    queue.storage.note_progress(claim.seq, claim.claim, EVIL)
+    from hueycore.storage.base import Said
+
+    queue.storage.note([(claim, Said(EVIL))])
     queue.add(EVIL, EVIL, preview=EVIL)
     queue.storage.pause(by=EVIL, reason=EVIL)
     queue.storage.pause(task=EVIL, reason=EVIL)

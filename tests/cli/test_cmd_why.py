@@ -243,7 +243,9 @@ def test_a_job_that_runs(queue: QueueFile, invoke: Invoke) -> None:
     assert found["because"] == "running on alpha for 40s"
     assert found["blocking"]["worker"] == "alpha"
     assert found["next"] == "hueyctl revoke 1"
-    queue.storage.note_progress(1, claim.claim, "50%")
+    from hueycore.storage.base import Said
+
+    queue.storage.note([(claim, Said("50%"))])
     ask(invoke, "revoke", "1")
     assert answer(invoke) == ("running on alpha for 40s (50%); it was asked to stop", None)
 
@@ -356,3 +358,21 @@ def test_looking_writes_nothing(queue: QueueFile, invoke: Invoke) -> None:
     why(invoke)
 
     assert queue.path.read_bytes() == before
+
+
+def test_a_run_that_was_put_back_says_why(queue: QueueFile, invoke: Invoke) -> None:
+    from hueycore.ending import Failure, Revoked, Snoozed
+
+    queue.add("app.api")
+    failure = Failure("RateLimitExceeded", "rate limit of api", "")
+    queue.run(lambda claim: Snoozed(time.time() + 100.5, failure))
+
+    assert (
+        answer(invoke)[0] == "put back, again in 1m 40s, after RateLimitExceeded: rate limit of api"
+    )
+    events = json.loads(ask(invoke, "show", "1", "--json").stdout)["timeline"]
+    assert [event["event"] for event in events] == ["enqueued", "put back", "due"]
+
+    sql(queue, "update huey_job set state = 'pending'")
+    queue.run(lambda claim: Revoked("canceled", None, Failure("CancelExecution", "not needed", "")))
+    assert answer(invoke)[0].endswith(": canceled (not needed)")

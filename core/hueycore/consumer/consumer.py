@@ -384,13 +384,14 @@ class Consumer:
         """Send the signals of an exchange that is committed."""
         huey = self.huey
         lost = {ended.claim[:2] for ended in got.lost}
+        stopped = {ended.claim[:2] for ended in got.stopped}
         for done in finished:
             claim = done.ended.claim
             if claim[:2] in lost:
                 logger.warning("job %s: its claim was lost, the ending is dropped", claim.seq)
-                huey.tell_finished(done, lost=True)
-            elif done.notices:
-                huey.tell_finished(done, lost=False)
+                huey.tell_finished(done, lost=True, stopped=False)
+            elif done.notices or claim[:2] in stopped:
+                huey.tell_finished(done, lost=False, stopped=claim[:2] in stopped)
         for ref in got.revoked:
             logger.info("job %s of %s is revoked", ref.seq, ref.task)
         for ref in got.expired:

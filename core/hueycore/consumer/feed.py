@@ -211,7 +211,8 @@ class Feed:
                 self._suspects[got.claims[0].seq] = got.claims[0]
                 self._suspected_at = self._claimed_at
             self._claims.extend(got.claims)
-        if got.lost or got.revoked or got.expired or any(done.notices for done in batch):
+        found = got.lost or got.stopped or got.revoked or got.expired
+        if found or any(done.notices for done in batch):
             self._outbox.put((got, batch))
         return True
 

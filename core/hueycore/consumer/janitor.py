@@ -48,6 +48,12 @@ class Janitor:
                 )  # fmt: skip
                 died = HueyException(f"worker {found.worker} died while it ran this job")
                 self._huey.tell(S.SIGNAL_FINAL_ERROR, [found.job], died)
+            elif found.state is State.REVOKED:
+                logger.warning(
+                    "job %s of %s is revoked: it was asked to stop, and worker %s died",
+                    found.job.seq, found.job.task, found.worker,
+                )  # fmt: skip
+                self._huey.tell(S.SIGNAL_REVOKED, [found.job])
             else:
                 logger.warning(
                     "job %s of %s is taken back from dead worker %s%s",

@@ -39,10 +39,13 @@ from hueycore.storage.rows import (
     WorkerRow,
     repeated,
 )
+from hueycore.storage.told import Event, EventQuery, LogLine, Said
 from hueycore.storage.words import (
     FINAL,
     LIVE,
+    MOVES,
     TRANSITIONS,
+    VERBS,
     WAITING,
     State,
     Transition,
@@ -52,7 +55,9 @@ from hueycore.storage.words import (
 __all__ = [
     "FINAL",
     "LIVE",
+    "MOVES",
     "TRANSITIONS",
+    "VERBS",
     "WAITING",
     "Cargo",
     "Changed",
@@ -62,6 +67,8 @@ __all__ = [
     "Depth",
     "Ended",
     "Enqueued",
+    "Event",
+    "EventQuery",
     "Exchange",
     "Finding",
     "Fire",
@@ -69,6 +76,7 @@ __all__ = [
     "JobRef",
     "Keeping",
     "Loaded",
+    "LogLine",
     "Metric",
     "NewJob",
     "Periodic",
@@ -76,6 +84,7 @@ __all__ = [
     "Recovered",
     "ResultRow",
     "Revocation",
+    "Said",
     "SeenTask",
     "Selector",
     "Slots",
@@ -204,6 +213,10 @@ class Storage(Protocol):
         """Waiting jobs end revoked, running ones are asked to stop."""
         ...
 
+    def call_off(self, selector: Selector) -> Changed:
+        """Running jobs that were asked to stop are asked no more."""
+        ...
+
     def requeue(
         self,
         selector: Selector,
@@ -248,7 +261,11 @@ class Storage(Protocol):
         """Which of these running jobs were asked to stop."""
         ...
 
-    def note_progress(self, seq: int, claim: int, progress: str) -> None: ...
+    def note(self, said: Sequence[tuple[Claim, Said]]) -> None:
+        """What running jobs say of themselves; ignored of those whose claim is lost. A job keeps
+        its newest lines, a bounded number."""
+        ...
+
     def pause(
         self,
         *,
@@ -317,6 +334,14 @@ class Storage(Protocol):
         ...
 
     def payload(self, seq: int) -> bytes | None: ...
+    def log(self, seq: int, after: int = 0) -> list[LogLine]:
+        """The lines that the runs of a job have logged, from line ``after`` on."""
+        ...
+
+    def events(self, query: EventQuery) -> list[Event]:
+        """What happened, oldest first."""
+        ...
+
     def depths(self) -> list[Depth]: ...
     def workers(self) -> list[WorkerRow]: ...
     def queues(self) -> list[QueueRow]: ...
@@ -384,6 +409,11 @@ class Storage(Protocol):
         ...
 
     # --- keeping -------------------------------------------------------------------------------
+    def record_events(self, on: bool) -> bool:
+        """From now on what becomes of this queue's jobs is recorded, whoever does it, in the
+        transaction that does it; or no more. False when that was so already."""
+        ...
+
     def keep(self, rules: Keeping) -> dict[str, int]:
         """Purge by rule, a small batch per call: {rule: rows}. All zero when there is no more."""
         ...

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from hueycore.ending import Ending
+from hueycore.storage.told import Said
 from hueycore.storage.words import State
 
 
@@ -78,6 +79,7 @@ class Ended(NamedTuple):
     ending: Ending
     started_at: float | None = None
     run_s: float = 0.0
+    said: Said | None = None
 
 
 class Want(NamedTuple):
@@ -105,13 +107,15 @@ class JobRef(NamedTuple):
 
 
 class Exchange(NamedTuple):
-    """What an exchange brought: claims to run, and what it found on the way."""
+    """What an exchange brought: claims to run, and what it found on the way. ``stopped`` are the
+    endings that became ``revoked``, because the job had been asked to stop."""
 
     claims: list[Claim]
     lost: list[Ended]
     revoked: list[JobRef]
     expired: list[JobRef]
     held: str | None = None
+    stopped: list[Ended] = []  # noqa: RUF012  as above
 
 
 class Recovered(NamedTuple):
@@ -328,6 +332,7 @@ class QueueRow(NamedTuple):
     pause_reason: str | None
     purged: int
     created_at: float
+    events: bool = False
 
 
 class Metric(NamedTuple):
@@ -401,4 +406,6 @@ class Keeping(NamedTuple):
     dead_age: float = 30 * 86_400.0
     metric_age: float = 7 * 86_400.0
     flag_age: float = 7 * 86_400.0
+    event_age: float = 7 * 86_400.0
+    event_count: int = 100_000
     batch: int = 500

@@ -194,6 +194,8 @@ create table huey_queue (
     serializer   text,
     max_pending  integer,
     purged       integer not null default 0,
+    -- whether events.sql records what becomes of its jobs
+    events       integer not null default 0 check (events in (0, 1)),
     created_at   real    not null
 ) strict, without rowid;
 
@@ -215,6 +217,7 @@ create table huey_metric (
     primary key (queue, minute, task)
 ) strict, without rowid;
 
+-- What a job's own runs logged, as far as it was asked for.
 create table huey_log (
     seq     integer not null,
     line    integer not null,
@@ -226,6 +229,8 @@ create table huey_log (
     primary key (seq, line)
 ) strict, without rowid;
 
+-- What happened, in the order of the commits: moves of jobs, written by the triggers of events.sql,
+-- and operators' verbs (worker is the operator then, jobs how many they changed).
 create table huey_event (
     event  integer primary key autoincrement,
     queue  text    not null,
@@ -236,8 +241,12 @@ create table huey_event (
     task   text,
     worker text,
     run_s  real,
-    detail text
+    error  text,
+    reason text,
+    jobs   integer
 ) strict;
+
+create index huey_event_queue on huey_event (queue);
 
 -- For people with a sqlite3 shell; its columns are stable.
 create view huey_jobs as

@@ -35,6 +35,18 @@ class Transition(NamedTuple):
     counts: str
 
 
+#: What the event log says of a job: Huey's signals, and four moves that Huey has no word for.
+MOVES = (
+    "enqueued", "scheduled", "claimed", "complete", "retrying", "error", "timeout", "locked",
+    "rate-limited", "canceled", "revoked", "expired", "interrupted", "released", "blocked",
+    "loaded",
+)  # fmt: skip
+#: What it says of operators: the verbs that they used.
+VERBS = (
+    "revoke", "call-off", "requeue", "reschedule", "pause", "resume", "purge", "clear", "flush",
+    "load", "events-on", "events-off",
+)  # fmt: skip
+
 TRANSITIONS: tuple[Transition, ...] = (
     Transition("enqueue", (), WAITING, "", ""),
     Transition("promote", (State.SCHEDULED,), (State.PENDING,), "", ""),

@@ -20,7 +20,7 @@ from hueycore.ending import (
     Revoked,
     Snoozed,
 )
-from hueycore.storage.base import Ended, State, Want
+from hueycore.storage.base import Ended, Said, State, Want
 from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import Clock
 from tests.storage.kit import (
@@ -147,6 +147,7 @@ def test_an_error_says_when_who_and_how(storage: SqliteStorage, clock: Clock) ->
             "traceback": "Traceback: no",
             "run_s": 1.25,
             "worker": "box-1",
+            "counted": True,
         }
     ]
 
@@ -257,12 +258,12 @@ def test_progress_is_of_the_run_that_notes_it(storage: SqliteStorage) -> None:
     number = worker(storage)
     claim = one(storage, number)
 
-    storage.note_progress(claim.seq, claim.claim, "half")
-    storage.note_progress(claim.seq, claim.claim + 1, "of nobody")
+    storage.note([(claim, Said("half"))])
+    storage.note([(claim._replace(claim=claim.claim + 1), Said("of nobody"))])
     assert row(storage, job).progress == "half"
 
     end(storage, number, claim)
-    storage.note_progress(claim.seq, claim.claim, "of a zombie")
+    storage.note([(claim, Said("of a zombie"))])
     assert row(storage, job).progress == "half"
 
 

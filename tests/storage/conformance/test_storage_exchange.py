@@ -73,7 +73,7 @@ def test_a_job_is_claimed_once(storage: SqliteStorage) -> None:
 
 
 def test_an_empty_queue_has_nothing(storage: SqliteStorage) -> None:
-    assert storage.exchange(worker(storage), [], Want(5)) == ([], [], [], [], None)
+    assert storage.exchange(worker(storage), [], Want(5)) == ([], [], [], [], None, [])
 
 
 def test_who_wants_nothing_gets_nothing(storage: SqliteStorage) -> None:
@@ -423,7 +423,7 @@ def test_endings_are_written_while_the_queue_is_paused(storage: SqliteStorage) -
 
     answer = storage.exchange(number, [ended(claim)], Want(1))
 
-    assert answer == ([], [], [], [], None)
+    assert answer == ([], [], [], [], None, [])
     assert state(storage, claim) is State.DONE
 
 

@@ -25,8 +25,10 @@ from hueycore.storage.base import (
     Ended,
     Fire,
     Keeping,
+    LogLine,
     NewJob,
     Periodic,
+    Said,
     Selector,
     State,
     Want,
@@ -468,7 +470,9 @@ VERBS: dict[str, Act] = {
     "pause": lambda s, w: s.pause(by="me", reason="why"),
     "pause a task": lambda s, w: s.pause(task="task"),
     "resume": lambda s, w: s.resume(),
-    "progress": lambda s, w: s.note_progress(*w.claims["done"][:2], "half"),
+    "progress": lambda s, w: s.note(
+        [(w.claims["done"], Said("half", [LogLine(1.0, "INFO", "x")]))]
+    ),
     "take a result": lambda s, w: s.result("id-final-done", preserve=False),
     "put": lambda s, w: s.put("other", b"x"),
     "put if empty": lambda s, w: s.put_if_empty("brief", b"x"),

@@ -13,6 +13,7 @@ from hueycore.storage.sqlite.examine import Examination
 from hueycore.storage.sqlite.exchange import Exchanging
 from hueycore.storage.sqlite.keeping import Housekeeping
 from hueycore.storage.sqlite.liveness import Liveness
+from hueycore.storage.sqlite.logbook import Logbook
 from hueycore.storage.sqlite.looking import Looking
 from hueycore.storage.sqlite.periodic import Schedules
 from hueycore.storage.sqlite.reporting import Reporting
@@ -41,6 +42,7 @@ class SqliteStorage(
     Steering,
     Standing,
     Housekeeping,
+    Logbook,
     Transfer,
     Examination,
 ):
@@ -49,7 +51,9 @@ class SqliteStorage(
     ``create``: make the file when it is missing. ``read_only``: look, never write. ``mode``: the
     permissions of a new file. ``max_pending``: enqueue raises ``QueueFull`` above it.
     ``serializer``: the name of what payloads are written with, for those who have no application.
-    ``durability``: ``standard``, ``full`` or ``fast`` (see :class:`Database`).
+    ``durability``: ``standard``, ``full`` or ``fast`` (see :class:`Database`). ``events``: record
+    what becomes of the queue's jobs, or no more; None leaves it as it is. ``operator``: the person
+    whose verbs these are; they are recorded in any case.
 
     Raises ``StorageMissing``, ``StorageCorrupt``, ``StorageTooNew``, ``StorageReadOnly``.
     """
@@ -66,11 +70,14 @@ class SqliteStorage(
         max_pending: int | None = None,
         serializer: str | None = None,
         force_network: bool = False,
+        events: bool | None = None,
+        operator: str | None = None,
     ) -> None:
         self.queue = queue
         self.serializer = serializer
         self.max_pending = max_pending
         self.mode = mode
+        self.operator = operator
         self._side = None
         self._slots: dict[int, MappedSlots] = {}
         self._bell: Bell | None = None
@@ -84,6 +91,8 @@ class SqliteStorage(
             durability=durability,
             force_network=force_network,
         )
+        if events is not None and not read_only:
+            self.record_events(events)
 
     @property
     def url(self) -> str:

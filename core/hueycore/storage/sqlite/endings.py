@@ -6,13 +6,26 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from hueycore import clock
-from hueycore.ending import Blocked, Dead, Done, Expired, Failure, Released, Retry, Revoked, Snoozed
+from hueycore.ending import (
+    Blocked,
+    Dead,
+    Done,
+    Ending,
+    Expired,
+    Failure,
+    Released,
+    Retry,
+    Revoked,
+    Snoozed,
+)
 from hueycore.storage.rows import Ended
 from hueycore.storage.sqlite.follow import follow
 from hueycore.storage.sqlite.metrics import Tally
 from hueycore.storage.sqlite.room import listed
+from hueycore.storage.sqlite.said import write_said
 from hueycore.storage.words import State
 
 #: Attempts whose errors a row keeps, the newest ones.
@@ -23,14 +36,30 @@ _STORE_RESULT = "insert or replace into huey_result (seq, queue, result) values 
 _LEAVE = "worker = null, claimed_at = null, cancel_requested = 0"
 
 
-def apply_endings(con: sqlite3.Connection, queue: str, endings: Sequence[Ended]) -> list[Ended]:
-    """Write endings in the caller's transaction, with all that follows; returns the lost ones."""
+class Applied(NamedTuple):
+    """The endings that were lost, and those that became ``revoked``."""
+
+    lost: list[Ended]
+    stopped: list[Ended]
+
+
+def apply_endings(con: sqlite3.Connection, queue: str, endings: Sequence[Ended]) -> Applied:
+    """Write endings in the caller's transaction, with all that follows."""
     tally = Tally(queue)
+    said = [(ended.claim, ended.said) for ended in endings if ended.said is not None]
+    if said:
+        write_said(con, queue, said)
+    stopped: list[Ended] = []
     done = [ended for ended in endings if type(ended.ending) is Done]
     lost = _end_done(con, queue, done) if done else []
     for ended in endings:
-        if type(ended.ending) is not Done and not _end_other(con, queue, ended, tally):
+        if type(ended.ending) is Done:
+            continue
+        ending = _end_other(con, queue, ended, tally)
+        if ending is None:
             lost.append(ended)
+        elif type(ending) is not type(ended.ending):
+            stopped.append(ended)
     if lost:
         gone = {ended.claim[:2] for ended in lost}
         done = [ended for ended in done if ended.claim[:2] not in gone]
@@ -39,7 +68,7 @@ def apply_endings(con: sqlite3.Connection, queue: str, endings: Sequence[Ended])
     if stages:
         follow(con, stages, delivered=True)
     tally.write(con)
-    return lost
+    return Applied(lost, stopped)
 
 
 def end_waiting(
@@ -58,8 +87,10 @@ def end_waiting(
     return changed
 
 
-def error_entry(failure: Failure, attempt: int, at: float, run_s: float, worker: str) -> str:
-    """One element of the row's ``errors``."""
+def error_entry(
+    failure: Failure, attempt: int, at: float, run_s: float, worker: str, *, counted: bool = True
+) -> str:
+    """One element of the row's ``errors``. Not ``counted``: the run was given back, no attempt."""
     return json.dumps(
         {
             "at": at,
@@ -69,15 +100,20 @@ def error_entry(failure: Failure, attempt: int, at: float, run_s: float, worker:
             "traceback": failure.traceback,
             "run_s": round(run_s, 6),
             "worker": worker,
+            "counted": counted,
         }
     )
 
 
 def add_error(con: sqlite3.Connection, seq: int, entry: str) -> None:
+    """Append an entry. One that was given back makes room for the next: a job that waits for its
+    turn a hundred times must not lose the errors of its attempts."""
     con.execute(
         """
         update huey_job set errors = json_insert(
-            case when json_array_length(coalesce(errors, '[]')) >= ?
+            case when json_extract(errors, '$[#-1].counted') = 0
+                then json_remove(errors, '$[#-1]')
+                when json_array_length(coalesce(errors, '[]')) >= ?
                 then json_remove(errors, '$[0]') else coalesce(errors, '[]') end,
             '$[#]', json(?))
         where seq = ?
@@ -90,7 +126,7 @@ def _end_done(con: sqlite3.Connection, queue: str, endings: list[Ended]) -> list
     rows: list[tuple[float, float, int | None, int, int]] = []
     results: list[tuple[int, str, bytes]] = []
     now = clock.now()
-    for claim, ending, started_at, run_s in endings:
+    for claim, ending, started_at, run_s, _ in endings:
         started = started_at or now
         result = ending.result  # type: ignore[union-attr]
         taken = None if result is None else 0
@@ -129,7 +165,8 @@ def _is_done(con: sqlite3.Connection, row: tuple[float, float, int | None, int, 
     )
 
 
-def _end_other(con: sqlite3.Connection, queue: str, ended: Ended, tally: Tally) -> bool:
+def _end_other(con: sqlite3.Connection, queue: str, ended: Ended, tally: Tally) -> Ending | None:
+    """Write an ending; the one that was written, None when the claim is lost."""
     claim, ending = ended.claim, ended.ending
     row = con.execute(
         f"""
@@ -139,11 +176,14 @@ def _end_other(con: sqlite3.Connection, queue: str, ended: Ended, tally: Tally) 
         claim[:2],
     ).fetchone()
     if row is None:
-        return False
+        return None
     cancelled, worker = row
     now = clock.now()
-    if isinstance(ending, Dead | Retry | Snoozed) and ending.failure is not None:
-        entry = error_entry(ending.failure, claim.attempt, now, ended.run_s, worker or "")
+    if isinstance(ending, Dead | Retry | Snoozed | Revoked) and ending.failure is not None:
+        counted = not isinstance(ending, Snoozed)
+        entry = error_entry(
+            ending.failure, claim.attempt, now, ended.run_s, worker or "", counted=counted
+        )
         add_error(con, claim.seq, entry)
     if cancelled and isinstance(ending, Retry | Snoozed | Released | Blocked):
         ending = Revoked()
@@ -152,7 +192,7 @@ def _end_other(con: sqlite3.Connection, queue: str, ended: Ended, tally: Tally) 
     else:
         _put_back(con, ended, ending, now)
     tally.other(ended, ending)
-    return True
+    return ending
 
 
 def _finish(

@@ -159,7 +159,9 @@ def _insert_fresh(
         rows,
     ).rowcount
     if inserted != len(rows):
-        con.execute("delete from huey_job where seq >= ?", (first,))
+        if inserted:
+            con.execute("delete from huey_job where seq >= ?", (first,))
+            con.execute("delete from huey_event where seq >= ?", (first,))
         return None
     con.executemany("insert into huey_payload (seq, payload) values (?, ?)", payloads)
     return answer

@@ -37,11 +37,12 @@ class Exchanging(Room):
             return Exchange([], [], [], [])
 
         def body(con: sqlite3.Connection) -> tuple[Exchange, bool]:
-            lost = apply_endings(con, self.queue, endings) if endings else []
+            lost, stopped = apply_endings(con, self.queue, endings) if endings else ([], [])
             pick = _Pick(con, self.queue, want, durable=False)
             if want.free > 0:
                 pick.claim(worker)
-            return Exchange(pick.claims, lost, pick.revoked, pick.expired), pick.needs_sync
+            answer = Exchange(pick.claims, lost, pick.revoked, pick.expired, stopped=stopped)
+            return answer, pick.needs_sync
 
         answer, needs_sync = self.db.transact(body, durable=False)
         if needs_sync and not answer.claims:
@@ -55,7 +56,7 @@ class Exchanging(Room):
                 raise
             answer = Exchange(
                 synced.claims, answer.lost, answer.revoked + synced.revoked,
-                answer.expired + synced.expired,
+                answer.expired + synced.expired, stopped=answer.stopped,
             )  # fmt: skip
         return answer
 

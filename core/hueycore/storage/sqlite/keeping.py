@@ -50,7 +50,7 @@ _KINDS = {
     """,  # noqa: S608
     "events": """
         select event from huey_event
-        where queue = :queue and (:before is null or at <= :before) limit :limit
+        where queue = :queue and (:before is null or at <= :before) order by event limit :limit
     """,
     "values": _values("value"),
     "counters": _values("counter"),
@@ -120,10 +120,12 @@ class Housekeeping(Room):
                     """,
                     (which,),
                 )
-            return con.execute(
+            gone = con.execute(
                 f"delete from {table} where rowid in (select value from json_each(?))",  # noqa: S608
                 (which,),
             ).rowcount
+            self.sign(con, "clear", number=gone, what=kind)
+            return gone
 
         return self.db.transact(body)
 
@@ -173,4 +175,28 @@ def _small_tables(
         """,
         (queue, now, now - rules.flag_age),
     ).rowcount
-    return {"metrics": gone, "values": values, "flags": flags}
+    return {
+        "metrics": gone, "values": values, "flags": flags, "events": _events(con, queue, rules, now)
+    }  # fmt: skip
+
+
+def _events(con: sqlite3.Connection, queue: str, rules: Keeping, now: float) -> int:
+    """By age and by number. Their numbers grow with time, so only the oldest are looked at."""
+    number = con.execute("select count(*) from huey_event where queue = ?", (queue,)).fetchone()[0]
+    if not number:
+        return 0
+    return con.execute(
+        """
+        delete from huey_event where event in (
+            select event from (
+                select event, at, row_number() over (order by event) as place from huey_event
+                where queue = :queue order by event limit :batch)
+            where at < :before or place <= :over)
+        """,
+        {
+            "queue": queue,
+            "batch": rules.batch,
+            "before": now - rules.event_age,
+            "over": number - rules.event_count,
+        },
+    ).rowcount

@@ -270,11 +270,16 @@ def _take_back(
         state, reason, finished = State.REVOKED, "revoked", now
     else:
         state, reason, finished = State.PENDING, None, None  # type: ignore[assignment]
-    if crashed or state is State.DEAD:
+    if started:
         what = "was stopped" if stopping else "died"
         text = f"worker {worker.name} (process {worker.pid}) {what} while it ran this job"
         kind = "Interrupted" if stopping else "Crashed"
-        add_error(con, seq, error_entry(Failure(kind, text, ""), attempt, now, 0.0, worker.name))
+        # A run that a stop has cut off is no failure of the job.
+        counted = crashed or state is State.DEAD
+        entry = error_entry(
+            Failure(kind, text, ""), attempt, now, 0.0, worker.name, counted=counted
+        )
+        add_error(con, seq, entry)
     con.execute(
         """
         update huey_job set state = ?, reason = coalesce(?, reason), finished_at = ?, crashes = ?,

@@ -92,11 +92,11 @@ class Looking(Room):
             rows = con.execute(
                 """
                 select queue, serializer, paused_at, paused_until, paused_by, pause_reason, purged,
-                    created_at
+                    created_at, events
                 from huey_queue order by queue
                 """
             ).fetchall()
-            return [QueueRow(*row) for row in rows]
+            return [QueueRow._make((*row[:8], bool(row[8]))) for row in rows]
 
         return self.db.read(body)
 

@@ -86,7 +86,7 @@ class Tally:
         self._lines: dict[str, _Line] = defaultdict(_Line)
 
     def done(self, endings: Sequence[Ended]) -> None:
-        for claim, _, started, run_s in endings:
+        for claim, _, started, run_s, _ in endings:
             line = self._lines[claim.task]
             line.counts["done"] += 1
             line.run(claim, started, run_s)

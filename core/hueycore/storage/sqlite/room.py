@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from hueycore import clock
 from hueycore.exceptions import StorageMoved
+from hueycore.storage.rows import JobRef
 from hueycore.storage.sidefile import MappedSlots, SideFile, attach
 from hueycore.storage.sqlite.connection import Database
 
@@ -19,6 +22,8 @@ class Room:
     serializer: str | None
     max_pending: int | None
     mode: int
+    #: Whose verbs these are, when a person gives them: they go into the event log then.
+    operator: str | None
     _side: SideFile | None
     _slots: dict[int, MappedSlots]
 
@@ -41,6 +46,34 @@ class Room:
     def ring(self) -> None:
         """Wake the consumers. After the commit only, and never an error."""
         raise NotImplementedError
+
+    def sign(
+        self,
+        con: sqlite3.Connection,
+        verb: str,
+        jobs: Sequence[JobRef] | None = None,
+        *,
+        number: int | None = None,
+        what: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Note a verb of the operator in the transaction that carries it out, unless it changed
+        nothing. ``what`` is a task, or what else it was about; ``number`` counts what are no jobs
+        any more."""
+        number = number if jobs is None else len(jobs)
+        if self.operator is None or number == 0:
+            return
+        one = jobs[0] if jobs and number == 1 else None
+        con.execute(
+            """
+            insert into huey_event (queue, at, signal, seq, id, task, worker, reason, jobs)
+            values (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            (
+                self.queue, round(clock.now(), 3), verb, one and one.seq, one and one.id,
+                one.task if one else what, self.operator, reason, number,
+            ),
+        )  # fmt: skip
 
 
 def listed(values: Iterable[Any]) -> str:

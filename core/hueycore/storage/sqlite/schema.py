@@ -59,10 +59,10 @@ def migrate(connection: sqlite3.Connection) -> None:
     connection.execute("update huey_meta set value = ? where name = 'schema'", (str(VERSION),))
 
 
-def statements() -> list[str]:
-    """schema.sql, statement by statement: executescript would commit the transaction first."""
+def statements(name: str = "schema.sql") -> list[str]:
+    """A file of SQL, statement by statement: executescript would commit the transaction first."""
     beside = os.path.dirname(os.path.dirname(__file__))
-    with open(os.path.join(beside, "schema.sql"), encoding="utf-8") as file:
+    with open(os.path.join(beside, name), encoding="utf-8") as file:
         text = file.read()
     found, pending = [], ""
     for line in text.splitlines(keepends=True):

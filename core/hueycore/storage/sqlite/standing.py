@@ -27,12 +27,15 @@ class Standing(Room):
         """Revoke a task, or an id that no job has yet, from now on (``until`` POSIX seconds,
         or for the next run only)."""
         order = Revocation(self.queue, kind, name, until, once, clock.now(), reason, by)
-        self.db.transact(
-            lambda con: con.execute(
+
+        def body(con: sqlite3.Connection) -> None:
+            con.execute(
                 f"insert or replace into huey_flag ({_FIELDS}) values (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
                 order,
             )
-        )
+            self.sign(con, _verb(kind, "revoke", "pause"), what=name or kind, reason=reason)
+
+        self.db.transact(body)
 
     def clear_revocation(self, kind: str, name: str) -> bool:
         """Take a standing revocation back; False when there was none in force."""
@@ -42,7 +45,10 @@ class Standing(Room):
                 "delete from huey_flag where queue = ? and kind = ? and name = ? returning until",
                 (self.queue, kind, name),
             ).fetchall()
-            return bool(rows) and (rows[0][0] is None or rows[0][0] > clock.now())
+            in_force = bool(rows) and (rows[0][0] is None or rows[0][0] > clock.now())
+            if in_force:
+                self.sign(con, _verb(kind, "requeue", "resume"), what=name or kind)
+            return in_force
 
         return self.db.transact(body)
 
@@ -92,8 +98,9 @@ class Standing(Room):
             self.set_revocation(kind, task or "", until=until, reason=reason, by=by)
             return
         now = clock.now()
-        self.db.transact(
-            lambda con: con.execute(
+
+        def body(con: sqlite3.Connection) -> None:
+            con.execute(
                 """
                 insert into huey_queue (queue, paused_at, paused_until, paused_by, pause_reason,
                     created_at)
@@ -103,7 +110,9 @@ class Standing(Room):
                 """,
                 {"queue": self.queue, "now": now, "until": until, "by": by, "reason": reason},
             )
-        )
+            self.sign(con, "pause", reason=reason)
+
+        self.db.transact(body)
 
     def resume(self, *, task: str | None = None, scheduler: bool = False) -> bool:
         """Undo ``pause``; False when nothing was paused. Periodic runs that were missed are made
@@ -126,7 +135,13 @@ class Standing(Room):
             """,
             (self.queue,),
         ).rowcount
+        if changed:
+            self.sign(con, "resume")
         return changed > 0
+
+
+def _verb(kind: str, of_revocation: str, of_pause: str) -> str:
+    return of_pause if kind.startswith("paused") else of_revocation
 
 
 def _order(row: tuple[Any, ...]) -> Revocation:

@@ -44,8 +44,29 @@ class Steering(Room):
                 """,
                 (listed(job.seq for job in running),),
             )
+            self.sign(con, "revoke", waiting + running, reason=reason)
             failed = [(job, f"already {state}") for job, state in found if state in FINAL]
             return Changed(len(found), waiting + running, failed)
+
+        return self.db.transact(body)
+
+    def call_off(self, selector: Selector) -> Changed:
+        """Running jobs that were asked to stop are asked no more."""
+
+        def body(con: sqlite3.Connection) -> Changed:
+            found = _select(con, selector)
+            rows = con.execute(
+                """
+                update huey_job set cancel_requested = 0
+                where seq in (select value from json_each(?)) and cancel_requested returning seq
+                """,
+                (listed(job.seq for job, _ in found),),
+            ).fetchall()
+            asked = {row[0] for row in rows}
+            changed = [job for job, _ in found if job.seq in asked]
+            self.sign(con, "call-off", changed)
+            failed = [(job, f"is {state}") for job, state in found if job.seq not in asked]
+            return Changed(len(found), changed, failed)
 
         return self.db.transact(body)
 
@@ -104,6 +125,7 @@ class Steering(Room):
             if apart:
                 later = [(place * apart, job.seq) for place, job in enumerate(final) if place]
                 con.executemany(_LATER, later)
+            self.sign(con, "requeue", final, reason=reason)
             failed = [(job, f"still {state}") for job, state in found if state not in FINAL]
             failed += [(job, orphans[job.seq]) for job, _ in found if job.seq in orphans]
             return Changed(len(found), final, failed)
@@ -146,6 +168,7 @@ class Steering(Room):
                     "which": listed(job.seq for job in movable),
                 },
             )
+            self.sign(con, "reschedule", movable, reason=reason)
             failed = [(job, f"is {state}") for job, state in found if state not in WAITING]
             return Changed(len(found), movable, failed)
 
@@ -165,6 +188,7 @@ class Steering(Room):
                 """,  # noqa: S608
                 (*values, limit),
             ).fetchall()
+            self.sign(con, "purge", number=len(rows))
             return purge_rows(con, rows)
 
         return self.db.transact(body)
@@ -182,21 +206,9 @@ class Steering(Room):
                 delete_jobs(con, [row[0] for row in rows])
             for table in ("value", "flag", "periodic", "metric", "event", "limit"):
                 con.execute(f"delete from huey_{table} where queue = ?", (self.queue,))  # noqa: S608
+            self.sign(con, "flush")
 
         self.db.transact(body)
-
-    def note_progress(self, seq: int, claim: int, progress: str) -> None:
-        """What a running job says of itself; ignored once its claim is lost."""
-        self.db.transact(
-            lambda con: con.execute(
-                """
-                update huey_job set progress = ?
-                where seq = ? and claim = ? and state = 'running'
-                """,
-                (progress, seq, claim),
-            ),
-            durable=False,
-        )
 
 
 def _select(con: sqlite3.Connection, selector: Selector) -> list[tuple[JobRef, State]]:

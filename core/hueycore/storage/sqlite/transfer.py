@@ -53,7 +53,9 @@ class Transfer(Room):
         def body(con: sqlite3.Connection) -> list[Loaded]:
             for queue in {one.job.queue for one in cargo}:
                 describe_queue(con, queue, None)
-            return [_load_one(con, one, if_exists, pending) for one in cargo]
+            loaded = [_load_one(con, one, if_exists, pending) for one in cargo]
+            self.sign(con, "load", [one.job for one in loaded if one.outcome == "loaded"])
+            return loaded
 
         loaded = self.db.transact(body)
         self.ring()
@@ -66,6 +68,7 @@ class Transfer(Room):
         def body(con: sqlite3.Connection) -> list[JobRef]:
             gone = [job for job in jobs if con.execute(_UNCHANGED, _stamp(job)).fetchone()]
             purge_rows(con, [(job.seq, job.queue) for job in gone])
+            self.sign(con, "purge", number=len(gone))
             return [JobRef(job.seq, job.id, job.task) for job in gone]
 
         return self.db.transact(body)
