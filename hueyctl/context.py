@@ -195,10 +195,24 @@ class Session:
 
             if os.path.isdir(location.filename):
                 raise errors.CliError(f"{location.filename} is a directory", exits.UNAVAILABLE)
-            storage = SqliteStorage(location.filename, queue, create=create, read_only=read_only)
+            storage = SqliteStorage(
+                location.filename, queue, create=create, read_only=read_only,
+                operator=None if read_only else operator(),
+            )  # fmt: skip
             self.ctx.call_on_close(storage.close)
             self._storages[key] = storage
         return self._storages[key]
+
+
+def operator() -> str:
+    """Who is at the keyboard, for the others."""
+    import pwd
+
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user has no name
+        name = str(os.getuid())
+    return f"{name}@{os.uname().nodename}"
 
 
 def app_file(huey: Huey) -> str | None:

@@ -160,6 +160,7 @@ def _consume_one(session: Session, name: str, given: dict[str, Any]) -> int:
         simple=given["simple"],
         quiet=session.settings.quiet,
         verbose=session.settings.verbose,
+        kept=huey.registry.kept_level(),
     )
     consumer = huey.create_consumer(**consumer_options(given))
     code = consumer.run()

@@ -40,7 +40,8 @@ _RESTORED = ("revoked", "expired")
 def restore(session: Session, choice: Choice, how: How, task: str | None) -> int:
     """Undo revoke: jobs that were revoked wait again, with their old time if it is yet to come.
 
-    Given an id, also a job that expired, and an order about an id that no job has yet.
+    Given an id, also a job that expired, an order about an id that no job has yet, and one that
+    runs and was asked to stop: it is asked no more.
     """
     if task is not None:
         if choice.narrows:
@@ -82,7 +83,13 @@ class Restoring:
 
         # Seen as revoked a moment ago: what another operator restored meanwhile may be done.
         narrowed = selector._replace(states=tuple(State(name) for name in _RESTORED))
-        return storage.requeue(narrowed, reason=self.how.reason)
+        waiting = storage.requeue(narrowed, reason=self.how.reason)
+        running = storage.call_off(selector._replace(states=(State.RUNNING,)))
+        return waiting._replace(
+            matched=waiting.matched + running.matched,
+            changed=waiting.changed + running.changed,
+            failed=waiting.failed + running.failed,
+        )
 
     def _orders(self, planned: Plan) -> list[Revocation]:
         standing = orders.standing(self.session.looking(), planned.queues)
@@ -108,5 +115,5 @@ class Restoring:
 
 def _refusal(job: Job) -> str | None:
     if job.state == "running":
-        return "was asked to stop and still runs" if job.cancel_requested else "is running"
+        return None if job.cancel_requested else "is running"
     return f"is {job.state}, not revoked" if job.state in ("done", "dead") else None

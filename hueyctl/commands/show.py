@@ -37,7 +37,8 @@ _EVERY = 1_000_000
 @click.option("--traceback", is_flag=True, help="Also the traceback of the last error.")
 @click.option("--raw", is_flag=True, help="Only the payload: its bytes, never decoded.")
 def show(session: Session, ids: tuple[str, ...], traceback: bool, raw: bool) -> int:
-    """Show jobs: arguments, what happened to them, their last error, the stages around them.
+    """Show jobs: arguments, what happened to them, their last error, the stages around them, and
+    the last lines that they have logged.
 
     Arguments that are not plain data are shown as the producer wrote them down; nothing of a job
     is executed.
@@ -66,14 +67,16 @@ def display(session: Session, storage: Storage, jobs: Sequence[Job], *, tracebac
 
 
 def as_object(session: Session, storage: Storage, job: Job) -> dict[str, Any]:
-    """``hueyctl.job/1`` with ``timeline`` and ``tree``."""
+    """``hueyctl.job/1`` with ``timeline``, ``tree`` and ``log``."""
     from hueyctl.operating.history import timeline, tree, worker_name
     from hueyctl.showing.jobs import read_object
+    from hueyctl.showing.logged import as_object as as_line
 
     return {
         **read_object(storage, job, session.output.style.now),
         "timeline": [event.as_object() for event in timeline(job, worker_name(storage, job))],
         "tree": tree(storage.stages(job.seq, _EVERY)),
+        "log": [as_line(line) for line in storage.log(job.seq)],
     }
 
 

@@ -84,6 +84,9 @@ _EVENT = _object(
     at=_TIME, event=_TEXT, attempt=_or_null(_INT), worker=_or_null(_TEXT), run_s=_or_null(_NUMBER),
     error=_or_null(_TEXT),
 )  # fmt: skip
+_LOG_LINE: dict[str, Schema] = {
+    "line": _INT, "at": _TIME, "attempt": _INT, "level": _TEXT, "message": _TEXT
+}  # fmt: skip
 _RATES: dict[str, Schema] = {
     "out_per_s": _or_null(_NUMBER),
     "failed_per_s": _or_null(_NUMBER),
@@ -189,6 +192,12 @@ def _rows() -> dict[str, Schema]:
             next=_or_null(_TEXT),
         ),
         "wait/1": _object(**{"seq": _INT, "id": _TEXT, "from": _STATE, "to": _STATE, "at": _TIME}),
+        "log/1": _object(seq=_INT, id=_TEXT, task=_TEXT, **_LOG_LINE),
+        "event/1": _object(
+            event=_INT, queue=_TEXT, at=_TIME, signal=_TEXT, seq=_or_null(_INT), id=_or_null(_TEXT),
+            task=_or_null(_TEXT), worker=_or_null(_TEXT), run_s=_or_null(_NUMBER),
+            error=_or_null(_TEXT), reason=_or_null(_TEXT), jobs=_or_null(_INT),
+        ),
         "worker/1": _object(
             name=_TEXT, host=_TEXT, pid=_INT, queue=_TEXT, kind=_TEXT, state=_TEXT, slots=_INT,
             busy=_INT, held=_INT, started_at=_TIME, up_s=_NUMBER, rss_bytes=_or_null(_INT),
@@ -250,6 +259,8 @@ _ABOUT = {
     "why/1": "why",
     "why-periodic/1": "why, of a periodic task",
     "wait/1": "a change of state in wait",
+    "log/1": "a line of logs",
+    "event/1": "a line of events",
     "worker/1": "a consumer in workers",
     "task/1": "a task in tasks",
     "pause/1": "a queue or task in pause and resume",
@@ -264,7 +275,9 @@ def schemas() -> dict[str, Schema]:
     """Every schema by the name of its document, such as ``hueyctl.job/1``."""
     found = {
         "job/1": _job(),
-        "shown-job/1": _of_job(timeline=_list(_EVENT), tree=_list(_STAGE)),
+        "shown-job/1": _of_job(
+            timeline=_list(_EVENT), tree=_list(_STAGE), log=_list(_object(**_LOG_LINE))
+        ),
         "dump/1": _of_job(
             payload=_or_null(_BYTES), result=_or_null(_BYTES), errors=_list({"type": "object"}),
             edges={"type": "object"}, delay=_ANY_NUMBER, claim=_INT, preview=_or_null(_TEXT),

@@ -55,10 +55,11 @@ def _ending(job: Job, finished_at: float) -> list[Event]:
 
 
 def _failure(error: dict[str, Any]) -> Event:
+    """A run that did not end well; one that gave its attempt back was only put off."""
     at = error.get("at")
     return Event(
         float(at) if isinstance(at, (int, float)) else 0.0,
-        "failed",
+        "put back" if error.get("counted") is False else "failed",
         error.get("attempt"),
         error.get("worker") or None,
         error.get("run_s"),

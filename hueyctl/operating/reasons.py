@@ -164,12 +164,12 @@ def _not_due(facts: Obstacles) -> Answer:
     job = facts.job
     wait = brief(job.run_at - facts.now)
     change = f"hueyctl reschedule {job.seq} --now"
-    error = job.errors[-1] if job.errors else {}
-    unknown = error.get("type") == NOT_FOUND
-    if unknown or (job.attempt and job.errors):
-        text = f"retry {job.attempt} of {job.attempt + job.retries} in {wait}, after "
-        text += f"{error.get('type')}: {error.get('message')}"
-        if unknown:
+    if job.errors:
+        error = job.errors[-1]
+        number = f"retry {job.attempt} of {job.attempt + job.retries}"
+        what = "put back, again" if error.get("counted") is False else number
+        text = f"{what} in {wait}, after {error.get('type')}: {error.get('message')}"
+        if error.get("type") == NOT_FOUND:
             text = f"{error.get('message')}; the consumers look for it again in {wait}"
         at = error.get("at")
         return Answer(job, text, at if isinstance(at, (int, float)) else None, None, change)
@@ -278,6 +278,8 @@ def _ended(storage: Storage, job: Job, now: float) -> Answer:
     if job.reason == "upstream":
         return _upstream(storage, job, ago)
     why = f": {job.reason}" if job.reason not in (None, "revoked") else ""
+    if job.reason == "canceled" and job.errors and job.errors[-1].get("message"):
+        why += f" ({job.errors[-1]['message']})"
     return Answer(job, f"revoked {ago}{why}", at, None, f"hueyctl restore {job.seq}")
 
 

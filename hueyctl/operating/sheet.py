@@ -10,6 +10,7 @@ from hueyctl.choosing import units
 from hueyctl.operating.history import timeline, worker_name
 from hueyctl.output.columns import Column, cell, job_columns, time_text
 from hueyctl.showing.jobs import last_error
+from hueyctl.showing.logged import steady
 from hueyctl.showing.payloads import decode_arguments, dumps
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from hueyctl.context import Session
 
 Pair = tuple[str, str]
+_LAST_LINES = 10
 
 #: Shown when they say something; the first three always do.
 _KEYS = (
@@ -91,6 +93,7 @@ def _pairs(session: Session, storage: Storage, job: Job, stages: int) -> Iterato
         yield "error", f"{error['type']}: {error['message']}"
     yield from _timeline(session, storage, job)
     yield from _stages(storage.stages(job.seq, stages + 1), job, stages)
+    yield from _log(session, storage, job)
 
 
 def _arguments(storage: Storage, job: Job) -> Iterator[Pair]:
@@ -115,6 +118,16 @@ def _timeline(session: Session, storage: Storage, job: Job) -> Iterator[Pair]:
             event.error,
         )
         yield "timeline", "  ".join(part for part in parts if part)
+
+
+def _log(session: Session, storage: Storage, job: Job) -> Iterator[Pair]:
+    lines = storage.log(job.seq)
+    if len(lines) > _LAST_LINES:
+        yield "log", f"… {len(lines) - _LAST_LINES} more: hueyctl logs {job.seq}"
+    for line in lines[-_LAST_LINES:]:
+        at = time_text(line.at, steady(session))
+        message = line.message.partition("\n")[0]
+        yield "log", f"{at}  try {line.attempt}  {line.level}  {message}"
 
 
 def _stages(stages: Sequence[Job], job: Job, most: int) -> Iterator[Pair]:

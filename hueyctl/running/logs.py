@@ -15,20 +15,27 @@ _SIMPLE = "%(asctime)s %(message)s"
 
 # What every record has; anything else came in through extra=.
 _COMMON = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_LIBRARY = "hueycore"
 
 
 class TextFormatter(logging.Formatter):
-    """As huey_consumer writes it. Control characters in messages are spelled out."""
+    """As huey_consumer writes it. What a task logs is followed by its job, which the lines of the
+    library name by themselves. Control characters in messages are spelled out."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        return streams.visible_lines(super().formatMessage(record))
+        text = super().formatMessage(record)
+        found = vars(record)
+        if found.get("job") is not None and not _is_ours(record):
+            text += f" (job {found['job']} of {found['task']}, attempt {found['attempt']})"
+        return streams.visible_lines(text)
 
     def formatException(self, ei: Any) -> str:
         return streams.visible_lines(super().formatException(ei))
 
 
 class JsonFormatter(logging.Formatter):
-    """One object per line: at, level, logger, thread, message, error, and what came as extra."""
+    """One object per line: at, level, logger, thread, message, error; job, job_id, task, attempt,
+    duration; and what came as extra."""
 
     def format(self, record: logging.LogRecord) -> str:
         found: dict[str, Any] = {
@@ -51,23 +58,41 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(found, default=str)
 
 
-def set_up(*, logfile: str | None, log_format: str, simple: bool, quiet: int, verbose: int) -> None:
+def set_up(
+    *,
+    logfile: str | None,
+    log_format: str,
+    simple: bool,
+    quiet: int,
+    verbose: int,
+    kept: int | None = None,
+) -> None:
     """Send the log of the library where it was asked to, and that of the application as well
-    unless the application has set up logging itself."""
+    unless the application has set up logging itself. ``kept`` is the level from which some task
+    keeps its lines: they must come through, whether or not they are shown."""
+    from hueycore import JobFilter
+
     level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
     handler = _handler(logfile)
+    handler.addFilter(JobFilter())
     handler.setFormatter(
         JsonFormatter() if log_format == "json" else TextFormatter(_SIMPLE if simple else _FULL)
     )
-    library = logging.getLogger("hueycore")
+    library = logging.getLogger(_LIBRARY)
     library.setLevel(level)
     root = logging.getLogger()
     if root.handlers:
         library.addHandler(handler)
         library.propagate = False
     else:
+        shown = logging.INFO if verbose else logging.WARNING
+        handler.addFilter(lambda record: _is_ours(record) or record.levelno >= shown)
         root.addHandler(handler)
-        root.setLevel(logging.INFO if verbose else logging.WARNING)
+        root.setLevel(shown if kept is None else min(shown, kept))
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] == _LIBRARY
 
 
 def _handler(logfile: str | None) -> logging.Handler:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 LIVE = ("scheduled", "pending", "blocked", "running")
 ON_A_SCREEN = 100
+#: Of what --follow writes.
+WIDTHS = (("seq", 7), ("state", 9), ("task", 28), ("args", 0))
 
 
 class Preset(NamedTuple):
@@ -140,51 +143,23 @@ def _follow(
     """Print jobs that are new, until interrupted. A new job may be done already when it is seen,
     so that only a state that was asked for narrows."""
     from hueycore.storage.base import Selector
+    from hueyctl.showing.jobs import read_object
+    from hueyctl.showing.lines import Lines
     from hueyctl.showing.waiting import MOST, looks
 
     newest = storage.jobs(Selector(sort="-seq", limit=1))
     last = newest[0].seq if newest else 0
     states = selection.selector.states if choice.state else ()
     base = selection.selector._replace(sort="seq", limit=None, states=states)
-    writer = _Lines(session)
+    lines = Lines(session.output, WIDTHS)
     for news in looks(storage, most=interval or MOST):
         if not news:
             continue
         fresh = Selection(base._replace(after=last), selection.deep, None)
-        for job in fresh.jobs(storage):
-            writer.write(storage, job)
-            last = job.seq
-
-
-class _Lines:
-    """One line per job, as they come: there is no whole to align."""
-
-    WIDTHS = (("seq", 7), ("state", 9), ("task", 28), ("args", 0))
-
-    def __init__(self, session: Session) -> None:
-        self.output = session.output
-        self.keys = self.output.columns or tuple(key for key, _ in self.WIDTHS)
-
-    def write(self, storage: Storage, job: Job) -> None:
-        from hueyctl import streams
-        from hueyctl.output.columns import cell, choose
-        from hueyctl.showing.jobs import read_object
-
         now = time.time()
-        if self.output.format == "jsonl":
-            self.output.objects([read_object(storage, job, now)])
-            return
-        if self.output.format == "name":
-            self.output.line(job.id)
-            return
-        known = columns(now, itertools.count(job.seq))
-        style = self.output.style._replace(now=now)
-        texts = [streams.visible(cell(column, job, style)) for column in choose(self.keys, known)]
-        if self.output.implicit and not self.output.on_tty:
-            self.output.line("\t".join(texts))
-            return
-        widths = dict(self.WIDTHS)
-        padded = [
-            text.ljust(widths.get(key, 12)) for key, text in zip(self.keys, texts, strict=True)
-        ]
-        self.output.line("  ".join(padded).rstrip())
+        style = session.output.style._replace(now=now)
+        for job in fresh.jobs(storage):
+            known = columns(now, itertools.count(job.seq))
+            as_object = partial(read_object, storage, job, now)
+            lines.write(job, known, style, as_object, job.id)
+            last = job.seq

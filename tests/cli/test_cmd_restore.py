@@ -78,12 +78,18 @@ def test_what_ran_is_not_restored_and_what_waits_is_fine(
     assert (again["matched"], again["changed"], again["failed"]) == (1, 0, [])
 
 
-def test_a_job_that_still_runs_cannot_be_restored(queue: QueueFile, invoke: Invoke) -> None:
+def test_a_job_that_runs_and_was_asked_to_stop_is_asked_no_more(
+    queue: QueueFile, invoke: Invoke
+) -> None:
     queue.add("app.add")
     start(queue, consumer(queue))
     ask(invoke, "revoke", "1")
+    assert row(queue, 1).cancel_requested
 
-    assert error(invoke, "restore", "1")[:2] == (1, "job 1 was asked to stop and still runs")
+    assert change(invoke, "restore", "1")["changed"] == 1
+
+    assert (row(queue, 1).state, row(queue, 1).cancel_requested) == ("running", False)
+    assert error(invoke, "restore", "1")[:2] == (1, "job 1 is running")
 
 
 def test_a_stage_waits_for_its_forerunner_again(queue: QueueFile, invoke: Invoke) -> None:

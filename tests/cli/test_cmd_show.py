@@ -24,7 +24,7 @@ def test_the_document_is_the_job_object_with_timeline_and_tree(
 
     found = shown(invoke, "3")
 
-    assert list(found) == [*listed[2], "timeline", "tree"]
+    assert list(found) == [*listed[2], "timeline", "tree", "log"]
     assert (found["seq"], found["task"], found["args"]) == (3, "app.mail.send", ["ann"])
     assert found["kwargs"] == {"user": 8, "deep": {"list": [1, "two"]}}
     assert [event["event"] for event in found["timeline"]] == ["enqueued"]

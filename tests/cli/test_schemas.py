@@ -30,6 +30,7 @@ DOCUMENTS = [
     (("show", "1", "3"), "shown-job/1", True),
     (("why", "3"), "why/1", False),
     (("why", "tick"), "why-periodic/1", False),
+    (("events", "--enable"), "change/1", False),
     (("depth",), "depth/1", False),
     (("depth", "--by", "task"), "depth/1", False),
     (("result", "1"), "result/1", False),
@@ -99,6 +100,23 @@ def test_tasks_and_preflight_follow_theirs(mixed: QueueFile, app: str, invoke: I
     for each in json.loads(invoke("tasks", "-A", app, "--json").stdout):
         validate(each, "task/1")
     validate(json.loads(invoke("consume", app, "--preflight", "--json").stdout), "preflight/1")
+
+
+def test_logs_and_events_follow_theirs(mixed: QueueFile, invoke: Invoke) -> None:
+    from hueycore.storage.base import LogLine, Said, Want
+
+    invoke("events", "-u", "queue.db", "--enable")
+    worker = mixed.storage.register(name="alpha", kind="thread", slots=1)
+    (claim,) = mixed.storage.exchange(worker, [], Want(1)).claims
+    mixed.storage.note([(claim, Said("half", [LogLine(2e9, "INFO", "hello")]))])
+
+    logged = json.loads(invoke("logs", str(claim.seq), "-u", "queue.db", "--json").stdout)
+    events = json.loads(invoke("events", "-u", "queue.db", "--json").stdout)
+
+    assert (len(logged), len(events)) == (1, 2)
+    validate(logged[0], "log/1")
+    for event in events:
+        validate(event, "event/1")
 
 
 def test_every_schema_is_one_and_holds_against_nonsense() -> None:
