@@ -151,6 +151,24 @@ def test_coroutines_of_a_run_log_for_their_job(huey: SqliteHuey) -> None:
     assert messages(huey, handle) == ["inside"]
 
 
+def test_async_tasks_log_for_their_job_and_say_how_far_they_are(huey: SqliteHuey) -> None:
+    async def child() -> None:
+        log.info("inside")
+
+    @huey.task(keep_logs=True, context=True)
+    async def work(task: Any = None) -> None:
+        await asyncio.gather(child(), child())
+        task.progress(1, 2)
+
+    handle = work()
+    with consuming(huey):
+        handle.get(blocking=True, timeout=10)
+        wait_until(lambda: job(huey, handle).state == "done")
+
+    assert messages(huey, handle) == ["inside", "inside"]
+    assert job(huey, handle).progress == "50%"
+
+
 def test_a_job_that_runs_within_another_keeps_the_lines_apart(huey: SqliteHuey) -> None:
     @huey.task(keep_logs=True)
     def inner() -> None:

@@ -469,7 +469,7 @@ def test_verbs_of_programs_are_not_signed(storage: SqliteStorage) -> None:
 # --- what an operator finds in a row --------------------------------------------------------------
 
 
-def test_a_run_that_is_put_back_says_why_until_the_next_run_says_something(
+def test_of_runs_that_are_put_back_one_after_another_the_last_one_says_why(
     storage: SqliteStorage,
 ) -> None:
     job = born(storage, retries=3)
@@ -485,7 +485,7 @@ def test_a_run_that_is_put_back_says_why_until_the_next_run_says_something(
     assert told() == [("no", True), ("wait 29", False)]
 
     run(storage, number, Retry(None, 1, 0, FAILURE))
-    assert told() == [("no", True), ("no", True)]
+    assert told() == [("no", True), ("wait 29", False), ("no", True)]
 
 
 def test_a_run_that_a_stop_cut_off_says_so(storage: SqliteStorage) -> None:

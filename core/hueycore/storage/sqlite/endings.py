@@ -106,19 +106,20 @@ def error_entry(
 
 
 def add_error(con: sqlite3.Connection, seq: int, entry: str) -> None:
-    """Append an entry. One that was given back makes room for the next: a job that waits for its
-    turn a hundred times must not lose the errors of its attempts."""
+    """Append an entry. Of runs that were given back one after another only the last is kept: a job
+    that waits for its turn a hundred times must not lose the errors of its attempts."""
     con.execute(
         """
         update huey_job set errors = json_insert(
             case when json_extract(errors, '$[#-1].counted') = 0
+                    and json_extract(:entry, '$.counted') = 0
                 then json_remove(errors, '$[#-1]')
-                when json_array_length(coalesce(errors, '[]')) >= ?
+                when json_array_length(coalesce(errors, '[]')) >= :most
                 then json_remove(errors, '$[0]') else coalesce(errors, '[]') end,
-            '$[#]', json(?))
-        where seq = ?
+            '$[#]', json(:entry))
+        where seq = :seq
         """,
-        (KEPT_ERRORS, entry, seq),
+        {"most": KEPT_ERRORS, "entry": entry, "seq": seq},
     )
 
 
