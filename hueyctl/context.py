@@ -192,6 +192,7 @@ class Session:
         key = (location.filename, queue, read_only)
         if key not in self._storages:
             from hueycore.storage.sqlite import SqliteStorage
+            from hueyctl.operating.operator import operator
 
             if os.path.isdir(location.filename):
                 raise errors.CliError(f"{location.filename} is a directory", exits.UNAVAILABLE)
@@ -202,17 +203,6 @@ class Session:
             self.ctx.call_on_close(storage.close)
             self._storages[key] = storage
         return self._storages[key]
-
-
-def operator() -> str:
-    """Who is at the keyboard, for the others."""
-    import pwd
-
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container's user has no name
-        name = str(os.getuid())
-    return f"{name}@{os.uname().nodename}"
 
 
 def app_file(huey: Huey) -> str | None:

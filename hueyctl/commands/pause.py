@@ -11,7 +11,7 @@ import click
 from hueyctl import errors, exits
 from hueyctl.choosing.params import DURATION, POSITIVE
 from hueyctl.command import command
-from hueyctl.context import Session, operator
+from hueyctl.context import Session
 from hueyctl.operating import pausing
 from hueyctl.operating.operator import operator
 from hueyctl.showing.waiting import Timeout, looks

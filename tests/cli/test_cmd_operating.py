@@ -21,8 +21,8 @@ from operatingkit import Invoke, OnTty, ask, change, consumer, start, states
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 LOOKING = [
-    ("show", "1"), ("why", "1"), ("logs", "1"), ("workers",), ("revoke", "--list"), ("periodic", "list"),
-    ("periodic", "next"),
+    ("show", "1"), ("why", "1"), ("logs", "1"), ("workers",), ("revoke", "--list"),
+    ("periodic", "list"), ("periodic", "next"),
 ]  # fmt: skip
 CHANGING = [
     ("revoke", "1"), ("restore", "1"), ("reschedule", "1", "--now"), ("pause",), ("resume",),

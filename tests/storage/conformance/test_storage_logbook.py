@@ -14,6 +14,7 @@ from hueycore.storage.base import (
     EventQuery,
     Keeping,
     LogLine,
+    Periodic,
     Said,
     Selector,
     State,
@@ -531,3 +532,18 @@ def test_a_request_to_stop_can_be_called_off(storage: SqliteStorage) -> None:
     assert storage.cancel_requested([1, 2]) == []
     end(storage, number, claims[0], Retry(None, 0, 0, FAILURE))
     assert state(storage, claims[0]) == "pending"
+
+
+def test_schedules_that_an_operator_changes_are_signed(make: Maker) -> None:
+    storage = make(operator="ann@box")
+    storage.schedule_periodic(Periodic("nightly", "task", "0 3 * * *", None, NOW))
+    storage.pause_periodic(["nightly"], by="ann@box", reason="deploy")
+    storage.resume_periodic(["nightly", "nobody"])
+    storage.remove_periodic("nightly")
+    storage.remove_periodic("nightly")
+
+    assert [(event.signal, event.task, event.reason) for event in events(storage)] == [
+        ("schedule", "nightly", None), ("pause", "nightly", "deploy"), ("resume", "nightly", None),
+        ("unschedule", "nightly", None),
+    ]  # fmt: skip
+    assert set(signals(storage)) <= set(VERBS)

@@ -51,6 +51,7 @@ class Schedules(Room):
             ).fetchall()
             if not taken:
                 _store(con, self.queue, one._replace(origin="stored"))
+                self.sign(con, "schedule", what=one.name)
             return not taken
 
         stored = self.db.transact(body)
@@ -59,15 +60,17 @@ class Schedules(Room):
 
     def remove_periodic(self, name: str) -> bool:
         """Forget a stored schedule; False when there was none of this name."""
-        return self.db.transact(
-            lambda con: (
-                con.execute(
-                    "delete from huey_periodic where queue = ? and name = ? and origin = 'stored'",
-                    (self.queue, name),
-                ).rowcount
-                > 0
-            )
-        )
+
+        def body(con: sqlite3.Connection) -> bool:
+            gone = con.execute(
+                "delete from huey_periodic where queue = ? and name = ? and origin = 'stored'",
+                (self.queue, name),
+            ).rowcount
+            if gone:
+                self.sign(con, "unschedule", what=name)
+            return gone > 0
+
+        return self.db.transact(body)
 
     def pause_periodic(
         self, names: Sequence[str], *, by: str | None = None, reason: str | None = None
@@ -83,6 +86,8 @@ class Schedules(Room):
                 """,
                 (clock.now(), by, reason, self.queue, listed(names)),
             ).fetchall()
+            for (name,) in rows:
+                self.sign(con, "pause", what=name, reason=reason)
             return [row[0] for row in rows]
 
         return self.db.transact(body)
@@ -101,6 +106,8 @@ class Schedules(Room):
                 """,
                 (self.queue, listed(names)),
             ).fetchall()
+            for (name,) in rows:
+                self.sign(con, "resume", what=name)
             return [row[0] for row in rows]
 
         resumed = self.db.transact(body)
