@@ -11,33 +11,35 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from hueycore.storage.looks import Looks
+from hueycore.storage.reports import (
+    DeadGroup,
+    Depth,
+    Finding,
+    Metric,
+    QueueRow,
+    SeenTask,
+    WorkerRow,
+)
 from hueycore.storage.rows import (
     Cargo,
     Changed,
     Claim,
     Coming,
-    DeadGroup,
-    Depth,
     Ended,
     Enqueued,
     Exchange,
-    Finding,
     Fire,
     Job,
     JobRef,
     Keeping,
     Loaded,
-    Metric,
     NewJob,
     Periodic,
-    QueueRow,
     Recovered,
     ResultRow,
     Revocation,
-    SeenTask,
     Selector,
     Want,
-    WorkerRow,
     repeated,
 )
 from hueycore.storage.told import Event, EventQuery, LogLine, Said

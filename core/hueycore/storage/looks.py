@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from hueycore.storage.rows import (
+from hueycore.storage.reports import (
     DeadGroup,
     Depth,
     Finding,
-    Job,
     Metric,
     QueueRow,
-    Revocation,
     SeenTask,
-    Selector,
     WorkerRow,
 )
+from hueycore.storage.rows import Job, Revocation, Selector
 from hueycore.storage.told import Event, EventQuery, LogLine
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 
-from hueycore.storage.rows import Finding
+from hueycore.storage.reports import Finding
 from hueycore.storage.sqlite.room import Room
 
 #: Sentences that hold for every row, and the rows that break them. The CHECKs of the schema hold

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from hueycore import clock
 from hueycore.ending import Failure
 from hueycore.exceptions import StorageError
-from hueycore.storage.rows import JobRef, Periodic, Recovered, WorkerRow
+from hueycore.storage.reports import WorkerRow
+from hueycore.storage.rows import JobRef, Periodic, Recovered
 from hueycore.storage.sidefile import LAST_WORKER, SLOTS, MappedSlots, SideFile, boot_id
 from hueycore.storage.sqlite.endings import add_error, error_entry
 from hueycore.storage.sqlite.enqueue import describe_queue

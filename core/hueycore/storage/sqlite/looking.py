@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from hueycore.exceptions import ConfigurationError
-from hueycore.storage.rows import Depth, Job, QueueRow, Selector
+from hueycore.storage.reports import Depth, QueueRow
+from hueycore.storage.rows import Job, Selector
 from hueycore.storage.sqlite.room import Room, listed
 from hueycore.storage.words import State
 

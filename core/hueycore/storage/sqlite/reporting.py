@@ -7,7 +7,8 @@ import sqlite3
 from typing import Any
 
 from hueycore import clock
-from hueycore.storage.rows import DeadGroup, Job, Metric, SeenTask, Selector
+from hueycore.storage.reports import DeadGroup, Metric, SeenTask
+from hueycore.storage.rows import Job, Selector
 from hueycore.storage.sqlite.looking import LIST, conditions, to_job
 from hueycore.storage.sqlite.metrics import folded
 from hueycore.storage.sqlite.room import Room
