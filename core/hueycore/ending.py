@@ -71,4 +71,11 @@ class Blocked(NamedTuple):
     key: str
 
 
-Ending = Done | Retry | Dead | Snoozed | Released | Revoked | Expired | Blocked
+class Completed(NamedTuple):
+    """The run wrote its own end in a transaction of the application's (``Task.complete_in``); when
+    that was rolled back, ``otherwise`` is what became of it."""
+
+    otherwise: Done | Retry | Dead | Snoozed | Released | Revoked | Expired | Blocked
+
+
+Ending = Done | Retry | Dead | Snoozed | Released | Revoked | Expired | Blocked | Completed

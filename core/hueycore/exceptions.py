@@ -10,6 +10,8 @@ Exception
 │   ├── UnknownTask
 │   ├── UnknownJob
 │   ├── QueueFull
+│   ├── DuplicateJob
+│   ├── ClaimLost
 │   ├── PayloadTooLarge
 │   ├── SerializationError          (also a ValueError)
 │   └── StorageError
@@ -84,6 +86,21 @@ class UnknownJob(HueyException):
 
 class QueueFull(HueyException):
     """The queue holds as many waiting jobs as it may."""
+
+
+class DuplicateJob(HueyException):
+    """Another job of the task has this unique key.
+
+    ``key`` is the key, ``id`` the job that has it.
+    """
+
+    def __init__(self, *args: object, key: str = "", id: str = "") -> None:
+        self.key, self.id = key, id
+        super().__init__(*args)
+
+
+class ClaimLost(HueyException):
+    """This run does not hold its job any more: it was taken for dead, or the queue was flushed."""
 
 
 class PayloadTooLarge(HueyException):

@@ -74,10 +74,7 @@ INVARIANTS: dict[str, str] = {
     "only a final job has a result": """
         select seq from huey_job where taken is not null and finished_at is null
         """,
-    "a number is never given twice": """
-        select seq from huey_job
-        where seq > (select max(seq) from sqlite_sequence where name = 'huey_job')
-        """,
+    "numbers begin at one": "select seq from huey_job where seq < 1",
     "the errors of a job are a list of at most 25 objects": """
         select seq from huey_job where errors is not null and (
             not json_valid(errors) or json_type(errors) <> 'array'
@@ -85,6 +82,11 @@ INVARIANTS: dict[str, str] = {
         """,
     "every queue that has a job is described": """
         select distinct queue from huey_job where queue not in (select queue from huey_queue)
+        """,
+    "where the pending jobs are counted, the count is right": """
+        select queue from huey_queue where pending is not null and pending <> (
+            select count(*) from huey_job
+            where huey_job.queue = huey_queue.queue and state = 'pending')
         """,
     "a log line belongs to a job": """
         select seq from huey_log where seq not in (select seq from huey_job)

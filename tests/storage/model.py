@@ -23,6 +23,8 @@ class ModelJob:
     retries: int
     max_crashes: int
     at_most_once: bool
+    unique_key: str | None = None
+    unique_until: str | None = None
     reason: str | None = None
     attempt: int = 0
     claim: int = 0
@@ -44,7 +46,7 @@ class ModelJob:
 SHOWN = (
     *("seq", "id", "task", "state", "priority", "run_at", "expires_at", "retries", "reason"),
     *("attempt", "claim", "crashes", "worker", "cancel_requested", "finished_at", "next", "slot"),
-    *("waits", "delivered", "taken"),
+    *("waits", "delivered", "taken", "unique_key", "unique_until"),
 )
 
 
@@ -67,7 +69,21 @@ class Model:
         child = self.jobs.get(job.next) if job.next else None
         return child is not None and child.state not in FINAL
 
+    def holder(self, task: str, key: str | None) -> ModelJob | None:
+        """The job that has a unique key."""
+        found = [
+            job for job in self.jobs.values()
+            if (job.task, job.unique_key) == (task, key)
+            and job.unique_until is not None and job.state not in FINAL
+            and (job.unique_until == "end" or job.state is not S.RUNNING)
+        ]  # fmt: skip
+        assert len(found) <= 1, "two jobs have one key"
+        return found[0] if found else None
+
     def leave(self, job: ModelJob, state: State, reason: str | None = None) -> None:
+        let_go = state in WAITING and job.unique_until == "start" and job.state is S.RUNNING
+        if let_go and self.holder(job.task, job.unique_key) is not None:
+            job.unique_until = None
         job.worker, job.cancel_requested = None, False
         job.state, job.reason = state, reason
         job.finished_at = self.now if state in FINAL else None
@@ -108,22 +124,40 @@ class Model:
 
     def enqueue(self, new: NewJob, seq: int) -> bool:
         """Whether the job is fresh; ``seq`` is the number that the engine gave it."""
-        for old in self.jobs.values():
-            if old.id == new.id:
-                if old.state not in FINAL or self.needed(old):
-                    assert old.seq == seq
-                    return False
-                del self.jobs[old.seq]
-                break
+        old = next((job for job in self.jobs.values() if job.id == new.id), None)
+        if old is not None and (old.state not in FINAL or self.needed(old)):
+            assert old.seq == seq
+            return False
+        if new.unique_until is not None:
+            holder = self.holder(new.task, new.unique_key)
+            if holder is not None and (new.on_conflict == "keep" or holder.state is not S.RUNNING):
+                assert holder.seq == seq
+                if new.on_conflict == "replace":
+                    self.replace(holder, new)
+                return False
+            if holder is not None:
+                holder.unique_until = None
+        if old is not None:
+            del self.jobs[old.seq]
         assert seq > self.last_seq
         self.last_seq = seq
         later = new.run_at is not None and new.run_at > self.now
         self.jobs[seq] = ModelJob(
             seq, new.id, new.task, S.SCHEDULED if later else S.PENDING, new.priority,
             new.run_at if later and new.run_at is not None else self.now, new.expires_at,
-            new.retries, new.max_crashes, new.at_most_once,
+            new.retries, new.max_crashes, new.at_most_once, new.unique_key, new.unique_until,
         )  # fmt: skip
         return True
+
+    def replace(self, job: ModelJob, new: NewJob) -> None:
+        """A waiting job becomes another call."""
+        later = new.run_at is not None and new.run_at > self.now
+        if job.state is not S.BLOCKED:
+            job.state = S.SCHEDULED if later else S.PENDING
+        job.run_at = new.run_at if later and new.run_at is not None else self.now
+        job.priority, job.expires_at, job.retries = new.priority, new.expires_at, new.retries
+        job.max_crashes, job.at_most_once = new.max_crashes, new.at_most_once
+        job.unique_until, job.reason, job.attempt, job.crashes = new.unique_until, None, 0, 0
 
     def edge(self, parents: Sequence[int], child: int, chord: bool, delay: float) -> None:
         for place, parent in enumerate(parents):
@@ -280,7 +314,11 @@ class Model:
         return job.waits > len(parents)
 
     def requeue(self, jobs: Sequence[ModelJob], run_at: float | None) -> None:
-        final = [job for job in jobs if job.state in FINAL and not self.orphan(job)]
+        final = [
+            job for job in jobs
+            if job.state in FINAL and not self.orphan(job)
+            and not (job.unique_until and self.holder(job.task, job.unique_key))
+        ]  # fmt: skip
         kept = [job.seq for job in final if self.needed(job)]
         for job in final:
             wanted = job.run_at if run_at is None else run_at

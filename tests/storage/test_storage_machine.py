@@ -117,10 +117,14 @@ class Machine(RuleBasedStateMachine):
         retries=st.integers(0, 2),
         once=st.sampled_from([False, False, True]),
         crashes=st.integers(1, 3),
+        key=st.sampled_from([None, None, "k", "l"]),
+        until=st.sampled_from(["start", "end"]),
+        conflict=st.sampled_from(["keep", "replace"]),
     )
     def enqueue(
         self, data: st.DataObject, task: str, again: bool, later: float | None,
         expires: float | None, priority: float, retries: int, once: bool, crashes: int,
+        key: str | None, until: str, conflict: str,
     ) -> None:  # fmt: skip
         jobs = [
             NewJob(
@@ -133,6 +137,9 @@ class Machine(RuleBasedStateMachine):
                 retries=retries,
                 at_most_once=once,
                 max_crashes=crashes,
+                unique_key=key,
+                unique_until=until if key else None,
+                on_conflict=conflict,
             )
             for _ in range(data.draw(st.integers(1, 3), label="number"))
         ]
@@ -142,7 +149,7 @@ class Machine(RuleBasedStateMachine):
         for job, answer in zip(jobs, answers, strict=True):
             assert answer.fresh == self.model.enqueue(job, answer.seq)
             assert answer.state == self.model.jobs[answer.seq].state
-        self.check("enqueue", "purge")
+        self.check("enqueue", "purge", "replace")
 
     def fresh_id(self) -> str:
         self.names += 1

@@ -112,6 +112,8 @@ def _counted(move: Move, counts: str, started: bool) -> bool:
             return (claims, attempts, retries) == (0, 0 if started else -1, 0) and charged
         case "history kept":
             return (claims, attempts) == (0, 0)
+        case "from the start":
+            return claims == 0 and move.attempts[1] == move.crashes[1] == 0
         case "" | "cancel requested" | "counted":
             return (claims, attempts, retries, crashes) == (0, 0, 0, 0)
     raise AssertionError(f"a count that this test does not know: {counts!r}")

@@ -8,9 +8,11 @@ so that another engine can stand behind it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
+from hueycore.storage.guest import Guest
 from hueycore.storage.looks import Looks
+from hueycore.storage.naming import HueyNames
 from hueycore.storage.reports import (
     DeadGroup,
     Depth,
@@ -75,6 +77,7 @@ __all__ = [
     "Exchange",
     "Finding",
     "Fire",
+    "Guest",
     "Job",
     "JobRef",
     "Keeping",
@@ -101,7 +104,7 @@ __all__ = [
 ]
 
 
-class Storage(Looks, Protocol):
+class Storage(Looks, HueyNames, Protocol):
     """What an engine must do. Times are POSIX seconds. Unless said otherwise every verb may raise
     ``StorageError``; when it raises, nothing has changed."""
 
@@ -116,9 +119,15 @@ class Storage(Looks, Protocol):
     def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """All jobs are durable when this returns, or none is. An id that is live already, or whose
         result a waiting job needs, answers with that job and inserts nothing; another final row of
-        the same id is replaced.
+        the same id is replaced. A unique key that is taken answers as ``on_conflict`` says.
 
-        Raises ``QueueFull``."""
+        Raises ``QueueFull``, ``DuplicateJob``."""
+        ...
+
+    def on(self, connection: Any) -> Guest:
+        """Write in the transaction of a connection of the caller's own to the same data.
+
+        Raises ``ConfigurationError`` when it is not one."""
         ...
 
     # --- the worker's verbs --------------------------------------------------------------------

@@ -13,7 +13,12 @@ from hueycore.storage.words import State
 
 
 class NewJob(NamedTuple):
-    """A job to be born. Times are POSIX seconds, durations seconds; ``run_at`` None means now."""
+    """A job to be born. Times are POSIX seconds, durations seconds; ``run_at`` None means now.
+
+    With a ``unique_key`` it is the only one of its task until it starts or ends (``unique_until``);
+    when there is one already, ``on_conflict`` says what happens: ``keep`` that one, ``replace``
+    what it is to do and when, or ``fail``.
+    """
 
     id: str
     task: str
@@ -30,10 +35,14 @@ class NewJob(NamedTuple):
     max_crashes: int = 3
     at_most_once: bool = False
     result_ttl: float | None = None
+    unique_key: str | None = None
+    unique_until: str | None = None
+    on_conflict: str = "keep"
 
 
 class Enqueued(NamedTuple):
-    """The answer to an enqueue. ``fresh`` is False when a live job of this id existed already."""
+    """The answer to an enqueue. ``fresh`` is False when a live job of this id, or of this unique
+    key, existed already: then it is that one."""
 
     seq: int
     id: str
@@ -167,6 +176,7 @@ class Job(NamedTuple):
     cancel_requested: bool
     key_name: str | None
     unique_key: str | None
+    unique_until: str | None
     next: int | None
     slot: int | None
     waits: int
@@ -234,7 +244,7 @@ class Coming(NamedTuple):
 #: What of a ``NewJob`` is the same in every run of a schedule.
 REPEATED = (
     "priority", "retries", "retry_delay", "retry_backoff", "timeout", "max_crashes",
-    "at_most_once", "result_ttl",
+    "at_most_once", "result_ttl", "unique_key", "unique_until", "on_conflict",
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ create table huey_meta (
 
 -- One row per job for its whole life. The hot row: no payload, no result.
 create table huey_job (
-    seq              integer primary key autoincrement,
+    seq              integer primary key,
     id               text    not null,
     queue            text    not null,
     task             text    not null,
@@ -38,6 +38,8 @@ create table huey_job (
     cancel_requested integer not null default 0,
     key_name         text,
     unique_key       text,
+    -- for how long no other job of the task may have the key: until this one starts, or ends
+    unique_until     text,
     next             integer,
     slot             integer,
     waits            integer not null default 0,
@@ -51,6 +53,8 @@ create table huey_job (
     check (retries >= 0 and retry_delay >= 0 and waits >= 0),
     check ((at_most_once | cancel_requested | delivered | coalesce(taken, 0)) in (0, 1)),
     check (taken is null or finished_at is not null),
+    check (unique_until is null
+        or (unique_key is not null and (unique_until = 'start' or unique_until = 'end'))),
     -- One CASE and no IN list: SQLite would build the list anew for every row that it checks.
     check (case state
         when 'pending' then worker is null and claimed_at is null and finished_at is null and waits = 0
@@ -80,8 +84,9 @@ create index huey_job_ttl on huey_job (queue, finished_at) where taken = 0 and r
 create index huey_job_expiry on huey_job (queue, expires_at)
     where expires_at is not null and state in ('scheduled', 'pending', 'blocked');
 create index huey_job_next on huey_job (next) where next is not null;
-create unique index huey_job_unique on huey_job (queue, unique_key)
-    where unique_key is not null and state in ('scheduled', 'pending', 'blocked', 'running');
+create unique index huey_job_unique on huey_job (queue, task, unique_key)
+    where unique_until is not null and finished_at is null
+        and (unique_until = 'end' or state <> 'running');
 
 -- The bytes stay out of the hot row: SQLite rewrites a record at every transition. Two tables,
 -- so that an ending appends its result and never rewrites the payload.
@@ -192,7 +197,8 @@ create table huey_queue (
     paused_by    text,
     pause_reason text,
     serializer   text,
-    max_pending  integer,
+    -- how many jobs are pending; counted once a process has a limit (max_pending)
+    pending      integer,
     purged       integer not null default 0,
     -- whether events.sql records what becomes of its jobs
     events       integer not null default 0 check (events in (0, 1)),

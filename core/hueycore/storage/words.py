@@ -84,6 +84,15 @@ TRANSITIONS: tuple[Transition, ...] = (
         "",
         "",
     ),
+    # By an enqueue with the same unique key: another call in the same row.
+    Transition("replace", (State.BLOCKED,), (State.BLOCKED,), "", "from the start"),
+    Transition(
+        "replace",
+        (State.SCHEDULED, State.PENDING),
+        (State.SCHEDULED, State.PENDING),
+        "",
+        "from the start",
+    ),
     Transition("requeue", FINAL, WAITING, "", "history kept"),
     Transition("purge", FINAL, (), "", "counted"),
     Transition("flush", (*LIVE, *FINAL), (), "", ""),

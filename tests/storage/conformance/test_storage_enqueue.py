@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from hueycore.ending import Dead, Done, Expired, Revoked
+from hueycore.ending import Dead, Done, Expired, Retry, Revoked
 from hueycore.exceptions import QueueFull, StorageError
 from hueycore.ids import new_id
 from hueycore.storage.base import FINAL, LIVE, NewJob, Selector, State
 from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
-from tests.storage.kit import born, by_seq, end, new, one, row, run, state, take, tasks, worker
+from tests.storage.kit import born, by_seq, end, new, one, row, run, sql, state, take, tasks, worker
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_a_job_is_pending_at_once_and_keeps_every_field(storage: SqliteStorage) 
     job = new(
         "mail.send", b"\x00\xff", preview="'to'", priority=-2.5, expires_at=4e9, scheduled_for=7.0,
         retries=3, retry_delay=1.5, retry_backoff=2.0, timeout=9.0, max_crashes=1,
-        at_most_once=True, result_ttl=60.0,
+        at_most_once=True, result_ttl=60.0, unique_key="key", unique_until="start",
     )  # fmt: skip
 
     (answer,) = storage.enqueue([job])
@@ -42,7 +42,7 @@ def test_a_job_is_pending_at_once_and_keeps_every_field(storage: SqliteStorage) 
     assert answer == (answer.seq, job.id, State.PENDING, True)
     found = row(storage, answer)
     for name in NewJob._fields:
-        if name not in ("payload", "run_at"):
+        if name not in ("payload", "run_at", "on_conflict"):
             assert getattr(found, name) == getattr(job, name), name
     assert (found.attempt, found.claim, found.crashes, found.waits) == (0, 0, 0, 0)
     assert found.run_at == found.enqueued_at
@@ -81,6 +81,35 @@ def test_a_number_is_never_given_again(storage: SqliteStorage) -> None:
     storage.purge(Selector())
 
     assert born(storage).seq > last.seq
+
+
+@pytest.mark.parametrize("away", ["purge", "flush", "replace", "refuse"])
+def test_a_number_is_never_given_again_however_its_job_left(
+    storage: SqliteStorage, away: str
+) -> None:
+    before, last = born(storage, id="before"), born(storage, id="last")
+    if away == "flush":
+        storage.flush()
+    elif away == "refuse":
+        with pytest.raises(StorageError):
+            storage.enqueue([new(retries=-1)])
+    else:
+        storage.revoke(by_seq(last, before))
+        if away == "purge":
+            assert storage.purge(by_seq(last)) == 1
+            assert storage.purge(by_seq(before)) == 1
+        else:
+            assert born(storage, id="last").seq == last.seq + 1
+
+    fresh = born(storage)
+
+    assert fresh.seq == last.seq + (2 if away == "replace" else 1)
+    (loaded,) = storage.load(
+        [one._replace(job=one.job._replace(id="x")) for one in storage.export(by_seq(fresh))]
+    )
+    assert loaded.job.seq == fresh.seq + 1
+    storage.flush()
+    assert born(storage).seq == fresh.seq + 2
 
 
 @pytest.mark.parametrize("live", LIVE)
@@ -198,6 +227,38 @@ def test_a_queue_is_described_once_it_has_a_job_also_when_the_first_call_was_ref
     assert [depth.count for depth in storage.depths()] == [1]
 
 
+def test_the_pending_jobs_are_counted_whatever_moves_them(make: Maker) -> None:
+    """At a million of them an enqueue must not count; so each verb has to keep the number."""
+    full = make(max_pending=100)
+
+    def check(expected: int) -> None:
+        kept = sql(full, "select pending from huey_queue")[0][0]
+        assert kept == full.count(Selector(states=(State.PENDING,))) == expected
+
+    jobs = full.enqueue([new(), new(), new(), new(run_at=4e9)])
+    check(3)
+    number = worker(full)
+    claims = take(full, number, 2)
+    check(1)
+    end(full, number, claims[0], Retry(None, 0, 0))
+    check(2)
+    end(full, number, claims[1], Dead("failed"))
+    full.reschedule(by_seq(jobs[3]), run_at=0.0)
+    check(3)
+    full.revoke(by_seq(jobs[3]))
+    full.requeue(Selector(states=(State.DEAD,)))
+    check(3)
+    take(full, number)
+    full.unregister(number)
+    check(3)
+    full.flush()
+    check(0)
+    full.enqueue([new() for _ in range(100)])
+    with pytest.raises(QueueFull, match="100 of 100"):
+        born(full)
+
+
+@pytest.mark.feature("back-pressure")
 def test_room_in_a_full_queue_returns_when_jobs_leave_it(make: Maker) -> None:
     storage = make(max_pending=1)
     born(storage)

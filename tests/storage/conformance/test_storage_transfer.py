@@ -174,7 +174,7 @@ def test_a_running_job_is_never_replaced(storage: SqliteStorage) -> None:
 def test_two_jobs_of_one_unique_key_never_wait_together(storage: SqliteStorage) -> None:
     number = worker(storage)
     first, second = dead(storage, number), dead(storage, number)
-    write(storage, "update huey_job set unique_key = 'nightly'")
+    write(storage, "update huey_job set unique_key = 'nightly', unique_until = 'end'")
     cargo = storage.export(by_seq(first, second))
     storage.discard([one.job for one in cargo])
 

@@ -339,6 +339,7 @@ def build(path: str) -> World:
         add("due", run_at=NOW + 50)
         add("later", run_at=NOW + 5000)
         add("stale", run_at=NOW + 5000, expires_at=NOW + 60)
+        add("keyed", unique_key="key", unique_until="start", run_at=NOW + 5000)
         storage.declare_periodic([Periodic("tick", "tick", "@every 60", None, NOW + 60)])
         storage.schedule_periodic(Periodic("held", "tick", "every 60s", None, NOW + 60))
         storage.pause_periodic(["held"])
@@ -411,6 +412,14 @@ def _jobs(*names: str) -> list[NewJob]:
     return [new(id=f"id-{name}") for name in names]
 
 
+def _keyed(how: str) -> NewJob:
+    key = "else" if how == "else" else "key"
+    conflict = "keep" if how == "else" else how
+    return new(
+        payload=b"newer", id=f"id-{how}", unique_key=key, unique_until="end", on_conflict=conflict
+    )
+
+
 def _register(
     storage: SqliteStorage, world: World, declares: Sequence[Periodic] | None = None
 ) -> Any:
@@ -438,6 +447,10 @@ def _load(storage: SqliteStorage, world: World) -> Any:
 
 VERBS: dict[str, Act] = {
     "enqueue": lambda s, w: s.enqueue(_jobs("a", "b")),
+    "enqueue a key that exists": lambda s, w: s.enqueue(
+        [*_jobs("a"), _keyed("keep"), _keyed("else")]
+    ),
+    "replace": lambda s, w: s.enqueue([_keyed("replace"), *_jobs("a")]),
     "enqueue an id that exists": lambda s, w: s.enqueue(_jobs("first", "final-done", "a")),
     "register": _register,
     "register with schedules": _register_with_schedules,

@@ -78,6 +78,13 @@ ATOMIC = {
             + (select coalesce(sum(purged), 0) from huey_queue)
             <> (select coalesce(sum(done), 0) from huey_metric)
         """,
+    "a replaced call is the new one in every part": """
+        select seq from huey_job join huey_payload using (seq)
+        where task = 'keyed' and preview <> cast(payload as text)
+        """,
+    "one job has a unique key": """
+        select task from huey_job where task = 'keyed' group by task having count(*) > 1
+        """,
     "a crash is charged when the worker's row goes": """
         select job.seq from huey_job job where task = 'crashing' and crashes = 0
             and claim > 0 and state <> 'running' and attempt > 0
@@ -201,6 +208,9 @@ def live(life: Life) -> None:
     storage.requeue(by_seq(dead))
     end(storage, number, one(storage, number), Released())
     end(storage, number, one(storage, number), Done(b"again"))
+    for text in ("one", "two", "three"):
+        keyed = new("keyed", text.encode(), preview=text, run_at=NOW + 5000, unique_key="key")
+        storage.enqueue([keyed._replace(unique_until="end", on_conflict="replace")])
     life.enqueue(*["many"] * 30, expires_at=clock.now() + 5)
     claims = take(storage, number, 10)
     storage.revoke(by_seq(claims[0], claims[1]))
@@ -335,7 +345,8 @@ def test_the_frames_of_a_log_are_counted_as_sqlite_counts_them(life: Life) -> No
 NORMAL, FULL = 1, 2
 
 SYNCED = {
-    *("enqueue", "enqueue an id that exists", "declare", "fire", "remove a schedule", "revoke"),
+    *("enqueue", "enqueue a key that exists", "replace", "enqueue an id that exists", "declare"),
+    *("fire", "remove a schedule", "revoke"),
     *("requeue", "reschedule", "purge", "flush", "set a revocation", "clear a revocation"),
     *("pause", "pause a task", "resume", "put", "put if empty", "pop", "delete", "incr"),
     *("clear", "load", "discard", "schedule", "pause a schedule", "resume a schedule"),

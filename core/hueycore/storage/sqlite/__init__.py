@@ -6,11 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 from hueycore.exceptions import StorageError
+from hueycore.storage.naming import HueyNames
 from hueycore.storage.sidefile import MappedSlots
 from hueycore.storage.sqlite.connection import Database
-from hueycore.storage.sqlite.enqueue import Enqueueing
 from hueycore.storage.sqlite.examine import Examination
 from hueycore.storage.sqlite.exchange import Exchanging
+from hueycore.storage.sqlite.guest import Hosting
 from hueycore.storage.sqlite.keeping import Housekeeping
 from hueycore.storage.sqlite.liveness import Liveness
 from hueycore.storage.sqlite.logbook import Logbook
@@ -31,7 +32,7 @@ __all__ = ["SqliteStorage"]
 
 
 class SqliteStorage(
-    Enqueueing,
+    Hosting,
     Exchanging,
     Liveness,
     Looking,
@@ -45,6 +46,7 @@ class SqliteStorage(
     Logbook,
     Transfer,
     Examination,
+    HueyNames,
 ):
     """A queue in a SQLite file, or in memory with ``filename=":memory:"``.
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from hueycore import clock
 from hueycore.ending import (
     Blocked,
+    Completed,
     Dead,
     Done,
     Ending,
@@ -26,6 +27,7 @@ from hueycore.storage.sqlite.follow import follow
 from hueycore.storage.sqlite.metrics import Tally
 from hueycore.storage.sqlite.room import listed
 from hueycore.storage.sqlite.said import write_said
+from hueycore.storage.sqlite.unique import GIVES_WAY
 from hueycore.storage.words import State
 
 #: Attempts whose errors a row keeps, the newest ones.
@@ -51,6 +53,9 @@ def apply_endings(con: sqlite3.Connection, queue: str, endings: Sequence[Ended])
         write_said(con, queue, said)
     stopped: list[Ended] = []
     done = [ended for ended in endings if type(ended.ending) is Done]
+    if len(done) < len(endings):
+        endings = _without_completed(con, endings)
+        done = [ended for ended in endings if type(ended.ending) is Done]
     lost = _end_done(con, queue, done) if done else []
     for ended in endings:
         if type(ended.ending) is Done:
@@ -69,6 +74,22 @@ def apply_endings(con: sqlite3.Connection, queue: str, endings: Sequence[Ended])
         follow(con, stages, delivered=True)
     tally.write(con)
     return Applied(lost, stopped)
+
+
+def _without_completed(con: sqlite3.Connection, endings: Sequence[Ended]) -> list[Ended]:
+    """Leave out what the application has committed itself. Only the holder of a claim makes a job
+    done: one that is so under this claim was ended by this run."""
+    found = []
+    for ended in endings:
+        if isinstance(ended.ending, Completed):
+            if con.execute(
+                "select 1 from huey_job where seq = ? and claim = ? and state = 'done'",
+                ended.claim[:2],
+            ).fetchall():
+                continue
+            ended = ended._replace(ending=ended.ending.otherwise)
+        found.append(ended)
+    return found
 
 
 def end_waiting(
@@ -222,7 +243,7 @@ def _finish(
 def _put_back(
     con: sqlite3.Connection,
     ended: Ended,
-    ending: Retry | Snoozed | Released | Blocked | Done,
+    ending: Retry | Snoozed | Released | Blocked | Done | Completed,
     now: float,
 ) -> None:
     claim = ended.claim
@@ -241,7 +262,8 @@ def _put_back(
     con.execute(
         f"""
         update huey_job set state = ?, run_at = ?, retries = ?, retry_delay = ?, key_name = ?,
-            started_at = coalesce(?, started_at), attempt = attempt - ?, {_LEAVE} {_WON}
+            unique_until = {GIVES_WAY}, started_at = coalesce(?, started_at),
+            attempt = attempt - ?, {_LEAVE} {_WON}
         """,  # noqa: S608
         (state, run_at, retries, retry_delay, key, ended.started_at, uncounted, *claim[:2]),
     )

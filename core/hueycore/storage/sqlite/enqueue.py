@@ -10,8 +10,11 @@ from collections.abc import Sequence
 
 from hueycore import clock
 from hueycore.exceptions import QueueFull, StorageBusy, TaskTimeout
-from hueycore.storage.rows import Enqueued, NewJob
+from hueycore.storage.rows import Enqueued, Fire, NewJob
+from hueycore.storage.sqlite.numbers import keep_number, next_number
+from hueycore.storage.sqlite.pressure import pending
 from hueycore.storage.sqlite.room import Room, listed
+from hueycore.storage.sqlite.unique import give_way
 from hueycore.storage.words import FINAL, State
 
 #: Jobs that one shared commit takes from other threads at most.
@@ -49,9 +52,9 @@ class Enqueueing(Room):
     def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """All jobs are durable when this returns, or none is. An id that is live already, or whose
         result a waiting job needs, answers with that job and inserts nothing; another final row of
-        the same id is replaced.
+        the same id is replaced. A unique key that is taken answers as ``on_conflict`` says.
 
-        Raises ``QueueFull``."""
+        Raises ``QueueFull``, ``DuplicateJob``."""
         ticket = _Ticket(jobs)
         try:
             self._tickets[ticket] = None
@@ -86,26 +89,31 @@ class Enqueueing(Room):
             self._commit([mine])  # perhaps it is another's job that no row can hold
 
     def _commit(self, batch: list[_Ticket]) -> None:
-        outcome = self.db.transact(lambda con: [self._admit(con, t) for t in batch])
-        for ticket, (answer, refused) in zip(batch, outcome, strict=True):
-            ticket.refused = refused
-            ticket.answer = answer
-            self._queue_known = self._queue_known or refused is None
+        outcome = self.db.transact(lambda con: [self._try(con, t.jobs) for t in batch])
+        for ticket, answer in zip(batch, outcome, strict=True):
+            if isinstance(answer, QueueFull):
+                ticket.refused = answer
+            else:
+                ticket.answer = answer
+                self._queue_known = True
 
-    def _admit(
-        self, con: sqlite3.Connection, ticket: _Ticket
-    ) -> tuple[list[Enqueued] | None, QueueFull | None]:
-        if self.max_pending is not None:
-            waiting = con.execute(
-                "select count(*) from huey_job where queue = ? and state = 'pending'",
-                (self.queue,),
-            ).fetchone()[0]
-            if waiting + len(ticket.jobs) > self.max_pending:
-                text = f'queue "{self.queue}" has {waiting} of {self.max_pending} pending jobs'
-                return None, QueueFull(text)
+    def _try(self, con: sqlite3.Connection, jobs: Sequence[NewJob]) -> list[Enqueued] | QueueFull:
+        try:
+            return self.admit(con, jobs)
+        except QueueFull as full:
+            return full  # its thread's alone: nothing of it is written
+
+    def admit(self, con: sqlite3.Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
+        """Let jobs into the queue, in the caller's transaction."""
         if not self._queue_known:
             describe_queue(con, self.queue, self.serializer)
-        return insert_jobs(con, self.queue, ticket.jobs), None
+        if self.max_pending is not None:
+            waiting = pending(con, self.queue)
+            if waiting + len(jobs) > self.max_pending:
+                raise QueueFull(
+                    f'queue "{self.queue}" has {waiting} of {self.max_pending} pending jobs'
+                )
+        return insert_jobs(con, self.queue, jobs)
 
 
 def describe_queue(con: sqlite3.Connection, queue: str, serializer: str | None) -> None:
@@ -128,13 +136,30 @@ def insert_jobs(con: sqlite3.Connection, queue: str, jobs: Sequence[NewJob]) -> 
     return answer
 
 
+def insert_due(con: sqlite3.Connection, queue: str, fires: Sequence[Fire]) -> None:
+    """Insert what schedules fire, in the caller's transaction. A unique job that is still there
+    stands for the new one: a schedule cannot be told that it failed."""
+    jobs = [
+        job._replace(on_conflict="keep") if job.on_conflict == "fail" else job
+        for one in fires
+        for job in one.jobs
+    ]
+    stored = iter(insert_jobs(con, queue, jobs))
+    for one in fires:
+        answers = [next(stored) for _ in one.jobs]
+        if answers and not answers[-1].fresh:
+            con.execute(
+                "update huey_periodic set last_id = ? where queue = ? and name = ?",
+                (answers[-1].id, queue, one.name),
+            )
+
+
 def _insert_fresh(
     con: sqlite3.Connection, queue: str, jobs: Sequence[NewJob], now: float
 ) -> list[Enqueued] | None:
-    """The usual case, ids that nobody has: numbers are given out here, which the write lock
-    allows, so that rows and payloads go in as two bulk statements. None if an id exists."""
-    last = con.execute("select seq from sqlite_sequence where name = 'huey_job'").fetchone()
-    first = (last[0] if last else 0) + 1
+    """The usual case, ids and keys that nobody has: numbers are given out here, which the write
+    lock allows, so that rows and payloads go in as two bulk statements. None if one exists."""
+    first = next_number(con)
     rows, payloads, answer = [], [], []
     for seq, job in enumerate(jobs, first):
         run_at = job.run_at
@@ -143,7 +168,7 @@ def _insert_fresh(
         else:
             state = State.SCHEDULED
         rows.append(
-            (seq, job.id, queue, job.task, state, job.priority, run_at, now, *job[6:], job[3])
+            (seq, job.id, queue, job.task, state, job.priority, run_at, now, *job[6:17], job[3])
         )
         payloads.append((seq, job.payload))
         answer.append(Enqueued(seq, job.id, state))
@@ -152,9 +177,9 @@ def _insert_fresh(
         insert into huey_job (
             seq, id, queue, task, state, priority, run_at, enqueued_at,
             expires_at, scheduled_for, retries, retry_delay, retry_backoff, timeout,
-            max_crashes, at_most_once, result_ttl, preview)
-        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        on conflict (queue, id) do nothing
+            max_crashes, at_most_once, result_ttl, unique_key, unique_until, preview)
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        on conflict do nothing
         """,
         rows,
     ).rowcount
@@ -176,7 +201,12 @@ def _insert_or_find(con: sqlite3.Connection, queue: str, job: NewJob, now: float
         seq, state, needed = found
         if State(state) not in FINAL or needed:
             return Enqueued(seq, job.id, State(state), fresh=False)
-        delete_jobs(con, [seq])
+    if job.unique_until is not None:
+        instead = give_way(con, queue, job, now)
+        if instead is not None:
+            return instead
+    if found is not None:
+        delete_jobs(con, [found[0]])
     answer = _insert_fresh(con, queue, [job], now)
     assert answer is not None
     return answer[0]
@@ -185,6 +215,7 @@ def _insert_or_find(con: sqlite3.Connection, queue: str, job: NewJob, now: float
 def delete_jobs(con: sqlite3.Connection, seqs: Sequence[int]) -> int:
     """Delete rows with their payloads, results and log lines."""
     which = (listed(seqs),)
+    keep_number(con, which[0])
     con.execute("delete from huey_payload where seq in (select value from json_each(?))", which)
     con.execute("delete from huey_result where seq in (select value from json_each(?))", which)
     con.execute("delete from huey_log where seq in (select value from json_each(?))", which)

@@ -18,6 +18,7 @@ from hueycore.storage.sqlite.enqueue import describe_queue
 from hueycore.storage.sqlite.follow import follow
 from hueycore.storage.sqlite.periodic import declare, forget_declarations
 from hueycore.storage.sqlite.room import Room
+from hueycore.storage.sqlite.unique import GIVES_WAY
 from hueycore.storage.words import State
 
 _ROW = "id, queue, name, host, pid, boot_id, kind, slots, state, started_at, side"
@@ -106,15 +107,17 @@ class Liveness(Room):
                 return  # taken for dead, and the number may be another's by now
             forget_declarations(con, worker)
             rows = con.execute(
-                """
+                f"""
                 update huey_job set
+                    unique_until = case when cancel_requested then unique_until
+                        else {GIVES_WAY} end,
                     state = case when cancel_requested then 'revoked' else 'pending' end,
                     reason = case when cancel_requested then 'revoked' else reason end,
                     finished_at = case when cancel_requested then ? end,
                     attempt = attempt - 1, worker = null, claimed_at = null, cancel_requested = 0
                 where worker = ? and state = 'running'
                 returning seq, state
-                """,
+                """,  # noqa: S608
                 (clock.now(), worker),
             ).fetchall()
             follow(con, [seq for seq, state in rows if state == State.REVOKED], delivered=False)
@@ -282,11 +285,12 @@ def _take_back(
         )
         add_error(con, seq, entry)
     con.execute(
-        """
+        f"""
         update huey_job set state = ?, reason = coalesce(?, reason), finished_at = ?, crashes = ?,
+            unique_until = {GIVES_WAY if finished is None else "unique_until"},
             attempt = attempt - ?, worker = null, claimed_at = null, cancel_requested = 0
         where seq = ?
-        """,
+        """,  # noqa: S608
         (state, reason, finished, crashes, not started, seq),
     )
     if finished is not None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from hueycore import clock
 from hueycore.storage.rows import Coming, Fire, Periodic
-from hueycore.storage.sqlite.enqueue import describe_queue, insert_jobs
+from hueycore.storage.sqlite.enqueue import describe_queue, insert_due
 from hueycore.storage.sqlite.room import Room, listed
 
 _FIELDS = Periodic._fields
@@ -154,10 +154,9 @@ class Schedules(Room):
 
         def body(con: sqlite3.Connection) -> list[Fire]:
             moved = [one for one in fires if _move_on(con, self.queue, one)]
-            jobs = [job for one in moved for job in one.jobs]
-            if jobs:
+            if any(one.jobs for one in moved):
                 describe_queue(con, self.queue, self.serializer)
-                insert_jobs(con, self.queue, jobs)
+                insert_due(con, self.queue, moved)
             return moved
 
         moved = self.db.transact(body)

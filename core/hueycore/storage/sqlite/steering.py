@@ -11,6 +11,7 @@ from hueycore.storage.sqlite.endings import end_waiting
 from hueycore.storage.sqlite.enqueue import NEEDED, delete_jobs
 from hueycore.storage.sqlite.looking import conditions
 from hueycore.storage.sqlite.room import Room, listed
+from hueycore.storage.sqlite.unique import doubled
 from hueycore.storage.words import FINAL, WAITING, State
 
 #: A retry is used up by every attempt but one that a crash or the last failure ended.
@@ -85,13 +86,15 @@ class Steering(Room):
 
         They run at ``run_at``, else at the time they were due when that is yet to come, else now;
         each ``apart`` seconds after the one before. ``reset`` gives back the attempts and the
-        retries that they have used up.
+        retries that they have used up. One whose unique key another job has by now fails, as a
+        ``duplicate``.
         """
 
         def body(con: sqlite3.Connection) -> Changed:
             found = _select(con, selector)
-            orphans = _orphans(con, [job for job, state in found if state in FINAL])
-            final = [job for job, state in found if state in FINAL and job.seq not in orphans]
+            final = [job for job, state in found if state in FINAL]
+            barred = {**doubled(con, final), **_orphans(con, final)}
+            final = [job for job in final if job.seq not in barred]
             which = listed(job.seq for job in final)
             con.execute(
                 f"""
@@ -127,7 +130,7 @@ class Steering(Room):
                 con.executemany(_LATER, later)
             self.sign(con, "requeue", final, reason=reason)
             failed = [(job, f"still {state}") for job, state in found if state not in FINAL]
-            failed += [(job, orphans[job.seq]) for job, _ in found if job.seq in orphans]
+            failed += [(job, barred[job.seq]) for job, _ in found if job.seq in barred]
             return Changed(len(found), final, failed)
 
         changed = self.db.transact(body)

@@ -10,8 +10,10 @@ from hueycore import clock
 from hueycore.storage.rows import Cargo, Job, JobRef, Loaded, Selector
 from hueycore.storage.sqlite.enqueue import NEEDED, delete_jobs, describe_queue
 from hueycore.storage.sqlite.looking import COLUMNS, conditions, to_job
+from hueycore.storage.sqlite.numbers import next_number
 from hueycore.storage.sqlite.room import Room
 from hueycore.storage.sqlite.steering import purge_rows
+from hueycore.storage.sqlite.unique import holder
 from hueycore.storage.words import LIVE, State
 
 #: Columns that mean something only in the file that they come from.
@@ -111,11 +113,11 @@ def _load_one(con: sqlite3.Connection, one: Cargo, if_exists: str, pending: bool
     unread = final and one.result is not None and not job.taken
     values["taken"] = False if unread else (final and job.taken) or None
     columns = ", ".join(f'"{name}"' for name in _CARRIED)
-    seq = con.execute(
-        f"insert into huey_job ({columns}) values ({', '.join('?' * len(_CARRIED))})",  # noqa: S608
-        [values[name] for name in _CARRIED],
-    ).lastrowid
-    assert seq is not None
+    seq = next_number(con)
+    con.execute(
+        f"insert into huey_job (seq, {columns}) values (?{', ?' * len(_CARRIED)})",  # noqa: S608
+        (seq, *(values[name] for name in _CARRIED)),
+    )
     con.execute("insert into huey_payload (seq, payload) values (?, ?)", (seq, one.payload or b""))
     if unread:
         con.execute(
@@ -127,13 +129,7 @@ def _load_one(con: sqlite3.Connection, one: Cargo, if_exists: str, pending: bool
 
 def _is_doubled(con: sqlite3.Connection, job: Job) -> bool:
     """Whether another live job has its unique key."""
-    if job.unique_key is None:
+    if job.unique_until is None:
         return False
-    row = con.execute(
-        """
-        select 1 from huey_job where queue = ? and unique_key = ? and id <> ?
-            and state in ('scheduled', 'pending', 'blocked', 'running')
-        """,
-        (job.queue, job.unique_key, job.id),
-    ).fetchone()
-    return row is not None
+    found = holder(con, job.queue, job.task, job.unique_key)
+    return found is not None and found[1] != job.id
