@@ -14,13 +14,13 @@ FLOORS = (
     ("exceptions", "constants", "clock", "ids", "histogram", "shield", "localzone", "logs"),
     (
         *("cron", "schedule", "retry", "ending", "serializer", "decoding", "signals"),
-        *("times", "options", "task", "wrapper", "registry", "result", "canvas"),
+        *("uniqueness", "times", "options", "task", "wrapper", "registry", "result", "canvas"),
     ),
     ("storage",),
-    ("execute", "coroutines", "failures", "limits", "notes"),
+    ("completing", "execute", "coroutines", "failures", "limits", "notes"),
     (
         *("api", "awaiting", "declaring", "hooks", "immediate", "paths", "steering", "stepping"),
-        "timetable",
+        *("sending", "timetable"),
     ),
     ("consumer",),
     ("testing",),

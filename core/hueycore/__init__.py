@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from hueycore.api import Huey, MemoryHuey, SqliteHuey
     from hueycore.exceptions import (
         CancelExecution,
+        ClaimLost,
         ConfigurationError,
+        DuplicateJob,
         HueyException,
         PayloadTooLarge,
         QueueFull,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     )
     from hueycore.logs import JobFilter
     from hueycore.result import Result, ResultGroup
+    from hueycore.retry import Backoff
     from hueycore.schedule import crontab, every
     from hueycore.serializer import JSONSerializer, Serializer, SignedSerializer
     from hueycore.storage.base import Keeping, State
@@ -53,6 +56,7 @@ __version__ = "0.1.0"
 _HOMES = (
     "exceptions",
     "logs",
+    "retry",
     "schedule",
     "serializer",
     "storage.base",
@@ -64,8 +68,11 @@ _HOMES = (
 
 __all__ = [
     "AsyncTaskWrapper",
+    "Backoff",
     "CancelExecution",
+    "ClaimLost",
     "ConfigurationError",
+    "DuplicateJob",
     "Huey",
     "HueyException",
     "JSONSerializer",

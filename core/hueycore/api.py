@@ -31,10 +31,11 @@ from hueycore.notes import Notes
 from hueycore.paths import Paths
 from hueycore.registry import Registry
 from hueycore.result import Result, ResultGroup
+from hueycore.sending import Parcel, Sending
 from hueycore.serializer import Serializer, describe
 from hueycore.steering import Steering
 from hueycore.stepping import Stepping
-from hueycore.storage.base import Enqueued, Keeping, NewJob, ResultRow, State, Storage
+from hueycore.storage.base import Keeping, NewJob, ResultRow, State, Storage
 from hueycore.storage.sqlite import SqliteStorage
 from hueycore.task import PeriodicTask, Task
 from hueycore.times import Seconds, seconds
@@ -52,7 +53,7 @@ logger = logging.getLogger("hueycore")
 CHUNK = 5000
 
 
-class Huey(Declaring, Paths, Timetable, Steering, Stepping, Immediate, Awaiting, Hooks):
+class Huey(Declaring, Paths, Timetable, Sending, Steering, Stepping, Immediate, Awaiting, Hooks):
     """A named queue in a SQLite file.
 
     The file is opened at the first use, not here, so that importing an application touches no disk.
@@ -179,29 +180,25 @@ class Huey(Declaring, Paths, Timetable, Steering, Stepping, Immediate, Awaiting,
         """Store a job; it is durable when this returns. None when ``results`` is off, as in Huey.
 
         A signature that was enqueued before gets a fresh id; an id of your own that is live
-        already answers with the handle of that job.
+        already, or a unique key that is taken, answers with the handle of that job.
 
-        Raises ``SerializationError``, ``PayloadTooLarge``, ``QueueFull``, ``StorageError``."""
-        stored = self.storage.enqueue([self._new_job(task)])[0]
-        self._tell_enqueued(task, stored)
-        if self._immediate:
-            self._run_now([stored])
-        return Result(self, task, stored.seq) if self.results else None
+        Raises ``SerializationError``, ``PayloadTooLarge``, ``QueueFull``, ``DuplicateJob``,
+        ``StorageError``."""
+        job = self._new_job(task)
+        result: Result[Any] = Result(self, task)
+        self._send(Parcel((job,), (result,)))
+        return result if self.results else None
 
     def enqueue_many(self, tasks: Iterable[Task], chunk: int = CHUNK) -> list[Result[Any]]:
         """Store many jobs, ``chunk`` per transaction; an error loses nothing of the chunks that
         came before it. Returns handles in order."""
         results: list[Result[Any]] = []
         source = iter(tasks)
-        telling = self.signals.wanted(S.SIGNAL_ENQUEUED, S.SIGNAL_SCHEDULED)
         while batch := list(islice(source, chunk)):
-            stored = self.storage.enqueue([self._new_job(task) for task in batch])
-            for task, answer in zip(batch, stored, strict=True):
-                results.append(Result(self, task, answer.seq))
-                if telling:
-                    self._tell_enqueued(task, answer)
-            if self._immediate:
-                self._run_now(stored)
+            jobs = [self._new_job(task) for task in batch]
+            handles: list[Result[Any]] = [Result(self, task) for task in batch]
+            self._send(Parcel(jobs, handles))
+            results += handles
         return results
 
     def enqueue_group(self, tasks: Iterable[Task]) -> ResultGroup:
@@ -223,12 +220,6 @@ class Huey(Declaring, Paths, Timetable, Steering, Stepping, Immediate, Awaiting,
                 f"{self.max_payload:,} (max_payload=). Store them elsewhere and pass a reference"
             )
         return payload
-
-    def _tell_enqueued(self, task: Task, stored: Enqueued) -> None:
-        if stored.fresh and self.signals.listening:
-            self.signals.send(S.SIGNAL_ENQUEUED, task)
-            if stored.state == "scheduled":
-                self.signals.send(S.SIGNAL_SCHEDULED, task)
 
     # --- results and values -------------------------------------------------------------------
 

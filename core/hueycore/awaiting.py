@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from hueycore.exceptions import StorageError
 from hueycore.result import Result
+from hueycore.sending import Parcel
 from hueycore.storage.base import Enqueued, NewJob
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class Awaiting:
         @property
         def storage(self) -> Storage: ...
         def _new_job(self, task: Task) -> NewJob: ...
-        def _tell_enqueued(self, task: Task, stored: Enqueued) -> None: ...
+        def _hand_over(self, parcel: Parcel) -> bool: ...
+        def _stored(self, parcel: Parcel, stored: Sequence[Enqueued]) -> None: ...
         def _run_now(self, stored: Sequence[Enqueued]) -> None: ...
 
     def _init_awaiting(self) -> None:
@@ -57,14 +59,17 @@ class Awaiting:
 
         Raises ``SerializationError``, ``PayloadTooLarge``, ``QueueFull``, ``StorageError``."""
         job = self._new_job(task)
-        writer = of_this_loop(self._writers, lambda: Writer(lambda: self.storage))
-        stored = await writer.enqueue(job)
-        self._tell_enqueued(task, stored)
-        if self._immediate:
-            import asyncio
+        result: Result[Any] = Result(self, task)  # type: ignore[arg-type]
+        parcel = Parcel((job,), (result,))
+        if not self._hand_over(parcel):
+            writer = of_this_loop(self._writers, lambda: Writer(lambda: self.storage))
+            stored = await writer.enqueue(job)
+            self._stored(parcel, (stored,))
+            if self._immediate:
+                import asyncio
 
-            await asyncio.to_thread(self._run_now, [stored])
-        return Result(self, task, stored.seq) if self.results else None  # type: ignore[arg-type]
+                await asyncio.to_thread(self._run_now, [stored])
+        return result if self.results else None
 
     async def wait_on_loop(
         self, result: Result[Any], timeout: float | None, preserve: bool

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Unpack, overload
 
 from hueycore.options import Settings, TaskOptions, task_options
 from hueycore.registry import Registry
+from hueycore.retry import Backoff
 from hueycore.schedule import Schedule, as_schedule
 from hueycore.times import Seconds, When, seconds
 from hueycore.timetable import CATCH_UP
@@ -40,7 +41,7 @@ class Declaring:
     def task(
         self,
         retries: int = 0,
-        retry_delay: Seconds = 0,
+        retry_delay: Seconds | Backoff = 0,
         retry_backoff: float = 0,
         priority: float | None = None,
         context: bool | Mapping[str, Any] = False,
@@ -51,7 +52,7 @@ class Declaring:
     def task(
         self,
         retries: Any = 0,
-        retry_delay: Seconds = 0,
+        retry_delay: Seconds | Backoff = 0,
         retry_backoff: float = 0,
         priority: float | None = None,
         context: bool | Mapping[str, Any] = False,
@@ -62,7 +63,12 @@ class Declaring:
         """Make a function, plain or ``async def``, a task; calling it then enqueues a job.
 
         :param retries: tries after the first one failed.
-        :param retry_delay: seconds before a retry; multiplied by ``retry_backoff`` each time.
+        :param retry_delay: seconds before a retry; multiplied by ``retry_backoff`` each time. Or a
+            ``Backoff(base, factor, cap, jitter)``.
+        :param retry_on: which exceptions use up a retry, a class or several; all others end the job
+            at once. Or a function ``f(task, exception)``: seconds until the retry, True for the
+            usual delay, False or None for no retry. It is not asked when no retries are left.
+        :param never_on: the exceptions that are never retried, also if ``retry_on`` says so.
         :param priority: higher runs first.
         :param context: pass the job to the function as ``task=``. A dict is more of the options
             below, and passes nothing.
@@ -73,6 +79,13 @@ class Declaring:
         :param result_ttl: seconds that an unread result is kept.
         :param max_crashes: deaths of a worker process during a run until the job is dead.
         :param keep_logs: keep what its runs log, for ``hueyctl logs``: True, a level, or False.
+        :param unique: one job at a time with the same arguments (True or ``"args"``), one of the
+            task (``"task"``), or one per key that a function of the arguments answers.
+        :param unique_until: the job's ``end`` (default), or its first ``start``: from then on the
+            next one may be enqueued.
+        :param on_conflict: when there is one already: ``keep`` it and answer with its handle
+            (default), ``replace`` its arguments and time (debounce; one that runs already is
+            followed by the new one), or ``fail`` with ``DuplicateJob``.
         """
         if callable(retries):
             return self._register(wrap(self._huey(), retries, None, TaskOptions()))
@@ -95,7 +108,7 @@ class Declaring:
         self,
         schedule: Schedule | str | Callable[[datetime], bool],
         retries: int = 0,
-        retry_delay: Seconds = 0,
+        retry_delay: Seconds | Backoff = 0,
         retry_backoff: float = 0,
         priority: float | None = None,
         context: bool | Mapping[str, Any] = False,

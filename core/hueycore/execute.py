@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from hueycore import clock
 from hueycore import signals as S
+from hueycore.completing import Completion
 from hueycore.coroutines import Coroutines, LoopPerRun, run_coroutine
 from hueycore.ending import Dead, Done, Ending, Expired, Failure, Released, Retry, Revoked, Snoozed
 from hueycore.exceptions import (
@@ -25,11 +26,17 @@ from hueycore.limits import Limiter, limited
 from hueycore.logs import run_of_this_context
 from hueycore.notes import Notebook, Notes
 from hueycore.registry import Registry
-from hueycore.retry import NOT_FOUND, UNKNOWN_TASK_PATIENCE, next_delay, unknown_task_delay
+from hueycore.retry import (
+    NOT_FOUND,
+    UNKNOWN_TASK_PATIENCE,
+    next_delay,
+    unknown_task_delay,
+    verdict,
+)
 from hueycore.serializer import Serializer, describe
 from hueycore.storage.base import Claim, Ended, Said
 from hueycore.task import Task
-from hueycore.times import posix
+from hueycore.times import Seconds, posix, seconds
 from hueycore.wrapper import TaskWrapper
 
 logger = logging.getLogger("hueycore.execute")
@@ -71,6 +78,7 @@ class Application(Protocol):
     def task_to_run(self, path: str) -> TaskWrapper[Any, Any]: ...
     def unknown_since(self, claim: Claim) -> float | None: ...
     def build_error_result(self, task: Task, exception: BaseException) -> dict[str, Any]: ...
+    def complete_job(self, connection: Any, ended: Ended) -> None: ...
 
 
 class Executor:
@@ -160,14 +168,20 @@ class Executor:
             return Finished(Ended(claim, ending), (Notice(S.SIGNAL_CANCELED, task),))
         notebook = self._notebook(task, claim)
         started, clock0 = clock.now(), clock.monotonic()
+        periodic = claim.scheduled_for is not None
+        completion = Completion(
+            claim, started, clock0, lambda v: self._result(v, periodic), self._app.complete_job
+        )
+        task._complete = completion
         try:
             value = self._call(task, clock0)
-            result = self._result(value, claim.scheduled_for is not None)
+            result = self._result(value, periodic)
         except BaseException as error:
             run_s = clock.monotonic() - clock0
             said = self._app.notes.close(notebook) if notebook else None
             self._post_execute(task, None, error)
-            return self._failed(task, claim, error, started, run_s, said)
+            finished = self._failed(task, claim, error, started, run_s, said)
+            return finished._replace(ended=completion.over(finished.ended))
         run_s = clock.monotonic() - clock0
         said = self._app.notes.close(notebook) if notebook else None
         logger.info(
@@ -176,7 +190,8 @@ class Executor:
         )  # fmt: skip
         self._post_execute(task, value, None)
         notices = (Notice(S.SIGNAL_COMPLETE, task),)
-        return Finished(Ended(claim, Done(result), started, run_s, said), notices, value)
+        ended = completion.over(Ended(claim, Done(result), started, run_s, said))
+        return Finished(ended, notices, value)
 
     def _notebook(self, task: Task, claim: Claim) -> Notebook | None:
         """Only for a run that can say something of itself."""
@@ -270,9 +285,7 @@ class Executor:
                 return self._retry_or_die(task, error, "locked", S.SIGNAL_LOCKED)
             case TaskTimeout():
                 return self._retry_or_die(task, error, "timeout", S.SIGNAL_TIMEOUT)
-        final = task.retries <= 0
-        signal = S.SIGNAL_FINAL_ERROR if final else S.SIGNAL_ERROR
-        return self._retry_or_die(task, error, "failed", signal)
+        return self._retry_or_die(task, error, "failed", S.SIGNAL_ERROR)
 
     def _asked_again(self, task: Task, error: RetryTask) -> tuple[Ending, tuple[str, ...]]:
         run_at = posix(error.eta, error.delay)
@@ -288,18 +301,34 @@ class Executor:
     def _retry_or_die(
         self, task: Task, error: BaseException, reason: str, signal: str
     ) -> tuple[Ending, tuple[str, ...]]:
-        if task.retries > 0:
-            ending, signals = self._retry(task, error, task.retries)
+        again = task.retries > 0 and self._may_retry(task, error, reason)
+        if again is not False:
+            delay = None if again is True else seconds(again)
+            ending, signals = self._retry(task, error, task.retries, delay)
             return ending, (signal, *signals)
+        if signal == S.SIGNAL_ERROR:
+            signal = S.SIGNAL_FINAL_ERROR
         return self._dead(task, error, reason), (signal,)
 
+    def _may_retry(self, task: Task, error: BaseException, reason: str) -> Seconds | bool:
+        options = task.wrapper.options
+        # A lock or a limit held it back: that says nothing about the task, unless it is named.
+        retry_on = options.retry_on if reason in ("failed", "timeout") else None
+        return verdict(task, error, retry_on, options.never_on)
+
     def _retry(
-        self, task: Task, error: BaseException, retries: int
+        self, task: Task, error: BaseException, retries: int, delay: float | None = None
     ) -> tuple[Ending, tuple[str, ...]]:
-        run_at = clock.now() + task.retry_delay if task.retry_delay else None
-        delay = next_delay(task.retry_delay, task.retry_backoff)
+        """``delay`` is for this once, and leaves that of the coming retries as it is."""
+        coming, policy = task.retry_delay, task.wrapper.options.backoff
+        if delay is None:
+            delay = task.retry_delay
+            coming = next_delay(delay, task.retry_backoff, policy)
+            if policy is not None:
+                delay = policy.spread(policy.limit(delay), task.id, task.attempt)
+        run_at = clock.now() + delay if delay else None
         then = S.SIGNAL_ENQUEUED if run_at is None else S.SIGNAL_SCHEDULED
-        return Retry(run_at, retries - 1, delay, failure_of(error)), (S.SIGNAL_RETRYING, then)
+        return Retry(run_at, retries - 1, coming, failure_of(error)), (S.SIGNAL_RETRYING, then)
 
     def _dead(self, task: Task, error: BaseException, reason: str) -> Dead:
         return Dead(reason, failure_of(error), self._error_result(task, error))

@@ -8,7 +8,10 @@ from typing import Any, TypedDict
 
 from hueycore.exceptions import ConfigurationError
 from hueycore.logs import KeepLogs
+from hueycore.retry import Backoff, Exceptions, RetryRule
 from hueycore.times import Seconds, When, seconds
+from hueycore.uniqueness import By, OnConflict, Unique, Until
+from hueycore.uniqueness import unique as make_unique
 
 
 class Settings(TypedDict, total=False):
@@ -19,6 +22,11 @@ class Settings(TypedDict, total=False):
     result_ttl: Seconds | None
     max_crashes: int
     keep_logs: KeepLogs
+    retry_on: Exceptions | RetryRule | None
+    never_on: Exceptions
+    unique: By
+    unique_until: Until
+    on_conflict: OnConflict
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,10 @@ class TaskOptions:
     result_ttl: float | None = None
     max_crashes: int = 3
     keep_logs: KeepLogs = None
+    backoff: Backoff | None = None
+    retry_on: Exceptions | RetryRule | None = None
+    never_on: Exceptions = ()
+    unique: Unique | None = None
 
 
 #: The others, which stand in their own places in ``@huey.task``.
@@ -57,14 +69,23 @@ def task_options(*, context: bool | Mapping[str, Any] = False, **given: Any) -> 
 
 def _converted(
     *,
-    retry_delay: Seconds = 0,
+    retry_delay: Seconds | Backoff = 0,
     timeout: Seconds | None = None,
     result_ttl: Seconds | None = None,
+    unique: By | None = None,
+    unique_until: Until | None = None,
+    on_conflict: OnConflict | None = None,
     **others: Any,
 ) -> TaskOptions:
+    if isinstance(retry_delay, Backoff):
+        if others.get("retry_backoff"):
+            raise ValueError("retry_delay=Backoff(…) has a factor of its own: no retry_backoff=")
+        others.update(backoff=retry_delay, retry_backoff=retry_delay.factor)
+        retry_delay = retry_delay.limit(retry_delay.base)
     return TaskOptions(
         retry_delay=seconds(retry_delay),
         timeout=seconds(timeout),
         result_ttl=seconds(result_ttl),
+        unique=make_unique(None, unique, None, unique_until, on_conflict),
         **others,
     )

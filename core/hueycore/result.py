@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from hueycore import clock
 from hueycore.exceptions import ResultTimeout, TaskException, UnknownJob
-from hueycore.storage.base import FINAL, ResultRow, State
+from hueycore.storage.base import FINAL, Enqueued, ResultRow, State
 from hueycore.task import Task
 from hueycore.times import Seconds, When, posix, posix_when
 
@@ -36,6 +36,14 @@ class Result(Generic[R]):
 
     def __repr__(self) -> str:
         return f"<Result: task {self.id}>"
+
+    def found(self, stored: Enqueued) -> None:
+        """Become the handle of the job that stands for the call, which may be an older one."""
+        self._seq = stored.seq
+        if stored.id != self.id:
+            self.id = stored.id
+            if self.task is not None:
+                self.task.id = stored.id
 
     def get(
         self,

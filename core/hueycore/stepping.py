@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hueycore import clock
 from hueycore import signals as S
+from hueycore.ending import Completed, Done
 from hueycore.exceptions import UnknownJob
 from hueycore.execute import Executor, Finished
 from hueycore.localzone import default_zone
@@ -126,6 +127,13 @@ class Stepping:
         if lost:
             self.tell(S.SIGNAL_CLAIM_LOST, [ref])
             return
+        ending = finished.ended.ending
+        if isinstance(ending, Completed) and not isinstance(ending.otherwise, Done):
+            # It failed after it had completed itself: which of the two counts, the row knows.
+            row = self.storage.result(claim.id, preserve=True)
+            if row is not None and row.state is State.DONE:
+                self.signals.send(S.SIGNAL_COMPLETE, finished.notices[0].task)
+                return
         for notice in finished.notices:
             if not (stopped and notice.signal in _ANOTHER_RUN):
                 args = () if notice.error is None else (notice.error,)

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hueycore import clock
-from hueycore.exceptions import TaskTimeout
+from hueycore.exceptions import ConfigurationError, TaskTimeout
 from hueycore.ids import new_id
+from hueycore.retry import Backoff
 from hueycore.storage.base import Claim
 from hueycore.times import Seconds, When, seconds
 
@@ -34,9 +35,9 @@ class Task:
     """
 
     __slots__ = (
-        "_claim", "_deadline", "_enqueued", "_generated", "_report", "args", "at_most_once",
-        "expires", "id", "kwargs", "priority", "result_ttl", "retries", "retry_backoff",
-        "retry_delay", "run_at", "scheduled_for", "timeout", "wrapper",
+        "_claim", "_complete", "_deadline", "_enqueued", "_generated", "_report", "args",
+        "at_most_once", "expires", "id", "kwargs", "priority", "result_ttl", "retries",
+        "retry_backoff", "retry_delay", "run_at", "scheduled_for", "timeout", "unique", "wrapper",
     )  # fmt: skip
 
     def __init__(
@@ -62,18 +63,20 @@ class Task:
         self._generated = id is None
         self.run_at = run_at
         self.retries = options.retries if retries is None else retries
-        self.retry_delay = options.retry_delay if retry_delay is None else seconds(retry_delay)
+        self.retry_delay = options.retry_delay if retry_delay is None else _one_delay(retry_delay)
         self.retry_backoff = options.retry_backoff if retry_backoff is None else retry_backoff
         self.priority = options.priority if priority is None else priority
         self.expires = options.expires if expires is None else expires
         self.timeout = options.timeout if timeout is None else seconds(timeout)
         self.at_most_once = options.at_most_once
         self.result_ttl = options.result_ttl
+        self.unique = options.unique
         self.scheduled_for: float | None = None
         self._claim: Claim | None = None
         self._deadline: float | None = None
         self._enqueued = False
         self._report: Callable[[str], None] | None = None
+        self._complete: Callable[[Any, Any], None] | None = None
 
     @classmethod
     def of_claim(
@@ -153,6 +156,18 @@ class Task:
             share = f"{100 * current / total:.0f}%" if total else f"{current:g}"
             self._report(f"{share} {message}".strip())
 
+    def complete_in(self, connection: Any, result: Any = None) -> None:
+        """End this run as done, in the transaction that is open on ``connection`` (as for
+        ``Huey.using``): your rows and the end of the job are committed together, or neither is, so
+        the effect happens exactly once. What the function returns is ignored then. After a
+        rollback the run ends as if this had not been called.
+
+        Raises ``ClaimLost`` when the job is not this run's any more: let it roll your rows back.
+        Raises ``ConfigurationError`` outside of a run."""
+        if self._complete is None:
+            raise ConfigurationError("complete_in() is for the running job: context=True gives it")
+        self._complete(connection, result)
+
     def __hash__(self) -> int:
         return hash(self.id)
 
@@ -171,6 +186,12 @@ class Task:
         if self.retries:
             text += f" {self.retries} retries"
         return text
+
+
+def _one_delay(value: Seconds) -> float:
+    if isinstance(value, Backoff):
+        raise TypeError("a Backoff is an option of the task: one call can give a number")
+    return seconds(value)
 
 
 class PeriodicTask(Task):

@@ -14,6 +14,8 @@ from hueycore.schedule import Schedule
 from hueycore.storage.base import NewJob
 from hueycore.task import Task
 from hueycore.times import Seconds, When, posix, posix_when
+from hueycore.uniqueness import By, OnConflict, Unique, Until
+from hueycore.uniqueness import unique as make_unique
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
@@ -27,6 +29,8 @@ _JOB_OPTIONS = (
     "id", "eta", "delay", "priority", "retries", "retry_delay", "retry_backoff", "expires",
     "timeout",
 )  # fmt: skip
+#: The same, unless the function has a parameter of this name: Huey does not know them.
+_UNIQUE_OPTIONS = frozenset(("unique", "unique_key", "unique_until", "on_conflict"))
 
 
 class TaskWrapper(Generic[P, R]):
@@ -80,7 +84,8 @@ class TaskWrapper(Generic[P, R]):
 
     def s(self, *args: Any, **kwargs: Any) -> Task:
         """A signature: the call as data. As in Huey the keywords ``id eta delay priority retries
-        retry_delay retry_backoff expires timeout`` are taken as options of the job."""
+        retry_delay retry_backoff expires timeout`` are taken as options of the job; so are
+        ``unique unique_key unique_until on_conflict`` unless the function has such a parameter."""
         return self._signature(args, kwargs)
 
     def _signature(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Task:
@@ -88,7 +93,21 @@ class TaskWrapper(Generic[P, R]):
             return Task(self, args)
         options = {name: kwargs.pop(name) for name in _JOB_OPTIONS if name in kwargs}
         run_at = posix(options.pop("eta", None), options.pop("delay", None))
-        return Task(self, args, kwargs, run_at=run_at, **options)
+        task = Task(self, args, kwargs, run_at=run_at, **options)
+        if not _UNIQUE_OPTIONS.isdisjoint(kwargs):
+            own = _UNIQUE_OPTIONS - inspect.signature(self.func).parameters.keys()
+            given = {name: kwargs.pop(name) for name in own if name in kwargs}
+            task.unique = self._unique(**given) if given else task.unique
+        return task
+
+    def _unique(
+        self,
+        unique: By | None = None,
+        unique_key: str | None = None,
+        unique_until: Until | None = None,
+        on_conflict: OnConflict | None = None,
+    ) -> Unique | None:
+        return make_unique(self.options.unique, unique, unique_key, unique_until, on_conflict)
 
     def schedule(
         self,
@@ -103,9 +122,14 @@ class TaskWrapper(Generic[P, R]):
         expires: When | None = None,
         timeout: Seconds | None = None,
         id: str | None = None,
+        unique: By | None = None,
+        unique_key: str | None = None,
+        unique_until: Until | None = None,
+        on_conflict: OnConflict | None = None,
     ) -> Result[R]:
         """Enqueue a call for later: at ``eta``, or after ``delay`` seconds. As in Huey a single
-        number, timedelta or datetime is the time."""
+        number, timedelta or datetime is the time. ``unique_key`` is a key of your own among the
+        jobs of this task; the rest as in ``Huey.task``."""
         if eta is None and delay is None:
             if isinstance(args, datetime):
                 eta = args
@@ -129,6 +153,7 @@ class TaskWrapper(Generic[P, R]):
             expires=expires,
             timeout=timeout,
         )
+        task.unique = self._unique(unique, unique_key, unique_until, on_conflict)
         return self.huey.enqueue(task)  # type: ignore[return-value]
 
     def map(self, items: Iterable[Any]) -> ResultGroup:
@@ -160,7 +185,7 @@ class TaskWrapper(Generic[P, R]):
     def new_job(self, task: Task, payload: bytes, preview: str | None) -> NewJob:
         """The row that a call becomes."""
         expires = task.expires
-        return NewJob(
+        job = NewJob(
             task.id,
             self.name,
             payload,
@@ -176,6 +201,13 @@ class TaskWrapper(Generic[P, R]):
             self.options.max_crashes,
             task.at_most_once,
             task.result_ttl,
+        )
+        unique = task.unique
+        key = unique and unique.key_of(self.func, task.args, task.kwargs)
+        if unique is None or key is None:
+            return job
+        return job._replace(
+            unique_key=key, unique_until=unique.until, on_conflict=unique.on_conflict
         )
 
     def __repr__(self) -> str:

@@ -802,6 +802,28 @@ def test_every_state_can_be_counted_and_listed(huey: SqliteHuey) -> None:
     assert (huey.dead_count(), len(huey), bool(huey)) == (1, 1, True)
 
 
+@pytest.mark.feature("introspection")
+def test_the_storage_answers_under_hueys_names(huey: SqliteHuey) -> None:
+    """Seed 002 asks the storage itself."""
+
+    @huey.task()
+    def work() -> int:
+        return 1
+
+    work()
+    drain(huey)
+    for _ in range(2):
+        work()
+    for _ in range(3):
+        work.schedule(delay=60)
+    storage = huey.storage
+
+    assert (storage.queue_size(), storage.scheduled_count(), storage.schedule_size()) == (2, 3, 3)
+    assert storage.result_store_size() == 1
+    storage.flush_all()
+    assert (storage.queue_size(), storage.schedule_size()) == (0, 0)
+
+
 def test_listing_leaves_out_what_cannot_be_read_and_counts_it(huey: SqliteHuey) -> None:
     @huey.task()
     def work(n: int) -> None: ...
@@ -921,3 +943,20 @@ def test_threads_that_use_a_queue_first_at_the_same_time_share_one_storage(path:
             thread.join(10)
         assert len(set(seen)) == 1
         huey.close()
+
+
+@pytest.mark.feature("calling")
+def test_a_signature_twice_in_one_call_is_two_jobs_with_handles_of_their_own(
+    huey: SqliteHuey,
+) -> None:
+    @huey.task()
+    def work(n: int) -> int:
+        return n
+
+    signature = work.s(1)
+    first, second = huey.enqueue_many([signature, signature])
+
+    assert first.id != second.id
+    assert [row.id for row in jobs(huey)] == [first.id, second.id]
+    drain(huey)
+    assert (first.get(), second.get()) == (1, 1)

@@ -8,6 +8,7 @@ from typing import Any, assert_type
 
 from hueycore import (
     AsyncTaskWrapper,
+    Backoff,
     Result,
     ResultGroup,
     SqliteHuey,
@@ -55,6 +56,14 @@ async def abeat() -> float:
     return 1.0
 
 
+@huey.task(retries=3, retry_delay=Backoff(1, cap=60), retry_on=(OSError,), never_on=ValueError)
+def flaky() -> None: ...
+
+
+@huey.task(retry_on=lambda task, error: 5.0, unique=lambda n: n, unique_until="start")
+def ruled(n: int) -> None: ...
+
+
 @huey.signal("complete")
 def told(signal: str, task: Task) -> None: ...
 
@@ -78,6 +87,11 @@ def cases() -> None:
     assert_type(huey.enqueue_many(add.s(n) for n in range(3)), list[Result[Any]])
     assert_type(huey.dequeue(), Task | None)
     assert_type(huey.incr("n"), int)
+    assert_type(huey.batch().__enter__().results, list[Result[Any]])
+    with huey.using(object()) as nothing:
+        assert_type(nothing, None)
+    assert_type(add.schedule((1,), delay=5, unique_key="k", on_conflict="replace"), Result[int])
+    assert_type(huey.storage.queue_size(), int)
     wrapper: TaskWrapper[[], None] = report
     result: Result[int] = Result(huey, "id")
     told("complete", add.s(1))
@@ -89,6 +103,8 @@ def cases() -> None:
     shout(1).get().upper()  # type: ignore[arg-type, union-attr]
     add.call_local()  # type: ignore[call-arg]
     huey.task(retry="3")  # type: ignore[call-overload]
+    huey.task(unique=True, on_conflict="drop")  # type: ignore[call-overload]
+    huey.task(retry_on="OSError")  # type: ignore[call-overload]
 
 
 async def async_cases() -> None:

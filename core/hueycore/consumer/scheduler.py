@@ -164,6 +164,8 @@ class Scheduler:
         wrapper = huey.registry.get(job.task)
         if wrapper is None or not huey.signals.wanted(S.SIGNAL_ENQUEUED):
             return
+        if job.unique_key is not None and huey.storage.result(job.id, preserve=True) is None:
+            return  # another one that is still there stands for it
         try:
             args, kwargs = huey.serializer.deserialize(job.payload)
         except SerializationError:

@@ -54,7 +54,8 @@ class _Own:
 
     def end(self, ended: Ended) -> bool:
         storage = self._storage
-        return not storage.db.transact(lambda con: apply_endings(con, storage.queue, [ended]))
+        applied = storage.db.transact(lambda con: apply_endings(con, storage.queue, [ended]))
+        return not applied.lost
 
     def ring(self) -> None:
         self._storage.ring()
@@ -71,7 +72,7 @@ class _Joined:
         return self._join(lambda con: self._storage.admit(con, jobs))
 
     def end(self, ended: Ended) -> bool:
-        return self._join(lambda con: not apply_endings(con, self._storage.queue, [ended]))
+        return not self._join(lambda con: apply_endings(con, self._storage.queue, [ended])).lost
 
     def ring(self) -> None:
         self._storage.ring()

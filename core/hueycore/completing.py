@@ -1,0 +1,41 @@
+"""A run that ends itself, in a transaction of the application's (``Task.complete_in``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hueycore import clock
+from hueycore.ending import Completed, Done
+from hueycore.storage.base import Claim, Ended
+
+
+class Completion:
+    """What ``task.complete_in`` calls during one run."""
+
+    __slots__ = ("_claim", "_clock0", "_result", "_started", "_write", "called")
+
+    def __init__(
+        self,
+        claim: Claim,
+        started: float,
+        clock0: float,
+        result: Callable[[Any], bytes | None],
+        write: Callable[[Any, Ended], None],
+    ) -> None:
+        self._claim, self._started, self._clock0 = claim, started, clock0
+        self._result, self._write = result, write
+        self.called = False
+
+    def __call__(self, connection: Any, value: Any) -> None:
+        run_s = clock.monotonic() - self._clock0
+        ended = Ended(self._claim, Done(self._result(value)), self._started, run_s)
+        self._write(connection, ended)
+        self.called = True
+
+    def over(self, ended: Ended) -> Ended:
+        """The ending of the run, which counts only if what was written here was rolled back."""
+        if not self.called:
+            return ended
+        assert not isinstance(ended.ending, Completed)
+        return ended._replace(ending=Completed(ended.ending))
