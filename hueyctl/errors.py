@@ -51,6 +51,8 @@ LIBRARY: dict[str, tuple[int, str | None]] = {
     "UnknownJob": (exits.NOT_FOUND, "hueyctl list --state all"),
     "UnknownTask": (exits.NOT_FOUND, None),
     "QueueFull": (exits.REFUSED, "wait until workers caught up, or raise max_pending"),
+    "DuplicateJob": (exits.REFUSED, "--if-exists keep or replace, or wait until it is over"),
+    "ClaimLost": (exits.REFUSED, None),
     "PayloadTooLarge": (exits.REFUSED, "pass a path or a key instead of the data"),
     "TaskLockedException": (exits.REFUSED, None),
     "RateLimitExceeded": (exits.REFUSED, None),

@@ -25,6 +25,7 @@ from hueyctl.producing.producers import Order, Producer
         "hueyctl enqueue myapp.mail.send to=ann@example.com retries:=3 body=@letter.txt --delay 5m",
         "hueyctl enqueue myapp.report.build -W -t 2m -- -5 --full",
         "hueyctl enqueue --from jobs.jsonl --delay 5m -q",
+        "hueyctl enqueue myapp.utils.reindex products --unique products --if-exists replace",
     ],
     arguments=[
         ("TASK", "The dotted name of a task or function; with --from for lines that name none."),
@@ -46,6 +47,12 @@ from hueyctl.producing.producers import Order, Producer
 @click.option("--retries", type=click.IntRange(min=0), metavar="N", help="Tries after a failure.")
 @click.option("--retry-delay", type=DURATION, metavar="DUR", help="How long before a retry.")
 @click.option("--id", "id_", metavar="ID", help="The long id; one that waits is not doubled.")
+@click.option("--unique", metavar="KEY", help="Be the only one of the task with this key.")
+@click.option(
+    "--if-exists", type=click.Choice(["keep", "replace", "fail"]), metavar="HOW",
+    help="With --unique, when there is one: keep it, replace its arguments and time, or fail "
+    "(default).",
+)  # fmt: skip
 @click.option("-W", "--wait", "wait_", is_flag=True, help="Wait for the job, print its result.")
 @click.option(
     "-t", "--timeout", type=DURATION, metavar="DUR", help="With --wait: give up after this long."
@@ -53,7 +60,7 @@ from hueyctl.producing.producers import Order, Producer
 @click.option(
     "--from", "source", type=click.File("r", encoding="utf-8"), metavar="FILE",
     help="Read jobs from a file of JSON lines, - for stdin: task, args, kwargs, delay, eta, "
-    "expires, priority, retries, retry_delay, id.",
+    "expires, priority, retries, retry_delay, id, unique.",
 )  # fmt: skip
 @click.option(
     "--batch", type=click.IntRange(1, 100_000), default=5000, show_default=True, metavar="N",
@@ -102,6 +109,10 @@ def _check_usage(task: str | None, words: tuple[str, ...], given: dict[str, Any]
         raise errors.usage("--delay and --eta exclude each other")
     if given["wait_"] and given["dry_run"]:
         raise errors.usage("--dry-run queues nothing to wait for")
+    if given["if_exists"] is not None and given["unique"] is None and not batch:
+        raise errors.usage("--if-exists needs --unique")
+    if given["unique"] is not None and not 0 < len(given["unique"]) <= 255:
+        raise errors.usage("a --unique key has 1 to 255 characters")
     if given["id_"] is not None and not 0 < len(given["id_"]) <= 255:
         raise errors.usage("an --id has 1 to 255 characters")
 
@@ -134,6 +145,8 @@ def order_defaults(task: str | None, given: dict[str, Any]) -> Order:
         given["priority"],
         given["retries"],
         given["retry_delay"],
+        given["unique"],
+        given["if_exists"] or "fail",
     )
 
 

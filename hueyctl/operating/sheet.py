@@ -24,7 +24,7 @@ _LAST_LINES = 10
 _KEYS = (
     "task", "state", "queue", "reason", "id", "priority", "progress", "run_at", "expires_at",
     "timeout", "attempt", "retries", "retry_delay", "crashes", "at_most_once", "key_name",
-    "unique_key", "cancel_requested", "wait_s", "run_s",
+    "unique_key", "unique_until", "cancel_requested", "wait_s", "run_s",
 )  # fmt: skip
 _USUAL = {
     "priority": 0, "retries": 0, "retry_delay": 0, "crashes": 0, "at_most_once": False,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _KEYS = (
     "task", "args", "kwargs", "delay", "eta", "expires", "priority", "retries", "retry_delay", "id",
+    "unique",
 )  # fmt: skip
 
 
@@ -75,7 +76,11 @@ class _Feeder:
         try:
             self._tell(self.producer.commit([prepared for _, prepared in batch]))
         except Exception as error:
-            if type(error).__name__ not in ("PayloadTooLarge", "SerializationError"):
+            if type(error).__name__ not in (
+                "PayloadTooLarge",
+                "SerializationError",
+                "DuplicateJob",
+            ):
                 self.finish()
                 raise
             for number, prepared in batch:
@@ -154,6 +159,8 @@ def _order(line: str, defaults: Order, utc: bool) -> Order:
         _number(found, "priority", defaults.priority),
         _whole(found, "retries", defaults.retries),
         _seconds(found, "retry_delay", defaults.retry_delay),
+        _typed(found, "unique", str, defaults.unique_key),
+        defaults.on_conflict,
     )
 
 

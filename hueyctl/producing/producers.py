@@ -33,10 +33,12 @@ class Order(NamedTuple):
     priority: float | None = None
     retries: int | None = None
     retry_delay: float | None = None
+    unique_key: str | None = None
+    on_conflict: str = "fail"
 
 
 class Queued(NamedTuple):
-    """A job that is in the queue. ``fresh`` is False when one of this id was there already."""
+    """A job that is in the queue. ``fresh`` is False when one of this id or key was there."""
 
     id: str
     seq: int | None
@@ -115,10 +117,11 @@ class AppProducer:
 
     def prepare(self, order: Order) -> Task:
         from hueycore.task import Task
+        from hueycore.uniqueness import unique
 
         wrapper = find_task(self.session, self.huey, order.task)
         call = fit_call(order.call, wrapper, convert=self.convert, check=self.check)
-        return Task(
+        task = Task(
             wrapper,
             tuple(call.args),
             call.kwargs,
@@ -129,6 +132,9 @@ class AppProducer:
             priority=order.priority,
             expires=_moment(order.expires_at),
         )
+        if order.unique_key is not None:
+            task.unique = unique(task.unique, key=order.unique_key, on_conflict=order.on_conflict)
+        return task
 
     def commit(self, prepared: Sequence[Task]) -> list[Queued]:
         results = self.huey.enqueue_many(prepared, max(1, len(prepared)))
@@ -166,7 +172,7 @@ def new_job(order: Order, serializer: Any) -> NewJob:
     args, kwargs = tuple(order.call.args), order.call.kwargs
     payload = serializer.serialize((args, kwargs))
     _check_size(payload, MAX_PAYLOAD)
-    return NewJob(
+    job = NewJob(
         id=order.id or new_id(),
         task=order.task,
         payload=payload,
@@ -176,6 +182,11 @@ def new_job(order: Order, serializer: Any) -> NewJob:
         expires_at=order.expires_at,
         retries=order.retries or 0,
         retry_delay=order.retry_delay or 0,
+    )
+    if order.unique_key is None:
+        return job
+    return job._replace(
+        unique_key=order.unique_key, unique_until="end", on_conflict=order.on_conflict
     )
 
 

@@ -42,6 +42,7 @@ COLUMNS: dict[str, str] = {
     "cancel_requested": "bool",
     "key_name": "text",
     "unique_key": "text",
+    "unique_until": "text",
     "next": "int",
     "waits": "int",
     "taken": "bool",

@@ -13,6 +13,8 @@ import pytest
 from click.testing import Result
 from clikit import QueueFile
 
+from hueycore.storage.base import Selector
+
 Invoke = Callable[..., Result]
 
 
@@ -337,3 +339,65 @@ def test_the_application_says_which_paths_are_allowed(
     assert done.returncode == code, done.stderr
     assert ("allow" in done.stderr) == (code == 3)
     assert (home / "queue.db").exists() == (code == 0)
+
+
+# --- unique keys ----------------------------------------------------------------------------------
+
+
+@pytest.mark.feature("unique")
+def test_a_second_job_of_a_unique_key_is_refused_by_default(
+    queue: QueueFile, invoke: Invoke
+) -> None:
+    words = ("enqueue", "-u", "queue.db", "any.task", "--unique", "nightly")
+    first = invoke(*words)
+    again = invoke(*words)
+
+    assert (first.exit_code, again.exit_code, again.stdout) == (0, 6, "")
+    assert again.stderr.splitlines()[0] == (
+        f'hueyctl: job {first.stdout.strip()} of any.task has the unique key "nightly"'
+    )
+    assert "--if-exists" in again.stderr
+    assert invoke("enqueue", "-u", "queue.db", "other.task", "--unique", "nightly").exit_code == 0
+    assert queue.storage.count(Selector()) == 2
+
+
+@pytest.mark.parametrize("how", ["keep", "replace"])
+def test_a_unique_job_is_kept_or_replaced_and_keeps_its_id(
+    queue: QueueFile, put: Callable[..., Any], how: str
+) -> None:
+    first = put("any.task", "one", "--unique", "nightly")
+
+    again = put("any.task", "two", "--unique", "nightly", "--if-exists", how, "--delay", "1h")
+
+    assert again["id"] == first["id"]
+    assert (again["unique_key"], again["unique_until"]) == ("nightly", "end")
+    expected = ("'one'", "pending") if how == "keep" else ("'two'", "scheduled")
+    job = queue.storage.job(first["id"])
+    assert job is not None and (job.preview, job.state) == expected
+
+
+@pytest.mark.parametrize(
+    "words", [("--if-exists", "keep"), ("--unique", ""), ("--unique", "k", "--if-exists", "skip")]
+)
+def test_a_unique_key_that_makes_no_sense_is_a_usage_error(
+    queue: QueueFile, invoke: Invoke, words: tuple[str, ...]
+) -> None:
+    assert invoke("enqueue", "-u", "queue.db", "any.task", *words).exit_code == 2
+
+
+def test_lines_of_a_file_may_be_unique(queue: QueueFile, invoke: Invoke, tmp_path: Path) -> None:
+    lines = tmp_path / "jobs.jsonl"
+    lines.write_text(
+        "".join(
+            json.dumps({"task": "t", "args": [n], "unique": f"k{n % 2}"}) + "\n" for n in range(4)
+        )
+    )
+    words = ("enqueue", "-u", "queue.db", "--from", str(lines))
+
+    refused = invoke(*words)
+    kept = invoke(*words, "--if-exists", "keep")
+
+    assert refused.exit_code == 1
+    assert "line 3: job" in refused.stderr and "line 4: job" in refused.stderr
+    assert kept.exit_code == 0
+    assert queue.storage.count(Selector()) == 2

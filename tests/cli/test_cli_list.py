@@ -23,8 +23,8 @@ JOB_KEYS = [
     "seq", "id", "queue", "task", "state", "reason", "args", "kwargs", "args_repr", "priority",
     "run_at", "enqueued_at", "started_at", "finished_at", "expires_at", "scheduled_for", "attempt",
     "retries", "retry_delay", "retry_backoff", "timeout", "crashes", "max_crashes", "at_most_once",
-    "result_ttl", "worker", "claimed_at", "cancel_requested", "key_name", "unique_key", "next",
-    "waits", "taken", "progress", "wait_s", "run_s", "error",
+    "result_ttl", "worker", "claimed_at", "cancel_requested", "key_name", "unique_key",
+    "unique_until", "next", "waits", "taken", "progress", "wait_s", "run_s", "error",
 ]  # fmt: skip
 
 
