@@ -10,24 +10,25 @@ from collections.abc import Sequence
 
 from hueycore import clock
 from hueycore.exceptions import QueueFull, StorageBusy, TaskTimeout
+from hueycore.storage.plan import Plan
 from hueycore.storage.rows import Enqueued, NewJob
+from hueycore.storage.sqlite.follow import NEEDED
 from hueycore.storage.sqlite.room import Room, listed
+from hueycore.storage.sqlite.stages import join
 from hueycore.storage.words import FINAL, State
 
 #: Jobs that one shared commit takes from other threads at most.
 SHARE = 5000
-#: True of a row whose result a waiting job has yet to read.
-NEEDED = """exists (select 1 from huey_job child
-    where child.seq = huey_job.next and child.finished_at is null)"""
 
 
 class _Ticket:
     """One caller's jobs on their way through a shared commit."""
 
-    __slots__ = ("answer", "jobs", "refused")
+    __slots__ = ("answer", "jobs", "plan", "refused")
 
-    def __init__(self, jobs: Sequence[NewJob]) -> None:
+    def __init__(self, jobs: Sequence[NewJob], plan: Plan | None) -> None:
         self.jobs = jobs
+        self.plan = plan
         self.answer: list[Enqueued] | None = None
         self.refused: QueueFull | None = None
 
@@ -46,13 +47,15 @@ class Enqueueing(Room):
         self._tickets: dict[_Ticket, None] = {}
         _producers.add(self)
 
-    def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
+    def enqueue(self, jobs: Sequence[NewJob], plan: Plan | None = None) -> list[Enqueued]:
         """All jobs are durable when this returns, or none is. An id that is live already, or whose
         result a waiting job needs, answers with that job and inserts nothing; another final row of
-        the same id is replaced.
+        the same id is replaced. With a ``plan`` they are stages: those that have parents wait for
+        them.
 
-        Raises ``QueueFull``."""
-        ticket = _Ticket(jobs)
+        Raises ``QueueFull``; ``ConfigurationError`` when some jobs of a plan exist and others do
+        not."""
+        ticket = _Ticket(jobs, plan)
         try:
             self._tickets[ticket] = None
             with self._door:
@@ -105,7 +108,8 @@ class Enqueueing(Room):
                 return None, QueueFull(text)
         if not self._queue_known:
             describe_queue(con, self.queue, self.serializer)
-        return insert_jobs(con, self.queue, ticket.jobs), None
+        answer = insert_jobs(con, self.queue, ticket.jobs)
+        return (join(con, answer, ticket.plan) if ticket.plan else answer), None
 
 
 def describe_queue(con: sqlite3.Connection, queue: str, serializer: str | None) -> None:
@@ -183,11 +187,13 @@ def _insert_or_find(con: sqlite3.Connection, queue: str, job: NewJob, now: float
 
 
 def delete_jobs(con: sqlite3.Connection, seqs: Sequence[int]) -> int:
-    """Delete rows with their payloads, results and log lines."""
+    """Delete rows with everything that other tables say of them."""
     which = (listed(seqs),)
     con.execute("delete from huey_payload where seq in (select value from json_each(?))", which)
     con.execute("delete from huey_result where seq in (select value from json_each(?))", which)
     con.execute("delete from huey_log where seq in (select value from json_each(?))", which)
+    con.execute("delete from huey_input where seq in (select value from json_each(?))", which)
+    con.execute("delete from huey_handler where seq in (select value from json_each(?))", which)
     return con.execute(
         "delete from huey_job where seq in (select value from json_each(?))", which
     ).rowcount
