@@ -15,12 +15,13 @@ FLOORS = (
     (
         *("cron", "schedule", "retry", "ending", "serializer", "decoding", "signals"),
         *("times", "options", "task", "wrapper", "registry", "result", "canvas"),
+        "inputs",
     ),
     ("storage",),
     ("execute", "coroutines", "failures", "limits", "notes"),
     (
-        *("api", "awaiting", "declaring", "hooks", "immediate", "paths", "steering", "stepping"),
-        "timetable",
+        *("api", "awaiting", "composing", "declaring", "hooks", "immediate", "paths", "steering"),
+        *("stepping", "timetable"),
     ),
     ("consumer",),
     ("testing",),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hueycore.api import Huey, MemoryHuey, SqliteHuey
+    from hueycore.canvas import SKIPPED, Error, Pipeline, chord, group
     from hueycore.exceptions import (
         CancelExecution,
         ConfigurationError,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
         UnknownTask,
     )
     from hueycore.logs import JobFilter
-    from hueycore.result import Result, ResultGroup
+    from hueycore.result import ChordResult, Result, ResultGroup
     from hueycore.schedule import crontab, every
     from hueycore.serializer import JSONSerializer, Serializer, SignedSerializer
     from hueycore.storage.base import Keeping, State
@@ -56,6 +57,7 @@ _HOMES = (
     "schedule",
     "serializer",
     "storage.base",
+    "canvas",
     "task",
     "wrapper",
     "result",
@@ -63,9 +65,12 @@ _HOMES = (
 )
 
 __all__ = [
+    "SKIPPED",
     "AsyncTaskWrapper",
     "CancelExecution",
+    "ChordResult",
     "ConfigurationError",
+    "Error",
     "Huey",
     "HueyException",
     "JSONSerializer",
@@ -73,6 +78,7 @@ __all__ = [
     "Keeping",
     "MemoryHuey",
     "PayloadTooLarge",
+    "Pipeline",
     "QueueFull",
     "RateLimitExceeded",
     "Result",
@@ -99,8 +105,10 @@ __all__ = [
     "TaskWrapper",
     "UnknownJob",
     "UnknownTask",
+    "chord",
     "crontab",
     "every",
+    "group",
 ]
 
 

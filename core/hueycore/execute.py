@@ -15,19 +15,20 @@ from hueycore.exceptions import (
     CancelExecution,
     RateLimitExceeded,
     RetryTask,
-    SerializationError,
+    StorageError,
     TaskLockedException,
     TaskTimeout,
     UnknownTask,
 )
 from hueycore.failures import brief_failure, failure_of, log_failure
+from hueycore.inputs import EXCEPTION, call_of
 from hueycore.limits import Limiter, limited
 from hueycore.logs import run_of_this_context
 from hueycore.notes import Notebook, Notes
 from hueycore.registry import Registry
 from hueycore.retry import NOT_FOUND, UNKNOWN_TASK_PATIENCE, next_delay, unknown_task_delay
 from hueycore.serializer import Serializer, describe
-from hueycore.storage.base import Claim, Ended, Said
+from hueycore.storage.base import Claim, Ended, Input, Said
 from hueycore.task import Task
 from hueycore.times import posix
 from hueycore.wrapper import TaskWrapper
@@ -36,6 +37,10 @@ logger = logging.getLogger("hueycore.execute")
 
 #: Seconds and numbers of retries beyond it are mistakes.
 FAR = 1e15
+
+#: Seconds until a job is tried again whose arguments the storage would not give.
+READ_AGAIN = 1.0
+_DONE = Done()
 
 Hook = Callable[..., Any]
 
@@ -71,6 +76,8 @@ class Application(Protocol):
     def task_to_run(self, path: str) -> TaskWrapper[Any, Any]: ...
     def unknown_since(self, claim: Claim) -> float | None: ...
     def build_error_result(self, task: Task, exception: BaseException) -> dict[str, Any]: ...
+    def read_inputs(self, claim: Claim) -> list[Input]: ...
+    def is_handled(self, claim: Claim) -> bool: ...
 
 
 class Executor:
@@ -112,10 +119,10 @@ class Executor:
         except UnknownTask as error:
             return self._unknown(claim, error)
         try:
-            if claim.payload is None:
-                raise SerializationError("the payload is missing")
-            args, kwargs = app.serializer.deserialize(claim.payload)
-            args = tuple(args)
+            args, kwargs = self.arguments(claim)
+        except StorageError as error:
+            logger.error("what job %s of %s needs cannot be read: %s", claim.seq, claim.task, error)
+            return Finished(Ended(claim, Snoozed(clock.now() + READ_AGAIN)))
         except Exception as error:
             logger.error("job %s of %s cannot be read: %s", claim.seq, claim.task, describe(error))
             return Finished(Ended(claim, Dead("unreadable", failure_of(error)), clock.now()))
@@ -130,6 +137,11 @@ class Executor:
             return self._run_plain(wrapper, claim, args, kwargs)
         return self._run_whole(Task.of_claim(wrapper, claim, args, kwargs), claim)
 
+    def arguments(self, claim: Claim) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What the job is called with, see ``call_of``. Raises ``StorageError`` as well."""
+        app = self._app
+        return call_of(claim.payload, claim.inputs, app.serializer, lambda: app.read_inputs(claim))
+
     def _run_plain(
         self,
         wrapper: TaskWrapper[Any, Any],
@@ -141,11 +153,11 @@ class Executor:
         started, clock0 = clock.now(), clock.monotonic()
         try:
             value = wrapper.func(*args, **kwargs)
-            result = self._result(value, claim.scheduled_for is not None)
+            done = self._done(value, claim)
         except BaseException as error:
             task = Task.of_claim(wrapper, claim, args, kwargs)
             return self._failed(task, claim, error, started, clock.monotonic() - clock0)
-        return Finished(Ended(claim, Done(result), started, clock.monotonic() - clock0), (), value)
+        return Finished(Ended(claim, done, started, clock.monotonic() - clock0), (), value)
 
     def _run_whole(self, task: Task, claim: Claim) -> Finished:
         if claim.expires_at is not None and claim.expires_at <= clock.now():
@@ -162,7 +174,7 @@ class Executor:
         started, clock0 = clock.now(), clock.monotonic()
         try:
             value = self._call(task, clock0)
-            result = self._result(value, claim.scheduled_for is not None)
+            done = self._done(value, claim)
         except BaseException as error:
             run_s = clock.monotonic() - clock0
             said = self._app.notes.close(notebook) if notebook else None
@@ -176,7 +188,7 @@ class Executor:
         )  # fmt: skip
         self._post_execute(task, value, None)
         notices = (Notice(S.SIGNAL_COMPLETE, task),)
-        return Finished(Ended(claim, Done(result), started, run_s, said), notices, value)
+        return Finished(Ended(claim, done, started, run_s, said), notices, value)
 
     def _notebook(self, task: Task, claim: Claim) -> Notebook | None:
         """Only for a run that can say something of itself."""
@@ -217,11 +229,14 @@ class Executor:
             limiter, limiter.prepare(timeout), partial(wrapper.func, *task.args, **kwargs)
         )
 
-    def _result(self, value: Any, periodic: bool) -> bytes | None:
+    def _done(self, value: Any, claim: Claim) -> Done:
         app = self._app
-        if not app.results or periodic or (value is None and not app.store_none):
-            return None
-        return app.serializer.serialize(value)
+        kept = app.results and claim.scheduled_for is None
+        if not kept and (claim.next is None or value is None):
+            return _DONE
+        if value is None and not app.store_none:
+            return _DONE
+        return Done(app.serializer.serialize(value), not kept)
 
     # --- failing ------------------------------------------------------------------------------
 
@@ -258,8 +273,10 @@ class Executor:
                 if error.retry or (error.retry is None and task.retries):
                     ending, signals = self._retry(task, error, max(task.retries, 1))
                     return ending, (S.SIGNAL_CANCELED, *signals)
-                result, failure = self._error_result(task, error), brief_failure(error)
-                return Revoked("canceled", result, failure), (S.SIGNAL_CANCELED,)
+                result, cause = self._error_result(task, error), self._cause(task, error)
+                return Revoked("canceled", result, brief_failure(error), cause), (
+                    S.SIGNAL_CANCELED,
+                )
             case RateLimitExceeded() if error.retry:
                 run_at = clock.now() + (task.retry_delay or error.delay)
                 ending = Snoozed(run_at, brief_failure(error))
@@ -302,7 +319,27 @@ class Executor:
         return Retry(run_at, retries - 1, delay, failure_of(error)), (S.SIGNAL_RETRYING, then)
 
     def _dead(self, task: Task, error: BaseException, reason: str) -> Dead:
-        return Dead(reason, failure_of(error), self._error_result(task, error))
+        result, cause = self._error_result(task, error), self._cause(task, error)
+        return Dead(reason, failure_of(error), result, cause)
+
+    def _cause(self, task: Task, error: BaseException) -> bytes | None:
+        """What an error handler is called with: the exception itself if it can be written and
+        read, else what ``TaskException`` tells of it."""
+        app = self._app
+        try:
+            if task._claim is None or not app.is_handled(task._claim):
+                return None
+            metadata = app.build_error_result(task, error)
+            try:
+                whole = app.serializer.serialize({**metadata, EXCEPTION: error})
+                if isinstance(app.serializer.deserialize(whole)[EXCEPTION], type(error)):
+                    return whole
+            except Exception as second:
+                logger.debug("the exception of job %s stays behind: %s", task, describe(second))
+            return app.serializer.serialize(metadata)
+        except Exception as second:
+            logger.error("the handler of job %s gets what its row says: %s", task, describe(second))
+            return None
 
     def _error_result(self, task: Task, error: BaseException) -> bytes | None:
         if not self._app.results:
