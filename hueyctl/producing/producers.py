@@ -36,12 +36,14 @@ class Order(NamedTuple):
 
 
 class Queued(NamedTuple):
-    """A job that is in the queue. ``fresh`` is False when one of this id was there already."""
+    """A job that is in the queue. ``fresh`` is False when one of this id was there already;
+    ``last`` is the id of the last stage after it."""
 
     id: str
     seq: int | None
     task: str
     fresh: bool = True
+    last: str | None = None
 
 
 class Producer(Protocol):
