@@ -14,13 +14,14 @@ FLOORS = (
     ("exceptions", "constants", "clock", "ids", "histogram", "shield", "localzone", "logs"),
     (
         *("cron", "schedule", "retry", "ending", "serializer", "decoding", "signals"),
-        *("uniqueness", "times", "options", "task", "wrapper", "registry", "result", "canvas"),
+        *("uniqueness", "times", "options", "canvas", "task", "wrapper", "registry", "result"),
+        "inputs",
     ),
     ("storage",),
-    ("completing", "execute", "coroutines", "failures", "limits", "notes"),
+    ("completing", "execute", "coroutines", "failing", "failures", "limits", "notes"),
     (
-        *("api", "awaiting", "declaring", "hooks", "immediate", "paths", "steering", "stepping"),
-        *("sending", "timetable"),
+        *("api", "awaiting", "composing", "declaring", "hooks", "immediate", "paths", "sending"),
+        *("steering", "stepping", "timetable"),
     ),
     ("consumer",),
     ("testing",),

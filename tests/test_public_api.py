@@ -12,7 +12,8 @@ import hueycore
 
 
 def test_all_names_exist_and_are_sorted() -> None:
-    assert hueycore.__all__ == sorted(hueycore.__all__)
+    constants_first = sorted(hueycore.__all__, key=lambda name: (not name.isupper(), name))
+    assert hueycore.__all__ == constants_first
     for name in hueycore.__all__:
         assert getattr(hueycore, name) is not None
 
@@ -51,7 +52,9 @@ def test_every_public_name_has_a_docstring() -> None:
 
 def test_every_public_method_of_huey_and_result_has_a_docstring_or_an_obvious_name() -> None:
     obvious = {"dead_count", "pending_count", "scheduled_count", "running_count", "is_revoked"}
-    for cls in (hueycore.Huey, hueycore.Result, hueycore.ResultGroup):
+    handles = (hueycore.Result, hueycore.ResultGroup, hueycore.ChordResult)
+    composed = (hueycore.Pipeline, hueycore.group, hueycore.chord)
+    for cls in (hueycore.Huey, *handles, *composed):
         for name, value in inspect.getmembers(cls, inspect.isfunction):
             if not name.startswith(("_", "unregister")) and name not in obvious:
                 assert value.__doc__, f"{cls.__name__}.{name}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hueycore.api import Huey, MemoryHuey, SqliteHuey
+    from hueycore.canvas import SKIPPED, Error, Pipeline, chord, group
     from hueycore.exceptions import (
         CancelExecution,
         ClaimLost,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
         UnknownTask,
     )
     from hueycore.logs import JobFilter
-    from hueycore.result import Result, ResultGroup
+    from hueycore.result import ChordResult, Result, ResultGroup
     from hueycore.retry import Backoff
     from hueycore.schedule import crontab, every
     from hueycore.serializer import JSONSerializer, Serializer, SignedSerializer
@@ -60,6 +61,7 @@ _HOMES = (
     "schedule",
     "serializer",
     "storage.base",
+    "canvas",
     "task",
     "wrapper",
     "result",
@@ -67,12 +69,15 @@ _HOMES = (
 )
 
 __all__ = [
+    "SKIPPED",
     "AsyncTaskWrapper",
     "Backoff",
     "CancelExecution",
+    "ChordResult",
     "ClaimLost",
     "ConfigurationError",
     "DuplicateJob",
+    "Error",
     "Huey",
     "HueyException",
     "JSONSerializer",
@@ -80,6 +85,7 @@ __all__ = [
     "Keeping",
     "MemoryHuey",
     "PayloadTooLarge",
+    "Pipeline",
     "QueueFull",
     "RateLimitExceeded",
     "Result",
@@ -106,8 +112,10 @@ __all__ = [
     "TaskWrapper",
     "UnknownJob",
     "UnknownTask",
+    "chord",
     "crontab",
     "every",
+    "group",
 ]
 
 

@@ -12,10 +12,12 @@ import threading
 import traceback
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from hueycore import signals as S
 from hueycore.awaiting import Awaiting
+from hueycore.canvas import Pipeline, Stage, chord, group
+from hueycore.composing import Composing, is_composed
 from hueycore.declaring import Declaring
 from hueycore.exceptions import (
     ConfigurationError,
@@ -30,12 +32,12 @@ from hueycore.logs import KeepLogs, kept_level
 from hueycore.notes import Notes
 from hueycore.paths import Paths
 from hueycore.registry import Registry
-from hueycore.result import Result, ResultGroup
+from hueycore.result import ChordResult, Handle, Result, ResultGroup
 from hueycore.sending import Parcel, Sending
 from hueycore.serializer import Serializer, describe
 from hueycore.steering import Steering
 from hueycore.stepping import Stepping
-from hueycore.storage.base import Keeping, NewJob, ResultRow, State, Storage
+from hueycore.storage.base import Claim, Input, Job, Keeping, NewJob, ResultRow, State, Storage
 from hueycore.storage.sqlite import SqliteStorage
 from hueycore.task import PeriodicTask, Task
 from hueycore.times import Seconds, seconds
@@ -53,7 +55,9 @@ logger = logging.getLogger("hueycore")
 CHUNK = 5000
 
 
-class Huey(Declaring, Paths, Timetable, Sending, Steering, Stepping, Immediate, Awaiting, Hooks):
+class Huey(
+    Declaring, Composing, Paths, Timetable, Sending, Steering, Stepping, Immediate, Awaiting, Hooks
+):
     """A named queue in a SQLite file.
 
     The file is opened at the first use, not here, so that importing an application touches no disk.
@@ -176,41 +180,66 @@ class Huey(Declaring, Paths, Timetable, Sending, Steering, Stepping, Immediate, 
 
     # --- producing ----------------------------------------------------------------------------
 
-    def enqueue(self, task: Task) -> Result[Any] | None:
+    @overload
+    def enqueue(self, task: Task) -> Result[Any] | None: ...
+    @overload
+    def enqueue(self, task: Pipeline | group) -> ResultGroup | None: ...
+    @overload
+    def enqueue(self, task: chord) -> ChordResult | None: ...
+    def enqueue(self, task: Stage) -> Handle | None:
         """Store a job; it is durable when this returns. None when ``results`` is off, as in Huey.
 
         A signature that was enqueued before gets a fresh id; an id of your own that is live
-        already, or a unique key that is taken, answers with the handle of that job.
+        already, or a unique key that is taken, answers with the handle of that job. Of a pipeline,
+        group or chord all jobs are stored, in one transaction, and the answer has their handles.
 
         Raises ``SerializationError``, ``PayloadTooLarge``, ``QueueFull``, ``DuplicateJob``,
-        ``StorageError``."""
+        ``StorageError``; of stages also ValueError and ``ConfigurationError`` for what cannot be
+        joined."""
+        if is_composed(task):
+            parcel, handle = self._compose(task)
+            self._send(parcel)
+            return handle if self.results else None
+        assert isinstance(task, Task)
         job = self._new_job(task)
         result: Result[Any] = Result(self, task)
         self._send(Parcel((job,), (result,)))
         return result if self.results else None
 
-    def enqueue_many(self, tasks: Iterable[Task], chunk: int = CHUNK) -> list[Result[Any]]:
+    @overload
+    def enqueue_many(self, tasks: Iterable[Task], chunk: int = CHUNK) -> list[Result[Any]]: ...
+    @overload
+    def enqueue_many(self, tasks: Iterable[Stage], chunk: int = CHUNK) -> list[Any]: ...
+    def enqueue_many(self, tasks: Iterable[Stage], chunk: int = CHUNK) -> list[Any]:
         """Store many jobs, ``chunk`` per transaction; an error loses nothing of the chunks that
-        came before it. Returns handles in order."""
-        results: list[Result[Any]] = []
+        came before it. Returns handles in order, of a pipeline or chord as ``enqueue`` does."""
+        results: list[Any] = []
         source = iter(tasks)
         while batch := list(islice(source, chunk)):
-            jobs = [self._new_job(task) for task in batch]
-            handles: list[Result[Any]] = [Result(self, task) for task in batch]
-            self._send(Parcel(jobs, handles))
-            results += handles
+            if any(map(is_composed, batch)):
+                parcel, handles = self._compose_all(batch)
+                self._send(parcel)
+                results += handles
+                continue
+            calls = cast("list[Task]", batch)
+            jobs = [self._new_job(task) for task in calls]
+            answers: list[Result[Any]] = [Result(self, task) for task in calls]
+            self._send(Parcel(jobs, answers))
+            results += answers
         return results
 
     def enqueue_group(self, tasks: Iterable[Task]) -> ResultGroup:
         """``enqueue_many`` that answers with a ``ResultGroup``."""
         return ResultGroup(self.enqueue_many(tasks))
 
-    def _new_job(self, task: Task) -> NewJob:
+    def _new_job(self, task: Task, more: tuple[Any, ...] = ()) -> NewJob:
+        """The row of a call, with ``more`` arguments than the signature has."""
         if task._enqueued and task._generated and task._claim is None:
             task.renew_id()
-        payload = self._pack(task.task_name, task.args, task.kwargs)
+        args = task.args + more if more else task.args
+        payload = self._pack(task.task_name, args, task.kwargs)
         task._enqueued = True
-        return task.wrapper.new_job(task, payload, self.serializer.preview(task.args, task.kwargs))
+        return task.wrapper.new_job(task, payload, self.serializer.preview(args, task.kwargs))
 
     def _pack(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
         payload = self.serializer.serialize((args, kwargs))
@@ -277,8 +306,12 @@ class Huey(Declaring, Paths, Timetable, Sending, Steering, Stepping, Immediate, 
         return {"error": error, "retries": task.retries, "traceback": trace, "task_id": task.id}
 
     def error_of(self, id: str, row: ResultRow) -> dict[str, Any]:
-        """Metadata for a job that has no stored error: from what the row keeps."""
+        """Metadata for a job that has no stored error: from what the row keeps. Of a stage that was
+        revoked because another one failed: the error of that one, as in Huey."""
         job = self.storage.job(str(row.seq))
+        culprit = self.storage.culprit(row.seq) if row.reason == "upstream" else None
+        if culprit is not None:
+            return {**self._metadata_of(culprit), "state": str(row.state), "reason": row.reason}
         last = job.errors[-1] if job and job.errors else {}
         error = row.reason or str(row.state)
         if last and row.state is State.DEAD:
@@ -291,6 +324,23 @@ class Huey(Declaring, Paths, Timetable, Sending, Steering, Stepping, Immediate, 
             "state": str(row.state),
             "reason": row.reason,
         }
+
+    def _metadata_of(self, job: Job) -> dict[str, Any]:
+        row = self.storage.result(job.id, preserve=True)
+        if row is None:
+            return {"error": job.reason, "task_id": job.id}
+        stored = None if row.result is None else self.serializer.deserialize(row.result)
+        if job.state is not State.DONE and isinstance(stored, dict):
+            return stored
+        return self.error_of(job.id, row)
+
+    def read_inputs(self, claim: Claim) -> list[Input]:
+        """What the stages before a job give to its call."""
+        return self.storage.inputs(claim.seq)
+
+    def is_handled(self, claim: Claim) -> bool:
+        """Whether somebody is called when this job fails for good."""
+        return self.storage.is_handled(claim.seq)
 
     def read_job(self, seq: int, name: str) -> Task | None:
         """The stored call of a job, None when its task or payload cannot be read here."""

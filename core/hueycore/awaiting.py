@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 from weakref import WeakKeyDictionary
 
+from hueycore.canvas import Pipeline, Stage, chord, group
+from hueycore.composing import is_composed
 from hueycore.exceptions import StorageError
-from hueycore.result import Result
+from hueycore.result import ChordResult, Handle, Result, ResultGroup
 from hueycore.sending import Parcel
 from hueycore.storage.base import Enqueued, NewJob
+from hueycore.task import Task
 
 if TYPE_CHECKING:
     import asyncio
 
     from hueycore.storage.base import Storage
-    from hueycore.task import Task
 
 #: Jobs that one commit takes at most.
 SHARE = 5000
@@ -43,6 +45,8 @@ class Awaiting:
 
         @property
         def storage(self) -> Storage: ...
+        def _compose(self, whole: Stage) -> tuple[Parcel, Handle]: ...
+        def _store(self, parcel: Parcel) -> None: ...
         def _new_job(self, task: Task) -> NewJob: ...
         def _hand_over(self, parcel: Parcel) -> bool: ...
         def _stored(self, parcel: Parcel, stored: Sequence[Enqueued]) -> None: ...
@@ -52,12 +56,26 @@ class Awaiting:
         self._writers: Of[Writer] = WeakKeyDictionary()
         self._watches: Of[Watch] = WeakKeyDictionary()
 
-    async def aenqueue(self, task: Task) -> Result[Any] | None:
+    @overload
+    async def aenqueue(self, task: Task) -> Result[Any] | None: ...
+    @overload
+    async def aenqueue(self, task: Pipeline | group) -> ResultGroup | None: ...
+    @overload
+    async def aenqueue(self, task: chord) -> ChordResult | None: ...
+    async def aenqueue(self, task: Stage) -> Handle | None:
         """``enqueue`` for a loop, which goes on while the job is written: it is durable when this
         returns. Jobs that are enqueued at the same time share a commit. If the caller is cancelled
         meanwhile, the job is in the queue or not.
 
         Raises ``SerializationError``, ``PayloadTooLarge``, ``QueueFull``, ``StorageError``."""
+        if is_composed(task):
+            import asyncio
+
+            parcel, handle = await asyncio.to_thread(self._compose, task)
+            if not self._hand_over(parcel):
+                await asyncio.to_thread(self._store, parcel)
+            return handle if self.results else None
+        assert isinstance(task, Task)
         job = self._new_job(task)
         result: Result[Any] = Result(self, task)  # type: ignore[arg-type]
         parcel = Parcel((job,), (result,))

@@ -13,23 +13,23 @@ from hueycore.storage.base import Claim, Ended
 class Completion:
     """What ``task.complete_in`` calls during one run."""
 
-    __slots__ = ("_claim", "_clock0", "_result", "_started", "_write", "called")
+    __slots__ = ("_claim", "_clock0", "_done", "_started", "_write", "called")
 
     def __init__(
         self,
         claim: Claim,
         started: float,
         clock0: float,
-        result: Callable[[Any], bytes | None],
+        done: Callable[[Any], Done],
         write: Callable[[Any, Ended], None],
     ) -> None:
         self._claim, self._started, self._clock0 = claim, started, clock0
-        self._result, self._write = result, write
+        self._done, self._write = done, write
         self.called = False
 
     def __call__(self, connection: Any, value: Any) -> None:
         run_s = clock.monotonic() - self._clock0
-        ended = Ended(self._claim, Done(self._result(value)), self._started, run_s)
+        ended = Ended(self._claim, self._done(value), self._started, run_s)
         self._write(connection, ended)
         self.called = True
 

@@ -18,9 +18,11 @@ class Failure(NamedTuple):
 
 
 class Done(NamedTuple):
-    """The task returned. ``result`` is its serialized value, None when nothing is stored."""
+    """The task returned. ``result`` is its serialized value, None when nothing is stored;
+    ``private`` when only a later stage may read it."""
 
     result: bytes | None = None
+    private: bool = False
 
 
 class Retry(NamedTuple):
@@ -33,11 +35,13 @@ class Retry(NamedTuple):
 
 
 class Dead(NamedTuple):
-    """The job failed for good; ``reason`` is one word (``failed``, ``timeout``, ``crashed`` …)."""
+    """The job failed for good; ``reason`` is one word (``failed``, ``timeout``, ``crashed`` …).
+    ``cause`` is what its error handler is called with, serialized."""
 
     reason: str
     failure: Failure | None = None
     result: bytes | None = None
+    cause: bytes | None = None
 
 
 class Snoozed(NamedTuple):
@@ -52,11 +56,12 @@ class Released(NamedTuple):
 
 
 class Revoked(NamedTuple):
-    """Found revoked after the claim, or stopped on request while running."""
+    """Found revoked after the claim, or stopped on request while running; ``cause`` as above."""
 
     reason: str = "revoked"
     result: bytes | None = None
     failure: Failure | None = None
+    cause: bytes | None = None
 
 
 class Expired(NamedTuple):

@@ -11,17 +11,15 @@ from hueycore import clock
 from hueycore import signals as S
 from hueycore.completing import Completion
 from hueycore.coroutines import Coroutines, LoopPerRun, run_coroutine
-from hueycore.ending import Dead, Done, Ending, Expired, Failure, Released, Retry, Revoked, Snoozed
+from hueycore.ending import Dead, Done, Expired, Failure, Released, Revoked, Snoozed
 from hueycore.exceptions import (
     CancelExecution,
-    RateLimitExceeded,
-    RetryTask,
-    SerializationError,
-    TaskLockedException,
-    TaskTimeout,
+    StorageError,
     UnknownTask,
 )
+from hueycore.failing import Failing
 from hueycore.failures import brief_failure, failure_of, log_failure
+from hueycore.inputs import call_of
 from hueycore.limits import Limiter, limited
 from hueycore.logs import run_of_this_context
 from hueycore.notes import Notebook, Notes
@@ -29,20 +27,18 @@ from hueycore.registry import Registry
 from hueycore.retry import (
     NOT_FOUND,
     UNKNOWN_TASK_PATIENCE,
-    next_delay,
     unknown_task_delay,
-    verdict,
 )
 from hueycore.serializer import Serializer, describe
-from hueycore.storage.base import Claim, Ended, Said
+from hueycore.storage.base import Claim, Ended, Input, Said
 from hueycore.task import Task
-from hueycore.times import Seconds, posix, seconds
 from hueycore.wrapper import TaskWrapper
 
 logger = logging.getLogger("hueycore.execute")
 
-#: Seconds and numbers of retries beyond it are mistakes.
-FAR = 1e15
+#: Seconds until a job is tried again whose arguments the storage would not give.
+READ_AGAIN = 1.0
+_DONE = Done()
 
 Hook = Callable[..., Any]
 
@@ -79,6 +75,8 @@ class Application(Protocol):
     def unknown_since(self, claim: Claim) -> float | None: ...
     def build_error_result(self, task: Task, exception: BaseException) -> dict[str, Any]: ...
     def complete_job(self, connection: Any, ended: Ended) -> None: ...
+    def read_inputs(self, claim: Claim) -> list[Input]: ...
+    def is_handled(self, claim: Claim) -> bool: ...
 
 
 class Executor:
@@ -91,6 +89,7 @@ class Executor:
         coroutines: Coroutines | None = None,
     ) -> None:
         self._app = app
+        self._failing = Failing(app)
         self._limiter = limiter
         self._coroutines = coroutines or LoopPerRun()
 
@@ -120,10 +119,10 @@ class Executor:
         except UnknownTask as error:
             return self._unknown(claim, error)
         try:
-            if claim.payload is None:
-                raise SerializationError("the payload is missing")
-            args, kwargs = app.serializer.deserialize(claim.payload)
-            args = tuple(args)
+            args, kwargs = self.arguments(claim)
+        except StorageError as error:
+            logger.error("what job %s of %s needs cannot be read: %s", claim.seq, claim.task, error)
+            return Finished(Ended(claim, Snoozed(clock.now() + READ_AGAIN)))
         except Exception as error:
             logger.error("job %s of %s cannot be read: %s", claim.seq, claim.task, describe(error))
             return Finished(Ended(claim, Dead("unreadable", failure_of(error)), clock.now()))
@@ -138,6 +137,11 @@ class Executor:
             return self._run_plain(wrapper, claim, args, kwargs)
         return self._run_whole(Task.of_claim(wrapper, claim, args, kwargs), claim)
 
+    def arguments(self, claim: Claim) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What the job is called with, see ``call_of``. Raises ``StorageError`` as well."""
+        app = self._app
+        return call_of(claim.payload, claim.inputs, app.serializer, lambda: app.read_inputs(claim))
+
     def _run_plain(
         self,
         wrapper: TaskWrapper[Any, Any],
@@ -149,11 +153,11 @@ class Executor:
         started, clock0 = clock.now(), clock.monotonic()
         try:
             value = wrapper.func(*args, **kwargs)
-            result = self._result(value, claim.scheduled_for is not None)
+            done = self._done(value, claim)
         except BaseException as error:
             task = Task.of_claim(wrapper, claim, args, kwargs)
             return self._failed(task, claim, error, started, clock.monotonic() - clock0)
-        return Finished(Ended(claim, Done(result), started, clock.monotonic() - clock0), (), value)
+        return Finished(Ended(claim, done, started, clock.monotonic() - clock0), (), value)
 
     def _run_whole(self, task: Task, claim: Claim) -> Finished:
         if claim.expires_at is not None and claim.expires_at <= clock.now():
@@ -168,14 +172,13 @@ class Executor:
             return Finished(Ended(claim, ending), (Notice(S.SIGNAL_CANCELED, task),))
         notebook = self._notebook(task, claim)
         started, clock0 = clock.now(), clock.monotonic()
-        periodic = claim.scheduled_for is not None
         completion = Completion(
-            claim, started, clock0, lambda v: self._result(v, periodic), self._app.complete_job
+            claim, started, clock0, lambda value: self._done(value, claim), self._app.complete_job
         )
         task._complete = completion
         try:
             value = self._call(task, clock0)
-            result = self._result(value, periodic)
+            done = self._done(value, claim)
         except BaseException as error:
             run_s = clock.monotonic() - clock0
             said = self._app.notes.close(notebook) if notebook else None
@@ -190,7 +193,7 @@ class Executor:
         )  # fmt: skip
         self._post_execute(task, value, None)
         notices = (Notice(S.SIGNAL_COMPLETE, task),)
-        ended = completion.over(Ended(claim, Done(result), started, run_s, said))
+        ended = completion.over(Ended(claim, done, started, run_s, said))
         return Finished(ended, notices, value)
 
     def _notebook(self, task: Task, claim: Claim) -> Notebook | None:
@@ -232,11 +235,14 @@ class Executor:
             limiter, limiter.prepare(timeout), partial(wrapper.func, *task.args, **kwargs)
         )
 
-    def _result(self, value: Any, periodic: bool) -> bytes | None:
+    def _done(self, value: Any, claim: Claim) -> Done:
         app = self._app
-        if not app.results or periodic or (value is None and not app.store_none):
-            return None
-        return app.serializer.serialize(value)
+        kept = app.results and claim.scheduled_for is None
+        if not kept and (claim.next is None or value is None):
+            return _DONE
+        if value is None and not app.store_none:
+            return _DONE
+        return Done(app.serializer.serialize(value), not kept)
 
     # --- failing ------------------------------------------------------------------------------
 
@@ -249,98 +255,12 @@ class Executor:
         run_s: float,
         said: Said | None = None,
     ) -> Finished:
-        ending, signals = self._ending_of(task, claim, error)
-        if isinstance(ending, Retry | Snoozed):
-            _check_again(ending)
+        ending, signals = self._failing.ending_of(task, claim, error)
         notices = tuple(
             Notice(signal, task, error if signal == S.SIGNAL_ERROR else None) for signal in signals
         )
         log_failure(claim, error, ending, run_s)
         return Finished(Ended(claim, ending, started, run_s, said), notices)
-
-    def _ending_of(
-        self, task: Task, claim: Claim, error: BaseException
-    ) -> tuple[Ending, tuple[str, ...]]:
-        """The ending of a failed run, and Huey's sequence of signals for it."""
-        match error:
-            case KeyboardInterrupt():
-                if claim.at_most_once:
-                    return self._dead(task, error, "interrupted"), (S.SIGNAL_INTERRUPTED,)
-                return Released(), (S.SIGNAL_INTERRUPTED,)
-            case RetryTask():
-                return self._asked_again(task, error)
-            case CancelExecution():
-                if error.retry or (error.retry is None and task.retries):
-                    ending, signals = self._retry(task, error, max(task.retries, 1))
-                    return ending, (S.SIGNAL_CANCELED, *signals)
-                result, failure = self._error_result(task, error), brief_failure(error)
-                return Revoked("canceled", result, failure), (S.SIGNAL_CANCELED,)
-            case RateLimitExceeded() if error.retry:
-                run_at = clock.now() + (task.retry_delay or error.delay)
-                ending = Snoozed(run_at, brief_failure(error))
-                return ending, (S.SIGNAL_RATE_LIMITED, S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
-            case RateLimitExceeded():
-                return self._retry_or_die(task, error, "rate-limited", S.SIGNAL_RATE_LIMITED)
-            case TaskLockedException():
-                return self._retry_or_die(task, error, "locked", S.SIGNAL_LOCKED)
-            case TaskTimeout():
-                return self._retry_or_die(task, error, "timeout", S.SIGNAL_TIMEOUT)
-        return self._retry_or_die(task, error, "failed", S.SIGNAL_ERROR)
-
-    def _asked_again(self, task: Task, error: RetryTask) -> tuple[Ending, tuple[str, ...]]:
-        run_at = posix(error.eta, error.delay)
-        if not error.count:
-            snoozed = Snoozed(run_at or clock.now() + task.retry_delay, brief_failure(error))
-            return snoozed, (S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
-        if run_at is None:
-            return self._retry(task, error, task.retries + 1)
-        # A time of the task's own leaves the delay of its retries as it is.
-        again = Retry(run_at, task.retries, task.retry_delay, failure_of(error))
-        return again, (S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
-
-    def _retry_or_die(
-        self, task: Task, error: BaseException, reason: str, signal: str
-    ) -> tuple[Ending, tuple[str, ...]]:
-        again = task.retries > 0 and self._may_retry(task, error, reason)
-        if again is not False:
-            delay = None if again is True else seconds(again)
-            ending, signals = self._retry(task, error, task.retries, delay)
-            return ending, (signal, *signals)
-        if signal == S.SIGNAL_ERROR:
-            signal = S.SIGNAL_FINAL_ERROR
-        return self._dead(task, error, reason), (signal,)
-
-    def _may_retry(self, task: Task, error: BaseException, reason: str) -> Seconds | bool:
-        options = task.wrapper.options
-        # A lock or a limit held it back: that says nothing about the task, unless it is named.
-        retry_on = options.retry_on if reason in ("failed", "timeout") else None
-        return verdict(task, error, retry_on, options.never_on)
-
-    def _retry(
-        self, task: Task, error: BaseException, retries: int, delay: float | None = None
-    ) -> tuple[Ending, tuple[str, ...]]:
-        """``delay`` is for this once, and leaves that of the coming retries as it is."""
-        coming, policy = task.retry_delay, task.wrapper.options.backoff
-        if delay is None:
-            delay = task.retry_delay
-            coming = next_delay(delay, task.retry_backoff, policy)
-            if policy is not None:
-                delay = policy.spread(policy.limit(delay), task.id, task.attempt)
-        run_at = clock.now() + delay if delay else None
-        then = S.SIGNAL_ENQUEUED if run_at is None else S.SIGNAL_SCHEDULED
-        return Retry(run_at, retries - 1, coming, failure_of(error)), (S.SIGNAL_RETRYING, then)
-
-    def _dead(self, task: Task, error: BaseException, reason: str) -> Dead:
-        return Dead(reason, failure_of(error), self._error_result(task, error))
-
-    def _error_result(self, task: Task, error: BaseException) -> bytes | None:
-        if not self._app.results:
-            return None
-        try:
-            return self._app.serializer.serialize(self._app.build_error_result(task, error))
-        except Exception as second:
-            logger.error("the error of job %s cannot be stored: %s", task, describe(second))
-            return None
 
     def _unknown(self, claim: Claim, error: UnknownTask) -> Finished:
         """Another release may know this task: put back uncounted for ten minutes, then dead."""
@@ -371,16 +291,3 @@ class Executor:
                 hook(task, value, error)
             except BaseException:
                 logger.exception("post-execute hook %s failed for job %s", name, task)
-
-
-def _check_again(ending: Retry | Snoozed) -> None:
-    """A task may change its ``retries`` and ``retry_delay``: to something that a row can hold, or
-    its ending could never be written, nor any that waits with it."""
-    retries, delay = (
-        (0, 0.0) if isinstance(ending, Snoozed) else (ending.retries, ending.retry_delay)
-    )
-    sane = 0 <= retries < FAR and float(retries).is_integer() and 0 <= delay < FAR
-    if not (sane and abs(ending.run_at or 0) < FAR):
-        raise ValueError(
-            f"cannot run again with retries={retries}, retry_delay={delay} at {ending.run_at}"
-        )

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from hueycore.storage.base import Enqueued, State, Storage
+from hueycore.storage.base import Enqueued, Job, Selector, State, Storage
 from hueycore.storage.sqlite import SqliteStorage
 from hueycore.task import Task
 
@@ -59,4 +59,19 @@ class Immediate:
             if task is None:
                 continue
             self.execute(task)
-            ready.extend(job.seq for job in self.storage.stages(seq) if job.state is State.PENDING)
+            ready.extend(self._made_ready(seq))
+
+    def _made_ready(self, seq: int) -> list[int]:
+        """The jobs that can run now that this one has: itself once more, stages, a handler."""
+        (job,) = self._rows("seq", seq) or (None,)
+        if job is None:
+            return []
+        if job.state is State.DONE:
+            after = [*self._rows("seq", job.next), *self._rows("source", seq)] if job.next else []
+        else:
+            # It may have broken a chain whose end is a member of a chord.
+            after = self.storage.stages(seq)
+        return [stage.seq for stage in after if stage.state is State.PENDING]
+
+    def _rows(self, column: str, value: int) -> list[Job]:
+        return self.storage.jobs(Selector(where=((column, "=", value),)))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 
 from hueycore import clock
 from hueycore.exceptions import ResultTimeout, TaskException, UnknownJob
-from hueycore.storage.base import FINAL, Enqueued, ResultRow, State
+from hueycore.storage.base import FINAL, Enqueued, ResultRow, Selector, State
 from hueycore.task import Task
 from hueycore.times import Seconds, When, posix, posix_when
 
@@ -182,11 +182,19 @@ class Result(Generic[R]):
         return self
 
 
-class ResultGroup:
-    """The handles of several jobs."""
+#: What enqueueing answers with: the handle of one job, or of several.
+Handle: TypeAlias = "Result[Any] | ResultGroup | ChordResult"
 
-    def __init__(self, results: Sequence[Result[Any]]) -> None:
+
+class ResultGroup:
+    """The handles of several jobs: of all stages of a pipeline, of the members of a group (each of
+    which may be a handle of several jobs again)."""
+
+    def __init__(self, results: Sequence[Handle]) -> None:
         self._results = list(results)
+
+    def __repr__(self) -> str:
+        return f"<ResultGroup of {len(self._results)}>"
 
     def get(
         self,
@@ -228,11 +236,46 @@ class ResultGroup:
     def __getitem__(self, index: int) -> Any:
         return self._results[index].get(True)
 
-    def __iter__(self) -> Iterator[Result[Any]]:
+    def __iter__(self) -> Iterator[Any]:
         return iter(self._results)
 
     def __len__(self) -> int:
         return len(self._results)
+
+    def is_ready(self) -> bool:
+        """Whether all have an outcome to give."""
+        return all(result.is_ready() for result in self._results)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Sleep until all are over; False when ``timeout`` seconds passed first."""
+        deadline = None if timeout is None else clock.monotonic() + timeout
+        for result in self._results:
+            left = None if deadline is None else max(0.0, deadline - clock.monotonic())
+            if not result.wait(left):
+                return False
+        return True
+
+    def reset(self) -> None:
+        """Forget what the handles have read, so that ``get`` asks again."""
+        for result in self._results:
+            result.reset()
+
+    def revoke(self, reason: str | None = None) -> None:
+        """All that wait end revoked now, in one transaction; those that run are asked to stop."""
+        _revoke(self._flat(), reason)
+
+    def _flat(self) -> list[Result[Any]]:
+        found: list[Result[Any]] = []
+        work: list[Handle] = [self]
+        while work:
+            handle = work.pop()
+            if isinstance(handle, Result):
+                found.append(handle)
+            elif isinstance(handle, ResultGroup):
+                work.extend(handle._results)
+            else:
+                work.extend(handle._jobs)
+        return found
 
     def as_completed(self, timeout: float | None = None) -> Iterator[Any]:
         """Values in the order in which the jobs end. Raises ``ResultTimeout``."""
@@ -247,3 +290,72 @@ class ResultGroup:
                 if left is not None and left <= 0:
                     raise ResultTimeout(f"{len(open_)} jobs did not end within {timeout} s")
                 open_[0].wait(0.02 if left is None else min(0.02, left))
+
+
+class ChordResult:
+    """The handle of a chord: ``results`` of the members, ``callback``, and when stages come after
+    the callback ``pipeline_results`` of it and of those."""
+
+    def __init__(
+        self,
+        results: ResultGroup,
+        callback: Result[Any],
+        pipeline_results: ResultGroup | None = None,
+        jobs: Sequence[Result[Any]] = (),
+    ) -> None:
+        #: Everything, also the inner stages of members.
+        self._jobs = jobs or (*results, callback)
+        self.results = results
+        self.callback = callback
+        self.pipeline_results = pipeline_results
+
+    def __repr__(self) -> str:
+        return f"<ChordResult: task {self.callback.id} after {len(self.results)}>"
+
+    def get(
+        self,
+        blocking: bool = False,
+        timeout: float | None = None,
+        backoff: float = 1.15,
+        max_delay: float = 1.0,
+        revoke_on_timeout: bool = False,
+        preserve: bool = False,
+    ) -> Any:
+        """The value of the callback, see ``Result.get``."""
+        return self.callback.get(blocking, timeout, backoff, max_delay, revoke_on_timeout, preserve)
+
+    __call__ = get
+
+    async def aget(
+        self, timeout: float | None = None, preserve: bool = False, revoke_on_timeout: bool = False
+    ) -> Any:
+        """The value of the callback, awaited; see ``Result.aget``."""
+        return await self.callback.aget(timeout, preserve, revoke_on_timeout)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """``await result``: the value of the callback, see ``aget``."""
+        return self.aget().__await__()
+
+    def is_ready(self) -> bool:
+        """Whether the callback has an outcome to give."""
+        return self.callback.is_ready()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Sleep until the callback is over; False when ``timeout`` seconds passed first."""
+        return self.callback.wait(timeout)
+
+    def reset(self) -> None:
+        """Forget what the callback's handle has read."""
+        self.callback.reset()
+
+    def revoke(self, reason: str | None = None) -> None:
+        """The callback and all members that wait end revoked now, in one transaction; those that
+        run are asked to stop."""
+        ResultGroup([self]).revoke(reason)
+
+
+def _revoke(results: Sequence[Result[Any]], reason: str | None) -> None:
+    if results:
+        huey = results[0].huey
+        ids = tuple(result.id for result in results)
+        huey.storage.revoke(Selector(queues=(huey.name,), keys=ids), reason)

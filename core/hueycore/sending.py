@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hueycore import signals as S
 from hueycore.exceptions import ClaimLost, ConfigurationError
 from hueycore.result import Result
-from hueycore.storage.base import Ended, Enqueued, Guest, NewJob, Storage
+from hueycore.storage.base import Ended, Enqueued, Guest, NewJob, Plan, Storage
 
 if TYPE_CHECKING:
     from hueycore.signals import Signal
 
 
 class Parcel(NamedTuple):
-    """Jobs on their way, and the handles that their callers have already."""
+    """Jobs on their way, the handles that their callers have already, and how the jobs hang
+    together if they do."""
 
     jobs: Sequence[NewJob]
     results: Sequence[Result[Any]]
+    plan: Plan | None = None
 
 
 class Batch:
@@ -32,6 +34,7 @@ class Batch:
         self.results: list[Result[Any]] = []
         self.open = True
         self._jobs: list[NewJob] = []
+        self._plan: Plan | None = None
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -41,6 +44,8 @@ class Batch:
         """False when the batch is over: a thread or coroutine that began inside outlived it."""
         with self._lock:
             if self.open:
+                if parcel.plan:
+                    self._plan = (self._plan or Plan()).beside(parcel.plan, len(self._jobs))
                 self._jobs += parcel.jobs
                 self.results += parcel.results
             return self.open
@@ -48,7 +53,7 @@ class Batch:
     def _close(self) -> Parcel:
         with self._lock:
             self.open = False
-            return Parcel(self._jobs, self.results)
+            return Parcel(self._jobs, self.results, self._plan)
 
 
 class Joined:
@@ -136,9 +141,11 @@ class Sending:
 
     def _send(self, parcel: Parcel) -> None:
         """Store jobs, or hand them to what surrounds the call."""
-        if self._hand_over(parcel):
-            return
-        stored = self.storage.enqueue(parcel.jobs)
+        if not self._hand_over(parcel):
+            self._store(parcel)
+
+    def _store(self, parcel: Parcel) -> None:
+        stored = self.storage.enqueue(parcel.jobs, parcel.plan) if parcel.jobs else []
         self._stored(parcel, stored)
         if self._immediate:
             self._run_now(stored)
@@ -158,7 +165,8 @@ class Sending:
     def _join(self, joined: Joined, parcel: Parcel) -> None:
         if joined.thread != threading.get_ident():
             raise ConfigurationError("huey.using() holds in the thread that entered it alone")
-        for result, answer in zip(parcel.results, joined.guest.enqueue(parcel.jobs), strict=True):
+        stored = joined.guest.enqueue(parcel.jobs, parcel.plan) if parcel.jobs else []
+        for result, answer in zip(parcel.results, stored, strict=True):
             result.found(answer)
 
     def _stored(self, parcel: Parcel, stored: Sequence[Enqueued]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from hueycore.registry import Registry
     from hueycore.result import Result
     from hueycore.signals import Signal
+    from hueycore.wrapper import TaskWrapper
+
+logger = logging.getLogger("hueycore")
 
 
 #: Signals that say that the job will run again.
@@ -40,7 +44,7 @@ class Stepping:
         def enqueue(self, task: Task) -> Result[Any] | None: ...
         def reschedule(self, id: str, *, run_at: float) -> Changed: ...
         def tell(self, signal: str, jobs: list[JobRef]) -> None: ...
-        def read_job(self, seq: int, name: str) -> Task | None: ...
+        def task_to_run(self, name: str) -> TaskWrapper[Any, Any]: ...
         def _now(self, timestamp: datetime | None) -> float: ...
         def _of_ref(self, ref: JobRef) -> Task | None: ...
 
@@ -76,9 +80,11 @@ class Stepping:
             if not got.claims:
                 return None
             claim = got.claims[0]
-            task = self.read_job(claim.seq, claim.task)
-            if task is not None:
-                return Task.of_claim(task.wrapper, claim, task.args, task.kwargs)
+            try:
+                wrapper = self.task_to_run(claim.task)
+                return Task.of_claim(wrapper, claim, *self._executor.arguments(claim))
+            except Exception as error:
+                logger.debug("job %s cannot be handed out: %s", claim.seq, error)
             # Nothing to hand out: the run itself says why, and ends the job.
             self._commit(self._executor.run(claim))
 

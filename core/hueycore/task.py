@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hueycore import clock
+from hueycore.canvas import Link, Pipeline, Stage, extended, handled, stage
 from hueycore.exceptions import ConfigurationError, TaskTimeout
 from hueycore.ids import new_id
 from hueycore.retry import Backoff
@@ -14,6 +15,7 @@ from hueycore.storage.base import Claim
 from hueycore.times import Seconds, When, seconds
 
 if TYPE_CHECKING:
+    from hueycore.result import Result
     from hueycore.wrapper import TaskWrapper
 
 
@@ -27,7 +29,7 @@ class Data(tuple[tuple[Any, ...], dict[str, Any]]):
         return hash(repr(self))
 
 
-class Task:
+class Task(Stage):
     """One call of a task: a signature before it is enqueued, the job while it runs.
 
     ``name`` is the function's name as in Huey, ``task_name`` the dotted name it is registered
@@ -35,9 +37,10 @@ class Task:
     """
 
     __slots__ = (
-        "_claim", "_complete", "_deadline", "_enqueued", "_generated", "_report", "args",
-        "at_most_once", "expires", "id", "kwargs", "priority", "result_ttl", "retries",
-        "retry_backoff", "retry_delay", "run_at", "scheduled_for", "timeout", "unique", "wrapper",
+        "_claim", "_complete", "_deadline", "_delay", "_enqueued", "_generated", "_handler",
+        "_pipeline", "_report", "args", "at_most_once", "expires", "id", "kwargs", "priority",
+        "result_ttl", "retries", "retry_backoff", "retry_delay", "run_at", "scheduled_for",
+        "timeout", "unique", "wrapper",
     )  # fmt: skip
 
     def __init__(
@@ -75,6 +78,10 @@ class Task:
         self._claim: Claim | None = None
         self._deadline: float | None = None
         self._enqueued = False
+        #: Seconds before it runs, when it was not a time that was given.
+        self._delay: float | None = None
+        self._pipeline: Pipeline | None = None
+        self._handler: Stage | None = None
         self._report: Callable[[str], None] | None = None
         self._complete: Callable[[Any, Any], None] | None = None
 
@@ -97,6 +104,28 @@ class Task:
         task.scheduled_for = claim.scheduled_for
         task._claim = claim
         return task
+
+    def then(self, task: Link, *args: Any, **kwargs: Any) -> Pipeline:
+        """Add a stage that is called with the value of this one, see ``Pipeline``. As in Huey the
+        signature stays the head of it: enqueueing either is the same."""
+        if self._pipeline is None:
+            self._pipeline = Pipeline([self])
+        return self._pipeline.then(task, *args, **kwargs)
+
+    def error(self, handler: Link, *args: Any, **kwargs: Any) -> Task:
+        """Call ``handler`` with the exception, after its own arguments, when this job fails for
+        good. With a handler already: when that one fails. Returns the signature."""
+        self._handler = handled(self._handler, stage(handler, args, kwargs))
+        return self
+
+    def extend_data(self, data: Any) -> None:
+        """Add arguments, as in Huey: a tuple to the arguments, a dictionary to the keywords that
+        are not there, another value as one argument, None not at all."""
+        self.args, self.kwargs = extended(self.args, self.kwargs, data)
+
+    def __call__(self) -> Result[Any] | None:
+        """Enqueue it."""
+        return self.wrapper.huey.enqueue(self)
 
     def renew_id(self) -> None:
         """A signature that is enqueued once more becomes a job of its own."""

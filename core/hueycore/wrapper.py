@@ -13,7 +13,7 @@ from hueycore.options import TaskOptions
 from hueycore.schedule import Schedule
 from hueycore.storage.base import NewJob
 from hueycore.task import Task
-from hueycore.times import Seconds, When, posix, posix_when
+from hueycore.times import Seconds, When, posix, posix_when, seconds
 from hueycore.uniqueness import By, OnConflict, Unique, Until
 from hueycore.uniqueness import unique as make_unique
 
@@ -92,8 +92,10 @@ class TaskWrapper(Generic[P, R]):
         if not kwargs:
             return Task(self, args)
         options = {name: kwargs.pop(name) for name in _JOB_OPTIONS if name in kwargs}
-        run_at = posix(options.pop("eta", None), options.pop("delay", None))
+        delay = options.pop("delay", None)
+        run_at = posix(options.pop("eta", None), delay)
         task = Task(self, args, kwargs, run_at=run_at, **options)
+        task._delay = seconds(delay)
         if not _UNIQUE_OPTIONS.isdisjoint(kwargs):
             own = _UNIQUE_OPTIONS - inspect.signature(self.func).parameters.keys()
             given = {name: kwargs.pop(name) for name in own if name in kwargs}

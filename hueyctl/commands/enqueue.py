@@ -24,6 +24,7 @@ from hueyctl.producing.producers import Order, Producer
         "hueyctl enqueue myapp.utils.reindex products",
         "hueyctl enqueue myapp.mail.send to=ann@example.com retries:=3 body=@letter.txt --delay 5m",
         "hueyctl enqueue myapp.report.build -W -t 2m -- -5 --full",
+        "hueyctl enqueue myapp.report.build --then myapp.mail.send --on-error myapp.ops.alert",
         "hueyctl enqueue --from jobs.jsonl --delay 5m -q",
         "hueyctl enqueue myapp.utils.reindex products --unique products --if-exists replace",
     ],
@@ -53,7 +54,17 @@ from hueyctl.producing.producers import Order, Producer
     help="With --unique, when there is one: keep it, replace its arguments and time, or fail "
     "(default).",
 )  # fmt: skip
-@click.option("-W", "--wait", "wait_", is_flag=True, help="Wait for the job, print its result.")
+@click.option(
+    "--then", multiple=True, metavar="TASK",
+    help="Then run this task with its value; may be given several times.",
+)  # fmt: skip
+@click.option(
+    "--on-error", metavar="TASK", help="Call this task with the exception when it fails for good."
+)
+@click.option(
+    "-W", "--wait", "wait_", is_flag=True,
+    help="Wait for the job (with --then for the last one), print its result.",
+)  # fmt: skip
 @click.option(
     "-t", "--timeout", type=DURATION, metavar="DUR", help="With --wait: give up after this long."
 )
@@ -120,11 +131,23 @@ def _check_usage(task: str | None, words: tuple[str, ...], given: dict[str, Any]
 def _producer(session: Session, given: dict[str, Any]) -> Producer:
     # A dry run looks at everything and creates nothing.
     create = given["create"] and not given["dry_run"]
+    if given["then"] or given["on_error"]:
+        return _lines(session, given, create)
     if session.has_app:
         return producing.AppProducer(
             session, convert=not given["no_coerce"], check=not given["no_check"], create=create
         )
     return producing.FileProducer(session, create=create)
+
+
+def _lines(session: Session, given: dict[str, Any], create: bool) -> Producer:
+    from hueyctl.producing.lines import After, AppLines, FileLines
+
+    after = After(given["then"], given["on_error"])
+    if not session.has_app:
+        return FileLines(session, after, create=create)
+    convert, check = not given["no_coerce"], not given["no_check"]
+    return AppLines(session, after, convert=convert, check=check, create=create)
 
 
 def order_defaults(task: str | None, given: dict[str, Any]) -> Order:

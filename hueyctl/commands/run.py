@@ -79,6 +79,7 @@ def _of_words(
 def _of_job(session: Session, huey: Huey, key: str) -> Task:
     """The call that a job has stored, whatever became of the job."""
     from hueycore.exceptions import SerializationError
+    from hueycore.inputs import call_of
     from hueycore.task import Task
     from hueyctl.producing.naming import find_task
     from hueyctl.showing.results import find
@@ -89,7 +90,9 @@ def _of_job(session: Session, huey: Huey, key: str) -> Task:
         session.notice(f"job {job.seq} is running in a consumer as well")
     wrapper = find_task(session, huey, job.task)
     try:
-        args, kwargs = huey.serializer.deserialize(storage.payload(job.seq) or b"")
+        args, kwargs = call_of(
+            storage.payload(job.seq), job.inputs, huey.serializer, lambda: storage.inputs(job.seq)
+        )
     except SerializationError as error:
         message = f"the call of job {job.seq} cannot be read: {error}"
         raise errors.CliError(message, exits.TASK_FAILED) from error

@@ -78,7 +78,7 @@ def _job() -> Schema:
 _BYTES = _object(serializer=_TEXT, base64=_TEXT)
 _STAGE = _object(
     seq=_INT, id=_TEXT, task=_TEXT, state=_STATE, next=_or_null(_INT), slot=_or_null(_INT),
-    waits=_INT,
+    source=_or_null(_INT), inputs=_INT, waits=_INT,
 )  # fmt: skip
 _EVENT = _object(
     at=_TIME, event=_TEXT, attempt=_or_null(_INT), worker=_or_null(_TEXT), run_s=_or_null(_NUMBER),
@@ -280,7 +280,8 @@ def schemas() -> dict[str, Schema]:
         ),
         "dump/1": _of_job(
             payload=_or_null(_BYTES), result=_or_null(_BYTES), errors=_list({"type": "object"}),
-            edges={"type": "object"}, delay=_ANY_NUMBER, claim=_INT, preview=_or_null(_TEXT),
+            edges={"type": "object"}, inputs=_list({"type": "object"}), delay=_ANY_NUMBER,
+            expires_in=_or_null(_ANY_NUMBER), claim=_INT, preview=_or_null(_TEXT),
         ),
         "change/1": _change(),
         "depth/1": _depth(),

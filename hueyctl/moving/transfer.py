@@ -18,7 +18,7 @@ from hueyctl.showing import jobs
 from hueyctl.showing.payloads import decode_arguments, jsonable
 
 if TYPE_CHECKING:
-    from hueycore.storage.base import Cargo, Job, Storage
+    from hueycore.storage.base import Cargo, Input, Job, Storage
     from hueyctl.choosing.selectors import Selection
 
 #: How much is read from the storage at once: bytes of payloads and results.
@@ -28,13 +28,17 @@ _BY_ID = 50
 _INT64 = 2**63
 
 #: Columns of a job besides those of ``hueyctl.job/1``.
-_MORE = {"delay": "number", "claim": "int", "preview": "text"}
-_EDGES = {"next": "int", "slot": "int", "waits": "int", "delivered": "bool"}
+_MORE = {"delay": "number", "expires_in": "number", "claim": "int", "preview": "text"}
+_EDGES = {
+    "next": "int", "slot": "int", "source": "int", "inputs": "int", "waits": "int",
+    "delivered": "bool",
+}  # fmt: skip
 _KINDS = {**jobs.COLUMNS, **_MORE, **_EDGES}
 _DEFAULTS: dict[str, Any] = {
     "seq": 0, "priority": 0.0, "delay": 0.0, "attempt": 0, "claim": 0, "retries": 0,
     "retry_delay": 0.0, "retry_backoff": 0.0, "crashes": 0, "max_crashes": 3,
-    "at_most_once": False, "cancel_requested": False, "waits": 0, "delivered": False,
+    "at_most_once": False, "cancel_requested": False, "inputs": 0, "waits": 0,
+    "delivered": False,
 }  # fmt: skip
 _REQUIRED = ("id", "queue", "task", "state")
 _FINAL = ("done", "dead", "revoked", "expired")
@@ -119,6 +123,10 @@ def as_object(cargo: Cargo, now: float) -> dict[str, Any]:
     found["edges"] = {name: getattr(job, name) for name in _EDGES}
     found["payload"] = _wrapped(cargo.payload)
     found["result"] = _wrapped(cargo.result)
+    found["inputs"] = [
+        {**one._asdict(), "state": str(one.state), "result": _wrapped(one.result)}
+        for one in cargo.inputs
+    ]
     return found
 
 
@@ -154,7 +162,29 @@ def to_cargo(line: bytes, queue: str | None = None) -> Cargo:
     payload = _unwrapped(found, "payload")
     if payload is None:
         raise BadLine("it has no payload; was it made by a dump?")
-    return Cargo(_job(found), payload, _unwrapped(found, "result"))
+    return Cargo(_job(found), payload, _unwrapped(found, "result"), _inputs(found.get("inputs")))
+
+
+def _inputs(found: Any) -> list[Input]:
+    """What the stages before it gave to its call."""
+    from hueycore.storage.base import FINAL, Input
+
+    if found is None:
+        return []
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise BadLine("'inputs' is not a list of objects")
+    inputs = []
+    for place, each in enumerate(found):
+        state = next((state for state in FINAL if state == each.get("state")), None)
+        error = each.get("error")
+        in_list = each.get("slot") is not None
+        if state is None or _value(each, "id", "text") is None:
+            raise BadLine("'inputs' has an entry without an id or a final state")
+        if error is not None and not isinstance(error, dict):
+            raise BadLine("'inputs' has an error that is not an object")
+        result = _unwrapped(each, "result")
+        inputs.append(Input(place if in_list else None, each["id"], state, result, error))
+    return inputs
 
 
 def _job(found: dict[str, Any]) -> Job:
@@ -183,7 +213,7 @@ def _check(values: dict[str, Any]) -> None:
     for name in ("enqueued_at", "run_at"):
         values[name] = now if values[name] is None else values[name]
     values["claim"] = max(values["claim"], values["attempt"])
-    for name in ("attempt", "retries", "retry_delay", "delay", "waits", "crashes"):
+    for name in ("attempt", "retries", "retry_delay", "delay", "inputs", "waits", "crashes"):
         if values[name] < 0:
             raise BadLine(f"{name!r} is negative")
     final = values["state"] in _FINAL

@@ -87,6 +87,8 @@ def tree(stages: Sequence[Job]) -> list[dict[str, Any]]:
             "state": str(stage.state),
             "next": stage.next,
             "slot": stage.slot,
+            "source": stage.source,
+            "inputs": stage.inputs,
             "waits": stage.waits,
         }
         for stage in stages

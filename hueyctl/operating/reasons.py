@@ -122,18 +122,30 @@ def _blocked(facts: Obstacles) -> Answer:
 
 
 def _stages(facts: Obstacles) -> Answer:
-    from hueycore.storage.base import Selector
 
     job = facts.job
-    parents = facts.storage.jobs(Selector(where=(("next", "=", job.seq),)))
+    parents = _parents(facts.storage, job)
     open_ = [parent for parent in parents if not parent.delivered]
     total = max(len(parents), job.waits)
     what = f"waits for {job.waits} of {total} stages" if total > 1 else "waits for the stage before"
-    if len(open_) == 1:
-        what += f": job {open_[0].seq} ({open_[0].task}) is {open_[0].state}"
     blocking = {"waits": job.waits, "of": total, "jobs": [parent.seq for parent in open_]}
-    after = f"hueyctl why {open_[0].seq}" if open_ else None
-    return Answer(job, what, job.enqueued_at, blocking, after)
+    if not open_:
+        return Answer(job, what, job.enqueued_at, blocking)
+    # One that is over and has delivered nothing is in the way for ever; one that runs is not.
+    first = min(open_, key=lambda parent: (parent.finished_at is None, parent.state == "running"))
+    what += f": job {first.seq} ({first.task}) is {first.state}"
+    more = f", and {len(open_) - 1} more" if len(open_) > 1 else ""
+    return Answer(job, what + more, job.enqueued_at, blocking, f"hueyctl why {first.seq}")
+
+
+def _parents(storage: Storage, job: Job) -> list[Job]:
+    """The stages whose results it needs."""
+    from hueycore.storage.base import Selector
+
+    found = storage.jobs(Selector(where=(("next", "=", job.seq),)))
+    if job.source is not None:
+        found += storage.jobs(Selector(where=(("seq", "=", job.source),)))
+    return found
 
 
 def _key(facts: Obstacles) -> Answer:
@@ -294,10 +306,7 @@ def _cause_of_death(job: Job) -> str:
 
 def _upstream(storage: Storage, job: Job, ago: str) -> Answer:
     """A stage before it failed; that one is where to look."""
-    from hueycore.storage.base import Selector
-
-    parents = storage.jobs(Selector(where=(("next", "=", job.seq),)))
-    failed = next((parent for parent in parents if not parent.delivered), None)
+    failed = storage.culprit(job.seq)
     if failed is None:
         text = f"revoked {ago}: a stage before it failed"
         return Answer(job, text, job.finished_at, None, f"hueyctl restore {job.seq}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hueyctl import streams
 from hueyctl.choosing import units
 from hueyctl.operating.history import timeline, worker_name
+from hueyctl.operating.stagetree import draw
 from hueyctl.output.columns import Column, cell, job_columns, time_text
 from hueyctl.showing.jobs import last_error
 from hueyctl.showing.logged import steady
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 Pair = tuple[str, str]
 _LAST_LINES = 10
+
+#: Stages that are read for a drawing: those of a chord with more are not all counted.
+_DRAWN = 5000
 
 #: Shown when they say something; the first three always do.
 _KEYS = (
@@ -92,7 +96,8 @@ def _pairs(session: Session, storage: Storage, job: Job, stages: int) -> Iterato
     if error is not None:
         yield "error", f"{error['type']}: {error['message']}"
     yield from _timeline(session, storage, job)
-    yield from _stages(storage.stages(job.seq, stages + 1), job, stages)
+    for line in draw(storage.stages(job.seq, _DRAWN), job, stages):
+        yield "stages", line
     yield from _log(session, storage, job)
 
 

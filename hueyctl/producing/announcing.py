@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 
 
 def wait_for(session: Session, queued: Queued, timeout: float | None) -> int:
-    """Wait for a job and print its result; answers the exit code."""
+    """Wait for a job, or for the last stage after it, and print the result; answers the exit
+    code."""
     session.notice(f"queued {queued.seq} {queued.task}")
     storage = session.looking()
-    job = results.wait_final(storage, [results.find(storage, queued.id)], timeout)[0]
+    wanted = results.find(storage, queued.last or queued.id)
+    job = results.wait_final(storage, [wanted], timeout)[0]
     outcome = results.read(session, storage, job)
     results.show(session, [outcome], raw=False, traceback=session.settings.verbose > 0)
     return results.verdict(session, [outcome], exit_code=False)

@@ -38,12 +38,14 @@ class Order(NamedTuple):
 
 
 class Queued(NamedTuple):
-    """A job that is in the queue. ``fresh`` is False when one of this id or key was there."""
+    """A job that is in the queue. ``fresh`` is False when one of this id or key was there already;
+    ``last`` is the id of the last stage after it."""
 
     id: str
     seq: int | None
     task: str
     fresh: bool = True
+    last: str | None = None
 
 
 class Producer(Protocol):

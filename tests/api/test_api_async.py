@@ -28,7 +28,9 @@ from hueycore import (
     TaskException,
     TaskWrapper,
     UnknownJob,
+    chord,
     every,
+    group,
 )
 from hueycore.awaiting import PAUSE
 from hueycore.contrib.asyncio import aget_result, aget_result_group
@@ -631,3 +633,24 @@ def test_who_runs_no_loop_does_not_import_asyncio(path: str) -> None:
     )
 
     assert out.strip() == "False"
+
+
+@pytest.mark.feature("async", "pipeline", "chord")
+def test_stages_are_enqueued_and_awaited_on_a_loop(huey: SqliteHuey) -> None:
+    @huey.task()
+    async def double(number: int) -> int:
+        return 2 * number
+
+    @huey.task()
+    def total(numbers: list[int]) -> int:
+        return sum(numbers)
+
+    async def main() -> list[Any]:
+        line = await huey.aenqueue(double.s(1) | double.s())
+        joined = await huey.aenqueue(chord([double.s(1), double.s(2)], total))
+        both = await huey.aenqueue(group([double.s(3), chord([double.s(4)], total)]))
+        assert line is not None and joined is not None and both is not None
+        return [await line, await joined, await joined.aget(timeout=5), await both]
+
+    with consuming(huey, workers=2):
+        assert run(main()) == [[2, 4], 6, 6, [6, 8]]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hueycore import RetryTask, SqliteHuey, State, TaskException
+from hueycore import Error, RetryTask, SqliteHuey, State, TaskException, chord, group
 from tests.helpers import Signals
 
 
@@ -155,3 +155,31 @@ def test_a_task_that_asks_again_for_ever_with_a_delay_does_not_hang_its_caller(
         raise RetryTask(delay=30)
 
     assert poll().state is State.SCHEDULED
+
+
+def test_stages_and_handlers_run_at_once(at_once: SqliteHuey) -> None:
+    told: list[object] = []
+
+    @at_once.task()
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    @at_once.task()
+    def fail(*_: object) -> None:
+        raise LookupError
+
+    tell = at_once.task(name="tell")(told.append)
+    total = at_once.task(name="total")(sum)
+
+    assert (add.s(1, 2) | group([add.s(1), add.s(2)]) | total | add.s(1))().get() == [
+        3,
+        4,
+        5,
+        9,
+        10,
+    ]
+    assert chord([add.s(n, n) for n in range(100)], total)().get() == 9900
+    broken = chord([add.s(1, 1) | fail.s() | add.s(1), add.s(1, 1)], add.s([]))
+    assert isinstance(broken().get()[0], Error)
+    fail.s().error(tell)()
+    assert [type(error) for error in told] == [LookupError]

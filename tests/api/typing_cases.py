@@ -9,13 +9,17 @@ from typing import Any, assert_type
 from hueycore import (
     AsyncTaskWrapper,
     Backoff,
+    ChordResult,
+    Pipeline,
     Result,
     ResultGroup,
     SqliteHuey,
     Task,
     TaskWrapper,
+    chord,
     crontab,
     every,
+    group,
 )
 from hueycore.contrib.asyncio import aget_result, aget_result_group
 
@@ -105,6 +109,29 @@ def cases() -> None:
     huey.task(retry="3")  # type: ignore[call-overload]
     huey.task(unique=True, on_conflict="drop")  # type: ignore[call-overload]
     huey.task(retry_on="OSError")  # type: ignore[call-overload]
+
+
+def composing() -> None:
+    assert_type(add.s(1).then(add, 2).then(shout.s()), Pipeline)
+    assert_type(add.s(1) | add.s(2), Pipeline)
+    assert_type(add.s(1) | add | group([add.s(1)]) | add.s(), Pipeline)
+    assert_type(add.s(1).error(shout, 2), Task)
+    assert_type(add.s(1).then(add).error(shout), Pipeline)
+    assert_type(group([add.s(1), add.s(1).then(add)]).then(add, 1), chord)
+    assert_type(group([add.s(1)]) | shout, chord)
+    assert_type(huey.enqueue(add.s(1).then(add)), ResultGroup | None)
+    assert_type(huey.enqueue(group([add.s(1)])), ResultGroup | None)
+    assert_type(huey.enqueue(chord([add.s(1)], shout)), ChordResult | None)
+    assert_type(add.s(1)(), Result[Any] | None)
+    assert_type(add.s(1).then(add)(), ResultGroup | None)
+    assert_type(chord([], shout)(), ChordResult | None)
+    result = huey.enqueue(chord([add.s(1)], shout.s()))
+    assert result is not None
+    assert_type(result.callback, Result[Any])
+    assert_type(result.results, ResultGroup)
+
+    add.s(1).then(3)  # type: ignore[arg-type]
+    chord([add.s(1)])  # type: ignore[call-arg]
 
 
 async def async_cases() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any
 
 from click.testing import Result
@@ -84,14 +83,23 @@ def bury(queue: QueueFile) -> None:
 
 def pipeline(queue: QueueFile, *tasks: str) -> list[int]:
     """Jobs that wait for each other; their numbers."""
-    for task in tasks:
-        queue.add(task)
-    last = max(states(queue))
-    seqs = list(range(last - len(tasks) + 1, last + 1))
-    for before, after in pairwise(seqs):
-        sql(queue, "update huey_job set next = ? where seq = ?", after, before)
-        sql(queue, "update huey_job set state = 'blocked', waits = 1 where seq = ?", after)
-    return seqs
+    return join(queue, list(tasks), [(n, n + 1) for n in range(len(tasks) - 1)])
+
+
+def join(queue: QueueFile, tasks: list[str], edges: Sequence[tuple[int, ...]]) -> list[int]:
+    """Jobs with edges (parent, child) or (parent, child, slot) by place; their numbers."""
+    from hueycore.ids import new_id
+    from hueycore.storage.base import Edge, NewJob, Plan
+
+    payload = queue.serializer.serialize(((), {}))
+    jobs = [NewJob(new_id(), task, payload, "") for task in tasks]
+    return [job.seq for job in queue.storage.enqueue(jobs, Plan([Edge(*edge) for edge in edges]))]
+
+
+def chord(queue: QueueFile, members: int) -> list[int]:
+    """Members and their callback, the last one."""
+    tasks = ["app.member"] * members + ["app.callback"]
+    return join(queue, tasks, [(place, members, place) for place in range(members)])
 
 
 def add_schedule(queue: QueueFile, name: str, *args: Any, **row: Any) -> None:

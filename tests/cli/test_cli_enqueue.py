@@ -245,6 +245,63 @@ def test_a_queue_in_memory_is_refused(home: Path, hueyctl: Callable[..., Any]) -
         assert "memory" in done.stderr
 
 
+@pytest.mark.feature("pipeline")
+def test_then_makes_a_pipeline_in_the_file(queue: QueueFile, invoke: Invoke) -> None:
+    result = invoke(
+        *("enqueue", "-u", "queue.db", "app.a", "x", "--then", "app.b", "--then", "app.c"),
+        *("--on-error", "app.alert"),
+    )
+
+    assert (result.exit_code, result.stdout.count("\n")) == (0, 1)
+    first, second, third = queue.storage.stages(1)
+    assert result.stdout.strip() == first.id
+    assert [job.task for job in (first, second, third)] == ["app.a", "app.b", "app.c"]
+    assert [(job.next, job.waits) for job in (first, second, third)] == [(2, 0), (3, 1), (None, 1)]
+    assert all(queue.storage.is_handled(seq) for seq in (1, 2, 3))
+
+
+@pytest.mark.feature("on_error")
+def test_through_an_application_stages_and_handlers_are_its_tasks(
+    app: str, hueyctl: Callable[..., Any], home: Path
+) -> None:
+    words = ("enqueue", "-A", app, "app.add", "1", "--then", "app.add", "--on-error", "app.greet")
+    done = hueyctl(*words)
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(hueyctl("show", done.stdout.strip(), "-A", app, "--json").stdout)
+    assert [each["task"] for each in shown["tree"]] == ["app.add", "app.add"]
+
+    plan = json.loads(hueyctl(*words, "--dry-run", "--json").stdout)
+    assert (plan["then"], plan["on_error"]) == (["app.add"], "app.greet")
+    for option in ("--then", "--on-error"):
+        unknown = hueyctl("enqueue", "-A", app, "app.add", "1", option, "app.ad")
+        assert (unknown.returncode, "did you mean app.add?" in unknown.stderr) == (3, True)
+
+
+def test_wait_waits_for_the_last_stage(
+    app: str, hueyctl: Callable[..., Any], spawn: Callable[..., Any]
+) -> None:
+    spawn("consume", app, "-q")
+    done = hueyctl("enqueue", "-A", app, "app.add", "1", "--then", "app.add", "-W", "-t", "20s")
+    assert (done.returncode, done.stdout.strip()) == (0, "5")
+
+
+def test_lines_of_a_file_each_get_what_comes_after_them(queue: QueueFile, invoke: Invoke) -> None:
+    lines = "".join(json.dumps({"task": "app.a", "args": [n]}) + "\n" for n in range(3))
+    result = invoke(
+        "enqueue", "-u", "queue.db", "--from", "-", "--then", "app.b", "--on-error", "app.c",
+        input=lines,
+    )  # fmt: skip
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 3
+    assert [job.next for job in queue.storage.jobs(selector(task="app.a"))] == [2, 4, 6]
+
+
+def selector(**fields: Any) -> Any:
+    from hueycore.storage.base import Selector
+
+    return Selector(**fields)
+
+
 # --- functions by their path ----------------------------------------------------------------------
 
 TOOLS = """

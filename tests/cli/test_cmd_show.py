@@ -8,7 +8,19 @@ from typing import Any
 
 import pytest
 from clikit import QueueFile
-from operatingkit import Invoke, OnTty, ask, consumer, error, pipeline, row, sql, start
+from operatingkit import (
+    Invoke,
+    OnTty,
+    ask,
+    chord,
+    consumer,
+    error,
+    join,
+    pipeline,
+    row,
+    sql,
+    start,
+)
 
 
 def shown(invoke: Invoke, *words: str) -> Any:
@@ -97,8 +109,71 @@ def test_a_long_pipeline_is_cut_for_people_and_whole_in_json(
 ) -> None:
     pipeline(queue, *["app.a"] * 60)
 
-    assert "… more" in ask(invoke, "show", "1", "-o", "plain").stdout
+    assert "… 10 more" in ask(invoke, "show", "1", "-o", "plain").stdout
     assert len(shown(invoke, "1")["tree"]) == 60
+
+
+def drawn(invoke: Invoke, key: str) -> list[str]:
+    lines = ask(invoke, "show", key, "-o", "plain").stdout.splitlines()
+    begin = next(n for n, line in enumerate(lines) if line.startswith("  stages"))
+    return [line[12:].rstrip() for line in lines[begin:]]
+
+
+@pytest.mark.feature("visible stages")
+def test_members_stand_indented_before_what_waits_for_them(
+    queue: QueueFile, invoke: Invoke
+) -> None:
+    tasks = ["app.first", "app.a", "app.b", "app.c", "app.d", "app.all", "app.last"]
+    join(queue, tasks, [(0, 1), (0, 2), (0, 4), (1, 5, 0), (2, 3), (3, 5, 1), (4, 5, 2), (5, 6)])
+
+    assert drawn(invoke, "4") == [
+        "  1 pending app.first → 2",
+        "    2 blocked app.a → 6",
+        "    3 blocked app.b → 4",
+        "*   4 blocked app.c → 6",
+        "    5 blocked app.d → 6",
+        "  6 blocked app.all → 7, waits for 3 of 3",
+        "  7 blocked app.last",
+    ]
+    tree = shown(invoke, "1")["tree"]
+    assert [each["source"] for each in tree] == [None, None, 1, None, 1, None, None]
+    assert [each["inputs"] for each in tree] == [0, 1, 1, 1, 1, 3, 1]
+
+
+@pytest.mark.feature("visible stages")
+def test_a_large_chord_is_folded_and_what_failed_is_seen(queue: QueueFile, invoke: Invoke) -> None:
+    chord(queue, 1000)
+    queue.run(lambda claim: _end(claim.seq), workers=600)
+
+    lines = drawn(invoke, "777")
+    assert lines == [
+        "    1 done app.member → 1001",
+        "    2 done app.member → 1001",
+        "    3 done app.member → 1001",
+        "    500 dead app.member → 1001",
+        "*   777 pending app.member → 1001",
+        "    … 995 more members: 596 done, 399 pending",
+        "  1001 blocked app.callback, waits for 400 of 1000",
+    ]
+    assert len(shown(invoke, "1001")["tree"]) == 1001
+    assert len(ask(invoke, "list", "--state", "blocked").stdout.splitlines()) == 1
+
+
+def _end(seq: int) -> Any:
+    from hueycore.ending import Dead, Done
+
+    return Dead("failed") if seq == 500 else Done()
+
+
+def test_the_middle_of_a_long_pipeline_is_shown_with_its_neighbours(
+    queue: QueueFile, invoke: Invoke
+) -> None:
+    pipeline(queue, *["app.a"] * 200)
+
+    lines = drawn(invoke, "100")
+    assert lines[0] == "  … 74 more before"
+    assert lines[-1] == "  … 76 more: hueyctl show --json has all"
+    assert "* 100 blocked app.a → 101" in lines
 
 
 def test_a_pipe_gets_keys_and_values_with_tabs(mixed: QueueFile, invoke: Invoke) -> None:

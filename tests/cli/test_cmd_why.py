@@ -136,7 +136,7 @@ def test_some_of_the_stages_before_it(queue: QueueFile, invoke: Invoke) -> None:
 
     found = why(invoke, "4")
 
-    assert found["because"] == "waits for 2 of 3 stages"
+    assert found["because"] == "waits for 2 of 3 stages: job 2 (app.add) is pending, and 1 more"
     assert found["blocking"] == {"waits": 2, "of": 3, "jobs": [2, 3]}
 
 
@@ -299,6 +299,29 @@ def test_a_job_that_died_of_another_cause(queue: QueueFile, invoke: Invoke) -> N
     queue.run(lambda claim: Dead("unknown-task"))
 
     assert answer(invoke)[0] == "dead after 1 try: unknown-task"
+
+
+def test_a_stage_that_waits_again_for_one_that_failed(queue: QueueFile, invoke: Invoke) -> None:
+    pipeline(queue, "app.a", "app.b", "app.c")
+    queue.kill()
+    ask(invoke, "restore", "2", "--yes")
+
+    found = why(invoke, "2")
+    assert found["because"] == "waits for the stage before: job 1 (app.a) is dead"
+    assert found["next"] == "hueyctl why 1"
+    assert why(invoke, "1")["next"] == "hueyctl dead retry 1"
+
+
+@pytest.mark.feature("visible stages")
+def test_the_stage_that_failed_is_named_however_far_before_it_is(
+    queue: QueueFile, invoke: Invoke
+) -> None:
+    pipeline(queue, *["app.a"] * 9)
+    queue.kill()
+
+    found = why(invoke, "9")
+    assert found["because"].endswith("job 1 (app.a), a stage before it, is dead")
+    assert (found["blocking"], found["next"]) == ({"job": 1}, "hueyctl why 1")
 
 
 def test_a_stage_whose_forerunner_failed(queue: QueueFile, invoke: Invoke) -> None:

@@ -139,3 +139,20 @@ def test_dead_letters_are_tried_elsewhere(home: Path, consumer: SqliteStorage) -
         (State.PENDING, "app.broken")
     ]
     elsewhere.close()
+
+
+def test_the_chord_of_the_readme_runs(home: Path) -> None:
+    example = next(block for block in blocks("python") if "chord" in block)
+    (home / "example.py").write_text(f"from app import huey\n\n{example}")
+    check = (
+        "from example import huey, handles\n"
+        "consumer = huey.create_consumer(workers=2)\n"
+        "consumer.start()\n"
+        "print(handles.get(blocking=True, timeout=10)[-2:])\n"
+        "consumer.stop(graceful=True)\n"
+    )
+    (home / "check.py").write_text(check)
+
+    answer = shell(home, f"{sys.executable} check.py")
+
+    assert answer.strip() == "[[0, 1, 1, 2, 2, 3], '6 rows']"

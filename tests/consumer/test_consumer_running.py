@@ -415,6 +415,21 @@ def test_a_burst_ends_when_the_queue_is_empty(huey: SqliteHuey, no_threads_left:
     assert later.state is State.SCHEDULED
 
 
+def test_a_burst_runs_all_stages_and_does_not_wait_for_those_of_a_job_that_is_not_due(
+    huey: SqliteHuey, no_threads_left: None
+) -> None:
+    @huey.task()
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    handles = huey.enqueue(add.s(1, 2) | add.s(3) | add.s(4))
+    huey.enqueue(add.s(1, 2, delay=600) | add.s(3))
+
+    assert huey.create_consumer(workers=2, burst=True).run() == 0
+    assert handles is not None and handles.get() == [3, 6, 10]
+    assert states(huey) == {"done": 3, "scheduled": 1, "blocked": 1}
+
+
 def test_a_burst_waits_for_what_other_consumers_run(huey: SqliteHuey) -> None:
     gate = Gate()
 

@@ -42,6 +42,19 @@ class App:
             note(key, 0, "end")
             return key
 
+        @huey.task()
+        def gather(values: list[Any]) -> list[Any]:
+            note("gather", 0, "start")
+            note("gather", 0, "end")
+            return values
+
+        @huey.task()
+        def fickle(gate: str, key: str) -> str:
+            """Fails until the gate is open."""
+            if not os.path.exists(gate):
+                raise ValueError(key)
+            return key
+
         @huey.task(context=True)
         def work(seconds: float = 0.0, task: Any = None) -> None:
             note(task.id, task.attempt, "start")
@@ -103,6 +116,7 @@ class App:
                 due(task)
 
         self.plain, self.work, self.gated, self.once = plain, work, gated, once
+        self.gather, self.fickle = gather, fickle
         self.until, self.poison, self.lose_the_byte = until, poison, lose_the_byte
 
 

@@ -30,7 +30,18 @@ INVARIANTS: dict[str, str] = {
         select child.seq from huey_job child
         where child.finished_at is null and child.waits <> (
             select count(*) from huey_job parent
-            where parent.next = child.seq and parent.delivered = 0)
+            where (parent.next = child.seq or parent.seq = child.source) and parent.delivered = 0)
+        """,
+    "I4 a live stage has all its parents, or brought along what they gave": """
+        select child.seq from huey_job child
+        where child.finished_at is null and child.inputs <> (
+            select count(*) from huey_job parent
+            where parent.next = child.seq or parent.seq = child.source) + (
+            select count(*) from huey_input where huey_input.seq = child.seq)
+        """,
+    "I4 only what a job of its own is the source of comes first after it": """
+        select child.seq from huey_job child join huey_job parent on parent.seq = child.source
+        where parent.next is null or parent.next = child.seq or parent.slot is not null
         """,
     "I4 only a blocked or an ended job waits for parents": """
         select seq from huey_job
@@ -40,13 +51,14 @@ INVARIANTS: dict[str, str] = {
         select seq from huey_job where state = 'blocked' and waits = 0 and key_name is null
         """,
     "I5 a stage has started only if each of its parents has delivered": """
-        select child.seq from huey_job child join huey_job parent on parent.next = child.seq
+        select child.seq from huey_job child
+            join huey_job parent on parent.next = child.seq or parent.seq = child.source
         where parent.delivered = 0
             and (child.claim > 0 or child.state in ('scheduled', 'pending', 'running', 'done'))
         """,
     "I5 a parent that is done, and any member of a chord that is over, has delivered": """
-        select parent.seq from huey_job parent join huey_job child on parent.next = child.seq
-        where parent.delivered = 0 and (
+        select parent.seq from huey_job parent
+        where parent.next is not null and parent.delivered = 0 and (
             parent.state = 'done' or (parent.slot is not null and parent.finished_at is not null))
         """,
     "I6 a running job's worker is registered": """
@@ -70,6 +82,10 @@ INVARIANTS: dict[str, str] = {
         select result.seq from huey_result result left join huey_job job using (seq)
         where job.seq is null or (job.taken is not 0 and job.next is null)
             or job.queue <> result.queue
+        """,
+    "a handler and what came along belong to a job": """
+        select seq from huey_handler where seq not in (select seq from huey_job)
+        union all select seq from huey_input where seq not in (select seq from huey_job)
         """,
     "only a final job has a result": """
         select seq from huey_job where taken is not null and finished_at is null

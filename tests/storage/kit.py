@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 from hueycore.ending import Done, Ending, Failure
 from hueycore.ids import new_id
 from hueycore.storage.base import (
     Claim,
+    Edge,
     Ended,
     Enqueued,
     Exchange,
     Job,
     NewJob,
+    Plan,
     Recovered,
     Selector,
     State,
@@ -123,7 +124,10 @@ def edge(
                 (child.seq, place if chord else None, parent.seq),
             )
         con.execute(
-            "update huey_job set state = 'blocked', waits = ?, delay = ? where seq = ?",
+            """
+            update huey_job set state = 'blocked', inputs = ?1, waits = ?1, delay = ?2
+            where seq = ?3
+            """,
             (len(parents), delay, child.seq),
         )
 
@@ -132,10 +136,16 @@ def edge(
 
 def pipeline(storage: SqliteStorage, length: int, **fields: Any) -> list[Enqueued]:
     """Jobs that wait for each other."""
-    stages = storage.enqueue([new(f"stage-{n}", **fields) for n in range(length)])
-    for before, after in pairwise(stages):
-        edge(storage, [before], after)
-    return stages
+    edges = [Edge(place, place + 1) for place in range(length - 1)]
+    return storage.enqueue([new(f"stage-{n}", **fields) for n in range(length)], Plan(edges))
+
+
+def chord(storage: Storage, length: int, **fields: Any) -> tuple[list[Enqueued], Enqueued]:
+    """Members, and a callback that waits for all of them."""
+    jobs = [new("member", **fields) for _ in range(length)]
+    edges = [Edge(place, length, place) for place in range(length)]
+    *members, callback = storage.enqueue([*jobs, new("callback")], Plan(edges))
+    return members, callback
 
 
 def bury(storage: SqliteStorage, number: int) -> list[Recovered]:

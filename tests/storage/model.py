@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from hueycore.ending import Dead, Done, Ending, Expired, Released, Retry, Revoked, Snoozed
-from hueycore.storage.base import FINAL, WAITING, Ended, Keeping, NewJob, State, Want
+from hueycore.storage.base import FINAL, WAITING, Ended, Keeping, NewJob, Plan, State, Want
 
 S = State
 
@@ -25,6 +25,8 @@ class ModelJob:
     at_most_once: bool
     unique_key: str | None = None
     unique_until: str | None = None
+    born: float = 0
+    expires_in: float | None = None
     reason: str | None = None
     attempt: int = 0
     claim: int = 0
@@ -35,8 +37,12 @@ class ModelJob:
     finished_at: float | None = None
     next: int | None = None
     slot: int | None = None
+    source: int | None = None
+    inputs: int = 0
     waits: int = 0
     delivered: bool = False
+    #: Whether what it delivered was a value that is stored.
+    told: bool = False
     taken: bool | None = None
     #: What is stored; a waiting stage may read it after everybody else has.
     blob: bytes | None = None
@@ -46,7 +52,8 @@ class ModelJob:
 SHOWN = (
     *("seq", "id", "task", "state", "priority", "run_at", "expires_at", "retries", "reason"),
     *("attempt", "claim", "crashes", "worker", "cancel_requested", "finished_at", "next", "slot"),
-    *("waits", "delivered", "taken", "unique_key", "unique_until"),
+    *("source", "inputs", "expires_in", "waits", "delivered", "taken"),
+    *("unique_key", "unique_until"),
 )
 
 
@@ -65,9 +72,18 @@ class Model:
     def of(self, *states: State) -> list[ModelJob]:
         return [job for job in self.jobs.values() if job.state in states]
 
+    def children(self, job: ModelJob) -> list[ModelJob]:
+        return [c for c in self.jobs.values() if c.seq == job.next or c.source == job.seq]
+
+    def parents(self, job: ModelJob) -> list[ModelJob]:
+        return [p for p in self.jobs.values() if p.next == job.seq or p.seq == job.source]
+
     def needed(self, job: ModelJob) -> bool:
-        child = self.jobs.get(job.next) if job.next else None
-        return child is not None and child.state not in FINAL
+        """Whether a job has yet to read its result, or may have to once more."""
+        return any(
+            child.state not in FINAL or (child.state is not S.DONE and not child.waits)
+            for child in self.children(job)
+        )
 
     def holder(self, task: str, key: str | None) -> ModelJob | None:
         """The job that has a unique key."""
@@ -97,23 +113,41 @@ class Model:
                 if job.next is None or job.delivered:
                     continue
                 if delivered or job.slot is not None:
-                    job.delivered = True
-                    self.deliver(self.jobs.get(job.next))
-                elif job.next in self.jobs:
-                    broken.append(job.next)
+                    job.delivered, job.told = True, delivered and job.taken is not None
+                    for child in self.children(job):
+                        self.deliver(child)
+                else:
+                    broken += self.children(job)
             seqs, delivered = [], False
-            for after in broken:
-                if self.jobs[after].state is S.BLOCKED:
-                    self.leave(self.jobs[after], S.REVOKED, "upstream")
-                    seqs.append(after)
+            for child in broken:
+                if child.state is S.BLOCKED:
+                    self.leave(child, S.REVOKED, "upstream")
+                    seqs.append(child.seq)
 
-    def deliver(self, child: ModelJob | None) -> None:
-        if child is None or not child.waits:
+    def deliver(self, child: ModelJob) -> None:
+        if not child.waits:
             return
         child.waits -= 1
         if child.state is S.BLOCKED and not child.waits:
-            child.state = S.SCHEDULED if child.delay > 0 else S.PENDING
-            child.run_at = self.now + child.delay
+            eta = child.run_at if child.run_at > child.born else 0
+            child.run_at = max(self.now + child.delay, eta)
+            child.state = S.SCHEDULED if child.run_at > self.now else S.PENDING
+            if child.expires_in is not None:
+                child.expires_at = self.now + child.expires_in
+
+    def revive(self, jobs: Sequence[ModelJob]) -> None:
+        work = list(jobs)
+        while work:
+            job = work.pop()
+            for child in self.children(job) if not job.delivered else []:
+                if child.state is S.REVOKED and child.reason == "upstream" and child.waits:
+                    self.leave(child, S.BLOCKED)
+                    self.forgive(child)
+                    work.append(child)
+
+    def forgive(self, job: ModelJob) -> None:
+        if job.expires_at is not None and job.expires_at <= self.now:
+            job.expires_at = None
 
     def end_waiting(self, jobs: Sequence[ModelJob], state: State, reason: str | None) -> None:
         for job in jobs:
@@ -146,6 +180,7 @@ class Model:
             seq, new.id, new.task, S.SCHEDULED if later else S.PENDING, new.priority,
             new.run_at if later and new.run_at is not None else self.now, new.expires_at,
             new.retries, new.max_crashes, new.at_most_once, new.unique_key, new.unique_until,
+            self.now,
         )  # fmt: skip
         return True
 
@@ -159,12 +194,18 @@ class Model:
         job.max_crashes, job.at_most_once = new.max_crashes, new.at_most_once
         job.unique_until, job.reason, job.attempt, job.crashes = new.unique_until, None, 0, 0
 
-    def edge(self, parents: Sequence[int], child: int, chord: bool, delay: float) -> None:
-        for place, parent in enumerate(parents):
-            self.jobs[parent].next = child
-            self.jobs[parent].slot = place if chord else None
-        self.jobs[child].state = S.BLOCKED
-        self.jobs[child].waits, self.jobs[child].delay = len(parents), delay
+    def join(self, seqs: Sequence[int], plan: Plan) -> None:
+        for edge in plan.edges:
+            parent, child = self.jobs[seqs[edge.parent]], self.jobs[seqs[edge.child]]
+            if parent.next is None:
+                parent.next, parent.slot = child.seq, edge.slot
+            else:
+                child.source = parent.seq
+            child.state = S.BLOCKED
+            child.waits += 1
+            child.inputs += 1
+            child.delay = plan.delays.get(edge.child, 0)
+            child.expires_in = plan.expiries.get(edge.child)
 
     def exchange(
         self, worker: int, endings: Sequence[Ended], want: Want
@@ -193,6 +234,10 @@ class Model:
             else:
                 self.end_one(job, ended)
         self.follow(stages, delivered=True)
+        for seq in stages:
+            for parent in self.parents(self.jobs[seq]):
+                if parent.taken and not self.needed(parent):
+                    parent.blob = None
         return lost
 
     def end_one(self, job: ModelJob, ended: Ended) -> None:
@@ -309,9 +354,14 @@ class Model:
                 job.cancel_requested = True
 
     def orphan(self, job: ModelJob) -> bool:
-        """Waits for a stage that is gone."""
-        parents = [p for p in self.jobs.values() if p.next == job.seq and not p.delivered]
-        return job.waits > len(parents)
+        """Needs a stage that is gone, or a result."""
+        parents = self.parents(job)
+        coming = [p for p in parents if not p.delivered]
+        gone = [
+            p for p in parents if p.delivered and p.blob is None and (
+                p.taken if p.state is S.DONE else p.state not in FINAL and p.told)
+        ]  # fmt: skip
+        return job.waits > len(coming) or len(parents) - len(gone) < job.inputs
 
     def requeue(self, jobs: Sequence[ModelJob], run_at: float | None) -> None:
         final = [
@@ -319,17 +369,17 @@ class Model:
             if job.state in FINAL and not self.orphan(job)
             and not (job.unique_until and self.holder(job.task, job.unique_key))
         ]  # fmt: skip
-        kept = [job.seq for job in final if self.needed(job)]
         for job in final:
             wanted = job.run_at if run_at is None else run_at
             job.state = S.BLOCKED if job.waits else S.SCHEDULED if wanted > self.now else S.PENDING
             job.run_at = max(wanted, self.now)
             job.reason = job.finished_at = job.taken = None
             job.crashes = 0
-            if job.seq not in kept:
+            self.forgive(job)
+        self.revive(final)
+        for job in final:
+            if not self.needed(job):
                 job.blob = None
-            if job.expires_at is not None and job.expires_at <= self.now:
-                job.expires_at = None
 
     def reschedule(self, job: ModelJob, run_at: float | None, priority: float | None) -> None:
         if job.state not in WAITING:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,22 @@ from hypothesis.stateful import (
 
 from hueycore import clock
 from hueycore.ending import Blocked, Dead, Done, Expired, Released, Retry, Revoked, Snoozed
-from hueycore.storage.base import FINAL, Claim, Ended, Keeping, NewJob, Selector, State, Want
+from hueycore.storage.base import (
+    FINAL,
+    Claim,
+    Edge,
+    Ended,
+    Keeping,
+    NewJob,
+    Plan,
+    Selector,
+    State,
+    Want,
+)
 from hueycore.storage.sqlite import SqliteStorage
 from tests.storage.engines import ENGINES
 from tests.storage.invariants import violations
-from tests.storage.kit import FAILURE, bury, by_seq, edge, new, sql
+from tests.storage.kit import FAILURE, bury, by_seq, new, sql
 from tests.storage.model import SHOWN, Model, ModelJob
 from tests.storage.watch import allowed, moves, watch
 
@@ -66,8 +76,8 @@ class Machine(RuleBasedStateMachine):
             watch(self.storages[name])
             self.seen[name] = 0
         self.register()
-        self.enqueue_stages(members=2, chord=True, delay=0.0)
-        self.enqueue_stages(members=1, chord=False, delay=0.0)
+        self.enqueue_stages(members=2, kind="chord", delay=0.0)
+        self.enqueue_stages(members=1, kind="pipeline", delay=0.0)
 
     def teardown(self) -> None:
         clock.now = self.plain_now
@@ -155,21 +165,36 @@ class Machine(RuleBasedStateMachine):
         self.names += 1
         return f"id-{self.names}"
 
-    @rule(members=st.integers(1, 3), chord=st.booleans(), delay=st.sampled_from([0.0, 0.0, 4.0]))
-    def enqueue_stages(self, members: int, chord: bool, delay: float) -> None:
-        """A chord's members and callback, or a pipeline, each with a stage behind it."""
-        jobs = [new("a", id=self.fresh_id()) for _ in range(members + 2)]
-        answers = self.each("enqueue", jobs)
+    @rule(
+        members=st.integers(1, 3),
+        kind=st.sampled_from(["chord", "pipeline", "fan"]),
+        delay=st.sampled_from([0.0, 0.0, 4.0]),
+        expires=st.sampled_from([None, None, 30.0]),
+    )
+    def enqueue_stages(
+        self, members: int, kind: str, delay: float, expires: float | None = None
+    ) -> None:
+        """A chord's members and callback, a pipeline, or a job that feeds the members of a chord;
+        each with a stage behind it."""
+        first = 1 if kind == "fan" else 0
+        callback = first + members
+        if kind == "pipeline":
+            edges = [Edge(place, place + 1) for place in range(callback + 1)]
+        else:
+            edges = [Edge(0, place) for place in range(1, callback) if first]
+            edges += [Edge(place, callback, place - first) for place in range(first, callback)]
+            edges.append(Edge(callback, callback + 1))
+        jobs = [new("a", id=self.fresh_id()) for _ in range(callback + 2)]
+        plan = Plan(edges, {callback: delay}, {} if expires is None else {callback: expires})
+
+        answers = self.each("enqueue", jobs, plan)
+
         for job, answer in zip(jobs, answers, strict=True):
             self.model.enqueue(job, answer.seq)
-        *first, callback, last = answers
-        edges = [(first, callback, True)] if chord else [
-            ([a], b, False) for a, b in pairwise(answers[:-1])
-        ]  # fmt: skip
-        for parents, child, slots in [*edges, ([callback], last, False)]:
-            for storage in self.storages.values():
-                edge(storage, parents, child, chord=slots, delay=delay)
-            self.model.edge([one.seq for one in parents], child.seq, slots, delay)
+        self.model.join([answer.seq for answer in answers], plan)
+        assert [answer.state for answer in answers] == [
+            self.model.jobs[answer.seq].state for answer in answers
+        ]
         for name, storage in self.storages.items():
             self.seen[name] = moves(storage)[-1].n
 
@@ -437,6 +462,15 @@ class Machine(RuleBasedStateMachine):
             assert [{name: getattr(row, name) for name in SHOWN} for row in rows] == expected
             stored = sql(storage, "select seq, result from huey_result order by seq")
             assert stored == [(j.seq, j.blob) for _, j in sorted(self.model.jobs.items()) if j.blob]
+
+    @invariant()
+    def what_may_run_has_all_that_it_is_called_with(self) -> None:
+        for job in self.model.jobs.values():
+            if job.inputs and not job.waits and job.state not in FINAL:
+                given = self.each("inputs", job.seq)
+                assert len(given) == job.inputs, job
+                slots = [one.slot for one in given]
+                assert slots in ([None], list(range(job.inputs)))
 
     @invariant()
     def invariants_hold(self) -> None:

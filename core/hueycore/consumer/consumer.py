@@ -236,8 +236,11 @@ class Consumer:
         huey = self.huey
         if self._feed.held or self._feed.unwritten:
             return False
+        # A stage is as far as what it waits for: which is open itself, or not due.
         open_ = Selector(
-            queues=(huey.name,), states=(State.PENDING, State.BLOCKED, State.RUNNING), limit=1
+            queues=(huey.name,),
+            states=(State.PENDING, State.BLOCKED, State.RUNNING),
+            where=(("waits", "=", 0),),
         )
         try:
             due = huey.storage.next_run_at()

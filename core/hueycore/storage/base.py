@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from hueycore.storage.guest import Guest
 from hueycore.storage.looks import Looks
 from hueycore.storage.naming import HueyNames
+from hueycore.storage.plan import Edge, Input, Plan
 from hueycore.storage.reports import (
     DeadGroup,
     Depth,
@@ -58,50 +59,13 @@ from hueycore.storage.words import (
 )
 
 __all__ = [
-    "FINAL",
-    "LIVE",
-    "MOVES",
-    "TRANSITIONS",
-    "VERBS",
-    "WAITING",
-    "Cargo",
-    "Changed",
-    "Claim",
-    "Coming",
-    "DeadGroup",
-    "Depth",
-    "Ended",
-    "Enqueued",
-    "Event",
-    "EventQuery",
-    "Exchange",
-    "Finding",
-    "Fire",
-    "Guest",
-    "Job",
-    "JobRef",
-    "Keeping",
-    "Loaded",
-    "LogLine",
-    "Metric",
-    "NewJob",
-    "Periodic",
-    "QueueRow",
-    "Recovered",
-    "ResultRow",
-    "Revocation",
-    "Said",
-    "SeenTask",
-    "Selector",
-    "Slots",
-    "State",
-    "Storage",
-    "Transition",
-    "Want",
-    "WorkerRow",
-    "repeated",
-    "states",
-]
+    "FINAL", "LIVE", "MOVES", "TRANSITIONS", "VERBS", "WAITING", "Cargo", "Changed", "Claim",
+    "Coming", "DeadGroup", "Depth", "Edge", "Ended", "Enqueued", "Event", "EventQuery",
+    "Exchange", "Finding", "Fire", "Guest", "Input", "Job", "JobRef", "Keeping", "Loaded",
+    "LogLine", "Metric", "NewJob", "Periodic", "Plan", "QueueRow", "Recovered", "ResultRow",
+    "Revocation", "Said", "SeenTask", "Selector", "Slots", "State", "Storage", "Transition",
+    "Want", "WorkerRow", "repeated", "states",
+]  # fmt: skip
 
 
 class Storage(Looks, HueyNames, Protocol):
@@ -116,12 +80,14 @@ class Storage(Looks, HueyNames, Protocol):
         ...
 
     # --- producing ---------------------------------------------------------------------------
-    def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
+    def enqueue(self, jobs: Sequence[NewJob], plan: Plan | None = None) -> list[Enqueued]:
         """All jobs are durable when this returns, or none is. An id that is live already, or whose
         result a waiting job needs, answers with that job and inserts nothing; another final row of
-        the same id is replaced. A unique key that is taken answers as ``on_conflict`` says.
+        the same id is replaced. A unique key that is taken answers as ``on_conflict`` says. With a
+        ``plan`` they are stages: those that have parents wait for them.
 
-        Raises ``QueueFull``, ``DuplicateJob``."""
+        Raises ``QueueFull``, ``DuplicateJob``; ``ConfigurationError`` when some jobs of a plan
+        exist and others do not."""
         ...
 
     def on(self, connection: Any) -> Guest:
@@ -240,8 +206,10 @@ class Storage(Looks, HueyNames, Protocol):
         reason: str | None = None,
     ) -> Changed:
         """Final jobs (revoked, expired, dead, done) wait again; their history is kept, and
-        ``reason`` stays on their rows until they end. Each runs ``apart`` seconds after the one
-        before; ``reset`` gives back the attempts and the retries that they have used up."""
+        ``reason`` stays on their rows until they end. Stages that were revoked because of their
+        end wait for them again; what had delivered before delivers nothing more. Each runs
+        ``apart`` seconds after the one before; ``reset`` gives back the attempts and the retries
+        that they have used up."""
         ...
 
     def reschedule(
@@ -271,6 +239,15 @@ class Storage(Looks, HueyNames, Protocol):
     def revocation(self, kind: str, name: str) -> Revocation | None: ...
     def cancel_requested(self, seqs: Sequence[int]) -> list[int]:
         """Which of these running jobs were asked to stop."""
+        ...
+
+    def inputs(self, seq: int) -> list[Input]:
+        """What the parents of a stage give to its call, in the order of their slots. Fewer than
+        ``inputs`` of its row: some of it was purged."""
+        ...
+
+    def is_handled(self, seq: int) -> bool:
+        """Whether somebody is called when this job fails for good."""
         ...
 
     def note(self, said: Sequence[tuple[Claim, Said]]) -> None:

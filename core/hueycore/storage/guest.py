@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from hueycore.storage.plan import Plan
 from hueycore.storage.rows import Ended, Enqueued, NewJob
 
 
@@ -17,7 +18,7 @@ class Guest(Protocol):
 
     @property
     def shares(self) -> bool: ...
-    def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
+    def enqueue(self, jobs: Sequence[NewJob], plan: Plan | None = None) -> list[Enqueued]:
         """``Storage.enqueue``, durable with the caller's commit."""
         ...
 

@@ -60,8 +60,12 @@ class Looks(Protocol):
         ...
 
     def stages(self, seq: int, limit: int = 1000) -> list[Job]:
-        """The jobs that a job is joined with, itself included: pipeline, group, chord. By number;
-        a job on its own is alone in the list."""
+        """The jobs that a job is joined with, itself included: pipeline, group, chord, and the
+        handlers that were called. By number; a job on its own is alone in the list."""
+        ...
+
+    def culprit(self, seq: int) -> Job | None:
+        """The job whose end revoked this one ``upstream``; None when it was purged."""
         ...
 
     def tasks_seen(self) -> list[SeenTask]:

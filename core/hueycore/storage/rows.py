@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from hueycore.ending import Ending
+from hueycore.storage.plan import Input
 from hueycore.storage.told import Said
 from hueycore.storage.words import State
 
@@ -74,6 +75,7 @@ class Claim(NamedTuple):
     result_ttl: float | None
     key_name: str | None
     next: int | None
+    inputs: int
 
     @property
     def last_chance(self) -> bool:
@@ -160,6 +162,7 @@ class Job(NamedTuple):
     started_at: float | None
     finished_at: float | None
     expires_at: float | None
+    expires_in: float | None
     scheduled_for: float | None
     attempt: int
     retries: int
@@ -179,6 +182,8 @@ class Job(NamedTuple):
     unique_until: str | None
     next: int | None
     slot: int | None
+    source: int | None
+    inputs: int
     waits: int
     delivered: bool
     taken: bool | None
@@ -306,11 +311,12 @@ class ResultRow(NamedTuple):
 
 
 class Cargo(NamedTuple):
-    """A job with its bytes."""
+    """A job with its bytes, and with what its parents gave it if all of them have."""
 
     job: Job
     payload: bytes | None
     result: bytes | None
+    inputs: Sequence[Input] = ()
 
 
 class Loaded(NamedTuple):

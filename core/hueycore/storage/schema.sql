@@ -16,12 +16,14 @@ create table huey_job (
     reason           text,
     priority         real    not null default 0,
     run_at           real    not null,
-    -- of a later stage: from the moment its last parent delivered
+    -- of a later stage: seconds from the moment its last parent delivered
     delay            real    not null default 0,
     enqueued_at      real    not null,
     started_at       real,
     finished_at      real,
     expires_at       real,
+    -- of a later stage: seconds from the moment its last parent delivered
+    expires_in       real,
     scheduled_for    real,
     attempt          integer not null default 0,
     retries          integer not null default 0,
@@ -40,9 +42,15 @@ create table huey_job (
     unique_key       text,
     -- for how long no other job of the task may have the key: until this one starts, or ends
     unique_until     text,
+    -- next: the job that reads my result, as element slot of a list if I have one; of several
+    -- such jobs the first: the others name me as their source
     next             integer,
     slot             integer,
+    source           integer,
+    -- results that the call needs, and how many of them have yet to come
+    inputs           integer not null default 0,
     waits            integer not null default 0,
+    -- 0: nothing yet; 1: a result; 2: that it is None; 3: that there will be none
     delivered        integer not null default 0,
     -- null: there is no result; 0: nobody has read it; 1: it was read
     taken            integer,
@@ -51,7 +59,7 @@ create table huey_job (
     errors           text,
     check (0 <= attempt and attempt <= claim),
     check (retries >= 0 and retry_delay >= 0 and waits >= 0),
-    check ((at_most_once | cancel_requested | delivered | coalesce(taken, 0)) in (0, 1)),
+    check ((at_most_once | cancel_requested | coalesce(taken, 0) | (delivered >> 1)) in (0, 1)),
     check (taken is null or finished_at is not null),
     check (unique_until is null
         or (unique_key is not null and (unique_until = 'start' or unique_until = 'end'))),
@@ -84,6 +92,7 @@ create index huey_job_ttl on huey_job (queue, finished_at) where taken = 0 and r
 create index huey_job_expiry on huey_job (queue, expires_at)
     where expires_at is not null and state in ('scheduled', 'pending', 'blocked');
 create index huey_job_next on huey_job (next) where next is not null;
+create index huey_job_source on huey_job (source) where source is not null;
 create unique index huey_job_unique on huey_job (queue, task, unique_key)
     where unique_until is not null and finished_at is null
         and (unique_until = 'end' or state <> 'running');
@@ -99,6 +108,27 @@ create table huey_result (
     seq    integer primary key,
     queue  text not null,
     result blob not null
+) strict;
+
+-- What a job is called with besides its payload, when no parent's row can tell: the error that a
+-- handler was called for, results that came with a job from another file.
+create table huey_input (
+    seq    integer not null,
+    slot   integer not null,
+    listed integer not null check (listed in (0, 1)),
+    id     text    not null,
+    state  text    not null,
+    result blob,
+    error  text,
+    primary key (seq, slot)
+) strict, without rowid;
+
+create index huey_input_id on huey_input (id) where listed = 0;
+
+-- Whom to call when a job fails for good: jobs to be born then, as JSON.
+create table huey_handler (
+    seq  integer primary key,
+    jobs text not null
 ) strict;
 
 -- A consumer process, or another process that holds a claim or a lock. It is alive while its

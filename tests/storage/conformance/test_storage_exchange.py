@@ -45,7 +45,7 @@ def test_a_claim_carries_the_whole_job(storage: SqliteStorage, clock: Clock) -> 
 
     assert claim == (
         answer.seq, 1, job.id, "mail.send", b"bytes", 1, 3, 1.5, 2.0, 4.0, now, now, now + 9,
-        now - 1, 9.0, 0, 3, True, 60.0, None, None,
+        now - 1, 9.0, 0, 3, True, 60.0, None, None, 0,
     )  # fmt: skip
 
 

@@ -20,10 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from hueycore.ending import Blocked, Dead, Done, Expired, Released, Retry, Revoked, Snoozed
+from hueycore.storage import base as storage_base
 from hueycore.storage.base import (
     Claim,
+    Edge,
     Ended,
     Fire,
+    Input,
     Keeping,
     LogLine,
     NewJob,
@@ -33,9 +36,10 @@ from hueycore.storage.base import (
     State,
     Want,
 )
+from hueycore.storage.packing import pack
 from hueycore.storage.sidefile import boot_id
 from hueycore.storage.sqlite import SqliteStorage
-from tests.storage.kit import FAILURE, by_seq, contents, edge, ended, new, write
+from tests.storage.kit import FAILURE, by_seq, contents, ended, new, write
 
 NOW = 2_000_000_000.0
 HERE = Path(__file__).parent
@@ -306,6 +310,9 @@ _RUNNING = (
     *("crash-plain", "crash-once", "crash-asked", "crash-unstarted", "crash-other", "last"),
 )
 
+_FINAL = ("final-done", "final-taken", "final-dead", "final-revoked", "final-broken")
+HANDLER = pack([new("handler"), new("after")], storage_base.Plan([Edge(0, 1)], {1: 5}))
+
 
 def build(path: str) -> World:
     """Make the file. ``clock.now`` must stand at NOW; the verbs are meant for NOW + 100."""
@@ -318,17 +325,19 @@ def build(path: str) -> World:
 
     try:
         world.worker = storage.register(name="alive", kind="thread", slots=2)
-        for name in (*_RUNNING, "final-done", "final-taken", "final-dead", "final-revoked"):
-            add(name, at_most_once=name == "crash-once", retries=2)
-        add("child")
-        add("callback")
-        add("upstream")
-        add("upstream-2")
-        refs = {name: storage.enqueue([new(id=f"id-{name}")])[0] for name in world.seqs}
-        edge(storage, [refs["parent"]], refs["child"])
-        edge(storage, [refs["member-done"], refs["member-dead"]], refs["callback"], chord=True)
-        edge(storage, [refs["broken"]], refs["upstream"])
-        edge(storage, [refs["upstream"]], refs["upstream-2"])
+        names = [*_RUNNING, *_FINAL, *("child", "callback", "upstream", "upstream-2", "restored")]
+        jobs = [
+            new(id=f"id-{name}", at_most_once=name == "crash-once", retries=2) for name in names
+        ]
+        edges = (
+            ("parent", "child"), ("member-done", "callback", 0), ("member-dead", "callback", 1),
+            ("broken", "upstream"), ("upstream", "upstream-2"), ("final-broken", "restored"),
+        )  # fmt: skip
+        joined = storage_base.Plan(
+            [Edge(names.index(a), names.index(b), *slot) for a, b, *slot in edges],
+            handlers={names.index(name): HANDLER for name in ("dead", "crash-once")},
+        )
+        world.seqs = {job.id.removeprefix("id-"): job.seq for job in storage.enqueue(jobs, joined)}
         _run(storage, world)
         _kill(storage, world)
         add("first", "ready", priority=9)
@@ -357,7 +366,9 @@ def build(path: str) -> World:
 def _run(storage: SqliteStorage, world: World) -> None:
     want = Want(100)
     claims = storage.exchange(world.worker, [], want).claims
-    if len(claims) < len(_RUNNING) + 4:  # those that run at most once come in groups of their own
+    if len(claims) < len(_RUNNING) + len(
+        _FINAL
+    ):  # those that run at most once come in groups of their own
         claims += storage.exchange(world.worker, [], want).claims
     world.claims = {claim.id.removeprefix("id-"): claim for claim in claims}
     finals = {
@@ -365,6 +376,7 @@ def _run(storage: SqliteStorage, world: World) -> None:
         "final-taken": Done(b"taken"),
         "final-dead": Dead("failed", FAILURE),
         "final-revoked": Revoked(),
+        "final-broken": Dead("failed"),
     }
     endings = [ended(world.claims.pop(name), ending) for name, ending in finals.items()]
     assert storage.exchange(world.worker, endings, Want(0)).lost == []
@@ -440,8 +452,12 @@ def _exchange(storage: SqliteStorage, world: World, endings: bool, want: Want) -
 
 
 def _load(storage: SqliteStorage, world: World) -> Any:
-    cargo = storage.export(world.of("final-done", "final-dead", "first"))
-    moved = [one._replace(job=one.job._replace(id=f"{one.job.id}-copy")) for one in cargo]
+    cargo = storage.export(world.of("final-done", "final-dead", "first", "child"))
+    given = [Input(None, "id", State.DONE, b"1")]
+    moved = [
+        one._replace(job=one.job._replace(id=f"{one.job.id}-copy"), inputs=given[: one.job.inputs])
+        for one in cargo
+    ]
     return storage.load([*moved, cargo[0]], if_exists="replace")
 
 
@@ -452,6 +468,12 @@ VERBS: dict[str, Act] = {
     ),
     "replace": lambda s, w: s.enqueue([_keyed("replace"), *_jobs("a")]),
     "enqueue an id that exists": lambda s, w: s.enqueue(_jobs("first", "final-done", "a")),
+    "enqueue stages": lambda s, w: s.enqueue(
+        _jobs("a", "b", "c", "d"),
+        storage_base.Plan(
+            [Edge(0, 1), Edge(0, 2), Edge(1, 3, 0), Edge(2, 3, 1)], {1: 5}, {3: 60}, {0: HANDLER}
+        ),
+    ),
     "register": _register,
     "register with schedules": _register_with_schedules,
     "stopping": lambda s, w: s.stopping(w.worker),
@@ -475,6 +497,7 @@ VERBS: dict[str, Act] = {
     "remove a schedule": lambda s, w: s.remove_periodic("held"),
     "revoke": lambda s, w: s.revoke(w.of("first", "done", "upstream", "dead"), "no"),
     "requeue": lambda s, w: s.requeue(w.of("final-done", "final-dead", "final-revoked")),
+    "requeue a stage that broke": lambda s, w: s.requeue(w.of("final-broken")),
     "reschedule": lambda s, w: s.reschedule(w.of("first", "later"), run_at=NOW + 900),
     "purge": lambda s, w: s.purge(Selector(states=(State.DONE, State.DEAD))),
     "flush": lambda s, w: s.flush(),
@@ -511,6 +534,9 @@ READERS: dict[str, Act] = {
     "queues": lambda s, w: s.queues(),
     "metrics": lambda s, w: s.metrics(0),
     "stages": lambda s, w: s.stages(w.seqs["child"]),
+    "inputs": lambda s, w: s.inputs(w.seqs["restored"]),
+    "handled": lambda s, w: s.is_handled(w.seqs["dead"]),
+    "culprit": lambda s, w: s.culprit(w.seqs["restored"]),
     "next run": lambda s, w: s.next_run_at(),
     "cancelled": lambda s, w: s.cancel_requested([w.seqs["asked"]]),
     "periodic": lambda s, w: s.periodic(),

@@ -19,18 +19,16 @@ from pathlib import Path
 import pytest
 
 from hueycore.ending import Dead, Done, Released, Retry
-from hueycore.storage.base import Fire, Periodic, Selector, State, Want
+from hueycore.storage.base import Edge, Fire, Periodic, Plan, Selector, State, Want
 from hueycore.storage.sqlite import SqliteStorage, connection
 from tests.helpers import Clock
 from tests.storage.faults.conftest import Opener
-from tests.storage.faults.rig import NOW, VERBS, World
+from tests.storage.faults.rig import HANDLER, NOW, VERBS, World
 from tests.storage.invariants import violations
 from tests.storage.kit import (
     FAILURE,
-    born,
     by_seq,
     contents,
-    edge,
     end,
     ended,
     new,
@@ -48,9 +46,19 @@ FRAME = 24 + 4096
 #: What must hold at every moment because it was one transaction; each query finds the exceptions.
 ATOMIC = {
     "a stage that delivered was counted down in the same commit": """
-        select child.seq from huey_job child join huey_job parent on parent.next = child.seq
+        select child.seq from huey_job child
+            join huey_job parent on parent.next = child.seq or parent.seq = child.source
         where child.finished_at is null group by child.seq
-        having child.waits <> count(*) - sum(parent.delivered)
+        having child.waits <> sum(parent.delivered = 0)
+        """,
+    "a job with a handler is dead if and only if its handler was called": """
+        select seq from huey_handler join huey_job using (seq)
+        where (state = 'dead') <> exists (select 1 from huey_job where task = 'handler')
+        """,
+    "the stages after one that is retried wait again": """
+        select child.seq from huey_job child join huey_job parent on parent.next = child.seq
+        where child.reason = 'upstream' and child.state = 'revoked'
+            and parent.finished_at is null
         """,
     "a job that is done has its result": """
         select seq from huey_job job
@@ -185,16 +193,22 @@ def live(life: Life) -> None:
     storage.promote()
     stages = pipeline(storage, 3)
     life.promise(*(stage.id for stage in stages))
-    members = [born(storage, "with-result") for _ in range(4)]
-    callback = born(storage, "callback")
-    edge(storage, members, callback, chord=True)
+    edges = [Edge(4, 0), Edge(4, 1), *(Edge(place, 5, place) for place in range(4))]
+    jobs = [*(new("with-result") for _ in range(4)), new("head"), new("callback")]
+    *members, callback = storage.enqueue(jobs, Plan(edges, handlers={5: HANDLER}))
     life.promise(callback.id, *(member.id for member in members))
     while claims := take(storage, number, 3):
         # Groups, as the feed makes them: several endings and the next claims in one commit.
-        results = [Done(b"s" * 500) for _ in claims]
+        results = [
+            Dead("failed", FAILURE) if c.task == "callback" else Done(b"s" * 500) for c in claims
+        ]
         endings = [ended(c, r) for c, r in zip(claims, results, strict=True)]
         storage.exchange(number, endings, Want(0))
-    assert state(storage, callback) is State.DONE
+    assert state(storage, callback) is State.DEAD
+    line = pipeline(storage, 4)
+    life.promise(*(stage.id for stage in line))
+    for _ in line:
+        end(storage, number, one(storage, number), Done(b"s" * 500))
     broken = pipeline(storage, 3)
     life.promise(*(stage.id for stage in broken))
     end(storage, number, one(storage, number), Dead("failed", FAILURE))
@@ -206,6 +220,9 @@ def live(life: Life) -> None:
 
     life.begin_segment(truncate=False)
     storage.requeue(by_seq(dead))
+    storage.requeue(by_seq(broken[0]))
+    assert state(storage, broken[2]) is State.BLOCKED
+    storage.revoke(by_seq(broken[0]))
     end(storage, number, one(storage, number), Released())
     end(storage, number, one(storage, number), Done(b"again"))
     for text in ("one", "two", "three"):
@@ -346,7 +363,7 @@ NORMAL, FULL = 1, 2
 
 SYNCED = {
     *("enqueue", "enqueue a key that exists", "replace", "enqueue an id that exists", "declare"),
-    *("fire", "remove a schedule", "revoke"),
+    *("enqueue stages", "requeue a stage that broke", "fire", "remove a schedule", "revoke"),
     *("requeue", "reschedule", "purge", "flush", "set a revocation", "clear a revocation"),
     *("pause", "pause a task", "resume", "put", "put if empty", "pop", "delete", "incr"),
     *("clear", "load", "discard", "schedule", "pause a schedule", "resume a schedule"),

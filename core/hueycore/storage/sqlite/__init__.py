@@ -19,6 +19,7 @@ from hueycore.storage.sqlite.looking import Looking
 from hueycore.storage.sqlite.periodic import Schedules
 from hueycore.storage.sqlite.reporting import Reporting
 from hueycore.storage.sqlite.schedule import Scheduling
+from hueycore.storage.sqlite.stages import Stages
 from hueycore.storage.sqlite.standing import Standing
 from hueycore.storage.sqlite.steering import Steering
 from hueycore.storage.sqlite.transfer import Transfer
@@ -42,6 +43,7 @@ class SqliteStorage(
     Schedules,
     Steering,
     Standing,
+    Stages,
     Housekeeping,
     Logbook,
     Transfer,

@@ -23,7 +23,8 @@ from hueycore.ending import (
     Snoozed,
 )
 from hueycore.storage.rows import Ended
-from hueycore.storage.sqlite.follow import follow
+from hueycore.storage.sqlite.follow import follow, forget
+from hueycore.storage.sqlite.handlers import call_handler
 from hueycore.storage.sqlite.metrics import Tally
 from hueycore.storage.sqlite.room import listed
 from hueycore.storage.sqlite.said import write_said
@@ -72,6 +73,9 @@ def apply_endings(con: sqlite3.Connection, queue: str, endings: Sequence[Ended])
     stages = [ended.claim.seq for ended in done if ended.claim.next is not None]
     if stages:
         follow(con, stages, delivered=True)
+    later = [ended.claim.seq for ended in done if ended.claim.inputs]
+    if later:
+        forget(con, later)
     tally.write(con)
     return Applied(lost, stopped)
 
@@ -145,13 +149,13 @@ def add_error(con: sqlite3.Connection, seq: int, entry: str) -> None:
 
 
 def _end_done(con: sqlite3.Connection, queue: str, endings: list[Ended]) -> list[Ended]:
-    rows: list[tuple[float, float, int | None, int, int]] = []
+    rows: list[tuple[float, float, bool | None, int, int]] = []
     results: list[tuple[int, str, bytes]] = []
     now = clock.now()
     for claim, ending, started_at, run_s, _ in endings:
         started = started_at or now
         result = ending.result  # type: ignore[union-attr]
-        taken = None if result is None else 0
+        taken = None if result is None else ending.private  # type: ignore[union-attr]
         rows.append((started, started + run_s, taken, claim.seq, claim.claim))
         if result is not None:
             results.append((claim.seq, queue, result))
@@ -175,7 +179,7 @@ def _end_done(con: sqlite3.Connection, queue: str, endings: list[Ended]) -> list
     return lost
 
 
-def _is_done(con: sqlite3.Connection, row: tuple[float, float, int | None, int, int]) -> bool:
+def _is_done(con: sqlite3.Connection, row: tuple[float, float, bool | None, int, int]) -> bool:
     return bool(
         con.execute(
             """
@@ -238,6 +242,8 @@ def _finish(
         con.execute(_STORE_RESULT, (claim.seq, queue, ending.result))
     if claim.next is not None:
         follow(con, [claim.seq], delivered=False)
+    if isinstance(ending, Dead) or (isinstance(ending, Revoked) and ending.cause is not None):
+        call_handler(con, claim.seq, ending.cause)
 
 
 def _put_back(

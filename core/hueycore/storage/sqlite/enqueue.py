@@ -10,27 +10,28 @@ from collections.abc import Sequence
 
 from hueycore import clock
 from hueycore.exceptions import QueueFull, StorageBusy, TaskTimeout
+from hueycore.storage.plan import Plan
 from hueycore.storage.rows import Enqueued, Fire, NewJob
+from hueycore.storage.sqlite.follow import NEEDED
 from hueycore.storage.sqlite.numbers import keep_number, next_number
 from hueycore.storage.sqlite.pressure import pending
 from hueycore.storage.sqlite.room import Room, listed
+from hueycore.storage.sqlite.stages import join
 from hueycore.storage.sqlite.unique import give_way
 from hueycore.storage.words import FINAL, State
 
 #: Jobs that one shared commit takes from other threads at most.
 SHARE = 5000
-#: True of a row whose result a waiting job has yet to read.
-NEEDED = """exists (select 1 from huey_job child
-    where child.seq = huey_job.next and child.finished_at is null)"""
 
 
 class _Ticket:
     """One caller's jobs on their way through a shared commit."""
 
-    __slots__ = ("answer", "jobs", "refused")
+    __slots__ = ("answer", "jobs", "plan", "refused")
 
-    def __init__(self, jobs: Sequence[NewJob]) -> None:
+    def __init__(self, jobs: Sequence[NewJob], plan: Plan | None) -> None:
         self.jobs = jobs
+        self.plan = plan
         self.answer: list[Enqueued] | None = None
         self.refused: QueueFull | None = None
 
@@ -49,13 +50,15 @@ class Enqueueing(Room):
         self._tickets: dict[_Ticket, None] = {}
         _producers.add(self)
 
-    def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
+    def enqueue(self, jobs: Sequence[NewJob], plan: Plan | None = None) -> list[Enqueued]:
         """All jobs are durable when this returns, or none is. An id that is live already, or whose
         result a waiting job needs, answers with that job and inserts nothing; another final row of
-        the same id is replaced. A unique key that is taken answers as ``on_conflict`` says.
+        the same id is replaced. A unique key that is taken answers as ``on_conflict`` says. With a
+        ``plan`` they are stages: those that have parents wait for them.
 
-        Raises ``QueueFull``, ``DuplicateJob``."""
-        ticket = _Ticket(jobs)
+        Raises ``QueueFull``, ``DuplicateJob``; ``ConfigurationError`` when some jobs of a plan
+        exist and others do not."""
+        ticket = _Ticket(jobs, plan)
         try:
             self._tickets[ticket] = None
             with self._door:
@@ -89,7 +92,7 @@ class Enqueueing(Room):
             self._commit([mine])  # perhaps it is another's job that no row can hold
 
     def _commit(self, batch: list[_Ticket]) -> None:
-        outcome = self.db.transact(lambda con: [self._try(con, t.jobs) for t in batch])
+        outcome = self.db.transact(lambda con: [self._try(con, ticket) for ticket in batch])
         for ticket, answer in zip(batch, outcome, strict=True):
             if isinstance(answer, QueueFull):
                 ticket.refused = answer
@@ -97,13 +100,15 @@ class Enqueueing(Room):
                 ticket.answer = answer
                 self._queue_known = True
 
-    def _try(self, con: sqlite3.Connection, jobs: Sequence[NewJob]) -> list[Enqueued] | QueueFull:
+    def _try(self, con: sqlite3.Connection, ticket: _Ticket) -> list[Enqueued] | QueueFull:
         try:
-            return self.admit(con, jobs)
+            return self.admit(con, ticket.jobs, ticket.plan)
         except QueueFull as full:
             return full  # its thread's alone: nothing of it is written
 
-    def admit(self, con: sqlite3.Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
+    def admit(
+        self, con: sqlite3.Connection, jobs: Sequence[NewJob], plan: Plan | None = None
+    ) -> list[Enqueued]:
         """Let jobs into the queue, in the caller's transaction."""
         if not self._queue_known:
             describe_queue(con, self.queue, self.serializer)
@@ -113,7 +118,8 @@ class Enqueueing(Room):
                 raise QueueFull(
                     f'queue "{self.queue}" has {waiting} of {self.max_pending} pending jobs'
                 )
-        return insert_jobs(con, self.queue, jobs)
+        answer = insert_jobs(con, self.queue, jobs)
+        return join(con, answer, plan) if plan else answer
 
 
 def describe_queue(con: sqlite3.Connection, queue: str, serializer: str | None) -> None:
@@ -213,12 +219,14 @@ def _insert_or_find(con: sqlite3.Connection, queue: str, job: NewJob, now: float
 
 
 def delete_jobs(con: sqlite3.Connection, seqs: Sequence[int]) -> int:
-    """Delete rows with their payloads, results and log lines."""
+    """Delete rows with everything that other tables say of them."""
     which = (listed(seqs),)
     keep_number(con, which[0])
     con.execute("delete from huey_payload where seq in (select value from json_each(?))", which)
     con.execute("delete from huey_result where seq in (select value from json_each(?))", which)
     con.execute("delete from huey_log where seq in (select value from json_each(?))", which)
+    con.execute("delete from huey_input where seq in (select value from json_each(?))", which)
+    con.execute("delete from huey_handler where seq in (select value from json_each(?))", which)
     return con.execute(
         "delete from huey_job where seq in (select value from json_each(?))", which
     ).rowcount

@@ -29,8 +29,16 @@ INVARIANTS: tuple[tuple[str, str], ...] = (
         "a waiting stage counts the parents that have not delivered",
         """select child.seq from huey_job child where child.waits <> (
             select count(*) from huey_job parent
-            where parent.next = child.seq and parent.delivered = 0)
+            where (parent.next = child.seq or parent.seq = child.source) and parent.delivered = 0)
             and child.state = 'blocked' and child.key_name is null""",
+    ),
+    (
+        "a live stage has all its parents, or brought along what they gave",
+        """select child.seq from huey_job child
+            where child.finished_at is null and child.inputs <> (
+                select count(*) from huey_job parent
+                where parent.next = child.seq or parent.seq = child.source)
+                + (select count(*) from huey_input where huey_input.seq = child.seq)""",
     ),
     (
         "an unread result is stored",

@@ -18,7 +18,8 @@ _COLUMNS = """
     job.seq, job.claim + 1, job.id, job.task, payload.payload, job.attempt + 1, job.retries,
     job.retry_delay, job.retry_backoff, job.priority, job.run_at, job.enqueued_at,
     job.expires_at, job.scheduled_for, job.timeout, job.crashes, job.max_crashes, job.at_most_once,
-    job.result_ttl, job.key_name, job.next
+    job.result_ttl, job.key_name, job.next,
+    job.inputs
 """
 #: Expired and revoked jobs that one exchange clears away at most.
 _SWEEP = 500

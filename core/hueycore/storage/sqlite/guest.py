@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hueycore.exceptions import ConfigurationError
 from hueycore.shield import shield_of_this_thread
+from hueycore.storage.plan import Plan
 from hueycore.storage.rows import Ended, Enqueued, NewJob
 from hueycore.storage.sqlite import schema
 from hueycore.storage.sqlite.connection import Database
@@ -49,8 +50,8 @@ class _Own:
     def __init__(self, storage: Hosting) -> None:
         self._storage = storage
 
-    def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
-        return self._storage.enqueue(jobs)
+    def enqueue(self, jobs: Sequence[NewJob], plan: Plan | None = None) -> list[Enqueued]:
+        return self._storage.enqueue(jobs, plan)
 
     def end(self, ended: Ended) -> bool:
         storage = self._storage
@@ -68,8 +69,8 @@ class _Joined:
         self._storage = storage
         self._connection = connection
 
-    def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
-        return self._join(lambda con: self._storage.admit(con, jobs))
+    def enqueue(self, jobs: Sequence[NewJob], plan: Plan | None = None) -> list[Enqueued]:
+        return self._join(lambda con: self._storage.admit(con, jobs, plan))
 
     def end(self, ended: Ended) -> bool:
         return not self._join(lambda con: apply_endings(con, self._storage.queue, [ended])).lost

@@ -10,7 +10,7 @@ from hueycore.exceptions import StorageMoved
 from hueycore.storage.rows import Keeping
 from hueycore.storage.sqlite import schema
 from hueycore.storage.sqlite.connection import WAL_LIMIT
-from hueycore.storage.sqlite.enqueue import NEEDED
+from hueycore.storage.sqlite.follow import NEEDED
 from hueycore.storage.sqlite.metrics import fold
 from hueycore.storage.sqlite.room import Room, listed
 from hueycore.storage.sqlite.steering import purge_rows

@@ -16,6 +16,7 @@ from hueycore.storage.sidefile import LAST_WORKER, SLOTS, MappedSlots, SideFile,
 from hueycore.storage.sqlite.endings import add_error, error_entry
 from hueycore.storage.sqlite.enqueue import describe_queue
 from hueycore.storage.sqlite.follow import follow
+from hueycore.storage.sqlite.handlers import call_handler
 from hueycore.storage.sqlite.periodic import declare, forget_declarations
 from hueycore.storage.sqlite.room import Room
 from hueycore.storage.sqlite.unique import GIVES_WAY
@@ -295,4 +296,6 @@ def _take_back(
     )
     if finished is not None:
         follow(con, [seq], delivered=False)
+    if state is State.DEAD:
+        call_handler(con, seq)
     return Recovered(JobRef(seq, str(id_), str(task)), state, started, worker.name)

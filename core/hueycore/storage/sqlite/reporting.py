@@ -8,8 +8,8 @@ from typing import Any
 
 from hueycore import clock
 from hueycore.storage.reports import DeadGroup, Metric, SeenTask
-from hueycore.storage.rows import Job, Selector
-from hueycore.storage.sqlite.looking import LIST, conditions, to_job
+from hueycore.storage.rows import Selector
+from hueycore.storage.sqlite.looking import conditions
 from hueycore.storage.sqlite.metrics import folded
 from hueycore.storage.sqlite.room import Room
 from hueycore.storage.words import State
@@ -116,31 +116,6 @@ class Reporting(Room):
                     (seq,),
                 ).fetchone()[0]
             )
-
-        return self.db.read(body)
-
-    def stages(self, seq: int, limit: int = 1000) -> list[Job]:
-        """The jobs that a job is joined with, itself included: pipeline, group, chord. By number;
-        a job on its own is alone in the list. Down the edges to the last stage, and from there up
-        again to all that lead to it."""
-
-        def body(con: sqlite3.Connection) -> list[Job]:
-            rows = con.execute(
-                f"""
-                with recursive down(seq) as (
-                    select seq from huey_job where seq = ?
-                    union select child.seq from down join huey_job job using (seq)
-                        join huey_job child on child.seq = job.next),
-                whole(seq) as (
-                    select seq from down
-                    union select parent.seq from whole
-                        join huey_job parent on parent.next = whole.seq)
-                select {LIST} from huey_job where seq in (select seq from whole)
-                order by seq limit ?
-                """,  # noqa: S608
-                (seq, limit),
-            ).fetchall()
-            return [to_job(row) for row in rows]
 
         return self.db.read(body)
 

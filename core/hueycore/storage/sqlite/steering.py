@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 
 from hueycore import clock
 from hueycore.storage.rows import Changed, JobRef, Selector
 from hueycore.storage.sqlite.endings import end_waiting
-from hueycore.storage.sqlite.enqueue import NEEDED, delete_jobs
+from hueycore.storage.sqlite.enqueue import delete_jobs
+from hueycore.storage.sqlite.follow import NEEDED, revive
 from hueycore.storage.sqlite.looking import conditions
 from hueycore.storage.sqlite.room import Room, listed
+from hueycore.storage.sqlite.stages import orphans
 from hueycore.storage.sqlite.unique import doubled
 from hueycore.storage.words import FINAL, WAITING, State
 
@@ -82,7 +83,8 @@ class Steering(Room):
         reason: str | None = None,
     ) -> Changed:
         """Final jobs (revoked, expired, dead, done) wait again; their history is kept, and
-        ``reason`` stays on their rows until they end.
+        ``reason`` stays on their rows until they end. Stages that were revoked because of their
+        end wait for them again; what had delivered before delivers nothing more.
 
         They run at ``run_at``, else at the time they were due when that is yet to come, else now;
         each ``apart`` seconds after the one before. ``reset`` gives back the attempts and the
@@ -93,16 +95,9 @@ class Steering(Room):
         def body(con: sqlite3.Connection) -> Changed:
             found = _select(con, selector)
             final = [job for job, state in found if state in FINAL]
-            barred = {**doubled(con, final), **_orphans(con, final)}
+            barred = {**doubled(con, final), **orphans(con, [job.seq for job in final])}
             final = [job for job in final if job.seq not in barred]
             which = listed(job.seq for job in final)
-            con.execute(
-                f"""
-                delete from huey_result where seq in (select seq from huey_job
-                    where seq in (select value from json_each(?)) and not {NEEDED})
-                """,  # noqa: S608
-                (which,),
-            )
             now = clock.now()
             if reset:
                 con.execute(_RESET, (which,))
@@ -124,6 +119,15 @@ class Steering(Room):
                     "reason": reason,
                     "which": which,
                 },
+            )
+            revive(con, [job.seq for job in final])
+            # Now that they all wait again: what one of them needs of another stays.
+            con.execute(
+                f"""
+                delete from huey_result where seq in (select seq from huey_job
+                    where seq in (select value from json_each(?)) and not {NEEDED})
+                """,  # noqa: S608
+                (which,),
             )
             if apart:
                 later = [(place * apart, job.seq) for place, job in enumerate(final) if place]
@@ -221,19 +225,6 @@ def _select(con: sqlite3.Connection, selector: Selector) -> list[tuple[JobRef, S
         (*values, -1 if selector.limit is None else selector.limit),
     ).fetchall()
     return [(JobRef(*row[:3]), State(row[3])) for row in rows]
-
-
-def _orphans(con: sqlite3.Connection, jobs: Sequence[JobRef]) -> dict[int, str]:
-    """Stages that could never start, because a stage they wait for was purged."""
-    rows = con.execute(
-        """
-        select seq from huey_job where seq in (select value from json_each(?)) and waits > (
-            select count(*) from huey_job parent
-            where parent.next = huey_job.seq and parent.delivered = 0)
-        """,
-        (listed(job.seq for job in jobs),),
-    ).fetchall()
-    return {row[0]: "the stage it waits for was purged" for row in rows}
 
 
 def purge_rows(con: sqlite3.Connection, rows: list[tuple[int, str]]) -> int:

@@ -8,23 +8,30 @@ from collections.abc import Sequence
 
 from hueycore import clock
 from hueycore.storage.rows import Cargo, Job, JobRef, Loaded, Selector
-from hueycore.storage.sqlite.enqueue import NEEDED, delete_jobs, describe_queue
+from hueycore.storage.sqlite.enqueue import delete_jobs, describe_queue
+from hueycore.storage.sqlite.follow import NEEDED
 from hueycore.storage.sqlite.looking import COLUMNS, conditions, to_job
 from hueycore.storage.sqlite.numbers import next_number
 from hueycore.storage.sqlite.room import Room
+from hueycore.storage.sqlite.stages import keep_inputs, read_inputs
 from hueycore.storage.sqlite.steering import purge_rows
 from hueycore.storage.sqlite.unique import holder
 from hueycore.storage.words import LIVE, State
 
 #: Columns that mean something only in the file that they come from.
-_LOCAL = frozenset(("seq", "worker", "claimed_at", "cancel_requested", "next", "slot", "waits"))
+_LOCAL = frozenset(
+    (
+        *("seq", "worker", "claimed_at", "cancel_requested"),
+        *("next", "slot", "source", "waits", "delivered"),
+    )
+)
 _CARRIED = tuple(name for name in COLUMNS if name not in _LOCAL)
 
 
 class Transfer(Room):
     def export(self, selector: Selector) -> list[Cargo]:
-        """The selected jobs with payload and result, in the order of their numbers. Page through
-        them with ``limit`` and ``after``."""
+        """The selected jobs with payload, result and what their parents gave them, in the order of
+        their numbers. Page through them with ``limit`` and ``after``."""
 
         def body(con: sqlite3.Connection) -> list[Cargo]:
             where, values = conditions(selector)
@@ -38,7 +45,12 @@ class Transfer(Room):
                 """,  # noqa: S608
                 (*values, -1 if selector.limit is None else selector.limit),
             ).fetchall()
-            return [Cargo(to_job(row[:-2]), row[-2], row[-1]) for row in rows]
+            found = []
+            for row in rows:
+                job = to_job(row[:-2])
+                inputs = read_inputs(con, job.seq) if job.inputs and not job.waits else ()
+                found.append(Cargo(job, row[-2], row[-1], inputs))
+            return found
 
         return self.db.read(body, snapshot=True)
 
@@ -49,8 +61,9 @@ class Transfer(Room):
         kept (``keep``), replaced unless it runs or a later stage waits for it (``replace``), or
         refused (``fail``).
         ``pending``: they are to run, whatever state they come in; else a running or blocked job
-        comes in as pending, everything else as it was. Outcomes: ``loaded``, ``exists``, and
-        ``duplicate`` for a job that would wait beside another of its unique key."""
+        comes in as pending, everything else as it was. Edges stay behind: a stage brings along what
+        its parents gave it, and one that did not get all of it ends revoked. Outcomes: ``loaded``,
+        ``exists``, and ``duplicate`` for a job that would wait beside another of its unique key."""
 
         def body(con: sqlite3.Connection) -> list[Loaded]:
             for queue in {one.job.queue for one in cargo}:
@@ -100,10 +113,12 @@ def _load_one(con: sqlite3.Connection, one: Cargo, if_exists: str, pending: bool
     if pending or job.state in (State.RUNNING, State.BLOCKED):
         values.update(
             state=State.PENDING, run_at=now, finished_at=None, taken=None, reason=None,
-            delivered=False, crashes=0 if pending else job.crashes,
+            crashes=0 if pending else job.crashes,
         )  # fmt: skip
         if job.expires_at is not None and job.expires_at <= now:
             values["expires_at"] = None
+    if len(one.inputs) < job.inputs and (pending or job.state in LIVE):
+        values.update(state=State.REVOKED, reason="upstream", finished_at=now)
     if values["state"] in LIVE and _is_doubled(con, job):
         return Loaded(JobRef(0, job.id, job.task), "duplicate")
     if found is not None:
@@ -119,6 +134,7 @@ def _load_one(con: sqlite3.Connection, one: Cargo, if_exists: str, pending: bool
         (seq, *(values[name] for name in _CARRIED)),
     )
     con.execute("insert into huey_payload (seq, payload) values (?, ?)", (seq, one.payload or b""))
+    keep_inputs(con, seq, one.inputs)
     if unread:
         con.execute(
             "insert into huey_result (seq, queue, result) values (?, ?, ?)",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from hueycore import clock
 from hueycore.exceptions import UnknownJob
 from hueycore.storage.rows import ResultRow
+from hueycore.storage.sqlite.follow import NEEDED
 from hueycore.storage.sqlite.room import Room, listed
 from hueycore.storage.words import FINAL, State
 
@@ -200,11 +201,10 @@ def _take_result(con: sqlite3.Connection, queue: str, id_: str) -> ResultRow | N
         return row
     con.execute("update huey_job set taken = 1 where seq = ?", (row.seq,))
     con.execute(
-        """
-        delete from huey_result where seq = ? and not exists (
-            select 1 from huey_job job join huey_job child on child.seq = job.next
-            where job.seq = ? and child.finished_at is null)
-        """,
-        (row.seq, row.seq),
+        f"""
+        delete from huey_result where seq in (
+            select seq from huey_job where seq = ? and not {NEEDED})
+        """,  # noqa: S608
+        (row.seq,),
     )
     return row
