@@ -23,7 +23,17 @@ from hypothesis.stateful import (
 
 from hueycore import clock
 from hueycore.ending import Blocked, Dead, Done, Expired, Released, Retry, Revoked, Snoozed
-from hueycore.storage.base import FINAL, Claim, Ended, Keeping, NewJob, Selector, State, Want
+from hueycore.storage.base import (
+    FINAL,
+    Claim,
+    Ended,
+    Keeping,
+    Limit,
+    NewJob,
+    Selector,
+    State,
+    Want,
+)
 from hueycore.storage.sqlite import SqliteStorage
 from tests.storage.engines import ENGINES
 from tests.storage.invariants import violations
@@ -35,9 +45,10 @@ START = 2_000_000_000.0
 #: Thousands of commits: nobody cuts the power here, so no disk need be waited for.
 FAST = "/dev/shm" if os.path.isdir("/dev/shm") else None
 TASKS = ("a", "b", "c")
+KEYS = (None, None, "k1", "k2")
 #: Everything that an exchange may do to jobs beside the endings it is given.
 CLAIMING = ("claim", "expire", "revoke")
-FOLLOWING = ("promote", "revoke")
+FOLLOWING = ("promote", "park", "revoke")
 
 endings = st.sampled_from(
     ["done", "none", "retry", "later", "dead", "snooze", "release", "revoke", "expire", "block"]
@@ -66,6 +77,8 @@ class Machine(RuleBasedStateMachine):
             watch(self.storages[name])
             self.seen[name] = 0
         self.register()
+        self.each("declare_limits", [Limit("a", "k1", 1), Limit("b", None, 2)])
+        self.model.limits.update(a=1, b=2)
         self.enqueue_stages(members=2, chord=True, delay=0.0)
         self.enqueue_stages(members=1, chord=False, delay=0.0)
 
@@ -120,11 +133,12 @@ class Machine(RuleBasedStateMachine):
         key=st.sampled_from([None, None, "k", "l"]),
         until=st.sampled_from(["start", "end"]),
         conflict=st.sampled_from(["keep", "replace"]),
+        held=st.sampled_from(KEYS),
     )
     def enqueue(
         self, data: st.DataObject, task: str, again: bool, later: float | None,
         expires: float | None, priority: float, retries: int, once: bool, crashes: int,
-        key: str | None, until: str, conflict: str,
+        key: str | None, until: str, conflict: str, held: str | None,
     ) -> None:  # fmt: skip
         jobs = [
             NewJob(
@@ -140,6 +154,7 @@ class Machine(RuleBasedStateMachine):
                 unique_key=key,
                 unique_until=until if key else None,
                 on_conflict=conflict,
+                key_name=held,
             )
             for _ in range(data.draw(st.integers(1, 3), label="number"))
         ]
@@ -148,8 +163,9 @@ class Machine(RuleBasedStateMachine):
 
         for job, answer in zip(jobs, answers, strict=True):
             assert answer.fresh == self.model.enqueue(job, answer.seq)
+        for answer in answers if held is None else ():
             assert answer.state == self.model.jobs[answer.seq].state
-        self.check("enqueue", "purge", "replace")
+        self.check("enqueue", "purge", "replace", "promote", "park")
 
     def fresh_id(self) -> str:
         self.names += 1
@@ -256,7 +272,7 @@ class Machine(RuleBasedStateMachine):
             "release": Released(),
             "revoke": Revoked("stopped", b"error"),
             "expire": Expired(b"error"),
-            "block": Blocked("key"),
+            "block": Blocked("k2"),
         }[kind]
         return Ended(claim, made, now if started else None, 0.5 if started else 0.0)
 
@@ -323,7 +339,7 @@ class Machine(RuleBasedStateMachine):
         self.model.now += seconds
         self.each("promote")
         self.model.promote()
-        self.check("promote")
+        self.check("promote", "park")
         for storage in self.storages.values():
             storage.expire()  # in which order is its own affair
         self.model.expire()
@@ -335,7 +351,7 @@ class Machine(RuleBasedStateMachine):
         job = self.some(data)
         self.each("revoke", by_seq(job.seq), "by hand")
         self.model.revoke([job], "by hand")
-        self.check("revoke", "promote")
+        self.check("revoke", "promote", "park")
 
     @precondition(lambda self: self.model.of(*FINAL))
     @rule(data=st.data(), later=st.sampled_from([None, None, 7.0]))
@@ -344,7 +360,7 @@ class Machine(RuleBasedStateMachine):
         run_at = None if later is None else self.model.now + later
         self.each("requeue", by_seq(job.seq), run_at=run_at)
         self.model.requeue([job], run_at)
-        self.check("requeue")
+        self.check("requeue", "promote", "park")
 
     @precondition(lambda self: self.model.of(*FINAL))
     @rule(data=st.data(), preserve=st.booleans())
@@ -362,7 +378,8 @@ class Machine(RuleBasedStateMachine):
         """What happens now and then: one rule, so that most steps are a queue's ordinary day."""
         verbs = [
             self.revoke_many, self.reschedule, self.purge_one, self.keep, self.pause,
-            self.pause_a_task, self.revoke_a_task,
+            self.pause_a_task, self.revoke_a_task, self.limit_a_task, self.take_a_lock,
+            self.free_a_lock, self.mend,
         ]  # fmt: skip
         data.draw(st.sampled_from(verbs), label="verb")(data)
 
@@ -371,7 +388,7 @@ class Machine(RuleBasedStateMachine):
         self.each("revoke", Selector(task=task, states=(State.PENDING, State.RUNNING)))
         chosen = [job for job in self.model.of(State.PENDING, State.RUNNING) if job.task == task]
         self.model.revoke(chosen, "revoked")
-        self.check("revoke", "promote")
+        self.check("revoke", "promote", "park")
 
     def reschedule(self, data: st.DataObject) -> None:
         if self.model.jobs:
@@ -381,7 +398,7 @@ class Machine(RuleBasedStateMachine):
             run_at = None if later is None else self.model.now + later
             self.each("reschedule", by_seq(job.seq), run_at=run_at, priority=priority)
             self.model.reschedule(job, run_at, priority)
-            self.check("reschedule")
+            self.check("reschedule", "promote", "park")
 
     def purge_one(self, data: st.DataObject) -> None:
         if self.model.jobs:
@@ -410,10 +427,11 @@ class Machine(RuleBasedStateMachine):
         task = "c"
         if data.draw(st.booleans()):
             self.each("pause", task=task)
-            self.model.paused_tasks.add(task)
+            self.model.pause_task(task, True)
         else:
             assert self.each("resume", task=task) == (task in self.model.paused_tasks)
-            self.model.paused_tasks.discard(task)
+            self.model.pause_task(task, False)
+        self.check("promote", "park")
 
     def revoke_a_task(self, data: st.DataObject) -> None:
         task, once = data.draw(st.sampled_from(TASKS)), data.draw(st.booleans())
@@ -424,6 +442,31 @@ class Machine(RuleBasedStateMachine):
             known = self.each("clear_revocation", "revoked-task", task)
             assert known == (self.model.revoked_tasks.pop(task, None) is not None)
 
+    def limit_a_task(self, data: st.DataObject) -> None:
+        task = data.draw(st.sampled_from(TASKS))
+        limit = data.draw(st.sampled_from([1, 1, 2, None]))
+        declared = [] if limit is None else [Limit(task, "k1", limit)]
+        self.each("declare_limits", declared, [task])
+        self.model.limit(task, limit)
+        self.check("promote", "park")
+
+    def take_a_lock(self, data: st.DataObject) -> None:
+        if self.model.workers:
+            name = data.draw(st.sampled_from(["k1", "k2", "other"]))
+            owner = data.draw(st.sampled_from(sorted(self.model.workers)))
+            token = self.fresh_id().encode()
+            assert self.each("lock", name, owner, token) == self.model.lock(name, owner)
+            self.check()
+
+    def free_a_lock(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(["k1", "k2", "other"]))
+        assert self.each("unlock", name) == self.model.unlock(name)
+        self.check("promote", "park")
+
+    def mend(self, data: st.DataObject) -> None:
+        assert self.each("mend") == []
+        self.check()
+
     # --- what holds after every rule ------------------------------------------------------------
 
     @invariant()
@@ -433,6 +476,7 @@ class Machine(RuleBasedStateMachine):
             for _, job in sorted(self.model.jobs.items())
         ]
         for storage in self.storages.values():
+            assert sorted(lock.name for lock in storage.locks()) == sorted(self.model.locks)
             rows = storage.jobs(Selector())
             assert [{name: getattr(row, name) for name in SHOWN} for row in rows] == expected
             stored = sql(storage, "select seq, result from huey_result order by seq")
@@ -441,7 +485,8 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def invariants_hold(self) -> None:
         for storage in self.storages.values():
-            assert storage.db.read(violations, snapshot=True) == []
+            found = storage.db.read(violations, snapshot=True)
+            assert not found, found
 
 
 TestMachine = pytest.mark.slow(Machine.TestCase)

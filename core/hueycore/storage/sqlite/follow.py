@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from hueycore import clock
+from hueycore.storage.sqlite.keys import settle
 from hueycore.storage.sqlite.room import listed
 
 
@@ -36,16 +37,21 @@ def follow(con: sqlite3.Connection, seqs: Sequence[int], *, delivered: bool) -> 
 def _deliver(con: sqlite3.Connection, seq: int, after: int) -> None:
     con.execute("update huey_job set delivered = 1 where seq = ? and delivered = 0", (seq,))
     now = clock.now()
-    con.execute(
+    rows = con.execute(
         """
         update huey_job set waits = waits - 1,
             state = case when state <> 'blocked' or waits > 1 then state
-                when delay > 0 then 'scheduled' else 'pending' end,
+                when delay > 0 then 'scheduled' when key_name is not null then 'blocked'
+                else 'pending' end,
             run_at = case when state = 'blocked' and waits = 1 then ? + delay else run_at end
         where seq = ? and waits > 0
+        returning queue, key_name
         """,
         (now, after),
-    )
+    ).fetchall()
+    for queue, key in rows:
+        if key is not None:
+            settle(con, queue, [key])
 
 
 def _revoke_upstream(con: sqlite3.Connection, seqs: Sequence[int]) -> list[int]:

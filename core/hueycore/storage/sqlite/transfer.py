@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from hueycore import clock
 from hueycore.storage.rows import Cargo, Job, JobRef, Loaded, Selector
 from hueycore.storage.sqlite.enqueue import NEEDED, delete_jobs, describe_queue
+from hueycore.storage.sqlite.keys import settle, settle_keys_of
 from hueycore.storage.sqlite.looking import COLUMNS, conditions, to_job
 from hueycore.storage.sqlite.numbers import next_number
-from hueycore.storage.sqlite.room import Room
+from hueycore.storage.sqlite.room import Room, listed
 from hueycore.storage.sqlite.steering import purge_rows
 from hueycore.storage.sqlite.unique import holder
 from hueycore.storage.words import LIVE, State
@@ -49,13 +50,18 @@ class Transfer(Room):
         kept (``keep``), replaced unless it runs or a later stage waits for it (``replace``), or
         refused (``fail``).
         ``pending``: they are to run, whatever state they come in; else a running or blocked job
-        comes in as pending, everything else as it was. Outcomes: ``loaded``, ``exists``, and
-        ``duplicate`` for a job that would wait beside another of its unique key."""
+        comes in as pending, everything else as it was; a pending job of a key waits its turn.
+        Outcomes: ``loaded``, ``exists``, and ``duplicate`` for a job that would wait beside another
+        of its unique key."""
 
         def body(con: sqlite3.Connection) -> list[Loaded]:
             for queue in {one.job.queue for one in cargo}:
                 describe_queue(con, queue, None)
+            replaced = _keys_of_ids(con, [one.job.id for one in cargo])
             loaded = [_load_one(con, one, if_exists, pending) for one in cargo]
+            settle_keys_of(con, [one.job.seq for one in loaded])
+            for queue, key in replaced:
+                settle(con, queue, [key])
             self.sign(con, "load", [one.job for one in loaded if one.outcome == "loaded"])
             return loaded
 
@@ -104,6 +110,8 @@ def _load_one(con: sqlite3.Connection, one: Cargo, if_exists: str, pending: bool
         )  # fmt: skip
         if job.expires_at is not None and job.expires_at <= now:
             values["expires_at"] = None
+    if values["state"] == State.PENDING and job.key_name is not None:
+        values["state"] = State.BLOCKED
     if values["state"] in LIVE and _is_doubled(con, job):
         return Loaded(JobRef(0, job.id, job.task), "duplicate")
     if found is not None:
@@ -125,6 +133,17 @@ def _load_one(con: sqlite3.Connection, one: Cargo, if_exists: str, pending: bool
             (seq, job.queue, one.result),
         )
     return Loaded(JobRef(seq, job.id, job.task), "loaded")
+
+
+def _keys_of_ids(con: sqlite3.Connection, ids: Sequence[str]) -> list[tuple[str, str]]:
+    """(queue, key) of the jobs that exist already, and may be replaced."""
+    return con.execute(
+        """
+        select distinct queue, key_name from huey_job
+        where id in (select value from json_each(?)) and key_name is not null
+        """,
+        (listed(ids),),
+    ).fetchall()
 
 
 def _is_doubled(con: sqlite3.Connection, job: Job) -> bool:
