@@ -14,13 +14,14 @@ FLOORS = (
     ("exceptions", "constants", "clock", "ids", "histogram", "shield", "localzone", "logs"),
     (
         *("cron", "schedule", "retry", "ending", "serializer", "decoding", "signals"),
-        *("uniqueness", "times", "options", "task", "wrapper", "registry", "result", "canvas"),
+        *("uniqueness", "times", "holds", "options", "task", "wrapper", "registry", "result"),
+        *("canvas", "running"),
     ),
     ("storage",),
     ("completing", "execute", "coroutines", "failures", "limits", "notes"),
     (
-        *("api", "awaiting", "declaring", "hooks", "immediate", "paths", "steering", "stepping"),
-        *("sending", "timetable"),
+        *("api", "awaiting", "declaring", "guarding", "guards", "hooks", "immediate", "paths"),
+        *("sending", "steering", "stepping", "timetable"),
     ),
     ("consumer",),
     ("testing",),

@@ -24,6 +24,7 @@ from hueycore.exceptions import (
     TaskException,
     UnknownTask,
 )
+from hueycore.guarding import Guarding
 from hueycore.hooks import Hooks
 from hueycore.immediate import Immediate
 from hueycore.logs import KeepLogs, kept_level
@@ -53,7 +54,9 @@ logger = logging.getLogger("hueycore")
 CHUNK = 5000
 
 
-class Huey(Declaring, Paths, Timetable, Sending, Steering, Stepping, Immediate, Awaiting, Hooks):
+class Huey(
+    Declaring, Paths, Timetable, Sending, Steering, Stepping, Guarding, Immediate, Awaiting, Hooks
+):
     """A named queue in a SQLite file.
 
     The file is opened at the first use, not here, so that importing an application touches no disk.
@@ -140,6 +143,7 @@ class Huey(Declaring, Paths, Timetable, Sending, Steering, Stepping, Immediate, 
         self.registry = Registry()
         self.signals = S.Signal()
         self._init_hooks()
+        self._init_guarding()
         self._init_stepping()
         self._init_awaiting()
         self._init_paths(allow_paths)
@@ -172,6 +176,7 @@ class Huey(Declaring, Paths, Timetable, Sending, Steering, Stepping, Immediate, 
         storage, self._storage = self._storage, None
         if storage is not None:
             self._leave_stepping(storage)
+            self._leave_guarding(storage)
             storage.close()
 
     # --- producing ----------------------------------------------------------------------------
@@ -210,6 +215,8 @@ class Huey(Declaring, Paths, Timetable, Sending, Steering, Stepping, Immediate, 
             task.renew_id()
         payload = self._pack(task.task_name, task.args, task.kwargs)
         task._enqueued = True
+        if task.wrapper.options.hold is not None:
+            self._declare_limit(task.wrapper)
         return task.wrapper.new_job(task, payload, self.serializer.preview(task.args, task.kwargs))
 
     def _pack(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
