@@ -14,14 +14,14 @@ FLOORS = (
     ("exceptions", "constants", "clock", "ids", "histogram", "shield", "localzone", "logs"),
     (
         *("cron", "schedule", "retry", "ending", "serializer", "decoding", "signals"),
-        *("uniqueness", "times", "options", "canvas", "task", "wrapper", "registry", "result"),
-        "inputs",
+        *("uniqueness", "times", "holds", "options", "canvas", "task", "wrapper", "registry"),
+        *("result", "inputs", "running"),
     ),
     ("storage",),
     ("completing", "execute", "coroutines", "failing", "failures", "limits", "notes"),
     (
-        *("api", "awaiting", "composing", "declaring", "hooks", "immediate", "paths", "sending"),
-        *("steering", "stepping", "timetable"),
+        *("api", "awaiting", "composing", "declaring", "guarding", "guards", "hooks", "immediate"),
+        *("paths", "sending", "steering", "stepping", "timetable"),
     ),
     ("consumer",),
     ("testing",),

@@ -26,6 +26,7 @@ from hueycore.exceptions import (
     TaskException,
     UnknownTask,
 )
+from hueycore.guarding import Guarding
 from hueycore.hooks import Hooks
 from hueycore.immediate import Immediate
 from hueycore.logs import KeepLogs, kept_level
@@ -56,7 +57,17 @@ CHUNK = 5000
 
 
 class Huey(
-    Declaring, Composing, Paths, Timetable, Sending, Steering, Stepping, Immediate, Awaiting, Hooks
+    Declaring,
+    Composing,
+    Paths,
+    Timetable,
+    Sending,
+    Steering,
+    Stepping,
+    Guarding,
+    Immediate,
+    Awaiting,
+    Hooks,
 ):
     """A named queue in a SQLite file.
 
@@ -144,6 +155,7 @@ class Huey(
         self.registry = Registry()
         self.signals = S.Signal()
         self._init_hooks()
+        self._init_guarding()
         self._init_stepping()
         self._init_awaiting()
         self._init_paths(allow_paths)
@@ -176,6 +188,7 @@ class Huey(
         storage, self._storage = self._storage, None
         if storage is not None:
             self._leave_stepping(storage)
+            self._leave_guarding(storage)
             storage.close()
 
     # --- producing ----------------------------------------------------------------------------
@@ -239,6 +252,8 @@ class Huey(
         args = task.args + more if more else task.args
         payload = self._pack(task.task_name, args, task.kwargs)
         task._enqueued = True
+        if task.wrapper.options.hold is not None:
+            self._declare_limit(task.wrapper)
         return task.wrapper.new_job(task, payload, self.serializer.preview(args, task.kwargs))
 
     def _pack(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:

@@ -86,6 +86,12 @@ class Declaring:
         :param on_conflict: when there is one already: ``keep`` it and answer with its handle
             (default), ``replace`` its arguments and time (debounce; one that runs already is
             followed by the new one), or ``fail`` with ``DuplicateJob``.
+        :param max_concurrent: how many jobs of one key may run at once, over all consumers; the
+            others wait as ``blocked``.
+        :param concurrency_key: the key: a name that several tasks may share, or a callable that
+            makes it from the arguments of the call; by default the task's name.
+        :param lock: one at a time: True, or the name of the key; the same as ``lock_task`` above.
+        :param rate: how fast jobs of the key start: ``10/s``, ``10/m``, ``100/30m``, evenly spaced.
         """
         if callable(retries):
             return self._register(wrap(self._huey(), retries, None, TaskOptions()))

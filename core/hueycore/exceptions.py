@@ -68,11 +68,14 @@ class TaskTimeout(HueyException):
 class RateLimitExceeded(HueyException):
     """The rate limit is used up.
 
-    ``delay`` is the number of seconds until the next call is allowed.
+    ``delay`` is the number of seconds until the next call is allowed; ``run_at`` is the moment that
+    is kept for the job which was refused (POSIX seconds), None when none is.
     """
 
-    def __init__(self, key: str, delay: float, retry: bool = True) -> None:
-        self.key, self.delay, self.retry = key, delay, retry
+    def __init__(
+        self, key: str, delay: float, retry: bool = True, run_at: float | None = None
+    ) -> None:
+        self.key, self.delay, self.retry, self.run_at = key, delay, retry, run_at
         super().__init__(f'rate limit of "{key}" is used up; next call in {delay:.1f} s')
 
 

@@ -74,7 +74,9 @@ class Failing:
                     S.SIGNAL_CANCELED,
                 )
             case RateLimitExceeded() if error.retry:
-                run_at = clock.now() + (task.retry_delay or error.delay)
+                run_at = error.run_at
+                if run_at is None:
+                    run_at = clock.now() + (task.retry_delay or error.delay)
                 ending = Snoozed(run_at, brief_failure(error))
                 return ending, (S.SIGNAL_RATE_LIMITED, S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
             case RateLimitExceeded():

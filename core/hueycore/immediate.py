@@ -50,9 +50,11 @@ class Immediate:
         return self.create_storage()
 
     def _run_now(self, stored: Sequence[Enqueued]) -> None:
-        """Run these jobs, their retries that need not wait, and the stages that they make ready.
-        Nothing else: in a shared file the other jobs are for the consumers."""
-        ready = deque(job.seq for job in stored if job.fresh and job.state is State.PENDING)
+        """Run these jobs, their retries that need not wait, the stages that they make ready, and
+        those of them that a key held back until others had run. Nothing else: in a shared file the
+        other jobs are for the consumers."""
+        mine = [job for job in stored if job.fresh]
+        ready = deque(job.seq for job in mine if job.state in (State.PENDING, State.BLOCKED))
         while ready:
             seq = ready.popleft()
             task = self._claim_one(seq)

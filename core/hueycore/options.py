@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from hueycore.exceptions import ConfigurationError
+from hueycore.holds import Hold, Key, make_hold
 from hueycore.logs import KeepLogs
 from hueycore.retry import Backoff, Exceptions, RetryRule
 from hueycore.times import Seconds, When, seconds
@@ -27,6 +28,10 @@ class Settings(TypedDict, total=False):
     unique: By
     unique_until: Until
     on_conflict: OnConflict
+    max_concurrent: int | None
+    concurrency_key: Key | None
+    lock: bool | str
+    rate: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,7 @@ class TaskOptions:
     retry_on: Exceptions | RetryRule | None = None
     never_on: Exceptions = ()
     unique: Unique | None = None
+    hold: Hold | None = None
 
 
 #: The others, which stand in their own places in ``@huey.task``.
@@ -75,6 +81,10 @@ def _converted(
     unique: By | None = None,
     unique_until: Until | None = None,
     on_conflict: OnConflict | None = None,
+    max_concurrent: int | None = None,
+    concurrency_key: Key | None = None,
+    lock: bool | str = False,
+    rate: str | None = None,
     **others: Any,
 ) -> TaskOptions:
     if isinstance(retry_delay, Backoff):
@@ -87,5 +97,6 @@ def _converted(
         timeout=seconds(timeout),
         result_ttl=seconds(result_ttl),
         unique=make_unique(None, unique, None, unique_until, on_conflict),
+        hold=make_hold(max_concurrent, concurrency_key, lock, rate),
         **others,
     )

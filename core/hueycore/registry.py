@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from hueycore.exceptions import ConfigurationError
@@ -59,6 +60,9 @@ class Registry:
         """The lowest level from which any task keeps its log lines."""
         levels = [task.log_level for task in self._tasks.values() if task.log_level is not None]
         return min(levels, default=None)
+
+    def __iter__(self) -> Iterator[AnyTask]:
+        return iter(list(self._tasks.values()))
 
     def __len__(self) -> int:
         return len(self._tasks)

@@ -7,7 +7,7 @@ import os
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from hueycore import clock
+from hueycore import clock, running
 from hueycore import signals as S
 from hueycore.ending import Completed, Done
 from hueycore.exceptions import UnknownJob
@@ -103,7 +103,12 @@ class Stepping:
                 return None
         slots = self.storage.slots(self._worker())
         slots.start(0, claim.seq, claim.claim)
-        finished = self._executor.run(claim)
+        # A job that runs others at once (immediate mode) goes on afterwards.
+        before = running.runs_here(running.OneRun(claim))
+        try:
+            finished = self._executor.run(claim)
+        finally:
+            running.runs_here(before)
         self._commit(finished)
         slots.clear(0)
         if any(notice.signal == S.SIGNAL_INTERRUPTED for notice in finished.notices):

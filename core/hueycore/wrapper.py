@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from hueycore.exceptions import ConfigurationError
+from hueycore.holds import Hold
 from hueycore.logs import kept_level
 from hueycore.options import TaskOptions
 from hueycore.schedule import Schedule
-from hueycore.storage.base import NewJob
+from hueycore.storage.base import Limit, NewJob
 from hueycore.task import Task
 from hueycore.times import Seconds, When, posix, posix_when, seconds
 from hueycore.uniqueness import By, OnConflict, Unique, Until
@@ -69,6 +71,18 @@ class TaskWrapper(Generic[P, R]):
     @property
     def retry_delay(self) -> float:
         return self.options.retry_delay
+
+    @property
+    def limit(self) -> Limit | None:
+        """How its jobs are held back, None when they are not."""
+        return None if self.options.hold is None else self.options.hold.limit(self.name)
+
+    def hold(self, more: Hold) -> TaskWrapper[P, R]:
+        """Hold its jobs back; for decorators above ``@huey.task()``. Raises
+        ``ConfigurationError``."""
+        had = self.options.hold
+        self.options = replace(self.options, hold=more if had is None else had.and_also(more))
+        return self
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result[R]:
         return self.huey.enqueue(self._signature(args, kwargs))  # type: ignore[return-value]
@@ -186,7 +200,7 @@ class TaskWrapper(Generic[P, R]):
 
     def new_job(self, task: Task, payload: bytes, preview: str | None) -> NewJob:
         """The row that a call becomes."""
-        expires = task.expires
+        expires, hold = task.expires, self.options.hold
         job = NewJob(
             task.id,
             self.name,
@@ -203,6 +217,7 @@ class TaskWrapper(Generic[P, R]):
             self.options.max_crashes,
             task.at_most_once,
             task.result_ttl,
+            None if hold is None else hold.key_of(self.name, task.args, task.kwargs),
         )
         unique = task.unique
         key = unique and unique.key_of(self.func, task.args, task.kwargs)

@@ -86,7 +86,8 @@ def _ask(session: Session, work: Purge, counts: dict[str, int], yes: bool) -> No
         confirm(session, f"Delete {', '.join(parts)} of queue {work.queue}?", yes=yes)
         return
     alive = sum(
-        row.alive and row.queue == work.queue for row in session.looking(work.queue).workers()
+        row.alive and row.takes_jobs and row.queue == work.queue
+        for row in session.looking(work.queue).workers()
     )
     consumers = f" Its consumers go on ({alive})." if alive else ""
     what = f" ({', '.join(parts)})" if parts else ""

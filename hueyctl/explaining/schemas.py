@@ -224,6 +224,10 @@ def _rows() -> dict[str, Schema]:
         "firing/1": _object(
             at=_TIME, name=_TEXT, task=_TEXT, queue=_TEXT, schedule=_TEXT, tz=_or_null(_TEXT),
         ),
+        "lock/1": _object(
+            name=_TEXT, queue=_TEXT, holder=_TEXT, host=_TEXT, pid=_INT, alive=_BOOL,
+            waiting=_BOOL, since=_TIME, expires_at=_or_null(_TIME), ttl_s=_or_null(_NUMBER),
+        ),
         "revocation/1": _object(
             target=_TEXT, kind=_TEXT, queue=_TEXT, until=_or_null(_TIME), once=_BOOL, since=_TIME,
             reason=_or_null(_TEXT),
@@ -266,6 +270,7 @@ _ABOUT = {
     "pause/1": "a queue or task in pause and resume",
     "periodic/1": "a schedule in periodic list, pause, resume, add",
     "firing/1": "a coming run in periodic next",
+    "lock/1": "a lock in lock list",
     "revocation/1": "an order in revoke --list",
     "dead-group/1": "a line of dead summary",
 }

@@ -132,7 +132,10 @@ def gather(storage: Storage, queues: Sequence[str], window_s: float) -> Figures:
         for row in rows
     ]
     first = min((row.created_at for row in rows), default=now)
-    consumers = [row for row in storage.workers() if not queues or row.queue in queues]
+    consumers = [
+        row for row in storage.workers()
+        if row.takes_jobs and (not queues or row.queue in queues)
+    ]  # fmt: skip
     return Figures(
         at=now,
         window_s=window_s,

@@ -58,7 +58,10 @@ def _lines(storage: Storage, queues: Sequence[str]) -> Iterator[str]:
             for row in rows
         ],
     )  # fmt: skip
-    workers = count_workers(row for row in storage.workers() if not queues or row.queue in queues)
+    workers = count_workers(
+        row for row in storage.workers()
+        if row.takes_jobs and (not queues or row.queue in queues)
+    )  # fmt: skip
     states = {"busy": workers.busy, "idle": workers.alive - workers.busy, "dead": workers.dead}
     yield from _family(
         "hueyctl_workers", "gauge", "Workers of the consumers of this storage.",

@@ -140,7 +140,7 @@ def integrity(session: Session, full: bool) -> Iterator[Note]:
 def consumers(session: Session) -> Iterator[Note]:
     """Consumers that died leave their jobs behind until somebody takes them back."""
     found = session.looking()
-    rows = found.workers()
+    rows = [row for row in found.workers() if row.takes_jobs]
     dead = [row for row in rows if not row.alive]
     if not dead:
         alive = sum(row.slots for row in rows)

@@ -84,7 +84,10 @@ def consumers(storage: Storage, queues: Sequence[str]) -> list[Consumer]:
     """The consumers of these queues, or of all, in the order in which they registered."""
     from hueycore.storage.base import Selector, State
 
-    rows = [row for row in storage.workers() if not queues or row.queue in queues]
+    rows = [
+        row for row in storage.workers()
+        if row.takes_jobs and (not queues or row.queue in queues)
+    ]  # fmt: skip
     if not rows:
         return []
     claimed = storage.jobs(Selector(queues=tuple(queues), states=(State.RUNNING,)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hueyctl.choosing.units import brief, relative, rfc3339
 from hueyctl.operating.asking import shell_line
+from hueyctl.operating.keys import in_the_way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,6 +79,8 @@ def _obstacles(facts: Obstacles) -> Iterator[Answer]:
     yield from _expired(facts)
     yield from _order(facts)
     if job.state == "blocked":
+        if not job.waits:
+            yield from _paused(facts)
         yield _blocked(facts)
     if not facts.is_due:
         yield _not_due(facts)
@@ -118,7 +121,9 @@ def _because(reason: str | None) -> str:
 
 
 def _blocked(facts: Obstacles) -> Answer:
-    return _stages(facts) if facts.job.waits else _key(facts)
+    if facts.job.waits:
+        return _stages(facts)
+    return Answer(facts.job, *in_the_way(facts.storage, facts.job, facts.now))
 
 
 def _stages(facts: Obstacles) -> Answer:
@@ -146,28 +151,6 @@ def _parents(storage: Storage, job: Job) -> list[Job]:
     if job.source is not None:
         found += storage.jobs(Selector(where=(("seq", "=", job.source),)))
     return found
-
-
-def _key(facts: Obstacles) -> Answer:
-    from hueycore.storage.base import Selector, State
-
-    job = facts.job
-    mine = (("key_name", "=", job.key_name),)
-    selector = Selector(queues=(job.queue,), states=(State.RUNNING,), where=mine)
-    holders = facts.storage.jobs(selector)
-    blocking: dict[str, Any] = {"key": job.key_name, "job": None, "worker": None}
-    if not holders:
-        return Answer(job, f"blocked by key {job.key_name}", None, blocking, "hueyctl workers")
-    holder = holders[0]
-    worker = _worker(facts.storage, holder)
-    blocking |= {"job": holder.seq, "worker": worker.name if worker else None}
-    since = holder.claimed_at or facts.now
-    on = f" on worker {worker.name}" if worker else ""
-    text = (
-        f"blocked by key {job.key_name}, held by job {holder.seq}{on} "
-        f"for {brief(facts.now - since)}"
-    )
-    return Answer(job, text, since, blocking, f"hueyctl show {holder.seq}")
 
 
 def _not_due(facts: Obstacles) -> Answer:
@@ -210,7 +193,7 @@ def _paused(facts: Obstacles) -> Iterator[Answer]:
 
 def _no_consumer(facts: Obstacles) -> Iterator[Answer]:
     job = facts.job
-    mine = [row for row in facts.storage.workers() if row.queue == job.queue and row.alive]
+    mine = _crew(facts)
     if any(row.state == "running" for row in mine):
         return
     if mine:
@@ -221,10 +204,16 @@ def _no_consumer(facts: Obstacles) -> Iterator[Answer]:
     yield Answer(job, text, job.run_at, blocking, _consume(job))
 
 
+def _crew(facts: Obstacles) -> list[WorkerRow]:
+    """The living consumers of the job's queue."""
+    rows = facts.storage.workers()
+    return [row for row in rows if row.queue == facts.job.queue and row.alive and row.takes_jobs]
+
+
 def _in_the_queue(facts: Obstacles) -> Answer:
     job = facts.job
     number = facts.storage.ahead(job.seq)
-    alive = [row for row in facts.storage.workers() if row.queue == job.queue and row.alive]
+    alive = _crew(facts)
     busy = sum(len(row.running) for row in alive)
     slots = sum(row.slots for row in alive)
     blocking = {"jobs": number, "busy": busy, "workers": slots}

@@ -73,9 +73,12 @@ class FileProducer:
         self.storage = session.writing(create=create)
         self.queue = self.storage.queue
         self.serializer = _serializer_of(self.storage)
+        # What applications have declared; a key that depends on the call only they can make.
+        self.keys = {limit.task: limit.key for limit in self.storage.limits()}
 
     def prepare(self, order: Order) -> NewJob:
-        return new_job(order, self.serializer)
+        job = new_job(order, self.serializer)
+        return job._replace(key_name=self.keys.get(job.task))
 
     def commit(self, prepared: Sequence[NewJob]) -> list[Queued]:
         answers = self.storage.enqueue(prepared)

@@ -22,7 +22,7 @@ from hueycore import (
     group,
 )
 from hueycore.storage.base import Keeping, Selector, State
-from tests.helpers import Clock, consuming, drain, job, jobs, run_one, states
+from tests.helpers import Clock, Gate, consuming, drain, job, jobs, run_one, states, wait_until
 
 NOW = 2_000_000_000.0
 
@@ -703,3 +703,27 @@ def test_a_revived_stage_whose_key_is_anothers_by_now_waits_beside_that_one(
 
     assert handles.get() == ["x", ("x",)]
     assert other.state is State.DONE
+
+
+def test_a_stage_with_a_lock_takes_no_slot_before_its_turn_and_waits_for_one_then(
+    huey: SqliteHuey,
+) -> None:
+    gate = Gate()
+    first = huey.task(name="first")(lambda: 1)
+
+    @huey.task(lock=True)
+    def narrow(value: int) -> int:
+        gate.pass_through()
+        return value
+
+    handles = (first.s() | narrow.s())()
+    beside = narrow(7)
+    assert handles is not None
+    assert [str(handle.state) for handle in (*handles, beside)] == ["pending", "blocked", "pending"]
+
+    with consuming(huey, workers=3):
+        gate.wait_entered(1)
+        wait_until(lambda: states(huey) == {"done": 1, "running": 1, "blocked": 1})
+        gate.open.set()
+        assert handles.get(blocking=True, timeout=10) == [1, 1]
+        assert beside.get(blocking=True, timeout=10) == 7

@@ -30,6 +30,20 @@ def put(queue: QueueFile, invoke: Invoke) -> Callable[..., Any]:
     return run
 
 
+def test_a_job_of_a_task_that_is_held_back_waits_its_turn_without_an_application(
+    queue: QueueFile, put: Callable[..., Any]
+) -> None:
+    from hueycore.storage.base import Limit
+
+    queue.storage.declare_limits([Limit("app.sync", "daily", 1)])
+
+    seen = [put("app.sync"), put("app.sync"), put("app.other")]
+
+    assert [(one["key_name"], one["state"]) for one in seen] == [
+        ("daily", "pending"), ("daily", "blocked"), (None, "pending"),
+    ]  # fmt: skip
+
+
 def test_the_long_id_alone_is_printed(queue: QueueFile, invoke: Invoke) -> None:
     result = invoke("enqueue", "-u", "queue.db", "any.task", "a", "n:=5", "--", "-5", "--full")
 

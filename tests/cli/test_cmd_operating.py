@@ -22,7 +22,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 LOOKING = [
     ("show", "1"), ("why", "1"), ("logs", "1"), ("workers",), ("revoke", "--list"),
-    ("periodic", "list"), ("periodic", "next"),
+    ("periodic", "list"), ("periodic", "next"), ("lock", "list"),
 ]  # fmt: skip
 CHANGING = [
     ("revoke", "1"), ("restore", "1"), ("reschedule", "1", "--now"), ("pause",), ("resume",),
@@ -30,11 +30,13 @@ CHANGING = [
     ("revoke", "--task", "app.add"), ("purge", "done", "-y"), ("purge", "all", "-y"),
     ("periodic", "pause", "tick"), ("periodic", "resume", "tick"), ("periodic", "remove", "tick"),
     ("periodic", "trigger", "tick"), ("events", "--enable"),
+    ("lock", "acquire", "name", "true"), ("lock", "release", "name"),
 ]  # fmt: skip
 WRITING = [
     ("revoke", "1"), ("revoke", "--task", "app.add"), ("reschedule", "1", "--now"), ("pause",),
     ("resume",), ("purge", "all", "-y"), ("purge", "pending", "-y"),
     ("periodic", "add", "tick", "--every", "90s", "app.add"), ("events", "--enable"),
+    ("lock", "acquire", "name", "true"),
 ]  # fmt: skip
 BULK = [("revoke",), ("restore",), ("reschedule", "--now")]
 

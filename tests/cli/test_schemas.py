@@ -45,6 +45,8 @@ DOCUMENTS = [
     (("restore", "--all", "--dry-run"), "change/1", False),
     (("reschedule", "3", "--now"), "change/1", False),
     (("purge", "done", "--yes"), "change/1", False),
+    (("lock", "list"), "lock/1", True),
+    (("lock", "release", "nightly", "--force"), "change/1", False),
     (("pause",), "pause/1", True),
     (("resume",), "pause/1", True),
     (("periodic", "list"), "periodic/1", True),
@@ -74,6 +76,8 @@ def test_real_output_follows_its_schema(
 ) -> None:
     mixed.storage.set_revocation("revoked-task", "app.add", reason="x")
     add_schedule(mixed, "tick")
+    holder = mixed.storage.register(name="holder", kind="holder", slots=1)
+    mixed.storage.lock("nightly", holder, b"token", ttl=60)
 
     result = invoke(*words, "-u", "queue.db", "--json", input="")
 

@@ -83,6 +83,18 @@ class App:
             wait_for(gate)
             note(task.id, task.attempt, "end")
 
+        @huey.task(context=True, max_concurrent=2)
+        def narrow(seconds: float = 0.0, task: Any = None) -> None:
+            note(task.id, task.attempt, "start")
+            time.sleep(seconds)
+            note(task.id, task.attempt, "end")
+
+        @huey.task(context=True)
+        def under_lock(gate: str, task: Any = None) -> None:
+            with huey.lock_task("lock"):
+                note(task.id, task.attempt, "start")
+                wait_for(gate)
+
         @huey.task(context=True)
         def poison(how: str, task: Any = None) -> None:
             note(task.id, task.attempt, "start")
@@ -118,6 +130,7 @@ class App:
         self.plain, self.work, self.gated, self.once = plain, work, gated, once
         self.gather, self.fickle = gather, fickle
         self.until, self.poison, self.lose_the_byte = until, poison, lose_the_byte
+        self.narrow, self.under_lock = narrow, under_lock
 
 
 def wait_for(gate: str, meanwhile: Any = None) -> None:

@@ -50,6 +50,26 @@ INVARIANTS: dict[str, str] = {
     "I4 a blocked job waits for a parent or for a key": """
         select seq from huey_job where state = 'blocked' and waits = 0 and key_name is null
         """,
+    "I4 no key blocks a job that it has room for": """
+        with paused(queue, task) as (select queue, name from huey_flag where kind = 'paused-task'),
+        ready as (
+            select *, row_number() over (
+                partition by queue, key_name order by priority desc, run_at, seq) as place
+            from huey_job
+            where state = 'blocked' and waits = 0 and (queue, task) not in paused),
+        held as (
+            select queue, key_name, count(*) as number from huey_job
+            where state = 'running' or (state = 'pending' and (queue, task) not in paused)
+            group by queue, key_name)
+        select seq from ready left join held using (queue, key_name)
+            left join huey_limit using (queue, task)
+        where place = 1
+            and (huey_limit.queue is null or coalesce(number, 0) < coalesce(at_once, 1))
+            and (queue, ready.key_name) not in (
+                select queue, name from huey_value where kind = 'lock')
+            and (queue, ready.key_name) not in (
+                select queue, name from huey_key where due is not null)
+        """,
     "I5 a stage has started only if each of its parents has delivered": """
         select child.seq from huey_job child
             join huey_job parent on parent.next = child.seq or parent.seq = child.source

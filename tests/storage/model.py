@@ -35,6 +35,7 @@ class ModelJob:
     worker: int | None = None
     cancel_requested: bool = False
     finished_at: float | None = None
+    key_name: str | None = None
     next: int | None = None
     slot: int | None = None
     source: int | None = None
@@ -53,7 +54,7 @@ SHOWN = (
     *("seq", "id", "task", "state", "priority", "run_at", "expires_at", "retries", "reason"),
     *("attempt", "claim", "crashes", "worker", "cancel_requested", "finished_at", "next", "slot"),
     *("source", "inputs", "expires_in", "waits", "delivered", "taken"),
-    *("unique_key", "unique_until"),
+    *("unique_key", "unique_until", "key_name"),
 )
 
 
@@ -65,6 +66,8 @@ class Model:
     paused: bool = False
     paused_tasks: set[str] = field(default_factory=set)
     revoked_tasks: dict[str, bool] = field(default_factory=dict)  # task → once
+    limits: dict[str, int] = field(default_factory=dict)  # task → how many at once
+    locks: dict[str, int] = field(default_factory=dict)  # name → worker
     last_seq: int = 0
 
     # --- helpers ------------------------------------------------------------------------------
@@ -131,9 +134,10 @@ class Model:
         if child.state is S.BLOCKED and not child.waits:
             eta = child.run_at if child.run_at > child.born else 0
             child.run_at = max(self.now + child.delay, eta)
-            child.state = S.SCHEDULED if child.run_at > self.now else S.PENDING
+            child.state = S.SCHEDULED if child.run_at > self.now else self.ready(child)
             if child.expires_in is not None:
                 child.expires_at = self.now + child.expires_in
+            self.settle([child])
 
     def revive(self, jobs: Sequence[ModelJob]) -> None:
         work = list(jobs)
@@ -149,10 +153,72 @@ class Model:
         if job.expires_at is not None and job.expires_at <= self.now:
             job.expires_at = None
 
+    # --- keys ---------------------------------------------------------------------------------
+
+    def ready(self, job: ModelJob) -> State:
+        """Where a job waits that could run now; whether it may, ``settle`` says."""
+        return S.PENDING if job.key_name is None else S.BLOCKED
+
+    def settle(self, jobs: Iterable[ModelJob], *more: str) -> None:
+        """After these jobs have moved: whoever their keys have room for is pending."""
+        for key in sorted({job.key_name for job in jobs if job.key_name} | set(more)):
+            if key not in self.locks:
+                self.settle_key(key)
+
+    def settle_key(self, key: str) -> None:
+        awake = [j for j in self.of_key(key) if j.task not in self.paused_tasks]
+        waiting = [j for j in awake if j.state is S.BLOCKED and not j.waits]
+        pending = [j for j in awake if j.state is S.PENDING]
+        used = len(pending) + sum(j.state is S.RUNNING for j in self.of_key(key))
+        pending.sort(key=lambda j: (j.priority, -j.run_at, -j.seq))
+        for job in sorted(waiting, key=lambda j: (-j.priority, j.run_at, j.seq)):
+            limit = self.limits.get(job.task)
+            if limit is not None and used >= limit:
+                alike = [j for j in pending if self.limits.get(j.task) == limit]
+                if used > limit or not alike or alike[0].priority >= job.priority:
+                    break
+                pending.remove(alike[0])
+                alike[0].state = S.BLOCKED
+                used -= 1
+            job.state = S.PENDING
+            used += 1
+
+    def of_key(self, key: str) -> list[ModelJob]:
+        return [job for job in self.jobs.values() if job.key_name == key]
+
+    def limit(self, task: str, limit: int | None) -> None:
+        if self.limits.get(task) == limit:
+            return
+        if limit is None:
+            del self.limits[task]
+        else:
+            self.limits[task] = limit
+        self.settle(j for j in self.of(S.BLOCKED) if j.task == task and not j.waits)
+
+    def lock(self, name: str, worker: int) -> bool:
+        if name in self.locks or any(j.state is S.RUNNING for j in self.of_key(name)):
+            return False
+        self.locks[name] = worker
+        return True
+
+    def unlock(self, name: str) -> bool:
+        known = self.locks.pop(name, None) is not None
+        if known:
+            self.settle((), name)
+        return known
+
+    def pause_task(self, task: str, paused: bool) -> None:
+        if paused:
+            self.paused_tasks.add(task)
+        else:
+            self.paused_tasks.discard(task)
+        self.settle(j for j in self.of(S.PENDING, S.BLOCKED) if j.task == task)
+
     def end_waiting(self, jobs: Sequence[ModelJob], state: State, reason: str | None) -> None:
         for job in jobs:
             self.leave(job, state, reason)
         self.follow([job.seq for job in jobs], delivered=False)
+        self.settle(jobs)
 
     # --- verbs --------------------------------------------------------------------------------
 
@@ -176,23 +242,28 @@ class Model:
         assert seq > self.last_seq
         self.last_seq = seq
         later = new.run_at is not None and new.run_at > self.now
-        self.jobs[seq] = ModelJob(
-            seq, new.id, new.task, S.SCHEDULED if later else S.PENDING, new.priority,
+        job = self.jobs[seq] = ModelJob(
+            seq, new.id, new.task, S.SCHEDULED, new.priority,
             new.run_at if later and new.run_at is not None else self.now, new.expires_at,
             new.retries, new.max_crashes, new.at_most_once, new.unique_key, new.unique_until,
-            self.now,
+            self.now, key_name=new.key_name,
         )  # fmt: skip
+        if not later:
+            job.state = self.ready(job)
+            self.settle([job])
         return True
 
     def replace(self, job: ModelJob, new: NewJob) -> None:
         """A waiting job becomes another call."""
         later = new.run_at is not None and new.run_at > self.now
-        if job.state is not S.BLOCKED:
-            job.state = S.SCHEDULED if later else S.PENDING
+        before, job.key_name = job.key_name, new.key_name
+        if not job.waits:
+            job.state = S.SCHEDULED if later else self.ready(job)
         job.run_at = new.run_at if later and new.run_at is not None else self.now
         job.priority, job.expires_at, job.retries = new.priority, new.expires_at, new.retries
         job.max_crashes, job.at_most_once = new.max_crashes, new.at_most_once
         job.unique_until, job.reason, job.attempt, job.crashes = new.unique_until, None, 0, 0
+        self.settle([job], *([before] if before else []))
 
     def join(self, seqs: Sequence[int], plan: Plan) -> None:
         for edge in plan.edges:
@@ -206,6 +277,7 @@ class Model:
             child.inputs += 1
             child.delay = plan.delays.get(edge.child, 0)
             child.expires_in = plan.expiries.get(edge.child)
+        self.settle(self.jobs[seqs[edge.child]] for edge in plan.edges)
 
     def exchange(
         self, worker: int, endings: Sequence[Ended], want: Want
@@ -238,6 +310,7 @@ class Model:
             for parent in self.parents(self.jobs[seq]):
                 if parent.taken and not self.needed(parent):
                     parent.blob = None
+        self.settle((), *(e.claim.key_name for e in endings if e.claim.key_name))
         return lost
 
     def end_one(self, job: ModelJob, ended: Ended) -> None:
@@ -255,17 +328,19 @@ class Model:
             case Retry():
                 job.run_at = self.now if ending.run_at is None else ending.run_at
                 job.retries = ending.retries
-                self.leave(job, S.SCHEDULED if job.run_at > self.now else S.PENDING)
+                self.leave(job, S.SCHEDULED if job.run_at > self.now else self.ready(job))
             case Snoozed():
                 job.run_at = ending.run_at
                 job.attempt -= 1
                 self.leave(job, S.SCHEDULED)
             case Released():
                 job.attempt -= 1
-                self.leave(job, S.PENDING)
+                self.leave(job, self.ready(job))
             case _:
+                job.key_name = ending.key
                 job.attempt -= 1
                 self.leave(job, S.BLOCKED)
+                self.settle([job])
 
     def store(self, job: ModelJob, result: bytes | None) -> None:
         job.taken = None if result is None else False
@@ -276,7 +351,7 @@ class Model:
         claims: list[ModelJob] = []
         if not want.free or self.paused:
             return [], False
-        expired, revoked, waits_for_sync = [], [], False
+        expired, revoked, parked, waits_for_sync = [], [], [], False
         for job in sorted(self.of(S.PENDING), key=lambda j: (-j.priority, j.run_at, j.seq)):
             if job.task in self.paused_tasks or (job.crashes and not want.suspects):
                 continue
@@ -295,21 +370,33 @@ class Model:
                 break
             elif len(claims) >= want.free:
                 break
+            elif not self.admits(job, claims):
+                parked.append(job)
             else:
                 claims.append(job)
                 if job.crashes:
                     break
-        self.end_waiting(revoked, S.REVOKED, "revoked")
-        self.end_waiting(expired, S.EXPIRED, None)
         for job in claims:
             job.state, job.worker = S.RUNNING, worker
             job.claim, job.attempt = job.claim + 1, job.attempt + 1
+        for job in parked:
+            job.state = S.BLOCKED
+        self.settle(parked)
+        self.end_waiting(revoked, S.REVOKED, "revoked")
+        self.end_waiting(expired, S.EXPIRED, None)
         return [(job.seq, job.claim) for job in claims], waits_for_sync
 
+    def admits(self, job: ModelJob, claims: Sequence[ModelJob]) -> bool:
+        if job.key_name is None:
+            return True
+        mine = [j for j in self.of_key(job.key_name) if j.state is S.RUNNING or j in claims]
+        return job.key_name not in self.locks and len(mine) < self.limits.get(job.task, 99)
+
     def promote(self) -> None:
-        for job in self.of(S.SCHEDULED):
-            if job.run_at <= self.now:
-                job.state = S.PENDING
+        due = [job for job in self.of(S.SCHEDULED) if job.run_at <= self.now]
+        for job in due:
+            job.state = self.ready(job)
+        self.settle(due)
 
     def expire(self) -> None:
         late = [
@@ -320,21 +407,30 @@ class Model:
 
     def unregister(self, worker: int) -> None:
         stopped = []
-        for job in self.of(S.RUNNING):
-            if job.worker == worker:
-                job.attempt -= 1
-                if job.cancel_requested:
-                    self.leave(job, S.REVOKED, "revoked")
-                    stopped.append(job.seq)
-                else:
-                    self.leave(job, S.PENDING)
+        held = [job for job in self.of(S.RUNNING) if job.worker == worker]
+        for job in held:
+            job.attempt -= 1
+            if job.cancel_requested:
+                self.leave(job, S.REVOKED, "revoked")
+                stopped.append(job.seq)
+            else:
+                self.leave(job, self.ready(job))
         self.follow(stopped, delivered=False)
-        del self.workers[worker]
+        self.gone(worker, held)
+
+    def gone(self, worker: int, held: Sequence[ModelJob]) -> None:
+        """A worker takes its locks with it."""
+        names = [name for name, owner in self.locks.items() if owner == worker]
+        for name in names:
+            del self.locks[name]
+        self.settle(held, *names)
+        self.workers.pop(worker)
 
     def recover(self, worker: int, started: set[int]) -> None:
         """The worker died while the runs ``started`` had begun."""
-        stopping = self.workers.pop(worker)
-        for job in [job for job in self.of(S.RUNNING) if job.worker == worker]:
+        stopping = self.workers[worker]
+        held = [job for job in self.of(S.RUNNING) if job.worker == worker]
+        for job in held:
             began = job.seq in started
             job.crashes += began and not stopping
             job.attempt -= not began
@@ -343,9 +439,10 @@ class Model:
             elif job.cancel_requested:
                 self.leave(job, S.REVOKED, "revoked")
             else:
-                self.leave(job, S.PENDING)
+                self.leave(job, self.ready(job))
             if job.state in FINAL:
                 self.follow([job.seq], delivered=False)
+        self.gone(worker, held)
 
     def revoke(self, jobs: Sequence[ModelJob], reason: str) -> None:
         self.end_waiting([job for job in jobs if job.state in WAITING], S.REVOKED, reason)
@@ -371,7 +468,8 @@ class Model:
         ]  # fmt: skip
         for job in final:
             wanted = job.run_at if run_at is None else run_at
-            job.state = S.BLOCKED if job.waits else S.SCHEDULED if wanted > self.now else S.PENDING
+            later = S.SCHEDULED if wanted > self.now else self.ready(job)
+            job.state = S.BLOCKED if job.waits else later
             job.run_at = max(wanted, self.now)
             job.reason = job.finished_at = job.taken = None
             job.crashes = 0
@@ -380,14 +478,16 @@ class Model:
         for job in final:
             if not self.needed(job):
                 job.blob = None
+        self.settle(final)
 
     def reschedule(self, job: ModelJob, run_at: float | None, priority: float | None) -> None:
         if job.state not in WAITING:
             return
         job.run_at = job.run_at if run_at is None else run_at
         job.priority = job.priority if priority is None else priority
-        if job.state is not S.BLOCKED:
-            job.state = S.SCHEDULED if job.run_at > self.now else S.PENDING
+        if not job.waits:
+            job.state = S.SCHEDULED if job.run_at > self.now else self.ready(job)
+            self.settle([job])
 
     def purge(self, jobs: Sequence[ModelJob]) -> int:
         gone = [job for job in jobs if job.state in FINAL and not self.needed(job)]

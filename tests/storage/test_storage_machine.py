@@ -28,6 +28,7 @@ from hueycore.storage.base import (
     Edge,
     Ended,
     Keeping,
+    Limit,
     NewJob,
     Plan,
     Selector,
@@ -45,9 +46,10 @@ START = 2_000_000_000.0
 #: Thousands of commits: nobody cuts the power here, so no disk need be waited for.
 FAST = "/dev/shm" if os.path.isdir("/dev/shm") else None
 TASKS = ("a", "b", "c")
+KEYS = (None, None, "k1", "k2")
 #: Everything that an exchange may do to jobs beside the endings it is given.
 CLAIMING = ("claim", "expire", "revoke")
-FOLLOWING = ("promote", "revoke")
+FOLLOWING = ("promote", "park", "revoke")
 
 endings = st.sampled_from(
     ["done", "none", "retry", "later", "dead", "snooze", "release", "revoke", "expire", "block"]
@@ -76,6 +78,8 @@ class Machine(RuleBasedStateMachine):
             watch(self.storages[name])
             self.seen[name] = 0
         self.register()
+        self.each("declare_limits", [Limit("a", "k1", 1), Limit("b", None, 2)])
+        self.model.limits.update(a=1, b=2)
         self.enqueue_stages(members=2, kind="chord", delay=0.0)
         self.enqueue_stages(members=1, kind="pipeline", delay=0.0)
 
@@ -130,11 +134,12 @@ class Machine(RuleBasedStateMachine):
         key=st.sampled_from([None, None, "k", "l"]),
         until=st.sampled_from(["start", "end"]),
         conflict=st.sampled_from(["keep", "replace"]),
+        held=st.sampled_from(KEYS),
     )
     def enqueue(
         self, data: st.DataObject, task: str, again: bool, later: float | None,
         expires: float | None, priority: float, retries: int, once: bool, crashes: int,
-        key: str | None, until: str, conflict: str,
+        key: str | None, until: str, conflict: str, held: str | None,
     ) -> None:  # fmt: skip
         jobs = [
             NewJob(
@@ -150,6 +155,7 @@ class Machine(RuleBasedStateMachine):
                 unique_key=key,
                 unique_until=until if key else None,
                 on_conflict=conflict,
+                key_name=held,
             )
             for _ in range(data.draw(st.integers(1, 3), label="number"))
         ]
@@ -158,8 +164,9 @@ class Machine(RuleBasedStateMachine):
 
         for job, answer in zip(jobs, answers, strict=True):
             assert answer.fresh == self.model.enqueue(job, answer.seq)
+        for answer in answers if held is None else ():
             assert answer.state == self.model.jobs[answer.seq].state
-        self.check("enqueue", "purge", "replace")
+        self.check("enqueue", "purge", "replace", "promote", "park")
 
     def fresh_id(self) -> str:
         self.names += 1
@@ -281,7 +288,7 @@ class Machine(RuleBasedStateMachine):
             "release": Released(),
             "revoke": Revoked("stopped", b"error"),
             "expire": Expired(b"error"),
-            "block": Blocked("key"),
+            "block": Blocked("k2"),
         }[kind]
         return Ended(claim, made, now if started else None, 0.5 if started else 0.0)
 
@@ -348,7 +355,7 @@ class Machine(RuleBasedStateMachine):
         self.model.now += seconds
         self.each("promote")
         self.model.promote()
-        self.check("promote")
+        self.check("promote", "park")
         for storage in self.storages.values():
             storage.expire()  # in which order is its own affair
         self.model.expire()
@@ -360,7 +367,7 @@ class Machine(RuleBasedStateMachine):
         job = self.some(data)
         self.each("revoke", by_seq(job.seq), "by hand")
         self.model.revoke([job], "by hand")
-        self.check("revoke", "promote")
+        self.check("revoke", "promote", "park")
 
     @precondition(lambda self: self.model.of(*FINAL))
     @rule(data=st.data(), later=st.sampled_from([None, None, 7.0]))
@@ -369,7 +376,7 @@ class Machine(RuleBasedStateMachine):
         run_at = None if later is None else self.model.now + later
         self.each("requeue", by_seq(job.seq), run_at=run_at)
         self.model.requeue([job], run_at)
-        self.check("requeue")
+        self.check("requeue", "promote", "park")
 
     @precondition(lambda self: self.model.of(*FINAL))
     @rule(data=st.data(), preserve=st.booleans())
@@ -387,7 +394,8 @@ class Machine(RuleBasedStateMachine):
         """What happens now and then: one rule, so that most steps are a queue's ordinary day."""
         verbs = [
             self.revoke_many, self.reschedule, self.purge_one, self.keep, self.pause,
-            self.pause_a_task, self.revoke_a_task,
+            self.pause_a_task, self.revoke_a_task, self.limit_a_task, self.take_a_lock,
+            self.free_a_lock, self.mend,
         ]  # fmt: skip
         data.draw(st.sampled_from(verbs), label="verb")(data)
 
@@ -396,7 +404,7 @@ class Machine(RuleBasedStateMachine):
         self.each("revoke", Selector(task=task, states=(State.PENDING, State.RUNNING)))
         chosen = [job for job in self.model.of(State.PENDING, State.RUNNING) if job.task == task]
         self.model.revoke(chosen, "revoked")
-        self.check("revoke", "promote")
+        self.check("revoke", "promote", "park")
 
     def reschedule(self, data: st.DataObject) -> None:
         if self.model.jobs:
@@ -406,7 +414,7 @@ class Machine(RuleBasedStateMachine):
             run_at = None if later is None else self.model.now + later
             self.each("reschedule", by_seq(job.seq), run_at=run_at, priority=priority)
             self.model.reschedule(job, run_at, priority)
-            self.check("reschedule")
+            self.check("reschedule", "promote", "park")
 
     def purge_one(self, data: st.DataObject) -> None:
         if self.model.jobs:
@@ -435,10 +443,11 @@ class Machine(RuleBasedStateMachine):
         task = "c"
         if data.draw(st.booleans()):
             self.each("pause", task=task)
-            self.model.paused_tasks.add(task)
+            self.model.pause_task(task, True)
         else:
             assert self.each("resume", task=task) == (task in self.model.paused_tasks)
-            self.model.paused_tasks.discard(task)
+            self.model.pause_task(task, False)
+        self.check("promote", "park")
 
     def revoke_a_task(self, data: st.DataObject) -> None:
         task, once = data.draw(st.sampled_from(TASKS)), data.draw(st.booleans())
@@ -449,6 +458,31 @@ class Machine(RuleBasedStateMachine):
             known = self.each("clear_revocation", "revoked-task", task)
             assert known == (self.model.revoked_tasks.pop(task, None) is not None)
 
+    def limit_a_task(self, data: st.DataObject) -> None:
+        task = data.draw(st.sampled_from(TASKS))
+        limit = data.draw(st.sampled_from([1, 1, 2, None]))
+        declared = [] if limit is None else [Limit(task, "k1", limit)]
+        self.each("declare_limits", declared, [task])
+        self.model.limit(task, limit)
+        self.check("promote", "park")
+
+    def take_a_lock(self, data: st.DataObject) -> None:
+        if self.model.workers:
+            name = data.draw(st.sampled_from(["k1", "k2", "other"]))
+            owner = data.draw(st.sampled_from(sorted(self.model.workers)))
+            token = self.fresh_id().encode()
+            assert self.each("lock", name, owner, token) == self.model.lock(name, owner)
+            self.check()
+
+    def free_a_lock(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(["k1", "k2", "other"]))
+        assert self.each("unlock", name) == self.model.unlock(name)
+        self.check("promote", "park")
+
+    def mend(self, data: st.DataObject) -> None:
+        assert self.each("mend") == []
+        self.check()
+
     # --- what holds after every rule ------------------------------------------------------------
 
     @invariant()
@@ -458,6 +492,7 @@ class Machine(RuleBasedStateMachine):
             for _, job in sorted(self.model.jobs.items())
         ]
         for storage in self.storages.values():
+            assert sorted(lock.name for lock in storage.locks()) == sorted(self.model.locks)
             rows = storage.jobs(Selector())
             assert [{name: getattr(row, name) for name in SHOWN} for row in rows] == expected
             stored = sql(storage, "select seq, result from huey_result order by seq")
@@ -475,7 +510,8 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def invariants_hold(self) -> None:
         for storage in self.storages.values():
-            assert storage.db.read(violations, snapshot=True) == []
+            found = storage.db.read(violations, snapshot=True)
+            assert not found, found
 
 
 TestMachine = pytest.mark.slow(Machine.TestCase)

@@ -18,12 +18,12 @@ from hueycore.exceptions import (
     StorageReadOnly,
     StorageTooNew,
 )
-from hueycore.storage.base import Keeping, Selector, State, Want
+from hueycore.storage.base import Keeping, Limit, Rate, Selector, State, Want
 from hueycore.storage.sqlite import SqliteStorage, connection, schema
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
 from tests.storage.invariants import violations
-from tests.storage.kit import FAILURE, born, new, one, run, sql, take, worker, write
+from tests.storage.kit import FAILURE, born, ended, new, one, run, sql, take, worker, write
 
 Raw = Callable[[], sqlite3.Connection]
 
@@ -66,8 +66,9 @@ def rows(storage: SqliteStorage) -> SqliteStorage:
     run(storage, number, Done(b"x"))
     run(storage, number, Dead("failed", FAILURE))
     one(storage, number)
-    storage.enqueue([new("pending"), new("scheduled", run_at=4e9), new("blocked")])
-    write(storage, "update huey_job set state = 'blocked', key_name = 'k' where task = 'blocked'")
+    storage.enqueue([new("pending"), new("scheduled", run_at=4e9)])
+    storage.lock("k", number, b"token")
+    storage.enqueue([new("blocked", key_name="k")])
     return storage
 
 
@@ -94,8 +95,10 @@ def test_an_illegal_row_is_refused(rows: SqliteStorage, state: str, change: str)
         ("huey_flag (queue, kind, name, since)", "('q', 'nonsense', 'n', 0)"),
         ("huey_flag (queue, kind, name, once, since)", "('q', 'revoked-id', 'n', 2, 0)"),
         ("huey_value (queue, kind, name, created_at)", "('q', 'nonsense', 'n', 0)"),
-        ('huey_limit (queue, name, kind, "limit")', "('q', 'n', 'nonsense', 1)"),
-        ('huey_limit (queue, name, kind, "limit")', "('q', 'n', 'lock', 0)"),
+        ("huey_limit (queue, task, at_once)", "('q', 't', 0)"),
+        ("huey_limit (queue, task, rate, per, burst)", "('q', 't', 0, 1, 1)"),
+        ("huey_limit (queue, task, rate, per, burst)", "('q', 't', 1, 0, 1)"),
+        ("huey_limit (queue, task, rate)", "('q', 't', 1)"),
         (
             "huey_periodic (queue, name, task, schedule, next_run, catch_up)",
             "('q', 'n', 't', 's', 0, 'often')",
@@ -247,6 +250,37 @@ def test_a_claim_reads_the_pending_index_in_order(
     (steps,) = (steps for query, steps in plans if "order by job.priority desc" in query)
     assert "huey_job_pending" in steps[0]
     assert not any("TEMP B-TREE" in step for step in steps)
+
+
+def test_a_key_is_settled_from_its_indexes(
+    make_file: Maker, explained: type[Explained], clock: Clock
+) -> None:
+    """However many jobs wait for it: the first one is found in order, and only those that run or
+    are about to are counted."""
+    clock.freeze()
+    storage = make_file()
+    storage.declare_limits([Limit("task", "k", 1, Rate(1, 1.0))])
+    storage.enqueue([new(key_name="k") for _ in range(5)])
+    number = worker(storage)
+    claims = take(storage, number, 3)
+
+    with plans_of(explained) as plans:
+        storage.exchange(number, [ended(claim) for claim in claims], Want(3))
+        clock.jump(5)
+        storage.promote()
+
+    asked = {}
+    for query, steps in plans:
+        if "key_name" in query and query.startswith("select"):
+            assert not any(step.startswith("SCAN huey_job") for step in steps), (query, steps)
+            asked[query.split(" from ")[0]] = steps
+    (waiting,) = (steps for what, steps in asked.items() if what == "select seq, task, priority")
+    assert waiting[0].startswith("SEARCH huey_job USING INDEX huey_job_blocked")
+    assert not any("TEMP B-TREE" in step for step in waiting)
+    (used,) = (steps for what, steps in asked.items() if what == "select state, count(*)")
+    assert used[0].startswith("SEARCH huey_job USING INDEX huey_job_key")
+    (due,) = (steps for query, steps in plans if query.startswith("select name from huey_key"))
+    assert due[0].startswith("SEARCH huey_key USING")
 
 
 def test_jobs_of_other_queues_cost_a_poll_nothing(make_file: Maker) -> None:

@@ -60,8 +60,8 @@ class Consumer:
     :param max_time: stop after so many seconds.
 
     ``initial_delay``, ``backoff`` and ``max_delay`` are Huey's and steer nothing: an idle worker is
-    woken, it does not poll. ``flush_locks`` and ``extra_locks`` are not needed either: a lock ends
-    with its owner.
+    woken, it does not poll. ``flush_locks`` and ``extra_locks`` (names with commas between) free
+    locks at the start, as in Huey; not needed after a crash, because a lock ends with its owner.
     """
 
     def __init__(
@@ -95,6 +95,8 @@ class Consumer:
         self.shutdown_timeout = shutdown_timeout
         self.burst = burst
         self.max_time = max_time
+        self._flush = flush_locks or bool(extra_locks)
+        self._extra_locks = (extra_locks or "").split(",") if extra_locks else []
         self._check_health = check_worker_health
         self._health_interval = health_check_interval
         self._interrupting = interrupting(graceful_signal)
@@ -130,6 +132,11 @@ class Consumer:
         storage = huey.storage
         self.janitor.recover()
         storage.leave_checkpoints_to_janitor()
+        huey.declare_limits()
+        if self._flush:
+            freed = huey.flush_locks(*self._extra_locks)
+            if freed:
+                logger.warning("freed locks: %s", ", ".join(sorted(freed)))
         worker = storage.register(
             name=self.name,
             kind=self.worker_type,

@@ -32,6 +32,7 @@ class Janitor:
         self.recover()
         self._expire()
         if clock.monotonic() >= self._keep_at:
+            self._mend()
             more = self._keep()
             self._keep_at = clock.monotonic() + (0.0 if more else KEEP_INTERVAL)
         if self._checkpoint:
@@ -66,6 +67,10 @@ class Janitor:
     def _expire(self) -> None:
         expired = self._huey.storage.expire()
         self._huey.tell(S.SIGNAL_EXPIRED, [job for job, _ in expired])
+
+    def _mend(self) -> None:
+        for key in self._huey.storage.mend():
+            logger.error("key %s blocked jobs without need: a bug; they run now", key)
 
     def _keep(self) -> bool:
         """Purge one batch by rule; True if there may be more."""

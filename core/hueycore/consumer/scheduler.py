@@ -67,6 +67,7 @@ class Scheduler:
             self._huey.storage.declare_periodic(schedules)
 
     def _declare_again(self, wrappers: Collection[AnyTask]) -> None:
+        self._huey.declare_limits()
         rows = [self._row(wrapper) for wrapper in wrappers]
         self._huey.storage.declare_periodic(rows, self._worker)
         self._declared = {row.name for row in rows}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from hueycore.storage.guards import Guards
 from hueycore.storage.guest import Guest
 from hueycore.storage.looks import Looks
 from hueycore.storage.naming import HueyNames
@@ -35,9 +36,12 @@ from hueycore.storage.rows import (
     Job,
     JobRef,
     Keeping,
+    Limit,
     Loaded,
+    Lock,
     NewJob,
     Periodic,
+    Rate,
     Recovered,
     ResultRow,
     Revocation,
@@ -61,14 +65,14 @@ from hueycore.storage.words import (
 __all__ = [
     "FINAL", "LIVE", "MOVES", "TRANSITIONS", "VERBS", "WAITING", "Cargo", "Changed", "Claim",
     "Coming", "DeadGroup", "Depth", "Edge", "Ended", "Enqueued", "Event", "EventQuery",
-    "Exchange", "Finding", "Fire", "Guest", "Input", "Job", "JobRef", "Keeping", "Loaded",
-    "LogLine", "Metric", "NewJob", "Periodic", "Plan", "QueueRow", "Recovered", "ResultRow",
-    "Revocation", "Said", "SeenTask", "Selector", "Slots", "State", "Storage", "Transition",
-    "Want", "WorkerRow", "repeated", "states",
+    "Exchange", "Finding", "Fire", "Guest", "Input", "Job", "JobRef", "Keeping", "Limit",
+    "Loaded", "Lock", "LogLine", "Metric", "NewJob", "Periodic", "Plan", "QueueRow", "Rate",
+    "Recovered", "ResultRow", "Revocation", "Said", "SeenTask", "Selector", "Slots", "State",
+    "Storage", "Transition", "Want", "WorkerRow", "repeated", "states",
 ]  # fmt: skip
 
 
-class Storage(Looks, HueyNames, Protocol):
+class Storage(Looks, HueyNames, Guards, Protocol):
     """What an engine must do. Times are POSIX seconds. Unless said otherwise every verb may raise
     ``StorageError``; when it raises, nothing has changed."""
 
@@ -123,7 +127,7 @@ class Storage(Looks, HueyNames, Protocol):
         ...
 
     def promote(self, limit: int = 500) -> list[JobRef]:
-        """Due scheduled jobs become pending."""
+        """Due scheduled jobs become pending, or blocked by their key."""
         ...
 
     def expire(self, limit: int = 500) -> list[tuple[JobRef, State]]:
@@ -135,7 +139,7 @@ class Storage(Looks, HueyNames, Protocol):
         ...
 
     def next_run_at(self) -> float | None:
-        """When the next scheduled job is due."""
+        """When the next scheduled job is due, or time lets a blocked one go."""
         ...
 
     def wait(self, timeout: float) -> bool:

@@ -25,6 +25,11 @@ class WorkerRow(NamedTuple):
     alive: bool
     running: list[tuple[int, int]]
 
+    @property
+    def takes_jobs(self) -> bool:
+        """Not so a process that is registered for the locks that it holds."""
+        return self.kind != "holder"
+
 
 class Depth(NamedTuple):
     """How many jobs of a queue are in a state; ``oldest`` is the smallest ``run_at`` of pending."""

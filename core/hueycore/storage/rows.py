@@ -36,6 +36,7 @@ class NewJob(NamedTuple):
     max_crashes: int = 3
     at_most_once: bool = False
     result_ttl: float | None = None
+    key_name: str | None = None
     unique_key: str | None = None
     unique_until: str | None = None
     on_conflict: str = "keep"
@@ -107,6 +108,42 @@ class Want(NamedTuple):
     suspects: bool = True
     last_chance: bool = True
     only: int | None = None
+
+
+class Rate(NamedTuple):
+    """``limit`` starts per ``per`` seconds: one each ``per / limit`` seconds, and up to ``burst``
+    at once after a pause. With a burst of 1 no window of ``per`` seconds sees more than ``limit``.
+    """
+
+    limit: int
+    per: float
+    burst: int = 1
+
+
+class Limit(NamedTuple):
+    """How the jobs of a task are held back, within their key: ``at_once`` may run at the same time
+    (None: any number). ``key`` is None when it depends on the call."""
+
+    task: str
+    key: str | None
+    at_once: int | None = None
+    rate: Rate | None = None
+
+
+class Lock(NamedTuple):
+    """An outside lock, and the process that holds it; ``waiting`` while jobs of its key still run.
+    ``expires_at`` is the end of its lease, None for as long as the process lives."""
+
+    name: str
+    queue: str
+    owner: int
+    holder: str
+    host: str
+    pid: int
+    alive: bool
+    since: float
+    expires_at: float | None
+    waiting: bool
 
 
 class JobRef(NamedTuple):
@@ -249,7 +286,7 @@ class Coming(NamedTuple):
 #: What of a ``NewJob`` is the same in every run of a schedule.
 REPEATED = (
     "priority", "retries", "retry_delay", "retry_backoff", "timeout", "max_crashes",
-    "at_most_once", "result_ttl", "unique_key", "unique_until", "on_conflict",
+    "at_most_once", "result_ttl", "key_name", "unique_key", "unique_until", "on_conflict",
 )  # fmt: skip
 
 

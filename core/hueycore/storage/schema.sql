@@ -39,6 +39,8 @@ create table huey_job (
     claimed_at       real,
     cancel_requested integer not null default 0,
     key_name         text,
+    -- slots of rates that a refused run was promised: a JSON object {name: time}
+    ticket           text,
     unique_key       text,
     -- for how long no other job of the task may have the key: until this one starts, or ends
     unique_until     text,
@@ -82,11 +84,11 @@ create table huey_job (
 create unique index huey_job_id on huey_job (queue, id);
 create index huey_job_pending on huey_job (queue, priority desc, run_at, seq) where state = 'pending';
 create index huey_job_scheduled on huey_job (queue, run_at, seq) where state = 'scheduled';
-create index huey_job_blocked on huey_job (queue, key_name, priority desc, run_at, seq)
+create index huey_job_blocked on huey_job (queue, key_name, waits, priority desc, run_at, seq)
     where state = 'blocked';
 create index huey_job_running on huey_job (worker) where state = 'running';
-create index huey_job_key on huey_job (queue, key_name)
-    where key_name is not null and state in ('pending', 'running');
+create index huey_job_key on huey_job (queue, key_name, state)
+    where key_name is not null and finished_at is null;
 create index huey_job_finished on huey_job (queue, state, finished_at) where finished_at is not null;
 create index huey_job_ttl on huey_job (queue, finished_at) where taken = 0 and result_ttl is not null;
 create index huey_job_expiry on huey_job (queue, expires_at)
@@ -181,16 +183,33 @@ create table huey_declared (
     primary key (queue, name, worker)
 ) strict, without rowid;
 
--- What a key means: the jobs that carry the name in key_name are its semaphore.
+-- What the code says of a task: how many of its jobs may run at once (null: any number) among
+-- those of their key, and how fast they may start. key_name is null when it depends on the call.
 create table huey_limit (
-    queue  text    not null,
-    name   text    not null,
-    kind   text    not null check (kind in ('concurrency', 'lock', 'rate')),
-    "limit" integer not null check ("limit" >= 1),
-    per    real,
-    tat    real,
+    queue    text not null,
+    task     text not null,
+    key_name text,
+    at_once  integer check (at_once >= 1),
+    rate     integer check (rate >= 1),
+    per      real check (per > 0),
+    burst    integer check (burst >= 1),
+    primary key (queue, task),
+    check ((rate is null) = (per is null) and (rate is null) = (burst is null))
+) strict, without rowid;
+
+-- What a key, or a rate, remembers besides its jobs: tat is the theoretical arrival time of the
+-- generic cell rate algorithm, as the clock stood at seen; due is when time alone lets a blocked
+-- job of the key go.
+create table huey_key (
+    queue text not null,
+    name  text not null,
+    tat   real,
+    seen  real,
+    due   real,
     primary key (queue, name)
 ) strict, without rowid;
+
+create index huey_key_due on huey_key (queue, due) where due is not null;
 
 create table huey_value (
     queue      text not null,

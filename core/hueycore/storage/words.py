@@ -49,16 +49,17 @@ VERBS = (
 
 TRANSITIONS: tuple[Transition, ...] = (
     Transition("enqueue", (), WAITING, "", ""),
-    Transition("promote", (State.SCHEDULED,), (State.PENDING,), "", ""),
+    Transition("promote", (State.SCHEDULED,), (State.PENDING, State.BLOCKED), "", ""),
     Transition("promote", (State.BLOCKED,), (State.SCHEDULED, State.PENDING), "", ""),
+    Transition("park", (State.PENDING,), (State.BLOCKED,), "", ""),
     Transition("claim", (State.PENDING,), (State.RUNNING,), "", "attempt + 1, claim + 1"),
     Transition("end: done", (State.RUNNING,), (State.DONE,), "claim", ""),
-    Transition(
-        "end: retry", (State.RUNNING,), (State.SCHEDULED, State.PENDING), "claim", "retries - 1"
-    ),
+    Transition("end: retry", (State.RUNNING,), WAITING, "claim", "retries - 1"),
     Transition("end: dead", (State.RUNNING,), (State.DEAD,), "claim", ""),
     Transition("end: snooze", (State.RUNNING,), (State.SCHEDULED,), "claim", "attempt - 1"),
-    Transition("end: release", (State.RUNNING,), (State.PENDING,), "claim", "attempt - 1"),
+    Transition(
+        "end: release", (State.RUNNING,), (State.PENDING, State.BLOCKED), "claim", "attempt - 1"
+    ),
     Transition(
         "end: revoked, expired",
         (State.RUNNING,),
@@ -70,29 +71,16 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(
         "recover",
         (State.RUNNING,),
-        (State.PENDING, State.DEAD, State.REVOKED),
+        (State.PENDING, State.BLOCKED, State.DEAD, State.REVOKED),
         "lock byte",
         "crashes + 1 only if it had started",
     ),
     Transition("revoke", WAITING, (State.REVOKED,), "", ""),
     Transition("revoke", (State.RUNNING,), (State.RUNNING,), "", "cancel requested"),
     Transition("expire", WAITING, (State.EXPIRED,), "", ""),
-    Transition(
-        "reschedule",
-        (State.SCHEDULED, State.PENDING),
-        (State.SCHEDULED, State.PENDING),
-        "",
-        "",
-    ),
+    Transition("reschedule", WAITING, WAITING, "", ""),
     # By an enqueue with the same unique key: another call in the same row.
-    Transition("replace", (State.BLOCKED,), (State.BLOCKED,), "", "from the start"),
-    Transition(
-        "replace",
-        (State.SCHEDULED, State.PENDING),
-        (State.SCHEDULED, State.PENDING),
-        "",
-        "from the start",
-    ),
+    Transition("replace", WAITING, WAITING, "", "from the start"),
     Transition("requeue", FINAL, WAITING, "", "history kept"),
     Transition("purge", FINAL, (), "", "counted"),
     Transition("flush", (*LIVE, *FINAL), (), "", ""),

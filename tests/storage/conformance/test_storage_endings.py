@@ -84,6 +84,7 @@ def test_an_ending_leaves_the_row_as_the_table_says(
     job = born(storage, retries=3, retry_delay=4.0)
     number = worker(storage)
     claim = one(storage, number)
+    storage.lock("key", number, b"what the blocked one waits for")
     clock.jump(60)
 
     answer = storage.exchange(number, [Ended(claim, case.ending, NOW + 30, 1.5)], Want(0))
@@ -239,6 +240,7 @@ def test_a_group_of_every_ending_is_written_whole(storage: SqliteStorage) -> Non
     storage.enqueue([new(retries=3) for _ in cases])
     number = worker(storage)
     claims = take(storage, number, len(cases))
+    storage.lock("key", number, b"what the blocked ones wait for")
 
     answer = storage.exchange(
         number, [ended(c, case.ending) for c, case in zip(claims, cases, strict=True)], Want(0)

@@ -116,13 +116,12 @@ def test_a_number_is_never_given_again_however_its_job_left(
 def test_an_id_that_is_live_answers_with_the_existing_job(
     storage: SqliteStorage, live: State
 ) -> None:
-    job = born(storage, run_at=4e9 if live is State.SCHEDULED else None)
+    number = worker(storage)
+    storage.lock("k", number, b"token")
+    later = 4e9 if live is State.SCHEDULED else None
+    job = born(storage, run_at=later, key_name="k" if live is State.BLOCKED else None)
     if live is State.RUNNING:
-        one(storage, worker(storage))
-    elif live is State.BLOCKED:
-        storage.db.transact(
-            lambda con: con.execute("update huey_job set state = 'blocked', key_name = 'k'")
-        )
+        one(storage, number)
 
     (again,) = storage.enqueue([new("other", b"other", id=job.id)])
 

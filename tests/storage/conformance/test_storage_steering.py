@@ -200,8 +200,9 @@ def test_a_waiting_job_gets_another_priority_and_expiry(
 
 
 def test_a_blocked_job_stays_blocked_when_it_is_rescheduled(storage: SqliteStorage) -> None:
-    job = born(storage)
-    write(storage, "update huey_job set state = 'blocked', key_name = 'k'")
+    storage.lock("k", worker(storage), b"token")
+    job = born(storage, key_name="k")
+    assert state(storage, job) is State.BLOCKED
 
     storage.reschedule(by_seq(job), run_at=1.0, priority=3)
 

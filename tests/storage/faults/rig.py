@@ -28,9 +28,11 @@ from hueycore.storage.base import (
     Fire,
     Input,
     Keeping,
+    Limit,
     LogLine,
     NewJob,
     Periodic,
+    Rate,
     Said,
     Selector,
     State,
@@ -308,6 +310,7 @@ _RUNNING = (
     *("done", "done-plain", "parent", "member-done", "member-dead", "retry", "retry-now", "dead"),
     *("broken", "snooze", "release", "revoked", "expired", "blocked", "lost", "asked"),
     *("crash-plain", "crash-once", "crash-asked", "crash-unstarted", "crash-other", "last"),
+    *("keyed", "crash-keyed"),
 )
 
 _FINAL = ("final-done", "final-taken", "final-dead", "final-revoked", "final-broken")
@@ -326,9 +329,14 @@ def build(path: str) -> World:
     try:
         world.worker = storage.register(name="alive", kind="thread", slots=2)
         names = [*_RUNNING, *_FINAL, *("child", "callback", "upstream", "upstream-2", "restored")]
+        keys = {"keyed": "narrow", "crash-keyed": "wide"}
         jobs = [
-            new(id=f"id-{name}", at_most_once=name == "crash-once", retries=2) for name in names
-        ]
+            new(
+                id=f"id-{name}", at_most_once=name == "crash-once", retries=2,
+                key_name=keys.get(name),
+            )
+            for name in names
+        ]  # fmt: skip
         edges = (
             ("parent", "child"), ("member-done", "callback", 0), ("member-dead", "callback", 1),
             ("broken", "upstream"), ("upstream", "upstream-2"), ("final-broken", "restored"),
@@ -340,6 +348,21 @@ def build(path: str) -> World:
         world.seqs = {job.id.removeprefix("id-"): job.seq for job in storage.enqueue(jobs, joined)}
         _run(storage, world)
         _kill(storage, world)
+        storage.declare_limits(
+            [
+                Limit("one", "narrow", 1),
+                Limit("two", "wide", 2),
+                Limit("paced", "paced", None, Rate(1, 60.0)),
+                Limit("shut", "shut", 1),
+            ]
+        )
+        storage.enqueue([new("one", id=f"id-narrow-{n}", key_name="narrow") for n in range(2)])
+        storage.enqueue([new("two", id=f"id-wide-{n}", key_name="wide") for n in range(3)])
+        storage.enqueue([new("paced", id=f"id-paced-{n}", key_name="paced") for n in range(2)])
+        storage.lock("shut", world.worker, b"token", ttl=NOW)
+        storage.enqueue([new("shut", id=f"id-shut-{n}", key_name="shut") for n in range(2)])
+        storage.lock("gone", 7, b"of the dead")
+        storage.spend("at rest", Rate(1, 1.0), None)
         add("first", "ready", priority=9)
         add("second", "ready", priority=8)
         add("third", "ready", priority=7, expires_at=NOW + 50)
@@ -413,7 +436,7 @@ def _endings(world: World) -> list[Ended]:
         "retry": Retry(NOW + 500, 1, 5.0, FAILURE), "retry-now": Retry(None, 1, 0, FAILURE),
         "dead": Dead("failed", FAILURE), "broken": Dead("failed", FAILURE),
         "snooze": Snoozed(NOW + 300, FAILURE), "release": Released(), "revoked": Revoked(),
-        "expired": Expired(), "blocked": Blocked("key"), "asked": Released(),
+        "expired": Expired(), "blocked": Blocked("key"), "asked": Released(), "keyed": Done(),
     }  # fmt: skip
     found = [ended(world.claims[name], ending) for name, ending in runs.items()]
     lost = world.claims["lost"]
@@ -462,6 +485,19 @@ def _load(storage: SqliteStorage, world: World) -> Any:
 
 
 VERBS: dict[str, Act] = {
+    "enqueue with a key": lambda s, w: s.enqueue(
+        [new("two", id="id-k", key_name="wide", priority=9), new("x", id="id-l", key_name="new")]
+    ),
+    "declare limits": lambda s, w: s.declare_limits([Limit("two", "wide", 1)], ["one"]),
+    "lock": lambda s, w: s.lock("new", w.worker, b"x"),
+    "reserve a lock": lambda s, w: s.lock("narrow", w.worker, b"x", reserve=True),
+    "unlock": lambda s, w: s.unlock("shut", b"token"),
+    "spend": lambda s, w: s.spend("paced", Rate(1, 60.0), w.claims["done"][:2]),
+    "reset a rate": lambda s, w: s.reset_rate("at rest"),
+    "pause a task with a key": lambda s, w: s.pause(task="two"),
+    "revoke with a key": lambda s, w: s.revoke(Selector(task="two")),
+    "clear locks": lambda s, w: s.clear("locks"),
+    "mend": lambda s, w: s.mend(),
     "enqueue": lambda s, w: s.enqueue(_jobs("a", "b")),
     "enqueue a key that exists": lambda s, w: s.enqueue(
         [*_jobs("a"), _keyed("keep"), _keyed("else")]
@@ -545,6 +581,10 @@ READERS: dict[str, Act] = {
     "export": lambda s, w: s.export(w.of("final-done")),
     "examine": lambda s, w: s.examine(full=True),
     "verify": lambda s, w: s.verify(),
+    "limits": lambda s, w: s.limits(),
+    "locks": lambda s, w: s.locks(),
+    "is locked": lambda s, w: s.is_locked("shut"),
+    "key due": lambda s, w: s.key_due("huey", "paced"),
     "version": lambda s, w: s.db.version(),
     "checkpoint": lambda s, w: s.checkpoint(),
     "checkpoint and truncate": lambda s, w: s.db.checkpoint(truncate=True),

@@ -368,10 +368,14 @@ SYNCED = {
     *("pause", "pause a task", "resume", "put", "put if empty", "pop", "delete", "incr"),
     *("clear", "load", "discard", "schedule", "pause a schedule", "resume a schedule"),
     "register with schedules",
+    *("clear", "load", "discard", "enqueue with a key", "declare limits", "revoke with a key"),
+    *("pause a task with a key", "clear locks"),
 }
 NOT_SYNCED = {
     *("register", "stopping", "unregister", "claim", "claim past expired and revoked", "end"),
     *("end and claim", "promote", "expire", "recover", "progress", "take a result", "keep"),
+    # A lock lives no longer than its process, a rate no longer than its interval.
+    *("lock", "reserve a lock", "unlock", "spend", "reset a rate", "mend"),
 }
 #: Endings and the look at the queue without, the claim itself with.
 BOTH = {"claim at most once", "end and claim at most once"}

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 
-from hueycore import clock
+from hueycore import clock, running
 from hueycore.consumer.feed import Feed
 from hueycore.ending import Dead, Failure
 from hueycore.execute import Executor, Finished, Hook
@@ -70,6 +70,7 @@ class ThreadWorker:
         return self._thread.ident
 
     def _run(self) -> None:
+        running.runs_here(self)
         call_hooks("startup", self._startup)
         while (claim := self._feed.next()) is not None:
             self.claim, self.since = claim, clock.monotonic()

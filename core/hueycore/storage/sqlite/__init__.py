@@ -12,8 +12,10 @@ from hueycore.storage.sqlite.connection import Database
 from hueycore.storage.sqlite.examine import Examination
 from hueycore.storage.sqlite.exchange import Exchanging
 from hueycore.storage.sqlite.guest import Hosting
+from hueycore.storage.sqlite.holding import Holding
 from hueycore.storage.sqlite.keeping import Housekeeping
 from hueycore.storage.sqlite.liveness import Liveness
+from hueycore.storage.sqlite.locks import Locks
 from hueycore.storage.sqlite.logbook import Logbook
 from hueycore.storage.sqlite.looking import Looking
 from hueycore.storage.sqlite.periodic import Schedules
@@ -44,6 +46,8 @@ class SqliteStorage(
     Steering,
     Standing,
     Stages,
+    Holding,
+    Locks,
     Housekeeping,
     Logbook,
     Transfer,

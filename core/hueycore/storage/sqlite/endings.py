@@ -25,6 +25,7 @@ from hueycore.ending import (
 from hueycore.storage.rows import Ended
 from hueycore.storage.sqlite.follow import follow, forget
 from hueycore.storage.sqlite.handlers import call_handler
+from hueycore.storage.sqlite.keys import settle, settle_keys_of
 from hueycore.storage.sqlite.metrics import Tally
 from hueycore.storage.sqlite.room import listed
 from hueycore.storage.sqlite.said import write_said
@@ -40,15 +41,17 @@ _LEAVE = "worker = null, claimed_at = null, cancel_requested = 0"
 
 
 class Applied(NamedTuple):
-    """The endings that were lost, and those that became ``revoked``."""
+    """The endings that were lost, those that became ``revoked``, and whether a key was settled."""
 
     lost: list[Ended]
     stopped: list[Ended]
+    settled: bool = False
 
 
 def apply_endings(con: sqlite3.Connection, queue: str, endings: Sequence[Ended]) -> Applied:
     """Write endings in the caller's transaction, with all that follows."""
     tally = Tally(queue)
+    keys = {ended.claim.key_name for ended in endings}
     said = [(ended.claim, ended.said) for ended in endings if ended.said is not None]
     if said:
         write_said(con, queue, said)
@@ -77,7 +80,10 @@ def apply_endings(con: sqlite3.Connection, queue: str, endings: Sequence[Ended])
     if later:
         forget(con, later)
     tally.write(con)
-    return Applied(lost, stopped)
+    keys.discard(None)
+    if keys:
+        settle(con, queue, keys)
+    return Applied(lost, stopped, bool(keys))
 
 
 def _without_completed(con: sqlite3.Connection, endings: Sequence[Ended]) -> list[Ended]:
@@ -109,6 +115,7 @@ def end_waiting(
         (state, reason, now, listed(seqs)),
     ).rowcount
     follow(con, seqs, delivered=False)
+    settle_keys_of(con, seqs)
     return changed
 
 
@@ -217,6 +224,8 @@ def _end_other(con: sqlite3.Connection, queue: str, ended: Ended, tally: Tally) 
         _finish(con, queue, ended, ending, now)
     else:
         _put_back(con, ended, ending, now)
+        if isinstance(ending, Blocked):
+            settle(con, queue, [ending.key])
     tally.other(ended, ending)
     return ending
 
@@ -264,7 +273,9 @@ def _put_back(
             run_at = ending.run_at
             state = State.SCHEDULED
         case Blocked():
-            state, key = State.BLOCKED, ending.key
+            key = ending.key
+    if key is not None and state is State.PENDING:
+        state = State.BLOCKED  # whose turn it is, settle() says
     con.execute(
         f"""
         update huey_job set state = ?, run_at = ?, retries = ?, retry_delay = ?, key_name = ?,

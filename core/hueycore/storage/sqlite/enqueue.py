@@ -13,6 +13,7 @@ from hueycore.exceptions import QueueFull, StorageBusy, TaskTimeout
 from hueycore.storage.plan import Plan
 from hueycore.storage.rows import Enqueued, Fire, NewJob
 from hueycore.storage.sqlite.follow import NEEDED
+from hueycore.storage.sqlite.keys import settle
 from hueycore.storage.sqlite.numbers import keep_number, next_number
 from hueycore.storage.sqlite.pressure import pending
 from hueycore.storage.sqlite.room import Room, listed
@@ -167,14 +168,18 @@ def _insert_fresh(
     lock allows, so that rows and payloads go in as two bulk statements. None if one exists."""
     first = next_number(con)
     rows, payloads, answer = [], [], []
+    keys = set()
     for seq, job in enumerate(jobs, first):
         run_at = job.run_at
         if run_at is None or run_at <= now:
             state, run_at = State.PENDING, now
+            if job.key_name is not None:
+                state = State.BLOCKED  # until its key has room
+                keys.add(job.key_name)
         else:
             state = State.SCHEDULED
         rows.append(
-            (seq, job.id, queue, job.task, state, job.priority, run_at, now, *job[6:17], job[3])
+            (seq, job.id, queue, job.task, state, job.priority, run_at, now, *job[6:18], job[3])
         )
         payloads.append((seq, job.payload))
         answer.append(Enqueued(seq, job.id, state))
@@ -183,8 +188,8 @@ def _insert_fresh(
         insert into huey_job (
             seq, id, queue, task, state, priority, run_at, enqueued_at,
             expires_at, scheduled_for, retries, retry_delay, retry_backoff, timeout,
-            max_crashes, at_most_once, result_ttl, unique_key, unique_until, preview)
-        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            max_crashes, at_most_once, result_ttl, key_name, unique_key, unique_until, preview)
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         on conflict do nothing
         """,
         rows,
@@ -195,6 +200,9 @@ def _insert_fresh(
             con.execute("delete from huey_event where seq >= ?", (first,))
         return None
     con.executemany("insert into huey_payload (seq, payload) values (?, ?)", payloads)
+    if keys:
+        ready = {*settle(con, queue, keys)}
+        answer = [one._replace(state=State.PENDING) if one.seq in ready else one for one in answer]
     return answer
 
 

@@ -6,6 +6,7 @@ import os
 import sqlite3
 
 from hueycore.storage.reports import Finding
+from hueycore.storage.sqlite.holding import STRANDED
 from hueycore.storage.sqlite.room import Room
 
 #: Sentences that hold for every row, and the rows that break them. The CHECKs of the schema hold
@@ -32,6 +33,7 @@ INVARIANTS: tuple[tuple[str, str], ...] = (
             where (parent.next = child.seq or parent.seq = child.source) and parent.delivered = 0)
             and child.state = 'blocked' and child.key_name is null""",
     ),
+    ("no key blocks a job that it has room for", STRANDED),
     (
         "a live stage has all its parents, or brought along what they gave",
         """select child.seq from huey_job child

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Sequence
+from functools import partial
 
 from hueycore import clock
 from hueycore.exceptions import StorageError, StorageMoved
 from hueycore.storage.rows import Claim, Ended, Exchange, JobRef, Want
-from hueycore.storage.sqlite.endings import apply_endings, end_waiting
+from hueycore.storage.sqlite.endings import Applied, apply_endings, end_waiting
+from hueycore.storage.sqlite.keys import Admission
 from hueycore.storage.sqlite.room import Room, listed
 from hueycore.storage.words import State
 
@@ -37,34 +39,38 @@ class Exchanging(Room):
         if not endings and not (want.free > 0 and self.db.read(self._any_pending)):
             return Exchange([], [], [], [])
 
-        def body(con: sqlite3.Connection) -> tuple[Exchange, bool]:
-            lost, stopped = apply_endings(con, self.queue, endings) if endings else ([], [])
-            pick = _Pick(con, self.queue, want, durable=False)
-            if want.free > 0:
-                pick.claim(worker)
-            answer = Exchange(pick.claims, lost, pick.revoked, pick.expired, stopped=stopped)
-            return answer, pick.needs_sync
+        def body(con: sqlite3.Connection) -> tuple[Exchange, _Pick, bool]:
+            applied = apply_endings(con, self.queue, endings) if endings else Applied([], [])
+            pick = self._claim(con, worker, want, durable=False)
+            answer = Exchange(
+                pick.claims, applied.lost, pick.revoked, pick.expired, stopped=applied.stopped
+            )
+            return answer, pick, applied.settled
 
-        answer, needs_sync = self.db.transact(body, durable=False)
-        if needs_sync and not answer.claims:
+        answer, pick, settled = self.db.transact(body, durable=False)
+        while pick.again and not answer.claims:
+            durable = pick.needs_sync
             try:
-                synced = self.db.transact(
-                    lambda con: self._claim_synced(con, worker, want), durable=True
+                pick = self.db.transact(
+                    partial(self._claim, worker=worker, want=want, durable=durable), durable=durable
                 )
             except StorageError:
                 if endings or answer.revoked or answer.expired:
                     return answer  # that much is committed; the next exchange meets the error
                 raise
             answer = Exchange(
-                synced.claims, answer.lost, answer.revoked + synced.revoked,
-                answer.expired + synced.expired, stopped=answer.stopped,
+                pick.claims, answer.lost, answer.revoked + pick.revoked,
+                answer.expired + pick.expired, stopped=answer.stopped,
             )  # fmt: skip
+        if settled:
+            self.ring()  # perhaps a worker of another process takes the place
         return answer
 
-    def _claim_synced(self, con: sqlite3.Connection, worker: int, want: Want) -> Exchange:
-        pick = _Pick(con, self.queue, want, durable=True)
-        pick.claim(worker)
-        return Exchange(pick.claims, [], pick.revoked, pick.expired)
+    def _claim(self, con: sqlite3.Connection, worker: int, want: Want, durable: bool) -> _Pick:
+        pick = _Pick(con, self.queue, want, durable)
+        if want.free > 0:
+            pick.claim(worker)
+        return pick
 
     def _any_pending(self, con: sqlite3.Connection) -> bool:
         return bool(
@@ -85,18 +91,18 @@ class _Pick:
         self.revoked: list[JobRef] = []
         self.expired: list[JobRef] = []
         self.needs_sync = False
+        self._keys = Admission(con, queue)
+
+    @property
+    def again(self) -> bool:
+        """Whether another transaction may claim what this one could not."""
+        return self.needs_sync or self._keys.is_full
 
     def claim(self, worker: int) -> None:
         self._flags = self._load_flags()
         if (_QUEUE_PAUSED, self.queue) in self._flags:
             return
         self._choose()
-        for refs, state, reason in (
-            (self.revoked, State.REVOKED, "revoked"),
-            (self.expired, State.EXPIRED, None),
-        ):
-            if refs:
-                end_waiting(self.con, [ref.seq for ref in refs], state, reason, self.now)
         if self.claims:
             changed = self.con.execute(
                 """
@@ -110,6 +116,13 @@ class _Pick:
             if not changed:
                 # A claim of nobody could never be given back.
                 raise StorageMoved(f"worker {worker} was taken for dead; it must start again")
+        self._keys.settle()
+        for refs, state, reason in (
+            (self.revoked, State.REVOKED, "revoked"),
+            (self.expired, State.EXPIRED, None),
+        ):
+            if refs:
+                end_waiting(self.con, [ref.seq for ref in refs], state, reason, self.now)
 
     def _load_flags(self) -> dict[tuple[str, str], tuple[float | None, int]]:
         """Everything that holds jobs back, in one statement: each costs the worker threads a
@@ -155,8 +168,8 @@ class _Pick:
         cursor.close()
 
     def _admit(self, claim: Claim) -> bool:
-        """Take a candidate, or put it aside; False ends the group. Nothing is skipped over, so
-        that a group never runs a job before one that should come first."""
+        """Take a candidate, or put it aside; False ends the group. Nothing is skipped over but what
+        its key holds back, so that a group never runs a job before one that should come first."""
         if claim.expires_at is not None and claim.expires_at <= self.now:
             self.expired.append(JobRef(claim.seq, claim.id, claim.task))
             return len(self.expired) < _SWEEP
@@ -170,6 +183,8 @@ class _Pick:
             return False
         if len(self.claims) >= max(self.want.quick.get(claim.task, 0), self.want.free):
             return False
+        if claim.key_name is not None and not self._keys.admit(claim):
+            return not self._keys.is_full
         self.claims.append(claim)
         return not claim.crashes
 

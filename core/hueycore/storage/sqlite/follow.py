@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from hueycore import clock
 from hueycore.storage.rows import JobRef
+from hueycore.storage.sqlite.keys import settle_keys_of
 from hueycore.storage.sqlite.room import listed
 from hueycore.storage.sqlite.unique import doubled
 
@@ -43,19 +44,25 @@ def follow(con: sqlite3.Connection, seqs: Sequence[int], *, delivered: bool) -> 
 
 
 def ready(con: sqlite3.Connection, seqs: Iterable[int]) -> None:
-    """Those of these jobs that wait for no parent any more are ready, now or after their delay."""
-    con.execute(
+    """Those of these jobs that wait for no parent any more are ready, now or after their delay; one
+    that has a key, as soon as there is room."""
+    rows = con.execute(
         """
         update huey_job set (run_at, state, expires_at) = (
-            select at, case when at > :now then 'scheduled' else 'pending' end,
+            select at, case when at > :now then 'scheduled'
+                    when key_name is not null then 'blocked' else 'pending' end,
                 coalesce(:now + expires_in, expires_at)
             -- A time of its own (eta) is later than its birth.
             from (select max(:now + delay,
                 case when run_at > enqueued_at then run_at else 0 end) as at))
         where seq in (select value from json_each(:seqs)) and state = 'blocked' and waits = 0
+        returning seq, key_name
         """,
         {"now": clock.now(), "seqs": listed(seqs)},
-    )
+    ).fetchall()
+    keyed = [seq for seq, key in rows if key is not None]
+    if keyed:
+        settle_keys_of(con, keyed)
 
 
 def revive(con: sqlite3.Connection, seqs: Sequence[int]) -> None:

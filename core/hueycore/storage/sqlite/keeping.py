@@ -11,6 +11,7 @@ from hueycore.storage.rows import Keeping
 from hueycore.storage.sqlite import schema
 from hueycore.storage.sqlite.connection import WAL_LIMIT
 from hueycore.storage.sqlite.follow import NEEDED
+from hueycore.storage.sqlite.keys import settle
 from hueycore.storage.sqlite.metrics import fold
 from hueycore.storage.sqlite.room import Room, listed
 from hueycore.storage.sqlite.steering import purge_rows
@@ -120,11 +121,19 @@ class Housekeeping(Room):
                     """,
                     (which,),
                 )
+            names = con.execute(
+                """
+                select name from huey_value
+                where kind = 'lock' and ? and rowid in (select value from json_each(?))
+                """,
+                (kind == "locks", which),
+            ).fetchall()
             gone = con.execute(
                 f"delete from {table} where rowid in (select value from json_each(?))",  # noqa: S608
                 (which,),
             ).rowcount
             self.sign(con, "clear", number=gone, what=kind)
+            settle(con, self.queue, [name for (name,) in names])
             return gone
 
         return self.db.transact(body)

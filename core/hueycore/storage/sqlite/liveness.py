@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hueycore import clock
 from hueycore.ending import Failure
@@ -17,6 +17,7 @@ from hueycore.storage.sqlite.endings import add_error, error_entry
 from hueycore.storage.sqlite.enqueue import describe_queue
 from hueycore.storage.sqlite.follow import follow
 from hueycore.storage.sqlite.handlers import call_handler
+from hueycore.storage.sqlite.keys import free_locks, settle
 from hueycore.storage.sqlite.periodic import declare, forget_declarations
 from hueycore.storage.sqlite.room import Room
 from hueycore.storage.sqlite.unique import GIVES_WAY
@@ -112,16 +113,19 @@ class Liveness(Room):
                 update huey_job set
                     unique_until = case when cancel_requested then unique_until
                         else {GIVES_WAY} end,
-                    state = case when cancel_requested then 'revoked' else 'pending' end,
+                    state = case when cancel_requested then 'revoked'
+                        when key_name is not null then 'blocked' else 'pending' end,
                     reason = case when cancel_requested then 'revoked' else reason end,
                     finished_at = case when cancel_requested then ? end,
                     attempt = attempt - 1, worker = null, claimed_at = null, cancel_requested = 0
                 where worker = ? and state = 'running'
-                returning seq, state
+                returning seq, state, key_name
                 """,  # noqa: S608
                 (clock.now(), worker),
             ).fetchall()
-            follow(con, [seq for seq, state in rows if state == State.REVOKED], delivered=False)
+            follow(con, [seq for seq, state, _ in rows if state == State.REVOKED], delivered=False)
+            names = free_locks(con, self.queue, worker)
+            settle(con, self.queue, {*names, *(key for _, _, key in rows)})
 
         self.db.transact(body, durable=False)
         self._drop(worker)
@@ -141,15 +145,17 @@ class Liveness(Room):
         if side is None:
             return []
         recovered: list[Recovered] = []
+        dead = 0
         for worker in self.db.read(self._worker_rows):
             if worker.queue == self.queue and not alive(worker, side):
+                dead += 1
                 try:
                     recovered += self._recover_one(worker, side)
                 except StorageError:
                     if not recovered:
                         raise
                     break  # what was taken back is told; the janitor comes again
-        if recovered:
+        if recovered or dead:
             self.ring()
         return recovered
 
@@ -199,6 +205,12 @@ class Liveness(Room):
         return [_Worker(*row) for row in rows]
 
 
+def worker_row(con: sqlite3.Connection, number: int) -> _Worker | None:
+    """A worker by its number, None when it is gone."""
+    row = con.execute(f"select {_ROW} from huey_worker where id = ?", (number,)).fetchone()  # noqa: S608
+    return None if row is None else _Worker(*row)
+
+
 def alive(worker: _Worker, side: SideFile) -> bool:
     """By the lock byte. A row from before a reboot is dead; a row whose side file was replaced
     under it is judged by its process number, the only trace that is left."""
@@ -246,7 +258,8 @@ def _recover(con: sqlite3.Connection, worker: _Worker, side: SideFile) -> list[R
     )
     rows = con.execute(
         """
-        select seq, claim, id, task, crashes, max_crashes, at_most_once, cancel_requested, attempt
+        select seq, claim, id, task, crashes, max_crashes, at_most_once, cancel_requested, attempt,
+            key_name
         from huey_job where worker = ? and state = 'running' order by seq
         """,
         (worker.id,),
@@ -254,27 +267,30 @@ def _recover(con: sqlite3.Connection, worker: _Worker, side: SideFile) -> list[R
     recovered = [
         _take_back(con, worker, row, started is None or (row[0], row[1]) in started) for row in rows
     ]
-    con.execute("delete from huey_value where kind = 'lock' and owner = ?", (worker.id,))
     con.execute("delete from huey_worker where id = ?", (worker.id,))
     forget_declarations(con, worker.id)
+    names = free_locks(con, worker.queue, worker.id)
+    settle(con, worker.queue, {*names, *(row[-1] for row in rows)})
     return recovered
 
 
 def _take_back(
-    con: sqlite3.Connection, worker: _Worker, row: tuple[int, ...], started: bool
+    con: sqlite3.Connection, worker: _Worker, row: tuple[Any, ...], started: bool
 ) -> Recovered:
-    seq, _, id_, task, crashes, max_crashes, at_most_once, cancelled, attempt = row
+    seq, _, id_, task, crashes, max_crashes, at_most_once, cancelled, attempt, key = row
     stopping = worker.state == "stopping"
     crashed = started and not stopping
     crashes += crashed
     now = clock.now()
-    reason = "interrupted" if stopping else "crashed"
+    reason: str | None = "interrupted" if stopping else "crashed"
+    finished: float | None = now
     if started and (at_most_once or crashes >= max_crashes):
-        state, finished = State.DEAD, now
+        state = State.DEAD
     elif cancelled:
-        state, reason, finished = State.REVOKED, "revoked", now
+        state, reason = State.REVOKED, "revoked"
     else:
-        state, reason, finished = State.PENDING, None, None  # type: ignore[assignment]
+        state = State.PENDING if key is None else State.BLOCKED
+        reason, finished = None, None
     if started:
         what = "was stopped" if stopping else "died"
         text = f"worker {worker.name} (process {worker.pid}) {what} while it ran this job"
@@ -298,4 +314,4 @@ def _take_back(
         follow(con, [seq], delivered=False)
     if state is State.DEAD:
         call_handler(con, seq)
-    return Recovered(JobRef(seq, str(id_), str(task)), state, started, worker.name)
+    return Recovered(JobRef(seq, id_, task), state, started, worker.name)

@@ -102,13 +102,19 @@ class Looking(Room):
         return self.db.read(body)
 
     def next_run_at(self) -> float | None:
-        """When the next scheduled job of this queue is due."""
+        """When the next scheduled job of this queue is due, or time lets a blocked one go."""
 
         def body(con: sqlite3.Connection) -> float | None:
             return _float(
                 con.execute(
-                    "select min(run_at) from huey_job where queue = ? and state = 'scheduled'",
-                    (self.queue,),
+                    """
+                    select min(at) from (
+                        select min(run_at) as at from huey_job
+                        where queue = :queue and state = 'scheduled'
+                        union all
+                        select min(due) from huey_key where queue = :queue and due is not null)
+                    """,
+                    {"queue": self.queue},
                 ).fetchone()[0]
             )
 

@@ -7,36 +7,45 @@ import sqlite3
 from hueycore import clock
 from hueycore.storage.rows import JobRef
 from hueycore.storage.sqlite.endings import end_waiting
+from hueycore.storage.sqlite.keys import settle
 from hueycore.storage.sqlite.room import Room, listed
 from hueycore.storage.words import State
 
 
 class Scheduling(Room):
     def promote(self, limit: int = 500) -> list[JobRef]:
-        """Due scheduled jobs become pending. They keep ``run_at``, their place in the order."""
+        """Due scheduled jobs become pending, or blocked when their key has no room. They keep
+        ``run_at``, their place in the order. Keys whose time has come let their next job go."""
         due = self.next_run_at()
         if due is None or due > clock.now():
             return []
 
-        def body(con: sqlite3.Connection) -> list[JobRef]:
+        def body(con: sqlite3.Connection) -> tuple[list[JobRef], list[int]]:
+            now = clock.now()
             rows = con.execute(
                 """
-                select seq, id, task from huey_job
+                select seq, id, task, key_name from huey_job
                 where queue = ? and state = 'scheduled' and run_at <= ? order by run_at, seq limit ?
                 """,
-                (self.queue, clock.now(), limit),
+                (self.queue, now, limit),
             ).fetchall()
             con.execute(
                 """
-                update huey_job set state = 'pending'
+                update huey_job
+                set state = case when key_name is null then 'pending' else 'blocked' end
                 where seq in (select value from json_each(?))
                 """,
                 (listed(row[0] for row in rows),),
             )
-            return [JobRef(*row) for row in rows]
+            keys = con.execute(
+                "select name from huey_key where queue = ? and due <= ? and due is not null",
+                (self.queue, now),
+            ).fetchall()
+            freed = settle(con, self.queue, {row[3] for row in rows} | {key for (key,) in keys})
+            return [JobRef(*row[:3]) for row in rows], freed
 
-        promoted = self.db.transact(body, durable=False)
-        if promoted:
+        promoted, freed = self.db.transact(body, durable=False)
+        if promoted or freed:
             self.ring()
         return promoted
 

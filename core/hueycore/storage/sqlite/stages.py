@@ -11,6 +11,7 @@ from hueycore.exceptions import ConfigurationError
 from hueycore.storage.plan import Edge, Input, Plan
 from hueycore.storage.rows import Enqueued, Job
 from hueycore.storage.sqlite.follow import FAILED, NONE, RESULT
+from hueycore.storage.sqlite.keys import settle_keys_of
 from hueycore.storage.sqlite.looking import LIST, to_job
 from hueycore.storage.sqlite.room import Room, listed
 from hueycore.storage.words import FINAL, State
@@ -136,6 +137,8 @@ def join(con: sqlite3.Connection, jobs: Sequence[Enqueued], plan: Plan) -> list[
             for place, number in waits.items()
         ],
     )  # fmt: skip
+    # What waits for its parents has no place among the pending ones of its key.
+    settle_keys_of(con, [jobs[place].seq for place in waits])
     con.executemany(
         "insert into huey_handler (seq, jobs) values (?, ?)",
         [(jobs[place].seq, handler) for place, handler in plan.handlers.items()],

@@ -7,10 +7,12 @@ from typing import Any
 
 from hueycore import clock
 from hueycore.storage.rows import Revocation
+from hueycore.storage.sqlite.keys import settle_task
 from hueycore.storage.sqlite.room import Room
 
 _FIELDS = ", ".join(Revocation._fields)
 PAUSED_SCHEDULER = "paused-scheduler"
+PAUSED_TASK = "paused-task"
 
 
 class Standing(Room):
@@ -34,6 +36,8 @@ class Standing(Room):
                 order,
             )
             self.sign(con, _verb(kind, "revoke", "pause"), what=name or kind, reason=reason)
+            if kind == PAUSED_TASK:
+                settle_task(con, self.queue, name)
 
         self.db.transact(body)
 
@@ -45,6 +49,8 @@ class Standing(Room):
                 "delete from huey_flag where queue = ? and kind = ? and name = ? returning until",
                 (self.queue, kind, name),
             ).fetchall()
+            if kind == PAUSED_TASK:
+                settle_task(con, self.queue, name)
             in_force = bool(rows) and (rows[0][0] is None or rows[0][0] > clock.now())
             if in_force:
                 self.sign(con, _verb(kind, "requeue", "resume"), what=name or kind)
@@ -92,9 +98,12 @@ class Standing(Room):
         reason: str | None = None,
     ) -> None:
         """Nothing of this queue, or of one task, is claimed from now on (until POSIX seconds);
-        what runs goes on. ``scheduler``: jobs are, but periodic tasks do not fire."""
+        what runs goes on. ``scheduler``: jobs are, but periodic tasks do not fire.
+
+        Jobs of a paused task that wait to run hold no slot of their key meanwhile: another task
+        that shares it goes on."""
         if task is not None or scheduler:
-            kind = PAUSED_SCHEDULER if scheduler else "paused-task"
+            kind = PAUSED_SCHEDULER if scheduler else PAUSED_TASK
             self.set_revocation(kind, task or "", until=until, reason=reason, by=by)
             return
         now = clock.now()
@@ -120,7 +129,7 @@ class Standing(Room):
         if scheduler:
             resumed = self.clear_revocation(PAUSED_SCHEDULER, "")
         elif task is not None:
-            resumed = self.clear_revocation("paused-task", task)
+            resumed = self.clear_revocation(PAUSED_TASK, task)
         else:
             resumed = self.db.transact(self._resume_queue)
         self.ring()

@@ -9,6 +9,7 @@ from hueycore.storage.rows import Changed, JobRef, Selector
 from hueycore.storage.sqlite.endings import end_waiting
 from hueycore.storage.sqlite.enqueue import delete_jobs
 from hueycore.storage.sqlite.follow import NEEDED, revive
+from hueycore.storage.sqlite.keys import settle_keys_of
 from hueycore.storage.sqlite.looking import conditions
 from hueycore.storage.sqlite.room import Room, listed
 from hueycore.storage.sqlite.stages import orphans
@@ -23,7 +24,8 @@ _RESET = """
 """
 _LATER = """
     update huey_job set run_at = run_at + ?,
-        state = case when state = 'pending' then 'scheduled' else state end
+        state = case when state = 'pending' or (state = 'blocked' and waits = 0) then 'scheduled'
+            else state end
     where seq = ?
 """
 
@@ -105,10 +107,11 @@ class Steering(Room):
                 """
                 update huey_job set
                     state = case when waits > 0 then 'blocked'
-                        when coalesce(:run_at, run_at) > :now then 'scheduled' else 'pending' end,
+                        when coalesce(:run_at, run_at) > :now then 'scheduled'
+                        when key_name is not null then 'blocked' else 'pending' end,
                     run_at = max(coalesce(:run_at, run_at), :now),
                     retries = coalesce(:retries, retries), reason = :reason, finished_at = null,
-                    taken = null, crashes = 0, expires_at = case
+                    taken = null, ticket = null, crashes = 0, expires_at = case
                         when expires_at <= :now then null else expires_at end
                 where seq in (select value from json_each(:which))
                 """,
@@ -133,6 +136,7 @@ class Steering(Room):
                 later = [(place * apart, job.seq) for place, job in enumerate(final) if place]
                 con.executemany(_LATER, later)
             self.sign(con, "requeue", final, reason=reason)
+            settle_keys_of(con, [job.seq for job in final])
             failed = [(job, f"still {state}") for job, state in found if state not in FINAL]
             failed += [(job, barred[job.seq]) for job, _ in found if job.seq in barred]
             return Changed(len(found), final, failed)
@@ -162,8 +166,9 @@ class Steering(Room):
                     priority = coalesce(:priority, priority), run_at = coalesce(:run_at, run_at),
                     expires_at = coalesce(:expires_at, expires_at),
                     reason = coalesce(:reason, reason),
-                    state = case when state = 'blocked' then state
-                        when coalesce(:run_at, run_at) > :now then 'scheduled' else 'pending' end
+                    state = case when state = 'blocked' and waits > 0 then state
+                        when coalesce(:run_at, run_at) > :now then 'scheduled'
+                        when key_name is not null then 'blocked' else 'pending' end
                 where seq in (select value from json_each(:which))
                 """,
                 {
@@ -176,6 +181,7 @@ class Steering(Room):
                 },
             )
             self.sign(con, "reschedule", movable, reason=reason)
+            settle_keys_of(con, [job.seq for job in movable])
             failed = [(job, f"is {state}") for job, state in found if state not in WAITING]
             return Changed(len(found), movable, failed)
 
@@ -211,7 +217,8 @@ class Steering(Room):
                 if not rows:
                     break
                 delete_jobs(con, [row[0] for row in rows])
-            for table in ("value", "flag", "periodic", "metric", "event", "limit"):
+            # What tasks declare (huey_limit) is the code's; nobody would declare it again.
+            for table in ("value", "flag", "periodic", "metric", "event", "key"):
                 con.execute(f"delete from huey_{table} where queue = ?", (self.queue,))  # noqa: S608
             self.sign(con, "flush")
 

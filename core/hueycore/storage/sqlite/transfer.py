@@ -10,9 +10,10 @@ from hueycore import clock
 from hueycore.storage.rows import Cargo, Job, JobRef, Loaded, Selector
 from hueycore.storage.sqlite.enqueue import delete_jobs, describe_queue
 from hueycore.storage.sqlite.follow import NEEDED
+from hueycore.storage.sqlite.keys import settle, settle_keys_of
 from hueycore.storage.sqlite.looking import COLUMNS, conditions, to_job
 from hueycore.storage.sqlite.numbers import next_number
-from hueycore.storage.sqlite.room import Room
+from hueycore.storage.sqlite.room import Room, listed
 from hueycore.storage.sqlite.stages import keep_inputs, read_inputs
 from hueycore.storage.sqlite.steering import purge_rows
 from hueycore.storage.sqlite.unique import holder
@@ -61,14 +62,19 @@ class Transfer(Room):
         kept (``keep``), replaced unless it runs or a later stage waits for it (``replace``), or
         refused (``fail``).
         ``pending``: they are to run, whatever state they come in; else a running or blocked job
-        comes in as pending, everything else as it was. Edges stay behind: a stage brings along what
-        its parents gave it, and one that did not get all of it ends revoked. Outcomes: ``loaded``,
-        ``exists``, and ``duplicate`` for a job that would wait beside another of its unique key."""
+        comes in as pending, everything else as it was; a pending job of a key waits its turn. Edges
+        stay behind: a stage brings along what its parents gave it, and one that did not get all of
+        it ends revoked. Outcomes: ``loaded``, ``exists``, and ``duplicate`` for a job that would
+        wait beside another of its unique key."""
 
         def body(con: sqlite3.Connection) -> list[Loaded]:
             for queue in {one.job.queue for one in cargo}:
                 describe_queue(con, queue, None)
+            replaced = _keys_of_ids(con, [one.job.id for one in cargo])
             loaded = [_load_one(con, one, if_exists, pending) for one in cargo]
+            settle_keys_of(con, [one.job.seq for one in loaded])
+            for queue, key in replaced:
+                settle(con, queue, [key])
             self.sign(con, "load", [one.job for one in loaded if one.outcome == "loaded"])
             return loaded
 
@@ -119,6 +125,8 @@ def _load_one(con: sqlite3.Connection, one: Cargo, if_exists: str, pending: bool
             values["expires_at"] = None
     if len(one.inputs) < job.inputs and (pending or job.state in LIVE):
         values.update(state=State.REVOKED, reason="upstream", finished_at=now)
+    if values["state"] == State.PENDING and job.key_name is not None:
+        values["state"] = State.BLOCKED
     if values["state"] in LIVE and _is_doubled(con, job):
         return Loaded(JobRef(0, job.id, job.task), "duplicate")
     if found is not None:
@@ -141,6 +149,17 @@ def _load_one(con: sqlite3.Connection, one: Cargo, if_exists: str, pending: bool
             (seq, job.queue, one.result),
         )
     return Loaded(JobRef(seq, job.id, job.task), "loaded")
+
+
+def _keys_of_ids(con: sqlite3.Connection, ids: Sequence[str]) -> list[tuple[str, str]]:
+    """(queue, key) of the jobs that exist already, and may be replaced."""
+    return con.execute(
+        """
+        select distinct queue, key_name from huey_job
+        where id in (select value from json_each(?)) and key_name is not null
+        """,
+        (listed(ids),),
+    ).fetchall()
 
 
 def _is_doubled(con: sqlite3.Connection, job: Job) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from hueycore.exceptions import DuplicateJob
 from hueycore.storage.rows import Enqueued, JobRef, NewJob
+from hueycore.storage.sqlite.keys import settle
 from hueycore.storage.sqlite.room import listed
 from hueycore.storage.words import State
 
@@ -63,30 +64,33 @@ def give_way(con: sqlite3.Connection, queue: str, job: NewJob, now: float) -> En
     if state is State.RUNNING:
         con.execute("update huey_job set unique_until = null where seq = ?", (seq,))
         return None
-    return Enqueued(seq, id_, _replace(con, seq, state, job, now), fresh=False)
+    return Enqueued(seq, id_, _replace(con, queue, seq, job, now), fresh=False)
 
 
-def _replace(con: sqlite3.Connection, seq: int, state: State, job: NewJob, now: float) -> State:
+def _replace(con: sqlite3.Connection, queue: str, seq: int, job: NewJob, now: float) -> State:
     """A waiting job becomes another call, and keeps its number, id and edges."""
     later = job.run_at is not None and job.run_at > now
-    if state is not State.BLOCKED:
-        state = State.SCHEDULED if later else State.PENDING
+    ready = State.PENDING if job.key_name is None else State.BLOCKED
+    before = con.execute("select key_name from huey_job where seq = ?", (seq,)).fetchone()[0]
     con.execute(
         """
-        update huey_job set state = ?, run_at = ?, priority = ?, expires_at = ?, scheduled_for = ?,
+        update huey_job set state = case when waits > 0 then state else ? end, run_at = ?,
+            priority = ?, expires_at = ?, scheduled_for = ?, key_name = ?, ticket = null,
             retries = ?, retry_delay = ?, retry_backoff = ?, timeout = ?, max_crashes = ?,
             at_most_once = ?, result_ttl = ?, unique_until = ?, preview = ?,
             attempt = 0, crashes = 0, reason = null, progress = null, errors = null
         where seq = ?
         """,
         (
-            state, job.run_at if later else now, job.priority, job.expires_at, job.scheduled_for,
-            job.retries, job.retry_delay, job.retry_backoff, job.timeout, job.max_crashes,
-            job.at_most_once, job.result_ttl, job.unique_until, job.preview, seq,
+            State.SCHEDULED if later else ready, job.run_at if later else now, job.priority,
+            job.expires_at, job.scheduled_for, job.key_name, job.retries, job.retry_delay,
+            job.retry_backoff, job.timeout, job.max_crashes, job.at_most_once, job.result_ttl,
+            job.unique_until, job.preview, seq,
         ),
     )  # fmt: skip
     con.execute("update huey_payload set payload = ? where seq = ?", (job.payload, seq))
-    return state
+    settle(con, queue, [before, job.key_name])
+    return State(con.execute("select state from huey_job where seq = ?", (seq,)).fetchone()[0])
 
 
 def doubled(con: sqlite3.Connection, jobs: Sequence[JobRef]) -> dict[int, str]:
