@@ -15,13 +15,13 @@ FLOORS = (
     (
         *("cron", "schedule", "retry", "ending", "serializer", "decoding", "signals"),
         *("uniqueness", "times", "holds", "options", "canvas", "task", "wrapper", "registry"),
-        *("result", "inputs", "running"),
+        *("result", "inputs", "running", "utils"),
     ),
     ("storage",),
     ("completing", "execute", "coroutines", "failing", "failures", "limits", "notes"),
     (
         *("api", "awaiting", "composing", "declaring", "guarding", "guards", "hooks", "immediate"),
-        *("paths", "sending", "steering", "stepping", "timetable"),
+        *("paths", "sending", "steering", "stepping", "storing", "timetable"),
     ),
     ("consumer",),
     ("testing",),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from hueycore import signals as S
 from hueycore.awaiting import Awaiting
-from hueycore.canvas import Pipeline, Stage, chord, group
+from hueycore.canvas import SKIPPED, Error, Pipeline, Stage, chord, group
 from hueycore.composing import Composing, is_composed
 from hueycore.declaring import Declaring
 from hueycore.exceptions import (
@@ -27,6 +27,7 @@ from hueycore.exceptions import (
     UnknownTask,
 )
 from hueycore.guarding import Guarding
+from hueycore.guards import RateLimit, TaskLock
 from hueycore.hooks import Hooks
 from hueycore.immediate import Immediate
 from hueycore.logs import KeepLogs, kept_level
@@ -34,20 +35,26 @@ from hueycore.notes import Notes
 from hueycore.paths import Paths
 from hueycore.registry import Registry
 from hueycore.result import ChordResult, Handle, Result, ResultGroup
+from hueycore.schedule import crontab
 from hueycore.sending import Parcel, Sending
 from hueycore.serializer import Serializer, describe
 from hueycore.steering import Steering
 from hueycore.stepping import Stepping
 from hueycore.storage.base import Claim, Input, Job, Keeping, NewJob, ResultRow, State, Storage
 from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storing import Storing
 from hueycore.task import PeriodicTask, Task
-from hueycore.times import Seconds, seconds
 from hueycore.timetable import Timetable
+from hueycore.wrapper import TaskWrapper
 
 if TYPE_CHECKING:
     from hueycore.consumer import Consumer
 
-__all__ = ["Huey", "MemoryHuey", "SqliteHuey"]
+# Huey's users import all of these from here.
+__all__ = [
+    "SKIPPED", "Error", "Huey", "MemoryHuey", "PeriodicTask", "RateLimit", "Result", "ResultGroup",
+    "SqliteHuey", "Task", "TaskLock", "TaskWrapper", "chord", "crontab", "group",
+]  # fmt: skip
 
 T = TypeVar("T")
 logger = logging.getLogger("hueycore")
@@ -67,6 +74,7 @@ class Huey(
     Guarding,
     Immediate,
     Awaiting,
+    Storing,
     Hooks,
 ):
     """A named queue in a SQLite file.
@@ -264,48 +272,6 @@ class Huey(
                 f"{self.max_payload:,} (max_payload=). Store them elsewhere and pass a reference"
             )
         return payload
-
-    # --- results and values -------------------------------------------------------------------
-
-    def result(
-        self,
-        id: str,
-        blocking: bool = False,
-        timeout: float | None = None,
-        backoff: float = 1.15,
-        max_delay: float = 1.0,
-        revoke_on_timeout: bool = False,
-        preserve: bool = False,
-    ) -> Any:
-        """The value of a job by id; see ``Result.get``."""
-        handle: Result[Any] = Result(self, id)
-        return handle.get(blocking, timeout, backoff, max_delay, revoke_on_timeout, preserve)
-
-    def put(self, key: str, data: Any) -> None:
-        """Store a value of your own under a key."""
-        self.storage.put(key, self.serializer.serialize(data))
-
-    def put_if_empty(self, key: str, data: Any, ttl: Seconds | None = None) -> bool:
-        """Store a value unless the key has one; False if it has. Atomic. ``ttl`` seconds later it
-        is gone."""
-        return self.storage.put_if_empty(key, self.serializer.serialize(data), seconds(ttl))
-
-    def get(self, key: str, peek: bool = False) -> Any:
-        """The value of a key, None when there is none; removed unless ``peek``, as in Huey."""
-        value = self.storage.get(key, peek=peek)
-        return None if value is None else self.serializer.deserialize(value)
-
-    def delete(self, key: str) -> bool:
-        """Remove a value or counter; False when there was none."""
-        return self.storage.delete(key)
-
-    def incr(self, key: str, amount: int = 1) -> int:
-        """Add to a counter, which begins at 0; returns its new value. Atomic."""
-        return self.storage.incr(key, amount)
-
-    def result_count(self) -> int:
-        """Unread results and stored values."""
-        return self.storage.result_count()
 
     # --- for the run --------------------------------------------------------------------------
 

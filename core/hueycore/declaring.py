@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Protocol, Unpack, overload
 
 from hueycore.options import Settings, TaskOptions, task_options
@@ -159,6 +161,24 @@ class Declaring:
             return self._register(wrapper)
 
         return decorator  # type: ignore[return-value]
+
+    def context_task(
+        self, obj: AbstractContextManager[Any], as_argument: bool = False, **options: Any
+    ) -> Callable[[Callable[..., R]], TaskWrapper[..., R]]:
+        """``task``, with its ``options``, whose runs are inside ``with obj``: a connection, an
+        application's context … With ``as_argument`` what it gives is the first argument. As in
+        Huey."""
+
+        def decorator(func: Callable[..., R]) -> TaskWrapper[..., R]:
+            @wraps(func)
+            def inner(*args: Any, **kwargs: Any) -> R:
+                with obj as entered:
+                    return func(entered, *args, **kwargs) if as_argument else func(*args, **kwargs)
+
+            wrapper: TaskWrapper[..., R] = self.task(**options)(inner)
+            return wrapper
+
+        return decorator
 
     def _register(self, wrapper: TaskWrapper[P, R]) -> TaskWrapper[P, R]:
         self.registry.register(wrapper)
