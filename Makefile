@@ -21,7 +21,7 @@ check: $(VENV)/.dev
 bench: $(VENV)/.bench
 	$(BIN)/python tests/bench/run.py
 
-# man/ and completions/ from the command tree; a test compares.
+# man/ and completions/ from the command tree, tests/README.md from marks; a test compares.
 generate: $(VENV)/.dev
 	$(BIN)/python tests/tools/generate.py
 

@@ -73,7 +73,6 @@ class Time:
 
 
 @pytest.mark.feature("one-off")
-@pytest.mark.feature("one-off")
 def test_a_scheduled_job_starts_within_milliseconds_of_its_time(huey: SqliteHuey) -> None:
     late: list[float] = []
 
@@ -247,7 +246,6 @@ def test_a_job_that_waits_past_its_expiry_is_expired_by_the_janitor(
 
 
 @pytest.mark.feature("periodic_task")
-@pytest.mark.feature("periodic_task")
 def test_a_periodic_task_fires_at_each_planned_time(huey: SqliteHuey, clock: Clock) -> None:
     @huey.periodic_task(crontab("*/15"))
     def tick() -> None: ...
@@ -375,7 +373,6 @@ def test_a_periodic_task_can_be_called_like_any_other(huey: SqliteHuey) -> None:
         ("all", 5 * HOUR + 60, [n * HOUR for n in range(1, 6)]),
     ],
 )
-@pytest.mark.feature("durable periodic tasks")
 @pytest.mark.feature("durable periodic tasks")
 def test_missed_runs_are_made_up_for_as_declared(
     huey: SqliteHuey, clock: Clock, catch_up: str, asleep: float, made_up: list[float]
@@ -555,7 +552,6 @@ def test_a_schedule_that_means_nothing_is_refused_when_it_is_declared(huey: Sqli
 # --- functions as schedules -----------------------------------------------------------------------
 
 
-@pytest.mark.feature("callable schedules")
 @pytest.mark.feature("callable schedules")
 def test_a_function_is_asked_each_minute_in_the_queues_time(huey: SqliteHuey, clock: Clock) -> None:
     asked: list[datetime] = []

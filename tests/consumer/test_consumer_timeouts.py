@@ -23,7 +23,6 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.feature("timeouts")
-@pytest.mark.feature("timeouts")
 def test_a_loop_in_python_is_interrupted(huey: SqliteHuey) -> None:
     @huey.task(timeout=0.05)
     def spin() -> None:
@@ -173,7 +172,6 @@ def test_a_timeout_never_strikes_inside_a_storage_verb(
     assert not huey.storage.db._lock.locked()  # type: ignore[attr-defined]
 
 
-@pytest.mark.feature("timeouts")
 @pytest.mark.feature("timeouts")
 def test_a_thread_that_will_not_stop_is_overdue_and_another_takes_its_place(
     huey: SqliteHuey, short_grace: None, caplog: pytest.LogCaptureFixture

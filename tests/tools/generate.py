@@ -1,4 +1,5 @@
-"""Write man/ and completions/ from the command tree; ``--check`` only tells what is stale.
+"""Write man/ and completions/ from the command tree, and tests/README.md from the marks of the
+tests; ``--check`` only tells what is stale.
 
 python tests/tools/generate.py [--check]     (or: make generate)
 """
@@ -15,10 +16,11 @@ def generated() -> dict[str, str]:
     """Every generated file: {path from the root: text}."""
     sys.path[:0] = [str(ROOT / "core"), str(ROOT)]
     from hueyctl.explaining import completion, manual
+    from tests.tools import features
 
     found = {f"man/{path}": text for path, text in manual.pages().items()}
     found |= {f"completions/{name}": text for name, text in completion.files().items()}
-    return found
+    return found | {"tests/README.md": features.page()}
 
 
 def stale(found: dict[str, str], root: Path = ROOT) -> list[str]:

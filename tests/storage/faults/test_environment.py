@@ -238,7 +238,6 @@ MOUNTS = """\
 
 
 @pytest.mark.feature("files")
-@pytest.mark.feature("files")
 def test_a_network_file_system_is_refused_unless_forced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,7 +289,6 @@ def test_names_that_mean_something_in_a_uri_are_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("mode", "umask"), [(0o600, 0o022), (0o660, 0o077), (0o640, 0o000)])
-@pytest.mark.feature("files")
 @pytest.mark.feature("files")
 def test_all_files_of_a_queue_have_the_mode_that_was_asked_for(
     mode: int, umask: int, path: str
