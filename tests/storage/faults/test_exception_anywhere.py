@@ -193,7 +193,7 @@ class Strike:
         return False
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*VERBS, *READERS])
 def test_an_exception_at_any_line_of_a_verb_leaves_nothing_behind(
     name: str, world: tuple[World, Opener]
@@ -350,7 +350,7 @@ def quick_switches() -> Any:
     sys.setswitchinterval(before)
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_switches")
 def test_thousands_of_exceptions_thrown_into_verbs_leave_no_lock_and_no_transaction(
     memory_file: SqliteStorage,
@@ -388,7 +388,7 @@ def test_thousands_of_exceptions_thrown_into_verbs_leave_no_lock_and_no_transact
     file.put("next", b"verb")
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_switches")
 def test_exceptions_thrown_into_one_thread_do_not_disturb_another(
     memory_file: SqliteStorage,
@@ -425,7 +425,7 @@ def test_exceptions_thrown_into_one_thread_do_not_disturb_another(
     assert file._tickets == {}
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_switches")
 def test_under_a_shield_every_enqueue_is_acknowledged_or_never_happened(
     memory_file: SqliteStorage,
