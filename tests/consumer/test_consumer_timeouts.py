@@ -33,7 +33,6 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.feature("timeouts")
-@pytest.mark.feature("timeouts")
 def test_a_loop_in_python_is_interrupted(huey: SqliteHuey) -> None:
     @huey.task(timeout=0.05)
     def spin() -> None:
@@ -41,9 +40,9 @@ def test_a_loop_in_python_is_interrupted(huey: SqliteHuey) -> None:
             pass
 
     seen = Signals(huey)
+    handle = spin()
+    started = time.monotonic()
     with consuming(huey):
-        handle = spin()
-        started = time.monotonic()
         with pytest.raises(TaskException, match="TaskTimeout"):
             handle.get(blocking=True, timeout=10)
         assert time.monotonic() - started < 2
@@ -183,7 +182,6 @@ def test_a_timeout_never_strikes_inside_a_storage_verb(
     assert not huey.storage.db._lock.locked()  # type: ignore[attr-defined]
 
 
-@pytest.mark.feature("timeouts")
 @pytest.mark.feature("timeouts")
 def test_a_thread_that_will_not_stop_is_overdue_and_another_takes_its_place(
     huey: SqliteHuey, short_grace: None, caplog: pytest.LogCaptureFixture

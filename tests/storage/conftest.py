@@ -1,16 +1,31 @@
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from hueycore.storage import sidefile
 from hueycore.storage.sqlite import SqliteStorage
 from tests.storage.engines import ENGINES, Factory, sqlite_file
 from tests.storage.invariants import violations
 
 Maker = Callable[..., SqliteStorage]
+
+
+@pytest.fixture(autouse=True)
+def no_byte_stays_locked() -> Iterator[None]:
+    """A worker that a test registered would live, and keep its side file open, as long as the
+    suite: hundreds of descriptors, which other tests count."""
+    before = set(sidefile._files)
+    yield
+    for key in set(sidefile._files) - before:
+        side = sidefile._files.pop(key)
+        for memory in side._maps.values():
+            memory.close()
+        os.close(side._descriptor)
 
 
 @pytest.fixture(params=ENGINES)
