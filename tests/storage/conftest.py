@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from hueycore.storage import sidefile
 from hueycore.storage.sqlite import SqliteStorage
 from tests.storage.engines import ENGINES, Factory, sqlite_file
 from tests.storage.invariants import violations
+from tests.storage.kit import give_back
 
 Maker = Callable[..., SqliteStorage]
 
@@ -21,11 +21,7 @@ def no_byte_stays_locked() -> Iterator[None]:
     suite: hundreds of descriptors, which other tests count."""
     before = set(sidefile._files)
     yield
-    for key in set(sidefile._files) - before:
-        side = sidefile._files.pop(key)
-        for memory in side._maps.values():
-            memory.close()
-        os.close(side._descriptor)
+    give_back(before)
 
 
 @pytest.fixture(params=ENGINES)

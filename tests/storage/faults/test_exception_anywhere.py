@@ -39,7 +39,7 @@ from tests.storage.faults.rig import (
     halfway,
 )
 from tests.storage.invariants import check_invariants
-from tests.storage.kit import ended, new, take, worker
+from tests.storage.kit import ended, give_back, new, take, worker
 
 FLAG = "insert into huey_flag (queue, kind, name, since) values ('huey', 'revoked-id', ?, 0)"
 PACKAGE = os.path.dirname(hueycore.storage.__file__)
@@ -56,9 +56,7 @@ def no_byte_stays_locked() -> Iterator[None]:
     over such a number until the process ends."""
     before = set(sidefile._files)
     yield
-    for key in set(sidefile._files) - before:
-        side = sidefile._files.pop(key)
-        os.close(side._descriptor)
+    give_back(before)
 
 
 @pytest.fixture(autouse=True)
