@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -82,14 +83,17 @@ def run(session: Session, choice: Choice, how: How, preset: Preset) -> int:
         sort=preset.sort,
         limit=ON_A_SCREEN if output.on_tty and output.format != "name" else None,
     )
+    # What comes while the listing is read is the first of what follows.
+    newest = _newest(storage) if how.follow else None
+    listed = selection if newest is None else _until(newest, selection)
     if how.number:
-        number = selection.count(storage)
+        number = listed.count(storage)
         output.document(number) if output.is_json else output.line(str(number))
     else:
-        number = _show(session, storage, selection, preset)
-    selection.say_undecodable()
-    if how.follow:
-        _follow(session, storage, choice, selection, how.interval)
+        number = _show(session, storage, listed, preset)
+    listed.say_undecodable()
+    if newest is not None:
+        _follow(session, storage, choice, selection, newest, how.interval)
     return exits.NO_MATCH if how.exit_code and number == 0 else exits.OK
 
 
@@ -133,22 +137,32 @@ def objects(storage: Storage, found: Iterable[Job], now: float) -> Iterator[dict
     return (read_object(storage, job, now) for job in found)
 
 
+def _newest(storage: Storage) -> int:
+    from hueycore.storage.base import Selector
+
+    found = storage.jobs(Selector(sort="-seq", limit=1))
+    return found[0].seq if found else 0
+
+
+def _until(newest: int, selection: Selection) -> Selection:
+    where = (*selection.selector.where, ("seq", "<=", newest))
+    return replace(selection, selector=selection.selector._replace(where=where))
+
+
 def _follow(
     session: Session,
     storage: Storage,
     choice: Choice,
     selection: Selection,
+    last: int,
     interval: float | None,
 ) -> None:
-    """Print jobs that are new, until interrupted. A new job may be done already when it is seen,
-    so that only a state that was asked for narrows."""
-    from hueycore.storage.base import Selector
+    """Print jobs that are newer than ``last``, until interrupted. A new job may be done already
+    when it is seen, so that only a state that was asked for narrows."""
     from hueyctl.showing.jobs import read_object
     from hueyctl.showing.lines import Lines
     from hueyctl.showing.waiting import MOST, looks
 
-    newest = storage.jobs(Selector(sort="-seq", limit=1))
-    last = newest[0].seq if newest else 0
     states = selection.selector.states if choice.state else ()
     base = selection.selector._replace(sort="seq", limit=None, states=states)
     lines = Lines(session.output, WIDTHS)

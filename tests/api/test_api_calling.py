@@ -691,6 +691,27 @@ def test_a_memory_queue_works_like_a_file() -> None:
     huey.close()
 
 
+def test_a_program_that_ends_without_close_has_nothing_to_be_warned_of(path: str) -> None:
+    """Python 3.13 warns of SQLite connections that are open when it takes a program apart."""
+    out = run_python(
+        """
+        import atexit, sys, threading
+        from hueycore import MemoryHuey, SqliteHuey
+        atexit.register(lambda: huey.put("farewell", 1))
+        huey, memory = SqliteHuey("app", sys.argv[1]), MemoryHuey("memory")
+        for one in (huey, memory):
+            one.put("key", 1)
+            assert one.get("key", peek=True) == 1
+        """,
+        path,
+    )
+
+    assert out == ""
+    huey = SqliteHuey("app", path)
+    assert huey.get("farewell") == 1
+    huey.close()
+
+
 def test_a_memory_queue_refuses_to_be_used_in_a_fork() -> None:
     run_python(
         """

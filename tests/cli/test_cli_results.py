@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
 from click.testing import Result
 from clikit import DEADLINE, QueueFile
+from ptykit import Terminal
+
+from hueycore.storage.base import Storage
+from hueyctl.showing import waiting
 
 Invoke = Callable[..., Result]
 
@@ -139,14 +143,20 @@ def test_waiting_for_a_result_ends_when_it_is_there(queue: QueueFile, invoke: In
     assert during(lambda: queue.finish(4), ask, invoke, "result", "1", "--wait") == (0, "4\n")
 
 
-def during(action: Callable[[], None], ask: Callable[..., Any], *args: Any) -> Any:
-    """Ask while ``action`` happens a moment later."""
-    timer = threading.Timer(0.15, action)
-    timer.start()
-    try:
+def during(action: Callable[[], Any], ask: Callable[..., Any], *args: Any) -> Any:
+    """Ask, and let ``action`` happen between the first look at the file and the second."""
+    original, looks = waiting._version, 0
+
+    def version(storage: Storage) -> int | None:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            action()
+        return original(storage)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(waiting, "_version", version)
         return ask(*args)
-    finally:
-        timer.join(DEADLINE)
 
 
 def test_waiting_gives_up_when_the_time_is_over(queue: QueueFile, invoke: Invoke) -> None:
@@ -269,10 +279,10 @@ def test_a_job_that_is_purged_meanwhile_is_said(queue: QueueFile, invoke: Invoke
 
 def test_a_person_sees_changes_and_a_counter(queue: QueueFile, on_tty: Callable[..., Any]) -> None:
     queue.add("app.task")
+    with closing(Terminal("wait", "1", "-u", "queue.db")) as terminal:
+        terminal.wait_for("0 of 1")
+        queue.finish()
 
-    code, shown = during(queue.finish, on_tty, "wait", "1", "-u", "queue.db")
-
-    assert code == 0
-    assert "→ done  app.task" in shown
-    assert "0 of 1" in shown
-    assert during(lambda: None, on_tty, "wait", "1", "-u", "queue.db", "-q") == (0, "")
+        assert terminal.ended() == 0
+        assert "→ done  app.task" in terminal.shown
+    assert on_tty("wait", "1", "-u", "queue.db", "-q") == (0, "")

@@ -13,6 +13,7 @@ import pytest
 from click.testing import Result
 from clikit import DEADLINE, QueueFile
 
+from hueyctl.showing import listing, waiting
 from hueyctl.streams import visible
 
 OnTty = Callable[..., tuple[int, str]]
@@ -232,6 +233,26 @@ def test_follow_prints_new_jobs_as_they_come(
     assert json.loads(child.stdout.readline())["task"] == "app.newer"
     child.send_signal(signal.SIGINT)
     assert child.wait(DEADLINE) == 130
+
+
+def test_a_job_that_comes_while_the_listing_is_printed_is_followed_and_shown_once(
+    queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue.add("app.old")
+    show = listing._show
+
+    def slow(*args: Any) -> int:
+        queue.add("app.before")
+        number = show(*args)
+        queue.add("app.after")
+        return number
+
+    monkeypatch.setattr(listing, "_show", slow)
+    monkeypatch.setattr(waiting, "looks", lambda *args, **options: [True])
+
+    shown = invoke("list", "-u", "queue.db", "-f", "--columns", "task").stdout
+
+    assert shown.splitlines() == ["app.old", "app.before", "app.after"]
 
 
 def test_follow_on_a_pipe_goes_on_with_tabs(queue: QueueFile, spawn: Callable[..., Any]) -> None:

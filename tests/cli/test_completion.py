@@ -251,7 +251,7 @@ def terminal(home: Path, program: Path) -> Iterator[Callable[..., Any]]:
         env = os.environ | {"TERM": "dumb", "PS1": "$ ", "INPUTRC": "/dev/null", "LC_ALL": "C"}
         child = pexpect.spawn(
             command[0], list(command[1:]), env=env, encoding="utf-8", timeout=20, echo=False,
-            dimensions=(24, 300),
+            dimensions=(24, 300), use_poll=True,
         )  # fmt: skip
         children.append(child)
         child.sendline(f"{setup}; echo loa''ded")

@@ -51,8 +51,9 @@ def test_signals_and_hooks_are_those_of_a_plain_task(huey: SqliteHuey) -> None:
     huey.pre_execute()(lambda task: hooked.append("before"))
     huey.post_execute()(lambda task, value, error: hooked.append((value, error)))
     seen = Signals(huey)
+    handle = fetch()
     with consuming(huey):
-        assert fetch().get(blocking=True, timeout=10) == 1
+        assert handle.get(blocking=True, timeout=10) == 1
         wait_until(lambda: seen.of("complete"))
 
     assert hooked == ["before", (1, None)]
@@ -277,8 +278,8 @@ def test_a_timeout_cancels_the_coroutine_in_its_loop(huey: SqliteHuey) -> None:
             raise
 
     seen = Signals(huey)
+    handle = slow()
     with consuming(huey, workers=1):
-        handle = slow()
         with pytest.raises(TaskException, match="TaskTimeout"):
             handle.get(blocking=True, timeout=10)
         wait_until(lambda: seen.of("timeout"))
@@ -470,9 +471,9 @@ def test_a_stop_that_does_not_wait_cancels_async_jobs_and_gives_them_back(
             cleaned_up.set()
 
     seen = Signals(huey)
+    handle = work()
     consumer = huey.create_consumer(workers=2)
     consumer.start()
-    handle = work()
     assert entered.wait(10)
 
     assert consumer.stop() == 1

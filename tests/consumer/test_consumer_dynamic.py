@@ -404,9 +404,11 @@ def test_a_rolling_deploy_loses_no_time_and_fires_none_twice(
 ) -> None:
     """Old and new consumers of several processes, with sets and schedules that differ."""
     clock.freeze(NEW_YEAR + 1)
+    opened: list[SqliteHuey] = []
 
     def release(number: int, name: str) -> Release:
         instance = SqliteHuey(huey.name, huey.filename)
+        opened.append(instance)
         instance.periodic_task("@hourly", name="kept")(lambda: None)
         if number == 1:
             instance.periodic_task("@hourly", name="old_only")(lambda: None)
@@ -442,8 +444,8 @@ def test_a_rolling_deploy_loses_no_time_and_fires_none_twice(
     assert planned(huey, ".new_only") == hours[1:]
     assert planned(huey, ".closure") == [2 * HOUR]
     assert planned(huey, ".moved") == [HOUR, 1.5 * HOUR, 2.5 * HOUR, 3.5 * HOUR]
-    for one in new:
-        one.huey.close()
+    for instance in opened:
+        instance.close()
 
 
 def test_what_is_flushed_under_a_consumer_comes_back(huey: SqliteHuey, clock: Clock) -> None:

@@ -13,7 +13,17 @@ from hueycore import SqliteHuey, State, TaskException, TaskTimeout
 from hueycore.consumer.workers import limiter as limiter_module
 from hueycore.shield import shield_of_this_thread
 from hueycore.storage.sqlite.connection import Database
-from tests.helpers import Gate, Signals, consuming, job, jobs, running, states, wait_until
+from tests.helpers import (
+    Gate,
+    Signals,
+    consuming,
+    job,
+    jobs,
+    run_python,
+    running,
+    states,
+    wait_until,
+)
 
 
 @pytest.fixture
@@ -30,9 +40,9 @@ def test_a_loop_in_python_is_interrupted(huey: SqliteHuey) -> None:
             pass
 
     seen = Signals(huey)
+    handle = spin()
+    started = time.monotonic()
     with consuming(huey):
-        handle = spin()
-        started = time.monotonic()
         with pytest.raises(TaskException, match="TaskTimeout"):
             handle.get(blocking=True, timeout=10)
         assert time.monotonic() - started < 2
@@ -265,6 +275,39 @@ def test_time_remaining_is_told_to_the_task(huey: SqliteHuey) -> None:
 
     with consuming(huey):
         assert look().get(blocking=True, timeout=10) == (True, False)
+
+
+def test_a_profiler_works_in_a_process_whose_jobs_ran_into_their_timeout(path: str) -> None:
+    """A flag of CPython that nobody takes down again hangs a traced 3.11 at the next call."""
+    run_python(
+        """
+        import cProfile, faulthandler, sys, time
+        from hueycore import SqliteHuey
+        from tests.helpers import consuming, states, wait_until
+
+        huey = SqliteHuey("app", sys.argv[1])
+
+        @huey.task(timeout=0.01)
+        def swallow():
+            try:
+                time.sleep(0.1)  # thrown meanwhile, it may arrive at any line from here on
+            except BaseException:
+                pass
+
+        @huey.task(timeout=10)
+        def quick(): ...
+
+        with consuming(huey, workers=4):
+            for _ in range(20):
+                swallow()
+                quick()
+            wait_until(lambda: states(huey).keys() <= {"done", "dead"})
+
+        faulthandler.dump_traceback_later(20, exit=True)
+        cProfile.run("len(str(huey))")
+        """,
+        path,
+    )
 
 
 def test_timeouts_of_many_threads_are_kept_apart(huey: SqliteHuey) -> None:

@@ -6,11 +6,22 @@ from pathlib import Path
 
 import pytest
 
+from hueycore.storage import sidefile
 from hueycore.storage.sqlite import SqliteStorage
 from tests.storage.engines import ENGINES, Factory, sqlite_file
 from tests.storage.invariants import violations
+from tests.storage.kit import give_back
 
 Maker = Callable[..., SqliteStorage]
+
+
+@pytest.fixture(autouse=True)
+def no_byte_stays_locked() -> Iterator[None]:
+    """A worker that a test registered would live, and keep its side file open, as long as the
+    suite: hundreds of descriptors, which other tests count."""
+    before = set(sidefile._files)
+    yield
+    give_back(before)
 
 
 @pytest.fixture(params=ENGINES)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
 from hueycore.ending import Done, Ending, Failure
 from hueycore.ids import new_id
+from hueycore.storage import sidefile
 from hueycore.storage.base import (
     Claim,
     Edge,
@@ -23,6 +25,7 @@ from hueycore.storage.base import (
     Storage,
     Want,
 )
+from hueycore.storage.sidefile import SideFile
 from hueycore.storage.sqlite import SqliteStorage
 from hueycore.storage.sqlite.liveness import _recover
 
@@ -170,6 +173,16 @@ def bury(storage: SqliteStorage, number: int) -> list[Recovered]:
 
 #: Told by the clock or the machine, so that two runs of the same verbs differ in them.
 VOLATILE = {"huey_worker": ("pid", "side", "host", "boot_id")}
+
+
+def give_back(before: set[tuple[int, int]]) -> list[SideFile]:
+    """Close the side files that were opened since; the lock bytes in them go with that."""
+    sides = [sidefile._files.pop(key) for key in set(sidefile._files) - before]
+    for side in sides:
+        for memory in side._maps.values():
+            memory.close()
+        os.close(side._descriptor)
+    return sides
 
 
 def tables(con: sqlite3.Connection) -> list[str]:

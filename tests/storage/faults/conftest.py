@@ -13,6 +13,7 @@ from hueycore.storage.sqlite import SqliteStorage, connection
 from tests.helpers import Clock
 from tests.storage.faults.rig import NOW, Crew, FaultyConnection, World, build
 from tests.storage.invariants import check_invariants
+from tests.storage.kit import give_back
 
 Opener = Callable[[], SqliteStorage]
 
@@ -99,8 +100,5 @@ def no_byte_stays_locked() -> Iterator[None]:
     """A test gives back the lock bytes that it took: another file could have their inode."""
     before = set(sidefile._files)
     yield
-    for key in set(sidefile._files) - before:
-        side = sidefile._files.pop(key)
+    for side in give_back(before):  # threads that attach at a time may count one user too many
         assert not side._held, f"{side.path}: worker bytes {side._held} are still locked"
-        # Threads that ask for it at the same moment may count one user too many.
-        os.close(side._descriptor)

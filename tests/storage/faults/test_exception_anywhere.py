@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from types import CodeType, FrameType
 from typing import Any
 
@@ -39,7 +39,7 @@ from tests.storage.faults.rig import (
     halfway,
 )
 from tests.storage.invariants import check_invariants
-from tests.storage.kit import ended, new, take, worker
+from tests.storage.kit import ended, give_back, new, take, worker
 
 FLAG = "insert into huey_flag (queue, kind, name, since) values ('huey', 'revoked-id', ?, 0)"
 PACKAGE = os.path.dirname(hueycore.storage.__file__)
@@ -56,9 +56,7 @@ def no_byte_stays_locked() -> Iterator[None]:
     over such a number until the process ends."""
     before = set(sidefile._files)
     yield
-    for key in set(sidefile._files) - before:
-        side = sidefile._files.pop(key)
-        os.close(side._descriptor)
+    give_back(before)
 
 
 @pytest.fixture(autouse=True)
@@ -104,11 +102,15 @@ _C_ONLY = {
 }
 
 
+#: How a ``with`` begins: until 3.13, and since 3.14.
+_ENTERS = {"BEFORE_WITH", "LOAD_SPECIAL"}
+
+
 def _exits(code: CodeType) -> set[int]:
     """Offsets at which a ``with`` statement's line begins for another time: its exits."""
     seen: set[int] = set()
     found: set[int] = set()
-    withs = {line for instruction, line in _with_lines(code) if instruction.opname == "BEFORE_WITH"}
+    withs = {line for instruction, line in _with_lines(code) if instruction.opname in _ENTERS}
     for offset, line in dis.findlinestarts(code):
         if line in withs:
             if line in seen:
@@ -193,15 +195,15 @@ class Strike:
         return False
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*VERBS, *READERS])
 def test_an_exception_at_any_line_of_a_verb_leaves_nothing_behind(
     name: str, world: tuple[World, Opener]
 ) -> None:
     facts, fresh = world
     verb = (VERBS | READERS)[name]
-    storage = fresh()
-    verb(storage, facts)
+    storage, quiet = fresh(), Strike(0)
+    assert not quiet.run(lambda: verb(storage, facts))
     after = [dump(storage.db.path)]
     if name in TWO_TRANSACTIONS:
         storage = fresh()
@@ -209,9 +211,7 @@ def test_an_exception_at_any_line_of_a_verb_leaves_nothing_behind(
         after.append(dump(storage.db.path))
     storage, eye = fresh(), Eye()
     eye.open(storage)
-    at = 0
-    while True:
-        at += 1
+    for at in range(1, 2 * quiet.lines + 100):
         strike = Strike(at)
         struck = strike.run(lambda: verb(storage, facts))  # noqa: B023
         if not struck:
@@ -227,6 +227,8 @@ def test_an_exception_at_any_line_of_a_verb_leaves_nothing_behind(
             eye.close()
             storage = fresh()
             eye.open(storage)
+    else:
+        raise AssertionError(f"of {quiet.lines} lines, and still struck at the {at}th: {label}")
     eye.close()
     assert at > 3
     assert dump(storage.db.path) == after[0]
@@ -291,11 +293,12 @@ def throw(thread: int) -> None:
 
 class Victim:
     """A thread that calls a verb again and again, and counts the exceptions thrown into it. The
-    next one is thrown only when it is back in the loop."""
+    next one is thrown only when it is back in the loop. It leaves at the end of a ``with``."""
 
     def __init__(self, verb: Callable[[], Any], shield: threading.Lock | None = None) -> None:
         self.verb = verb
         self.shield = shield
+        self.thrown = 0
         self.hits = 0
         self.ready = 0
         self.leaving = False
@@ -305,11 +308,15 @@ class Victim:
 
     def _run(self) -> None:
         raise_shield(self.shield)
+        # Loops without a condition: what strikes in the jump that ends a ``while leaving`` misses
+        # the ``try`` around it, because CPython 3.12 and 3.13 leave that jump out of its entry.
         try:
-            while not self.leaving:
+            while True:
                 try:
                     self.ready = self.hits + 1
-                    while not self.leaving:
+                    while True:
+                        if self.leaving:
+                            return
                         self.verb()
                 except Struck:
                     self.hits += 1
@@ -326,17 +333,18 @@ class Victim:
                 assert time.monotonic() < end, f"stuck after {count} exceptions"
                 time.sleep(0)
             time.sleep((count % 13) * 8e-5)  # so that they strike everywhere
-            assert self.broken is None, self.broken
-            if self.shield is None:
+            with self.shield or nullcontext():
                 throw(self.thread.ident)
-            else:
-                with self.shield:
-                    throw(self.thread.ident)
+            self.thrown += 1
 
-    def leave(self) -> None:
-        wait_until(lambda: self.ready == self.hits + 1 or self.broken)
+    def __enter__(self) -> Victim:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            wait_until(lambda: self.hits == self.thrown or self.broken, 30, "the last one arrived")
         self.leaving = True
-        self.thread.join(20)
+        self.thread.join(30)
         assert not self.thread.is_alive(), "the victim is stuck"
         assert self.broken is None, self.broken
 
@@ -350,7 +358,7 @@ def quick_switches() -> Any:
     sys.setswitchinterval(before)
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_switches")
 def test_thousands_of_exceptions_thrown_into_verbs_leave_no_lock_and_no_transaction(
     memory_file: SqliteStorage,
@@ -374,11 +382,10 @@ def test_thousands_of_exceptions_thrown_into_verbs_leave_no_lock_and_no_transact
             case 3:
                 file.depths()
 
-    victim = Victim(verbs)
-    victim.strike(2000)
+    with Victim(verbs) as victim:
+        victim.strike(2000)
+    assert victim.hits == 2000
     with closing(sqlite3.connect(file.db.path, isolation_level=None, timeout=2)) as eye:
-        victim.leave()
-        assert victim.hits == 2000
         assert_nothing_is_held(file, eye)
 
     assert len(returned) > 20
@@ -388,7 +395,7 @@ def test_thousands_of_exceptions_thrown_into_verbs_leave_no_lock_and_no_transact
     file.put("next", b"verb")
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_switches")
 def test_exceptions_thrown_into_one_thread_do_not_disturb_another(
     memory_file: SqliteStorage,
@@ -407,12 +414,11 @@ def test_exceptions_thrown_into_one_thread_do_not_disturb_another(
             failures.append(error)
 
     threads = [threading.Thread(target=neighbour, daemon=True) for _ in range(2)]
-    victim = Victim(lambda: file.enqueue([new("victim")]))
     for thread in threads:
         thread.start()
     try:
-        victim.strike(1000)
-        victim.leave()
+        with Victim(lambda: file.enqueue([new("victim")])) as victim:
+            victim.strike(1000)
     finally:
         leaving.set()
         for thread in threads:
@@ -425,7 +431,7 @@ def test_exceptions_thrown_into_one_thread_do_not_disturb_another(
     assert file._tickets == {}
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_switches")
 def test_under_a_shield_every_enqueue_is_acknowledged_or_never_happened(
     memory_file: SqliteStorage,
@@ -443,7 +449,6 @@ def test_under_a_shield_every_enqueue_is_acknowledged_or_never_happened(
         file.db.transact(lambda con: con.execute(FLAG, (job.id,)))
         returned.append(job.id)
 
-    victim = Victim(verb, shield)
     interrupted: list[str] = []
     original = Database._transact
 
@@ -456,8 +461,8 @@ def test_under_a_shield_every_enqueue_is_acknowledged_or_never_happened(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Database, "_transact", watched)
-        victim.strike(800)
-        victim.leave()
+        with Victim(verb, shield) as victim:
+            victim.strike(800)
 
     assert interrupted == [], "an exception arrived inside a transaction"
     stored = {order.name for order in file.revocations()}

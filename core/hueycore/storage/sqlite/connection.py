@@ -219,6 +219,16 @@ class Database:
             with lock:
                 self._discard(name)
 
+    def leave(self) -> None:
+        """Close what nobody is using: the process ends. A daemon thread may still open it anew."""
+        self._closed = self._closed or self.memory
+        for lock, name in ((self._read_lock, "_read"), (self._lock, "_write")):
+            if lock.acquire(blocking=False):
+                try:
+                    self._discard(name)
+                finally:
+                    lock.release()
+
     # --- inside -------------------------------------------------------------------------------
 
     def _begin(self, connection: sqlite3.Connection, durable: bool) -> None:

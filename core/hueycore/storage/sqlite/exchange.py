@@ -104,14 +104,15 @@ class _Pick:
             return
         self._choose()
         if self.claims:
+            seqs = listed(claim.seq for claim in self.claims)
             changed = self.con.execute(
                 """
-                update huey_job set state = 'running', worker = ?1, claimed_at = ?2,
+                update huey_job set state = 'running', worker = ?, claimed_at = ?,
                     claim = claim + 1, attempt = attempt + 1
-                where seq in (select value from json_each(?3))
-                    and exists (select 1 from huey_worker where id = ?1 and pid = ?4)
+                where seq in (select value from json_each(?))
+                    and exists (select 1 from huey_worker where id = ? and pid = ?)
                 """,
-                (worker, self.now, listed(claim.seq for claim in self.claims), os.getpid()),
+                (worker, self.now, seqs, worker, os.getpid()),
             ).rowcount
             if not changed:
                 # A claim of nobody could never be given back.

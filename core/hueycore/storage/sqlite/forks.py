@@ -1,7 +1,8 @@
-"""A process that forks while it has databases open."""
+"""A process that forks, or ends, while it has databases open."""
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 import weakref
@@ -47,3 +48,13 @@ os.register_at_fork(
     after_in_parent=_after_fork_in_parent,
     after_in_child=_after_fork_in_child,
 )
+
+
+def _at_exit() -> None:
+    """A program may end without ``close``. From 3.13 on Python warns of a connection that it finds
+    open when it takes everything apart."""
+    for database in list(open_databases):
+        database.leave()
+
+
+atexit.register(_at_exit)
