@@ -11,9 +11,10 @@ from hueyctl.choosing import units
 if TYPE_CHECKING:
     _Seconds = click.ParamType[float]
     _Bounds = click.ParamType[tuple[float | None, float | None]]
+    _Place = click.ParamType[tuple[str, int]]
 else:
     # Not generic before click 8.4.
-    _Seconds = _Bounds = click.ParamType
+    _Seconds = _Bounds = _Place = click.ParamType
 
 
 class Duration(_Seconds):
@@ -65,6 +66,30 @@ class Range(_Bounds):
         return least, most
 
 
+class Address(_Place):
+    """``HOST:PORT``; an IPv6 address is in brackets."""
+
+    name = "host:port"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        if isinstance(value, tuple):
+            return value
+        host, _, port = str(value).rpartition(":")
+        bracketed = host.startswith("[") and host.endswith("]")
+        if bracketed:
+            host = host[1:-1]
+        digits = port.isascii() and port.isdigit()
+        if not host or not digits or int(port) > 65535 or (":" in host and not bracketed):
+            self.fail(
+                f"{value!r} is not HOST:PORT (like 127.0.0.1:9808, 0.0.0.0:9808 or [::1]:9808)",
+                param, ctx,
+            )  # fmt: skip
+        return host, int(port)
+
+
+ADDRESS = Address()
 DURATION = Duration()
 POSITIVE = Positive()
 RANGE = Range()

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from hueyctl import errors, exits
-from hueyctl.choosing.params import DURATION
+from hueyctl.choosing.params import ADDRESS, DURATION
 from hueyctl.command import command
 from hueyctl.context import Session
 
@@ -102,6 +102,11 @@ def _factor_of_a_minute(
 @click.option("--pidfile", metavar="FILE", help="Write the pid here; refuse if it is alive.")
 @click.option("--name", metavar="NAME", help="Name of the consumer in listings.")
 @click.option("--import", "imports", multiple=True, metavar="MODULE", help="Import this as well.")
+@click.option(
+    "--http", type=ADDRESS, metavar="HOST:PORT",
+    help="Answer /healthz, /readyz and /metrics here; port 0 takes a free one.",
+)  # fmt: skip
+@click.option("--notify", is_flag=True, help="Tell systemd what it does (sd_notify, watchdog).")
 @click.option("--preflight", is_flag=True, help="Import, connect, count tasks; then exit.")
 def consume(session: Session, apps: tuple[str, ...], **given: Any) -> int:
     """Run workers for an application until they are told to stop.
@@ -116,6 +121,12 @@ def consume(session: Session, apps: tuple[str, ...], **given: Any) -> int:
         raise _comes_later(given["worker_type"])
     if given["extra_locks"] and not given["flush_locks"]:
         raise errors.usage("--extra-locks needs --flush-locks")
+    if len(names) > 1 and (given["http"] or given["notify"]):
+        option = "--http" if given["http"] else "--notify"
+        raise errors.usage(
+            f"{option} is about one consumer, and {len(names)} applications get one each",
+            "run `hueyctl consume` once for each application",
+        )
     if given["preflight"]:
         from hueyctl.running.preflight import preflight
 
@@ -153,6 +164,7 @@ def _consume_one(session: Session, name: str, given: dict[str, Any]) -> int:
     if kind != "thread":
         raise _comes_later(str(kind))
     from hueyctl.running import logs
+    from hueyctl.running.watching import watched
 
     logs.set_up(
         logfile=given["logfile"],
@@ -163,7 +175,8 @@ def _consume_one(session: Session, name: str, given: dict[str, Any]) -> int:
         kept=huey.registry.kept_level(),
     )
     consumer = huey.create_consumer(**consumer_options(given))
-    code = consumer.run()
+    with watched(consumer, http=given["http"], notify=given["notify"]):
+        code = consumer.run()
     if consumer.error is not None:
         raise consumer.error
     return code

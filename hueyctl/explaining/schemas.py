@@ -165,6 +165,9 @@ def _reports() -> dict[str, Schema]:
             "preflight/1", app=_TEXT, storage=_or_null(_TEXT), tasks=_INT, periodic=_INT, ok=_BOOL,
             problems=_list(_TEXT),
         ),
+        "probe/1": _named(
+            "probe/1", about=_TEXT, ok=_BOOL, reasons=_list(_TEXT), consumer=_TEXT, phase=_TEXT
+        ),
         "demo/1": _named(
             "demo/1", queued=_INT, done=_INT, dead=_INT, lost=_INT, wrong=_INT, interrupted=_INT,
             retried=_INT, ticks=_INT, seconds=_NUMBER, db=_or_null(_TEXT),
@@ -257,6 +260,7 @@ _ABOUT = {
     "doctor/1": "doctor",
     "config/1": "config show",
     "preflight/1": "consume --preflight",
+    "probe/1": "what /healthz and /readyz answer, with consume --http",
     "demo/1": "demo",
     "error/1": "an error, on stderr",
     "result/1": "result, enqueue --wait",

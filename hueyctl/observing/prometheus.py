@@ -14,6 +14,7 @@ from hueycore.storage.words import State
 from hueyctl.observing.figures import count_workers
 
 if TYPE_CHECKING:
+    from hueycore.consumer import Consumer
     from hueycore.storage.base import Metric, Storage
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -83,6 +84,30 @@ def _lines(storage: Storage, queues: Sequence[str]) -> Iterator[str]:
         "hueyctl_wait_seconds", "How long jobs were ready before they ran.", totals,
         [row.wait_hist for row in totals], None,
     )  # fmt: skip
+
+
+def of_consumer(consumer: Consumer) -> Iterator[str]:
+    """What one consumer knows of itself; asks no storage."""
+    health = consumer.health
+    figures = health.figures()
+    working = figures.busy - figures.overdue
+    states = {"busy": working, "idle": figures.workers - working, "overdue": figures.overdue}
+    labels = {"name": consumer.name, "kind": consumer.worker_type, "queue": consumer.huey.name}
+    gauges: tuple[tuple[str, str, list[Sample]], ...] = (
+        ("info", "This consumer; always 1.", [("", labels, 1)]),
+        ("start_time_seconds", "When it was started, since 1970.", [("", {}, health.since)]),
+        ("healthy", "What /healthz says.", [("", {}, not health.ill())]),
+        ("ready", "What /readyz says.", [("", {}, not health.unready())]),
+        ("workers", "Its workers; the spare of an overdue one is not counted.",
+         [("", {"state": state}, max(0, count)) for state, count in states.items()]),
+        ("held_jobs", "Jobs that it claimed and has not started.", [("", {}, figures.held)]),
+        ("unwritten_endings", "Runs that are over and not committed.",
+         [("", {}, figures.unwritten)]),
+        ("late_seconds", "How late its loops are.",
+         [("", {"loop": loop}, round(late, 3)) for loop, late in health.lateness().items()]),
+    )  # fmt: skip
+    for name, text, samples in gauges:
+        yield from _family(f"hueyctl_consumer_{name}", "gauge", text, samples)
 
 
 def _depths(storage: Storage, names: Sequence[str], now: float) -> Iterator[str]:

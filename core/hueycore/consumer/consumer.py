@@ -10,12 +10,15 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hueycore import clock
 from hueycore import signals as S
 from hueycore.constants import WORKER_THREAD
+from hueycore.consumer.burst import is_drained
 from hueycore.consumer.feed import Feed, will_pass
+from hueycore.consumer.health import Health
 from hueycore.consumer.janitor import Janitor
 from hueycore.consumer.options import check, interrupting
 from hueycore.consumer.scheduler import Scheduler
@@ -27,7 +30,7 @@ from hueycore.consumer.workers.thread import ThreadWorker
 from hueycore.coroutines import LoopPerThread
 from hueycore.exceptions import StorageError, StorageMoved, StorageTooNew
 from hueycore.execute import Executor, Finished
-from hueycore.storage.base import Exchange, JobRef, Selector, State
+from hueycore.storage.base import Exchange, JobRef
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
@@ -50,6 +53,7 @@ class Consumer:
     :param scheduler_interval: the longest pause between two looks for due jobs, seconds.
     :param periodic: whether this consumer fires periodic tasks. Any number may; one run per time.
     :param check_worker_health: replace workers that died; every ``health_check_interval`` seconds.
+        A loop of the consumer that is later than that hangs, says ``health``.
     :param max_tasks: a worker is replaced after so many jobs.
     :param shutdown_timeout: seconds that running jobs get after a stop; None waits for them. After
         them async jobs are cancelled and given back, plain ones run on until the process is gone.
@@ -103,6 +107,8 @@ class Consumer:
         self.scheduler = Scheduler(huey, periodic=periodic, interval=scheduler_interval)
         self.janitor = Janitor(huey)
         self._crew = Crew(workers, self._make_worker, self._too_many_hang)
+        #: Whether it is alive and ready, for probes: ``health.ill()``, ``health.unready()``.
+        self.health = Health(self._crew, health_check_interval)
         self._limiter = Limiter(self._crew.note_overdue)
         self._coroutines = LoopPerThread()
         self._executor = Executor(huey, self._limiter, self._coroutines)
@@ -145,24 +151,30 @@ class Consumer:
         )
         self.scheduler.begin(worker)
         self._signals.open()
-        self._feed = Feed(storage, worker, tell=self._tell, news=self._news, fatal=self._failed)
+        self._feed = Feed(
+            storage, worker, tell=self._tell, news=self._news, fatal=self._failed,
+            beat=partial(self.health.beat, "feed"),
+        )  # fmt: skip
         self._worker = worker
-        self._schedule_service = Service("huey-scheduler", self.scheduler.step, self._failed)
-        self._limits_service = Service("huey-limits", self._limiter.step, self._failed)
+        self._schedule_service = self._service("scheduler", self.scheduler.step)
+        self._limits_service = self._service("limits", self._limiter.step)
         self._limiter.poked_by(self._limits_service.poke)
-        janitor = Service("huey-janitor", self.janitor.step, self._failed)
-        self._services = [self._schedule_service, janitor]
+        self._services = [self._schedule_service, self._service("janitor", self.janitor.step)]
         self._switch_interval = sys.getswitchinterval()
         sys.setswitchinterval(min(SWITCH_INTERVAL, self._switch_interval))
         self._feed.start()
         for service in (*self._services, self._limits_service):
             service.start()
         self._crew.check()
+        self.health.running(self._feed)
         logger.info(
             "consumer %s, process %d: %d %s workers on %s, queue %s, %d tasks",
             self.name, os.getpid(), self.workers, self.worker_type, storage.url, huey.name,
             len(huey.registry),
         )  # fmt: skip
+
+    def _service(self, name: str, step: Callable[[], float]) -> Service:
+        return Service(f"huey-{name}", self.health.follow(name, step), self._failed)
 
     def _make_worker(self, number: int, left: Callable[[], None]) -> ThreadWorker:
         assert self._worker is not None
@@ -203,6 +215,7 @@ class Consumer:
         end = math.inf if self.max_time is None else started + self.max_time
         while self._stopping is None:
             now = clock.monotonic()
+            self.health.beat("main loop", TICK)
             number = self._signals.wait(min(0.05 if self.burst else TICK, max(end - now, 0.001)))
             if number is not None:
                 self._act_on(number)
@@ -237,23 +250,12 @@ class Consumer:
                 if self.shutdown_timeout is None:
                     self.shutdown_timeout = 0.0
             self._stopping = why
+        self.health.ending(why, restart=self._restart)
         self._signals.wake()
 
     def _is_drained(self) -> bool:
-        huey = self.huey
-        if self._feed.held or self._feed.unwritten:
-            return False
-        # A stage is as far as what it waits for: which is open itself, or not due.
-        open_ = Selector(
-            queues=(huey.name,),
-            states=(State.PENDING, State.BLOCKED, State.RUNNING),
-            where=(("waits", "=", 0),),
-        )
         try:
-            due = huey.storage.next_run_at()
-            if due is not None and due <= clock.now():
-                return False
-            return huey.storage.count(open_) == 0
+            return is_drained(self.huey, self._feed)
         except StorageError as error:
             self._failed(error)
             return False
@@ -325,12 +327,14 @@ class Consumer:
         self._restart = self._restart and not self._interrupted() and self.error is None
 
     def _interrupted(self) -> bool:
-        """Whether a second signal says: now."""
+        """Whether a second signal says: now. Asked again and again while jobs end."""
+        self.health.beat("main loop", TICK)
         number = self._signals.wait(0)
         if number is None or number == signal.SIGHUP:
             return False
         logger.warning("%s again: interrupting", signal.Signals(number).name)
         self._interrupt, self._restart = number, False
+        self.health.ending("interrupted", restart=False)
         return True
 
     def _leave_running(self, left: list[ThreadWorker]) -> None:
@@ -372,6 +376,7 @@ class Consumer:
         if self.error is None:
             logger.error("%s", error)
             self.error = error
+            self.health.failed(error)
         self._exit_code = 1
 
     # --- what the parts report --------------------------------------------------------------------

@@ -28,6 +28,8 @@ CLAIM_AGE = 0.05
 #: Seconds of work that one group may hold, and the most jobs in it.
 GROUP_SECONDS = 0.005
 GROUP_LIMIT = 256
+#: Seconds that the helper sleeps at most.
+PATIENCE = 0.5
 #: Pause after a wake-up that brought nothing, seconds.
 EMPTY_PAUSE = 0.005
 #: Seconds between two hints to the scheduler, of exchanges that may have followed news.
@@ -51,7 +53,8 @@ def will_pass(error: StorageError) -> bool:
 
 class Feed:
     """``tell`` is called after each commit, in order and in a thread of its own; ``news`` when
-    there may be something to promote; ``fatal`` when the storage cannot be used any more."""
+    there may be something to promote; ``fatal`` when the storage cannot be used any more;
+    ``beat`` by the helper, with the seconds until it comes again."""
 
     def __init__(
         self,
@@ -61,12 +64,14 @@ class Feed:
         tell: Teller,
         news: Callable[[], None],
         fatal: Callable[[StorageError], None],
+        beat: Callable[[float], None] = lambda pause: None,
     ) -> None:
         self._storage = storage
         self._worker = worker
         self._tell = tell
         self._news = news
         self._fatal = fatal
+        self._beat = beat
         self._claims: deque[Claim] = deque()
         self._claimed_at = 0.0
         self._exchanged_at = 0.0
@@ -83,6 +88,8 @@ class Feed:
         self._quick: dict[str, int] = {}
         self._outbox: SimpleQueue[tuple[Exchange, list[Finished]] | None] = SimpleQueue()
         self._trouble = 0.0
+        #: What the storage says while it fails.
+        self.trouble: str | None = None
         self._retry_at = 0.0
         self._asleep = False
         self._stir = threading.Event()
@@ -204,7 +211,7 @@ class Feed:
             self._news()  # while workers are busy nobody listens to the bell
         if self._trouble:
             logger.warning("the storage works again")
-            self._trouble = 0.0
+            self._trouble, self.trouble = 0.0, None
         if got.claims:
             self._claimed_at = clock.monotonic()
             if got.claims[0].crashes:
@@ -226,7 +233,7 @@ class Feed:
 
     def _suffer(self, error: StorageError) -> None:
         first, longest = TROUBLE
-        self._trouble = min(self._trouble * 2 or first, longest)
+        self._trouble, self.trouble = min(self._trouble * 2 or first, longest), str(error)
         self._retry_at = clock.monotonic() + self._trouble
         if will_pass(error):
             waiting = len(self._endings)
@@ -278,6 +285,7 @@ class Feed:
 
     def _help(self) -> None:
         while not self._gone:
+            self._beat(max(PATIENCE, self._trouble))
             try:
                 self._help_once()
             except StorageError as error:
@@ -295,7 +303,7 @@ class Feed:
             self._do_what_nobody_did()
             return
         if self._closed or not self._waiting:
-            self._sleep_until_stirred(0.5)
+            self._sleep_until_stirred(PATIENCE)
             return
         self._asleep = True
         try:
@@ -311,7 +319,7 @@ class Feed:
     def _patience(self) -> float:
         """Seconds to wait for news: a suspect that was passed over may come when its time is up."""
         since = clock.monotonic() - self._suspected_at
-        return STAGGER - since if 0 <= since < STAGGER else 0.5
+        return STAGGER - since if 0 <= since < STAGGER else PATIENCE
 
     def _sleep_until_stirred(self, timeout: float) -> None:
         self._asleep = True

@@ -25,7 +25,7 @@ class Crew:
         make: Callable[[int, Callable[[], None]], ThreadWorker],
         give_up: Callable[[], None],
     ) -> None:
-        self._size = size
+        self.size = size
         self._make = make
         self._give_up = give_up
         self._workers: list[ThreadWorker] = []
@@ -41,15 +41,15 @@ class Crew:
                 self._workers.remove(worker)
                 worker.bury()
             hanging = sum(worker.overdue for worker in self._workers)
-            if hanging <= self._size:
-                for _ in range(self._size + hanging - len(self._workers)):
+            if hanging <= self.size:
+                for _ in range(self.size + hanging - len(self._workers)):
                     self._add()
                 return
         self._give_up()
 
     def _add(self) -> None:
         taken = {worker.number for worker in self._workers}
-        number = next(n for n in range(2 * self._size) if n not in taken)
+        number = next(n for n in range(2 * self.size) if n not in taken)
         worker = self._make(number, self.check)
         self._workers.append(worker)
         worker.start()
@@ -86,6 +86,12 @@ class Crew:
     def is_member(self, thread: int) -> bool:
         return any(worker.ident == thread and worker.alive() for worker in self._workers)
 
+    def count(self) -> tuple[int, int]:
+        """How many are inside a job, and how many of these are overdue."""
+        busy = self.running()
+        return len(busy), sum(worker.overdue for worker in busy)
+
     def running(self) -> list[ThreadWorker]:
         """The workers that are inside a job."""
-        return [worker for worker in self._workers if worker.alive() and worker.claim is not None]
+        workers = list(self._workers)
+        return [worker for worker in workers if worker.alive() and worker.claim is not None]

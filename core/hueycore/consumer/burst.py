@@ -1,0 +1,26 @@
+"""When ``burst`` is over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hueycore import clock
+from hueycore.consumer.feed import Feed
+from hueycore.storage.base import Selector, State
+
+if TYPE_CHECKING:
+    from hueycore.api import Huey
+
+_OPEN = (State.PENDING, State.BLOCKED, State.RUNNING)
+
+
+def is_drained(huey: Huey, feed: Feed) -> bool:
+    """Whether nothing is pending, blocked, running or due. Raises ``StorageError``."""
+    if feed.held or feed.unwritten:
+        return False
+    due = huey.storage.next_run_at()
+    if due is not None and due <= clock.now():
+        return False
+    # A stage is as far as what it waits for: which is open itself, or not due.
+    open_ = Selector(queues=(huey.name,), states=_OPEN, where=(("waits", "=", 0),))
+    return huey.storage.count(open_) == 0
