@@ -32,6 +32,9 @@ COMMANDS: dict[str, Entry] = {
     "consume": Entry("consume:consume", "Run workers until told to stop.", "Running"),
     "run": Entry("run:run", "Call a task here, without the queue.", "Running"),
     "demo": Entry("demo:demo", "Watch a queue survive a killed consumer.", "Running"),
+    "scaffold": Entry(
+        "scaffold:scaffold", "Print a unit file or manifest that runs a consumer.", "Running"
+    ),
     "enqueue": Entry("enqueue:enqueue", "Queue a call of a task.", "Producing"),
     "list": Entry("list:list_jobs", "List jobs (also: ls).", "Looking"),
     "pending": Entry("pending:pending", "List what runs next, in running order.", "Looking"),

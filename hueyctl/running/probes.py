@@ -141,6 +141,7 @@ class _Server(socketserver.TCPServer):
     """Not ``http.server.HTTPServer``, which asks the DNS for its own name."""
 
     allow_reuse_address = True
+    request_queue_size = 64
 
     def __init__(self, family: int, address: Any, probes: Probes) -> None:
         self.address_family = family

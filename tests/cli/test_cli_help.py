@@ -118,7 +118,7 @@ def test_no_option_of_a_command_is_declared_twice(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_letter_means_the_same_in_every_command(name: str) -> None:
     letters = dict(LETTERS)
-    if name == "consume":
+    if name in ("consume", "scaffold"):  # which takes the options of consume
         letters |= CONSUMER_LETTERS
     for option in options(load(name)):
         short = [each for each in names_of(option) if len(each) == 2]

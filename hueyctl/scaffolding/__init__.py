@@ -1,0 +1,1 @@
+"""Files that run ``hueyctl consume`` for good: one room per format."""
