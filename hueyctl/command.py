@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from hueyctl.options import GlobalOption, global_options
+from hueyctl.options import GlobalOption, global_options, key_of
 
 
 class Command(click.Command):
@@ -32,9 +32,14 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if ctx.default_map:
-            from hueyctl.config import listed
+            from hueyctl.config import take
 
-            listed(ctx)
+            take(ctx)
+        for param in self.params:
+            key = key_of(param)
+            if key != param.name and key is not None and not isinstance(param, GlobalOption):
+                # click would name the variable after the parameter: HUEYCTL_RESULT_WAIT_.
+                param.envvar = f"{ctx.auto_envvar_prefix}_{key.upper()}"
         return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

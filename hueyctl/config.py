@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from hueyctl import errors, exits, options, streams
+from hueyctl.options import key_of
 
 _ROOTS = (".git", ".hg", ".svn", ".jj")
 
@@ -37,7 +38,7 @@ def apply(ctx: click.Context, named: str | None) -> None:
         ctx.default_map = merged
     else:
         ctx.default_map = {**merged, **table_of(ctx, merged)}
-    listed(ctx)
+    take(ctx)
 
 
 def table_of(ctx: click.Context, table: dict[str, Any]) -> dict[str, Any]:
@@ -55,16 +56,19 @@ def words(ctx: click.Context) -> list[str]:
     return [*words(ctx.parent), ctx.info_name or ""]
 
 
-def listed(ctx: click.Context) -> None:
-    """Let ``queue = "mail"`` mean a list of one: click would take it letter by letter."""
-    table = ctx.default_map
-    if table is None:
-        return
-    changed = dict(table)
+def take(ctx: click.Context) -> None:
+    """From the keys of a file, which are long options, to click's defaults, which go by the names
+    of parameters; tables of other commands stay. ``queue = "mail"`` means a list of one: click
+    would take it letter by letter."""
+    table = ctx.default_map or {}
+    taken: dict[str, Any] = {key: each for key, each in table.items() if isinstance(each, dict)}
     for param in ctx.command.params:
-        if param.multiple and isinstance(changed.get(param.name or ""), (str, int, float)):
-            changed[param.name or ""] = [changed[param.name or ""]]
-    ctx.default_map = changed
+        value = table.get(key_of(param) or "")
+        if value is None or isinstance(value, dict):
+            continue
+        alone = param.multiple and isinstance(value, (str, int, float))
+        taken[param.name or ""] = [value] if alone else value
+    ctx.default_map = taken
 
 
 def candidates() -> list[str]:
@@ -119,15 +123,13 @@ def _table(path: str, *, required: bool = False) -> dict[str, Any] | None:
 
 
 def _normal(table: dict[str, Any]) -> dict[str, Any]:
-    """Option names as click's parameter names; ``json`` has another name there."""
-    normal = {}
-    for key, value in table.items():
-        name = key.replace("-", "_")
-        name = {"json": "json_"}.get(name, name)
-        normal[key if isinstance(value, dict) else name] = (
+    """Keys with underscores, those of tables as they are: commands have dashes."""
+    return {
+        key if isinstance(value, dict) else key.replace("-", "_"): (
             _normal(value) if isinstance(value, dict) else value
         )
-    return normal
+        for key, value in table.items()
+    }
 
 
 def _merge(into: dict[str, Any], table: dict[str, Any]) -> None:
@@ -143,7 +145,7 @@ def _warn_unknown(path: str, table: dict[str, Any], root: click.Context) -> None
     checked cheaply, and it is checked when that command is read (``check_command``)."""
     from hueyctl.cli import COMMANDS
 
-    known = [param.name for param in root.command.params if param.name] + list(COMMANDS)
+    known = [*filter(None, map(key_of, root.command.params)), *COMMANDS]
     for key in table:
         if key not in known:
             _warn(path, key, known)
@@ -153,7 +155,7 @@ def _warn_unknown(path: str, table: dict[str, Any], root: click.Context) -> None
 def check_command(ctx: click.Context) -> None:
     """Warn of unknown keys in the table of the command that runs."""
     name = ".".join(words(ctx))
-    known = [param.name for param in ctx.command.params if param.name]
+    known = [*filter(None, map(key_of, ctx.command.params))]
     for path, table in ctx.meta.get("hueyctl.config", ()):
         for key in table_of(ctx, table):
             if key not in known:
@@ -164,6 +166,6 @@ def _warn(path: str, key: str, known: list[str]) -> None:
     from difflib import get_close_matches
 
     near = get_close_matches(key, known, 1)
-    shown = near[0].rstrip("_").replace("_", "-") if near else ""
+    shown = near[0].replace("_", "-") if near else ""
     more = f"; did you mean {shown!r}?" if shown else ""
     streams.say(f"hueyctl: {path}: unknown key {key.replace('_', '-')!r}{more}")

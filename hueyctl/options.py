@@ -56,6 +56,14 @@ def _store(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         held[param.name] = (rank, value)
 
 
+def key_of(param: click.Parameter) -> str | None:
+    """What an option is called in a config file and, in capitals, in its variable: its long form
+    with underscores. None for what has to be said each time, such as --yes."""
+    if not isinstance(param, click.Option) or not param.allow_from_autoenv:
+        return None
+    return max(param.opts, key=len).lstrip("-").replace("-", "_")
+
+
 def forget_config(meta: dict[str, Any]) -> None:
     """Drop what came from a config file: another one was named."""
     held = meta.get(KEY, {})

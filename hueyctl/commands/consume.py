@@ -67,7 +67,11 @@ def _factor_of_a_minute(
     "-b", "--backoff", type=click.FloatRange(min=1), metavar="F", help="Growth of the pause (1.15)."
 )
 @click.option(
-    "-c", "--health-check-interval", type=DURATION, metavar="S", help="Between health checks (10)."
+    "-c",
+    "--health-check-interval",
+    type=DURATION,
+    metavar="S",
+    help="Between health checks; a loop this late hangs (10).",
 )
 @click.option("-C", "--disable-health-check", is_flag=True, help="Do not replace dead workers.")
 @click.option(
@@ -185,7 +189,9 @@ def _consume_one(session: Session, name: str, given: dict[str, Any]) -> int:
 def consumer_options(given: dict[str, Any]) -> dict[str, Any]:
     """The options of ``create_consumer`` that were said."""
     options = {
-        theirs: given[ours] for ours, theirs in _PASSED.items() if given[ours] not in (None, False)
+        theirs: given[ours]
+        for ours, theirs in _PASSED.items()
+        if given[ours] is not None and given[ours] is not False
     }
     if given["periodic"] is False:
         options["periodic"] = False

@@ -15,7 +15,7 @@ from hueyctl import errors
 from hueyctl.command import Command, command
 from hueyctl.commands.consume import consume
 from hueyctl.context import Session
-from hueyctl.options import KEY
+from hueyctl.options import KEY, GlobalOption
 
 _FORMATS = {
     "systemd": "systemd:render",
@@ -155,13 +155,21 @@ def _said(ctx: click.Context) -> list[str]:
     return [
         word
         for param in ctx.command.params
-        if isinstance(param, click.Option) and _is_said(ctx, param.name or "")
+        if isinstance(param, click.Option) and _is_written(ctx, param)
         for word in _spelled(param, _value(ctx, param))
     ]
 
 
 def _is_said(ctx: click.Context, name: str) -> bool:
-    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    """By whatever means: the variables and the table of this command are nobody else's."""
+    return ctx.get_parameter_source(name) not in (None, ParameterSource.DEFAULT)
+
+
+def _is_written(ctx: click.Context, param: click.Option) -> bool:
+    source = ctx.get_parameter_source(param.name or "")
+    return source is ParameterSource.COMMANDLINE or (
+        not isinstance(param, GlobalOption) and _is_said(ctx, param.name or "")
+    )
 
 
 def _value(ctx: click.Context, param: click.Option) -> Any:

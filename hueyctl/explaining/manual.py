@@ -15,7 +15,7 @@ from hueyctl import RELEASED, __version__
 from hueyctl.command import Command
 from hueyctl.explaining import topics
 from hueyctl.explaining.roff import bold, escape, filled, italic, prose, tagged, verbatim
-from hueyctl.options import GlobalOption
+from hueyctl.options import GlobalOption, key_of
 
 _SOURCE = f"hueyctl {__version__}"
 _MANUAL = "hueyctl manual"
@@ -185,9 +185,10 @@ def _environment(ctx: click.Context) -> list[str]:
     for option in _shown(ctx):
         if ctx.parent is not None and isinstance(option, GlobalOption):
             continue
-        # click's own, and names that python words forced on us: -o json is --json.
-        if option.allow_from_autoenv and option.name and option.name.strip("_") == option.name:
-            variable = f"{ctx.auto_envvar_prefix}_{option.name.upper()}"
+        key = key_of(option)
+        # Of click's own, and of --json, which -o json is, there are none.
+        if key not in (None, "help", "json"):
+            variable = f"{ctx.auto_envvar_prefix}_{key.upper()}"
             lines += tagged(bold(variable), [f"Stands for {bold(f'--{_long(option)}')}."])
     if ctx.parent is not None:
         known = [] if lines == [".SH ENVIRONMENT"] else [".PP"]
@@ -288,12 +289,9 @@ def _config_page(root: click.Command) -> str:
 
 
 def _is_setting(ctx: click.Context, option: click.Option) -> bool:
-    if option.name in ("help", "version", "config") or not option.allow_from_autoenv:
+    if key_of(option) in (None, "help", "version", "config"):
         return False
-    if ctx.parent is not None and isinstance(option, GlobalOption):
-        return False
-    # The file is read by the names of parameters: where they differ there is no key.
-    return (option.name or "").replace("_", "-") in (_long(option), "json-")
+    return ctx.parent is None or not isinstance(option, GlobalOption)
 
 
 def _long(option: click.Option) -> str:

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from hueyctl import config
 from hueyctl.finding import urls
-from hueyctl.options import KEY, GlobalOption
+from hueyctl.options import KEY, GlobalOption, key_of
 
 Layers = list[tuple[str, dict[str, Any]]]
 
@@ -93,7 +93,7 @@ def _global(ctx: click.Context, param: click.Option, layers: Layers) -> Setting:
 def _of_command(words: tuple[str, ...], param: click.Option, layers: Layers) -> Setting:
     name = ".".join((*words, _name(param)))
     variable = "_".join(("HUEYCTL", *words, _variable(param))).upper().replace("-", "_")
-    if param.allow_from_autoenv and os.environ.get(variable):
+    if key_of(param) and os.environ.get(variable):
         return Setting(name, _masked(param, os.environ[variable]), "env", variable)
     found = _in_files(layers, list(words), param)
     if found is not None:
@@ -108,7 +108,7 @@ def _name(param: click.Option) -> str:
 
 
 def _variable(param: click.Option) -> str:
-    return (param.name or "").upper()
+    return (key_of(param) or "").upper()
 
 
 def _default(param: click.Option) -> Any:
@@ -132,9 +132,9 @@ def _in_files(layers: Layers, words: list[str], param: click.Option) -> tuple[An
         inner: Any = table
         for word in words:
             inner = inner.get(word) if isinstance(inner, dict) else None
-        if isinstance(inner, dict) and param.name in inner:
-            key = "json" if param.name == "json_" else param.name
-            return inner[param.name], f"{path}:{line_of(path, words, key)}"
+        key = key_of(param)
+        if isinstance(inner, dict) and key is not None and key in inner:
+            return inner[key], f"{path}:{line_of(path, words, key)}"
     return None
 
 

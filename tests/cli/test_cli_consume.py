@@ -158,6 +158,68 @@ def test_what_is_not_said_is_left_to_the_application() -> None:
     assert consumer_options(ctx.params) == {}
 
 
+def test_no_time_at_all_is_said_as_well() -> None:
+    import click
+
+    from hueyctl.cli import cli
+    from hueyctl.commands.consume import consume, consumer_options
+
+    words = ["app", "-t", "0", "-d", "0"]
+    ctx = consume.make_context("consume", words, parent=click.Context(cli))
+
+    assert consumer_options(ctx.params) == {"shutdown_timeout": 0.0, "initial_delay": 0.0}
+
+
+@pytest.mark.parametrize("source", ["file", "environment"])
+def test_options_can_stand_in_a_file_or_the_environment(
+    app: str, hueyctl: Run, home: Path, source: str
+) -> None:
+    (home / "more.py").write_text("from app import huey\nhuey.task()(print)\n")
+    environ = dict(os.environ)
+    if source == "file":
+        (home / "pyproject.toml").write_text(
+            f'[tool.hueyctl]\napp = "{app}"\n[tool.hueyctl.consume]\nworkers = 3\n'
+            'name = "it"\nburst = true\nmax-time = "10m"\nperiodic = false\nimport = "more"\n'
+            'log-format = "json"\npidfile = "pid"\nhttp = "127.0.0.1:0"\n'
+        )
+    else:
+        environ |= {"HUEYCTL_APP": app} | {
+            f"HUEYCTL_CONSUME_{name}": value
+            for name, value in {
+                "WORKERS": "3", "NAME": "it", "BURST": "1", "MAX_TIME": "10m", "PERIODIC": "no",
+                "IMPORT": "more", "LOG_FORMAT": "json", "PIDFILE": "pid", "HTTP": "127.0.0.1:0",
+            }.items()
+        }  # fmt: skip
+
+    done = hueyctl("consume", env=environ)
+
+    assert done.returncode == 0, done.stderr
+    said = [json.loads(line)["message"] for line in done.stderr.splitlines()]
+    assert said[0].startswith("probes at http://127.0.0.1:")
+    assert "consumer it, " in said[1]
+    assert ": 3 thread workers on " in said[1]
+    assert said[1].endswith("6 tasks")
+    assert said[2:] == ["stopping: the queue is empty", "stopped"]
+
+
+def test_a_log_that_is_rotated_away_is_begun_anew(
+    app: str, hueyctl: Run, spawn: Run, until: Until, home: Path
+) -> None:
+    log = home / "log"
+    child = spawn("consume", app, "-l", "log")
+    until(ready(home / "queue.db"))
+    until(log.exists)
+    log.rename(home / "log.1")
+
+    hueyctl("enqueue", "-A", app, "app.boom", "x", "--wait")
+    child.terminate()
+
+    assert child.wait(DEADLINE) == 0
+    assert "is dead" in log.read_text()
+    assert "is dead" not in (home / "log.1").read_text()
+    assert log.read_text().endswith("stopped\n")
+
+
 def test_every_option_that_is_passed_exists_in_the_library() -> None:
     import inspect
 

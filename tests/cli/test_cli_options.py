@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import Result
 from clikit import QueueFile
 
-from hueyctl.options import is_verbose, wants_json
+from hueyctl.options import is_verbose, key_of, wants_json
 from hueyctl.streams import wants_colour
 
 Invoke = Callable[..., Result]
@@ -227,6 +228,56 @@ def test_unknown_keys_are_warned_of_with_a_suggestion(
     assert "unknown key 'list.limt'; did you mean 'list.limit'?" in said
     assert "unknown key 'waiter'" in said
     assert "limt" not in invoke("depth").stderr
+
+
+def leaves(group: click.Group, ctx: click.Context) -> Iterator[click.Command]:
+    for name in group.list_commands(ctx):
+        found = group.get_command(ctx, name)
+        assert found is not None
+        if isinstance(found, click.Group):
+            yield from leaves(found, ctx)
+        else:
+            yield found
+
+
+def test_every_option_has_a_key_and_a_variable_of_its_own_name() -> None:
+    from hueyctl.cli import cli
+    from hueyctl.config import take
+
+    root = click.Context(cli, info_name="hueyctl", auto_envvar_prefix="HUEYCTL")
+    for found in leaves(cli, root):
+        ctx = click.Context(found, parent=root, info_name=found.name)
+        keys = [key for key in map(key_of, found.params) if key]
+        assert len(keys) == len(set(keys))
+        ctx.default_map = dict.fromkeys(keys, "x")
+        take(ctx)
+        for param in found.params:
+            key = key_of(param)
+            if key is None:
+                assert param.name not in ctx.default_map
+            else:
+                assert ctx.default_map[param.name or ""] in ("x", ["x"])
+                assert f"--{key.replace('_', '-')}" in param.opts
+
+
+def test_options_whose_name_is_a_word_of_python_can_be_set(
+    two: QueueFile, invoke: Invoke, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "hueyctl.toml").write_text('url = "queue.db"\njson = true\n[depth]\nmax = 0\n')
+    assert invoke("depth").exit_code == 4
+    assert json.loads(invoke("depth").stdout)["total"] == 1
+
+    monkeypatch.setenv("HUEYCTL_DEPTH_MAX", "5")
+    assert invoke("depth").exit_code == 0
+
+
+def test_a_file_cannot_say_yes_for_anybody(two: QueueFile, invoke: Invoke, home: Path) -> None:
+    (home / "hueyctl.toml").write_text('url = "queue.db"\n[purge]\nyes = true\n')
+
+    result = invoke("purge", "all")
+
+    assert result.exit_code == 6
+    assert "unknown key 'purge.yes'" in result.stderr
 
 
 def test_a_list_of_one_may_be_a_string(two: QueueFile, invoke: Invoke, home: Path) -> None:
