@@ -7,11 +7,10 @@ from typing import Any
 import click
 
 from hueyctl import errors, exits
-from hueyctl.choosing.params import ADDRESS, DURATION
+from hueyctl.choosing.params import DURATION
 from hueyctl.command import command
 from hueyctl.context import Session
-
-KINDS = ("thread", "process", "greenlet", "asyncio")
+from hueyctl.running.options import running_options
 
 #: Our option names and those of ``Huey.create_consumer``; what was not said is not passed, so
 #: that the application's own defaults stand.
@@ -32,18 +31,11 @@ _PASSED = {
 }
 
 
-def _factor_of_a_minute(
-    ctx: click.Context, param: click.Parameter, value: int | None
-) -> int | None:
-    if value is not None and 60 % value:
-        raise click.BadParameter(f"{value} is not a factor of 60")
-    return value
-
-
 @command(
     "consume",
     examples=[
         "hueyctl consume app.huey -w 8",
+        "hueyctl consume app.huey -w 8 --http 127.0.0.1:9808",
         "hueyctl consume app.huey --burst --max-time 10m --log-format json 2>>worker.jsonl",
         "hueyctl consume app:huey other:huey -w 4 --pidfile worker.pid",
         "hueyctl consume app.huey --preflight -o json",
@@ -55,61 +47,18 @@ def _factor_of_a_minute(
     ],
 )  # fmt: skip
 @click.argument("apps", nargs=-1, metavar="[APP]...")
-@click.option(
-    "-w", "--workers", type=click.IntRange(1, 1000), metavar="N", help="Workers (the app's, or 1)."
-)
-@click.option(
-    "-k", "--worker-type", type=click.Choice(KINDS), help="Kind of worker (the app's, or thread)."
-)
+@running_options
 @click.option("-d", "--delay", type=DURATION, metavar="S", help="Shortest pause when idle (0.1).")
 @click.option("-m", "--max-delay", type=DURATION, metavar="S", help="Longest pause (10).")
 @click.option(
     "-b", "--backoff", type=click.FloatRange(min=1), metavar="F", help="Growth of the pause (1.15)."
 )
-@click.option(
-    "-c",
-    "--health-check-interval",
-    type=DURATION,
-    metavar="S",
-    help="Between health checks; a loop this late hangs (10).",
-)
 @click.option("-C", "--disable-health-check", is_flag=True, help="Do not replace dead workers.")
-@click.option(
-    "-s", "--scheduler-interval", type=click.IntRange(1, 60), callback=_factor_of_a_minute,
-    metavar="S", help="Between looks of the scheduler (1); a factor of 60.",
-)  # fmt: skip
-@click.option("--periodic/--no-periodic", " /-n", default=None, help="Run periodic tasks (yes).")
 @click.option("-f", "--flush-locks", is_flag=True, help="Free all locks at the start.")
 @click.option("-L", "--extra-locks", metavar="A,B", help="With -f: free these locks as well.")
-@click.option(
-    "-M",
-    "--max-tasks",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Replace a worker after so many.",
-)
-@click.option(
-    "-t", "--shutdown-timeout", type=DURATION, metavar="S", help="How long a stop waits for jobs."
-)
-@click.option(
-    "-g", "--graceful-signal", type=click.Choice(("INT", "TERM")),
-    help="Only this signal stops gently, the other one at once (default: both gently).",
-)  # fmt: skip
 @click.option("-l", "--logfile", metavar="FILE", help="Log here instead of on stderr.")
-@click.option("-S", "--simple", is_flag=True, help="Log just the time and the message.")
-@click.option(
-    "--log-format", type=click.Choice(("text", "json")), default="text", show_default=True,
-    help="Lines for people or JSON lines.",
-)  # fmt: skip
 @click.option("--burst", is_flag=True, help="End when nothing is pending, blocked, running or due.")
-@click.option("--max-time", type=DURATION, metavar="DUR", help="End after this long.")
 @click.option("--pidfile", metavar="FILE", help="Write the pid here; refuse if it is alive.")
-@click.option("--name", metavar="NAME", help="Name of the consumer in listings.")
-@click.option("--import", "imports", multiple=True, metavar="MODULE", help="Import this as well.")
-@click.option(
-    "--http", type=ADDRESS, metavar="HOST:PORT",
-    help="Answer /healthz, /readyz and /metrics here; port 0 takes a free one.",
-)  # fmt: skip
 @click.option("--notify", is_flag=True, help="Tell systemd what it does (sd_notify, watchdog).")
 @click.option("--preflight", is_flag=True, help="Import, connect, count tasks; then exit.")
 def consume(session: Session, apps: tuple[str, ...], **given: Any) -> int:
