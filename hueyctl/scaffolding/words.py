@@ -58,7 +58,7 @@ def _spelled(param: click.Parameter, value: Any) -> list[str]:
     if param.multiple:
         return [word for each in value for word in (positive, _text(each))]
     if isinstance(value, bool):
-        return [positive if value else param.secondary_opts[0]]
+        return [positive] if value else param.secondary_opts[:1]
     if getattr(param, "count", False):
         return [positive] * value
     return [positive, _text(value)]

@@ -130,6 +130,9 @@ def test_other_paths_and_methods_are_refused(probed: Run) -> None:
     assert ask(base, "/nothing", "HEAD").status == 404
     host, port = base.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=DEADLINE) as out:
+        out.sendall(b"HEAD /healthz HTTP/1.0\r\n\r\n")
+        assert out.makefile("rb").read().endswith(b"\r\n\r\n")
+    with socket.create_connection((host, int(port)), timeout=DEADLINE) as out:
         out.sendall(b"\x16\x03\x01 not http at all \xff\r\n\r\n")
         assert b"Bad request" in out.recv(4096)
     assert ask(base, "/healthz").status == 200

@@ -84,9 +84,13 @@ def command_line(format_: str, text: str) -> list[str]:
         case "docker":
             found: list[str] = json.loads(instructions(text)["CMD"])
         case "compose":
-            found = [word.replace("$$", "$") for word in service(text)["command"]]
+            words = service(text)["command"]
+            assert not any("$" in word.replace("$$", "") for word in words)
+            found = [word.replace("$$", "$") for word in words]
         case _:
-            found = [word.replace("$$(", "$(") for word in manifests(text)[2]["command"]]
+            words = manifests(text)[2]["command"]
+            assert not any("$(" in word.replace("$$(", "") for word in words)
+            found = [word.replace("$$(", "$(") for word in words]
     return found
 
 
