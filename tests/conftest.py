@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from hueycore import SqliteHuey
 from tests.features import NAMES
-from tests.helpers import Clock, check_file
+from tests.helpers import Clock, check_file, take_an_exception
 
 _SHARED = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("default", max_examples=60, **_SHARED)
@@ -23,6 +24,15 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 # Whoever starts the suite in the background of a shell has it ignore SIGINT, and the processes that
 # the tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_runtest_setup() -> None:
+    """CPython 3.11 traces in circles for ever while an asynchronous exception waits for a thread
+    that does not take it (one of another test that sleeps, or has ended): the flag "somebody has
+    to look" belongs to the interpreter, and a traced RESUME looks again until it is down. Whoever
+    takes an exception takes the flag down. Hypothesis traces as well."""
+    if sys.version_info < (3, 12):
+        take_an_exception()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

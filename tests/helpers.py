@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -33,6 +34,22 @@ def wait_until(predicate: Callable[[], T], deadline: float = 10.0, what: str = "
         time.sleep(pause)
         pause = min(pause * 1.3, 0.02)
     return answer
+
+
+class Arrived(BaseException):
+    """Thrown by a thread into itself."""
+
+
+def take_an_exception() -> None:
+    """Have an asynchronous exception arrive in this thread."""
+    try:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(threading.get_ident()), ctypes.py_object(Arrived)
+        )
+        while True:
+            pass
+    except Arrived:
+        pass
 
 
 class Clock:

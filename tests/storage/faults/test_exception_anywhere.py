@@ -59,19 +59,6 @@ def no_byte_stays_locked() -> Iterator[None]:
     give_back(before)
 
 
-@pytest.fixture(autouse=True)
-def no_exception_is_on_its_way() -> None:
-    """CPython 3.11 traces in circles for ever while an asynchronous exception waits for a thread
-    that does not take it (one of another test that sleeps, or has ended): the flag "somebody has
-    to look" belongs to the interpreter, and a traced RESUME looks again until it is down. Whoever
-    takes an exception takes the flag down."""
-    try:
-        throw(threading.get_ident())
-        wait_until(lambda: False, 5)
-    except Struck:
-        pass
-
-
 # --- at every line --------------------------------------------------------------------------------
 
 #: What a trace function can interrupt and a real exception cannot.
