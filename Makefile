@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-# Tests to run: make test T="tests/storage -k fence"
-T ?=
+# Tests to run: make test T="tests/storage -k fence". All of them run in two processes.
+T ?= -n 2 --dist worksteal
 
 .PHONY: demo test check bench format generate picture clean
 
@@ -18,7 +18,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.bench
+bench: $(VENV)/.dev
 	$(BIN)/python tests/bench/run.py
 
 # man/ and completions/ from the command tree, tests/README.md from marks; a test compares.
@@ -41,15 +41,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) 2>/dev/null || $(PYTHON) -m venv --clear --without-pip $(VENV)
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml
-	$(call install,dev)
-	@touch $@
-
-$(VENV)/.bench: $(VENV)/.dev
-	$(call install,bench)
-	@touch $@
-
-define install
 	@if $(BIN)/python -m pip --version >/dev/null 2>&1; \
-	then $(BIN)/python -m pip install --quiet --editable ".[$(1)]"; \
-	else $(PYTHON) -m pip --python $(BIN)/python install --quiet --editable ".[$(1)]"; fi
-endef
+	then $(BIN)/python -m pip install --quiet --editable ".[dev]"; \
+	else $(PYTHON) -m pip --python $(BIN)/python install --quiet --editable ".[dev]"; fi
+	@touch $@
