@@ -128,10 +128,10 @@ def edge(
             )
         con.execute(
             """
-            update huey_job set state = 'blocked', inputs = ?1, waits = ?1, delay = ?2
-            where seq = ?3
+            update huey_job set state = 'blocked', inputs = ?, waits = ?, delay = ?
+            where seq = ?
             """,
-            (len(parents), delay, child.seq),
+            (len(parents), len(parents), delay, child.seq),
         )
 
     storage.db.transact(body)

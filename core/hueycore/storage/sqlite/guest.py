@@ -97,7 +97,7 @@ class _Joined:
             inside = True
             _check_schema(plain)
             value = body(plain)  # type: ignore[arg-type]
-            plain.execute("release huey_step")
+            _release(plain)
             inside = False
             return value
         except sqlite3.Error as error:
@@ -174,6 +174,20 @@ def _begin(connection: sqlite3.Connection, plain: _Plain) -> bool:
 def _check_schema(plain: _Plain) -> None:
     if not schema.is_current(plain):  # type: ignore[arg-type]
         raise ConfigurationError("this transaction began before the queue was made in the file")
+
+
+def _release(plain: _Plain) -> None:
+    """The step becomes part of the caller's transaction. An interrupt may strike when that has
+    happened already: then it is no error, because nothing could undo it."""
+    try:
+        plain.execute("release huey_step")
+    except sqlite3.Error:
+        try:
+            plain.execute("rollback to huey_step")
+        except sqlite3.Error as second:
+            if "no such savepoint" in str(second):
+                return
+        raise
 
 
 def _take_back(plain: _Plain, began: bool) -> None:
