@@ -282,6 +282,16 @@ def test_a_dead_stage_keeps_what_it_was_given(storage: SqliteStorage, clock: Clo
     assert storage.purge(by_seq(first)) == 1
 
 
+def test_a_stage_that_was_given_nothing_waits_again_as_well(storage: SqliteStorage) -> None:
+    """A task that returns None stores no result: none is missing."""
+    _, second = pipeline(storage, 2)
+    run(storage, worker(storage), Done())
+    storage.revoke(by_seq(second))
+
+    assert storage.requeue(by_seq(second)).failed == []
+    assert state(storage, second) == "pending"
+
+
 def test_a_stage_whose_result_is_gone_does_not_run_again(storage: SqliteStorage) -> None:
     first, second = pipeline(storage, 2)
     number = worker(storage)

@@ -31,7 +31,7 @@ _CULPRIT = """
 _AT_HAND = """
     select count(*) filter (where delivered = 0),
         count(*) filter (where delivered <> 0 and not (result is null and (
-            (state = 'done' and taken = 1) or (finished_at is null and delivered = 1))))
+            (state = 'done' and taken is 1) or (finished_at is null and delivered = 1))))
         + (select count(*) from huey_input where seq = :seq)
     from (select * from huey_job where next = :seq union select parent.* from huey_job parent
         join huey_job child on parent.seq = child.source where child.seq = :seq)
