@@ -64,10 +64,14 @@ def mixed(queue: QueueFile) -> QueueFile:
 
 
 @pytest.fixture
-def app(home: Path) -> str:
+def app(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """An application in the working directory; its file is ``queue.db``."""
     (home / "app.py").write_text(APP)
-    return "app:huey"
+    # ``invoke`` imports it in this process, where that of another test may be still.
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    sys.modules.pop("app", None)
+    yield "app:huey"
+    sys.modules.pop("app", None)
 
 
 @pytest.fixture
