@@ -28,12 +28,20 @@ def fired(place: Place, name: str) -> list[float]:
     return sorted(times)
 
 
+def looks(place: Place, name: str) -> dict[float, list[float]]:
+    """The planned times that were fired together, by the moment."""
+    found: dict[float, list[float]] = {}
+    for job in sorted(place.jobs(), key=lambda job: job.scheduled_for or 0.0):
+        if job.task.endswith(f".{name}") and job.scheduled_for is not None:
+            found.setdefault(job.enqueued_at, []).append(job.scheduled_for)
+    return found
+
+
 def test_periodic_and_scheduled_jobs_run_once_each_whatever_is_killed(
     place_every: Callable[[float], Place], chance: random.Random
 ) -> None:
     place = place_every(PERIOD)
     ledger = Ledger(place)
-    alive: list[tuple[float, float]] = []
     begun = time.time()
     tasks = [place.app.work.s() for _ in range(200)]
     for task in tasks:
@@ -42,11 +50,8 @@ def test_periodic_and_scheduled_jobs_run_once_each_whatever_is_killed(
     for _ in range(5):
         consumer = place.consumer("-q", workers=2)
         consumer.wait_ready()
-        since = time.time()
         time.sleep(0.1 + chance.random() * 0.5)
-        until = time.time()
         consumer.kill()
-        alive.append((since, until))
         ledger.note_kill()
     last = place.consumer("-q", workers=2)
     last.wait_ready()
@@ -59,7 +64,7 @@ def test_periodic_and_scheduled_jobs_run_once_each_whatever_is_killed(
     assert last.wait() == 0
     place.drain()
 
-    check_periodic(place, begun, alive)
+    check_periodic(place)
     ended = place.ran("end")
     assert set(ledger.acked.values()) <= ended.keys()
     assert {ended[key] for key in set(ledger.acked.values()) - ledger.in_flight} == {1}
@@ -69,16 +74,17 @@ def test_periodic_and_scheduled_jobs_run_once_each_whatever_is_killed(
     place.check_file()
 
 
-def check_periodic(place: Place, begun: float, alive: list[tuple[float, float]]) -> None:
+def check_periodic(place: Place) -> None:
     latest, all_ = fired(place, "latest"), fired(place, "all_of_them")
     for times in (latest, all_):
         assert Counter(times).most_common(1)[0][1] == 1, "a fire time gave two jobs"
         assert all(abs(when / PERIOD - round(when / PERIOD)) < 1e-4 for when in times)
     gaps = [round((b - a) / PERIOD) for a, b in pairwise(all_)]
     assert set(gaps) == {1}, f"catch_up='all' left out a time: {gaps}"
-    for since, until in alive:
-        due = [when for when in all_ if since <= when <= until - 0.15]
-        assert set(due) <= set(latest), "due while a consumer lived, and not fired"
+    # Whenever a consumer looked: all that was due of the one, the last of it of the other.
+    assert looks(place, "latest") == {
+        at: times[-1:] for at, times in looks(place, "all_of_them").items()
+    }
 
 
 @pytest.mark.feature("durable periodic tasks")
