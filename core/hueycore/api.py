@@ -357,7 +357,7 @@ class MemoryHuey(Huey):
     """The same engine on ``:memory:``: for tests, and for jobs that may die with the process."""
 
     def create_storage(self) -> Storage:
-        return SqliteStorage(":memory:", self.name, **self._storage_options)
+        return self._storage_in_memory()
 
 
 def describe_repr(error: BaseException) -> str:

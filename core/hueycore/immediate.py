@@ -46,8 +46,11 @@ class Immediate:
 
     def _open_storage(self) -> Storage:
         if self._immediate and self.immediate_use_memory:
-            return SqliteStorage(":memory:", self.name, **self._storage_options)
+            return self._storage_in_memory()
         return self.create_storage()
+
+    def _storage_in_memory(self) -> Storage:
+        return SqliteStorage(":memory:", self.name, **self._storage_options)
 
     def _run_now(self, stored: Sequence[Enqueued]) -> None:
         """Run these jobs, their retries that need not wait, the stages that they make ready, and

@@ -49,6 +49,7 @@ class Paths:
 
         @property
         def storage(self) -> Storage: ...
+        def _huey(self) -> Huey: ...
         def _by_id(self, id: str) -> Selector: ...
         def enqueue(self, task: Task) -> Result[Any] | None: ...
 
@@ -79,7 +80,7 @@ class Paths:
         task = self.registry.get(path) or self._loaded.get(path)
         if task is None:
             self._check_path(path)
-            task = PathTask(self._self(), path)
+            task = PathTask(self._huey(), path)
         return task
 
     def load_path(self, path: str) -> AnyTask:
@@ -99,7 +100,7 @@ class Paths:
         except UnknownTask:
             raise
         except (Exception, SystemExit) as error:
-            return PathTask(self._self(), path, _raising(error))
+            return PathTask(self._huey(), path, _raising(error))
 
     def unknown_since(self, claim: Claim) -> float | None:
         """When the search for the task of this job began, POSIX seconds; None at its first sight.
@@ -142,7 +143,7 @@ class Paths:
                 f"no task {path!r}: it is defined elsewhere; allow it by its full path"
             )
         if task is None:
-            task = self._loaded[path] = PathTask(self._self(), path, found)
+            task = self._loaded[path] = PathTask(self._huey(), path, found)
         return task
 
     def _is_registered(self, task: AnyTask) -> bool:
@@ -155,9 +156,6 @@ class Paths:
         home = f"{getattr(func, '__module__', '')}.{getattr(func, '__qualname__', '')}"
         patterns = self.allow_paths
         return path in patterns or any(fnmatchcase(home, pattern) for pattern in patterns)
-
-    def _self(self) -> Huey:
-        return self  # type: ignore[return-value]
 
 
 def _raising(error: BaseException) -> Callable[..., Any]:

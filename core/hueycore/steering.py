@@ -219,14 +219,15 @@ class Steering:
         rows = self.storage.jobs(
             Selector(queues=(self.name,), states=(state,), sort=sort, limit=limit)
         )
-        tasks = []
-        for row in rows:
-            task = self.read_job(row.seq, row.task)
-            if task is not None:
-                task.id, task.priority, task.retries = row.id, row.priority, row.retries
-                task.run_at = row.run_at if state is State.SCHEDULED else None
-                tasks.append(task)
-        return tasks
+        return [task for task in map(self.task_of, rows) if task is not None]
+
+    def task_of(self, row: Job) -> Task | None:
+        """The stored call of a row; None when it cannot be read here."""
+        task = self.read_job(row.seq, row.task)
+        if task is not None:
+            task.id, task.priority, task.retries = row.id, row.priority, row.retries
+            task.run_at = row.run_at if row.state is State.SCHEDULED else None
+        return task
 
     def _now(self, timestamp: datetime | None) -> float:
         return clock.now() if timestamp is None else self.posix_of(timestamp)

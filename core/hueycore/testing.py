@@ -17,8 +17,7 @@ from typing import Any, Self
 from hueycore import clock
 from hueycore.api import Huey
 from hueycore.consumer.scheduler import Scheduler
-from hueycore.storage.base import WAITING, Job, Selector, State, Storage
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.base import WAITING, Job, Selector, Storage
 from hueycore.task import Task
 from hueycore.times import Seconds, When, seconds
 from hueycore.wrapper import TaskWrapper
@@ -73,7 +72,7 @@ class Sandbox:
     def __enter__(self) -> Self:
         self.clock.__enter__()
         self._outside = self.huey._storage
-        self.huey._storage = SqliteStorage(":memory:", self.huey.name, **self.huey._storage_options)
+        self.huey._storage = self.huey._storage_in_memory()
         self._scheduler.declare()
         return self
 
@@ -156,11 +155,9 @@ class Sandbox:
         self.assert_enqueued(task, times=0)
 
     def _task(self, job: Job) -> Task:
-        task = self.huey.read_job(job.seq, job.task)
+        task = self.huey.task_of(job)
         if task is None:
             raise AssertionError(f"job {job.seq} of {job.task} cannot be read here")
-        task.id, task.priority, task.retries = job.id, job.priority, job.retries
-        task.run_at = job.run_at if job.state is State.SCHEDULED else None
         return task
 
 

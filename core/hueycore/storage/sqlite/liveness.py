@@ -23,8 +23,6 @@ from hueycore.storage.sqlite.room import Room
 from hueycore.storage.sqlite.unique import GIVES_WAY
 from hueycore.storage.words import State
 
-_ROW = "id, queue, name, host, pid, boot_id, kind, slots, state, started_at, side"
-
 
 class _Worker(NamedTuple):
     id: int
@@ -38,6 +36,9 @@ class _Worker(NamedTuple):
     state: str
     started_at: float
     side: int
+
+
+_ROW = ", ".join(_Worker._fields)
 
 
 class Liveness(Room):
