@@ -201,7 +201,8 @@ def test_after_a_reboot_all_claims_count_as_started(
     """The slots are of the time before, and may say anything."""
     member, number, seqs = victim(crew, file, jobs=3, started=1)
     member.kill()
-    monkeypatch.setattr(liveness, "boot_id", lambda: "another boot")
+    for room in (liveness, recovery):
+        monkeypatch.setattr(room, "boot_id", lambda: "another boot")
     assert alive(file) == {number: False}
 
     found = recovered(file)
