@@ -13,7 +13,7 @@ import pytest
 from hueycore.exceptions import StorageError, StorageMoved
 from hueycore.storage import sidefile
 from hueycore.storage.base import Recovered, State
-from hueycore.storage.sqlite import SqliteStorage, liveness
+from hueycore.storage.sqlite import SqliteStorage, liveness, recovery
 from tests.helpers import wait_until
 from tests.storage.faults.rig import Crew, Member, Plan, failing, forked, rows
 from tests.storage.kit import new, row, sql, state, take, worker, write

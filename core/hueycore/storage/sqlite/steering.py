@@ -66,7 +66,8 @@ class Steering(Room):
             rows = con.execute(
                 """
                 update huey_job set cancel_requested = 0
-                where seq in (select value from json_each(?)) and cancel_requested in (1, 2) returning seq
+                where seq in (select value from json_each(?)) and cancel_requested in (1, 2)
+                returning seq
                 """,
                 (listed(job.seq for job, _ in found),),
             ).fetchall()
