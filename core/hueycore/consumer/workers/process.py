@@ -57,6 +57,7 @@ class ProcessWorker:
 
     def run(self, channel: Channel, signals: Signals) -> int:
         huey, storage = self._huey, self._huey.storage
+        threading.current_thread().name = f"huey-worker-{self._name.rpartition('/')[2]}"
         sys.setswitchinterval(SWITCH_INTERVAL)
         huey.registry.detach()
         storage.leave_checkpoints_to_janitor()
