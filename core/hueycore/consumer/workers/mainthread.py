@@ -22,13 +22,13 @@ from hueycore.consumer.workers.limiter import Limiter, Run
 from hueycore.coroutines import Coroutines
 from hueycore.exceptions import TaskTimeout
 from hueycore.options import GRACE
-from hueycore.shield import raise_shield
+from hueycore.shield import raise_shield, wanted
 from hueycore.storage.base import Claim
 
 #: Seconds between two looks whether the job is to be interrupted.
 LOOK = 0.3
-#: Seconds between two strikes while the run cannot be struck.
-AGAIN = 0.01
+#: So many strikes in a row, and seconds after each of them.
+STRIKES, PAUSE = 10, 0.001
 
 
 class MainThread(Limiter):
@@ -122,14 +122,25 @@ class MainThread(Limiter):
         if self._interrupted is claim:
             if self._struck:
                 return pause
-            signal.pthread_kill(self._ident, signal.SIGURG)
-            return AGAIN
+            self._hit(lambda: self._struck)
+            return 0.0
         if clock.monotonic() - self._since >= LOOK and self._asked(claim) and claim is self._claim:
             self.interrupt()
             return 0.0
         return pause
 
     def _throw(self, run: Run) -> bool:
-        signal.pthread_kill(self._ident, signal.SIGURG)
-        clock.sleep(AGAIN)
-        return run.thrown
+        return self._hit(lambda: run.thrown or not run.armed)
+
+    def _hit(self, done: Callable[[], bool]) -> bool:
+        """Strike for a moment. False when the main thread was in storage verbs, or in C code."""
+        wanted.add(self._shield)  # a run that goes from verb to verb pauses between them
+        try:
+            for _ in range(STRIKES):
+                signal.pthread_kill(self._ident, signal.SIGURG)
+                clock.sleep(PAUSE)
+                if done():
+                    return True
+            return False
+        finally:
+            wanted.discard(self._shield)
