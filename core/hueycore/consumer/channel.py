@@ -8,6 +8,8 @@ import socket
 import struct
 from typing import Any, NamedTuple
 
+from hueycore import clock
+
 
 class Channel:
     """One end of a pair of sockets; a message is a JSON line. The death of the other process, of
@@ -62,26 +64,49 @@ class Limit(NamedTuple):
 
 
 _CELL = struct.Struct("<dqq")
+_BUSY = struct.Struct("<q")
 
 
 class Board:
     """A cell per worker process, in memory that they share with the supervisor: it must know the
     limits of runs whose process cannot say anything any more."""
 
-    def __init__(self, cells: int) -> None:
-        self._memory = mmap.mmap(-1, cells * _CELL.size)
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._memory = mmap.mmap(-1, size * Cell.SIZE)
 
     def cell(self, number: int) -> Cell:
-        return Cell(self._memory, number * _CELL.size)
+        return Cell(self._memory, number * Cell.SIZE)
+
+    def count(self) -> tuple[int, int]:
+        """How many are inside a job, and how many of these are past their limit."""
+        cells = [self.cell(number) for number in range(self.size)]
+        now = clock.monotonic()
+        limits = [cell.read() for cell in cells]
+        overdue = sum(limit is not None and limit.end <= now for limit in limits)
+        return sum(cell.busy for cell in cells), overdue
 
 
 class Cell:
+    SIZE = _CELL.size + _BUSY.size
+
     def __init__(self, memory: mmap.mmap, offset: int) -> None:
         self._memory = memory
         self._offset = offset
 
     def write(self, limit: Limit) -> None:
         _CELL.pack_into(self._memory, self._offset, *limit)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job is inside."""
+        return bool(_BUSY.unpack_from(self._memory, self._offset + _CELL.size)[0])
+
+    def begin(self) -> None:
+        _BUSY.pack_into(self._memory, self._offset + _CELL.size, 1)
+
+    def end(self) -> None:
+        _BUSY.pack_into(self._memory, self._offset + _CELL.size, 0)
 
     def clear(self) -> None:
         _CELL.pack_into(self._memory, self._offset, 0.0, 0, 0)

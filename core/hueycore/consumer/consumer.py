@@ -142,13 +142,8 @@ class Consumer:
             return
         huey = self.huey
         storage = huey.storage
-        self.janitor.recover()
+        self._prepare()
         storage.leave_checkpoints_to_janitor()
-        huey.declare_limits()
-        if self._flush:
-            freed = huey.flush_locks(*self._extra_locks)
-            if freed:
-                logger.warning("freed locks: %s", ", ".join(sorted(freed)))
         worker = storage.register(
             name=self.name,
             kind=self.worker_type,
@@ -178,6 +173,15 @@ class Consumer:
             self.name, os.getpid(), self.workers, self.worker_type, storage.url, huey.name,
             len(huey.registry),
         )  # fmt: skip
+
+    def _prepare(self) -> None:
+        """What has to be in order before the first job."""
+        self.janitor.recover()
+        self.huey.declare_limits()
+        if self._flush:
+            freed = self.huey.flush_locks(*self._extra_locks)
+            if freed:
+                logger.warning("freed locks: %s", ", ".join(sorted(freed)))
 
     def _service(self, name: str, step: Callable[[], float]) -> Service:
         return Service(f"huey-{name}", self.health.follow(name, step), self._failed)

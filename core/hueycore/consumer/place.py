@@ -35,6 +35,8 @@ class Place:
         self._began = 0.0
         self._early = 0
         self.free_at = 0.0
+        #: Whether a child of it has ever been ready.
+        self.was_ready = False
         self._killed_for: str | None = None
 
     @property
@@ -42,8 +44,7 @@ class Place:
         return self.pid is not None
 
     def fill(self, foreign: Iterable[Channel]) -> None:
-        if self.cell is not None:
-            self.cell.clear()
+        self._empty_cell()
         self.reported, self._killed_for = None, None
         self._began = clock.monotonic()
         try:
@@ -86,7 +87,13 @@ class Place:
         else:
             self._early = 0
         self.pid = None
+        self._empty_cell()
         return code
+
+    def _empty_cell(self) -> None:
+        if self.cell is not None:
+            self.cell.clear()
+            self.cell.end()
 
     def _put_off(self, what: str) -> None:
         """Another one at once, unless they die one after the other."""

@@ -6,8 +6,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
-from hueycore import clock
 from hueycore.constants import WORKER_PROCESS
+from hueycore.consumer.burst import is_drained
 from hueycore.consumer.channel import Channel
 from hueycore.consumer.child import FAILED, LEFT, Orders
 from hueycore.consumer.feed import NEWS_INTERVAL, will_pass
@@ -16,14 +16,11 @@ from hueycore.consumer.scheduler import Scheduler
 from hueycore.consumer.service import Service
 from hueycore.consumer.unixsignals import Signals
 from hueycore.exceptions import StorageError
-from hueycore.storage.base import Selector, State
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
 
 logger = logging.getLogger("hueycore.consumer")
-
-_OPEN = (State.PENDING, State.BLOCKED, State.RUNNING)
 
 
 class Steward:
@@ -57,6 +54,7 @@ class Steward:
         self._keeping = Service("huey-janitor", self._janitor.step, self._failed)
         for part in (self._scheduling, self._keeping, self._orders):
             part.start()
+        channel.send("ready")
         while not self._leaving.is_set():
             try:
                 self._listen()
@@ -72,15 +70,8 @@ class Steward:
         if self._huey.storage.wait(0.5):
             self._scheduling.poke()
             self._leaving.wait(NEWS_INTERVAL)  # while workers are busy there is always news
-        if self._burst and self._is_drained():
+        if self._burst and is_drained(self._huey):
             self._channel.send("drained")
-
-    def _is_drained(self) -> bool:
-        storage = self._huey.storage
-        due = storage.next_run_at()
-        if due is not None and due <= clock.now():
-            return False
-        return storage.count(Selector(queues=(self._huey.name,), states=_OPEN, limit=1)) == 0
 
     def _leave(self, worker: int) -> int:
         if self._broken:

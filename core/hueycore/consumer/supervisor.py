@@ -20,6 +20,7 @@ from hueycore.constants import WORKER_PROCESS
 from hueycore.consumer.channel import Board, Channel
 from hueycore.consumer.child import LEFT, Work, fork
 from hueycore.consumer.consumer import CLEAN_UP, Consumer
+from hueycore.consumer.health import Health
 from hueycore.consumer.place import Place
 from hueycore.consumer.steward import Steward
 from hueycore.consumer.unixsignals import Signals
@@ -60,6 +61,7 @@ class Supervisor(Consumer):
         if not huey.storage.shared:
             raise ConfigurationError("worker processes cannot share a queue in memory")
         self._board = Board(self.workers)
+        self.health = Health(self._board, self._health_interval)
         self._places = [
             Place(f"{self.name}/{number + 1}", partial(self._worker_work, number),
                   self._board.cell(number))
@@ -148,6 +150,7 @@ class Supervisor(Consumer):
     # --- supervising ----------------------------------------------------------------------------
 
     def _supervise(self) -> None:
+        self._prepare()
         self.huey.close()
         before = signal.signal(signal.SIGCHLD, self._child_ended)
         try:
@@ -192,6 +195,7 @@ class Supervisor(Consumer):
 
     def _look(self, timeout: float) -> int | None:
         """Sleep until something happens and see to it; a signal is the caller's to act on."""
+        self.health.beat("main loop", LOOK)
         number = self._signals.wait(max(timeout, 0.0), *self._channels())
         for place in self._all():
             for message in place.hear():
@@ -204,6 +208,10 @@ class Supervisor(Consumer):
 
     def _heed(self, place: Place, what: str, *rest: Any) -> None:
         match what:
+            case "ready":
+                place.was_ready = True
+                if self._stopping is None and all(each.was_ready for each in self._all()):
+                    self.health.running()
             case "drained":
                 self._ask_to_stop("the queue is empty")
             case "error":
@@ -291,6 +299,7 @@ class Supervisor(Consumer):
             if number in (signal.SIGINT, signal.SIGTERM):
                 logger.warning("%s again: interrupting", signal.Signals(number).name)
                 self._interrupt = number
+                self.health.ending("interrupted", restart=False)
                 return False
         return True
 

@@ -59,11 +59,13 @@ class MainThread(Limiter):
         """A run begins; ``grace`` seconds after its time limit the supervisor kills this
         process."""
         self._grace, self._since, self._struck = grace, clock.monotonic(), False
+        self._cell.begin()
         self._claim = claim
 
     def end(self) -> bool:
         """It is over; whether it was interrupted."""
         self._claim = self._run = None
+        self._cell.end()
         if self._runs or self._interrupted is not None:
             self._runs.clear()
             self._interrupted = None

@@ -78,6 +78,7 @@ class ProcessWorker:
         self._orders.start()
         logger.debug("worker %s is process %d", self._name, os.getpid())
         call_hooks("startup", huey.startup_hooks.items())
+        channel.send("ready")
         self._work()
         call_hooks("shutdown", huey.shutdown_hooks.items())
         self._executor.leave()
