@@ -35,6 +35,7 @@ _PASSED = {
     "consume",
     examples=[
         "hueyctl consume app.huey -w 8",
+        "hueyctl consume app.huey -w 4 -k process --max-tasks 1000",
         "hueyctl consume app.huey -w 8 --http 127.0.0.1:9808",
         "hueyctl consume app.huey --burst --max-time 10m --log-format json 2>>worker.jsonl",
         "hueyctl consume app:huey other:huey -w 4 --pidfile worker.pid",
