@@ -17,6 +17,7 @@ from hueycore import ConfigurationError, MemoryHuey, SqliteHuey, State, TaskTime
 from hueycore.constants import WORKER_PROCESS
 from hueycore.consumer.supervisor import Supervisor
 from hueycore.storage.base import WorkerRow
+from hueycore.storage.sqlite.connection import Database
 from tests.helpers import consuming, job, jobs, run_python, running, states, wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
@@ -187,7 +188,21 @@ def test_the_hard_timeout_also_reaches_a_process_that_cannot_run_python(huey: Sq
     assert (job(huey, handle).reason, job(huey, handle).crashes) == ("timeout", 0)
 
 
-def test_a_timeout_never_strikes_inside_a_storage_verb(huey: SqliteHuey) -> None:
+def test_a_timeout_never_strikes_inside_a_storage_verb(
+    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    struck = tmp_path / "struck"
+    original = Database._transact
+
+    def transact(self: Database, body: Any, durable: bool) -> Any:
+        try:
+            return original(self, body, durable)
+        except TaskTimeout:
+            struck.touch()
+            raise
+
+    monkeypatch.setattr(Database, "_transact", transact)
+
     @huey.task(timeout=0.01)
     def busy() -> None:
         while True:
@@ -199,6 +214,7 @@ def test_a_timeout_never_strikes_inside_a_storage_verb(huey: SqliteHuey) -> None
         wait_until(lambda: all(row.state is State.DEAD for row in jobs(huey)), 30)
 
     assert len(handles) == 40
+    assert not struck.exists()
     assert {(row.reason, row.crashes, row.attempt) for row in jobs(huey)} == {("timeout", 0, 1)}
     assert huey.incr("n", 0) > 40
 
