@@ -15,6 +15,7 @@ import pytest
 
 from hueycore import ConfigurationError, MemoryHuey, SqliteHuey, State, TaskTimeout, every
 from hueycore.constants import WORKER_PROCESS
+from hueycore.consumer import Consumer
 from hueycore.consumer.supervisor import Supervisor
 from hueycore.storage.base import WorkerRow
 from hueycore.storage.sqlite.connection import Database
@@ -41,6 +42,10 @@ def test_jobs_run_in_processes_of_their_own(huey: SqliteHuey) -> None:
         answers = [handle.get(blocking=True, timeout=10) for handle in where.map([()] * 20)]
         rows = {row.name: row for row in wait_until(lambda: all_of(huey, 3))}
 
+        groups = {os.getpgid(row.pid) for row in rows.values()}
+
+    assert len(groups) == 1
+    assert os.getpgid(0) not in groups
     assert {main for _, main in answers} == {True}
     assert {pid for pid, _ in answers} <= {rows["mine/1"].pid, rows["mine/2"].pid}
     assert {(row.kind, row.slots) for row in rows.values()} == {("process", 1), ("process", 0)}
@@ -339,6 +344,23 @@ def test_stop_lets_jobs_finish_and_start_works_once(huey: SqliteHuey) -> None:
     assert consumer.error is None
 
 
+def test_a_consumer_that_was_stopped_before_it_began_does_nothing(huey: SqliteHuey) -> None:
+    for run in (lambda consumer: consumer.run(), in_a_thread):
+        consumer = huey.create_consumer(**PROCESS)
+        assert consumer.stop() == 0
+        consumer.start()
+        assert run(consumer) == 0
+        assert huey.storage.workers() == []
+
+
+def in_a_thread(consumer: Consumer) -> int:
+    codes: list[int] = []
+    thread = threading.Thread(target=lambda: codes.append(consumer.run()))
+    thread.start()
+    thread.join(10)
+    return codes[0]
+
+
 def test_run_in_a_thread_supervises_from_a_process(huey: SqliteHuey) -> None:
     @huey.task()
     def where() -> int:
@@ -401,8 +423,6 @@ def test_a_queue_in_memory_cannot_be_shared(tmp_path: Path) -> None:
 
 
 def test_a_consumer_of_threads_does_not_take_them(huey: SqliteHuey) -> None:
-    from hueycore.consumer import Consumer
-
     with pytest.raises(ConfigurationError, match="create_consumer"):
         Consumer(huey, **PROCESS)
 

@@ -95,7 +95,7 @@ class Supervisor(Consumer):
         """Work until a signal, ``stop`` or an error; the exit code is that of ``Consumer.run``."""
         if threading.current_thread() is not threading.main_thread():
             self.start()
-            return self._wait_for_process()
+            return self._exit_code if self._process is None else self._wait_for_process()
         self._in_run = True
         self._signals.open()
         handling = self._signals.install()
@@ -113,6 +113,7 @@ class Supervisor(Consumer):
             self._process, self._own = fork(self._run_apart, [])
 
     def _run_apart(self, channel: Channel, signals: Signals) -> int:
+        os.setpgid(0, 0)  # the ^C that interrupts a notebook's cell is not for its workers
         self._signals, self._program = signals, channel
         self._supervise()
         if self.error is not None:
