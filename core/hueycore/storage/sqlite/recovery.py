@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from hueycore import clock
 from hueycore.ending import Dead, Failure, Retry
-from hueycore.retry import next_delay
 from hueycore.storage.rows import Claim, Ended, JobRef, Recovered
 from hueycore.storage.sidefile import SLOTS, SideFile, boot_id
 from hueycore.storage.sqlite.endings import add_error, apply_endings, error_entry
@@ -126,6 +125,9 @@ def _end_overdue(
     con: sqlite3.Connection, worker: Registered, claim: Claim, claimed_at: float
 ) -> Recovered:
     """The worker was killed because this run did not heed its timeout: no crash."""
+    # Imported here: it brings logging along, and who only looks needs neither.
+    from hueycore.retry import next_delay
+
     now = clock.now()
     text = f"process {worker.pid} was killed: the job went on after its timeout, {claim.timeout} s"
     failure = Failure("TaskTimeout", text, "")
