@@ -186,9 +186,9 @@ class Huey(
     def create_consumer(self, **options: Any) -> Consumer:
         """A consumer of this queue; options as in Huey (see ``Consumer``)."""
         # The one import against the direction of the house: Huey's API has it here.
-        from hueycore.consumer import Consumer
+        from hueycore.consumer import consumer_of
 
-        return Consumer(self, **{**self.consumer_defaults, **options})
+        return consumer_of(self, {**self.consumer_defaults, **options})
 
     def close(self) -> None:
         """Close the storage; the next use opens it again."""

@@ -76,7 +76,9 @@ class Declaring:
             below, and passes nothing.
         :param expires: a job not started by then (a datetime, or seconds after the enqueue)
             never starts.
-        :param timeout: seconds that a run may take (``TaskTimeout``).
+        :param timeout: seconds that a run may take (``TaskTimeout``). A pair is a soft and a hard
+            one: a run in a worker process that goes on at the hard one (5 s after the soft one, by
+            default) is killed with it; other kinds of workers cannot.
         :param at_most_once: never run again what had started when a process died.
         :param result_ttl: seconds that an unread result is kept.
         :param max_crashes: deaths of a worker process during a run until the job is dead.

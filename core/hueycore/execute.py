@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -91,6 +92,7 @@ class Executor:
         self._app = app
         self._failing = Failing(app)
         self._limiter = limiter
+        self._arms_all = limiter is not None and limiter.every_run
         self._coroutines = coroutines or LoopPerRun()
 
     def leave(self) -> None:
@@ -152,7 +154,10 @@ class Executor:
         """The short way for a task that nobody watches: no job object unless it fails."""
         started, clock0 = clock.now(), clock.monotonic()
         try:
-            value = wrapper.func(*args, **kwargs)
+            if self._arms_all:
+                value = self._limited(partial(wrapper.func, *args, **kwargs), math.inf)
+            else:
+                value = wrapper.func(*args, **kwargs)
             done = self._done(value, claim)
         except BaseException as error:
             task = Task.of_claim(wrapper, claim, args, kwargs)
@@ -222,18 +227,20 @@ class Executor:
                 self._post_execute(task, value, error)
 
     def _call(self, task: Task, clock0: float) -> Any:
-        wrapper, limiter, timeout = task.wrapper, self._limiter, task.timeout
+        wrapper, timeout = task.wrapper, task.timeout
         kwargs = dict(task.kwargs, task=task) if wrapper.options.context else task.kwargs
         if timeout:
             task._deadline = clock0 + timeout
         if wrapper.is_async:
             call = partial(wrapper.func, *task.args, **kwargs)
-            return run_coroutine(self._coroutines, limiter, call, timeout or None)
-        if not timeout or limiter is None:
+            return run_coroutine(self._coroutines, self._limiter, call, timeout or None)
+        if self._limiter is None or not (timeout or self._arms_all):
             return wrapper.func(*task.args, **kwargs)
-        return limited(
-            limiter, limiter.prepare(timeout), partial(wrapper.func, *task.args, **kwargs)
-        )
+        return self._limited(partial(wrapper.func, *task.args, **kwargs), timeout or math.inf)
+
+    def _limited(self, call: Callable[[], Any], timeout: float) -> Any:
+        assert self._limiter is not None
+        return limited(self._limiter, self._limiter.prepare(timeout), call)
 
     def _done(self, value: Any, claim: Claim) -> Done:
         app = self._app

@@ -14,7 +14,13 @@ class Limiter(Protocol):
     """Enforces timeouts. Not a context manager: the exception that it throws into a run may arrive
     anywhere from the end of ``arm`` on, and ``disarm`` may be called twice."""
 
-    def prepare(self, timeout: float) -> Any: ...
+    #: Whether runs without a time limit are armed as well, because they may be interrupted.
+    every_run: bool
+
+    def prepare(self, timeout: float) -> Any:
+        """A limit of so many seconds, infinite for a run without one."""
+        ...
+
     def arm(self, run: Any) -> None: ...
     def told(self, run: Any) -> None:
         """The run is cancelled by its own loop: throw nothing into it."""

@@ -14,11 +14,14 @@ from hueycore.times import Seconds, When, seconds
 from hueycore.uniqueness import By, OnConflict, Unique, Until
 from hueycore.uniqueness import unique as make_unique
 
+#: Seconds from its timeout until a run that goes on costs its process the life.
+GRACE = 5.0
+
 
 class Settings(TypedDict, total=False):
     """What ``@huey.task`` takes by keyword only; described there."""
 
-    timeout: Seconds | None
+    timeout: Seconds | tuple[Seconds, Seconds] | None
     at_most_once: bool
     result_ttl: Seconds | None
     max_crashes: int
@@ -45,6 +48,7 @@ class TaskOptions:
     context: bool = False
     expires: When | None = None
     timeout: float | None = None
+    timeout_grace: float = GRACE
     at_most_once: bool = False
     result_ttl: float | None = None
     max_crashes: int = 3
@@ -76,7 +80,7 @@ def task_options(*, context: bool | Mapping[str, Any] = False, **given: Any) -> 
 def _converted(
     *,
     retry_delay: Seconds | Backoff = 0,
-    timeout: Seconds | None = None,
+    timeout: Seconds | tuple[Seconds, Seconds] | None = None,
     result_ttl: Seconds | None = None,
     unique: By | None = None,
     unique_until: Until | None = None,
@@ -92,11 +96,28 @@ def _converted(
             raise ValueError("retry_delay=Backoff(…) has a factor of its own: no retry_backoff=")
         others.update(backoff=retry_delay, retry_backoff=retry_delay.factor)
         retry_delay = retry_delay.limit(retry_delay.base)
+    soft, grace = _soft_and_grace(timeout)
     return TaskOptions(
         retry_delay=seconds(retry_delay),
-        timeout=seconds(timeout),
+        timeout=soft,
+        timeout_grace=grace,
         result_ttl=seconds(result_ttl),
         unique=make_unique(None, unique, None, unique_until, on_conflict),
         hold=make_hold(max_concurrent, concurrency_key, lock, rate),
         **others,
     )
+
+
+def _soft_and_grace(
+    timeout: Seconds | tuple[Seconds, Seconds] | None,
+) -> tuple[float | None, float]:
+    """``timeout=`` as one number, or as the pair of a soft and a hard one."""
+    if not isinstance(timeout, tuple):
+        return seconds(timeout), GRACE
+    try:
+        soft, hard = map(seconds, timeout)
+        if 0 < soft <= hard:
+            return soft, hard - soft
+    except (TypeError, ValueError):
+        pass
+    raise ConfigurationError(f"timeout={timeout!r}: use seconds, or (soft, hard)")

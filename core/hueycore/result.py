@@ -154,10 +154,15 @@ class Result(Generic[R]):
         return self.huey.is_revoked(self)
 
     def revoke(
-        self, revoke_once: bool = True, reason: str | None = None, revoke_until: When | None = None
+        self,
+        revoke_once: bool = True,
+        reason: str | None = None,
+        revoke_until: When | None = None,
+        terminate: bool = False,
     ) -> None:
-        """A waiting job ends revoked now; a running one is asked to stop."""
-        self.huey.revoke_by_id(self.id, revoke_until, revoke_once, reason)
+        """A waiting job ends revoked now; a running one is asked to stop, and with ``terminate``
+        interrupted if it runs in a worker process (``KeyboardInterrupt``)."""
+        self.huey.revoke_by_id(self.id, revoke_until, revoke_once, reason, terminate)
 
     def restore(self) -> bool:
         """Take ``revoke`` back; False when the job was not revoked."""

@@ -42,9 +42,10 @@ class Steering:
         revoke_until: When | None = None,
         revoke_once: bool = False,
         reason: str | None = None,
+        terminate: bool = False,
     ) -> None:
         """Revoke one job; see ``revoke_by_id``."""
-        self.revoke_by_id(task.id, revoke_until, revoke_once, reason)
+        self.revoke_by_id(task.id, revoke_until, revoke_once, reason, terminate)
 
     def revoke_by_id(
         self,
@@ -52,10 +53,14 @@ class Steering:
         revoke_until: When | None = None,
         revoke_once: bool = False,
         reason: str | None = None,
+        terminate: bool = False,
     ) -> None:
         """A waiting job ends revoked now, a running one is asked to stop, and for an id that no
-        job has yet a note is left (for a week, or until ``revoke_until``) that revokes it."""
-        changed = self.storage.revoke(self._by_id(id), reason)
+        job has yet a note is left (for a week, or until ``revoke_until``) that revokes it.
+
+        ``terminate``: one that runs in a worker process is interrupted (``KeyboardInterrupt``)
+        within a second, and if it goes on for 5 s its process is killed."""
+        changed = self.storage.revoke(self._by_id(id), reason, interrupt=terminate)
         if changed.matched == 0:
             until = None if revoke_until is None else posix_when(revoke_until)
             self.storage.set_revocation(

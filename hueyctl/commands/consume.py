@@ -35,6 +35,7 @@ _PASSED = {
     "consume",
     examples=[
         "hueyctl consume app.huey -w 8",
+        "hueyctl consume app.huey -w 4 -k process --max-tasks 1000",
         "hueyctl consume app.huey -w 8 --http 127.0.0.1:9808",
         "hueyctl consume app.huey --burst --max-time 10m --log-format json 2>>worker.jsonl",
         "hueyctl consume app:huey other:huey -w 4 --pidfile worker.pid",
@@ -70,7 +71,7 @@ def consume(session: Session, apps: tuple[str, ...], **given: Any) -> int:
     names = apps or ((session.settings.app,) if session.settings.app else ())
     if not names:
         raise errors.usage("say which application", "hueyctl consume MODULE:ATTR")
-    if given["worker_type"] not in (None, "thread"):
+    if given["worker_type"] not in (None, "thread", "process"):
         raise _comes_later(given["worker_type"])
     if given["extra_locks"] and not given["flush_locks"]:
         raise errors.usage("--extra-locks needs --flush-locks")
@@ -89,7 +90,9 @@ def consume(session: Session, apps: tuple[str, ...], **given: Any) -> int:
 
 def _comes_later(kind: str) -> errors.CliError:
     return errors.CliError(
-        f"workers of kind {kind} come with a later release", exits.UNAVAILABLE, "use -k thread"
+        f"workers of kind {kind} come with a later release",
+        exits.UNAVAILABLE,
+        "use -k thread or process",
     )
 
 
@@ -114,7 +117,7 @@ def _consume_one(session: Session, name: str, given: dict[str, Any]) -> int:
     huey = session.app_to_write(name)
     import_more(session, given["imports"])
     kind = given["worker_type"] or huey.consumer_defaults.get("worker_type") or "thread"
-    if kind != "thread":
+    if kind not in ("thread", "process"):
         raise _comes_later(str(kind))
     from hueyctl.running import logs
     from hueyctl.running.watching import watched

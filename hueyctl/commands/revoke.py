@@ -9,7 +9,7 @@ from hueyctl.choosing.selectors import ID_HELP, Choice, selecting
 from hueyctl.command import command
 from hueyctl.context import Session
 from hueyctl.operating import orders
-from hueyctl.operating.bulk import CODES, Action, How, bulk_options, carry_out
+from hueyctl.operating.bulk import CODES, Action, How, Plan, bulk_options, plan
 from hueyctl.showing import listing
 
 
@@ -19,6 +19,7 @@ from hueyctl.showing import listing
         "hueyctl revoke 4312 4313",
         'hueyctl revoke --task myapp.mail.send --until tomorrow --reason "SMTP down"',
         "hueyctl revoke --state scheduled --where 'task ~ report' --older-than 1d --dry-run",
+        "hueyctl revoke 4312 --terminate",
         "hueyctl revoke --list",
     ],
     arguments=[ID_HELP],
@@ -31,6 +32,10 @@ from hueyctl.showing import listing
 )
 @click.option("--until", metavar="WHEN", help="With --task: only until then.")
 @click.option("--once", is_flag=True, help="With --task: only the next job.")
+@click.option(
+    "--terminate", is_flag=True,
+    help="Interrupt jobs that run in worker processes; others are only asked.",
+)  # fmt: skip
 @click.option("--list", "list_", is_flag=True, help="Show the tasks and ids that are revoked now.")
 def revoke(
     session: Session,
@@ -39,6 +44,7 @@ def revoke(
     task: str | None,
     until: str | None,
     once: bool,
+    terminate: bool,
     list_: bool,
 ) -> int:
     """Revoke jobs: those that wait end now, those that run are asked to stop.
@@ -48,6 +54,8 @@ def revoke(
     """
     if (until or once) and not task:
         raise errors.usage("--until and --once are about a whole task", "say --task NAME")
+    if terminate and task:
+        raise errors.usage("--terminate is about jobs, --task about a whole task")
     if list_:
         if task or choice.narrows:
             raise errors.usage("--list shows every standing order", "leave out the rest")
@@ -62,10 +70,27 @@ def revoke(
         verb="revoke",
         past=lambda job: "stopping" if job.state == "running" else "revoked",
         states=listing.LIVE,
-        apply=lambda storage, selector: storage.revoke(selector, how.reason),
+        apply=lambda storage, selector: storage.revoke(selector, how.reason, interrupt=terminate),
         fine=("revoked",),
     )
-    return carry_out(session, choice, how, action)
+    planned = plan(session, choice, action)
+    if terminate:
+        _say_cooperative(session, planned)
+    return planned.carry_out(session, how)
+
+
+def _say_cooperative(session: Session, planned: Plan) -> None:
+    """Which of the jobs no force can interrupt."""
+    from hueyctl.operating.crew import INTERRUPTING
+
+    kinds = {row.id: row.kind for row in session.looking().workers()}
+    asked = [
+        job for job in planned.jobs if job.worker and kinds.get(job.worker) not in INTERRUPTING
+    ]
+    if asked:
+        names = ", ".join(str(job.seq) for job in asked[:5]) + (", …" if len(asked) > 5 else "")
+        kind = kinds.get(asked[0].worker or 0, "gone")
+        session.notice(f"{names}: its worker ({kind}) cannot interrupt a job, only ask it to stop")
 
 
 def _moment(text: str | None, utc: bool) -> float | None:

@@ -11,6 +11,8 @@ from hueyctl.choosing.units import rfc3339
 if TYPE_CHECKING:
     from hueycore.storage.base import Job, Storage, WorkerRow
 
+#: Kinds of workers that can interrupt what they run.
+INTERRUPTING = ("process",)
 #: Seconds after its timeout until a run that goes on is called overdue, as consumers do.
 GRACE = 5.0
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class Alarm:
     """The time limit of a run in the main thread, where a signal interrupts also what sleeps."""
 
+    every_run = False
+
     def __init__(self) -> None:
         self._before: Any = signal.SIG_DFL
 

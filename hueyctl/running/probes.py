@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import socket
 import socketserver
 import threading
@@ -149,6 +150,8 @@ class _Server(socketserver.TCPServer):
         self._open: dict[Any, None] = {}
         self._lock = threading.Lock()
         super().__init__(address, _Handler)
+        # A worker process that outlives its supervisor must not keep the port.
+        os.register_at_fork(after_in_child=self.socket.close)
 
     def server_bind(self) -> None:
         if self.address_family == socket.AF_INET6 and self.server_address[0] == "::":

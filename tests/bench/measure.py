@@ -59,6 +59,12 @@ def burn(seconds: float) -> float:
     return time.time()
 
 
+@huey.task()
+def crunch() -> int:
+    """The same work wherever it runs, unlike ``burn``, which ends by the clock."""
+    return sum(i * i for i in range(300_000))
+
+
 def enqueue(number: int = 3000) -> dict[str, float]:
     start = time.perf_counter()
     for i in range(number):
@@ -93,6 +99,40 @@ def drain(workers: int, number: int) -> dict[str, float]:
     return {"per_s": number / elapsed}
 
 
+def is_open() -> bool:
+    """Whether jobs wait, or run where that can be seen."""
+    return bool(huey.pending_count() or (OURS and huey.running_count()))
+
+
+def drain_processes(workers: int, number: int) -> dict[str, float]:
+    """As ``drain``, seen from the file. Huey deletes a job at its start, and loses some here when
+    its processes find the file locked: for it the last jobs are left out."""
+    fill(number)
+    consumer = huey.create_consumer(workers=workers, worker_type="process", periodic=False)
+    start = time.perf_counter()
+    consumer.start()
+    while is_open():
+        time.sleep(0.02)
+    elapsed = time.perf_counter() - start
+    consumer.stop(graceful=True)
+    return {"per_s": number / elapsed}
+
+
+def compute(kind: str) -> dict[str, float]:
+    """Jobs per second of 20 ms of Python each, two workers."""
+    number = 200
+    for _ in range(number):
+        crunch()
+    consumer = huey.create_consumer(workers=2, worker_type=kind, periodic=False)
+    start = time.perf_counter()
+    consumer.start()
+    while is_open():
+        time.sleep(0.02)
+    elapsed = time.perf_counter() - start
+    consumer.stop(graceful=True)
+    return {"per_s": number / elapsed}
+
+
 def rows(finished: int) -> dict[str, float]:
     """Seconds per job with so many finished jobs in the file already."""
     import sqlite3
@@ -115,13 +155,32 @@ def rows(finished: int) -> dict[str, float]:
     return drain(4, 20_000)
 
 
-def consumer_process() -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, __file__, SYSTEM, "serve", str(FOLDER)])
+def consumer_process(what: str = "serve") -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, __file__, SYSTEM, what, str(FOLDER)])
 
 
-def serve() -> dict[str, float]:
-    huey.create_consumer(workers=4, periodic=False).run()
+def serve(kind: str = "thread") -> dict[str, float]:
+    huey.create_consumer(workers=4, worker_type=kind, periodic=False).run()
     return {}
+
+
+def memory_of_processes() -> dict[str, float]:
+    """A consumer of four worker processes that has run something: what they have of their own, and
+    share of what is common (PSS)."""
+    process = consumer_process("serve-process")
+    try:
+        for handle in [noop(i) for i in range(200)]:
+            handle.get(blocking=True, timeout=30)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        family = [process.pid, *map(int, children)]
+        kilobytes = [
+            int(Path(f"/proc/{pid}/smaps_rollup").read_text().split("Pss:")[1].split()[0])
+            for pid in family
+        ]
+        return {"memory_mb": sum(kilobytes) / 1024, "processes": len(family)}
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def cpu_seconds(pid: int) -> float:
@@ -189,7 +248,12 @@ MEASURES = {
     "drain-4": lambda: drain(4, 50_000 if OURS else 5000),
     "rows-1k": lambda: rows(1000),
     "rows-1m": lambda: rows(1_000_000),
+    "drain-process": lambda: drain_processes(4, 50_000 if OURS else 5000),
+    "cpu-thread": lambda: compute("thread"),
+    "cpu-process": lambda: compute("process"),
+    "memory-process": memory_of_processes,
     "serve": serve,
+    "serve-process": lambda: serve("process"),
     "latency": latency,
     "visible-io": lambda: visible(nap),
     "visible-cpu": lambda: visible(burn),

@@ -103,7 +103,7 @@ def test_a_log_that_cannot_be_written_is_74(app: str, hueyctl: Run) -> None:
     assert "no/such/folder/log" in done.stderr
 
 
-@pytest.mark.parametrize("kind", ["process", "greenlet", "asyncio"])
+@pytest.mark.parametrize("kind", ["greenlet", "asyncio"])
 def test_other_kinds_of_workers_come_with_a_later_release(
     app: str, invoke: Callable[..., Result], kind: str
 ) -> None:

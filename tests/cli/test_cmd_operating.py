@@ -426,11 +426,11 @@ def test_a_storage_that_fails_on_the_way_is_told(
     revoke = SqliteStorage.revoke
     calls: list[int] = []
 
-    def fails_later(self: Any, *args: Any) -> Any:
+    def fails_later(self: Any, *args: Any, **options: Any) -> Any:
         calls.append(1)
         if len(calls) > 1:
             raise StorageBusy("locked")
-        return revoke(self, *args)
+        return revoke(self, *args, **options)
 
     monkeypatch.setattr(bulk, "_GROUP", 1)
     monkeypatch.setattr(SqliteStorage, "revoke", fails_later)

@@ -185,6 +185,26 @@ class ConsumerProcess:
         assert found is not None
         return found
 
+    def children(self) -> list[WorkerRow]:
+        """The living worker processes of this supervisor, by name."""
+        rows = [row for row in self.place.workers() if row.alive and f":{self.pid}/" in row.name]
+        return sorted((row for row in rows if row.slots), key=lambda row: row.name)
+
+    def steward(self) -> WorkerRow | None:
+        """Its process that schedules and keeps."""
+        rows = [row for row in self.place.workers() if row.name.endswith(f":{self.pid}/scheduler")]
+        return next((row for row in rows if row.alive), None)
+
+    def wait_children(self, number: int) -> list[WorkerRow]:
+        """Until so many worker processes live, and the one beside them."""
+
+        def there() -> bool:
+            assert self._popen.poll() is None, f"ended with {self._popen.returncode}: {self.text()}"
+            return len(self.children()) == number and self.steward() is not None
+
+        wait_until(there, DEADLINE, f"{number} worker processes")
+        return self.children()
+
     def wait_stopping(self) -> None:
         def stopping() -> bool:
             row = self.row()

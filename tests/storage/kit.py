@@ -27,7 +27,7 @@ from hueycore.storage.base import (
 )
 from hueycore.storage.sidefile import SideFile
 from hueycore.storage.sqlite import SqliteStorage
-from hueycore.storage.sqlite.liveness import _recover
+from hueycore.storage.sqlite.recovery import recover_worker
 
 FAILURE = Failure("ValueError", "no", "Traceback: no")
 DAY = 86_400.0
@@ -168,7 +168,7 @@ def bury(storage: SqliteStorage, number: int) -> list[Recovered]:
             return storage.slots(worker).pairs()
 
     (dead,) = (w for w in storage.db.read(storage._worker_rows) if w.id == number)
-    return storage.db.transact(lambda con: _recover(con, dead, Slots()))  # type: ignore[arg-type]
+    return storage.db.transact(lambda con: recover_worker(con, dead, Slots()))  # type: ignore[arg-type]
 
 
 #: Told by the clock or the machine, so that two runs of the same verbs differ in them.

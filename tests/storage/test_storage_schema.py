@@ -33,7 +33,7 @@ ILLEGAL: dict[str, list[str]] = {
     "any": [
         "state = 'nonsense'", "state = ''", "state = null", "attempt = -1", "attempt = claim + 1",
         "claim = -1", "retries = -1", "retry_delay = -1", "waits = -1", "at_most_once = 2",
-        "cancel_requested = 2", "delivered = -1", "taken = 2", "priority = 'high'", "run_at = null",
+        "cancel_requested = 4", "delivered = -1", "taken = 2", "priority = 'high'", "run_at = null",
         "run_at = 'soon'", "id = null", "queue = null", "task = null", "enqueued_at = null",
         "claim = 1.5", "preview = x'00'", "seq = 'x'",
     ],
@@ -90,7 +90,7 @@ def test_an_illegal_row_is_refused(rows: SqliteStorage, state: str, change: str)
     [
         ("huey_worker", "(0, 'q', 'n', 'h', 1, 'b', 'k', 1, 'running', 0, 0)"),
         ("huey_worker", "(4096, 'q', 'n', 'h', 1, 'b', 'k', 1, 'running', 0, 0)"),
-        ("huey_worker", "(7, 'q', 'n', 'h', 1, 'b', 'k', 0, 'running', 0, 0)"),
+        ("huey_worker", "(7, 'q', 'n', 'h', 1, 'b', 'k', -1, 'running', 0, 0)"),
         ("huey_worker", "(7, 'q', 'n', 'h', 1, 'b', 'k', 1, 'dead', 0, 0)"),
         ("huey_flag (queue, kind, name, since)", "('q', 'nonsense', 'n', 0)"),
         ("huey_flag (queue, kind, name, once, since)", "('q', 'revoked-id', 'n', 2, 0)"),

@@ -1,5 +1,22 @@
-"""The consumer: the process that runs jobs."""
+"""The consumer: the process that runs jobs, or that has processes which do."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hueycore.constants import WORKER_PROCESS
 from hueycore.consumer.consumer import Consumer
 
-__all__ = ["Consumer"]
+if TYPE_CHECKING:
+    from hueycore.api import Huey
+
+__all__ = ["Consumer", "consumer_of"]
+
+
+def consumer_of(huey: Huey, options: dict[str, Any]) -> Consumer:
+    """A consumer with these options, of the class that its ``worker_type`` needs."""
+    if options.get("worker_type") == WORKER_PROCESS:
+        from hueycore.consumer.supervisor import Supervisor
+
+        return Supervisor(huey, **options)
+    return Consumer(huey, **options)

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 _OPEN = (State.PENDING, State.BLOCKED, State.RUNNING)
 
 
-def is_drained(huey: Huey, feed: Feed) -> bool:
-    """Whether nothing is pending, blocked, running or due. Raises ``StorageError``."""
-    if feed.held or feed.unwritten:
+def is_drained(huey: Huey, feed: Feed | None = None) -> bool:
+    """Whether nothing is pending, blocked, running or due; with a ``feed`` of this process, what
+    the file will only learn from it. Raises ``StorageError``."""
+    if feed is not None and (feed.held or feed.unwritten):
         return False
     due = huey.storage.next_run_at()
     if due is not None and due <= clock.now():

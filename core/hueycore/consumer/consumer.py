@@ -23,14 +23,15 @@ from hueycore.consumer.janitor import Janitor
 from hueycore.consumer.options import check, interrupting
 from hueycore.consumer.scheduler import Scheduler
 from hueycore.consumer.service import Service
+from hueycore.consumer.telling import tell_exchange
 from hueycore.consumer.unixsignals import Signals
 from hueycore.consumer.workers.crew import Crew
 from hueycore.consumer.workers.limiter import Limiter
 from hueycore.consumer.workers.thread import ThreadWorker
 from hueycore.coroutines import LoopPerThread
-from hueycore.exceptions import StorageError, StorageMoved, StorageTooNew
-from hueycore.execute import Executor, Finished
-from hueycore.storage.base import Exchange, JobRef
+from hueycore.exceptions import ConfigurationError, StorageError, StorageMoved, StorageTooNew
+from hueycore.execute import Executor
+from hueycore.storage.base import JobRef
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
@@ -49,7 +50,7 @@ class Consumer:
     """Runs the jobs of one queue with thread workers.
 
     :param workers: how many jobs run at once.
-    :param worker_type: ``thread``.
+    :param worker_type: ``thread``, or ``process`` (see ``Supervisor``).
     :param scheduler_interval: the longest pause between two looks for due jobs, seconds.
     :param periodic: whether this consumer fires periodic tasks. Any number may; one run per time.
     :param check_worker_health: replace workers that died; every ``health_check_interval`` seconds.
@@ -67,6 +68,9 @@ class Consumer:
     woken, it does not poll. ``flush_locks`` and ``extra_locks`` (names with commas between) free
     locks at the start, as in Huey; not needed after a crash, because a lock ends with its owner.
     """
+
+    #: The ``worker_type`` that this class is for.
+    kinds: tuple[str, ...] = (WORKER_THREAD,)
 
     def __init__(
         self,
@@ -91,6 +95,8 @@ class Consumer:
         max_time: float | None = None,
     ) -> None:
         check(workers, worker_type, scheduler_interval, graceful_signal)
+        if worker_type not in self.kinds:
+            raise ConfigurationError(f"worker_type={worker_type!r}: use huey.create_consumer()")
         self.huey = huey
         self.workers = workers
         self.worker_type = worker_type
@@ -136,13 +142,8 @@ class Consumer:
             return
         huey = self.huey
         storage = huey.storage
-        self.janitor.recover()
+        self._prepare()
         storage.leave_checkpoints_to_janitor()
-        huey.declare_limits()
-        if self._flush:
-            freed = huey.flush_locks(*self._extra_locks)
-            if freed:
-                logger.warning("freed locks: %s", ", ".join(sorted(freed)))
         worker = storage.register(
             name=self.name,
             kind=self.worker_type,
@@ -152,8 +153,8 @@ class Consumer:
         self.scheduler.begin(worker)
         self._signals.open()
         self._feed = Feed(
-            storage, worker, tell=self._tell, news=self._news, fatal=self._failed,
-            beat=partial(self.health.beat, "feed"),
+            storage, worker, tell=partial(tell_exchange, huey), news=self._news,
+            fatal=self._failed, beat=partial(self.health.beat, "feed"),
         )  # fmt: skip
         self._worker = worker
         self._schedule_service = self._service("scheduler", self.scheduler.step)
@@ -172,6 +173,15 @@ class Consumer:
             self.name, os.getpid(), self.workers, self.worker_type, storage.url, huey.name,
             len(huey.registry),
         )  # fmt: skip
+
+    def _prepare(self) -> None:
+        """What has to be in order before the first job."""
+        self.janitor.recover()
+        self.huey.declare_limits()
+        if self._flush:
+            freed = self.huey.flush_locks(*self._extra_locks)
+            if freed:
+                logger.warning("freed locks: %s", ", ".join(sorted(freed)))
 
     def _service(self, name: str, step: Callable[[], float]) -> Service:
         return Service(f"huey-{name}", self.health.follow(name, step), self._failed)
@@ -205,6 +215,9 @@ class Consumer:
             if handling:
                 self._signals.uninstall()
             self._stopped.set()
+        return self._leave()
+
+    def _leave(self) -> int:
         if self._restart:
             logger.info("restarting")
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
@@ -394,22 +407,3 @@ class Consumer:
     def _too_many_hang(self) -> None:
         why = "too many workers hang in jobs that ignore their timeout"
         self._ask_to_stop(why, StorageError(why))
-
-    def _tell(self, got: Exchange, finished: list[Finished]) -> None:
-        """Send the signals of an exchange that is committed."""
-        huey = self.huey
-        lost = {ended.claim[:2] for ended in got.lost}
-        stopped = {ended.claim[:2] for ended in got.stopped}
-        for done in finished:
-            claim = done.ended.claim
-            if claim[:2] in lost:
-                logger.warning("job %s: its claim was lost, the ending is dropped", claim.seq)
-                huey.tell_finished(done, lost=True, stopped=False)
-            elif done.notices or claim[:2] in stopped:
-                huey.tell_finished(done, lost=False, stopped=claim[:2] in stopped)
-        for ref in got.revoked:
-            logger.info("job %s of %s is revoked", ref.seq, ref.task)
-        for ref in got.expired:
-            logger.info("job %s of %s has expired", ref.seq, ref.task)
-        huey.tell(S.SIGNAL_REVOKED, got.revoked)
-        huey.tell(S.SIGNAL_EXPIRED, got.expired)

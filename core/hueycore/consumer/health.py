@@ -7,14 +7,13 @@ storage or waits for a lock of the consumer, so that a probe gets its answer wha
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from hueycore import clock
 from hueycore.exceptions import StorageError
 
 if TYPE_CHECKING:
     from hueycore.consumer.feed import Feed
-    from hueycore.consumer.workers.crew import Crew
 
 #: The least that a loop may be late, seconds: a step that failed is tried again after one.
 LEAST_GRACE = 2.0
@@ -35,11 +34,21 @@ class Figures(NamedTuple):
     unwritten: int
 
 
+class Workers(Protocol):
+    """Those of a consumer, of any kind."""
+
+    size: int
+
+    def count(self) -> tuple[int, int]:
+        """How many are inside a job, and how many of these are overdue."""
+        ...
+
+
 class Health:
     """Its methods may be called from any thread. A loop that is ``grace`` seconds late hangs."""
 
-    def __init__(self, crew: Crew, grace: float) -> None:
-        self._crew = crew
+    def __init__(self, workers: Workers, grace: float) -> None:
+        self._workers = workers
         self._grace = max(grace, LEAST_GRACE)
         self._feed: Feed | None = None
         self._due: dict[str, float] = {}
@@ -75,7 +84,7 @@ class Health:
         self.beat(loop)
         return watched
 
-    def running(self, feed: Feed) -> None:
+    def running(self, feed: Feed | None = None) -> None:
         self._feed = feed
         self._enter(RUNNING)
 
@@ -120,10 +129,14 @@ class Health:
         return reasons
 
     def figures(self) -> Figures:
-        busy, overdue = self._crew.count()
+        busy, overdue = self._workers.count()
         feed = self._feed
         return Figures(
-            self._crew.size, busy, overdue, feed.held if feed else 0, feed.unwritten if feed else 0
+            self._workers.size,
+            busy,
+            overdue,
+            feed.held if feed else 0,
+            feed.unwritten if feed else 0,
         )
 
     def lateness(self) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hueycore import clock
 from hueycore import signals as S
 from hueycore.exceptions import HueyException
-from hueycore.storage.base import State
+from hueycore.storage.base import Recovered, State
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
@@ -42,7 +42,9 @@ class Janitor:
     def recover(self) -> None:
         """Take back the jobs of dead consumers."""
         for found in self._huey.storage.recover():
-            if found.state is State.DEAD:
+            if found.timeout:
+                self._tell_timeout(found)
+            elif found.state is State.DEAD:
                 logger.error(
                     "job %s of %s is dead: worker %s died while it ran",
                     found.job.seq, found.job.task, found.worker,
@@ -63,6 +65,15 @@ class Janitor:
                 )  # fmt: skip
                 if found.started:
                     self._huey.tell(S.SIGNAL_INTERRUPTED, [found.job])
+
+    def _tell_timeout(self, found: Recovered) -> None:
+        """As the executor does when a run ends at its timeout by itself."""
+        logger.error("job %s of %s: its process was killed", found.job.seq, found.job.task)
+        self._huey.tell(S.SIGNAL_TIMEOUT, [found.job])
+        if found.state is not State.DEAD:
+            then = S.SIGNAL_SCHEDULED if found.state is State.SCHEDULED else S.SIGNAL_ENQUEUED
+            self._huey.tell(S.SIGNAL_RETRYING, [found.job])
+            self._huey.tell(then, [found.job])
 
     def _expire(self) -> None:
         expired = self._huey.storage.expire()

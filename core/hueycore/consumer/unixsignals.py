@@ -8,9 +8,13 @@ import socket
 import threading
 from collections import deque
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class HasFileno(Protocol):
+    def fileno(self) -> int: ...
 
 
 class Signals:
@@ -51,12 +55,14 @@ class Signals:
         except OSError:
             pass  # full: the sleeper wakes anyway; closed: nobody sleeps
 
-    def wait(self, timeout: float) -> int | None:
-        """Sleep for at most ``timeout`` seconds; the next signal that came, if any."""
+    def wait(self, timeout: float, *others: HasFileno) -> int | None:
+        """Sleep for at most ``timeout`` seconds, or until one of the ``others`` can be read; the
+        next signal that came, if any."""
         if not self._noted and self._pair is not None:
             receive = self._pair[0]
             poll = select.poll()
-            poll.register(receive, select.POLLIN)
+            for each in (receive, *others):
+                poll.register(each, select.POLLIN)
             poll.poll(max(0, int(timeout * 1000)))
             try:
                 receive.recv(4096)

@@ -83,6 +83,11 @@ class Storage(Looks, HueyNames, Guards, Protocol):
         """Where the data is, for people: no secrets."""
         ...
 
+    @property
+    def shared(self) -> bool:
+        """Whether other processes see it."""
+        ...
+
     # --- producing ---------------------------------------------------------------------------
     def enqueue(self, jobs: Sequence[NewJob], plan: Plan | None = None) -> list[Enqueued]:
         """All jobs are durable when this returns, or none is. An id that is live already, or whose
@@ -191,8 +196,16 @@ class Storage(Looks, HueyNames, Guards, Protocol):
         ...
 
     # --- steering ------------------------------------------------------------------------------
-    def revoke(self, selector: Selector, reason: str | None = None) -> Changed:
-        """Waiting jobs end revoked, running ones are asked to stop."""
+    def revoke(
+        self, selector: Selector, reason: str | None = None, *, interrupt: bool = False
+    ) -> Changed:
+        """Waiting jobs end revoked, running ones are asked to stop: by their worker's force if
+        ``interrupt``, where its kind can."""
+        ...
+
+    def note_overdue(self, seq: int, claim: int) -> bool:
+        """The process of this run is about to be killed because its time is over: recovery then
+        ends it as a timeout, or revoked if it was to be interrupted. False when it has ended."""
         ...
 
     def call_off(self, selector: Selector) -> Changed:
@@ -241,8 +254,8 @@ class Storage(Looks, HueyNames, Guards, Protocol):
     ) -> None: ...
     def clear_revocation(self, kind: str, name: str) -> bool: ...
     def revocation(self, kind: str, name: str) -> Revocation | None: ...
-    def cancel_requested(self, seqs: Sequence[int]) -> list[int]:
-        """Which of these running jobs were asked to stop."""
+    def cancel_requested(self, seqs: Sequence[int], *, interrupt: bool = False) -> list[int]:
+        """Which of these running jobs were asked to stop, or are even to be interrupted."""
         ...
 
     def inputs(self, seq: int) -> list[Input]:

@@ -167,12 +167,14 @@ class Exchange(NamedTuple):
 
 
 class Recovered(NamedTuple):
-    """A job taken back from a dead worker: ``state`` is where it went, ``started`` if it ran."""
+    """A job taken back from a dead worker: ``state`` is where it went, ``started`` if it ran,
+    ``timeout`` if the worker was killed because its time was over."""
 
     job: JobRef
     state: State
     started: bool
     worker: str
+    timeout: bool = False
 
 
 class Changed(NamedTuple):

@@ -37,6 +37,7 @@ create table huey_job (
     claim            integer not null default 0,
     worker           integer,
     claimed_at       real,
+    -- 1: asked to stop; 2: to be interrupted as well; 3: out of time, its process is killed
     cancel_requested integer not null default 0,
     key_name         text,
     -- slots of rates that a refused run was promised: a JSON object {name: time}
@@ -61,7 +62,8 @@ create table huey_job (
     errors           text,
     check (0 <= attempt and attempt <= claim),
     check (retries >= 0 and retry_delay >= 0 and waits >= 0),
-    check ((at_most_once | cancel_requested | coalesce(taken, 0) | (delivered >> 1)) in (0, 1)),
+    check ((at_most_once | coalesce(taken, 0) | (delivered >> 1)) in (0, 1)),
+    check (cancel_requested between 0 and 3),
     check (taken is null or finished_at is not null),
     check (unique_until is null
         or (unique_key is not null and (unique_until = 'start' or unique_until = 'end'))),
@@ -143,7 +145,7 @@ create table huey_worker (
     pid        integer not null,
     boot_id    text    not null,
     kind       text    not null,
-    slots      integer not null check (slots >= 1),
+    slots      integer not null check (slots >= 0),
     state      text    not null default 'running' check (state in ('running', 'stopping')),
     started_at real    not null,
     -- inode of the side file that holds its lock byte

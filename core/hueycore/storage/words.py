@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
 
@@ -23,6 +23,14 @@ class State(StrEnum):
 WAITING = (State.SCHEDULED, State.PENDING, State.BLOCKED)
 LIVE = (*WAITING, State.RUNNING)
 FINAL = (State.DONE, State.DEAD, State.REVOKED, State.EXPIRED)
+
+
+class Asked(IntEnum):
+    """What is wanted of a running job: the values of ``cancel_requested``, 0 for nothing."""
+
+    STOP = 1  #: to end by itself
+    INTERRUPT = 2  #: to be interrupted where its kind of worker can
+    OVERDUE = 3  #: its time is over, and its process is about to be killed for it
 
 
 class Transition(NamedTuple):
@@ -74,6 +82,13 @@ TRANSITIONS: tuple[Transition, ...] = (
         (State.PENDING, State.BLOCKED, State.DEAD, State.REVOKED),
         "lock byte",
         "crashes + 1 only if it had started",
+    ),
+    Transition(
+        "recover: killed as overdue",
+        (State.RUNNING,),
+        (State.SCHEDULED, State.PENDING, State.DEAD),
+        "lock byte",
+        "retries - 1",
     ),
     Transition("revoke", WAITING, (State.REVOKED,), "", ""),
     Transition("revoke", (State.RUNNING,), (State.RUNNING,), "", "cancel requested"),

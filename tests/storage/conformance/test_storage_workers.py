@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 
@@ -284,6 +285,86 @@ def test_a_run_that_was_asked_to_stop_and_died_is_revoked(storage: SqliteStorage
     found = row(storage, job)
     assert recovered.state is found.state is State.REVOKED
     assert (found.reason, found.crashes, found.cancel_requested) == ("revoked", 1, False)
+
+
+@pytest.mark.parametrize("fields", [{}, {"max_crashes": 1}, {"at_most_once": True}], ids=str)
+def test_a_run_that_was_to_be_interrupted_and_died_is_revoked_and_not_charged(
+    storage: SqliteStorage, fields: dict[str, Any]
+) -> None:
+    job = born(storage, **fields)
+    number = worker(storage)
+    started(storage, number, one(storage, number))
+    storage.revoke(by_seq(job), interrupt=True)
+
+    (recovered,) = bury(storage, number)
+
+    found = row(storage, job)
+    assert recovered.state is found.state is State.REVOKED
+    assert (found.reason, found.crashes, found.errors) == ("revoked", 0, [])
+
+
+def test_an_overdue_run_whose_process_was_killed_is_a_timeout_and_no_crash(
+    storage: SqliteStorage, clock: Clock
+) -> None:
+    clock.freeze(NOW)
+    job = born(storage, timeout=5, retries=2, retry_delay=10, retry_backoff=3, max_crashes=1)
+    number = worker(storage)
+    claim = one(storage, number)
+    started(storage, number, claim)
+    clock.jump(7)
+
+    assert storage.note_overdue(claim.seq, claim.claim)
+    assert not row(storage, job).cancel_requested
+    (recovered,) = bury(storage, number)
+
+    found = row(storage, job)
+    assert (recovered.state, recovered.timeout) == (State.SCHEDULED, True)
+    assert (found.state, found.run_at, found.retries) == (State.SCHEDULED, NOW + 17, 1)
+    assert (found.retry_delay, found.crashes, found.attempt) == (30, 0, 1)
+    assert [(error["type"], error["run_s"]) for error in found.errors] == [("TaskTimeout", 7)]
+
+
+@pytest.mark.parametrize("fields", [{}, {"retries": 3, "at_most_once": True}], ids=str)
+def test_an_overdue_run_without_another_try_is_dead_and_its_followers_learn_of_it(
+    storage: SqliteStorage, fields: dict[str, Any]
+) -> None:
+    first, second = pipeline(storage, 2, **fields)
+    number = worker(storage)
+    claim = one(storage, number)
+    started(storage, number, claim)
+    storage.note_overdue(claim.seq, claim.claim)
+
+    bury(storage, number)
+
+    assert (state(storage, first), row(storage, first).reason) == (State.DEAD, "timeout")
+    assert (state(storage, second), row(storage, second).reason) == (State.REVOKED, "upstream")
+
+
+def test_an_overdue_run_that_ends_by_itself_ends_as_it_likes(storage: SqliteStorage) -> None:
+    job, other = born(storage), born(storage)
+    number = worker(storage)
+    claims = take(storage, number, 2)
+    for claim in claims:
+        assert storage.note_overdue(claim.seq, claim.claim)
+
+    end(storage, number, claims[0], Retry(None, 0, 0.0))
+    assert not storage.note_overdue(claims[0].seq, claims[0].claim)
+    storage.unregister(number)
+
+    assert (state(storage, job), state(storage, other)) == (State.PENDING, State.PENDING)
+
+
+def test_only_what_is_to_be_interrupted_is_named_as_such(storage: SqliteStorage) -> None:
+    asked, interrupted, overdue, plain = (born(storage).seq for _ in range(4))
+    claims = {claim.seq: claim for claim in take(storage, worker(storage), 4)}
+    storage.revoke(by_seq(asked))
+    storage.revoke(by_seq(interrupted), interrupt=True)
+    storage.revoke(by_seq(interrupted))  # which takes nothing back
+    storage.note_overdue(overdue, claims[overdue].claim)
+
+    seqs = [asked, interrupted, overdue, plain]
+    assert storage.cancel_requested(seqs) == [asked, interrupted]
+    assert storage.cancel_requested(seqs, interrupt=True) == [interrupted]
 
 
 def test_a_stage_that_dies_by_crashing_tells_its_followers(storage: SqliteStorage) -> None:

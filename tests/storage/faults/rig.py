@@ -532,6 +532,7 @@ VERBS: dict[str, Act] = {
     "fire": lambda s, w: s.fire([Fire("tick", NOW + 60, NOW + 120, _jobs("tick"))]),
     "remove a schedule": lambda s, w: s.remove_periodic("held"),
     "revoke": lambda s, w: s.revoke(w.of("first", "done", "upstream", "dead"), "no"),
+    "overdue": lambda s, w: s.note_overdue(*w.claims["done"][:2]),
     "requeue": lambda s, w: s.requeue(w.of("final-done", "final-dead", "final-revoked")),
     "requeue a stage that broke": lambda s, w: s.requeue(w.of("final-broken")),
     "reschedule": lambda s, w: s.reschedule(w.of("first", "later"), run_at=NOW + 900),

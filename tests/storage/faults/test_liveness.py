@@ -13,7 +13,7 @@ import pytest
 from hueycore.exceptions import StorageError, StorageMoved
 from hueycore.storage import sidefile
 from hueycore.storage.base import Recovered, State
-from hueycore.storage.sqlite import SqliteStorage, liveness
+from hueycore.storage.sqlite import SqliteStorage, liveness, recovery
 from tests.helpers import wait_until
 from tests.storage.faults.rig import Crew, Member, Plan, failing, forked, rows
 from tests.storage.kit import new, row, sql, state, take, worker, write
@@ -201,7 +201,8 @@ def test_after_a_reboot_all_claims_count_as_started(
     """The slots are of the time before, and may say anything."""
     member, number, seqs = victim(crew, file, jobs=3, started=1)
     member.kill()
-    monkeypatch.setattr(liveness, "boot_id", lambda: "another boot")
+    for room in (liveness, recovery):
+        monkeypatch.setattr(room, "boot_id", lambda: "another boot")
     assert alive(file) == {number: False}
 
     found = recovered(file)

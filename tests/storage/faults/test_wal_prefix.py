@@ -373,7 +373,8 @@ SYNCED = {
 }
 NOT_SYNCED = {
     *("register", "stopping", "unregister", "claim", "claim past expired and revoked", "end"),
-    *("end and claim", "promote", "expire", "recover", "progress", "take a result", "keep"),
+    *("end and claim", "promote", "expire", "recover", "progress", "overdue"),
+    *("take a result", "keep"),
     # A lock lives no longer than its process, a rate no longer than its interval.
     *("lock", "reserve a lock", "unlock", "spend", "reset a rate", "mend"),
 }

@@ -36,6 +36,8 @@ class Run:
 class Limiter:
     """The time limits of one consumer's threads. ``step`` is a service's duty."""
 
+    every_run = False
+
     def __init__(self, overdue: Callable[[int], None]) -> None:
         self._overdue = overdue
         self._runs: dict[int, Run] = {}

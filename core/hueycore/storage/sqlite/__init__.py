@@ -107,6 +107,11 @@ class SqliteStorage(
         """Where the data is, for people."""
         return f"sqlite:///{self.db.path}"
 
+    @property
+    def shared(self) -> bool:
+        """Whether other processes see it."""
+        return not self.db.memory
+
     def ring(self) -> None:
         """Wake the consumers. After the commit only, and never an error."""
         try:

@@ -30,7 +30,7 @@ from hueycore.storage.sqlite.metrics import Tally
 from hueycore.storage.sqlite.room import listed
 from hueycore.storage.sqlite.said import write_said
 from hueycore.storage.sqlite.unique import GIVES_WAY
-from hueycore.storage.words import State
+from hueycore.storage.words import Asked, State
 
 #: Attempts whose errors a row keeps, the newest ones.
 KEPT_ERRORS = 25
@@ -218,7 +218,7 @@ def _end_other(con: sqlite3.Connection, queue: str, ended: Ended, tally: Tally) 
             ending.failure, claim.attempt, now, ended.run_s, worker or "", counted=counted
         )
         add_error(con, claim.seq, entry)
-    if cancelled and isinstance(ending, Retry | Snoozed | Released | Blocked):
+    if cancelled in (Asked.STOP, Asked.INTERRUPT) and _gives_back(ending):
         ending = Revoked()
     if isinstance(ending, Dead | Revoked | Expired):
         _finish(con, queue, ended, ending, now)
@@ -228,6 +228,13 @@ def _end_other(con: sqlite3.Connection, queue: str, ended: Ended, tally: Tally) 
             settle(con, queue, [ending.key])
     tally.other(ended, ending)
     return ending
+
+
+def _gives_back(ending: Ending) -> bool:
+    """Whether the job would run again, or has died of being stopped."""
+    if isinstance(ending, Dead):
+        return ending.reason == "interrupted"
+    return isinstance(ending, Retry | Snoozed | Released | Blocked)
 
 
 def _finish(

@@ -5,40 +5,22 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 from hueycore import clock
-from hueycore.ending import Failure
 from hueycore.exceptions import StorageError
 from hueycore.storage.reports import WorkerRow
-from hueycore.storage.rows import JobRef, Periodic, Recovered
-from hueycore.storage.sidefile import LAST_WORKER, SLOTS, MappedSlots, SideFile, boot_id
-from hueycore.storage.sqlite.endings import add_error, error_entry
+from hueycore.storage.rows import Periodic, Recovered
+from hueycore.storage.sidefile import LAST_WORKER, MappedSlots, SideFile, boot_id
 from hueycore.storage.sqlite.enqueue import describe_queue
 from hueycore.storage.sqlite.follow import follow
-from hueycore.storage.sqlite.handlers import call_handler
 from hueycore.storage.sqlite.keys import free_locks, settle
 from hueycore.storage.sqlite.periodic import declare, forget_declarations
+from hueycore.storage.sqlite.recovery import Registered, pairs, recover_worker
 from hueycore.storage.sqlite.room import Room
 from hueycore.storage.sqlite.unique import GIVES_WAY
 from hueycore.storage.words import State
 
-
-class _Worker(NamedTuple):
-    id: int
-    queue: str
-    name: str
-    host: str
-    pid: int
-    boot_id: str
-    kind: str
-    slots: int
-    state: str
-    started_at: float
-    side: int
-
-
-_ROW = ", ".join(_Worker._fields)
+_ROW = ", ".join(Registered._fields)
 
 
 class Liveness(Room):
@@ -62,9 +44,9 @@ class Liveness(Room):
             if number is None:
                 raise StorageError(f"{LAST_WORKER} consumers use this file already")
             self._slots[number] = (
-                side.map_slots(number, _pairs(slots))
+                side.map_slots(number, pairs(slots))
                 if side
-                else MappedSlots(bytearray(16 * _pairs(slots)))
+                else MappedSlots(bytearray(16 * pairs(slots)))
             )
             con.execute(
                 f"insert into huey_worker ({_ROW}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
@@ -112,12 +94,12 @@ class Liveness(Room):
             rows = con.execute(
                 f"""
                 update huey_job set
-                    unique_until = case when cancel_requested then unique_until
+                    unique_until = case when cancel_requested in (1, 2) then unique_until
                         else {GIVES_WAY} end,
-                    state = case when cancel_requested then 'revoked'
+                    state = case when cancel_requested in (1, 2) then 'revoked'
                         when key_name is not null then 'blocked' else 'pending' end,
-                    reason = case when cancel_requested then 'revoked' else reason end,
-                    finished_at = case when cancel_requested then ? end,
+                    reason = case when cancel_requested in (1, 2) then 'revoked' else reason end,
+                    finished_at = case when cancel_requested in (1, 2) then ? end,
                     attempt = attempt - 1, worker = null, claimed_at = null, cancel_requested = 0
                 where worker = ? and state = 'running'
                 returning seq, state, key_name
@@ -160,11 +142,11 @@ class Liveness(Room):
             self.ring()
         return recovered
 
-    def _recover_one(self, worker: _Worker, side: SideFile) -> list[Recovered]:
+    def _recover_one(self, worker: Registered, side: SideFile) -> list[Recovered]:
         if not side.lock(worker.id):
             return []  # another janitor was first
         try:
-            return self.db.transact(lambda con: _recover(con, worker, side), durable=False)
+            return self.db.transact(lambda con: recover_worker(con, worker, side), durable=False)
         finally:
             side.unlock(worker.id)
 
@@ -180,7 +162,7 @@ class Liveness(Room):
                 living = worker.id in self._slots
             else:
                 running = [
-                    (n, seq) for n, seq, _ in side.read_slots(worker.id, _pairs(worker.slots))
+                    (n, seq) for n, seq, _ in side.read_slots(worker.id, pairs(worker.slots))
                 ]
                 living = alive(worker, side)
             rows.append(
@@ -201,18 +183,18 @@ class Liveness(Room):
             )
         return rows
 
-    def _worker_rows(self, con: sqlite3.Connection) -> list[_Worker]:
+    def _worker_rows(self, con: sqlite3.Connection) -> list[Registered]:
         rows = con.execute(f"select {_ROW} from huey_worker order by id").fetchall()  # noqa: S608
-        return [_Worker(*row) for row in rows]
+        return [Registered(*row) for row in rows]
 
 
-def worker_row(con: sqlite3.Connection, number: int) -> _Worker | None:
+def worker_row(con: sqlite3.Connection, number: int) -> Registered | None:
     """A worker by its number, None when it is gone."""
     row = con.execute(f"select {_ROW} from huey_worker where id = ?", (number,)).fetchone()  # noqa: S608
-    return None if row is None else _Worker(*row)
+    return None if row is None else Registered(*row)
 
 
-def alive(worker: _Worker, side: SideFile) -> bool:
+def alive(worker: Registered, side: SideFile) -> bool:
     """By the lock byte. A row from before a reboot is dead; a row whose side file was replaced
     under it is judged by its process number, the only trace that is left."""
     if worker.boot_id != boot_id():
@@ -228,11 +210,6 @@ def alive(worker: _Worker, side: SideFile) -> bool:
     return True
 
 
-def _pairs(slots: int) -> int:
-    """As many again for the spare workers that take the place of those that hang."""
-    return max(slots, min(2 * slots, SLOTS))
-
-
 def _take(side: SideFile | None, number: int, taken: list[int]) -> bool:
     """Noted before it is taken: whatever strikes in between, the byte is given back."""
     taken.append(number)
@@ -240,79 +217,3 @@ def _take(side: SideFile | None, number: int, taken: list[int]) -> bool:
         taken.clear()
         return False
     return True
-
-
-def _recover(con: sqlite3.Connection, worker: _Worker, side: SideFile) -> list[Recovered]:
-    """Under the write lock and the worker's byte: nobody else can be doing the same."""
-    same = con.execute(
-        "select 1 from huey_worker where id = ? and pid = ? and started_at = ?",
-        (worker.id, worker.pid, worker.started_at),
-    ).fetchall()
-    if not same:
-        return []
-    # Slots of another boot, or of a side file that is gone, say nothing: count all as started.
-    readable = worker.boot_id == boot_id() and worker.side == side.inode
-    started = (
-        {pair[1:] for pair in side.read_slots(worker.id, _pairs(worker.slots))}
-        if readable
-        else None
-    )
-    rows = con.execute(
-        """
-        select seq, claim, id, task, crashes, max_crashes, at_most_once, cancel_requested, attempt,
-            key_name
-        from huey_job where worker = ? and state = 'running' order by seq
-        """,
-        (worker.id,),
-    ).fetchall()
-    recovered = [
-        _take_back(con, worker, row, started is None or (row[0], row[1]) in started) for row in rows
-    ]
-    con.execute("delete from huey_worker where id = ?", (worker.id,))
-    forget_declarations(con, worker.id)
-    names = free_locks(con, worker.queue, worker.id)
-    settle(con, worker.queue, {*names, *(row[-1] for row in rows)})
-    return recovered
-
-
-def _take_back(
-    con: sqlite3.Connection, worker: _Worker, row: tuple[Any, ...], started: bool
-) -> Recovered:
-    seq, _, id_, task, crashes, max_crashes, at_most_once, cancelled, attempt, key = row
-    stopping = worker.state == "stopping"
-    crashed = started and not stopping
-    crashes += crashed
-    now = clock.now()
-    reason: str | None = "interrupted" if stopping else "crashed"
-    finished: float | None = now
-    if started and (at_most_once or crashes >= max_crashes):
-        state = State.DEAD
-    elif cancelled:
-        state, reason = State.REVOKED, "revoked"
-    else:
-        state = State.PENDING if key is None else State.BLOCKED
-        reason, finished = None, None
-    if started:
-        what = "was stopped" if stopping else "died"
-        text = f"worker {worker.name} (process {worker.pid}) {what} while it ran this job"
-        kind = "Interrupted" if stopping else "Crashed"
-        # A run that a stop has cut off is no failure of the job.
-        counted = crashed or state is State.DEAD
-        entry = error_entry(
-            Failure(kind, text, ""), attempt, now, 0.0, worker.name, counted=counted
-        )
-        add_error(con, seq, entry)
-    con.execute(
-        f"""
-        update huey_job set state = ?, reason = coalesce(?, reason), finished_at = ?, crashes = ?,
-            unique_until = {GIVES_WAY if finished is None else "unique_until"},
-            attempt = attempt - ?, worker = null, claimed_at = null, cancel_requested = 0
-        where seq = ?
-        """,  # noqa: S608
-        (state, reason, finished, crashes, not started, seq),
-    )
-    if finished is not None:
-        follow(con, [seq], delivered=False)
-    if state is State.DEAD:
-        call_handler(con, seq)
-    return Recovered(JobRef(seq, id_, task), state, started, worker.name)

@@ -11,7 +11,7 @@ from hueycore.exceptions import ConfigurationError
 from hueycore.storage.reports import Depth, QueueRow
 from hueycore.storage.rows import Job, Selector
 from hueycore.storage.sqlite.room import Room, listed
-from hueycore.storage.words import State
+from hueycore.storage.words import Asked, State
 
 COLUMNS = Job._fields
 LIST = ", ".join(f'"{name}"' for name in COLUMNS)
@@ -120,16 +120,18 @@ class Looking(Room):
 
         return self.db.read(body)
 
-    def cancel_requested(self, seqs: Sequence[int]) -> list[int]:
-        """Which of these running jobs were asked to stop."""
+    def cancel_requested(self, seqs: Sequence[int], *, interrupt: bool = False) -> list[int]:
+        """Which of these running jobs were asked to stop, or are even to be interrupted."""
+        asked = (Asked.INTERRUPT,) if interrupt else (Asked.STOP, Asked.INTERRUPT)
 
         def body(con: sqlite3.Connection) -> list[int]:
             rows = con.execute(
                 """
                 select seq from huey_job
-                where seq in (select value from json_each(?)) and cancel_requested
+                where seq in (select value from json_each(?))
+                    and cancel_requested in (select value from json_each(?))
                 """,
-                (listed(seqs),),
+                (listed(seqs), listed(asked)),
             ).fetchall()
             return [row[0] for row in rows]
 
@@ -164,8 +166,9 @@ def to_job(row: tuple[Any, ...]) -> Job:
     """A row in the order of COLUMNS."""
     values = dict(zip(COLUMNS, row, strict=True))
     values["state"] = State(values["state"])
-    for name in ("at_most_once", "cancel_requested", "delivered"):
+    for name in ("at_most_once", "delivered"):
         values[name] = bool(values[name])
+    values["cancel_requested"] = values["cancel_requested"] in (Asked.STOP, Asked.INTERRUPT)
     if values["taken"] is not None:
         values["taken"] = bool(values["taken"])
     values["errors"] = json.loads(values["errors"]) if values["errors"] else []

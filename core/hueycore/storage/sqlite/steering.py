@@ -14,7 +14,7 @@ from hueycore.storage.sqlite.looking import conditions
 from hueycore.storage.sqlite.room import Room, listed
 from hueycore.storage.sqlite.stages import orphans
 from hueycore.storage.sqlite.unique import doubled
-from hueycore.storage.words import FINAL, WAITING, State
+from hueycore.storage.words import FINAL, WAITING, Asked, State
 
 #: A retry is used up by every attempt but one that a crash or the last failure ended.
 _RESET = """
@@ -31,8 +31,12 @@ _LATER = """
 
 
 class Steering(Room):
-    def revoke(self, selector: Selector, reason: str | None = None) -> Changed:
-        """Waiting jobs end revoked, running ones are asked to stop."""
+    def revoke(
+        self, selector: Selector, reason: str | None = None, *, interrupt: bool = False
+    ) -> Changed:
+        """Waiting jobs end revoked, running ones are asked to stop: by their worker's force if
+        ``interrupt``, where its kind can."""
+        asked = Asked.INTERRUPT if interrupt else Asked.STOP
 
         def body(con: sqlite3.Connection) -> Changed:
             found = _select(con, selector)
@@ -43,10 +47,10 @@ class Steering(Room):
             )
             con.execute(
                 """
-                update huey_job set cancel_requested = 1
+                update huey_job set cancel_requested = max(cancel_requested, ?)
                 where seq in (select value from json_each(?)) and state = 'running'
                 """,
-                (listed(job.seq for job in running),),
+                (asked, listed(job.seq for job in running)),
             )
             self.sign(con, "revoke", waiting + running, reason=reason)
             failed = [(job, f"already {state}") for job, state in found if state in FINAL]
@@ -62,7 +66,8 @@ class Steering(Room):
             rows = con.execute(
                 """
                 update huey_job set cancel_requested = 0
-                where seq in (select value from json_each(?)) and cancel_requested returning seq
+                where seq in (select value from json_each(?)) and cancel_requested in (1, 2)
+                returning seq
                 """,
                 (listed(job.seq for job, _ in found),),
             ).fetchall()
@@ -73,6 +78,24 @@ class Steering(Room):
             return Changed(len(found), changed, failed)
 
         return self.db.transact(body)
+
+    def note_overdue(self, seq: int, claim: int) -> bool:
+        """The process of this run is about to be killed because its time is over: recovery then
+        ends it as a timeout, or revoked if it was to be interrupted. False when it has ended."""
+        return self.db.transact(
+            lambda con: (
+                con.execute(
+                    """
+                    update huey_job
+                    set cancel_requested = case cancel_requested when ?1 then ?1 else ?2 end
+                    where seq = ?3 and claim = ?4 and state = 'running'
+                    """,
+                    (Asked.INTERRUPT, Asked.OVERDUE, seq, claim),
+                ).rowcount
+                > 0
+            ),
+            durable=False,
+        )
 
     def requeue(
         self,

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
 from django.utils.module_loading import autodiscover_modules
 
 from hueycore.exceptions import HueyException
@@ -51,6 +52,7 @@ class Command(BaseCommand):
         }  # fmt: skip
         try:
             consumer = HUEY.create_consumer(**{**CONSUMER, **given})
+            connections.close_all()  # worker processes must not share them
             code = consumer.run()
         except (HueyException, TypeError, ValueError) as error:
             raise CommandError(str(error)) from error
