@@ -8,12 +8,10 @@ worker is busy, or asleep.
 from __future__ import annotations
 
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
 
-from hueycore import clock
+from hueycore import clock, native
 from hueycore.ending import Released
 from hueycore.exceptions import StorageBusy, StorageError, StorageFull
 from hueycore.execute import Finished
@@ -77,8 +75,8 @@ class Feed:
         self._exchanged_at = 0.0
         self._news_at = 0.0
         self._endings: list[Finished] = []
-        self._lock = threading.Lock()
-        self._idle = threading.Condition()
+        self._lock = native.Lock()
+        self._idle = native.Condition()
         self._waiting = 0
         self._closed = False
         self._gone = False
@@ -86,15 +84,17 @@ class Feed:
         self._suspected_at = -STAGGER
         self._pace: dict[str, float] = {}
         self._quick: dict[str, int] = {}
-        self._outbox: SimpleQueue[tuple[Exchange, list[Finished]] | None] = SimpleQueue()
+        self._outbox: native.SimpleQueue[tuple[Exchange, list[Finished]] | None] = (
+            native.SimpleQueue()
+        )
         self._trouble = 0.0
         #: What the storage says while it fails.
         self.trouble: str | None = None
         self._retry_at = 0.0
         self._asleep = False
-        self._stir = threading.Event()
-        self._helper = threading.Thread(target=self._help, name="huey-feed", daemon=True)
-        self._teller = threading.Thread(target=self._tell_all, name="huey-signals", daemon=True)
+        self._stir = native.Event()
+        self._helper = native.Thread(self._help, "huey-feed")
+        self._teller = native.Thread(self._tell_all, "huey-signals")
 
     # --- for the workers ------------------------------------------------------------------------
 
@@ -131,7 +131,7 @@ class Feed:
         while not self.flush():
             if self._gone:
                 return False
-            clock.sleep(0.1)
+            native.sleep(0.1)
         return True
 
     # --- for the consumer -----------------------------------------------------------------------
@@ -189,7 +189,7 @@ class Feed:
         if found > 1:
             self._rouse(found - 1)
         while self._outbox.qsize() > OUTBOX_LIMIT and not self._closed:
-            clock.sleep(0.001)  # receivers that are slower than the jobs slow these down
+            native.sleep(0.001)  # receivers that are slower than the jobs slow these down
 
     def _exchange(self, free: int) -> bool:
         """Under the lock. Endings stay here until they are committed; False on trouble."""

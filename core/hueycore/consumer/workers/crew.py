@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 
-from hueycore import clock
+from hueycore import clock, native
 from hueycore.consumer.workers.thread import ThreadWorker
 
 logger = logging.getLogger("hueycore.consumer")
@@ -30,7 +29,7 @@ class Crew:
         self._give_up = give_up
         self._workers: list[ThreadWorker] = []
         self._closed = False
-        self._lock = threading.Lock()
+        self._lock = native.Lock()
 
     def check(self) -> None:
         """Replace workers that are gone or hang."""

@@ -8,10 +8,9 @@ overdue.
 from __future__ import annotations
 
 import ctypes
-import threading
 from collections.abc import Callable
 
-from hueycore import clock
+from hueycore import clock, native
 from hueycore.exceptions import TaskTimeout
 from hueycore.shield import raise_shield, wanted
 
@@ -25,8 +24,8 @@ class Run:
     __slots__ = ("armed", "deadline", "overdue", "shield", "thread", "thrown")
 
     def __init__(self, deadline: float) -> None:
-        self.thread = threading.get_ident()
-        self.shield = threading.Lock()
+        self.thread = native.get_ident()
+        self.shield = native.Lock()
         self.deadline = deadline
         self.armed = False
         self.thrown = False

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterable
 
-from hueycore import clock, running
+from hueycore import clock, native, running
 from hueycore.consumer.feed import Feed
 from hueycore.ending import Dead, Failure
 from hueycore.execute import Executor, Finished, Hook
@@ -42,9 +41,7 @@ class ThreadWorker:
         self.done = 0
         self.overdue = False
         self._over = False
-        self._thread = threading.Thread(
-            target=self._run, name=f"huey-worker-{number + 1}", daemon=True
-        )
+        self._thread = native.Thread(self._run, f"huey-worker-{number + 1}")
 
     def start(self) -> None:
         self._thread.start()
