@@ -18,7 +18,7 @@ FLOORS = (
     (
         *("cron", "schedule", "retry", "ending", "serializer", "decoding", "signals"),
         *("uniqueness", "times", "holds", "options", "canvas", "task", "wrapper", "registry"),
-        *("result", "inputs", "running", "utils"),
+        *("result", "inputs", "utils"),
     ),
     ("storage",),
     ("completing", "execute", "coroutines", "failing", "failures", "limits", "notes"),

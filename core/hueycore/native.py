@@ -31,6 +31,7 @@ def _original(module: str, name: str) -> Any:
 
 if TYPE_CHECKING:
     from queue import SimpleQueue
+    from selectors import DefaultSelector
     from threading import Lock, RLock, get_ident, local
     from time import sleep
 else:
@@ -42,9 +43,16 @@ else:
     SimpleQueue = _original("_queue", "SimpleQueue")
 
 __all__ = [
-    "AnyThread", "Condition", "Event", "Lock", "RLock", "SimpleQueue", "Thread", "get_ident",
-    "is_patched", "local", "sleep",
+    "AnyThread", "Condition", "DefaultSelector", "Event", "Lock", "RLock", "SimpleQueue", "Thread",
+    "get_ident", "is_patched", "local", "sleep",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name == "DefaultSelector":  # imported late: only consumers need it
+        return _original("selectors", name)
+    raise AttributeError(name)
+
 
 _start_new_thread = _original("_thread", "start_new_thread")
 
@@ -59,12 +67,7 @@ class Condition:
     def __enter__(self) -> None:
         self._lock.acquire()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._lock.release()
 
     def wait(self, timeout: float | None = None) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from hueycore import clock, native
 from hueycore.ending import Released
@@ -104,15 +104,33 @@ class Feed:
             try:
                 return self._claims.popleft()
             except IndexError:
-                pass
-            self._exchange_for_me()
-            with self._idle:
-                if not self._claims and not self._closed:
-                    self._waiting += 1
-                    self._wake_helper()
-                    self._idle.wait()
-                    self._waiting -= 1
+                self._wait_for_claims(1)
         return None
+
+    def poll(self) -> Claim | None:
+        """The next job that is claimed already, without waiting."""
+        try:
+            return None if self._closed else self._claims.popleft()
+        except IndexError:
+            return None
+
+    def take(self, free: Callable[[], int]) -> list[Claim]:
+        """For a thread that serves many workers: the next jobs, one at least and as many as are
+        ``free`` at most, waiting for them; none when the workers shall leave."""
+        while not self._closed:
+            wanted = free()
+            claims: list[Claim] = []
+            while len(claims) < wanted and (claim := self.poll()) is not None:
+                claims.append(claim)
+            if claims:
+                return claims
+            self._wait_for_claims(wanted)
+        return []
+
+    def give_back(self, claims: Iterable[Claim]) -> None:
+        """These were taken and not started."""
+        for claim in claims:
+            self.end(Finished(Ended(claim, Released())))
 
     def end(self, finished: Finished) -> None:
         """Hand in a run that is over; it is committed within milliseconds."""
@@ -165,6 +183,10 @@ class Feed:
         self._outbox.put(None)
         self._teller.join(10)
 
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
     def is_telling(self, thread: int) -> bool:
         """Whether this is the thread that calls receivers."""
         return self._teller.ident == thread
@@ -181,13 +203,24 @@ class Feed:
 
     # --- exchanging -----------------------------------------------------------------------------
 
-    def _exchange_for_me(self) -> None:
+    def _wait_for_claims(self, free: int) -> None:
+        """Exchange for this thread, which is as many workers as are ``free``, and sleep if that
+        brought nothing."""
+        self._exchange_for_me(free)
+        with self._idle:
+            if not self._claims and not self._closed:
+                self._waiting += free
+                self._wake_helper()
+                self._idle.wait()
+                self._waiting -= free
+
+    def _exchange_for_me(self, free: int) -> None:
         with self._lock:
             if not self._claims and not self._closed:
-                self._exchange(1 + self._waiting)
+                self._exchange(free + self._waiting)
             found = len(self._claims)
-        if found > 1:
-            self._rouse(found - 1)
+        if found > free:
+            self._rouse(found - free)
         while self._outbox.qsize() > OUTBOX_LIMIT and not self._closed:
             native.sleep(0.001)  # receivers that are slower than the jobs slow these down
 
@@ -261,12 +294,14 @@ class Feed:
         }
 
     def _give_back(self) -> None:
-        while True:
+        """What no worker has come for."""
+        claims = []
+        while self._claims:
             try:
-                claim = self._claims.popleft()
+                claims.append(self._claims.popleft())
             except IndexError:
-                return
-            self.end(Finished(Ended(claim, Released())))
+                break
+        self.give_back(claims)
 
     def _rouse(self, number: int) -> None:
         with self._idle:
