@@ -302,7 +302,7 @@ def test_starting_and_stopping_leaves_no_thread_and_no_descriptor(huey: SqliteHu
         once()
         huey.create_consumer()
 
-    assert len(consumer_threads()) <= threads
+    wait_until(lambda: len(consumer_threads()) <= threads)
     assert descriptors() <= files
 
 

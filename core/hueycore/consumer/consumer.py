@@ -340,6 +340,7 @@ class Consumer:
             self._feed.flush()  # its helper stays, for endings until the process is gone
         else:
             self._feed.leave()
+        self._kind.close()
         self._exit_code = self._exit_of_left()
 
     def _exit_of_left(self) -> int:

@@ -78,6 +78,8 @@ class Feed:
         self._lock = native.Lock()
         self._idle = native.Condition()
         self._waiting = 0
+        #: How many of them are those of the thread that takes for many.
+        self._served = 0
         self._closed = False
         self._gone = False
         self._suspects: dict[int, Claim] = {}
@@ -104,7 +106,13 @@ class Feed:
             try:
                 return self._claims.popleft()
             except IndexError:
-                self._wait_for_claims(1)
+                self._exchange_for_me(1)
+            with self._idle:
+                if not self._claims and not self._closed:
+                    self._waiting += 1
+                    self._wake_helper()
+                    self._idle.wait()
+                    self._waiting -= 1
         return None
 
     def poll(self) -> Claim | None:
@@ -124,8 +132,23 @@ class Feed:
                 claims.append(claim)
             if claims:
                 return claims
-            self._wait_for_claims(wanted)
+            self._exchange_for_me(wanted)
+            with self._idle:
+                if not self._claims and not self._closed:
+                    self._served = free()
+                    self._waiting += self._served
+                    self._wake_helper()
+                    self._idle.wait()
+                    self._waiting -= self._served
+                    self._served = 0
         return []
+
+    def one_more(self) -> None:
+        """Another of the workers that ``take`` serves is free; it may be waiting already."""
+        with self._idle:
+            if self._served:
+                self._served += 1
+                self._waiting += 1
 
     def give_back(self, claims: Iterable[Claim]) -> None:
         """These were taken and not started."""
@@ -202,17 +225,6 @@ class Feed:
         return len(self._endings)
 
     # --- exchanging -----------------------------------------------------------------------------
-
-    def _wait_for_claims(self, free: int) -> None:
-        """Exchange for this thread, which is as many workers as are ``free``, and sleep if that
-        brought nothing."""
-        self._exchange_for_me(free)
-        with self._idle:
-            if not self._claims and not self._closed:
-                self._waiting += free
-                self._wake_helper()
-                self._idle.wait()
-                self._waiting -= free
 
     def _exchange_for_me(self, free: int) -> None:
         with self._lock:

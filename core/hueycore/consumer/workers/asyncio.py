@@ -35,6 +35,8 @@ class LoopKind:
         self.executor = Executor(huey, limiter)
         self.threads = Threads("huey-thread")
         self.loop = JobLoop("huey-loop", self.threads)
+        self._working = 0
+        self._closing = False
 
     def open(self, parts: Parts) -> None:
         self._parts = parts
@@ -53,8 +55,21 @@ class LoopKind:
         return tell
 
     def close(self) -> None:
-        self.loop.stop()
-        self.threads.close()
+        self._closing = True
+        if not self._working:
+            self.loop.stop()
+            self.threads.close()
+
+    def begins(self) -> None:
+        """A worker does, on the loop."""
+        self._working += 1
+
+    def left(self) -> None:
+        """A worker has, on the loop."""
+        self._working -= 1
+        if self._closing and not self._working:
+            self.loop.stop()
+            self.threads.close()
 
     def is_light(self, claim: Claim) -> bool:
         """Whether the task is async, its arguments are here, and its coroutine is all of the
@@ -96,6 +111,7 @@ class LoopWorker(Worker):
         self._kind.loop.call(self._begin)
 
     def _begin(self) -> None:
+        self._kind.begins()
         self._task = self._kind.loop.loop.create_task(self._work())
         self._task.add_done_callback(self._leave)
 
@@ -141,6 +157,7 @@ class LoopWorker(Worker):
         error = None if task.cancelled() else task.exception()
         if error is not None:
             logger.error("worker %d failed", self.number + 1, exc_info=error)
+        self._kind.left()
         self._gone.set()
         self._left()
 

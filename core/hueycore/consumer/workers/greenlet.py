@@ -8,6 +8,7 @@ native thread, because a thread can have one running loop only.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable
 from contextvars import copy_context
 from functools import partial
@@ -97,8 +98,9 @@ class GreenletKind:
         return value
 
     def close(self) -> None:
-        self.executor.leave()
-        self.threads.close()
+        if not self.inside:
+            self.executor.leave()
+            self.threads.close()
 
 
 class GreenletWorker(Worker):
@@ -138,6 +140,7 @@ class GreenletWorker(Worker):
     def _run(self) -> None:
         feed = self.parts.feed
         self._kind.inside.add(self._greenlet)
+        threading.current_thread().name = f"huey-worker-{self.number + 1}"  # for log records
         call_hooks("startup", self.parts.startup)
         turn = clock.monotonic() + TURN
         while (claim := feed.poll() or self._ask()) is not None:

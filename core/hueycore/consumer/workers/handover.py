@@ -45,6 +45,7 @@ class Handover:
         with self._changed:
             self._free += 1
             self._changed.notify()
+        self._feed.one_more()
 
     def _serve(self) -> None:
         while True:

@@ -51,7 +51,8 @@ class JobLoop:
         """What still runs on it is cancelled."""
         self._stopping = True
         self.call(self.loop.stop)
-        self._thread.join(5)
+        if self._thread.ident != native.get_ident():
+            self._thread.join(5)
 
     def _serve(self) -> None:
         # The selector is asked for by name: where gevent has patched, the usual one is for

@@ -107,7 +107,7 @@ class Kind(Protocol):
         ...
 
     def close(self) -> None:
-        """All workers have left."""
+        """The consumer is at its end. Workers that hang keep what they need until they leave."""
         ...
 
 
