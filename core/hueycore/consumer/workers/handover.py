@@ -63,16 +63,18 @@ class Handover:
         self._call(self._dismiss)
 
     def _wait_for_delivery(self) -> None:
-        """One parcel at a time. A job that blocks the loop keeps its own claim and no others."""
+        """One parcel at a time. A job that blocks the loop keeps no claims but its own."""
         with self._changed:
-            if self._parcel is not None:
+            left = -1
+            while self._parcel is not None and left != len(self._parcel):
+                left = len(self._parcel)
                 self._changed.wait(CLAIM_AGE)
-            late, self._parcel = self._parcel, None if self._parcel is None else []
-            self._free += len(late or ())
-        if not late:
-            return
-        self._feed.give_back(late)
+            if self._parcel is None:
+                return
+            late, self._parcel = self._parcel, []
+            self._free += len(late)
         since = clock.monotonic() - CLAIM_AGE
+        self._feed.give_back(late)
         with self._changed:
             while self._parcel is not None:
                 self._changed.wait()
@@ -81,14 +83,19 @@ class Handover:
             logger.warning("a job let no other run for %.1f s", blocked)
 
     def _deliver(self) -> None:
+        """One claim at a time, because its job may block the loop."""
         with self._changed:
-            claims, self._parcel = self._parcel or [], None
-            self._changed.notify()
-        if self._feed.closed:
-            self._feed.give_back(claims)
-            return  # everybody is about to be dismissed
-        for claim in claims:
+            claim = self._parcel.pop(0) if self._parcel else None
+            is_last = not self._parcel
+            if is_last:
+                self._parcel = None
+                self._changed.notify()
+        if claim is not None and self._feed.closed:
+            self._feed.give_back([claim])  # everybody is about to be dismissed
+        elif claim is not None:
             self._idle.popleft()(claim)
+        if not is_last:
+            self._call(self._deliver)
 
     def _dismiss(self) -> None:
         self._dismissed = True
