@@ -58,7 +58,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     ),
     "Observing": ("signals", "hooks", "error results", "metrics", "logs", "immediate mode"),
     "Serializing and safety": ("serializers", "SignedSerializer", "files"),
-    "Running": ("deployment", "process workers", "several consumers"),
+    "Running": ("worker kinds", "process workers", "deployment", "several consumers"),
 }
 
 NAMES = frozenset(name for rows in ROWS.values() for name in rows)

@@ -11,11 +11,14 @@ CORE = ROOT / "core" / "hueycore"
 
 #: From the ground up: a module imports only from its own floor and those below.
 FLOORS = (
-    ("exceptions", "constants", "clock", "ids", "histogram", "shield", "localzone", "logs"),
+    (
+        *("exceptions", "constants", "clock", "native", "ids", "histogram", "shield"),
+        *("localzone", "logs"),
+    ),
     (
         *("cron", "schedule", "retry", "ending", "serializer", "decoding", "signals"),
         *("uniqueness", "times", "holds", "options", "canvas", "task", "wrapper", "registry"),
-        *("result", "inputs", "running", "utils"),
+        *("result", "inputs", "utils"),
     ),
     ("storage",),
     ("completing", "execute", "coroutines", "failing", "failures", "limits", "notes"),

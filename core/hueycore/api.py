@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import traceback
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
+from hueycore import native
 from hueycore import signals as S
 from hueycore.awaiting import Awaiting
 from hueycore.canvas import SKIPPED, Error, Pipeline, Stage, chord, group
@@ -369,13 +369,13 @@ def describe_repr(error: BaseException) -> str:
 
 
 #: Held while a storage is opened.
-_opening = threading.Lock()
+_opening = native.Lock()
 
 
 def _in_child() -> None:
     # It may be held by a thread that does not exist in the child.
     global _opening
-    _opening = threading.Lock()
+    _opening = native.Lock()
 
 
 os.register_at_fork(after_in_child=_in_child)

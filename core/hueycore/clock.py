@@ -10,4 +10,9 @@ import time
 
 now = time.time
 monotonic = time.monotonic
-sleep = time.sleep
+
+
+def sleep(seconds: float) -> None:
+    """As its caller sleeps: where gevent has patched, a greenlet lets the others run. Who holds a
+    lock sleeps in ``native``."""
+    time.sleep(seconds)

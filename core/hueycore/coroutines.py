@@ -12,6 +12,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hueycore import native
 from hueycore.exceptions import TaskTimeout
 from hueycore.limits import Limiter, limited
 
@@ -38,9 +39,9 @@ class Coroutines(Protocol):
         its loop calls ``told`` and cancels it: ``TaskTimeout``."""
         ...
 
-    def interrupt(self) -> int:
-        """From another thread: cancel every run, each then raises ``KeyboardInterrupt``, as after
-        a ^C. How many there were."""
+    def stop(self, thread: int, error: type[BaseException], wanted: Callable[[], bool]) -> bool:
+        """From another thread: cancel what the worker of ``thread`` runs, if it is ``wanted``. The
+        run then raises ``error``. False when there is no coroutine to cancel."""
         ...
 
     def leave(self) -> None:
@@ -67,7 +68,7 @@ class LoopPerThread:
 
     def __init__(self) -> None:
         self._local = threading.local()
-        self._runs: set[_Run] = set()
+        self._runs: dict[int, Run] = {}
 
     def prepare(self) -> None:
         if getattr(self._local, "runner", None) is None:
@@ -79,29 +80,27 @@ class LoopPerThread:
             self._local.runner.get_loop()
 
     def run(self, call: Call, timeout: float | None, told: Callable[[], None]) -> Any:
-        run = _Run(call, timeout, told)
+        run = Run(call, timeout, told)
         runner: asyncio.Runner = self._local.runner
-        self._runs.add(run)
+        thread = native.get_ident()
+        self._runs[thread] = run
         try:
             runner.run(run.whole(), context=copy_context())
         except BaseException:
-            if run.interrupted:
-                raise KeyboardInterrupt from None
+            if run.stopped is not None:
+                raise run.stopped from None
             raise
         finally:
-            self._runs.discard(run)
+            self._runs.pop(thread, None)
             if not run.over:
                 # The exception struck the loop, not the coroutine: it is not trusted again.
                 self.leave()
-        if run.error is None:
-            return run.value
-        try:
-            raise run.error
-        finally:
-            run.error = None  # its traceback holds this frame: neither must keep the other alive
+        return run.outcome()
 
-    def interrupt(self) -> int:
-        return sum(run.interrupt() for run in list(self._runs))
+    def stop(self, thread: int, error: type[BaseException], wanted: Callable[[], bool]) -> bool:
+        run = self._runs.get(thread)
+        # Asked after the run was found: a thread only goes on to other jobs.
+        return run is not None and wanted() and run.stop(error)
 
     def leave(self) -> None:
         runner, self._local.runner = getattr(self._local, "runner", None), None
@@ -141,25 +140,37 @@ class LoopPerRun(LoopPerThread):
             self.leave()
 
 
-class _Run:
+class Run:
     """One run on a loop. The outcome is kept instead of returned, because a ``SystemExit`` that
     leaves a coroutine would stop the loop."""
 
-    def __init__(self, call: Call, timeout: float | None, told: Callable[[], None]) -> None:
+    def __init__(
+        self, call: Call, timeout: float | None, told: Callable[[], None] = lambda: None
+    ) -> None:
         self._call = call
         self._timeout = timeout
         self._told = told
         self.value: Any = None
         self.error: BaseException | None = None
-        self.interrupted = False
+        #: What ``stop`` wants it to raise.
+        self.stopped: type[BaseException] | None = None
         self.over = False
         self._main: asyncio.Task[Any] | None = None
 
-    def interrupt(self) -> bool:
-        """From another thread. False when there is nothing to cancel."""
+    def outcome(self) -> Any:
+        """What the coroutine returned, or raises what it raised."""
+        if self.error is None:
+            return self.value
+        try:
+            raise self.error
+        finally:
+            self.error = None  # its traceback holds this frame: neither must keep the other alive
+
+    def stop(self, error: type[BaseException]) -> bool:
+        """From any thread. False when there is nothing to cancel."""
+        self.stopped = error
         if self._main is None:
             return False
-        self.interrupted = True
         try:
             self._main.get_loop().call_soon_threadsafe(self._main.cancel)
         except RuntimeError:
@@ -182,7 +193,7 @@ class _Run:
         except BaseException as error:
             self.error = error
         finally:
-            await _end_rest()
+            await self._end_rest()
             if timer is not None:
                 timer.cancel()
             self.over = True
@@ -199,18 +210,24 @@ class _Run:
                 raise TaskTimeout from error.__cause__  # which says where the run was
             raise  # the task's own
 
+    async def _end_rest(self) -> None:
+        """What a run has started and not waited for ends with it, so that no job runs in another's
+        time, under another's name."""
+        import asyncio
 
-async def _end_rest() -> None:
-    """What a run has started and not waited for ends with it, so that no job runs in another's
-    time, under another's name."""
-    import asyncio
+        await asyncio.sleep(0)  # an async generator that was left closes itself in its own task
+        while rest := self._rest():
+            for task in rest:
+                task.cancel()
+            logger.warning(
+                "cancelled %d asyncio tasks that a job left behind: %s", len(rest), rest[0]
+            )
+            for outcome in await asyncio.gather(*rest, return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    logger.error("a task that a job left behind failed", exc_info=outcome)
 
-    await asyncio.sleep(0)  # an async generator that was left closes itself in a task of its own
-    me = asyncio.current_task()
-    while rest := [task for task in asyncio.all_tasks() if task is not me]:
-        for task in rest:
-            task.cancel()
-        logger.warning("cancelled %d asyncio tasks that a job left behind: %s", len(rest), rest[0])
-        for outcome in await asyncio.gather(*rest, return_exceptions=True):
-            if isinstance(outcome, Exception):
-                logger.error("a task that a job left behind failed", exc_info=outcome)
+    def _rest(self) -> list[asyncio.Task[Any]]:
+        """The tasks of this run that are not over: all others of a loop that is its own."""
+        import asyncio
+
+        return [task for task in asyncio.all_tasks() if task is not self._main]

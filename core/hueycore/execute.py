@@ -21,7 +21,7 @@ from hueycore.exceptions import (
 from hueycore.failing import Failing
 from hueycore.failures import brief_failure, failure_of, log_failure
 from hueycore.inputs import call_of
-from hueycore.limits import Limiter, limited
+from hueycore.limits import AskedToStop, Limiter, limited
 from hueycore.logs import run_of_this_context
 from hueycore.notes import Notebook, Notes
 from hueycore.registry import Registry
@@ -42,6 +42,7 @@ READ_AGAIN = 1.0
 _DONE = Done()
 
 Hook = Callable[..., Any]
+_Read = tuple[TaskWrapper[Any, Any], Claim, tuple[Any, ...], dict[str, Any]]
 
 
 class Notice(NamedTuple):
@@ -58,6 +59,21 @@ class Finished(NamedTuple):
     ended: Ended
     notices: tuple[Notice, ...] = ()
     value: Any = None
+
+
+class Begun(NamedTuple):
+    """A run whose task is to be called now."""
+
+    task: Task
+    claim: Claim
+    notebook: Notebook | None
+    started: float
+    clock0: float
+    completion: Completion
+
+    def call(self) -> Any:
+        """Call the function, or make the coroutine of an async one."""
+        return _bound(self.task, self.clock0)()
 
 
 class Application(Protocol):
@@ -105,16 +121,56 @@ class Executor:
         try:
             return self._run(claim)
         except BaseException as error:
-            # sys.exit() while arguments are read, a RetryTask with an impossible eta …: the worker
-            # must not die of it with the claim in its hands, nor try the job for ever.
-            logger.exception("job %s of %s cannot be run", claim.seq, claim.task)
-            if isinstance(error, KeyboardInterrupt) and not claim.at_most_once:
-                return Finished(Ended(claim, Released()))
-            return Finished(Ended(claim, Dead("failed", failure_of(error)), clock.now()))
+            return _impossible(claim, error)
         finally:
             run_of_this_context.reset(before)
 
+    def begin(self, claim: Claim) -> Finished | Begun:
+        """The part of a run before its call, for workers that do not wait inside of it; ``finish``
+        or ``complete`` follows in the same context, unless it is over. Never raises."""
+        run_of_this_context.set(claim)
+        try:
+            read = self._read(claim)
+            if isinstance(read, Finished):
+                return read
+            return self._begin(Task.of_claim(*read), claim)
+        except BaseException as error:
+            return _impossible(claim, error)
+
+    def finish(self, begun: Begun, outcome: Callable[[], Any]) -> Finished:
+        """The part after the call: ``outcome`` returns or raises what the task did. Never
+        raises."""
+        try:
+            return self._finish(begun, outcome)
+        except BaseException as error:
+            return _impossible(begun.claim, error)
+
+    def complete(self, begun: Begun) -> Finished:
+        """Call the task here, and finish. Never raises."""
+        return self.finish(begun, partial(self._call, begun.task, begun.clock0))
+
     def _run(self, claim: Claim) -> Finished:
+        app = self._app
+        read = self._read(claim)
+        if isinstance(read, Finished):
+            return read
+        wrapper, _, args, kwargs = read
+        plain = wrapper.plain and not (
+            claim.timeout
+            or app.pre_execute_hooks
+            or app.post_execute_hooks
+            or app.signals.listening
+            or logger.isEnabledFor(logging.INFO)
+        )
+        if plain and (claim.expires_at is None or claim.expires_at > clock.now()):
+            return self._run_plain(wrapper, claim, args, kwargs)
+        begun = self._begin(Task.of_claim(*read), claim)
+        if isinstance(begun, Finished):
+            return begun
+        return self._finish(begun, partial(self._call, begun.task, begun.clock0))
+
+    def _read(self, claim: Claim) -> Finished | _Read:
+        """The task and its arguments."""
         app = self._app
         try:
             wrapper = app.registry.get(claim.task) or app.task_to_run(claim.task)
@@ -128,16 +184,7 @@ class Executor:
         except Exception as error:
             logger.error("job %s of %s cannot be read: %s", claim.seq, claim.task, describe(error))
             return Finished(Ended(claim, Dead("unreadable", failure_of(error)), clock.now()))
-        plain = wrapper.plain and not (
-            claim.timeout
-            or app.pre_execute_hooks
-            or app.post_execute_hooks
-            or app.signals.listening
-            or logger.isEnabledFor(logging.INFO)
-        )
-        if plain and (claim.expires_at is None or claim.expires_at > clock.now()):
-            return self._run_plain(wrapper, claim, args, kwargs)
-        return self._run_whole(Task.of_claim(wrapper, claim, args, kwargs), claim)
+        return wrapper, claim, args, kwargs
 
     def arguments(self, claim: Claim) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """What the job is called with, see ``call_of``. Raises ``StorageError`` as well."""
@@ -155,7 +202,10 @@ class Executor:
         started, clock0 = clock.now(), clock.monotonic()
         try:
             if self._arms_all:
-                value = self._limited(partial(wrapper.func, *args, **kwargs), math.inf)
+                limiter = self._limiter
+                assert limiter is not None
+                call = partial(wrapper.func, *args, **kwargs)
+                value = limited(limiter, limiter.prepare(math.inf), call)
             else:
                 value = wrapper.func(*args, **kwargs)
             done = self._done(value, claim)
@@ -164,7 +214,7 @@ class Executor:
             return self._failed(task, claim, error, started, clock.monotonic() - clock0)
         return Finished(Ended(claim, done, started, clock.monotonic() - clock0), (), value)
 
-    def _run_whole(self, task: Task, claim: Claim) -> Finished:
+    def _begin(self, task: Task, claim: Claim) -> Finished | Begun:
         if claim.expires_at is not None and claim.expires_at <= clock.now():
             logger.info("job %s of %s has expired", claim.seq, claim.task)
             return Finished(Ended(claim, Expired()), (Notice(S.SIGNAL_EXPIRED, task),))
@@ -181,8 +231,12 @@ class Executor:
             claim, started, clock0, lambda value: self._done(value, claim), self._app.complete_job
         )
         task._complete = completion
+        return Begun(task, claim, notebook, started, clock0, completion)
+
+    def _finish(self, begun: Begun, outcome: Callable[[], Any]) -> Finished:
+        task, claim, notebook, started, clock0, completion = begun
         try:
-            value = self._call(task, clock0)
+            value = outcome()
             done = self._done(value, claim)
         except BaseException as error:
             run_s = clock.monotonic() - clock0
@@ -227,20 +281,13 @@ class Executor:
                 self._post_execute(task, value, error)
 
     def _call(self, task: Task, clock0: float) -> Any:
-        wrapper, timeout = task.wrapper, task.timeout
-        kwargs = dict(task.kwargs, task=task) if wrapper.options.context else task.kwargs
-        if timeout:
-            task._deadline = clock0 + timeout
-        if wrapper.is_async:
-            call = partial(wrapper.func, *task.args, **kwargs)
-            return run_coroutine(self._coroutines, self._limiter, call, timeout or None)
-        if self._limiter is None or not (timeout or self._arms_all):
-            return wrapper.func(*task.args, **kwargs)
-        return self._limited(partial(wrapper.func, *task.args, **kwargs), timeout or math.inf)
-
-    def _limited(self, call: Callable[[], Any], timeout: float) -> Any:
-        assert self._limiter is not None
-        return limited(self._limiter, self._limiter.prepare(timeout), call)
+        limiter, timeout = self._limiter, task.timeout
+        call = _bound(task, clock0)
+        if task.wrapper.is_async:
+            return run_coroutine(self._coroutines, limiter, call, timeout or None)
+        if limiter is None or not (timeout or self._arms_all):
+            return call()
+        return limited(limiter, limiter.prepare(timeout or math.inf), call)
 
     def _done(self, value: Any, claim: Claim) -> Done:
         app = self._app
@@ -298,3 +345,22 @@ class Executor:
                 hook(task, value, error)
             except BaseException:
                 logger.exception("post-execute hook %s failed for job %s", name, task)
+
+
+def _bound(task: Task, clock0: float) -> Callable[[], Any]:
+    """The function with the arguments of this run."""
+    if task.timeout:
+        task._deadline = clock0 + task.timeout
+    kwargs = dict(task.kwargs, task=task) if task.wrapper.options.context else task.kwargs
+    return partial(task.wrapper.func, *task.args, **kwargs)
+
+
+def _impossible(claim: Claim, error: BaseException) -> Finished:
+    """sys.exit() while arguments are read, a RetryTask with an impossible eta …: the worker must
+    not die of it with the claim in its hands, nor try the job for ever."""
+    logger.error("job %s of %s cannot be run", claim.seq, claim.task, exc_info=error)
+    if isinstance(error, AskedToStop):
+        return Finished(Ended(claim, Revoked()))
+    if isinstance(error, KeyboardInterrupt) and not claim.at_most_once:
+        return Finished(Ended(claim, Released()))
+    return Finished(Ended(claim, Dead("failed", failure_of(error)), clock.now()))

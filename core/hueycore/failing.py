@@ -17,6 +17,7 @@ from hueycore.exceptions import (
 )
 from hueycore.failures import brief_failure, failure_of
 from hueycore.inputs import EXCEPTION
+from hueycore.limits import AskedToStop
 from hueycore.retry import next_delay, verdict
 from hueycore.serializer import Serializer, describe
 from hueycore.storage.base import Claim
@@ -63,6 +64,8 @@ class Failing:
                 if claim.at_most_once:
                     return self._dead(task, error, "interrupted"), (S.SIGNAL_INTERRUPTED,)
                 return Released(), (S.SIGNAL_INTERRUPTED,)
+            case AskedToStop():
+                return Revoked(), (S.SIGNAL_REVOKED,)
             case RetryTask():
                 return self._asked_again(task, error)
             case CancelExecution():

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 from typing import TYPE_CHECKING, Any
 
-from hueycore import clock
+from hueycore import clock, native
 from hueycore.guards import RateLimit, TaskLock
 from hueycore.holds import make_rate
 from hueycore.storage.base import Limit, Storage
@@ -37,7 +36,7 @@ class Guarding:
         self._declared: dict[str, Limit | None] = {}
         self._holder_number: int | None = None
         self._holder_pid = 0
-        self._holder_guard = threading.Lock()
+        self._holder_guard = native.Lock()
 
     # --- locks --------------------------------------------------------------------------------
 

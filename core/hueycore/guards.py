@@ -8,9 +8,10 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from uuid import uuid4
 
-from hueycore import clock, running
+from hueycore import clock
 from hueycore.exceptions import RateLimitExceeded, TaskLockedException
 from hueycore.holds import Hold
+from hueycore.logs import run_of_this_context
 from hueycore.storage.base import Rate
 from hueycore.wrapper import TaskWrapper
 
@@ -133,7 +134,7 @@ class RateLimit:
     def acquire(self) -> None:
         """Take a slot. Raises ``RateLimitExceeded`` when the next one is yet to come; a job that is
         to be retried is promised it, runs again at that moment, and no attempt is counted."""
-        claim = running.current()
+        claim = run_of_this_context.get()
         job = None if claim is None or not self._retry else (claim.seq, claim.claim)
         slot = self._huey.storage.spend(self._name, self._rate, job)
         if slot is not None:

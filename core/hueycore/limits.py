@@ -10,6 +10,13 @@ from hueycore.exceptions import TaskTimeout
 T = TypeVar("T")
 
 
+class AskedToStop(BaseException):
+    """Raised in a run whose job was revoked."""
+
+    def __init__(self) -> None:
+        super().__init__("it was asked to stop")
+
+
 class Limiter(Protocol):
     """Enforces timeouts. Not a context manager: the exception that it throws into a run may arrive
     anywhere from the end of ``arm`` on, and ``disarm`` may be called twice."""

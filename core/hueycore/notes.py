@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import traceback
 from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar, Token
-from queue import Empty, SimpleQueue
+from queue import Empty
 
-from hueycore import clock
+from hueycore import clock, native
 from hueycore.exceptions import StorageError, TaskTimeout
 from hueycore.serializer import safe_repr
 from hueycore.storage.base import Claim, LogLine, Said, Storage
@@ -39,7 +38,7 @@ class Notebook:
     and appending to a deque is one step."""
 
     def __init__(
-        self, claim: Claim, level: int | None, inbox: SimpleQueue[Notebook | None]
+        self, claim: Claim, level: int | None, inbox: native.SimpleQueue[Notebook | None]
     ) -> None:
         self.claim = claim
         self.level = level
@@ -107,11 +106,11 @@ class Notes:
 
     def _begin(self) -> None:
         self._pid = os.getpid()
-        self._inbox: SimpleQueue[Notebook | None] = SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
+        self._inbox: native.SimpleQueue[Notebook | None] = native.SimpleQueue()
+        self._thread: native.AnyThread | None = None
+        self._starting = native.Lock()
         #: Held while something is on its way into the storage: an ending must not overtake it.
-        self._writing = threading.Lock()
+        self._writing = native.Lock()
         self._written_at = 0.0
 
     def open(self, claim: Claim, level: int | None) -> Notebook:
@@ -131,7 +130,7 @@ class Notes:
         with self._starting:
             if self._thread is not None and self._thread.is_alive():
                 return
-            thread = threading.Thread(target=self._run, name="huey-notes", daemon=True)
+            thread = native.Thread(self._run, "huey-notes")
             try:
                 thread.start()
             except RuntimeError as error:  # no more threads: all is written with the endings
@@ -161,7 +160,7 @@ class Notes:
         while (notebook := inbox.get()) is not None:
             pause = self._written_at + INTERVAL - clock.monotonic()
             if pause > 0:
-                clock.sleep(pause)
+                native.sleep(pause)
             told = {notebook}
             try:
                 while (another := inbox.get_nowait()) is not None:
@@ -187,7 +186,7 @@ class Notes:
                 logger.warning("log lines and progress must wait: %s", error)
                 for one, said in taken:
                     one.give_back(said)
-        clock.sleep(AFTER_ERROR)
+        native.sleep(AFTER_ERROR)
 
 
 _notebook: ContextVar[Notebook | None] = ContextVar("hueycore_notebook", default=None)
@@ -205,7 +204,7 @@ class _Keeper(logging.Handler):
     def begin(self) -> None:
         """Nothing runs yet; in a forked child the runs are its parent's."""
         self._runs = 0
-        self._counting = threading.Lock()
+        self._counting = native.Lock()
         logging.getLogger().removeHandler(self)
 
     def hang_up(self) -> None:

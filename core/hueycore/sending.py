@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hueycore import native
 from hueycore import signals as S
 from hueycore.exceptions import ClaimLost, ConfigurationError
 from hueycore.result import Result
@@ -35,7 +35,7 @@ class Batch:
         self.open = True
         self._jobs: list[NewJob] = []
         self._plan: Plan | None = None
-        self._lock = threading.Lock()
+        self._lock = native.Lock()
 
     def __len__(self) -> int:
         return len(self.results)
@@ -61,7 +61,7 @@ class Joined:
 
     def __init__(self, guest: Guest) -> None:
         self.guest = guest
-        self.thread = threading.get_ident()
+        self.thread = native.get_ident()
         self.open = True
 
 
@@ -163,7 +163,7 @@ class Sending:
         return False
 
     def _join(self, joined: Joined, parcel: Parcel) -> None:
-        if joined.thread != threading.get_ident():
+        if joined.thread != native.get_ident():
             raise ConfigurationError("huey.using() holds in the thread that entered it alone")
         stored = joined.guest.enqueue(parcel.jobs, parcel.plan) if parcel.jobs else []
         for result, answer in zip(parcel.results, stored, strict=True):

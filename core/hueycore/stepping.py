@@ -7,7 +7,7 @@ import os
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from hueycore import clock, running
+from hueycore import clock
 from hueycore import signals as S
 from hueycore.ending import Completed, Done
 from hueycore.exceptions import UnknownJob
@@ -103,12 +103,7 @@ class Stepping:
                 return None
         slots = self.storage.slots(self._worker())
         slots.start(0, claim.seq, claim.claim)
-        # A job that runs others at once (immediate mode) goes on afterwards.
-        before = running.runs_here(running.OneRun(claim))
-        try:
-            finished = self._executor.run(claim)
-        finally:
-            running.runs_here(before)
+        finished = self._executor.run(claim)
         self._commit(finished)
         slots.clear(0)
         if any(notice.signal == S.SIGNAL_INTERRUPTED for notice in finished.notices):

@@ -37,6 +37,7 @@ _PASSED = {
         "hueyctl consume app.huey -w 8",
         "hueyctl consume app.huey -w 4 -k process --max-tasks 1000",
         "hueyctl consume app.huey -w 8 --http 127.0.0.1:9808",
+        "hueyctl consume app.huey -w 500 -k greenlet",
         "hueyctl consume app.huey --burst --max-time 10m --log-format json 2>>worker.jsonl",
         "hueyctl consume app:huey other:huey -w 4 --pidfile worker.pid",
         "hueyctl consume app.huey --preflight -o json",
@@ -67,12 +68,14 @@ def consume(session: Session, apps: tuple[str, ...], **given: Any) -> int:
 
     TERM and INT stop gently: running jobs end, the rest stays in the queue. A second signal stops
     at once; what was running is then run again by the next consumer.
+
+    Workers of kind thread suit most queues. For hundreds of jobs that wait at the same time there
+    are greenlet (plain tasks; gevent patches before the application is imported) and asyncio
+    (async tasks).
     """
     names = apps or ((session.settings.app,) if session.settings.app else ())
     if not names:
         raise errors.usage("say which application", "hueyctl consume MODULE:ATTR")
-    if given["worker_type"] not in (None, "thread", "process"):
-        raise _comes_later(given["worker_type"])
     if given["extra_locks"] and not given["flush_locks"]:
         raise errors.usage("--extra-locks needs --flush-locks")
     if len(names) > 1 and (given["http"] or given["notify"]):
@@ -82,18 +85,12 @@ def consume(session: Session, apps: tuple[str, ...], **given: Any) -> int:
             "run `hueyctl consume` once for each application",
         )
     if given["preflight"]:
+        if given["worker_type"] == "greenlet":
+            patch()
         from hueyctl.running.preflight import preflight
 
         return preflight(session, names, given["imports"])
     return _run(session, names, given)
-
-
-def _comes_later(kind: str) -> errors.CliError:
-    return errors.CliError(
-        f"workers of kind {kind} come with a later release",
-        exits.UNAVAILABLE,
-        "use -k thread or process",
-    )
 
 
 def _run(session: Session, names: tuple[str, ...], given: dict[str, Any]) -> int:
@@ -114,11 +111,10 @@ def _run(session: Session, names: tuple[str, ...], given: dict[str, Any]) -> int
 
 
 def _consume_one(session: Session, name: str, given: dict[str, Any]) -> int:
+    if given["worker_type"] == "greenlet":
+        patch()
     huey = session.app_to_write(name)
     import_more(session, given["imports"])
-    kind = given["worker_type"] or huey.consumer_defaults.get("worker_type") or "thread"
-    if kind not in ("thread", "process"):
-        raise _comes_later(str(kind))
     from hueyctl.running import logs
     from hueyctl.running.watching import watched
 
@@ -136,6 +132,17 @@ def _consume_one(session: Session, name: str, given: dict[str, Any]) -> int:
     if consumer.error is not None:
         raise consumer.error
     return code
+
+
+def patch() -> None:
+    """For greenlets, before the application is imported: what it imports then is patched."""
+    try:
+        from gevent import monkey
+    except ImportError:
+        raise errors.CliError(
+            "greenlet workers need gevent", exits.CONFIG, "pip install 'hueyctl[greenlet]'"
+        ) from None
+    monkey.patch_all()
 
 
 def consumer_options(given: dict[str, Any]) -> dict[str, Any]:

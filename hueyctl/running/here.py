@@ -44,7 +44,7 @@ class Alarm:
 def call(huey: Huey, task: Task, *, hooks: bool) -> Any:
     """The value of a task; what it prints goes to stderr. Exit 5 when it raises, 124 when its time
     is up."""
-    from hueycore.consumer.workers.thread import call_hooks
+    from hueycore.consumer.workers.worker import call_hooks
     from hueycore.execute import Executor
 
     with redirect_stdout(sys.stderr):

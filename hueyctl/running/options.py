@@ -24,7 +24,7 @@ def _factor_of_a_minute(
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
-        "-w", "--workers", type=click.IntRange(1, 1000), metavar="N",
+        "-w", "--workers", type=click.IntRange(1, 4096), metavar="N",
         help="Workers (the app's, or 1).",
     ),
     click.option(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,13 +105,35 @@ def test_a_log_that_cannot_be_written_is_74(app: str, hueyctl: Run) -> None:
 
 
 @pytest.mark.parametrize("kind", ["greenlet", "asyncio"])
-def test_other_kinds_of_workers_come_with_a_later_release(
-    app: str, invoke: Callable[..., Result], kind: str
+@pytest.mark.parametrize("said", ["option", "environment", "config"])
+def test_loops_and_greenlets_run_jobs_wherever_their_kind_was_said(
+    app: str, hueyctl: Run, home: Path, kind: str, said: str
 ) -> None:
-    result = invoke("consume", app, "-k", kind)
+    pytest.importorskip("gevent")
+    hueyctl("enqueue", "-A", app, "app.add", "1")
+    words = ["consume", app, "--burst", *(("-k", kind) if said == "option" else ())]
+    env = dict(os.environ)
+    if said == "environment":
+        env["HUEYCTL_CONSUME_WORKER_TYPE"] = kind
+    if said == "config":
+        (home / "hueyctl.toml").write_text(f'[consume]\nworker-type = "{kind}"\n')
 
-    assert result.exit_code == 69
-    assert "later release" in result.stderr
+    done = hueyctl(*words, env=env)
+
+    assert done.returncode == 0, done.stderr
+    assert f"1 {kind} workers" in done.stderr
+    assert hueyctl("result", "1", "-A", app).stdout == "3\n"
+
+
+def test_greenlets_without_gevent_are_78_with_what_to_install(
+    app: str, invoke: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "gevent", None)
+
+    result = invoke("consume", app, "-k", "greenlet")
+
+    assert result.exit_code == 78
+    assert "hueyctl[greenlet]" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- running --------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("any_kind")
 @pytest.mark.feature("async")
 def test_an_async_task_gives_what_it_returns_when_awaited(huey: SqliteHuey) -> None:
     @huey.task(context=True)
@@ -40,6 +41,7 @@ def test_an_async_task_gives_what_it_returns_when_awaited(huey: SqliteHuey) -> N
     assert values == [(2 * n, handles[n].id) for n in range(50)]
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_signals_and_hooks_are_those_of_a_plain_task(huey: SqliteHuey) -> None:
     hooked: list[Any] = []
 
@@ -60,6 +62,7 @@ def test_signals_and_hooks_are_those_of_a_plain_task(huey: SqliteHuey) -> None:
     assert seen.names() == ["enqueued", "executing", "complete"]
 
 
+@pytest.mark.usefixtures("any_kind")
 @pytest.mark.parametrize(
     ("error", "state", "reason"),
     [
@@ -93,6 +96,7 @@ def test_what_an_async_task_raises_means_what_it_means_in_a_plain_one(
     assert (job(huey, handle).reason, job(huey, handle).attempt) == (reason, 1)
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_the_traceback_shows_the_task_and_not_the_loop(huey: SqliteHuey) -> None:
     @huey.task()
     async def fail() -> None:
@@ -219,6 +223,7 @@ def test_what_a_job_leaves_behind_ends_with_it(
     assert "cancelled 2 asyncio tasks that a job left behind" in caplog.text
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_an_async_generator_that_is_not_finished_is_closed_within_its_job(
     huey: SqliteHuey,
 ) -> None:
@@ -246,6 +251,7 @@ def test_an_async_generator_that_is_not_finished_is_closed_within_its_job(
     assert after == [1, 2]
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_each_run_has_a_context_of_its_own(huey: SqliteHuey) -> None:
     @huey.task()
     async def change(text: str) -> str:
@@ -263,6 +269,7 @@ def test_each_run_has_a_context_of_its_own(huey: SqliteHuey) -> None:
 # --- timeouts -------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("any_kind")
 @pytest.mark.feature("async", "timeouts")
 def test_a_timeout_cancels_the_coroutine_in_its_loop(huey: SqliteHuey) -> None:
     seen_by_task: list[str] = []
@@ -293,6 +300,7 @@ def test_a_timeout_cancels_the_coroutine_in_its_loop(huey: SqliteHuey) -> None:
     assert seen.names() == ["enqueued", "executing", "timeout"]
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_an_async_task_may_swallow_its_timeout(huey: SqliteHuey) -> None:
     @huey.task(timeout=0.05)
     async def careful() -> str:
@@ -370,6 +378,7 @@ def test_a_loop_that_an_exception_has_struck_is_replaced(
     assert all(loop.is_closed() for loop in loops)
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_a_job_in_time_is_left_alone_also_afterwards(huey: SqliteHuey) -> None:
     @huey.task(timeout=0.02)
     async def quick(n: int) -> int:
@@ -389,6 +398,7 @@ def test_a_job_in_time_is_left_alone_also_afterwards(huey: SqliteHuey) -> None:
     assert {str(handle.state) for handle, _ in handles} <= {"done", "dead"}
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_a_coroutine_that_ignores_its_cancellation_is_overdue_and_another_takes_its_place(
     huey: SqliteHuey, short_grace: None, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -419,26 +429,42 @@ def test_a_coroutine_that_ignores_its_cancellation_is_overdue_and_another_takes_
 # --- stopping -------------------------------------------------------------------------------------
 
 
-def test_a_running_async_job_that_is_revoked_is_asked_to_stop(huey: SqliteHuey) -> None:
-    entered, let_go = threading.Event(), threading.Event()
+@pytest.mark.feature("revoke")
+@pytest.mark.usefixtures("any_kind")
+def test_a_running_async_job_that_is_revoked_is_cancelled_and_may_refuse(huey: SqliteHuey) -> None:
+    ended: list[str] = []
 
-    @huey.task()
-    async def work() -> int:
-        entered.set()
-        while not let_go.is_set():
-            await asyncio.sleep(0.005)
-        return 1
+    @huey.task(retries=3, at_most_once=True)
+    async def work(refuses: bool) -> str:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            ended.append("cleaned up")
+            if not refuses:
+                raise
+        return "refused"
 
-    with consuming(huey):
-        handle = work()
-        assert entered.wait(10)
-        handle.revoke()
-        row = job(huey, handle)
-        assert (row.state, row.cancel_requested) == (State.RUNNING, True)
-        let_go.set()
-        assert handle.get(blocking=True, timeout=10) == 1
+    seen = Signals(huey)
+    with consuming(huey, workers=3):
+        yielding, refusing, other = work(False), work(True), work(False)
+        wait_until(lambda: len(jobs(huey, State.RUNNING)) == 3)
+        wait_until(lambda: len(seen.of("executing")) == 3)
+        yielding.revoke()
+        refusing.revoke()
+        wait_until(lambda: yielding.state is State.REVOKED, 3)
+        assert refusing.get(blocking=True, timeout=10) == "refused"
+        wait_until(lambda: seen.of("revoked"))
+        assert other.state is State.RUNNING
+        other.revoke()
+        wait_until(other.is_complete)
+
+    row = job(huey, yielding)
+    assert (row.reason, row.attempt, row.retries) == ("revoked", 1, 3)
+    assert seen.of("revoked")[0][0] == yielding.id
+    assert ended == ["cleaned up"] * 3
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_a_stop_waits_for_async_jobs(huey: SqliteHuey) -> None:
     entered = threading.Event()
 
@@ -455,6 +481,7 @@ def test_a_stop_waits_for_async_jobs(huey: SqliteHuey) -> None:
     assert handle.get() == 1
 
 
+@pytest.mark.usefixtures("any_kind")
 @pytest.mark.parametrize("at_most_once", [False, True])
 def test_a_stop_that_does_not_wait_cancels_async_jobs_and_gives_them_back(
     huey: SqliteHuey, at_most_once: bool
@@ -488,6 +515,7 @@ def test_a_stop_that_does_not_wait_cancels_async_jobs_and_gives_them_back(
     assert huey.storage.workers() == []
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_a_stop_does_not_wait_long_for_a_job_that_ignores_its_cancellation(
     huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -554,6 +582,7 @@ def test_workers_replaced_by_number_take_their_loops_along(huey: SqliteHuey) -> 
     assert len({id(loop) for loop in loops}) == 3
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_jobs_may_await_jobs(huey: SqliteHuey) -> None:
     @huey.task()
     async def child(n: int) -> int:

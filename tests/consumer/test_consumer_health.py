@@ -221,7 +221,7 @@ def test_too_many_threads_that_hang_make_it_unready_and_then_end_it(
     with running(huey) as (consumer, thread):
         stubborn()
         wait_until(lambda: consumer.health.figures().overdue == 1)
-        wait_until(lambda: "no spare thread" in "".join(consumer.health.unready()))
+        wait_until(lambda: "no spare worker" in "".join(consumer.health.unready()))
         assert consumer.health.ill() == []
 
         stubborn()

@@ -107,6 +107,7 @@ def test_a_consumer_that_runs_is_a_worker_in_the_file_and_gone_afterwards(
     assert huey.storage.workers() == []
 
 
+@pytest.mark.usefixtures("any_kind")
 @pytest.mark.parametrize(
     "order",
     ["stop", "start start stop", "start stop stop", "stop start stop", "start stop start stop"],
@@ -135,6 +136,7 @@ def test_a_run_that_is_stopped_before_it_began_ends_at_once(
     assert huey.storage.workers() == []
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_a_run_that_is_stopped_while_it_begins_ends(
     huey: SqliteHuey, no_threads_left: None
 ) -> None:
@@ -149,6 +151,7 @@ def test_a_run_that_is_stopped_while_it_begins_ends(
     assert huey.storage.workers() == []
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_several_threads_may_stop_one_consumer(huey: SqliteHuey, no_threads_left: None) -> None:
     consumer = huey.create_consumer(workers=2)
     consumer.start()
@@ -165,6 +168,7 @@ def test_several_threads_may_stop_one_consumer(huey: SqliteHuey, no_threads_left
     assert codes == [0] * 5
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_a_job_may_stop_its_own_consumer(huey: SqliteHuey, no_threads_left: None) -> None:
     @huey.task()
     def last() -> str:
@@ -178,6 +182,7 @@ def test_a_job_may_stop_its_own_consumer(huey: SqliteHuey, no_threads_left: None
     assert handle.get() == "the last one"
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_a_receiver_may_stop_the_consumer(huey: SqliteHuey, no_threads_left: None) -> None:
     @huey.task()
     def work(fail: bool) -> None:
@@ -198,6 +203,7 @@ def test_a_receiver_may_stop_the_consumer(huey: SqliteHuey, no_threads_left: Non
     assert states(huey) == {"done": 1, "dead": 1}
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_a_graceful_stop_lets_jobs_finish_and_gives_back_the_others(
     huey: SqliteHuey, no_threads_left: None
 ) -> None:
@@ -279,6 +285,7 @@ def test_what_a_stop_left_running_can_be_seen_by_the_next_consumer(
     huey.storage.unregister(first._worker)  # type: ignore[arg-type]
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_starting_and_stopping_leaves_no_thread_and_no_descriptor(huey: SqliteHuey) -> None:
     @huey.task()
     def work() -> int:
@@ -295,7 +302,7 @@ def test_starting_and_stopping_leaves_no_thread_and_no_descriptor(huey: SqliteHu
         once()
         huey.create_consumer()
 
-    assert len(consumer_threads()) <= threads
+    wait_until(lambda: len(consumer_threads()) <= threads)
     assert descriptors() <= files
 
 
@@ -415,6 +422,7 @@ def test_a_burst_ends_when_the_queue_is_empty(huey: SqliteHuey, no_threads_left:
     assert later.state is State.SCHEDULED
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_a_burst_runs_all_stages_and_does_not_wait_for_those_of_a_job_that_is_not_due(
     huey: SqliteHuey, no_threads_left: None
 ) -> None:
@@ -475,9 +483,10 @@ def test_workers_are_replaced_after_so_many_jobs_without_a_pause(
         assert time.monotonic() - started < 5
         wait_until(lambda: len(starts) >= 10)
         # Two workers, and the threads of the consumer's other duties.
-        wait_until(lambda: len(consumer_threads()) <= before + 2 + 5)
+        wait_until(lambda: len(consumer_threads()) <= before + 2 + 6)
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_an_idle_consumer_writes_nothing(huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch) -> None:
     with consuming(huey, workers=2) as consumer:
         database = huey.storage.db  # type: ignore[attr-defined]
@@ -585,6 +594,7 @@ def test_a_worker_thread_that_dies_is_replaced_and_its_job_is_dead(
 # --- at most once ---------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_the_ending_of_an_at_most_once_job_is_written_before_its_slot_is_cleared(
     huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -626,6 +636,7 @@ def test_the_ending_of_an_at_most_once_job_is_written_before_its_slot_is_cleared
 # --- the storage goes away ------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_a_consumer_whose_file_is_removed_stops_and_keeps_the_reason(
     huey: SqliteHuey, path: str, caplog: pytest.LogCaptureFixture, no_threads_left: None
 ) -> None:
@@ -709,6 +720,7 @@ except sqlite3.Error:
 """
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_a_job_that_runs_while_the_file_is_removed_does_not_hold_up_the_stop(
     path: str, no_threads_left: None
 ) -> None:

@@ -32,6 +32,7 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limiter_module, "GRACE", 0.05)
 
 
+@pytest.mark.usefixtures("any_kind")
 @pytest.mark.feature("timeouts")
 def test_a_loop_in_python_is_interrupted(huey: SqliteHuey) -> None:
     @huey.task(timeout=0.05)
@@ -52,9 +53,10 @@ def test_a_loop_in_python_is_interrupted(huey: SqliteHuey) -> None:
     assert (row.state, row.reason) == (State.DEAD, "timeout")
     assert row.errors[0]["type"] == "TaskTimeout"
     assert 0.05 <= row.errors[0]["run_s"] < 2
-    assert seen.names() == ["enqueued", "executing", "timeout"]
+    assert sorted(seen.names()) == ["enqueued", "executing", "timeout"]
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_a_timeout_uses_retries_and_the_timeout_of_a_call_wins(huey: SqliteHuey) -> None:
     @huey.task(timeout=60, retries=1)
     def spin(n: int) -> None:
@@ -92,6 +94,7 @@ def test_a_job_in_time_is_left_alone_also_afterwards(huey: SqliteHuey) -> None:
     assert {row.reason for row in jobs(huey, State.DEAD)} <= {"timeout"}
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_a_task_may_clean_up_and_may_swallow_its_timeout(huey: SqliteHuey) -> None:
     @huey.task(timeout=0.05)
     def careful() -> str:
@@ -268,6 +271,7 @@ def test_as_many_spares_as_workers_and_then_the_consumer_gives_up(
         wait_until(lambda: workers_alive() == [])
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_time_remaining_is_told_to_the_task(huey: SqliteHuey) -> None:
     @huey.task(timeout=30, context=True)
     def look(task: Any = None) -> tuple[bool, bool]:
@@ -310,6 +314,7 @@ def test_a_profiler_works_in_a_process_whose_jobs_ran_into_their_timeout(path: s
     )
 
 
+@pytest.mark.usefixtures("any_kind")
 def test_timeouts_of_many_threads_are_kept_apart(huey: SqliteHuey) -> None:
     @huey.task(context=True)
     def work(n: int, task: Any = None) -> int:

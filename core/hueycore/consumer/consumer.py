@@ -9,13 +9,13 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hueycore import clock
+from hueycore import clock, native
 from hueycore import signals as S
-from hueycore.constants import WORKER_THREAD
+from hueycore.constants import WORKER_ASYNCIO, WORKER_GREENLET, WORKER_THREAD
 from hueycore.consumer.burst import is_drained
 from hueycore.consumer.feed import Feed, will_pass
 from hueycore.consumer.health import Health
@@ -27,11 +27,9 @@ from hueycore.consumer.telling import tell_exchange
 from hueycore.consumer.unixsignals import Signals
 from hueycore.consumer.workers.crew import Crew
 from hueycore.consumer.workers.limiter import Limiter
-from hueycore.consumer.workers.thread import ThreadWorker
-from hueycore.coroutines import LoopPerThread
+from hueycore.consumer.workers.worker import Parts, kind_of
 from hueycore.exceptions import ConfigurationError, StorageError, StorageMoved, StorageTooNew
-from hueycore.execute import Executor
-from hueycore.storage.base import JobRef
+from hueycore.storage.base import Claim, JobRef
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
@@ -47,17 +45,20 @@ CLEAN_UP = 1.0
 
 
 class Consumer:
-    """Runs the jobs of one queue with thread workers.
+    """Runs the jobs of one queue.
 
     :param workers: how many jobs run at once.
-    :param worker_type: ``thread``, or ``process`` (see ``Supervisor``).
+    :param worker_type: ``thread``; ``greenlet``, for plain tasks that wait, in the gevent hub of
+        the thread that starts the consumer (patch first); ``asyncio``, for async ones, on one loop;
+        ``process``, see ``Supervisor``.
     :param scheduler_interval: the longest pause between two looks for due jobs, seconds.
     :param periodic: whether this consumer fires periodic tasks. Any number may; one run per time.
     :param check_worker_health: replace workers that died; every ``health_check_interval`` seconds.
         A loop of the consumer that is later than that hangs, says ``health``.
     :param max_tasks: a worker is replaced after so many jobs.
     :param shutdown_timeout: seconds that running jobs get after a stop; None waits for them. After
-        them async jobs are cancelled and given back, plain ones run on until the process is gone.
+        them greenlets and async jobs are stopped and given back, plain ones in threads run on until
+        the process is gone.
     :param graceful_signal: ``INT`` or ``TERM``: that one is graceful and the other interrupts
         now; by default both are graceful, and the second signal interrupts.
     :param name: how ``hueyctl workers`` calls it.
@@ -70,7 +71,7 @@ class Consumer:
     """
 
     #: The ``worker_type`` that this class is for.
-    kinds: tuple[str, ...] = (WORKER_THREAD,)
+    kinds: tuple[str, ...] = (WORKER_THREAD, WORKER_GREENLET, WORKER_ASYNCIO)
 
     def __init__(
         self,
@@ -112,12 +113,11 @@ class Consumer:
         self._interrupting = interrupting(graceful_signal)
         self.scheduler = Scheduler(huey, periodic=periodic, interval=scheduler_interval)
         self.janitor = Janitor(huey)
-        self._crew = Crew(workers, self._make_worker, self._too_many_hang)
+        self._limiter = Limiter(self._note_overdue)
+        self._kind = kind_of(worker_type, huey, self._limiter)
+        self._crew = Crew(workers, self._kind.make, self._too_many_hang)
         #: Whether it is alive and ready, for probes: ``health.ill()``, ``health.unready()``.
         self.health = Health(self._crew, health_check_interval)
-        self._limiter = Limiter(self._crew.note_overdue)
-        self._coroutines = LoopPerThread()
-        self._executor = Executor(huey, self._limiter, self._coroutines)
         self._signals = Signals()
         #: Why the consumer stopped by itself, if it did.
         self.error: Exception | None = None
@@ -125,7 +125,7 @@ class Consumer:
         self._services: list[Service] = []
         self._stopping: str | None = None
         self._stopped = threading.Event()
-        self._stop_lock = threading.Lock()
+        self._stop_lock = native.Lock()
         self._in_run = False
         self._switch_interval = 0.005
         self._exit_code = 0
@@ -153,19 +153,27 @@ class Consumer:
         self.scheduler.begin(worker)
         self._signals.open()
         self._feed = Feed(
-            storage, worker, tell=partial(tell_exchange, huey), news=self._news,
+            storage, worker, news=self._news,
+            tell=self._kind.telling(partial(tell_exchange, huey)),
             fatal=self._failed, beat=partial(self.health.beat, "feed"),
         )  # fmt: skip
         self._worker = worker
         self._schedule_service = self._service("scheduler", self.scheduler.step)
         self._limits_service = self._service("limits", self._limiter.step)
         self._limiter.poked_by(self._limits_service.poke)
-        self._services = [self._schedule_service, self._service("janitor", self.janitor.step)]
+        stop_revoked = partial(self._crew.stop_revoked, storage.cancel_requested)
+        self._services = [
+            self._schedule_service,
+            self._service("janitor", self.janitor.step),
+            self._service("revoked", stop_revoked),
+        ]
         self._switch_interval = sys.getswitchinterval()
         sys.setswitchinterval(min(SWITCH_INTERVAL, self._switch_interval))
         self._feed.start()
         for service in (*self._services, self._limits_service):
             service.start()
+        hooks = list(huey.startup_hooks.items()), list(huey.shutdown_hooks.items())
+        self._kind.open(Parts(self._feed, storage.slots(worker), *hooks, self.max_tasks))
         self._crew.check()
         self.health.running(self._feed)
         logger.info(
@@ -185,19 +193,6 @@ class Consumer:
 
     def _service(self, name: str, step: Callable[[], float]) -> Service:
         return Service(f"huey-{name}", self.health.follow(name, step), self._failed)
-
-    def _make_worker(self, number: int, left: Callable[[], None]) -> ThreadWorker:
-        assert self._worker is not None
-        return ThreadWorker(
-            number,
-            self._feed,
-            self._executor,
-            self.huey.storage.slots(self._worker),
-            left=left,
-            startup=self.huey.startup_hooks.items(),
-            shutdown=self.huey.shutdown_hooks.items(),
-            max_tasks=self.max_tasks,
-        )
 
     # --- loop -----------------------------------------------------------------------------------
 
@@ -293,9 +288,8 @@ class Consumer:
         return self._exit_code
 
     def _is_own_thread(self) -> bool:
-        thread = threading.get_ident()
         return self._worker is not None and (
-            self._crew.is_member(thread) or self._feed.is_telling(thread)
+            self._kind.is_inside() or self._feed.is_telling(native.get_ident())
         )
 
     def _shut_down(self) -> None:
@@ -326,8 +320,8 @@ class Consumer:
                 self._give_up(error)
         self._feed.close()
         self._crew.wait(self.shutdown_timeout, self._interrupted)
-        if self._crew.running() and self._coroutines.interrupt():
-            # Async jobs are given back uncounted; they get a moment to clean up.
+        if self._crew.running() and self._crew.stop_all():
+            # What can be stopped is given back uncounted; it gets a moment to clean up.
             self._exit_code = self._exit_of_left()
             self._crew.wait(CLEAN_UP, self._interrupted)
         self._limits_service.stop()
@@ -350,18 +344,17 @@ class Consumer:
         self.health.ending("interrupted", restart=False)
         return True
 
-    def _leave_running(self, left: list[ThreadWorker]) -> None:
+    def _leave_running(self, left: list[Claim]) -> None:
         """A thread cannot be stopped, so what it runs is not given back here: the row of this
         worker says ``stopping``, and its jobs come back uncounted when the process is gone."""
-        for worker in left:
-            claim = worker.claim
-            if claim is not None:
-                logger.warning("job %s of %s is still running", claim.seq, claim.task)
-                self._tell_interrupted(JobRef(claim.seq, claim.id, claim.task))
+        for claim in left:
+            logger.warning("job %s of %s is still running", claim.seq, claim.task)
+            self._tell_interrupted(JobRef(claim.seq, claim.id, claim.task))
         if self.error is None:
             self._feed.flush()  # its helper stays, for endings until the process is gone
         else:
             self._feed.leave()
+        self._kind.close()
         self._exit_code = self._exit_of_left()
 
     def _exit_of_left(self) -> int:
@@ -379,6 +372,7 @@ class Consumer:
             # Not unregistered: what has ended must not be taken for given back.
             self._give_up(StorageError(f"{self._feed.unwritten} endings could not be written"))
             return
+        self._kind.close()
         try:
             self.huey.storage.unregister(self._worker)
         except StorageError as error:
@@ -403,6 +397,9 @@ class Consumer:
             logger.error("%s", error)
         else:
             self._ask_to_stop("the storage is gone", error)
+
+    def _note_overdue(self, owner: Hashable) -> None:
+        self._crew.note_overdue(owner)
 
     def _too_many_hang(self) -> None:
         why = "too many workers hang in jobs that ignore their timeout"

@@ -8,12 +8,10 @@ worker is busy, or asleep.
 from __future__ import annotations
 
 import logging
-import threading
 from collections import deque
-from collections.abc import Callable
-from queue import SimpleQueue
+from collections.abc import Callable, Iterable
 
-from hueycore import clock
+from hueycore import clock, native
 from hueycore.ending import Released
 from hueycore.exceptions import StorageBusy, StorageError, StorageFull
 from hueycore.execute import Finished
@@ -77,24 +75,28 @@ class Feed:
         self._exchanged_at = 0.0
         self._news_at = 0.0
         self._endings: list[Finished] = []
-        self._lock = threading.Lock()
-        self._idle = threading.Condition()
+        self._lock = native.Lock()
+        self._idle = native.Condition()
         self._waiting = 0
+        #: How many of them are those of the thread that takes for many.
+        self._served = 0
         self._closed = False
         self._gone = False
         self._suspects: dict[int, Claim] = {}
         self._suspected_at = -STAGGER
         self._pace: dict[str, float] = {}
         self._quick: dict[str, int] = {}
-        self._outbox: SimpleQueue[tuple[Exchange, list[Finished]] | None] = SimpleQueue()
+        self._outbox: native.SimpleQueue[tuple[Exchange, list[Finished]] | None] = (
+            native.SimpleQueue()
+        )
         self._trouble = 0.0
         #: What the storage says while it fails.
         self.trouble: str | None = None
         self._retry_at = 0.0
         self._asleep = False
-        self._stir = threading.Event()
-        self._helper = threading.Thread(target=self._help, name="huey-feed", daemon=True)
-        self._teller = threading.Thread(target=self._tell_all, name="huey-signals", daemon=True)
+        self._stir = native.Event()
+        self._helper = native.Thread(self._help, "huey-feed")
+        self._teller = native.Thread(self._tell_all, "huey-signals")
 
     # --- for the workers ------------------------------------------------------------------------
 
@@ -104,8 +106,7 @@ class Feed:
             try:
                 return self._claims.popleft()
             except IndexError:
-                pass
-            self._exchange_for_me()
+                self._exchange_for_me(1)
             with self._idle:
                 if not self._claims and not self._closed:
                     self._waiting += 1
@@ -113,6 +114,46 @@ class Feed:
                     self._idle.wait()
                     self._waiting -= 1
         return None
+
+    def poll(self) -> Claim | None:
+        """The next job that is claimed already, without waiting."""
+        try:
+            return None if self._closed else self._claims.popleft()
+        except IndexError:
+            return None
+
+    def take(self, free: Callable[[], int]) -> list[Claim]:
+        """For a thread that serves many workers: the next jobs, one at least and as many as are
+        ``free`` at most, waiting for them; none when the workers shall leave."""
+        while not self._closed:
+            wanted = free()
+            claims: list[Claim] = []
+            while len(claims) < wanted and (claim := self.poll()) is not None:
+                claims.append(claim)
+            if claims:
+                return claims
+            self._exchange_for_me(wanted)
+            with self._idle:
+                if not self._claims and not self._closed:
+                    self._served = free()
+                    self._waiting += self._served
+                    self._wake_helper()
+                    self._idle.wait()
+                    self._waiting -= self._served
+                    self._served = 0
+        return []
+
+    def one_more(self) -> None:
+        """Another of the workers that ``take`` serves is free; it may be waiting already."""
+        with self._idle:
+            if self._served:
+                self._served += 1
+                self._waiting += 1
+
+    def give_back(self, claims: Iterable[Claim]) -> None:
+        """These were taken and not started."""
+        for claim in claims:
+            self.end(Finished(Ended(claim, Released())))
 
     def end(self, finished: Finished) -> None:
         """Hand in a run that is over; it is committed within milliseconds."""
@@ -131,7 +172,7 @@ class Feed:
         while not self.flush():
             if self._gone:
                 return False
-            clock.sleep(0.1)
+            native.sleep(0.1)
         return True
 
     # --- for the consumer -----------------------------------------------------------------------
@@ -165,6 +206,10 @@ class Feed:
         self._outbox.put(None)
         self._teller.join(10)
 
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
     def is_telling(self, thread: int) -> bool:
         """Whether this is the thread that calls receivers."""
         return self._teller.ident == thread
@@ -181,15 +226,15 @@ class Feed:
 
     # --- exchanging -----------------------------------------------------------------------------
 
-    def _exchange_for_me(self) -> None:
+    def _exchange_for_me(self, free: int) -> None:
         with self._lock:
             if not self._claims and not self._closed:
-                self._exchange(1 + self._waiting)
+                self._exchange(free + self._waiting)
             found = len(self._claims)
-        if found > 1:
-            self._rouse(found - 1)
+        if found > free:
+            self._rouse(found - free)
         while self._outbox.qsize() > OUTBOX_LIMIT and not self._closed:
-            clock.sleep(0.001)  # receivers that are slower than the jobs slow these down
+            native.sleep(0.001)  # receivers that are slower than the jobs slow these down
 
     def _exchange(self, free: int) -> bool:
         """Under the lock. Endings stay here until they are committed; False on trouble."""
@@ -261,12 +306,14 @@ class Feed:
         }
 
     def _give_back(self) -> None:
-        while True:
+        """What no worker has come for."""
+        claims = []
+        while self._claims:
             try:
-                claim = self._claims.popleft()
+                claims.append(self._claims.popleft())
             except IndexError:
-                return
-            self.end(Finished(Ended(claim, Released())))
+                break
+        self.give_back(claims)
 
     def _rouse(self, number: int) -> None:
         with self._idle:

@@ -20,7 +20,7 @@ LEAST_GRACE = 2.0
 
 STARTING, RUNNING, RESTARTING, STOPPING = "starting", "running", "restarting", "stopping"
 #: Loops that are at an end while a stop waits for running jobs.
-_ENDED_FIRST = ("scheduler", "janitor")
+_ENDED_FIRST = ("scheduler", "janitor", "revoked")
 
 
 class Figures(NamedTuple):
@@ -125,7 +125,7 @@ class Health:
         reasons += [f"the storage fails: {each}" for each in sorted(trouble)]
         figures = self.figures()
         if figures.overdue >= figures.workers:
-            reasons.append(f"{figures.overdue} jobs ignore their timeout: no spare thread is left")
+            reasons.append(f"{figures.overdue} jobs ignore their timeout: no spare worker is left")
         return reasons
 
     def figures(self) -> Figures:

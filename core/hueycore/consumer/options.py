@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from hueycore.constants import WORKER_PROCESS, WORKER_THREAD, WORKER_TYPES
+from hueycore.constants import WORKER_TYPES
 from hueycore.exceptions import ConfigurationError
 from hueycore.storage.sidefile import SLOTS
 
@@ -19,8 +19,6 @@ def check(
         raise ConfigurationError(
             f"worker_type={worker_type!r}: use one of {', '.join(WORKER_TYPES)}"
         )
-    if worker_type not in (WORKER_THREAD, WORKER_PROCESS):
-        raise ConfigurationError(f"worker_type={worker_type!r} comes with a later release")
     if scheduler_interval <= 0:
         raise ConfigurationError("scheduler_interval must be more than 0 seconds")
     if graceful_signal not in (None, "INT", "TERM"):

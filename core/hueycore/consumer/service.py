@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 
+from hueycore import native
 from hueycore.exceptions import StorageError
 
 logger = logging.getLogger("hueycore.consumer")
@@ -22,9 +22,9 @@ class Service:
     ) -> None:
         self._step = step
         self._failed = failed
-        self._poked = threading.Event()
+        self._poked = native.Event()
         self._stopped = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = native.Thread(self._run, name)
 
     def start(self) -> None:
         if self._thread.ident is None:
@@ -37,7 +37,7 @@ class Service:
     def stop(self) -> None:
         self._stopped = True
         self._poked.set()
-        if self._thread.ident is not None and self._thread is not threading.current_thread():
+        if self._thread.ident is not None and self._thread.ident != native.get_ident():
             self._thread.join(10)
 
     def alive(self) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import ctypes
 import os
-import selectors
 import sys
 from collections.abc import Callable
+from selectors import EVENT_READ
 
-from hueycore import clock
+from hueycore import clock, native
 
 IN_ATTRIB = 0x4
 IN_DELETE_SELF = 0x400
@@ -27,14 +27,14 @@ class Bell:
     def __init__(self, path: str | None, look: Callable[[], int]) -> None:
         self._look = look
         self._seen = look()
-        self._selector = selectors.DefaultSelector()
+        self._selector = native.DefaultSelector()
         self._inotify = _watch(path) if path else None
         if self._inotify is not None:
-            self._selector.register(self._inotify, selectors.EVENT_READ)
+            self._selector.register(self._inotify, EVENT_READ)
         self._receive, self._send = os.pipe()
         os.set_blocking(self._receive, False)
         os.set_blocking(self._send, False)
-        self._selector.register(self._receive, selectors.EVENT_READ)
+        self._selector.register(self._receive, EVENT_READ)
         self._pause = QUICK_LOOK
 
     def wait(self, timeout: float) -> bool:

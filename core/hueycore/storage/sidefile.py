@@ -18,9 +18,9 @@ import mmap
 import os
 import struct
 import sys
-import threading
 from collections.abc import Iterator
 
+from hueycore import native
 from hueycore.exceptions import StorageError, StorageFull, StorageReadOnly
 
 SUFFIX = "-huey"
@@ -33,7 +33,7 @@ REGION = PAIR.size * SLOTS
 _FLOCK = "@hhqqi" if sys.platform.startswith("linux") else "@qqihh"
 
 _files: dict[tuple[int, int], SideFile] = {}
-_guard = threading.Lock()
+_guard = native.Lock()
 
 
 class SideFile:
@@ -208,7 +208,7 @@ def _offset(worker: int) -> int:
 def _in_child() -> None:
     """A forked child inherits the descriptors and none of the locks."""
     global _guard
-    _guard = threading.Lock()
+    _guard = native.Lock()
     for side in _files.values():
         side._held.clear()
 

@@ -1,66 +1,73 @@
-"""The thread workers of one consumer: begun, replaced when they are gone, waited for."""
+"""The workers of one consumer: begun, replaced when they are gone, stopped, waited for."""
 
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 
-from hueycore import clock
-from hueycore.consumer.workers.thread import ThreadWorker
+from hueycore import clock, native
+from hueycore.consumer.workers.worker import Worker
+from hueycore.limits import AskedToStop
+from hueycore.storage.base import Claim
+from hueycore.storage.sidefile import SLOTS
 
 logger = logging.getLogger("hueycore.consumer")
 
+#: Seconds between two looks for running jobs that were asked to stop.
+ASK_INTERVAL = 0.5
+
 
 class Crew:
-    """As many threads as there are workers, and for each one that hangs in a job a spare.
+    """As many workers as are wanted, and for each one that hangs in a job a spare.
 
     ``make(number, left)`` builds a worker that calls ``left`` when it leaves by itself; numbers are
-    below ``2 * size``. ``give_up`` is called when more than ``size`` threads hang.
+    below ``2 * size``. ``give_up`` is called when more hang than there are spares.
     """
 
     def __init__(
         self,
         size: int,
-        make: Callable[[int, Callable[[], None]], ThreadWorker],
+        make: Callable[[int, Callable[[], None]], Worker],
         give_up: Callable[[], None],
     ) -> None:
         self.size = size
+        self._numbers = min(2 * size, SLOTS)
         self._make = make
         self._give_up = give_up
-        self._workers: list[ThreadWorker] = []
+        self._workers: list[Worker] = []
         self._closed = False
-        self._lock = threading.Lock()
+        self._lock = native.Lock()
 
     def check(self) -> None:
         """Replace workers that are gone or hang."""
         with self._lock:
             if self._closed:
                 return
-            for worker in [worker for worker in self._workers if not worker.alive()]:
-                self._workers.remove(worker)
+            gone = [worker for worker in self._workers if not worker.alive()]
+            self._workers = [worker for worker in self._workers if worker not in gone]
+            for worker in gone:
                 worker.bury()
             hanging = sum(worker.overdue for worker in self._workers)
-            if hanging <= self.size:
-                for _ in range(self.size + hanging - len(self._workers)):
-                    self._add()
+            if self.size + hanging <= self._numbers:
+                self._fill(self.size + hanging)
                 return
         self._give_up()
 
-    def _add(self) -> None:
+    def _fill(self, size: int) -> None:
         taken = {worker.number for worker in self._workers}
-        number = next(n for n in range(2 * self.size) if n not in taken)
-        worker = self._make(number, self.check)
-        self._workers.append(worker)
-        worker.start()
+        free = (number for number in range(self._numbers) if number not in taken)
+        while len(self._workers) < size:
+            worker = self._make(next(free), self.check)
+            self._workers.append(worker)
+            worker.start()
 
-    def note_overdue(self, thread: int) -> None:
-        """The job of a thread goes on after its timeout."""
+    def note_overdue(self, owner: Hashable) -> None:
+        """A job goes on after its timeout."""
         for worker in list(self._workers):
-            if worker.ident == thread:
+            if worker.owner == owner:
                 worker.overdue = True
                 logger.error(
-                    "job %s ignores its timeout; another thread takes its place",
+                    "job %s ignores its timeout; another worker takes its place",
                     worker.claim.seq if worker.claim else "?",
                 )
         self.check()
@@ -69,6 +76,18 @@ class Crew:
         """From now on nobody is replaced."""
         with self._lock:
             self._closed = True
+
+    def stop_revoked(self, ask: Callable[[Sequence[int]], list[int]]) -> float:
+        """Stop the running jobs that ``ask`` says were asked to; seconds until the next look."""
+        running = {claim.seq: (worker, claim) for worker, claim in self._runs()}
+        for seq in ask(list(running)) if running else ():
+            worker, claim = running[seq]
+            worker.stop(claim, AskedToStop)
+        return ASK_INTERVAL
+
+    def stop_all(self) -> int:
+        """Stop all running jobs; how many of them can be stopped."""
+        return sum(worker.stop(claim, KeyboardInterrupt) for worker, claim in self._runs())
 
     def wait(self, timeout: float | None, interrupted: Callable[[], bool]) -> None:
         """Until all are gone, ``timeout`` seconds have passed or ``interrupted`` says so."""
@@ -83,15 +102,18 @@ class Crew:
                     break
                 worker.join(left)
 
-    def is_member(self, thread: int) -> bool:
-        return any(worker.ident == thread and worker.alive() for worker in self._workers)
+    def running(self) -> list[Claim]:
+        """What the workers are inside of."""
+        return [claim for _, claim in self._runs()]
 
     def count(self) -> tuple[int, int]:
         """How many are inside a job, and how many of these are overdue."""
-        busy = self.running()
-        return len(busy), sum(worker.overdue for worker in busy)
+        busy = self._runs()
+        return len(busy), sum(worker.overdue for worker, _ in busy)
 
-    def running(self) -> list[ThreadWorker]:
-        """The workers that are inside a job."""
-        workers = list(self._workers)
-        return [worker for worker in workers if worker.alive() and worker.claim is not None]
+    def _runs(self) -> list[tuple[Worker, Claim]]:
+        return [
+            (worker, claim)
+            for worker in list(self._workers)
+            if (claim := worker.claim) is not None and worker.alive()
+        ]

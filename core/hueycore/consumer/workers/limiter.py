@@ -8,10 +8,9 @@ overdue.
 from __future__ import annotations
 
 import ctypes
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
-from hueycore import clock
+from hueycore import clock, native
 from hueycore.exceptions import TaskTimeout
 from hueycore.shield import raise_shield, wanted
 
@@ -22,11 +21,12 @@ GRACE = 5.0
 class Run:
     """One run under a time limit."""
 
-    __slots__ = ("armed", "deadline", "overdue", "shield", "thread", "thrown")
+    __slots__ = ("armed", "deadline", "overdue", "owner", "shield", "thrown")
 
-    def __init__(self, deadline: float) -> None:
-        self.thread = threading.get_ident()
-        self.shield = threading.Lock()
+    def __init__(self, owner: Hashable, deadline: float) -> None:
+        #: The thread, or what else a kind of worker knows the run by.
+        self.owner = owner
+        self.shield = native.Lock()
         self.deadline = deadline
         self.armed = False
         self.thrown = False
@@ -34,13 +34,14 @@ class Run:
 
 
 class Limiter:
-    """The time limits of one consumer's threads. ``step`` is a service's duty."""
+    """The time limits of one consumer's threads. ``step`` is a service's duty. ``overdue`` is
+    called with the owner of a run that goes on after its time is up."""
 
     every_run = False
 
-    def __init__(self, overdue: Callable[[int], None]) -> None:
+    def __init__(self, overdue: Callable[[Hashable], None]) -> None:
         self._overdue = overdue
-        self._runs: dict[int, Run] = {}
+        self._runs: dict[Hashable, Run] = {}
         self._poke: Callable[[], None] = lambda: None
 
     def poked_by(self, poke: Callable[[], None]) -> None:
@@ -49,12 +50,25 @@ class Limiter:
 
     def prepare(self, timeout: float) -> Run:
         """This thread is about to enter user code for at most ``timeout`` seconds."""
-        return Run(clock.monotonic() + timeout)
+        return Run(native.get_ident(), clock.monotonic() + timeout)
+
+    def watch(self, owner: Hashable, timeout: float) -> Run:
+        """Somebody else will stop a run after ``timeout`` seconds; here it is only seen whether
+        that helped. Until ``unwatch``."""
+        run = Run(owner, clock.monotonic() + timeout)
+        run.thrown = True
+        self._runs[owner] = run
+        self._poke()
+        return run
+
+    def unwatch(self, run: Run) -> None:
+        if self._runs.get(run.owner) is run:
+            del self._runs[run.owner]
 
     def arm(self, run: Run) -> None:
         """From the last statement on the exception may come: not while the poke holds a lock."""
         raise_shield(run.shield)
-        self._runs[run.thread] = run
+        self._runs[run.owner] = run
         self._poke()
         run.armed = True
 
@@ -72,7 +86,7 @@ class Limiter:
             run.armed = False
         if run.thrown:
             _take_in()
-        self._runs.pop(run.thread, None)
+        self._runs.pop(run.owner, None)
 
     def step(self) -> float:
         """Throw what is due; seconds until the next run's time is up."""
@@ -86,7 +100,7 @@ class Limiter:
                 pause = min(pause, GRACE if self._throw(run) else 0.001)
             elif not run.overdue and left < -GRACE:
                 run.overdue = True
-                self._overdue(run.thread)
+                self._overdue(run.owner)
             elif not run.overdue:
                 pause = min(pause, left + GRACE + 0.01)
         return pause
@@ -103,7 +117,7 @@ class Limiter:
             if not run.armed:
                 return False
             run.thrown = True
-            _throw_into(run.thread)
+            _throw_into(int(run.owner))  # type: ignore[call-overload]  # a thread
             return True
         finally:
             run.shield.release()
@@ -122,7 +136,7 @@ def _take_in() -> None:
     CPython before 3.13 looks for one at every call of every thread (on 3.12 calls take half as long
     again), and 3.11 hangs as soon as a debugger, a profiler or a coverage tool is switched on."""
     try:
-        _throw_into(threading.get_ident())
+        _throw_into(native.get_ident())
         while True:
             pass  # it arrives at a call or a jump backwards
     except TaskTimeout:

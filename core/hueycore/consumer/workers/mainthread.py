@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import math
 import signal
-import threading
 from collections.abc import Callable
 from types import FrameType
 
-from hueycore import clock
+from hueycore import clock, native
 from hueycore.consumer.channel import Cell, Limit
 from hueycore.consumer.workers.limiter import Limiter, Run
 from hueycore.coroutines import Coroutines
@@ -42,8 +41,8 @@ class MainThread(Limiter):
         self._cell = cell
         self._coroutines = coroutines
         self._asked = asked
-        self._ident = threading.get_ident()
-        self._shield = threading.Lock()
+        self._ident = native.get_ident()
+        self._shield = native.Lock()
         self._claim: Claim | None = None
         self._since = 0.0
         self._grace = GRACE
@@ -81,7 +80,7 @@ class MainThread(Limiter):
         if run.deadline < math.inf:
             assert self._claim is not None
             self._cell.write(Limit(run.deadline + self._grace, *self._claim[:2]))
-            self._runs[run.thread] = run
+            self._runs[run.owner] = run
             self._poke()
         self._run = run
         run.armed = True
@@ -111,7 +110,7 @@ class MainThread(Limiter):
         if self._interrupted is not claim:
             self._interrupted = claim
             self._cell.write(Limit(clock.monotonic() + GRACE, *claim[:2]))
-            if self._claim is claim and self._coroutines.interrupt():
+            if self._coroutines.stop(self._ident, KeyboardInterrupt, lambda: self._claim is claim):
                 self._struck = True
             self._poke()
         return True

@@ -19,7 +19,7 @@ from hueycore.consumer.service import Service
 from hueycore.consumer.telling import tell_exchange
 from hueycore.consumer.unixsignals import Signals
 from hueycore.consumer.workers.mainthread import MainThread
-from hueycore.consumer.workers.thread import call_hooks
+from hueycore.consumer.workers.worker import call_hooks
 from hueycore.coroutines import LoopPerThread
 from hueycore.exceptions import StorageError
 from hueycore.execute import Executor

@@ -1,50 +1,56 @@
-"""Thread workers: the default. A run cannot be stopped from outside, only asked."""
+"""Thread workers: the default. A run cannot be stopped from outside, only asked; but coroutines
+can."""
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING
 
-from hueycore import clock, running
-from hueycore.consumer.feed import Feed
-from hueycore.ending import Dead, Failure
-from hueycore.execute import Executor, Finished, Hook
-from hueycore.storage.base import Claim, Ended, Slots
+from hueycore import native
+from hueycore.consumer.feed import Teller
+from hueycore.consumer.workers.worker import Parts, Worker, call_hooks
+from hueycore.coroutines import LoopPerThread
+from hueycore.execute import Executor
+from hueycore.storage.base import Claim
 
-logger = logging.getLogger("hueycore.consumer")
+if TYPE_CHECKING:
+    from hueycore.api import Huey
+    from hueycore.consumer.workers.limiter import Limiter
 
 
-class ThreadWorker:
+class ThreadKind:
+    def __init__(self, huey: Huey, limiter: Limiter) -> None:
+        self.coroutines = LoopPerThread()
+        self.executor = Executor(huey, limiter, self.coroutines)
+        #: Those of the workers that have not left.
+        self.threads: set[int] = set()
+
+    def open(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def make(self, number: int, left: Callable[[], None]) -> Worker:
+        return ThreadWorker(number, self._parts, left, self)
+
+    def is_inside(self) -> bool:
+        return native.get_ident() in self.threads
+
+    def telling(self, tell: Teller) -> Teller:
+        return tell
+
+    def close(self) -> None:
+        pass
+
+
+class ThreadWorker(Worker):
     """One thread, one slot."""
 
     def __init__(
-        self,
-        number: int,
-        feed: Feed,
-        executor: Executor,
-        slots: Slots,
-        *,
-        left: Callable[[], None],
-        startup: Iterable[tuple[str, Hook]] = (),
-        shutdown: Iterable[tuple[str, Hook]] = (),
-        max_tasks: int | None = None,
+        self, number: int, parts: Parts, left: Callable[[], None], kind: ThreadKind
     ) -> None:
-        self.number = number
-        self._feed = feed
-        self._executor = executor
-        self._slots = slots
-        self._left = left
-        self._startup, self._shutdown = list(startup), list(shutdown)
-        self._max_tasks = max_tasks
-        self.claim: Claim | None = None
-        self.since = 0.0
-        self.done = 0
-        self.overdue = False
+        super().__init__(number, parts, left)
+        self._kind = kind
         self._over = False
-        self._thread = threading.Thread(
-            target=self._run, name=f"huey-worker-{number + 1}", daemon=True
-        )
+        self._thread = native.Thread(self._run, f"huey-worker-{number + 1}")
 
     def start(self) -> None:
         self._thread.start()
@@ -55,45 +61,31 @@ class ThreadWorker:
     def join(self, timeout: float) -> None:
         self._thread.join(timeout)
 
-    def bury(self) -> None:
-        """The thread is gone. What it was running has died of something that no run survives."""
-        claim, self.claim = self.claim, None
-        if claim is None:
-            return
-        self._slots.clear(self.number)
-        logger.error("worker %d died in job %s of %s", self.number + 1, claim.seq, claim.task)
-        failure = Failure("Crashed", "its worker thread died while it ran this job", "")
-        self._feed.end(Finished(Ended(claim, Dead("crashed", failure), clock.now())))
-
     @property
-    def ident(self) -> int | None:
+    def owner(self) -> Hashable:
         return self._thread.ident
 
+    def stop(self, claim: Claim, error: type[BaseException]) -> bool:
+        thread = self._thread.ident
+        return thread is not None and self._kind.coroutines.stop(
+            thread, error, lambda: self.claim is claim
+        )
+
     def _run(self) -> None:
-        running.runs_here(self)
-        call_hooks("startup", self._startup)
-        while (claim := self._feed.next()) is not None:
-            self.claim, self.since = claim, clock.monotonic()
-            self._slots.start(self.number, claim.seq, claim.claim)
-            self._feed.end(self._executor.run(claim))
+        feed, run = self.parts.feed, self._kind.executor.run
+        thread = native.get_ident()
+        self._kind.threads.add(thread)
+        call_hooks("startup", self.parts.startup)
+        while (claim := feed.next()) is not None:
+            self.begins(claim)
+            feed.end(run(claim))
             # The slot says that it started; it may be cleared only when the ending is kept.
-            if claim.at_most_once and not self._feed.flush_for_sure():
+            if claim.at_most_once and not feed.flush_for_sure():
                 break
-            self._slots.clear(self.number)
-            self.claim = None
-            self.done += 1
-            if self.overdue or self.done == self._max_tasks:
+            if not self.ended():
                 break
-        call_hooks("shutdown", self._shutdown)
-        self._executor.leave()
+        call_hooks("shutdown", self.parts.shutdown)
+        self._kind.executor.leave()
+        self._kind.threads.discard(thread)
         self._over = True
         self._left()
-
-
-def call_hooks(when: str, hooks: Iterable[tuple[str, Hook]]) -> None:
-    """Call the hooks of a worker's begin or end; one that raises stops nobody."""
-    for name, hook in hooks:
-        try:
-            hook()
-        except BaseException:
-            logger.exception("%s hook %s failed", when, name)

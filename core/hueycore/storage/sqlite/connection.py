@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from hueycore import clock
+from hueycore import clock, native
 from hueycore.exceptions import (
     ConfigurationError,
     StorageBusy,
@@ -59,18 +59,18 @@ class Database:
         self._durability = durability
         self._mode = mode
         self._pid = os.getpid()
-        self._lock = threading.RLock() if self.memory else threading.Lock()
-        self._read_lock = self._lock if self.memory else threading.Lock()
+        self._lock = native.RLock() if self.memory else native.Lock()
+        self._read_lock = self._lock if self.memory else native.Lock()
         self._write: sqlite3.Connection | None = None
         self._read: sqlite3.Connection | None = None
         self._sync = ""
         self._closed = False
         #: A read-only view that will not notice writers; it is opened anew for each read.
         self._frozen = False
-        self._owner: threading.Thread | None = None
+        self._owner: int | None = None
         self._pages = 10_000
         self._readers = 0
-        self._forking: list[threading.Lock | threading.RLock] = []
+        self._forking: list[native.Lock | native.RLock] = []
         self._forked_in_use = False
         self._identity: tuple[int, int] | None = None
         #: Commits of this object: what ``data_version`` does not show to a single connection.
@@ -155,7 +155,7 @@ class Database:
                 except sqlite3.Error as error:
                     # A read can meet SQLITE_BUSY too, while another process recovers the WAL.
                     if is_busy(error) and clock.monotonic() < deadline:
-                        clock.sleep(RETRY)
+                        native.sleep(RETRY)
                         continue
                     self._forget_if_broken(error, "_read")
                     raise translate(error, self.path) from error
@@ -245,7 +245,7 @@ class Database:
         while True:
             try:
                 connection.execute("begin immediate")
-                self._owner = threading.current_thread()
+                self._owner = native.get_ident()
                 return
             except sqlite3.Error as error:
                 if not is_busy(error):
@@ -253,13 +253,13 @@ class Database:
                 deadline = deadline or clock.monotonic() + DEADLINE
                 if clock.monotonic() > deadline:
                     raise StorageBusy(self._who_holds()) from error
-            clock.sleep(RETRY * (0.5 + clock.monotonic() * 1e6 % 1.0))
+            native.sleep(RETRY * (0.5 + clock.monotonic() * 1e6 % 1.0))
 
     def _who_holds(self) -> str:
         for other in list(forks.open_databases):
             owner = other._owner
             if other is not self and other.path == self.path and owner is not None:
-                return f'{self.path} is locked by thread "{owner.name}" of this very process'
+                return f'{self.path} is locked by thread "{_name_of(owner)}" of this very process'
         return (
             f"{self.path} has been locked by another process for {DEADLINE:.0f} s; "
             "does something hold a transaction open?"
@@ -369,7 +369,7 @@ class Database:
 
     def before_fork(self) -> None:
         for lock, name in ((self._read_lock, "_read"), (self._lock, "_write")):
-            mine = name == "_write" and self._owner is threading.current_thread()
+            mine = name == "_write" and self._owner == native.get_ident()
             if not mine and lock.acquire(timeout=2 * DEADLINE):
                 self._forking.append(lock)
                 self._discard(name)
@@ -381,7 +381,7 @@ class Database:
     def after_fork_in_child(self) -> None:
         # A lock may be held by a thread that does not exist in the child.
         if self.memory:
-            self._lock = self._read_lock = threading.RLock()
+            self._lock = self._read_lock = native.RLock()
         else:
             self._after_fork()
 
@@ -391,10 +391,15 @@ class Database:
         self._forked_in_use = len(self._forking) == 1
         self._forking = []
         forks.leaked.append((self._write, self._read))
-        self._lock, self._read_lock = threading.Lock(), threading.Lock()
+        self._lock, self._read_lock = native.Lock(), native.Lock()
         self._write = self._read = None
         self._owner, self._sync = None, ""
         self._pid = os.getpid()
+
+
+def _name_of(ident: int) -> str:
+    names = [thread.name for thread in threading.enumerate() if thread.ident == ident]
+    return names[0] if names else str(ident)
 
 
 def _sqlite_connect(target: str) -> sqlite3.Connection:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 import weakref
 from collections.abc import Sequence
 
-from hueycore import clock
+from hueycore import clock, native
 from hueycore.exceptions import QueueFull, StorageBusy, TaskTimeout
 from hueycore.storage.plan import Plan
 from hueycore.storage.rows import Enqueued, Fire, NewJob
@@ -47,7 +46,7 @@ class Enqueueing(Room):
     _queue_known = False
 
     def _init_enqueueing(self) -> None:
-        self._door = threading.Lock()
+        self._door = native.Lock()
         self._tickets: dict[_Ticket, None] = {}
         _producers.add(self)
 

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar
 
-from hueycore import clock
+from hueycore import clock, native
 from hueycore.exceptions import (
     StorageBusy,
     StorageCorrupt,
@@ -60,4 +60,4 @@ def retry(action: Callable[[], T], seconds: float) -> T:
         except sqlite3.Error as error:
             if not is_busy(error) or clock.monotonic() > deadline:
                 raise
-        clock.sleep(RETRY)
+        native.sleep(RETRY)

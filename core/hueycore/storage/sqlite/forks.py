@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import atexit
 import os
-import threading
 import weakref
 from typing import TYPE_CHECKING
+
+from hueycore import native
 
 if TYPE_CHECKING:
     from hueycore.storage.sqlite.connection import Database
@@ -17,7 +18,7 @@ open_databases: weakref.WeakSet[Database] = weakref.WeakSet()
 leaked: list[object] = []
 
 #: Two threads that fork at the same time would wait for each other's databases.
-_fork_gate = threading.Lock()
+_fork_gate = native.Lock()
 
 
 def _before_fork() -> None:
@@ -38,7 +39,7 @@ def _after_fork_in_parent() -> None:
 
 def _after_fork_in_child() -> None:
     global _fork_gate
-    _fork_gate = threading.Lock()
+    _fork_gate = native.Lock()
     for database in list(open_databases):
         database.after_fork_in_child()
 

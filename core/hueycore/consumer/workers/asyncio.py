@@ -1,0 +1,214 @@
+"""Coroutines on one loop: a consumer of thousands of jobs that wait. What blocks has threads."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Hashable
+from contextvars import Context, copy_context
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from hueycore import native
+from hueycore import signals as S
+from hueycore.consumer.feed import Teller
+from hueycore.consumer.workers.handover import Handover
+from hueycore.consumer.workers.jobloop import JobLoop, SharingRun
+from hueycore.consumer.workers.threads import Threads
+from hueycore.consumer.workers.worker import Parts, Worker, call_hooks
+from hueycore.coroutines import PATIENCE
+from hueycore.execute import Begun, Executor, Finished
+from hueycore.storage.base import Claim
+
+if TYPE_CHECKING:
+    from hueycore.api import Huey
+    from hueycore.consumer.workers.limiter import Limiter
+
+T = TypeVar("T")
+logger = logging.getLogger("hueycore.consumer")
+
+
+class LoopKind:
+    def __init__(self, huey: Huey, limiter: Limiter) -> None:
+        self._huey = huey
+        self.limiter = limiter
+        self.executor = Executor(huey, limiter)
+        self.threads = Threads("huey-thread")
+        self.loop = JobLoop("huey-loop", self.threads)
+        self._working = 0
+        self._closing = False
+
+    def open(self, parts: Parts) -> None:
+        self._parts = parts
+        self.loop.start()
+        self.handover = Handover(parts.feed, self.loop.call)
+        self.handover.start()
+
+    def make(self, number: int, left: Callable[[], None]) -> Worker:
+        return LoopWorker(number, self._parts, left, self)
+
+    def is_inside(self) -> bool:
+        thread = native.get_ident()
+        return thread == self.loop.thread or thread in self.threads.idents
+
+    def telling(self, tell: Teller) -> Teller:
+        return tell
+
+    def close(self) -> None:
+        self._closing = True
+        if not self._working:
+            self.loop.stop()
+            self.threads.close()
+
+    def begins(self) -> None:
+        """A worker does, on the loop."""
+        self._working += 1
+
+    def left(self) -> None:
+        """A worker has, on the loop."""
+        self._working -= 1
+        if self._closing and not self._working:
+            self.loop.stop()
+            self.threads.close()
+
+    def is_light(self, claim: Claim) -> bool:
+        """Whether the task is async, its arguments are here, and its coroutine is all of the
+        application's that a run calls."""
+        huey = self._huey
+        wrapper = huey.registry.get(claim.task)
+        return (
+            wrapper is not None
+            and wrapper.is_async
+            and not claim.inputs
+            and not (huey.pre_execute_hooks or huey.post_execute_hooks)
+            and not huey.signals.wanted(S.SIGNAL_EXECUTING)
+        )
+
+    async def in_thread(self, call: Callable[[], T]) -> T:
+        done: asyncio.Future[T] = self.loop.loop.create_future()
+
+        def work() -> None:
+            value = call()
+            self.loop.call(partial(done.set_result, value))
+
+        self.threads.run(work)
+        return await done
+
+
+class LoopWorker(Worker):
+    """One slot of the loop: a coroutine that runs one job after the other."""
+
+    def __init__(self, number: int, parts: Parts, left: Callable[[], None], kind: LoopKind) -> None:
+        super().__init__(number, parts, left)
+        self._kind = kind
+        self._gone = native.Event()
+        #: The thread that it blocks, the run that it waits for, and what that shall raise.
+        self._thread: int | None = None
+        self._run: SharingRun | None = None
+        self._asked: type[BaseException] | None = None
+
+    def start(self) -> None:
+        self._kind.loop.call(self._begin)
+
+    def _begin(self) -> None:
+        self._kind.begins()
+        self._task = self._kind.loop.loop.create_task(self._work())
+        self._task.add_done_callback(self._leave)
+
+    def alive(self) -> bool:
+        return not self._gone.is_set()
+
+    def join(self, timeout: float) -> None:
+        self._gone.wait(timeout)
+
+    @property
+    def owner(self) -> Hashable:
+        return self if self._thread is None else self._thread
+
+    def stop(self, claim: Claim, error: type[BaseException]) -> bool:
+        self._kind.loop.call(partial(self._stop_now, claim, error))
+        return self._thread is None
+
+    def _stop_now(self, claim: Claim, error: type[BaseException]) -> None:
+        if self.claim is claim:
+            self._asked = error
+            if self._run is not None:
+                self._run.stop(error)
+
+    async def _work(self) -> None:
+        feed = self.parts.feed
+        await self._hooks("startup")
+        while (claim := feed.poll() or await self._ask()) is not None:
+            self._asked = None
+            self.begins(claim)
+            feed.end(await self._execute(claim))
+            if claim.at_most_once and not await self._kind.in_thread(feed.flush_for_sure):
+                break
+            if not self.ended():
+                break
+        await self._hooks("shutdown")
+
+    async def _ask(self) -> Claim | None:
+        answer: asyncio.Future[Claim | None] = self._kind.loop.loop.create_future()
+        self._kind.handover.ask(answer.set_result)
+        return await answer
+
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            logger.error("worker %d failed", self.number + 1, exc_info=error)
+        self._kind.left()
+        self._gone.set()
+        self._left()
+
+    async def _hooks(self, when: str) -> None:
+        hooks = self.parts.startup if when == "startup" else self.parts.shutdown
+        if hooks:
+            await self._kind.in_thread(partial(call_hooks, when, hooks))
+
+    async def _execute(self, claim: Claim) -> Finished:
+        context = copy_context()
+        executor = self._kind.executor
+        light = self._kind.is_light(claim)
+        if light:
+            begun = context.run(executor.begin, claim)
+        else:
+            begun = await self._kind.in_thread(partial(context.run, self._in_thread, claim))
+        if isinstance(begun, Finished):
+            return begun
+        run = await self._run_coroutine(begun, context)
+        finish = partial(context.run, executor.finish, begun, run.outcome)
+        # What a run has said is on its way to the storage, and a failure may ask it: no loop waits
+        # for that.
+        said = begun.notebook is not None and begun.notebook.used
+        if light and run.error is None and not said:
+            return finish()
+        return await self._kind.in_thread(finish)
+
+    def _in_thread(self, claim: Claim) -> Finished | Begun:
+        """All of a run that blocks; of another one only its begin."""
+        self._thread = native.get_ident()
+        try:
+            begun = self._kind.executor.begin(claim)
+            if isinstance(begun, Finished) or begun.task.wrapper.is_async:
+                return begun
+            return self._kind.executor.complete(begun)
+        finally:
+            self._thread = None
+
+    async def _run_coroutine(self, begun: Begun, context: Context) -> SharingRun:
+        timeout = begun.task.timeout or None
+        run = SharingRun(begun.call, timeout)
+        if self._asked is not None:
+            run.error = self._asked()
+            return run
+        self._run = run
+        task = self._kind.loop.begin(run, context)
+        watched = self._kind.limiter.watch(self, timeout + PATIENCE) if timeout else None
+        try:
+            await asyncio.wait([task])
+        finally:
+            self._run = None
+            if watched is not None:
+                self._kind.limiter.unwatch(watched)
+        return run

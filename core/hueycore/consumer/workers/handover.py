@@ -1,0 +1,103 @@
+"""From the feed to the workers of a loop: a thread waits for claims, so that the loop need not."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from hueycore import clock, native
+from hueycore.consumer.feed import CLAIM_AGE, Feed
+from hueycore.storage.base import Claim
+
+logger = logging.getLogger("hueycore.consumer")
+
+#: Seconds after which a loop that did not turn is worth a word.
+BLOCKED = 1.0
+
+Answer = Callable[[Claim | None], object]
+
+
+class Handover:
+    """``call(f)`` has ``f`` called on the loop, from any thread; all else but ``start`` is called
+    on the loop."""
+
+    def __init__(self, feed: Feed, call: Callable[[Callable[[], object]], object]) -> None:
+        self._feed = feed
+        self._call = call
+        self._idle: deque[Answer] = deque()
+        self._dismissed = False
+        #: Under the condition: idle workers, without those for whom is what is on its way.
+        self._free = 0
+        self._parcel: list[Claim] | None = None
+        self._changed = native.Condition()
+        self._thread = native.Thread(self._serve, "huey-feeder")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def ask(self, answer: Answer) -> None:
+        """A worker is idle: ``answer`` is called with its next job, None when it shall leave."""
+        if self._dismissed:
+            answer(None)
+            return
+        self._idle.append(answer)
+        with self._changed:
+            self._free += 1
+            self._changed.notify()
+        self._feed.one_more()
+
+    def _serve(self) -> None:
+        while True:
+            with self._changed:
+                while not self._free:
+                    self._changed.wait()
+            claims = self._feed.take(lambda: self._free)
+            if not claims:
+                break
+            with self._changed:
+                self._free -= len(claims)
+                self._parcel = claims
+            self._call(self._deliver)
+            self._wait_for_delivery()
+        self._call(self._dismiss)
+
+    def _wait_for_delivery(self) -> None:
+        """One parcel at a time. A job that blocks the loop keeps no claims but its own."""
+        with self._changed:
+            left = -1
+            while self._parcel is not None and left != len(self._parcel):
+                left = len(self._parcel)
+                self._changed.wait(CLAIM_AGE)
+            if self._parcel is None:
+                return
+            late, self._parcel = self._parcel, []
+            self._free += len(late)
+        since = clock.monotonic() - CLAIM_AGE
+        self._feed.give_back(late)
+        with self._changed:
+            while self._parcel is not None:
+                self._changed.wait()
+        blocked = clock.monotonic() - since
+        if blocked > BLOCKED:
+            logger.warning("a job let no other run for %.1f s", blocked)
+
+    def _deliver(self) -> None:
+        """One claim at a time, because its job may block the loop."""
+        with self._changed:
+            claim = self._parcel.pop(0) if self._parcel else None
+            is_last = not self._parcel
+            if is_last:
+                self._parcel = None
+                self._changed.notify()
+        if claim is not None and self._feed.closed:
+            self._feed.give_back([claim])  # everybody is about to be dismissed
+        elif claim is not None:
+            self._idle.popleft()(claim)
+        if not is_last:
+            self._call(self._deliver)
+
+    def _dismiss(self) -> None:
+        self._dismissed = True
+        while self._idle:
+            self._idle.popleft()(None)

@@ -1,0 +1,67 @@
+"""Threads for calls that block. Daemons, so that one that hangs does not keep the process: those of
+``concurrent.futures`` would."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+
+from hueycore import native
+
+logger = logging.getLogger("hueycore.consumer")
+
+
+class Threads:
+    """As many as calls run at once. They stay for the next calls, the last one used first."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._made = 0
+        self._idle: list[native.SimpleQueue[Callable[[], object] | None]] = []
+        self._waiting: deque[Callable[[], object]] = deque()
+        self._closed = False
+        #: Those that exist.
+        self.idents: set[int] = set()
+
+    def run(self, call: Callable[[], object]) -> None:
+        """Have it called by a thread; by the next one that is free, when the system has no more.
+        It must not raise."""
+        try:
+            self._idle.pop().put(call)
+        except IndexError:
+            self._made += 1
+            thread = native.Thread(partial(self._work, call), f"{self._name}-{self._made}")
+            try:
+                thread.start()
+            except RuntimeError:
+                if not self.idents:
+                    raise
+                self._waiting.append(call)
+
+    def close(self) -> None:
+        """Idle threads end, busy ones after their call."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().put(None)
+
+    def _work(self, first: Callable[[], object]) -> None:
+        inbox: native.SimpleQueue[Callable[[], object] | None] = native.SimpleQueue()
+        call: Callable[[], object] | None = first
+        thread = native.get_ident()
+        self.idents.add(thread)
+        while call is not None:
+            try:
+                call()
+            except BaseException:
+                logger.exception("a call in a thread failed")
+            call = None  # which may hold much
+            try:
+                call = self._waiting.popleft()
+            except IndexError:
+                self._idle.append(inbox)
+                if self._closed:
+                    self.close()
+                call = inbox.get()
+        self.idents.discard(thread)
