@@ -65,7 +65,7 @@ def no_threads_left() -> Iterator[None]:
         ({"workers": 0}, "workers=0"),
         ({"workers": 5000}, "workers=5000"),
         ({"worker_type": "fibre"}, "fibre"),
-        ({"worker_type": "greenlet"}, "later release"),
+        ({"worker_type": "greenlet"}, "patch_all"),
         ({"scheduler_interval": 0}, "scheduler_interval"),
         ({"graceful_signal": "HUP"}, "graceful_signal"),
     ],
