@@ -48,7 +48,7 @@ from hueycore.timetable import Timetable
 from hueycore.wrapper import TaskWrapper
 
 if TYPE_CHECKING:
-    from hueycore.consumer import Consumer
+    from hueycore.consumer import BaseConsumer
 
 # Huey's users import all of these from here.
 __all__ = [
@@ -183,8 +183,8 @@ class Huey(
         """Open the storage; override it to use another one."""
         return SqliteStorage(self.filename, self.name, **self._storage_options)
 
-    def create_consumer(self, **options: Any) -> Consumer:
-        """A consumer of this queue; options as in Huey (see ``Consumer``)."""
+    def create_consumer(self, **options: Any) -> BaseConsumer:
+        """A consumer of this queue; options as in Huey (see ``BaseConsumer``)."""
         # The one import against the direction of the house: Huey's API has it here.
         from hueycore.consumer import consumer_of
 

@@ -14,7 +14,7 @@ from hueycore.storage.words import State
 from hueyctl.observing.figures import count_workers
 
 if TYPE_CHECKING:
-    from hueycore.consumer import Consumer
+    from hueycore.consumer import BaseConsumer
     from hueycore.storage.base import Metric, Storage
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -86,7 +86,7 @@ def _lines(storage: Storage, queues: Sequence[str]) -> Iterator[str]:
     )  # fmt: skip
 
 
-def of_consumer(consumer: Consumer) -> Iterator[str]:
+def of_consumer(consumer: BaseConsumer) -> Iterator[str]:
     """What one consumer knows of itself; asks no storage."""
     health = consumer.health
     figures = health.figures()

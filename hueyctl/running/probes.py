@@ -21,7 +21,7 @@ from hueyctl.context import app_file
 from hueyctl.observing import prometheus
 
 if TYPE_CHECKING:
-    from hueycore.consumer import Consumer
+    from hueycore.consumer import BaseConsumer
     from hueycore.storage.base import Storage
 
 logger = logging.getLogger("hueycore.consumer")
@@ -42,7 +42,7 @@ class Probes:
     """Answers about ``consumer`` at ``host`` and ``port`` from ``start`` to ``stop``. Exit 69 when
     the port cannot be had."""
 
-    def __init__(self, consumer: Consumer, host: str, port: int) -> None:
+    def __init__(self, consumer: BaseConsumer, host: str, port: int) -> None:
         self.consumer = consumer
         self._storage: Storage | None = None
         self._opening = threading.Lock()

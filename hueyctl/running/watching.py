@@ -7,11 +7,13 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hueycore.consumer import Consumer
+    from hueycore.consumer import BaseConsumer
 
 
 @contextmanager
-def watched(consumer: Consumer, *, http: tuple[str, int] | None, notify: bool) -> Iterator[None]:
+def watched(
+    consumer: BaseConsumer, *, http: tuple[str, int] | None, notify: bool
+) -> Iterator[None]:
     """Answer and notify while ``consumer`` runs. Exit 69 when the port cannot be had."""
     with ExitStack() as ending:
         if http is not None:

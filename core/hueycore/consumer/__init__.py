@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hueycore.constants import WORKER_PROCESS
+from hueycore.consumer.base import BaseConsumer
 from hueycore.consumer.consumer import Consumer
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
 
-__all__ = ["Consumer", "consumer_of"]
+__all__ = ["BaseConsumer", "Consumer", "consumer_of"]
 
 
-def consumer_of(huey: Huey, options: dict[str, Any]) -> Consumer:
+def consumer_of(huey: Huey, options: dict[str, Any]) -> BaseConsumer:
     """A consumer with these options, of the class that its ``worker_type`` needs."""
     if options.get("worker_type") == WORKER_PROCESS:
         from hueycore.consumer.supervisor import Supervisor

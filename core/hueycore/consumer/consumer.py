@@ -6,33 +6,24 @@ import logging
 import math
 import os
 import signal
-import socket
 import sys
-import threading
 from collections.abc import Callable, Hashable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from hueycore import clock, native
 from hueycore import signals as S
 from hueycore.constants import WORKER_ASYNCIO, WORKER_GREENLET, WORKER_THREAD
+from hueycore.consumer.base import CLEAN_UP, BaseConsumer
 from hueycore.consumer.burst import is_drained
 from hueycore.consumer.feed import Feed, will_pass
 from hueycore.consumer.health import Health
-from hueycore.consumer.janitor import Janitor
-from hueycore.consumer.options import check, interrupting
-from hueycore.consumer.scheduler import Scheduler
 from hueycore.consumer.service import Service
 from hueycore.consumer.telling import tell_exchange
-from hueycore.consumer.unixsignals import Signals
 from hueycore.consumer.workers.crew import Crew
 from hueycore.consumer.workers.limiter import Limiter
 from hueycore.consumer.workers.worker import Parts, kind_of
-from hueycore.exceptions import ConfigurationError, StorageError, StorageMoved, StorageTooNew
+from hueycore.exceptions import StorageError, StorageMoved, StorageTooNew
 from hueycore.storage.base import Claim, JobRef
-
-if TYPE_CHECKING:
-    from hueycore.api import Huey
 
 logger = logging.getLogger("hueycore.consumer")
 
@@ -40,104 +31,26 @@ logger = logging.getLogger("hueycore.consumer")
 SWITCH_INTERVAL = 0.0005
 #: Seconds between two looks of the main loop when nothing wakes it.
 TICK = 1.0
-#: Seconds that a cancelled async job gets to clean up.
-CLEAN_UP = 1.0
 
 
-class Consumer:
-    """Runs the jobs of one queue.
+class Consumer(BaseConsumer):
+    """Runs the jobs of one queue in this process, with threads, greenlets or coroutines."""
 
-    :param workers: how many jobs run at once.
-    :param worker_type: ``thread``; ``greenlet``, for plain tasks that wait, in the gevent hub of
-        the thread that starts the consumer (patch first); ``asyncio``, for async ones, on one loop;
-        ``process``, see ``Supervisor``.
-    :param scheduler_interval: the longest pause between two looks for due jobs, seconds.
-    :param periodic: whether this consumer fires periodic tasks. Any number may; one run per time.
-    :param check_worker_health: replace workers that died; every ``health_check_interval`` seconds.
-        A loop of the consumer that is later than that hangs, says ``health``.
-    :param max_tasks: a worker is replaced after so many jobs.
-    :param shutdown_timeout: seconds that running jobs get after a stop; None waits for them. After
-        them greenlets and async jobs are stopped and given back, plain ones in threads run on until
-        the process is gone.
-    :param graceful_signal: ``INT`` or ``TERM``: that one is graceful and the other interrupts
-        now; by default both are graceful, and the second signal interrupts.
-    :param name: how ``hueyctl workers`` calls it.
-    :param burst: stop when nothing is pending, blocked, running or due.
-    :param max_time: stop after so many seconds.
+    kinds = (WORKER_THREAD, WORKER_GREENLET, WORKER_ASYNCIO)
 
-    ``initial_delay``, ``backoff`` and ``max_delay`` are Huey's and steer nothing: an idle worker is
-    woken, it does not poll. ``flush_locks`` and ``extra_locks`` (names with commas between) free
-    locks at the start, as in Huey; not needed after a crash, because a lock ends with its owner.
-    """
-
-    #: The ``worker_type`` that this class is for.
-    kinds: tuple[str, ...] = (WORKER_THREAD, WORKER_GREENLET, WORKER_ASYNCIO)
-
-    def __init__(
-        self,
-        huey: Huey,
-        workers: int = 1,
-        worker_type: str = WORKER_THREAD,
-        initial_delay: float = 0.1,
-        backoff: float = 1.15,
-        max_delay: float = 10.0,
-        scheduler_interval: float = 1,
-        periodic: bool = True,
-        check_worker_health: bool = True,
-        health_check_interval: float = 10,
-        flush_locks: bool = False,
-        extra_locks: str | None = None,
-        max_tasks: int | None = None,
-        shutdown_timeout: float | None = None,
-        graceful_signal: str | None = None,
-        *,
-        name: str | None = None,
-        burst: bool = False,
-        max_time: float | None = None,
-    ) -> None:
-        check(workers, worker_type, scheduler_interval, graceful_signal)
-        if worker_type not in self.kinds:
-            raise ConfigurationError(f"worker_type={worker_type!r}: use huey.create_consumer()")
-        self.huey = huey
-        self.workers = workers
-        self.worker_type = worker_type
-        self.name = name or f"{socket.gethostname()}:{os.getpid()}"
-        self.max_tasks = max_tasks
-        self.shutdown_timeout = shutdown_timeout
-        self.burst = burst
-        self.max_time = max_time
-        self._flush = flush_locks or bool(extra_locks)
-        self._extra_locks = (extra_locks or "").split(",") if extra_locks else []
-        self._check_health = check_worker_health
-        self._health_interval = health_check_interval
-        self._interrupting = interrupting(graceful_signal)
-        self.scheduler = Scheduler(huey, periodic=periodic, interval=scheduler_interval)
-        self.janitor = Janitor(huey)
+    def _set_up(self) -> None:
         self._limiter = Limiter(self._note_overdue)
-        self._kind = kind_of(worker_type, huey, self._limiter)
-        self._crew = Crew(workers, self._kind.make, self._too_many_hang)
-        #: Whether it is alive and ready, for probes: ``health.ill()``, ``health.unready()``.
-        self.health = Health(self._crew, health_check_interval)
-        self._signals = Signals()
-        #: Why the consumer stopped by itself, if it did.
-        self.error: Exception | None = None
+        self._kind = kind_of(self.worker_type, self.huey, self._limiter)
+        self._crew = Crew(self.workers, self._kind.make, self._too_many_hang)
+        self.health = Health(self._crew, self._health_interval)
         self._worker: int | None = None
         self._services: list[Service] = []
-        self._stopping: str | None = None
-        self._stopped = threading.Event()
-        self._stop_lock = native.Lock()
-        self._in_run = False
         self._switch_interval = 0.005
-        self._exit_code = 0
-        self._interrupt = 0
-        self._restart = False
         self._shutting_down = False
 
     # --- boot -----------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin to work, in threads of this process. Once: a consumer that was stopped stays so.
-        Raises ``StorageError``."""
         if self._worker is not None or self._stopping is not None:
             return
         huey = self.huey
@@ -182,23 +95,12 @@ class Consumer:
             len(huey.registry),
         )  # fmt: skip
 
-    def _prepare(self) -> None:
-        """What has to be in order before the first job."""
-        self.janitor.recover()
-        self.huey.declare_limits()
-        if self._flush:
-            freed = self.huey.flush_locks(*self._extra_locks)
-            if freed:
-                logger.warning("freed locks: %s", ", ".join(sorted(freed)))
-
     def _service(self, name: str, step: Callable[[], float]) -> Service:
         return Service(f"huey-{name}", self.health.follow(name, step), self._failed)
 
     # --- loop -----------------------------------------------------------------------------------
 
     def run(self) -> int:
-        """Work until a signal, ``stop`` or an error; returns the exit code: 0 all ended, 1 jobs
-        were left running or the consumer failed, 130 or 143 interrupted."""
         self._in_run = True
         handling = self._signals.install()
         try:
@@ -211,12 +113,6 @@ class Consumer:
                 self._signals.uninstall()
             self._stopped.set()
         return self._leave()
-
-    def _leave(self) -> int:
-        if self._restart:
-            logger.info("restarting")
-            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
-        return self._exit_code
 
     def _loop(self) -> None:
         started = last_check = clock.monotonic()
@@ -236,31 +132,6 @@ class Consumer:
             if self.burst and self._is_drained():
                 self._ask_to_stop("the queue is empty")
 
-    def _act_on(self, number: int) -> None:
-        name = signal.Signals(number).name
-        if number == signal.SIGHUP:
-            self._restart = True
-            self._ask_to_stop(f"{name}: restart")
-        elif number in self._interrupting:
-            self._interrupt = number
-            self.shutdown_timeout = 0.0
-            self._ask_to_stop(f"{name}: interrupting")
-        else:
-            self._ask_to_stop(name)
-
-    def _ask_to_stop(self, why: str, error: StorageError | None = None) -> None:
-        """The first one is heard; with an ``error`` running jobs get no time of their own."""
-        with self._stop_lock:
-            if self._stopping is not None:
-                return
-            if error is not None:
-                self._give_up(error)
-                if self.shutdown_timeout is None:
-                    self.shutdown_timeout = 0.0
-            self._stopping = why
-        self.health.ending(why, restart=self._restart)
-        self._signals.wake()
-
     def _is_drained(self) -> bool:
         try:
             return is_drained(self.huey, self._feed)
@@ -271,14 +142,7 @@ class Consumer:
     # --- shutdown -------------------------------------------------------------------------------
 
     def stop(self, graceful: bool = False, timeout: float | None = None) -> int:
-        """Stop from another thread and wait for it (a job or a receiver only asks). ``graceful``
-        lets running jobs finish (within ``timeout`` seconds, else the consumer's
-        ``shutdown_timeout``). Returns the exit code."""
-        if not graceful:
-            self.shutdown_timeout = 0.0
-        elif timeout is not None:
-            self.shutdown_timeout = timeout
-        self._ask_to_stop("stopped by the program")
+        self._stop_for_program(graceful, timeout)
         if self._is_own_thread():
             return self._exit_code  # which cannot wait for its own end
         if not self._in_run and self._worker is not None:
@@ -357,9 +221,6 @@ class Consumer:
         self._kind.close()
         self._exit_code = self._exit_of_left()
 
-    def _exit_of_left(self) -> int:
-        return 128 + self._interrupt if self._interrupt else 1
-
     def _tell_interrupted(self, job: JobRef) -> None:
         try:
             self.huey.tell(S.SIGNAL_INTERRUPTED, [job])
@@ -378,13 +239,6 @@ class Consumer:
         except StorageError as error:
             self._give_up(error)
         logger.info("stopped")
-
-    def _give_up(self, error: StorageError) -> None:
-        if self.error is None:
-            logger.error("%s", error)
-            self.error = error
-            self.health.failed(error)
-        self._exit_code = 1
 
     # --- what the parts report --------------------------------------------------------------------
 

@@ -13,22 +13,19 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hueycore import clock, exceptions
 from hueycore.constants import WORKER_PROCESS
+from hueycore.consumer.base import CLEAN_UP, BaseConsumer
 from hueycore.consumer.channel import Board, Channel
 from hueycore.consumer.child import LEFT, Work, fork
-from hueycore.consumer.consumer import CLEAN_UP, Consumer
 from hueycore.consumer.health import Health
 from hueycore.consumer.place import Place
 from hueycore.consumer.steward import Steward
 from hueycore.consumer.unixsignals import Signals
 from hueycore.consumer.workers.process import ProcessWorker
 from hueycore.exceptions import ConfigurationError, StorageError
-
-if TYPE_CHECKING:
-    from hueycore.api import Huey
 
 logger = logging.getLogger("hueycore.consumer")
 
@@ -38,9 +35,9 @@ LOOK = 0.25
 STEWARD_LEAVES = 10.0
 
 
-class Supervisor(Consumer):
+class Supervisor(BaseConsumer):
     """A consumer whose workers are processes, one job at a time in each; Linux, or where else a
-    process can fork. Options are those of ``Consumer``; what differs:
+    process can fork. Options are those of ``BaseConsumer``; what differs:
 
     A run that goes on after its timeout is interrupted also out of a call that blocks, and its
     process is killed at the hard one. ``shutdown_timeout`` after a stop running jobs are
@@ -54,11 +51,10 @@ class Supervisor(Consumer):
 
     kinds = (WORKER_PROCESS,)
 
-    def __init__(self, huey: Huey, *args: Any, **options: Any) -> None:
-        super().__init__(huey, *args, **options)
+    def _set_up(self) -> None:
         if not hasattr(os, "fork"):
             raise ConfigurationError("worker processes need fork, which this system has not")
-        if not huey.storage.shared:
+        if not self.huey.storage.shared:
             raise ConfigurationError("worker processes cannot share a queue in memory")
         self._board = Board(self.workers)
         self.health = Health(self._board, self._health_interval)
@@ -92,7 +88,6 @@ class Supervisor(Consumer):
     # --- run, or start and stop -----------------------------------------------------------------
 
     def run(self) -> int:
-        """Work until a signal, ``stop`` or an error; the exit code is that of ``Consumer.run``."""
         if threading.current_thread() is not threading.main_thread():
             self.start()
             return self._exit_code if self._process is None else self._wait_for_process()
@@ -108,7 +103,6 @@ class Supervisor(Consumer):
         return self._leave()
 
     def start(self) -> None:
-        """Begin to work, in processes of their own. Once: a consumer that was stopped stays so."""
         if self._process is None and self._stopping is None and not self._in_run:
             self._process, self._own = fork(self._run_apart, [])
 
@@ -121,9 +115,11 @@ class Supervisor(Consumer):
         return self._exit_code
 
     def stop(self, graceful: bool = False, timeout: float | None = None) -> int:
-        """Stop and wait for it; see ``Consumer.stop``."""
         if self._process is None:
-            return super().stop(graceful, timeout)
+            self._stop_for_program(graceful, timeout)
+            if self._in_run:
+                self._stopped.wait()
+            return self._exit_code
         with self._stop_lock:
             if self._stopping is None:
                 self._stopping = "stopped by the program"
