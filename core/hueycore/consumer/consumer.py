@@ -6,13 +6,13 @@ import logging
 import math
 import os
 import signal
-import sys
 from collections.abc import Callable, Hashable
 from functools import partial
 
 from hueycore import clock, native
 from hueycore import signals as S
 from hueycore.constants import WORKER_ASYNCIO, WORKER_GREENLET, WORKER_THREAD
+from hueycore.consumer import turns
 from hueycore.consumer.base import CLEAN_UP, BaseConsumer
 from hueycore.consumer.burst import is_drained
 from hueycore.consumer.feed import Feed, will_pass
@@ -27,8 +27,6 @@ from hueycore.storage.base import Claim, JobRef
 
 logger = logging.getLogger("hueycore.consumer")
 
-#: Python's default of 5 ms lets a thread that computes hold up every statement of an exchange.
-SWITCH_INTERVAL = 0.0005
 #: Seconds between two looks of the main loop when nothing wakes it.
 TICK = 1.0
 
@@ -45,7 +43,6 @@ class Consumer(BaseConsumer):
         self.health = Health(self._crew, self._health_interval)
         self._worker: int | None = None
         self._services: list[Service] = []
-        self._switch_interval = 0.005
         self._shutting_down = False
 
     # --- boot -----------------------------------------------------------------------------------
@@ -80,8 +77,7 @@ class Consumer(BaseConsumer):
             self._service("janitor", self.janitor.step),
             self._service("revoked", stop_revoked),
         ]
-        self._switch_interval = sys.getswitchinterval()
-        sys.setswitchinterval(min(SWITCH_INTERVAL, self._switch_interval))
+        turns.shorten()
         self._feed.start()
         for service in (*self._services, self._limits_service):
             service.start()
@@ -189,7 +185,7 @@ class Consumer(BaseConsumer):
             self._exit_code = self._exit_of_left()
             self._crew.wait(CLEAN_UP, self._interrupted)
         self._limits_service.stop()
-        sys.setswitchinterval(self._switch_interval)
+        turns.restore()
         left = self._crew.running()
         if left:
             self._leave_running(left)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from hueycore import clock, native
+from hueycore.consumer import turns
 from hueycore.ending import Released
 from hueycore.exceptions import StorageBusy, StorageError, StorageFull
 from hueycore.execute import Finished
@@ -26,6 +28,8 @@ CLAIM_AGE = 0.05
 #: Seconds of work that one group may hold, and the most jobs in it.
 GROUP_SECONDS = 0.005
 GROUP_LIMIT = 256
+#: So few endings are those of long jobs.
+FEW = 8
 #: Seconds that the helper sleeps at most.
 PATIENCE = 0.5
 #: Pause after a wake-up that brought nothing, seconds.
@@ -245,7 +249,9 @@ class Feed:
         self._measure(batch)
         want = Want(0 if self._closed else free, self._quick, *self._may_try_suspects())
         try:
-            got = self._storage.exchange(self._worker, [done.ended for done in batch], want)
+            endings = [done.ended for done in batch]
+            exchange = partial(self._storage.exchange, self._worker, endings, want)
+            got = turns.hurry(exchange) if len(batch) <= FEW else exchange()
         except Exception as error:
             self._suffer(error if isinstance(error, StorageError) else StorageError(repr(error)))
             return False

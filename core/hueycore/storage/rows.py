@@ -66,14 +66,12 @@ class Claim(NamedTuple):
     retry_backoff: float
     priority: float
     run_at: float
-    enqueued_at: float
     expires_at: float | None
     scheduled_for: float | None
     timeout: float | None
     crashes: int
     max_crashes: int
     at_most_once: int
-    result_ttl: float | None
     key_name: str | None
     next: int | None
     inputs: int

@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hueycore.constants import WORKER_PROCESS
+from hueycore.consumer import turns
 from hueycore.consumer.channel import Cell, Channel
 from hueycore.consumer.child import FAILED, GAVE_BACK, LEFT, Orders
-from hueycore.consumer.consumer import SWITCH_INTERVAL
 from hueycore.consumer.feed import Feed, will_pass
 from hueycore.consumer.service import Service
 from hueycore.consumer.telling import tell_exchange
@@ -58,7 +57,7 @@ class ProcessWorker:
     def run(self, channel: Channel, signals: Signals) -> int:
         huey, storage = self._huey, self._huey.storage
         threading.current_thread().name = f"huey-worker-{self._name.rpartition('/')[2]}"
-        sys.setswitchinterval(SWITCH_INTERVAL)
+        turns.shorten()
         huey.registry.detach()
         storage.leave_checkpoints_to_janitor()
         self._channel = channel

@@ -15,7 +15,7 @@ from hueycore.storage.sqlite.follow import NEEDED
 from hueycore.storage.sqlite.keys import settle
 from hueycore.storage.sqlite.numbers import keep_number, next_number
 from hueycore.storage.sqlite.pressure import pending
-from hueycore.storage.sqlite.room import Room, listed
+from hueycore.storage.sqlite.room import Room, insert_rows, listed
 from hueycore.storage.sqlite.stages import join
 from hueycore.storage.sqlite.unique import give_way
 from hueycore.storage.words import FINAL, State
@@ -198,7 +198,7 @@ def _insert_fresh(
             con.execute("delete from huey_job where seq >= ?", (first,))
             con.execute("delete from huey_event where seq >= ?", (first,))
         return None
-    con.executemany("insert into huey_payload (seq, payload) values (?, ?)", payloads)
+    insert_rows(con, "insert into huey_payload (seq, payload)", payloads)
     if keys:
         ready = {*settle(con, queue, keys)}
         answer = [one._replace(state=State.PENDING) if one.seq in ready else one for one in answer]

@@ -15,13 +15,12 @@ from hueycore.storage.sqlite.keys import Admission
 from hueycore.storage.sqlite.room import Room, listed
 from hueycore.storage.words import State
 
-#: A candidate row is a Claim, then what admission alone looks at.
+#: A candidate row is a Claim.
 _COLUMNS = """
     job.seq, job.claim + 1, job.id, job.task, payload.payload, job.attempt + 1, job.retries,
-    job.retry_delay, job.retry_backoff, job.priority, job.run_at, job.enqueued_at,
-    job.expires_at, job.scheduled_for, job.timeout, job.crashes, job.max_crashes, job.at_most_once,
-    job.result_ttl, job.key_name, job.next,
-    job.inputs
+    job.retry_delay, job.retry_backoff, job.priority, job.run_at, job.expires_at,
+    job.scheduled_for, job.timeout, job.crashes, job.max_crashes, job.at_most_once,
+    job.key_name, job.next, job.inputs
 """
 #: Expired and revoked jobs that one exchange clears away at most.
 _SWEEP = 500
