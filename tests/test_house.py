@@ -16,8 +16,18 @@ FLOORS = (
         *("localzone", "logs"),
     ),
     (
-        *("cron", "schedule", "retry", "ending", "serializer", "decoding", "signals"),
-        *("uniqueness", "times", "holds", "options", "canvas", "task", "wrapper", "registry"),
+        *("cron", "schedule", "retry", "ending", "serializer", "signing", "decoding", "signals"),
+        *(
+            "fingerprint",
+            "uniqueness",
+            "times",
+            "holds",
+            "options",
+            "canvas",
+            "task",
+            "wrapper",
+            "registry",
+        ),
         *("result", "inputs", "utils"),
     ),
     ("storage",),
@@ -104,7 +114,9 @@ def test_hueycore_never_imports_hueyctl() -> None:
 
 def test_storage_knows_bytes_and_columns_never_tasks_or_serializers() -> None:
     for path in sources(CORE / "storage"):
-        above = {f"hueycore.{room}" for room in ("task", "wrapper", "serializer", "registry")}
+        above = {
+            f"hueycore.{room}" for room in ("task", "wrapper", "serializer", "signing", "registry")
+        }
         assert not above & set(imports(path)), path
 
 
@@ -128,6 +140,29 @@ def test_help_loads_no_command_and_no_heavy_library() -> None:
     assert not {"rich", "tabulate", "sqlite3", "asyncio"} & loaded
     commands = {name for name in loaded if name.startswith("hueyctl.commands.")}
     assert not commands
+
+
+def test_who_only_enqueues_loads_no_heavy_module(tmp_path: Path) -> None:
+    program = f"""
+import sys
+from hueycore import SqliteHuey
+
+huey = SqliteHuey("app", {str(tmp_path / "queue.db")!r})
+
+
+@huey.task()
+def add(a, b): ...
+
+
+add(1, 2)
+print("\\n".join(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    assert not {"_hashlib", "asyncio", "concurrent.futures", "decimal", "socket", "uuid"} & loaded
+    assert "hueycore.consumer" not in loaded
 
 
 def test_files_stay_readable() -> None:

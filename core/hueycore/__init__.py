@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from hueycore.result import ChordResult, Result, ResultGroup
     from hueycore.retry import Backoff
     from hueycore.schedule import crontab, every
-    from hueycore.serializer import JSONSerializer, Serializer, SignedSerializer
+    from hueycore.serializer import JSONSerializer, Serializer
+    from hueycore.signing import SignedSerializer
     from hueycore.storage.base import Keeping, State
     from hueycore.task import Task
     from hueycore.wrapper import AsyncTaskWrapper, TaskWrapper

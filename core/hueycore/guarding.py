@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from typing import TYPE_CHECKING, Any
 
 from hueycore import clock, native
@@ -71,7 +70,7 @@ class Guarding:
         """This process as one that holds locks: they are free when it dies."""
         with self._holder_guard:
             if self._holder_number is None or self._holder_pid != os.getpid():
-                name = f"{socket.gethostname()}:{os.getpid()}"
+                name = f"{os.uname().nodename}:{os.getpid()}"
                 self._holder_number = self.storage.register(name=name, kind="holder", slots=1)
                 self._holder_pid = os.getpid()
             return self._holder_number

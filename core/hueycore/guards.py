@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import wraps
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
-from uuid import uuid4
 
 from hueycore import clock
 from hueycore.exceptions import RateLimitExceeded, TaskLockedException
@@ -55,7 +55,7 @@ class TaskLock:
         return inner
 
     def __enter__(self) -> TaskLock:
-        token = uuid4().bytes
+        token = os.urandom(16)
         try:
             self._take(token)
             self._tokens[get_ident()] = token

@@ -30,7 +30,7 @@ def _original(module: str, name: str) -> Any:
 
 
 if TYPE_CHECKING:
-    from queue import SimpleQueue
+    from queue import Empty, SimpleQueue
     from selectors import DefaultSelector
     from threading import Lock, RLock, get_ident, local
     from time import sleep
@@ -41,10 +41,11 @@ else:
     local = _original("_thread", "_local")
     sleep = _original("time", "sleep")
     SimpleQueue = _original("_queue", "SimpleQueue")
+    Empty = _original("_queue", "Empty")
 
 __all__ = [
-    "AnyThread", "Condition", "DefaultSelector", "Event", "Lock", "RLock", "SimpleQueue", "Thread",
-    "get_ident", "is_patched", "local", "sleep",
+    "AnyThread", "Condition", "DefaultSelector", "Empty", "Event", "Lock", "RLock", "SimpleQueue",
+    "Thread", "get_ident", "is_patched", "local", "sleep",
 ]  # fmt: skip
 
 

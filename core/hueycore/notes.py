@@ -13,7 +13,6 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar, Token
-from queue import Empty
 
 from hueycore import clock, native
 from hueycore.exceptions import StorageError, TaskTimeout
@@ -166,7 +165,7 @@ class Notes:
                 while (another := inbox.get_nowait()) is not None:
                     told.add(another)
                 inbox.put(None)  # to be met again, when these are written
-            except Empty:
+            except native.Empty:
                 pass
             try:
                 self._write_down(told)

@@ -7,15 +7,14 @@ What is compressed or signed has a first byte of its own, and inside it is all o
 
 from __future__ import annotations
 
-import hmac
 import json
 import pickle
 import reprlib
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from hueycore.exceptions import ConfigurationError, SerializationError, TaskTimeout
+from hueycore.exceptions import SerializationError, TaskTimeout
 
 PICKLE = 0x01
 JSON = 0x02
@@ -155,70 +154,12 @@ class JSONSerializer(Serializer):
         return json.loads(data)
 
 
-class SignedSerializer(Serializer):
-    """Signs what another serializer wrote (HMAC-SHA256), and decodes nothing that it did not sign.
+def __getattr__(name: str) -> Any:
+    if name == "SignedSerializer":  # where Huey has it
+        from hueycore.signing import SignedSerializer
 
-    It does not encrypt, and it signs the bytes, not the job that they belong to: who can write the
-    file cannot make up arguments, but can copy those of one job to another.
-
-    :param secret: the secret of all who share the queue; several to change it: the first one signs,
-        all of them verify.
-    :param salt: keeps the signatures of two applications with one secret apart.
-    :param serializer: what is signed; by default a pickle, to which the other options belong.
-
-    Raises ``ConfigurationError`` without a secret or salt.
-    """
-
-    name = "signed"
-    tag = PICKLE
-    _LENGTH = 32
-
-    def __init__(
-        self,
-        secret: str | bytes | Sequence[str | bytes] | None = None,
-        salt: str | bytes = "huey",
-        compression: bool = False,
-        compression_level: int = 6,
-        use_zlib: bool = False,
-        pickle_protocol: int = pickle.HIGHEST_PROTOCOL,
-        *,
-        serializer: Serializer | None = None,
-    ) -> None:
-        super().__init__(compression, compression_level, use_zlib, pickle_protocol)
-        secrets = [secret] if isinstance(secret, str | bytes) else list(secret or ())
-        if not secrets or not all(secrets) or not salt:
-            raise ConfigurationError("SignedSerializer needs a secret= and a salt=")
-        if serializer is not None and compression:
-            raise ConfigurationError("give compression= to the serializer that is inside")
-        self._keys = [hmac.digest(_bytes(salt), _bytes(each), "sha256") for each in secrets]
-        self._inside = serializer
-
-    def serialize(self, data: Any) -> bytes:
-        inside = self._inside
-        blob = super().serialize(data) if inside is None else inside.serialize(data)
-        return bytes((SIGNED,)) + self._signature(self._keys[0], blob) + blob
-
-    def deserialize(self, data: bytes) -> Any:
-        """Raises ``SerializationError`` (a ``ValueError``) when the signature is not ours."""
-        blob = self._verified(data)
-        inside = self._inside
-        return super().deserialize(blob) if inside is None else inside.deserialize(blob)
-
-    def preview(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
-        inside = self._inside
-        return super().preview(args, kwargs) if inside is None else inside.preview(args, kwargs)
-
-    def _verified(self, data: bytes) -> bytes:
-        if not data or data[0] != SIGNED:
-            raise SerializationError(f"written as {format_name(data)}, which nobody signed")
-        signature, blob = data[1 : 1 + self._LENGTH], data[1 + self._LENGTH :]
-        for key in self._keys:
-            if hmac.compare_digest(signature, self._signature(key, blob)):
-                return blob
-        raise SerializationError("the signature is not ours: another secret, or changed data")
-
-    def _signature(self, key: bytes, blob: bytes) -> bytes:
-        return hmac.digest(key, bytes((SIGNED,)) + blob, "sha256")
+        return SignedSerializer
+    raise AttributeError(name)
 
 
 def by_name(name: str | None) -> Serializer | None:
@@ -229,10 +170,6 @@ def by_name(name: str | None) -> Serializer | None:
     if found is None or packing not in ("", "gzip", "zlib"):
         return None
     return found(compression=bool(packing), use_zlib=packing == "zlib")
-
-
-def _bytes(text: str | bytes) -> bytes:
-    return text.encode() if isinstance(text, str) else text
 
 
 #: How zlib is told the form of what it reads and writes.

@@ -19,7 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hueycore.exceptions import SerializationError
-from hueycore.uniqueness import Unique, fingerprint, unique
+from hueycore.fingerprint import fingerprint
+from hueycore.uniqueness import Unique, unique
 from tests.helpers import PYTHONPATH
 
 
@@ -105,7 +106,7 @@ def repr_of(value: Any) -> str:
 
 def test_a_key_is_what_it_always_was_in_every_process() -> None:
     code = """
-        from hueycore.uniqueness import fingerprint
+        from hueycore.fingerprint import fingerprint
         def f(a, b): ...
         print(fingerprint(f, ({"x": {"m", "n", "o"}, "y": 1},), {"b": ["z", 1.5]}))
     """

@@ -8,9 +8,9 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from queue import Empty, SimpleQueue
 from typing import Any
 
+from hueycore import native
 from hueycore.consumer.channel import Channel
 from hueycore.consumer.feed import will_pass
 from hueycore.consumer.unixsignals import HANDLED, Signals
@@ -93,7 +93,7 @@ class Orders:
         self._channel = channel
         self._signals = signals
         self._obey = obey
-        self._own: SimpleQueue[str] = SimpleQueue()
+        self._own: native.SimpleQueue[str] = native.SimpleQueue()
         self._thread = threading.Thread(target=self._listen, name="huey-orders", daemon=True)
 
     def start(self) -> None:
@@ -112,7 +112,7 @@ class Orders:
             while True:
                 try:
                     self._call(self._own.get_nowait(), [])
-                except Empty:
+                except native.Empty:
                     break
             messages = self._channel.receive()
             if messages is None:

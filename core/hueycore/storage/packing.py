@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +20,11 @@ def pack(jobs: Sequence[NewJob], plan: Plan) -> str:
     return json.dumps(
         {
             "jobs": [
-                {**job._asdict(), "payload": base64.b64encode(job.payload).decode()} for job in jobs
+                {
+                    **job._asdict(),
+                    "payload": job.payload.hex(),
+                }
+                for job in jobs
             ],
             "edges": list(plan.edges),
             **{
@@ -34,7 +37,7 @@ def pack(jobs: Sequence[NewJob], plan: Plan) -> str:
 
 def unpack(text: str) -> tuple[list[NewJob], Plan]:
     found: dict[str, Any] = json.loads(text)
-    jobs = [NewJob(**{**job, "payload": base64.b64decode(job["payload"])}) for job in found["jobs"]]
+    jobs = [NewJob(**{**job, "payload": bytes.fromhex(job["payload"])}) for job in found["jobs"]]
     plan = Plan(
         [Edge(*edge) for edge in found["edges"]],
         *(dict(found[name]) for name in ("delays", "expiries", "handlers")),
