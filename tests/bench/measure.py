@@ -5,6 +5,7 @@ SYSTEM is hueycore, huey, or huey-unsynced (``fsync=False``).
 Prints a JSON object. Both systems get the same job, on a SQLite file, with results stored.
 """
 
+import asyncio
 import json
 import os
 import resource
@@ -12,10 +13,15 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 SYSTEM, WHAT, FOLDER = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+if WHAT.endswith("-greenlet"):
+    from gevent import monkey
+
+    monkey.patch_all()
 FILE = str(FOLDER / "bench.db")
 OURS = SYSTEM == "hueycore"
 
@@ -49,6 +55,22 @@ def since(start: float) -> float:
 def nap(seconds: float) -> float:
     time.sleep(seconds)
     return time.time()
+
+
+@huey.task()
+def lapse(seconds: float) -> tuple[float, float]:
+    start = time.time()
+    time.sleep(seconds)
+    return start, time.time()
+
+
+async def _anap(seconds: float) -> tuple[float, float]:
+    start = time.time()
+    await asyncio.sleep(seconds)
+    return start, time.time()
+
+
+anap: Any = huey.task()(_anap) if OURS else None
 
 
 @huey.task()
@@ -155,19 +177,40 @@ def rows(finished: int) -> dict[str, float]:
     return drain(4, 20_000)
 
 
-def consumer_process(what: str = "serve") -> subprocess.Popen[bytes]:
+def consumer_process(what: str = "serve-thread") -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, __file__, SYSTEM, what, str(FOLDER)])
 
 
+#: How many workers of a kind are a consumer that is worth it.
+WORKERS = {"thread": 4, "process": 4, "greenlet": 500, "asyncio": 500}
+
+
 def serve(kind: str = "thread") -> dict[str, float]:
-    huey.create_consumer(workers=4, worker_type=kind, periodic=False).run()
+    huey.create_consumer(workers=WORKERS[kind], worker_type=kind, periodic=False).run()
     return {}
 
 
-def memory_of_processes() -> dict[str, float]:
-    """A consumer of four worker processes that has run something: what they have of their own, and
-    share of what is common (PSS)."""
-    process = consumer_process("serve-process")
+def waiting(kind: str, number: int = 5000) -> dict[str, float]:
+    """Seconds from the first start to the last end of jobs that wait for 0.1 s."""
+    process = consumer_process(f"serve-{kind}")
+    task = anap if kind == "asyncio" else lapse
+    try:
+        task(0).get(blocking=True, timeout=30)
+        if OURS:
+            handles = huey.enqueue_many(task.s(0.1) for _ in range(number))
+        else:
+            handles = [task(0.1) for _ in range(number)]
+        spans = [handle.get(blocking=True, timeout=120) for handle in handles]
+        return {"s": max(end for _, end in spans) - min(start for start, _ in spans)}
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def memory(kind: str) -> dict[str, float]:
+    """A consumer that has run something: what its processes have of their own, and their share of
+    what is common (PSS)."""
+    process = consumer_process(f"serve-{kind}")
     try:
         for handle in [noop(i) for i in range(200)]:
             handle.get(blocking=True, timeout=30)
@@ -251,9 +294,9 @@ MEASURES = {
     "drain-process": lambda: drain_processes(4, 50_000 if OURS else 5000),
     "cpu-thread": lambda: compute("thread"),
     "cpu-process": lambda: compute("process"),
-    "memory-process": memory_of_processes,
-    "serve": serve,
-    "serve-process": lambda: serve("process"),
+    **{f"memory-{kind}": partial(memory, kind) for kind in WORKERS},
+    **{f"serve-{kind}": partial(serve, kind) for kind in WORKERS},
+    **{f"waiting-{kind}": partial(waiting, kind) for kind in ("greenlet", "asyncio")},
     "latency": latency,
     "visible-io": lambda: visible(nap),
     "visible-cpu": lambda: visible(burn),

@@ -109,10 +109,16 @@ def main() -> None:
     limit("idle consumer, CPU", ours[idle], theirs[idle], 1, "%")
     memory = theirs["memory_mb"]
     limit("memory of a consumer", ours["memory_mb"], memory, round(1.2 * memory, 1), "MB")
-    ours, theirs = measure("hueycore", "memory-process"), measure("huey", "memory-process")
-    memory = theirs["memory_mb"]
-    name = "memory of a consumer of 4 processes"
-    limit(name, ours["memory_mb"], memory, None, "MB")
+    for kind, what in (("process", "4 processes"), ("greenlet", "500 greenlets")):
+        memory = measure("huey", f"memory-{kind}")["memory_mb"]
+        ours_memory = measure("hueycore", f"memory-{kind}")["memory_mb"]
+        limit(f"memory of a consumer of {what}", ours_memory, memory, None, "MB")
+    ours_memory = measure("hueycore", "memory-asyncio")["memory_mb"]
+    limit("memory of a consumer of 500 coroutines", ours_memory, None, None, "MB")
+    ours_s, theirs_s = (measure(system, "waiting-greenlet")["s"] for system in ("hueycore", "huey"))
+    limit("5,000 jobs that wait 0.1 s, 500 greenlets", ours_s, theirs_s, 2.5, "s")
+    ours_s = measure("hueycore", "waiting-asyncio")["s"]
+    limit("5,000 jobs that wait 0.1 s, 500 coroutines", ours_s, None, 2.5, "s")
     seen = measure("hueycore", "visible-io")["max_ms"]
     limit("ending visible, all workers busy (waiting)", seen, None, 20, "ms")
     seen = measure("hueycore", "visible-cpu")["max_ms"]

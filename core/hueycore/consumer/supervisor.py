@@ -6,6 +6,7 @@ janitor are one more child, the steward.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -149,6 +150,9 @@ class Supervisor(BaseConsumer):
     def _supervise(self) -> None:
         self._prepare()
         self.huey.close()
+        # What is here now the children share, until one of them writes to it: no collector shall.
+        gc.collect()
+        gc.freeze()
         before = signal.signal(signal.SIGCHLD, self._child_ended)
         try:
             logger.info(
