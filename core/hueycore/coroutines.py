@@ -50,14 +50,18 @@ class Coroutines(Protocol):
 
 
 def run_coroutine(
-    coroutines: Coroutines, limiter: Limiter | None, call: Call, timeout: float | None
+    coroutines: Coroutines,
+    limiter: Limiter | None,
+    call: Call,
+    timeout: float | None,
+    grace: float,
 ) -> Any:
     """Run an async function. Its loop enforces the timeout; the limiter comes after it, for a
     coroutine that blocks its loop."""
     coroutines.prepare()
     if timeout is None or limiter is None:
         return coroutines.run(call, timeout, lambda: None)
-    run = limiter.prepare(timeout + PATIENCE)
+    run = limiter.prepare(timeout + PATIENCE, grace)
     told = partial(limiter.told, run)
     return limited(limiter, run, partial(coroutines.run, call, timeout, told))
 

@@ -205,7 +205,7 @@ class Executor:
                 limiter = self._limiter
                 assert limiter is not None
                 call = partial(wrapper.func, *args, **kwargs)
-                value = limited(limiter, limiter.prepare(math.inf), call)
+                value = limited(limiter, limiter.prepare(math.inf, 0.0), call)
             else:
                 value = wrapper.func(*args, **kwargs)
             done = self._done(value, claim)
@@ -282,12 +282,12 @@ class Executor:
 
     def _call(self, task: Task, clock0: float) -> Any:
         limiter, timeout = self._limiter, task.timeout
-        call = _bound(task, clock0)
+        call, grace = _bound(task, clock0), task.wrapper.options.timeout_grace
         if task.wrapper.is_async:
-            return run_coroutine(self._coroutines, limiter, call, timeout or None)
+            return run_coroutine(self._coroutines, limiter, call, timeout or None, grace)
         if limiter is None or not (timeout or self._arms_all):
             return call()
-        return limited(limiter, limiter.prepare(timeout or math.inf), call)
+        return limited(limiter, limiter.prepare(timeout or math.inf, grace), call)
 
     def _done(self, value: Any, claim: Claim) -> Done:
         app = self._app

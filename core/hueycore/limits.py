@@ -24,8 +24,9 @@ class Limiter(Protocol):
     #: Whether runs without a time limit are armed as well, because they may be interrupted.
     every_run: bool
 
-    def prepare(self, timeout: float) -> Any:
-        """A limit of so many seconds, infinite for a run without one."""
+    def prepare(self, timeout: float, grace: float) -> Any:
+        """A limit of so many seconds, infinite for a run without one. ``grace`` seconds later a run
+        that goes on is given up."""
         ...
 
     def arm(self, run: Any) -> None: ...

@@ -23,7 +23,7 @@ class Alarm:
     def __init__(self) -> None:
         self._before: Any = signal.SIG_DFL
 
-    def prepare(self, timeout: float) -> float:
+    def prepare(self, timeout: float, grace: float) -> float:
         self._before = signal.signal(signal.SIGALRM, self._ring)
         return timeout
 

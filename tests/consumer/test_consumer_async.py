@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from hueycore import CancelExecution, RetryTask, SqliteHuey, State, TaskException, coroutines
-from hueycore.consumer.workers import limiter as limiter_module
 from tests.helpers import Signals, consuming, job, jobs, run_python, running, wait_until
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
@@ -20,7 +19,7 @@ variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", defau
 @pytest.fixture
 def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that ignores its timeout is overdue almost at once."""
-    monkeypatch.setattr(limiter_module, "GRACE", 0.05)
+    monkeypatch.setattr("hueycore.options.GRACE", 0.05)
 
 
 # --- running --------------------------------------------------------------------------------------

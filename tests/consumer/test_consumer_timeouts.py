@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from hueycore import SqliteHuey, State, TaskException, TaskTimeout
-from hueycore.consumer.workers import limiter as limiter_module
 from hueycore.shield import shield_of_this_thread
 from hueycore.storage.sqlite.connection import Database
 from tests.helpers import (
@@ -29,7 +28,7 @@ from tests.helpers import (
 @pytest.fixture
 def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that ignores its timeout is overdue almost at once."""
-    monkeypatch.setattr(limiter_module, "GRACE", 0.05)
+    monkeypatch.setattr("hueycore.options.GRACE", 0.05)
 
 
 @pytest.mark.usefixtures("any_kind")
@@ -222,6 +221,26 @@ def test_a_thread_that_will_not_stop_is_overdue_and_another_takes_its_place(
 
 def workers_alive() -> list[str]:
     return [t.name for t in threading.enumerate() if t.name.startswith("huey-worker")]
+
+
+def test_a_job_is_overdue_at_its_hard_timeout(
+    huey: SqliteHuey, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = Gate()
+    ignored = threading.Event()
+
+    @huey.task(timeout=(0.02, 0.1))
+    def stubborn() -> None:
+        try:
+            gate.pass_through()
+        except TaskTimeout:
+            ignored.set()
+            gate.pass_through()
+
+    stubborn()
+    with consuming(huey, workers=1):
+        wait_until(lambda: ignored.is_set() and "ignores its timeout" in caplog.text, 4.0)
+        gate.open.set()
 
 
 def test_an_overdue_job_that_swallows_its_timeout_ends_as_it_likes(

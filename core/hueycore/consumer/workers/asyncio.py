@@ -204,7 +204,8 @@ class LoopWorker(Worker):
             return run
         self._run = run
         task = self._kind.loop.begin(run, context)
-        watched = self._kind.limiter.watch(self, timeout + PATIENCE) if timeout else None
+        grace = begun.task.wrapper.options.timeout_grace
+        watched = self._kind.limiter.watch(self, timeout + PATIENCE, grace) if timeout else None
         try:
             await asyncio.wait([task])
         finally:

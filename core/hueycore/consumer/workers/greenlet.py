@@ -175,8 +175,8 @@ class _Limit:
     """One run under a time limit. Whether it helped is seen by a thread, for which it need not
     let others run."""
 
-    def __init__(self, timeout: float) -> None:
-        self.timeout = timeout
+    def __init__(self, timeout: float, grace: float) -> None:
+        self.timeout, self.grace = timeout, grace
         self.timer = gevent.Timeout(timeout, TaskTimeout)
         self.watched: Watched | None = None
 
@@ -189,11 +189,11 @@ class HubLimiter:
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
 
-    def prepare(self, timeout: float) -> _Limit:
-        return _Limit(timeout)
+    def prepare(self, timeout: float, grace: float) -> _Limit:
+        return _Limit(timeout, grace)
 
     def arm(self, run: _Limit) -> None:
-        run.watched = self._limiter.watch(gevent.getcurrent(), run.timeout)
+        run.watched = self._limiter.watch(gevent.getcurrent(), run.timeout, run.grace)
         run.timer.start()
 
     def told(self, run: _Limit) -> None:

@@ -14,20 +14,18 @@ from hueycore import clock, native
 from hueycore.exceptions import TaskTimeout
 from hueycore.shield import raise_shield, wanted
 
-#: Seconds after its timeout until a run that goes on is called overdue.
-GRACE = 5.0
-
 
 class Run:
-    """One run under a time limit."""
+    """One run under a time limit; overdue when it goes on for ``grace`` seconds after it."""
 
-    __slots__ = ("armed", "deadline", "overdue", "owner", "shield", "thrown")
+    __slots__ = ("armed", "deadline", "grace", "overdue", "owner", "shield", "thrown")
 
-    def __init__(self, owner: Hashable, deadline: float) -> None:
+    def __init__(self, owner: Hashable, timeout: float, grace: float) -> None:
         #: The thread, or what else a kind of worker knows the run by.
         self.owner = owner
         self.shield = native.Lock()
-        self.deadline = deadline
+        self.deadline = clock.monotonic() + timeout
+        self.grace = grace
         self.armed = False
         self.thrown = False
         self.overdue = False
@@ -48,14 +46,14 @@ class Limiter:
         """How to say that a deadline was set which may be the next."""
         self._poke = poke
 
-    def prepare(self, timeout: float) -> Run:
+    def prepare(self, timeout: float, grace: float) -> Run:
         """This thread is about to enter user code for at most ``timeout`` seconds."""
-        return Run(native.get_ident(), clock.monotonic() + timeout)
+        return Run(native.get_ident(), timeout, grace)
 
-    def watch(self, owner: Hashable, timeout: float) -> Run:
+    def watch(self, owner: Hashable, timeout: float, grace: float) -> Run:
         """Somebody else will stop a run after ``timeout`` seconds; here it is only seen whether
         that helped. Until ``unwatch``."""
-        run = Run(owner, clock.monotonic() + timeout)
+        run = Run(owner, timeout, grace)
         run.thrown = True
         self._runs[owner] = run
         self._poke()
@@ -97,12 +95,12 @@ class Limiter:
             if left > 0:
                 pause = min(pause, left)
             elif not run.thrown:
-                pause = min(pause, GRACE if self._throw(run) else 0.001)
-            elif not run.overdue and left < -GRACE:
+                pause = min(pause, run.grace if self._throw(run) else 0.001)
+            elif not run.overdue and left < -run.grace:
                 run.overdue = True
                 self._overdue(run.owner)
             elif not run.overdue:
-                pause = min(pause, left + GRACE + 0.01)
+                pause = min(pause, left + run.grace + 0.01)
         return pause
 
     def _throw(self, run: Run) -> bool:

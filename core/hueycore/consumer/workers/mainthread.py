@@ -45,7 +45,6 @@ class MainThread(Limiter):
         self._shield = native.Lock()
         self._claim: Claim | None = None
         self._since = 0.0
-        self._grace = GRACE
         self._run: Run | None = None
         self._interrupted: Claim | None = None
         self._struck = False
@@ -54,10 +53,9 @@ class MainThread(Limiter):
 
     # --- in the main thread ---------------------------------------------------------------------
 
-    def begin(self, claim: Claim, grace: float) -> None:
-        """A run begins; ``grace`` seconds after its time limit the supervisor kills this
-        process."""
-        self._grace, self._since, self._struck = grace, clock.monotonic(), False
+    def begin(self, claim: Claim) -> None:
+        """A run begins. When it is overdue the supervisor kills this process."""
+        self._since, self._struck = clock.monotonic(), False
         self._cell.begin()
         self._claim = claim
 
@@ -71,15 +69,15 @@ class MainThread(Limiter):
             self._cell.clear()
         return self._struck
 
-    def prepare(self, timeout: float) -> Run:
-        run = super().prepare(timeout)
+    def prepare(self, timeout: float, grace: float) -> Run:
+        run = super().prepare(timeout, grace)
         run.shield = self._shield
         return run
 
     def arm(self, run: Run) -> None:
         if run.deadline < math.inf:
             assert self._claim is not None
-            self._cell.write(Limit(run.deadline + self._grace, *self._claim[:2]))
+            self._cell.write(Limit(run.deadline + run.grace, *self._claim[:2]))
             self._runs[run.owner] = run
             self._poke()
         self._run = run

@@ -22,7 +22,6 @@ from hueycore.consumer.workers.worker import call_hooks
 from hueycore.coroutines import LoopPerThread
 from hueycore.exceptions import StorageError
 from hueycore.execute import Executor
-from hueycore.options import GRACE
 from hueycore.storage.base import Claim
 
 if TYPE_CHECKING:
@@ -87,12 +86,11 @@ class ProcessWorker:
     # --- in the main thread ---------------------------------------------------------------------
 
     def _work(self) -> None:
-        slots, registry = self._huey.storage.slots(self._worker), self._huey.registry
+        slots = self._huey.storage.slots(self._worker)
         done = 0
         while done != self._max_tasks and (claim := self._feed.next()) is not None:
-            wrapper = registry.get(claim.task)
             slots.start(0, claim.seq, claim.claim)
-            self._limits.begin(claim, wrapper.options.timeout_grace if wrapper else GRACE)
+            self._limits.begin(claim)
             if self._interrupting:
                 self._limits.interrupt()  # the order came just before
             finished = self._executor.run(claim)
