@@ -50,6 +50,17 @@ def test_a_job_is_pending_at_once_and_keeps_every_field(storage: SqliteStorage) 
     assert storage.payload(answer.seq) == b"\x00\xff"
 
 
+def test_a_job_without_options_is_stored_alike_beside_one_that_has_some(
+    storage: SqliteStorage, clock: Clock
+) -> None:
+    clock.freeze()
+    (alone,) = storage.enqueue([new("mail.send")])
+    beside, _ = storage.enqueue([new("mail.send"), new("mail.send", retries=3, timeout=9.0)])
+
+    own = {"seq": 0, "id": ""}
+    assert row(storage, beside)._replace(**own) == row(storage, alone)._replace(**own)
+
+
 def test_run_at_in_the_future_schedules_and_in_the_past_counts_as_now(
     storage: SqliteStorage, clock: Clock
 ) -> None:

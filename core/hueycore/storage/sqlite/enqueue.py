@@ -15,7 +15,7 @@ from hueycore.storage.sqlite.follow import NEEDED
 from hueycore.storage.sqlite.keys import settle
 from hueycore.storage.sqlite.numbers import keep_number, next_number
 from hueycore.storage.sqlite.pressure import pending
-from hueycore.storage.sqlite.room import Room, insert_rows, listed
+from hueycore.storage.sqlite.room import Room, insert_rows, listed, placeholders
 from hueycore.storage.sqlite.stages import join
 from hueycore.storage.sqlite.unique import give_way
 from hueycore.storage.words import FINAL, State
@@ -122,6 +122,11 @@ class Enqueueing(Room):
         return join(con, answer, plan) if plan else answer
 
 
+#: A job's options, and a job that has none: the table's own defaults are a third less to write.
+_OPTIONS = "".join(f", {name}" for name in NewJob._fields[6:18])
+_USUAL = tuple(NewJob._field_defaults[name] for name in NewJob._fields[6:18])
+
+
 def describe_queue(con: sqlite3.Connection, queue: str, serializer: str | None) -> None:
     """Make the queue's row. It tells those who write without the application how to."""
     con.execute(
@@ -166,6 +171,7 @@ def _insert_fresh(
     """The usual case, ids and keys that nobody has: numbers are given out here, which the write
     lock allows, so that rows and payloads go in as two bulk statements. None if one exists."""
     first = next_number(con)
+    usual = all(job[6:18] == _USUAL for job in jobs)
     rows, payloads, answer = [], [], []
     keys = set()
     for seq, job in enumerate(jobs, first):
@@ -177,20 +183,18 @@ def _insert_fresh(
                 keys.add(job.key_name)
         else:
             state = State.SCHEDULED
-        rows.append(
-            (seq, job.id, queue, job.task, state, job.priority, run_at, now, *job[6:18], job[3])
-        )
+        row = (seq, job.id, queue, job.task, state, job.priority, run_at, now, job.preview)
+        rows.append(row if usual else row + job[6:18])
         payloads.append((seq, job.payload))
         answer.append(Enqueued(seq, job.id, state))
     inserted = con.executemany(
-        """
+        f"""
         insert into huey_job (
-            seq, id, queue, task, state, priority, run_at, enqueued_at,
-            expires_at, scheduled_for, retries, retry_delay, retry_backoff, timeout,
-            max_crashes, at_most_once, result_ttl, key_name, unique_key, unique_until, preview)
-        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            seq, id, queue, task, state, priority, run_at, enqueued_at, preview
+            {"" if usual else _OPTIONS})
+        values {placeholders(1, 9 if usual else 9 + len(_USUAL))}
         on conflict do nothing
-        """,
+        """,  # noqa: S608  constants of this file
         rows,
     ).rowcount
     if inserted != len(rows):
