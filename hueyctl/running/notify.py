@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 import time
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING
+
+from hueycore import native
 
 if TYPE_CHECKING:
     from hueycore.consumer.health import Health
@@ -29,13 +30,13 @@ class Notifier:
         self._health = health
         self._address = _address(environ.get("NOTIFY_SOCKET", ""))
         self._watchdog = _watchdog(environ)
-        self._over = threading.Event()
+        self._over = native.Event()
 
     def start(self) -> None:
         if self._address is None:
             return
         self._health.changed = self._tell_phase
-        threading.Thread(target=self._run, name="huey-notify", daemon=True).start()
+        native.Thread(self._run, "huey-notify").start()
 
     def stop(self) -> None:
         self._over.set()
@@ -70,7 +71,7 @@ class Notifier:
         """Never waits, and a manager that does not listen is no reason to stop working."""
         assert self._address is not None
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+            with native.Socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
                 out.setblocking(False)
                 out.sendto("\n".join(lines).encode("utf-8", "replace"), self._address)
         except OSError:

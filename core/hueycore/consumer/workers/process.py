@@ -4,6 +4,7 @@ threads of its feed are beside."""
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 from functools import partial
@@ -14,6 +15,7 @@ from hueycore.consumer import turns
 from hueycore.consumer.channel import Cell, Channel
 from hueycore.consumer.child import FAILED, GAVE_BACK, LEFT, Orders
 from hueycore.consumer.feed import Feed, will_pass
+from hueycore.consumer.pulse import Pulse
 from hueycore.consumer.service import Service
 from hueycore.consumer.telling import tell_exchange
 from hueycore.consumer.unixsignals import Signals
@@ -40,6 +42,7 @@ class ProcessWorker:
         huey: Huey,
         name: str,
         cell: Cell,
+        pulse: Pulse,
         *,
         max_tasks: int | None,
         shutdown_timeout: float | None,
@@ -47,6 +50,7 @@ class ProcessWorker:
         self._huey = huey
         self._name = name
         self._cell = cell
+        self._pulse = pulse
         self._max_tasks = max_tasks
         self._shutdown_timeout = shutdown_timeout
         self._stopping = threading.Event()
@@ -63,13 +67,15 @@ class ProcessWorker:
         self._worker = storage.register(name=self._name, kind=WORKER_PROCESS, slots=1)
         self._feed = Feed(
             storage, self._worker, tell=partial(tell_exchange, huey), news=lambda: None,
-            fatal=self._failed,
+            fatal=self._failed, beat=self._feed_beats,
         )  # fmt: skip
         coroutines = LoopPerThread()
         self._limits = MainThread(self._cell, coroutines, self._is_to_be_interrupted)
         self._executor = Executor(huey, self._limits, coroutines)
         self._orders = Orders(channel, signals, self._obey)
-        service = Service("huey-limits", self._limits.step, self._failed)
+        self._pulse.tell(partial(channel.send, "trouble"))
+        limits = self._pulse.follow("limits", self._limits.step)
+        service = Service("huey-limits", limits, self._failed)
         self._limits.poked_by(service.poke)
         self._feed.start()
         service.start()
@@ -81,6 +87,7 @@ class ProcessWorker:
         call_hooks("shutdown", huey.shutdown_hooks.items())
         self._executor.leave()
         service.stop()
+        self._pulse.beat("limits", math.inf)
         return self._leave()
 
     # --- in the main thread ---------------------------------------------------------------------
@@ -147,6 +154,10 @@ class ProcessWorker:
         self._interrupting = True
         self._stop()
         self._limits.interrupt()
+
+    def _feed_beats(self, pause: float) -> None:
+        self._pulse.beat("feed", pause)
+        self._pulse.suffers("feed", self._feed.trouble)
 
     def _is_to_be_interrupted(self, claim: Claim) -> bool:
         return bool(self._huey.storage.cancel_requested([claim.seq], interrupt=True))
