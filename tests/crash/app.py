@@ -5,6 +5,7 @@ A consumer process gets ``huey`` from the environment; a test makes the same app
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import signal
@@ -70,6 +71,16 @@ class App:
             return f"attempt {task.attempt}"
 
         @huey.task(context=True)
+        async def agated(gate: str, task: Any = None) -> str:
+            note(task.id, task.attempt, "start")
+            end = time.monotonic() + PATIENCE
+            while not os.path.exists(gate) and time.monotonic() < end:
+                note(task.id, task.attempt, "tick")
+                await asyncio.sleep(0.002)
+            note(task.id, task.attempt, "end")
+            return f"attempt {task.attempt}"
+
+        @huey.task(context=True)
         def until(gate: str | None = None, task: Any = None) -> None:
             """Quick without a gate, and for as long as it takes with one."""
             if gate is not None:
@@ -128,6 +139,7 @@ class App:
                 due(task)
 
         self.plain, self.work, self.gated, self.once = plain, work, gated, once
+        self.agated = agated
         self.gather, self.fickle = gather, fickle
         self.until, self.poison, self.lose_the_byte = until, poison, lose_the_byte
         self.narrow, self.under_lock = narrow, under_lock

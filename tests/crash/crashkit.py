@@ -205,6 +205,25 @@ class ConsumerProcess:
         wait_until(there, DEADLINE, f"{number} worker processes")
         return self.children()
 
+    def rows(self) -> list[WorkerRow]:
+        """The living workers of this consumer that run jobs, whatever its kind."""
+        row = self.row()
+        return [row] if row is not None and row.slots else self.children()
+
+    def wait_at_work(self) -> list[WorkerRow]:
+        """Until a consumer of any kind takes jobs."""
+
+        def there() -> list[WorkerRow]:
+            assert self._popen.poll() is None, f"ended with {self._popen.returncode}: {self.text()}"
+            return self.rows()
+
+        return wait_until(there, DEADLINE, "workers")
+
+    def kill_all(self) -> None:
+        """kill -9 of all its processes at once, as a service manager does it."""
+        os.killpg(self.pid, signal.SIGKILL)
+        self._popen.wait(DEADLINE)
+
     def wait_stopping(self) -> None:
         def stopping() -> bool:
             row = self.row()
