@@ -104,11 +104,11 @@ def consumers(storage: Storage, queues: Sequence[str]) -> list[Consumer]:
 
 
 def rss_of(row: WorkerRow) -> int | None:
-    """Resident memory in bytes, of a living process of this machine where /proc tells it."""
-    if not row.alive or row.host != os.uname().nodename:
+    """Resident memory in bytes, of a living process that is in sight where /proc tells it."""
+    if not row.alive or row.local_pid is None:
         return None
     try:
-        with open(f"/proc/{row.pid}/statm", encoding="ascii") as file:
+        with open(f"/proc/{row.local_pid}/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return None

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -58,14 +58,17 @@ class Place:
         self._siblings.append(App(self.path, str(self.log), name=name))
         return self._siblings[-1]
 
-    def consumer(self, *options: str, workers: int = 4) -> ConsumerProcess:
+    def consumer(
+        self, *options: str, workers: int = 4, under: Sequence[str] = ()
+    ) -> ConsumerProcess:
         """``hueyctl consume`` on the file."""
         command = ["-m", "hueyctl", "consume", "tests.crash.app:huey", "-w", str(workers)]
-        return self.process(*command, *options)
+        return self.process(*command, *options, under=under)
 
-    def process(self, *arguments: str) -> ConsumerProcess:
-        """Python with these arguments, and the application in its environment."""
-        made = ConsumerProcess(self, arguments, len(self.processes))
+    def process(self, *arguments: str, under: Sequence[str] = ()) -> ConsumerProcess:
+        """Python with these arguments, and the application in its environment; ``under`` is the
+        command that starts it."""
+        made = ConsumerProcess(self, arguments, len(self.processes), under)
         self.processes.append(made)
         return made
 
@@ -144,7 +147,9 @@ class Place:
 
 
 class ConsumerProcess:
-    def __init__(self, place: Place, arguments: Iterable[str], number: int) -> None:
+    def __init__(
+        self, place: Place, arguments: Iterable[str], number: int, under: Sequence[str] = ()
+    ) -> None:
         self.place = place
         self.output = place.folder / f"consumer-{number}.log"
         environment = {
@@ -159,7 +164,7 @@ class ConsumerProcess:
             environment["CRASH_EVERY"] = str(place.every)
         with self.output.open("wb") as output:
             self._popen = subprocess.Popen(
-                [sys.executable, *arguments],
+                [*under, sys.executable, *arguments],
                 cwd=place.folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
