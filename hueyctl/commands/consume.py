@@ -89,7 +89,7 @@ def consume(session: Session, apps: tuple[str, ...], **given: Any) -> int:
             patch()
         from hueyctl.running.preflight import preflight
 
-        return preflight(session, names, given["imports"])
+        return preflight(session, names, given)
     return _run(session, names, given)
 
 
