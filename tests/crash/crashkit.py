@@ -15,6 +15,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
 from hueycore import Result
 from hueycore.storage.base import Job, Selector, State, Storage, WorkerRow
 from hueycore.task import Task
@@ -24,6 +26,9 @@ from tests.storage.invariants import check_invariants
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 20.0
+KINDS = ("thread", "greenlet", "asyncio", "process")
+#: The consumers of the test have workers of each kind in turn.
+every_kind = pytest.mark.parametrize("kind", KINDS, indirect=True)
 
 
 class Line(NamedTuple):
@@ -39,8 +44,9 @@ class Line(NamedTuple):
 class Place:
     """A folder with one queue file, its application, the log of all runs, and the processes."""
 
-    def __init__(self, folder: Path, every: float | None = None) -> None:
+    def __init__(self, folder: Path, every: float | None = None, kind: str = "thread") -> None:
         self.folder = folder
+        self.kind = kind
         self.path = str(folder / "queue.db")
         self.log = folder / "runs.log"
         self.every = every
@@ -63,7 +69,7 @@ class Place:
     ) -> ConsumerProcess:
         """``hueyctl consume`` on the file."""
         command = ["-m", "hueyctl", "consume", "tests.crash.app:huey", "-w", str(workers)]
-        return self.process(*command, *options, under=under)
+        return self.process(*command, "-k", self.kind, *options, under=under)
 
     def process(self, *arguments: str, under: Sequence[str] = ()) -> ConsumerProcess:
         """Python with these arguments, and the application in its environment; ``under`` is the
@@ -175,8 +181,9 @@ class ConsumerProcess:
         self.pid = self._popen.pid
 
     def row(self) -> WorkerRow | None:
-        """This process's living worker."""
+        """This process's living worker, or the first of its worker processes."""
         rows = [row for row in self.place.workers() if row.pid == self.pid and row.alive]
+        rows = rows or self.children()
         return rows[0] if rows else None
 
     def wait_ready(self) -> WorkerRow:
@@ -214,15 +221,6 @@ class ConsumerProcess:
         """The living workers of this consumer that run jobs, whatever its kind."""
         row = self.row()
         return [row] if row is not None and row.slots else self.children()
-
-    def wait_at_work(self) -> list[WorkerRow]:
-        """Until a consumer of any kind takes jobs."""
-
-        def there() -> list[WorkerRow]:
-            assert self._popen.poll() is None, f"ended with {self._popen.returncode}: {self.text()}"
-            return self.rows()
-
-        return wait_until(there, DEADLINE, "workers")
 
     def kill_all(self) -> None:
         """kill -9 of all its processes at once, as a service manager does it."""

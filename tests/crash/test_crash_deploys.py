@@ -10,33 +10,23 @@ import pytest
 
 from hueycore import Result
 from hueycore.storage.base import State
-from tests.crash.crashkit import DEADLINE, ConsumerProcess, Place, overlaps, stays_true
+from tests.crash.crashkit import DEADLINE, Place, every_kind, overlaps, stays_true
 from tests.helpers import wait_until
 
-KINDS = ("thread", "greenlet", "asyncio", "process")
 
-
-def start(place: Place, kind: str, *options: str, workers: int = 2) -> ConsumerProcess:
-    if kind == "greenlet":
-        pytest.importorskip("gevent")
-    return place.consumer("-k", kind, *options, workers=workers)
-
-
-def long_jobs(place: Place, kind: str, number: int) -> list[Result[Any]]:
-    task = place.app.agated if kind == "asyncio" else place.app.gated
+def long_jobs(place: Place, number: int) -> list[Result[Any]]:
+    task = place.app.agated if place.kind == "asyncio" else place.app.gated
     return list(place.huey.enqueue_many(task.s(place.gate()) for _ in range(number)))
 
 
 @pytest.mark.feature("several consumers")
-@pytest.mark.parametrize("kind", KINDS)
-def test_jobs_of_a_killed_consumer_run_again_in_another_within_two_seconds(
-    place: Place, kind: str
-) -> None:
-    jobs = long_jobs(place, kind, 2)
-    dying = start(place, kind)
+@every_kind
+def test_jobs_of_a_killed_consumer_run_again_in_another_within_two_seconds(place: Place) -> None:
+    jobs = long_jobs(place, 2)
+    dying = place.consumer(workers=2)
     place.wait_for_runs(2)
-    other = start(place, kind, workers=4)
-    other.wait_at_work()
+    other = place.consumer()
+    other.wait_ready()
     assert stays_true(lambda: sum(place.ran("start").values()) == 2, 0.3)
 
     dying.kill_all()
@@ -57,14 +47,16 @@ def test_jobs_of_a_killed_consumer_run_again_in_another_within_two_seconds(
 
 @pytest.mark.feature("deployment")
 @pytest.mark.parametrize(
-    ("kind", "deploys"), [("thread", 5), ("greenlet", 2), ("asyncio", 2), ("process", 2)]
+    ("kind", "deploys"),
+    [("thread", 5), ("greenlet", 2), ("asyncio", 2), ("process", 2)],
+    indirect=["kind"],
 )
 def test_deploys_over_a_long_job_are_no_crash_and_never_run_it_beside_itself(
-    place: Place, kind: str, deploys: int
+    place: Place, deploys: int
 ) -> None:
     """TERM, the next release beside it, and KILL when its time is over."""
-    (job,) = long_jobs(place, kind, 1)
-    old = start(place, kind, "-t", "60")
+    (job,) = long_jobs(place, 1)
+    old = place.consumer("-t", "60", workers=2)
     for deploy in range(1, deploys + 1):
         place.wait_for_runs(deploy)
         old.signal(SIGTERM)
@@ -72,8 +64,8 @@ def test_deploys_over_a_long_job_are_no_crash_and_never_run_it_beside_itself(
             lambda old=old: [row.state for row in old.rows() if row.running] == ["stopping"],  # type: ignore[misc]
             DEADLINE,
         )
-        new = start(place, kind, "-t", "60")
-        new.wait_at_work()
+        new = place.consumer("-t", "60", workers=2)
+        new.wait_ready()
         assert sum(place.ran("start").values()) == deploy
         old.kill_all()
         killed = time.monotonic()

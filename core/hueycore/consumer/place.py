@@ -10,7 +10,7 @@ from typing import Any
 
 from hueycore import clock
 from hueycore.consumer.channel import Cell, Channel, Limit
-from hueycore.consumer.child import GAVE_BACK, LEFT, Work, fork
+from hueycore.consumer.child import FAILED, GAVE_BACK, LEFT, Work, fork
 from hueycore.consumer.pulse import Pulse
 
 logger = logging.getLogger("hueycore.consumer")
@@ -91,8 +91,9 @@ class Place:
             self._killed_for = why
             os.kill(self.pid, signal.SIGKILL)
 
-    def reap(self) -> int | None:
-        """Its exit code, as ``Popen.returncode``, if it has ended by now."""
+    def reap(self, *, replaced: bool) -> int | None:
+        """Its exit code, as ``Popen.returncode``, if it has ended by now; ``replaced`` if another
+        one will take its place."""
         if self.pid is None:
             return None
         pid, status = os.waitpid(self.pid, os.WNOHANG)
@@ -102,7 +103,10 @@ class Place:
         self.close()
         if code not in (LEFT, GAVE_BACK) and self._killed_for is None:
             died = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited {code}"
-            self._put_off(f"process {pid} {died}")
+            if replaced:
+                self._put_off(f"process {pid} {died}")
+            elif code != FAILED:  # which has said why
+                logger.error("worker %s: process %d %s", self.name, pid, died)
         else:
             self._early = 0
         self.pid, self.is_ready = None, False

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from hueycore.constants import WORKER_PROCESS
 from hueycore.consumer.burst import is_drained
 from hueycore.consumer.channel import Channel
-from hueycore.consumer.child import FAILED, LEFT, Orders
-from hueycore.consumer.feed import NEWS_INTERVAL, will_pass
+from hueycore.consumer.child import FAILED, LEFT, Orders, pass_on
+from hueycore.consumer.feed import NEWS_INTERVAL
 from hueycore.consumer.janitor import Janitor
 from hueycore.consumer.pulse import Pulse
 from hueycore.consumer.scheduler import Scheduler
@@ -96,7 +96,8 @@ class Steward:
             self._huey.storage.unregister(worker)
             self._huey.close()
         except StorageError as error:
-            logger.error("%s", error)
+            if not pass_on(error, self._channel):
+                logger.error("%s", error)
             return FAILED
         return LEFT
 
@@ -123,8 +124,8 @@ class Steward:
             return None
 
     def _failed(self, error: StorageError) -> None:
-        logger.error("%s", error)
-        if not will_pass(error):
+        if pass_on(error, self._channel):
             self._broken = True
-            self._channel.send("error", type(error).__name__, str(error))
             self._orders.post("stop")
+        else:
+            logger.error("%s", error)

@@ -242,7 +242,7 @@ class Supervisor(BaseConsumer):
     def _reap(self) -> None:
         died = False
         for place in self._all():
-            code = place.reap()
+            code = place.reap(replaced=self._stopping is None)
             if code is None:
                 continue
             for loop in place.pulse.loops:
