@@ -44,10 +44,16 @@ class Line(NamedTuple):
 class Place:
     """A folder with one queue file, its application, the log of all runs, and the processes."""
 
-    def __init__(self, folder: Path, every: float | None = None, kind: str = "thread") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        every: float | None = None,
+        kind: str = "thread",
+        database: Path | None = None,
+    ) -> None:
         self.folder = folder
         self.kind = kind
-        self.path = str(folder / "queue.db")
+        self.path = str(database or folder / "queue.db")
         self.log = folder / "runs.log"
         self.every = every
         self.app = App(self.path, str(self.log), every_=every)
@@ -165,6 +171,7 @@ class ConsumerProcess:
             "PYTHONPATH": os.pathsep.join((str(ROOT / "core"), str(ROOT))),
             "CRASH_DB": place.path,
             "CRASH_LOG": str(place.log),
+            "CRASH_CLOCK": place.gate("clock"),
         }
         if place.every is not None:
             environment["CRASH_EVERY"] = str(place.every)
