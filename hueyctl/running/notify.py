@@ -12,6 +12,7 @@ from hueycore import native
 
 if TYPE_CHECKING:
     from hueycore.consumer.health import Health
+    from hueyctl.running.together import Together
 
 #: Longest pause between two lines of status, seconds.
 STATUS_EVERY = 10.0
@@ -25,7 +26,9 @@ class Notifier:
     consumer is healthy: systemd replaces one that hangs.
     """
 
-    def __init__(self, health: Health, environ: MutableMapping[str, str] | None = None) -> None:
+    def __init__(
+        self, health: Health | Together, environ: MutableMapping[str, str] | None = None
+    ) -> None:
         environ = os.environ if environ is None else environ
         self._health = health
         self._address = _address(environ.get("NOTIFY_SOCKET", ""))

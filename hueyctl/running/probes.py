@@ -1,14 +1,15 @@
-"""``consume --http``: /metrics, /healthz and /readyz of one consumer."""
+"""What /metrics, /healthz and /readyz say of a consumer."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 from hueycore import native
 from hueyctl.context import app_file
 from hueyctl.observing import prometheus
-from hueyctl.running.httpserver import Answer, Server
+from hueyctl.running.httpserver import Answer
 
 if TYPE_CHECKING:
     from hueycore.consumer import BaseConsumer
@@ -17,50 +18,52 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hueycore.consumer")
 
 
-class Probes:
-    """Answers about ``consumer`` at ``host`` and ``port`` from ``start`` to ``stop``. Exit 69 when
-    the port cannot be had."""
+class Healthy(Protocol):
+    """Of a consumer, or of several."""
 
-    def __init__(self, consumer: BaseConsumer, host: str, port: int) -> None:
+    @property
+    def phase(self) -> str: ...
+    def ill(self) -> list[str]: ...
+    def unready(self) -> list[str]: ...
+
+
+def answer(path: str, name: str, health: Healthy, metrics: Callable[[], str]) -> Answer:
+    match path.partition("?")[0]:
+        case "/healthz":
+            about, reasons = "health", health.ill()
+        case "/readyz":
+            about, reasons = "readiness", health.unready()
+        case "/metrics":
+            return Answer(200, prometheus.CONTENT_TYPE, metrics())
+        case _:
+            return Answer.refusal(404, "look at /healthz, /readyz or /metrics")
+    document = {
+        "schema": "hueyctl.probe/1",
+        "about": about,
+        "ok": not reasons,
+        "reasons": reasons,
+        "consumer": name,
+        "phase": health.phase,
+    }
+    return Answer.json(503 if reasons else 200, document)
+
+
+class Probes:
+    """Answers about ``consumer``."""
+
+    def __init__(self, consumer: BaseConsumer) -> None:
         self.consumer = consumer
         self._storage: Storage | None = None
         self._opening = native.Lock()
-        self._server = Server(host, port, self.answer)
 
-    def start(self) -> None:
-        self._server.start()
-        logger.info("probes at %s/healthz, /readyz and /metrics", self._server.url)
-
-    def stop(self) -> None:
-        self._server.stop()
+    def close(self) -> None:
         if self._storage is not None and self._storage is not self.consumer.huey.storage:
             self._storage.close()
 
-    # --- answers --------------------------------------------------------------------------------
-
     def answer(self, path: str) -> Answer:
-        match path.partition("?")[0]:
-            case "/healthz":
-                return self._verdict("health", self.consumer.health.ill())
-            case "/readyz":
-                return self._verdict("readiness", self.consumer.health.unready())
-            case "/metrics":
-                return Answer(200, prometheus.CONTENT_TYPE, self._metrics())
-            case _:
-                return Answer.refusal(404, "look at /healthz, /readyz or /metrics")
+        return answer(path, self.consumer.name, self.consumer.health, self.metrics)
 
-    def _verdict(self, about: str, reasons: list[str]) -> Answer:
-        document = {
-            "schema": "hueyctl.probe/1",
-            "about": about,
-            "ok": not reasons,
-            "reasons": reasons,
-            "consumer": self.consumer.name,
-            "phase": self.consumer.health.phase,
-        }
-        return Answer.json(503 if reasons else 200, document)
-
-    def _metrics(self) -> str:
+    def metrics(self) -> str:
         """A storage that cannot be read is a figure as well, with 200: Prometheus throws away what
         comes with any other status."""
         from hueycore.exceptions import StorageError

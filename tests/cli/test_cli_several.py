@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from clikit import DEADLINE, living_workers, state_of_job, states_of_workers
+from test_cli_probes import Manager, ask
+from test_cmd_metrics import parsed
 
 Run = Callable[..., Any]
 Until = Callable[..., None]
@@ -151,3 +155,87 @@ def test_children_stop_when_their_parent_is_killed(
     child.kill()
 
     until(two.gone)
+
+
+# --- probes ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.feature("several consumers")
+@every_kind
+def test_probes_and_systemd_hear_of_all_of_them(
+    two: Two, both: Run, hueyctl: Run, until: Until, tmp_path: Path, kind: str
+) -> None:
+    manager = Manager(str(tmp_path / "s"))
+    said = (tmp_path / "said").open("w")
+    try:
+        environ = {**manager.environ, "WATCHDOG_USEC": "400000"}
+        child = both(kind, "--http", "127.0.0.1:0", "--notify", env=environ, stderr=said)
+        until(lambda: manager.order() == ["READY"])
+        until(lambda: manager.has("WATCHDOG"))
+        (base,) = re.findall(r"probes at (http://\S+)/healthz", (tmp_path / "said").read_text())
+        for path in ("/healthz", "/readyz"):
+            assert (ask(base, path).status, ask(base, path).reasons) == (200, [])
+        hueyctl("enqueue", "-A", two.apps[1], "second.add", "1", "--wait", "-t", "10")
+        found = parsed(ask(base, "/metrics").body)
+        assert {dict(labels)["app"] for _, labels in found} == set(two.apps)
+        done = {"queue": "huey", "task": "second.add", "ending": "done", "app": two.apps[1]}
+        assert found["hueyctl_jobs_total", frozenset(done.items())] == 1
+        for name in two.apps:
+            assert found["hueyctl_consumer_ready", frozenset({("app", name)})] == 1
+
+        child.send_signal(signal.SIGHUP)
+        until(lambda: manager.order() == ["READY", "RELOADING", "READY"])
+        child.terminate()
+        assert child.wait(DEADLINE) == 0
+        assert manager.order()[-1] == "STOPPING"
+    finally:
+        said.close()
+        manager.socket.close()
+
+
+@pytest.mark.slow
+def test_one_that_hangs_or_is_stopped_makes_all_of_them_ill(
+    two: Two, both: Run, until: Until, tmp_path: Path
+) -> None:
+    manager = Manager(str(tmp_path / "s"))
+    said = (tmp_path / "said").open("w")
+    try:
+        environ = {**manager.environ, "WATCHDOG_USEC": "400000"}
+        child = both("process", "-c", "2", "--http", "127.0.0.1:0", "--notify", env=environ,
+                     stderr=said)  # fmt: skip
+        (base,) = re.findall(r"probes at (http://\S+)/healthz", (tmp_path / "said").read_text())
+        until(lambda: ask(base, "/readyz").status == 200)
+        second = children_of(child.pid)[1]
+
+        os.kill(children_of(second)[0], signal.SIGSTOP)  # its process for schedule and keeping
+        until(lambda: ask(base, "/healthz").status == 503)
+        assert ask(base, "/healthz").reasons[0].startswith("second:huey: the ")
+        os.kill(children_of(second)[0], signal.SIGCONT)
+        until(lambda: ask(base, "/healthz").status == 200)
+
+        os.kill(second, signal.SIGSTOP)
+        until(lambda: ask(base, "/healthz").status == 503)
+        assert ask(base, "/healthz").reasons == ["second:huey: does not answer for 2 s"]
+        manager.listen()
+        manager.heard.clear()
+        until(lambda: len(manager.listen()) > 1)
+        assert not manager.has("WATCHDOG")
+        os.kill(second, signal.SIGCONT)
+        until(lambda: ask(base, "/readyz").status == 200)
+    finally:
+        said.close()
+        manager.socket.close()
+
+
+def test_a_port_that_is_taken_starts_none_of_them(two: Two, hueyctl: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        done = hueyctl("consume", *two.apps, "--http", address)
+
+    assert done.returncode == 69
+    assert f"cannot listen on {address}" in done.stderr
+    assert not any(path.exists() for path in two.files)
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
