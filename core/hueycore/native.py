@@ -32,6 +32,7 @@ def _original(module: str, name: str) -> Any:
 if TYPE_CHECKING:
     from queue import Empty, SimpleQueue
     from selectors import DefaultSelector
+    from socket import socket as Socket
     from threading import Lock, RLock, get_ident, local
     from time import sleep
 else:
@@ -45,13 +46,16 @@ else:
 
 __all__ = [
     "AnyThread", "Condition", "DefaultSelector", "Empty", "Event", "Lock", "RLock", "SimpleQueue",
-    "Thread", "get_ident", "is_patched", "local", "sleep",
+    "Socket", "Thread", "get_ident", "is_patched", "local", "sleep",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    if name == "DefaultSelector":  # imported late: only consumers need it
+    # Imported late: only consumers need them.
+    if name == "DefaultSelector":
         return _original("selectors", name)
+    if name == "Socket":
+        return _original("socket", "socket")
     raise AttributeError(name)
 
 

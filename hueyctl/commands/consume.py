@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from hueyctl.choosing.params import DURATION
 from hueyctl.command import command
 from hueyctl.context import Session
 from hueyctl.running.options import running_options
+
+if TYPE_CHECKING:
+    from hueyctl.running.together import Line
 
 #: Our option names and those of ``Huey.create_consumer``; what was not said is not passed, so
 #: that the application's own defaults stand.
@@ -78,18 +81,12 @@ def consume(session: Session, apps: tuple[str, ...], **given: Any) -> int:
         raise errors.usage("say which application", "hueyctl consume MODULE:ATTR")
     if given["extra_locks"] and not given["flush_locks"]:
         raise errors.usage("--extra-locks needs --flush-locks")
-    if len(names) > 1 and (given["http"] or given["notify"]):
-        option = "--http" if given["http"] else "--notify"
-        raise errors.usage(
-            f"{option} is about one consumer, and {len(names)} applications get one each",
-            "run `hueyctl consume` once for each application",
-        )
     if given["preflight"]:
         if given["worker_type"] == "greenlet":
             patch()
         from hueyctl.running.preflight import preflight
 
-        return preflight(session, names, given["imports"])
+        return preflight(session, names, given)
     return _run(session, names, given)
 
 
@@ -104,13 +101,20 @@ def _run(session: Session, names: tuple[str, ...], given: dict[str, Any]) -> int
             return _consume_one(session, names[0], given)
         from hueyctl.running.several import Children
 
-        return Children(names, lambda name: _consume_one(session, name, given)).run()
+        return Children(
+            names,
+            lambda name, line: _consume_one(session, name, given, line),
+            http=given["http"],
+            notify=given["notify"],
+        ).run()
     finally:
         if pidfile is not None:
             pidfile.drop()
 
 
-def _consume_one(session: Session, name: str, given: dict[str, Any]) -> int:
+def _consume_one(
+    session: Session, name: str, given: dict[str, Any], line: Line | None = None
+) -> int:
     if given["worker_type"] == "greenlet":
         patch()
     huey = session.app_to_write(name)
@@ -127,7 +131,7 @@ def _consume_one(session: Session, name: str, given: dict[str, Any]) -> int:
         kept=huey.registry.kept_level(),
     )
     consumer = huey.create_consumer(**consumer_options(given))
-    with watched(consumer, http=given["http"], notify=given["notify"]):
+    with watched(consumer, http=given["http"], notify=given["notify"], line=line):
         code = consumer.run()
     if consumer.error is not None:
         raise consumer.error

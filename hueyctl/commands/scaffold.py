@@ -90,6 +90,7 @@ def scaffold(
         stop_signal=given["graceful_signal"] or "TERM",
         stop_s=int(timeout) + plans.MARGIN,
         http=given["http"],
+        kind=given["worker_type"],
         template=template,
         endless=given["max_time"] is not None,
     )

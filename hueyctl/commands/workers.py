@@ -30,8 +30,9 @@ def workers(session: Session, exit_code: bool) -> int:
     """List consumer processes and the jobs that their workers run now.
 
     A line per job that runs, one for a consumer that has none; worker processes have a line each,
-    and one for the process that schedules. States: idle, busy, overdue (a run
-    goes on after its timeout), stopping, dead (its jobs go to the next consumer that looks).
+    NAME/1 and so on, and NAME/scheduler is the process that schedules for them. States: idle, busy,
+    overdue (a run goes on after its timeout), stopping, dead (its jobs go to the next consumer that
+    looks).
     """
     from hueyctl.operating.crew import consumers
 

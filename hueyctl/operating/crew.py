@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hueycore.constants import WORKER_PROCESS
 from hueyctl.choosing.units import rfc3339
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Job, Storage, WorkerRow
 
 #: Kinds of workers that can interrupt what they run.
-INTERRUPTING = ("process",)
+INTERRUPTING = (WORKER_PROCESS,)
 #: Seconds after its timeout until a run that goes on is called overdue, as consumers do.
 GRACE = 5.0
 
@@ -83,7 +85,8 @@ class Consumer(NamedTuple):
 
 
 def consumers(storage: Storage, queues: Sequence[str]) -> list[Consumer]:
-    """The consumers of these queues, or of all, in the order in which they registered."""
+    """The consumers of these queues, or of all, in the order in which they registered; the
+    processes of one beside each other."""
     from hueycore.storage.base import Selector, State
 
     rows = [
@@ -100,15 +103,34 @@ def consumers(storage: Storage, queues: Sequence[str]) -> list[Consumer]:
         started = {run.seq for run in runs}
         held = sum(job.worker == row.id and job.seq not in started for job in claimed)
         found.append(Consumer(row, runs, held, rss_of(row)))
-    return found
+    return _grouped(found)
+
+
+def _grouped(found: list[Consumer]) -> list[Consumer]:
+    """Workers have the numbers of the dead ones that they replace, or others: what says who
+    belongs together is the name, NAME/3 of a worker and NAME/scheduler of the process beside."""
+
+    def whole(row: WorkerRow) -> str:
+        return row.name.rpartition("/")[0] if row.kind == WORKER_PROCESS else row.name
+
+    first: dict[str, int] = {}
+    for one in found:
+        first.setdefault(whole(one.row), one.row.id)
+
+    def place(one: Consumer) -> tuple[int, str, float]:
+        last = one.row.name.rpartition("/")[2]
+        number = float(last) if one.row.slots and last.isdecimal() else math.inf
+        return first[whole(one.row)], whole(one.row), number
+
+    return sorted(found, key=place)
 
 
 def rss_of(row: WorkerRow) -> int | None:
-    """Resident memory in bytes, of a living process of this machine where /proc tells it."""
-    if not row.alive or row.host != os.uname().nodename:
+    """Resident memory in bytes, of a living process that is in sight where /proc tells it."""
+    if not row.alive or row.local_pid is None:
         return None
     try:
-        with open(f"/proc/{row.pid}/statm", encoding="ascii") as file:
+        with open(f"/proc/{row.local_pid}/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return None

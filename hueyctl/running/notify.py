@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 import time
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING
 
+from hueycore import native
+
 if TYPE_CHECKING:
     from hueycore.consumer.health import Health
+    from hueyctl.running.together import Together
 
 #: Longest pause between two lines of status, seconds.
 STATUS_EVERY = 10.0
@@ -24,18 +26,20 @@ class Notifier:
     consumer is healthy: systemd replaces one that hangs.
     """
 
-    def __init__(self, health: Health, environ: MutableMapping[str, str] | None = None) -> None:
+    def __init__(
+        self, health: Health | Together, environ: MutableMapping[str, str] | None = None
+    ) -> None:
         environ = os.environ if environ is None else environ
         self._health = health
         self._address = _address(environ.get("NOTIFY_SOCKET", ""))
         self._watchdog = _watchdog(environ)
-        self._over = threading.Event()
+        self._over = native.Event()
 
     def start(self) -> None:
         if self._address is None:
             return
         self._health.changed = self._tell_phase
-        threading.Thread(target=self._run, name="huey-notify", daemon=True).start()
+        native.Thread(self._run, "huey-notify").start()
 
     def stop(self) -> None:
         self._over.set()
@@ -70,7 +74,7 @@ class Notifier:
         """Never waits, and a manager that does not listen is no reason to stop working."""
         assert self._address is not None
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+            with native.Socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
                 out.setblocking(False)
                 out.sendto("\n".join(lines).encode("utf-8", "replace"), self._address)
         except OSError:

@@ -6,18 +6,21 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from hueycore.constants import WORKER_PROCESS
 from hueyctl import errors, exits
 from hueyctl.context import app_file
 
 if TYPE_CHECKING:
+    from hueycore.api import Huey
     from hueyctl.context import Session
 
 
-def preflight(session: Session, names: Sequence[str], imports: tuple[str, ...]) -> int:
-    """Check every application; the code of the first problem, or 0."""
+def preflight(session: Session, names: Sequence[str], given: dict[str, Any]) -> int:
+    """Check every application with the options of ``consume``; the code of the first problem, or
+    0."""
     reports, code = [], exits.OK
     for name in names:
-        report, found = _check(session, name, imports)
+        report, found = _check(session, name, given)
         reports.append(report)
         code = code or found
     output = session.output
@@ -38,7 +41,7 @@ def preflight(session: Session, names: Sequence[str], imports: tuple[str, ...]) 
     return code
 
 
-def _check(session: Session, name: str, imports: tuple[str, ...]) -> tuple[dict[str, Any], int]:
+def _check(session: Session, name: str, given: dict[str, Any]) -> tuple[dict[str, Any], int]:
     report: dict[str, Any] = {
         "schema": "hueyctl.preflight/1",
         "app": name,
@@ -49,16 +52,17 @@ def _check(session: Session, name: str, imports: tuple[str, ...]) -> tuple[dict[
         "problems": [],
     }
     try:
-        from hueyctl.commands.consume import import_more
+        from hueyctl.commands.consume import consumer_options, import_more
 
         huey = session.app_to_write(name)
-        import_more(session, imports)
+        import_more(session, given["imports"])
         path = app_file(huey)
         report["storage"] = os.path.abspath(path) if path else ":memory:"
         report["tasks"] = len(huey.registry)
         report["periodic"] = len(huey.registry.periodic())
         if path is not None:
             _connect(path, huey.name)
+        _compose(huey, path, consumer_options(given))
     except Exception as error:
         problem = errors.explain(error)
         if problem.bug:
@@ -67,6 +71,13 @@ def _check(session: Session, name: str, imports: tuple[str, ...]) -> tuple[dict[
         return report, problem.code
     report["ok"] = True
     return report, exits.OK
+
+
+def _compose(huey: Huey, path: str | None, options: dict[str, Any]) -> None:
+    """Put a consumer together, which says what its kind of workers lacks."""
+    kind = options.get("worker_type", huey.consumer_defaults.get("worker_type"))
+    if path is None or kind != WORKER_PROCESS:  # which would open the file, and so create it
+        huey.create_consumer(**options)
 
 
 def _connect(path: str, queue: str) -> None:

@@ -1,28 +1,47 @@
-"""Who watches a consumer that runs: probes over HTTP, and systemd."""
+"""Who watches a consumer that runs: probes over HTTP, systemd, the parent of several."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hueycore.consumer import BaseConsumer
+    from hueyctl.running.together import Line
+
+logger = logging.getLogger("hueycore.consumer")
 
 
 @contextmanager
 def watched(
-    consumer: BaseConsumer, *, http: tuple[str, int] | None, notify: bool
+    consumer: BaseConsumer,
+    *,
+    http: tuple[str, int] | None,
+    notify: bool,
+    line: Line | None = None,
 ) -> Iterator[None]:
-    """Answer and notify while ``consumer`` runs. Exit 69 when the port cannot be had."""
+    """Answer and notify while ``consumer`` runs; with a ``line`` its other end does both for all of
+    them. Exit 69 when the port cannot be had."""
     with ExitStack() as ending:
-        if http is not None:
+        if line is not None:
             from hueyctl.running.probes import Probes
 
-            probes = Probes(consumer, *http)
-            probes.start()
-            ending.callback(probes.stop)
-        if notify:
+            probes = Probes(consumer)
+            ending.callback(probes.close)
+            line.serve(consumer.health, probes.metrics)
+        elif http is not None:
+            from hueyctl.running.httpserver import Server
+            from hueyctl.running.probes import Probes
+
+            probes = Probes(consumer)
+            ending.callback(probes.close)
+            server = Server(*http, probes.answer)
+            server.start()
+            ending.callback(server.stop)
+            logger.info("probes at %s/healthz, /readyz and /metrics", server.url)
+        if notify and line is None:
             from hueyctl.running.notify import Notifier
 
             notifier = Notifier(consumer.health)

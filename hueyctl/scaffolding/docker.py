@@ -31,7 +31,7 @@ FROM python:{PYTHON}-slim
 ENV PYTHONUNBUFFERED=1 PYTHONFAULTHANDLER=1
 WORKDIR /app
 # And what the application needs: COPY requirements.txt . && pip install -r requirements.txt
-RUN pip install --no-cache-dir hueyctl
+RUN pip install --no-cache-dir {_distribution(plan)}
 # .dockerignore should name .git, .venv and *.db*
 COPY . .
 RUN useradd --system --uid {UID} worker && install -d -o worker -m 0700 /data
@@ -92,6 +92,11 @@ def command(plan: Plan) -> list[str]:
     """What the container runs: the application is in /app, and the queue in the volume."""
     words = ["hueyctl", "consume", plan.app, "--app-dir", "/app", *plan.words]
     return words if plan.http else [*words, "--http", f"0.0.0.0:{PORT}"]
+
+
+def _distribution(plan: Plan) -> str:
+    """With what the kind of workers needs besides."""
+    return "'hueyctl[greenlet]'" if plan.kind == "greenlet" else "hueyctl"
 
 
 def probe(plan: Plan) -> list[str]:

@@ -54,6 +54,8 @@ spec:
       labels: {{app: {name}}}
     spec:
       terminationGracePeriodSeconds: {plan.stop_s}
+      # So that somebody is process 1 who buries what the programs of jobs leave behind.
+      shareProcessNamespace: true
       automountServiceAccountToken: false
       securityContext:
         runAsNonRoot: true

@@ -31,6 +31,7 @@ class Plan(NamedTuple):
     stop_signal: str
     stop_s: int
     http: tuple[str, int] | None
+    kind: str | None
     template: bool
     endless: bool
 

@@ -96,6 +96,10 @@ class QueueFile:
 
 def states_of_workers(path: Path) -> list[str]:
     """What the living consumers of a file say of themselves: running, stopping."""
+    return [row.state for row in living_workers(path)]
+
+
+def living_workers(path: Path) -> list[Any]:
     from hueycore.exceptions import StorageError
     from hueycore.storage.sqlite import SqliteStorage
 
@@ -104,7 +108,7 @@ def states_of_workers(path: Path) -> list[str]:
     except StorageError:
         return []
     try:
-        return [row.state for row in storage.workers() if row.alive]
+        return [row for row in storage.workers() if row.alive]
     finally:
         storage.close()
 

@@ -207,16 +207,6 @@ def test_what_is_no_address_is_a_usage_error(
     assert "HOST:PORT" in result.stderr
 
 
-@pytest.mark.parametrize("words", [["--http", "127.0.0.1:0"], ["--notify"]])
-def test_probes_are_about_one_application(
-    app: str, invoke: Callable[..., Result], words: list[str]
-) -> None:
-    result = invoke("consume", app, "second:huey", *words)
-
-    assert result.exit_code == 2
-    assert words[0] in result.stderr
-
-
 def test_a_stop_is_not_ready_and_not_ill(
     probed: Run, app: str, hueyctl: Run, until: Until, home: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -57,11 +58,35 @@ def test_a_loop_is_late_when_it_is_not_back_in_time_and_grace(short_grace: None)
     found.beat("feed", pause=-0.04)
     assert found.ill() == []
     found.beat("feed", pause=-3)
-    assert found.ill() == ["the feed hangs: 3 s late"]
+    (reason,) = found.ill()
+    assert reason.startswith("the feed hangs: 3 s late, at health.py:")
     assert found.lateness()["feed"] == pytest.approx(3, abs=0.5)
     found.beat("feed", pause=60)
     assert found.ill() == []
     assert found.lateness() == {"feed": 0.0}
+
+
+def test_the_line_that_a_loop_hangs_at_is_told(short_grace: None) -> None:
+    found, free, there = health(0.05), threading.Event(), threading.Event()
+
+    def hanging_step() -> float:
+        there.set()
+        return 0.0 if free.wait(60) else 1.0
+
+    thread = threading.Thread(target=found.follow("janitor", hanging_step), daemon=True)
+    thread.start()
+    assert there.wait(10)
+    try:
+        wait_until(found.ill)
+        assert found.ill()[0].rpartition(", at ")[2].startswith("threading.py:")
+    finally:
+        free.set()
+        thread.join(10)
+    # Nobody is at any line any more.
+    found.beat("janitor", pause=-3)
+    found.beat("scheduler", pause=math.inf)
+    assert found.lateness()["scheduler"] == 0.0
+    assert len(found.ill()) == 1
 
 
 def test_a_tiny_interval_does_not_make_every_pause_a_hang() -> None:
@@ -165,6 +190,27 @@ def test_a_loop_that_hangs_makes_it_ill_until_it_goes_on(
     wait_until(lambda: consumer.health.ill() == [])
     consumer.stop(graceful=True, timeout=5)
     thread.join(10)
+
+
+def test_a_coroutine_that_blocks_the_loop_makes_it_ill_and_is_named(
+    huey: SqliteHuey, short_grace: None
+) -> None:
+    free = threading.Event()
+
+    @huey.task()
+    async def block() -> None:
+        free.wait(60)
+
+    with running(huey, worker_type="asyncio", health_check_interval=GRACE) as (consumer, _):
+        wait_until(lambda: "event loop" in consumer.health.lateness())
+        handle = block()
+        wait_until(consumer.health.ill)
+        free.set()
+        assert consumer.health.ill()[0].startswith("the event loop hangs: ")
+        assert handle.get(blocking=True, timeout=10) is None
+        wait_until(lambda: consumer.health.ill() == [])
+    # It is over, which is no illness.
+    assert consumer.health.lateness()["event loop"] == 0.0
 
 
 def test_a_clock_that_is_set_harms_nobody(

@@ -5,6 +5,7 @@ A consumer process gets ``huey`` from the environment; a test makes the same app
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import signal
@@ -12,7 +13,7 @@ import sys
 import time
 from typing import Any
 
-from hueycore import SqliteHuey, every
+from hueycore import SqliteHuey, clock, every
 
 #: Seconds after which a job stops waiting for its gate: nothing of a test may run for ever.
 PATIENCE = 60.0
@@ -70,6 +71,16 @@ class App:
             return f"attempt {task.attempt}"
 
         @huey.task(context=True)
+        async def agated(gate: str, task: Any = None) -> str:
+            note(task.id, task.attempt, "start")
+            end = time.monotonic() + PATIENCE
+            while not os.path.exists(gate) and time.monotonic() < end:
+                note(task.id, task.attempt, "tick")
+                await asyncio.sleep(0.002)
+            note(task.id, task.attempt, "end")
+            return f"attempt {task.attempt}"
+
+        @huey.task(context=True)
         def until(gate: str | None = None, task: Any = None) -> None:
             """Quick without a gate, and for as long as it takes with one."""
             if gate is not None:
@@ -113,6 +124,40 @@ class App:
             note(task.id, task.attempt, "end")
             return f"attempt {task.attempt}"
 
+        @huey.task()
+        def forks(key: str) -> int:
+            """Its child enqueues as well as itself."""
+            child = os.fork()
+            if child == 0:
+                code = 1
+                try:
+                    plain(f"{key}-child")
+                    code = 0
+                finally:
+                    os._exit(code)
+            plain(f"{key}-parent")
+            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+        @huey.task()
+        def mute() -> None:
+            raise Mute
+
+        @huey.task()
+        def strange(size: int = 0) -> Any:
+            """What no serializer can write, or much."""
+            return bytes(size) if size else (lambda: None)
+
+        @huey.task()
+        async def astrange() -> Any:
+            return lambda: None
+
+        @huey.task(context=True)
+        def bulky(gate: str, size: int, task: Any = None) -> bytes:
+            note(task.id, task.attempt, "start")
+            wait_for(gate)
+            note(task.id, task.attempt, "end")
+            return os.urandom(size)
+
         def due(task: Any) -> None:
             note(f"{task.name}@{task.scheduled_for:.3f}", task.attempt, "start")
             note(f"{task.name}@{task.scheduled_for:.3f}", task.attempt, "end")
@@ -128,9 +173,33 @@ class App:
                 due(task)
 
         self.plain, self.work, self.gated, self.once = plain, work, gated, once
+        self.agated, self.forks, self.mute, self.bulky = agated, forks, mute, bulky
+        self.strange, self.astrange = strange, astrange
         self.gather, self.fickle = gather, fickle
         self.until, self.poison, self.lose_the_byte = until, poison, lose_the_byte
         self.narrow, self.under_lock = narrow, under_lock
+
+
+class Mute(Exception):
+    """Will not be shown."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
+
+    __str__ = __repr__
+
+
+def shift_clock(path: str) -> None:
+    """Wall-clock time is wrong by as many seconds as the file says, if there is one."""
+
+    def now() -> float:
+        try:
+            with open(path, encoding="ascii") as file:
+                return time.time() + float(file.read() or 0)
+        except FileNotFoundError:
+            return time.time()
+
+    clock.now = now
 
 
 def wait_for(gate: str, meanwhile: Any = None) -> None:
@@ -149,6 +218,7 @@ def die_with_parent() -> None:
 
 if "CRASH_DB" in os.environ:
     die_with_parent()
+    shift_clock(os.environ["CRASH_CLOCK"])
     period = os.environ.get("CRASH_EVERY")
     app = App(
         os.environ["CRASH_DB"],

@@ -11,8 +11,17 @@ from tests.crash.crashkit import Place
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    made = Place(tmp_path)
+def kind(request: pytest.FixtureRequest) -> str:
+    """The kind of workers of the test's consumers; see ``every_kind``."""
+    found: str = getattr(request, "param", "thread")
+    if found == "greenlet":
+        pytest.importorskip("gevent")
+    return found
+
+
+@pytest.fixture
+def place(tmp_path: Path, kind: str) -> Iterator[Place]:
+    made = Place(tmp_path, kind=kind)
     yield made
     made.close()
 

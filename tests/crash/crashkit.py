@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import pytest
 
 from hueycore import Result
 from hueycore.storage.base import Job, Selector, State, Storage, WorkerRow
@@ -24,6 +26,9 @@ from tests.storage.invariants import check_invariants
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 20.0
+KINDS = ("thread", "greenlet", "asyncio", "process")
+#: The consumers of the test have workers of each kind in turn.
+every_kind = pytest.mark.parametrize("kind", KINDS, indirect=True)
 
 
 class Line(NamedTuple):
@@ -39,9 +44,16 @@ class Line(NamedTuple):
 class Place:
     """A folder with one queue file, its application, the log of all runs, and the processes."""
 
-    def __init__(self, folder: Path, every: float | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        every: float | None = None,
+        kind: str = "thread",
+        database: Path | None = None,
+    ) -> None:
         self.folder = folder
-        self.path = str(folder / "queue.db")
+        self.kind = kind
+        self.path = str(database or folder / "queue.db")
         self.log = folder / "runs.log"
         self.every = every
         self.app = App(self.path, str(self.log), every_=every)
@@ -58,14 +70,17 @@ class Place:
         self._siblings.append(App(self.path, str(self.log), name=name))
         return self._siblings[-1]
 
-    def consumer(self, *options: str, workers: int = 4) -> ConsumerProcess:
+    def consumer(
+        self, *options: str, workers: int = 4, under: Sequence[str] = ()
+    ) -> ConsumerProcess:
         """``hueyctl consume`` on the file."""
         command = ["-m", "hueyctl", "consume", "tests.crash.app:huey", "-w", str(workers)]
-        return self.process(*command, *options)
+        return self.process(*command, "-k", self.kind, *options, under=under)
 
-    def process(self, *arguments: str) -> ConsumerProcess:
-        """Python with these arguments, and the application in its environment."""
-        made = ConsumerProcess(self, arguments, len(self.processes))
+    def process(self, *arguments: str, under: Sequence[str] = ()) -> ConsumerProcess:
+        """Python with these arguments, and the application in its environment; ``under`` is the
+        command that starts it."""
+        made = ConsumerProcess(self, arguments, len(self.processes), under)
         self.processes.append(made)
         return made
 
@@ -144,7 +159,9 @@ class Place:
 
 
 class ConsumerProcess:
-    def __init__(self, place: Place, arguments: Iterable[str], number: int) -> None:
+    def __init__(
+        self, place: Place, arguments: Iterable[str], number: int, under: Sequence[str] = ()
+    ) -> None:
         self.place = place
         self.output = place.folder / f"consumer-{number}.log"
         environment = {
@@ -154,12 +171,13 @@ class ConsumerProcess:
             "PYTHONPATH": os.pathsep.join((str(ROOT / "core"), str(ROOT))),
             "CRASH_DB": place.path,
             "CRASH_LOG": str(place.log),
+            "CRASH_CLOCK": place.gate("clock"),
         }
         if place.every is not None:
             environment["CRASH_EVERY"] = str(place.every)
         with self.output.open("wb") as output:
             self._popen = subprocess.Popen(
-                [sys.executable, *arguments],
+                [*under, sys.executable, *arguments],
                 cwd=place.folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -170,8 +188,9 @@ class ConsumerProcess:
         self.pid = self._popen.pid
 
     def row(self) -> WorkerRow | None:
-        """This process's living worker."""
+        """This process's living worker, or the first of its worker processes."""
         rows = [row for row in self.place.workers() if row.pid == self.pid and row.alive]
+        rows = rows or self.children()
         return rows[0] if rows else None
 
     def wait_ready(self) -> WorkerRow:
@@ -204,6 +223,16 @@ class ConsumerProcess:
 
         wait_until(there, DEADLINE, f"{number} worker processes")
         return self.children()
+
+    def rows(self) -> list[WorkerRow]:
+        """The living workers of this consumer that run jobs, whatever its kind."""
+        row = self.row()
+        return [row] if row is not None and row.slots else self.children()
+
+    def kill_all(self) -> None:
+        """kill -9 of all its processes at once, as a service manager does it."""
+        os.killpg(self.pid, signal.SIGKILL)
+        self._popen.wait(DEADLINE)
 
     def wait_stopping(self) -> None:
         def stopping() -> bool:

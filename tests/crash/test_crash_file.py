@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
-from signal import SIGCONT
+from signal import SIGCONT, SIGKILL
 
 import pytest
 
 from hueycore import SqliteHuey
 from hueycore.storage.base import State
-from tests.crash.crashkit import DEADLINE, ConsumerProcess, Place
+from tests.crash.crashkit import DEADLINE, KINDS, ConsumerProcess, Place, every_kind
 from tests.helpers import wait_until
 
 
@@ -49,7 +49,12 @@ def last_words(consumer: ConsumerProcess) -> list[str]:
 
 
 @pytest.mark.parametrize("harm", [remove, replace, remove_side_file])
-@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
+@pytest.mark.parametrize(
+    ("kind", "busy"),
+    [("thread", False), *((kind, True) for kind in KINDS)],
+    indirect=["kind"],
+    ids=["idle", *KINDS],
+)
 def test_a_consumer_whose_file_is_gone_says_so_once_and_exits_with_69(
     place: Place, harm: Callable[[Place], None], busy: bool
 ) -> None:
@@ -79,6 +84,7 @@ def test_a_consumer_whose_file_is_gone_says_so_once_and_exits_with_69(
         assert content(place) == left, "what is there now is not this consumer's file"
 
 
+@every_kind
 def test_a_consumer_under_a_newer_schema_takes_no_more_jobs_and_exits_with_78(
     place: Place,
 ) -> None:
@@ -99,6 +105,7 @@ def test_a_consumer_under_a_newer_schema_takes_no_more_jobs_and_exits_with_78(
     assert place.states() == {"done": 60}
 
 
+@every_kind
 @pytest.mark.parametrize("harm", ["newer schema", "side file"])
 def test_leaving_a_file_that_changed_charges_no_crash(place: Place, harm: str) -> None:
     job = place.app.gated(place.gate())
@@ -123,6 +130,7 @@ def test_leaving_a_file_that_changed_charges_no_crash(place: Place, harm: str) -
     assert not [error for error in row.errors if error["counted"]]
 
 
+@pytest.mark.parametrize("kind", ["thread", "process"], indirect=True)
 def test_a_consumer_does_not_begin_under_a_newer_schema(place: Place) -> None:
     place.app.plain("one")
     with_newer_schema(place, "99")
@@ -140,6 +148,7 @@ def with_newer_schema(place: Place, version: str) -> None:
         connection.close()
 
 
+@every_kind
 def test_a_consumer_whose_file_is_damaged_exits_with_69_and_leaves_it_alone(place: Place) -> None:
     consumer = place.consumer("-q")
     consumer.wait_ready()
@@ -178,6 +187,7 @@ os._exit(0)
     assert place.process("-c", script, place.path).wait() == 0
 
 
+@pytest.mark.parametrize("kind", ["thread", "process"], indirect=True)
 @pytest.mark.parametrize("garbage", [b"garbage" * 1000, b"SQLite format 3\0" + b"\xff" * 8000])
 def test_a_consumer_does_not_begin_on_a_file_that_is_no_queue(place: Place, garbage: bytes) -> None:
     with open(place.path, "wb") as file:
@@ -188,3 +198,22 @@ def test_a_consumer_does_not_begin_on_a_file_that_is_no_queue(place: Place, garb
     assert consumer.wait() == 69
     assert len(last_words(consumer)) == 1
     assert content(place) == garbage
+
+
+def test_a_worker_process_that_began_before_the_side_file_was_removed_notices_it(
+    place: Place,
+) -> None:
+    """Also when the process that keeps the file in order has begun after that."""
+    consumer = place.consumer("-q", "-k", "process", workers=1)
+    consumer.wait_children(1)
+    steward = consumer.steward()
+    assert steward is not None
+    consumer.stop_and_hold()
+    os.kill(steward.pid, SIGKILL)
+    place.huey.close()
+    remove_side_file(place)
+    consumer.signal(SIGCONT)
+
+    assert consumer.wait() == 69
+    assert len(last_words(consumer)) == 1
+    place.drain()

@@ -18,11 +18,14 @@ KILLS = 10
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("kind", "options"),
     [
-        pytest.param(("-q",), id="unwatched"),
-        pytest.param((), id="logging", marks=pytest.mark.slow),
+        pytest.param("thread", ("-q",), id="unwatched"),
+        pytest.param("thread", (), id="logging", marks=pytest.mark.slow),
+        pytest.param("greenlet", ("-q",), id="greenlet", marks=pytest.mark.slow),
+        pytest.param("asyncio", ("-q",), id="asyncio", marks=pytest.mark.slow),
     ],
+    indirect=["kind"],
 )
 @pytest.mark.feature("crash")
 def test_kill_minus_9_loses_no_job_and_repeats_only_what_was_in_flight(
@@ -74,7 +77,11 @@ for n in itertools.count():
     place.check_file()
 
 
-@pytest.mark.parametrize("how", ["exit", "kill"])
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [("thread", "exit"), ("thread", "kill"), ("greenlet", "exit"), ("asyncio", "exit")],
+    indirect=["kind"],
+)
 def test_poison_ends_dead_after_three_crashes_and_no_other_job_is_charged_twice(
     place: Place, how: str
 ) -> None:

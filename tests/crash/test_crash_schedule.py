@@ -92,7 +92,8 @@ def test_two_schedulers_make_one_job_of_each_fire_time(
     place_every: Callable[[float], Place],
 ) -> None:
     place = place_every(0.1)
-    consumers = [place.consumer("-q", workers=1) for _ in range(3)]
+    kinds = ("thread", "asyncio", "process")
+    consumers = [place.consumer("-q", "-k", kind, workers=1) for kind in kinds]
     for consumer in consumers:
         consumer.wait_ready()
 

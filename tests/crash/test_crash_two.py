@@ -5,17 +5,26 @@ from __future__ import annotations
 import time
 from signal import SIGCONT, SIGTERM
 
+import pytest
+
 from hueycore.storage.base import State
-from tests.crash.crashkit import DEADLINE, Ledger, Place, overlaps, stays_true
+from tests.crash.crashkit import DEADLINE, Ledger, Place, every_kind, overlaps, stays_true
 from tests.helpers import wait_until
 
 #: Longer than the janitor's round.
 ROUNDS = 2.5
 
 
-def test_two_consumers_share_the_work_and_run_each_job_once(place: Place) -> None:
+@pytest.mark.parametrize(
+    "kinds",
+    [("thread", "thread"), ("process", "thread"), ("greenlet", "asyncio")],
+    ids=lambda kinds: "+".join(kinds),
+)
+def test_two_consumers_share_the_work_and_run_each_job_once(
+    place: Place, kinds: tuple[str, str]
+) -> None:
     ledger = Ledger(place)
-    first, second = place.consumer("-q"), place.consumer("-q")
+    first, second = (place.consumer("-q", "-k", kind) for kind in kinds)
     first.wait_ready(), second.wait_ready()
 
     for _ in range(4):
@@ -23,12 +32,16 @@ def test_two_consumers_share_the_work_and_run_each_job_once(place: Place) -> Non
     wait_until(lambda: place.states() == {"done": 1000}, DEADLINE, "1,000 jobs done")
 
     assert set(place.ran("start").values()) == {1}
-    assert {line.pid for line in place.lines()} == {first.pid, second.pid}
+    pids = {line.pid for line in place.lines()}
+    assert pids & {row.pid for row in first.rows()}
+    assert second.pid in pids
     for consumer in (first, second):
         consumer.signal(SIGTERM)
         assert consumer.wait() == 0
     ledger.check()
-    assert all(job.claim == job.attempt == 1 for job in place.jobs())
+    assert {job.attempt for job in place.jobs()} == {1}
+    # What a loop had no time for was given back, which is another claim and no attempt.
+    assert "greenlet" in kinds or {job.claim for job in place.jobs()} == {1}
 
 
 def test_what_a_killed_consumer_was_running_runs_again_in_the_other_within_two_seconds(
@@ -147,6 +160,7 @@ def test_a_killed_process_of_several_queues_gives_back_the_jobs_of_each(place: P
     place.check_file()
 
 
+@every_kind
 def test_the_ending_of_a_run_that_was_taken_away_is_refused(place: Place) -> None:
     """A process that lost its lock byte through a bug of its own goes on as a zombie. The other
     run's ending is the one that counts."""
@@ -172,6 +186,7 @@ def test_the_ending_of_a_run_that_was_taken_away_is_refused(place: Place) -> Non
     place.check_file()
 
 
+@pytest.mark.parametrize("kind", ["thread", "greenlet", "asyncio"], indirect=True)
 def test_a_consumer_that_was_taken_for_dead_takes_no_more_jobs(place: Place) -> None:
     """What it claimed would belong to nobody: no janitor could ever give it back."""
     place.app.lose_the_byte(place.gate())
@@ -191,3 +206,26 @@ def test_a_consumer_that_was_taken_for_dead_takes_no_more_jobs(place: Place) -> 
         place.open_gate(gate)
     wait_until(lambda: place.states() == {"done": 2}, DEADLINE)
     assert place.ran("start")[late.id] == 1
+
+
+def test_a_worker_process_that_was_taken_for_dead_takes_no_more_jobs(place: Place) -> None:
+    job = place.app.lose_the_byte(place.gate())
+    assert job is not None
+    zombie = place.consumer("-q", "-k", "process", workers=1)
+    place.wait_for_runs(1)
+    other = place.consumer(workers=1)
+    other.wait_ready()
+    place.wait_for_runs(2)
+    late = place.app.gated(place.gate())
+    assert late is not None
+
+    place.open_gate("gate1")
+    assert zombie.wait() == 69
+
+    assert (place.job(late.id).state, place.job(job.id).claim) == (State.PENDING, 2)
+    place.open_gate("gate")
+    place.open_gate("gate2")
+    assert job.get(blocking=True, timeout=DEADLINE) == "attempt 2"
+    wait_until(lambda: place.states() == {"done": 2}, DEADLINE)
+    assert place.ran("start")[late.id] == 1
+    place.check_file()

@@ -66,9 +66,8 @@ def _be(work: Work, channel: Channel, mask: Iterable[int]) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         code = work(channel, signals)
     except StorageError as error:
-        logger.error("process %d: %s", os.getpid(), error)
-        if not will_pass(error):
-            channel.send("error", type(error).__name__, str(error))
+        if not pass_on(error, channel):
+            logger.error("process %d: %s", os.getpid(), error)
     except BaseException:
         logger.exception("process %d ends", os.getpid())
     finally:
@@ -78,6 +77,15 @@ def _be(work: Work, channel: Channel, mask: Iterable[int]) -> None:
             sys.stderr.flush()
         finally:
             os._exit(code)
+
+
+def pass_on(error: StorageError, channel: Channel) -> bool:
+    """Whether an error ends the whole consumer: the supervisor hears it then, and says it once for
+    all its children."""
+    if will_pass(error):
+        return False
+    channel.send("error", type(error).__name__, str(error))
+    return True
 
 
 class Orders:

@@ -82,7 +82,9 @@ class Consumer(BaseConsumer):
         for service in (*self._services, self._limits_service):
             service.start()
         hooks = list(huey.startup_hooks.items()), list(huey.shutdown_hooks.items())
-        self._kind.open(Parts(self._feed, storage.slots(worker), *hooks, self.max_tasks))
+        self._kind.open(
+            Parts(self._feed, storage.slots(worker), *hooks, self.max_tasks, self.health.beat)
+        )
         self._crew.check()
         self.health.running(self._feed)
         logger.info(

@@ -6,10 +6,12 @@ storage or waits for a lock of the consumer, so that a probe gets its answer wha
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from hueycore import clock
+from hueycore import clock, native
 from hueycore.exceptions import StorageError
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 LEAST_GRACE = 2.0
 
 STARTING, RUNNING, RESTARTING, STOPPING = "starting", "running", "restarting", "stopping"
+#: Seconds between two beats of a loop on which jobs run.
+PULSE = 1.0
+
 #: Loops that are at an end while a stop waits for running jobs.
 _ENDED_FIRST = ("scheduler", "janitor", "revoked")
 
@@ -44,14 +49,57 @@ class Workers(Protocol):
         ...
 
 
-class Health:
+class Children(Protocol):
+    """Other processes of a consumer, which say the same of their loops."""
+
+    def due(self) -> dict[str, float]:
+        """When each of their loops will be back at the latest."""
+        ...
+
+    def missing(self, grace: float) -> list[str]:
+        """Which of them do not work for longer than ``grace`` seconds."""
+        ...
+
+
+class Loops:
+    """Of one process. Called from any thread."""
+
+    def beat(self, loop: str, pause: float = 0.0) -> None:
+        """``loop`` is alive, and will be back in ``pause`` seconds; ``math.inf`` if it is over."""
+        raise NotImplementedError
+
+    def suffers(self, loop: str, trouble: str | None) -> None:
+        """What the storage says to it, None when it works."""
+        raise NotImplementedError
+
+    def follow(self, loop: str, step: Callable[[], float]) -> Callable[[], float]:
+        """``step`` of a service, watched."""
+
+        def watched() -> float:
+            self.beat(loop)
+            try:
+                pause = step()
+            except StorageError as error:
+                self.suffers(loop, str(error))
+                raise
+            self.suffers(loop, None)
+            self.beat(loop, max(pause, 0.0))
+            return pause
+
+        self.beat(loop)
+        return watched
+
+
+class Health(Loops):
     """Its methods may be called from any thread. A loop that is ``grace`` seconds late hangs."""
 
-    def __init__(self, workers: Workers, grace: float) -> None:
+    def __init__(self, workers: Workers, grace: float, children: Children | None = None) -> None:
         self._workers = workers
         self._grace = max(grace, LEAST_GRACE)
+        self._children = children
         self._feed: Feed | None = None
         self._due: dict[str, float] = {}
+        self._threads: dict[str, int] = {}
         self._trouble: dict[str, str] = {}
         self._error: str | None = None
         self._why = ""
@@ -64,25 +112,14 @@ class Health:
     # --- for the consumer -----------------------------------------------------------------------
 
     def beat(self, loop: str, pause: float = 0.0) -> None:
-        """``loop`` is alive, and will be back in ``pause`` seconds."""
         self._due[loop] = clock.monotonic() + pause
+        self._threads[loop] = native.get_ident()
 
-    def follow(self, loop: str, step: Callable[[], float]) -> Callable[[], float]:
-        """``step`` of a service, watched."""
-
-        def watched() -> float:
-            self.beat(loop)
-            try:
-                pause = step()
-            except StorageError as error:
-                self._trouble[loop] = str(error)
-                raise
+    def suffers(self, loop: str, trouble: str | None) -> None:
+        if trouble is None:
             self._trouble.pop(loop, None)
-            self.beat(loop, max(pause, 0.0))
-            return pause
-
-        self.beat(loop)
-        return watched
+        else:
+            self._trouble[loop] = trouble
 
     def running(self, feed: Feed | None = None) -> None:
         self._feed = feed
@@ -105,14 +142,20 @@ class Health:
 
     def ill(self) -> list[str]:
         """Why this process should be replaced; empty when it is healthy."""
-        now = clock.monotonic()
         reasons = [self._error] if self._error is not None else []
-        for loop, due in sorted(self._due.copy().items()):
-            late = now - due
+        for loop, late in self.lateness().items():
             over = loop in _ENDED_FIRST and self.phase in (RESTARTING, STOPPING)
             if late > self._grace and not over:
-                reasons.append(f"the {loop} hangs: {late:.0f} s late")
+                reasons.append(f"the {loop} hangs: {late:.0f} s late{self._where(loop)}")
         return reasons
+
+    def _where(self, loop: str) -> str:
+        """The line that a loop of this process is at: mostly the one to blame."""
+        frame = sys._current_frames().get(self._threads.get(loop, 0))
+        if frame is None:
+            return ""
+        code = frame.f_code
+        return f", at {PurePath(code.co_filename).name}:{frame.f_lineno} in {code.co_qualname}"
 
     def unready(self) -> list[str]:
         """Why it should be given no work, or does none; empty when it is ready."""
@@ -126,6 +169,8 @@ class Health:
         figures = self.figures()
         if figures.overdue >= figures.workers:
             reasons.append(f"{figures.overdue} jobs ignore their timeout: no spare worker is left")
+        if self._children is not None and self.phase == RUNNING:
+            reasons += self._children.missing(self._grace)
         return reasons
 
     def figures(self) -> Figures:
@@ -141,5 +186,8 @@ class Health:
 
     def lateness(self) -> dict[str, float]:
         """Seconds that each loop is late; 0 for one that is in time."""
+        dues = self._due.copy()
+        if self._children is not None:
+            dues |= self._children.due()
         now = clock.monotonic()
-        return {loop: max(0.0, now - due) for loop, due in sorted(self._due.copy().items())}
+        return {loop: max(0.0, now - due) for loop, due in sorted(dues.items())}

@@ -10,7 +10,8 @@ from typing import Any
 
 from hueycore import clock
 from hueycore.consumer.channel import Cell, Channel, Limit
-from hueycore.consumer.child import GAVE_BACK, LEFT, Work, fork
+from hueycore.consumer.child import FAILED, GAVE_BACK, LEFT, Work, fork
+from hueycore.consumer.pulse import Pulse
 
 logger = logging.getLogger("hueycore.consumer")
 
@@ -22,11 +23,14 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 
 class Place:
     """``make`` gives the work of a new child; ``cell`` is where a worker says how long its run may
-    take."""
+    take, ``pulse`` where its loops say that they are alive."""
 
-    def __init__(self, name: str, make: Callable[[], Work], cell: Cell | None = None) -> None:
+    def __init__(
+        self, name: str, make: Callable[[], Work], pulse: Pulse, cell: Cell | None = None
+    ) -> None:
         self.name = name
         self._make = make
+        self.pulse = pulse
         self.cell = cell
         self.pid: int | None = None
         self.channel: Channel | None = None
@@ -35,9 +39,10 @@ class Place:
         self._began = 0.0
         self._early = 0
         self.free_at = 0.0
-        #: Whether a child of it has ever been ready.
-        self.was_ready = False
+        #: Whether a child of it has ever been ready, and whether this one is.
+        self.was_ready = self.is_ready = False
         self._killed_for: str | None = None
+        self._died: str | None = None
 
     @property
     def alive(self) -> bool:
@@ -45,12 +50,26 @@ class Place:
 
     def fill(self, foreign: Iterable[Channel]) -> None:
         self._empty_cell()
-        self.reported, self._killed_for = None, None
+        self.pulse.clear()
+        self.reported, self._killed_for, self.is_ready = None, None, False
         self._began = clock.monotonic()
         try:
             self.pid, self.channel = fork(self._make(), foreign)
         except OSError as error:
             self._put_off(f"cannot be started: {error.strerror}")
+
+    def ready(self) -> None:
+        """The child says that it is."""
+        self.was_ready = self.is_ready = True
+
+    def missing(self, grace: float) -> str | None:
+        """Why nobody works here for longer than ``grace`` seconds."""
+        if self.is_ready:
+            return None
+        if not self.alive and self._early > 1:
+            return f"{self.name} is missing: {self._died}"
+        waited = clock.monotonic() - self._began
+        return f"{self.name} has not begun for {waited:.0f} s" if waited > grace else None
 
     def send(self, *message: Any) -> None:
         if self.channel is not None:
@@ -72,8 +91,9 @@ class Place:
             self._killed_for = why
             os.kill(self.pid, signal.SIGKILL)
 
-    def reap(self) -> int | None:
-        """Its exit code, as ``Popen.returncode``, if it has ended by now."""
+    def reap(self, *, replaced: bool) -> int | None:
+        """Its exit code, as ``Popen.returncode``, if it has ended by now; ``replaced`` if another
+        one will take its place."""
         if self.pid is None:
             return None
         pid, status = os.waitpid(self.pid, os.WNOHANG)
@@ -83,10 +103,13 @@ class Place:
         self.close()
         if code not in (LEFT, GAVE_BACK) and self._killed_for is None:
             died = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited {code}"
-            self._put_off(f"process {pid} {died}")
+            if replaced:
+                self._put_off(f"process {pid} {died}")
+            elif code != FAILED:  # which has said why
+                logger.error("worker %s: process %d %s", self.name, pid, died)
         else:
             self._early = 0
-        self.pid = None
+        self.pid, self.is_ready = None, False
         self._empty_cell()
         return code
 
@@ -101,6 +124,7 @@ class Place:
         self._early = self._early + 1 if now - self._began < LASTING else 0
         pause = min(FIRST_PAUSE * 2 ** (self._early - 2), LONGEST_PAUSE) if self._early > 1 else 0.0
         self.free_at = now + pause
+        self._died = what
         again = f"again in {pause:.0f} s" if pause else "another one takes its place"
         logger.error("worker %s: %s; %s", self.name, what, again)
 

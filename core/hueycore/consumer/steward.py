@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hueycore.constants import WORKER_PROCESS
 from hueycore.consumer.burst import is_drained
 from hueycore.consumer.channel import Channel
-from hueycore.consumer.child import FAILED, LEFT, Orders
-from hueycore.consumer.feed import NEWS_INTERVAL, will_pass
+from hueycore.consumer.child import FAILED, LEFT, Orders, pass_on
+from hueycore.consumer.feed import NEWS_INTERVAL
 from hueycore.consumer.janitor import Janitor
+from hueycore.consumer.pulse import Pulse
 from hueycore.consumer.scheduler import Scheduler
 from hueycore.consumer.service import Service
 from hueycore.consumer.unixsignals import Signals
@@ -30,12 +32,20 @@ class Steward:
     be killed; answered), ``quiet`` (fire nothing any more) and ``stop``."""
 
     def __init__(
-        self, huey: Huey, name: str, scheduler: Scheduler, janitor: Janitor, *, burst: bool
+        self,
+        huey: Huey,
+        name: str,
+        scheduler: Scheduler,
+        janitor: Janitor,
+        pulse: Pulse,
+        *,
+        burst: bool,
     ) -> None:
         self._huey = huey
         self._name = name
         self._scheduler = scheduler
         self._janitor = janitor
+        self._pulse = pulse
         self._burst = burst
         self._leaving = threading.Event()
         self._broken = False
@@ -50,14 +60,18 @@ class Steward:
         )
         self._scheduler.begin(worker)
         self._orders = Orders(channel, signals, self._obey)
-        self._scheduling = Service("huey-scheduler", self._scheduler.step, self._failed)
-        self._keeping = Service("huey-janitor", self._janitor.step, self._failed)
+        self._pulse.tell(partial(channel.send, "trouble"))
+        follow = self._pulse.follow
+        schedule, keep = self._scheduler.step, self._janitor.step
+        self._scheduling = Service("huey-scheduler", follow("scheduler", schedule), self._failed)
+        self._keeping = Service("huey-janitor", follow("janitor", keep), self._failed)
+        listen = follow("steward", self._listen)
         for part in (self._scheduling, self._keeping, self._orders):
             part.start()
         channel.send("ready")
         while not self._leaving.is_set():
             try:
-                self._listen()
+                listen()
             except StorageError as error:
                 self._failed(error)
                 self._leaving.wait(1.0)
@@ -65,13 +79,14 @@ class Steward:
             service.stop()
         return self._leave(worker)
 
-    def _listen(self) -> None:
+    def _listen(self) -> float:
         """Hear what others commit: it may be something to schedule, or the last job's end."""
         if self._huey.storage.wait(0.5):
             self._scheduling.poke()
             self._leaving.wait(NEWS_INTERVAL)  # while workers are busy there is always news
         if self._burst and is_drained(self._huey):
             self._channel.send("drained")
+        return 0.0
 
     def _leave(self, worker: int) -> int:
         if self._broken:
@@ -81,7 +96,8 @@ class Steward:
             self._huey.storage.unregister(worker)
             self._huey.close()
         except StorageError as error:
-            logger.error("%s", error)
+            if not pass_on(error, self._channel):
+                logger.error("%s", error)
             return FAILED
         return LEFT
 
@@ -108,8 +124,8 @@ class Steward:
             return None
 
     def _failed(self, error: StorageError) -> None:
-        logger.error("%s", error)
-        if not will_pass(error):
+        if pass_on(error, self._channel):
             self._broken = True
-            self._channel.send("error", type(error).__name__, str(error))
             self._orders.post("stop")
+        else:
+            logger.error("%s", error)

@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -23,6 +23,7 @@ from hueycore.consumer.channel import Board, Channel
 from hueycore.consumer.child import LEFT, Work, fork
 from hueycore.consumer.health import Health
 from hueycore.consumer.place import Place
+from hueycore.consumer.pulse import Pulse
 from hueycore.consumer.steward import Steward
 from hueycore.consumer.unixsignals import Signals
 from hueycore.consumer.workers.process import ProcessWorker
@@ -58,13 +59,17 @@ class Supervisor(BaseConsumer):
         if not self.huey.storage.shared:
             raise ConfigurationError("worker processes cannot share a queue in memory")
         self._board = Board(self.workers)
-        self.health = Health(self._board, self._health_interval)
         self._places = [
             Place(f"{self.name}/{number + 1}", partial(self._worker_work, number),
-                  self._board.cell(number))
+                  Pulse("feed", "limits"), self._board.cell(number))
             for number in range(self.workers)
         ]  # fmt: skip
-        self._steward = Place(f"{self.name}/scheduler", self._steward_work)
+        self._steward = Place(
+            f"{self.name}/scheduler", self._steward_work, Pulse("scheduler", "janitor", "steward")
+        )
+        self.health = Health(
+            self._board, self._health_interval, _Household(self._steward, self._places)
+        )
         #: The program that started this supervisor, seen from a process of its own, and the other
         #: way round.
         self._program: Channel | None = None
@@ -77,14 +82,16 @@ class Supervisor(BaseConsumer):
             self.huey,
             self._places[number].name,
             self._board.cell(number),
+            self._places[number].pulse,
             max_tasks=self.max_tasks,
             shutdown_timeout=self.shutdown_timeout,
         ).run
 
     def _steward_work(self) -> Work:
         return Steward(
-            self.huey, self._steward.name, self.scheduler, self.janitor, burst=self.burst
-        ).run
+            self.huey, self._steward.name, self.scheduler, self.janitor, self._steward.pulse,
+            burst=self.burst,
+        ).run  # fmt: skip
 
     # --- run, or start and stop -----------------------------------------------------------------
 
@@ -210,13 +217,16 @@ class Supervisor(BaseConsumer):
     def _heed(self, place: Place, what: str, *rest: Any) -> None:
         match what:
             case "ready":
-                place.was_ready = True
+                place.ready()
                 if self._stopping is None and all(each.was_ready for each in self._all()):
                     self.health.running()
             case "drained":
                 self._ask_to_stop("the queue is empty")
             case "error":
                 self._ask_to_stop("the storage is gone", _exception(*rest))
+            case "trouble":
+                loop, trouble = rest
+                self.health.suffers(f"{loop} of {place.name}", trouble)
             case "overdue":
                 self._kill_overdue(*rest)
 
@@ -232,8 +242,12 @@ class Supervisor(BaseConsumer):
     def _reap(self) -> None:
         died = False
         for place in self._all():
-            code = place.reap()
-            if code is not None and place is not self._steward:
+            code = place.reap(replaced=self._stopping is None)
+            if code is None:
+                continue
+            for loop in place.pulse.loops:
+                self.health.suffers(f"{loop} of {place.name}", None)
+            if place is not self._steward:
                 died = True
                 if self._stopping is not None and code != LEFT:
                     self._exit_code = self._exit_of_left()
@@ -303,6 +317,26 @@ class Supervisor(BaseConsumer):
                 self.health.ending("interrupted", restart=False)
                 return False
         return True
+
+
+class _Household:
+    """The children as probes see them."""
+
+    def __init__(self, steward: Place, workers: Sequence[Place]) -> None:
+        self._steward = steward
+        self._workers = workers
+
+    def due(self) -> dict[str, float]:
+        dues = self._steward.pulse.due() if self._steward.alive else {}
+        for number, place in enumerate(self._workers, 1):
+            if place.alive:
+                due = place.pulse.due().items()
+                dues |= {f"{loop} of worker {number}": at for loop, at in due}
+        return dues
+
+    def missing(self, grace: float) -> list[str]:
+        found = (place.missing(grace) for place in (self._steward, *self._workers))
+        return [reason for reason in found if reason is not None]
 
 
 def _exception(name: str, text: str) -> StorageError:

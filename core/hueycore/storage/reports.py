@@ -10,7 +10,8 @@ from hueycore.storage.words import State
 
 
 class WorkerRow(NamedTuple):
-    """A consumer process. ``running`` lists (slot, seq) of the runs that have started."""
+    """A consumer process. ``running`` lists (slot, seq) of the runs that have started; ``pid`` is
+    its number as it sees itself, ``local_pid`` as we do, None when it is out of sight."""
 
     id: int
     queue: str
@@ -24,6 +25,7 @@ class WorkerRow(NamedTuple):
     started_at: float
     alive: bool
     running: list[tuple[int, int]]
+    local_pid: int | None = None
 
     @property
     def takes_jobs(self) -> bool:

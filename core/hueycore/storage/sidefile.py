@@ -67,14 +67,21 @@ class SideFile:
             fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, worker)
 
     def locked(self, worker: int) -> bool:
-        """Whether somebody holds a worker's byte; only looks (F_GETLK), never takes it."""
+        """Whether somebody holds a worker's byte."""
+        return self.holder(worker) is not None
+
+    def holder(self, worker: int) -> int | None:
+        """The number of the process that holds a worker's byte, 0 when that process is not in
+        sight (another PID namespace), None when nobody does. Only looks (F_GETLK), never takes."""
         if worker in self._held:
-            return True
+            return os.getpid()
         if sys.platform.startswith("linux"):
             ask = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, worker, 1, 0)
-            return bool(struct.unpack(_FLOCK, self._getlk(ask))[0] != fcntl.F_UNLCK)
-        ask = struct.pack(_FLOCK, worker, 1, 0, fcntl.F_WRLCK, os.SEEK_SET)
-        return bool(struct.unpack(_FLOCK, self._getlk(ask))[3] != fcntl.F_UNLCK)
+            kind, _, _, _, pid = struct.unpack(_FLOCK, self._getlk(ask))
+        else:
+            ask = struct.pack(_FLOCK, worker, 1, 0, fcntl.F_WRLCK, os.SEEK_SET)
+            _, _, pid, kind, _ = struct.unpack(_FLOCK, self._getlk(ask))
+        return None if kind == fcntl.F_UNLCK else max(int(pid), 0)
 
     def _getlk(self, ask: bytes) -> bytes:
         return fcntl.fcntl(self._descriptor, fcntl.F_GETLK, ask)

@@ -353,6 +353,21 @@ def test_a_number_that_was_given_anew_meanwhile_is_not_recovered(
     assert recovered(file)
 
 
+def test_a_number_that_was_given_anew_is_not_its_first_owners_to_end(file: SqliteStorage) -> None:
+    """In two containers both may be process 1: when a row began says whose it is."""
+    number = worker(file)
+    file.enqueue([new()])
+    (claim,) = take(file, number)
+    write(file, "update huey_worker set started_at = started_at + 1")
+
+    file.stopping(number)
+    file.unregister(number)
+
+    (left,) = file.workers()
+    assert (left.id, left.state) == (number, "running")
+    assert state(file, claim.seq) == "running"
+
+
 # --- the side file --------------------------------------------------------------------------------
 
 
@@ -374,6 +389,21 @@ def test_a_worker_whose_side_file_was_replaced_is_judged_by_its_process(
         found = recovered(storage)
         assert [one.started for one in found] == [True, True], "the slots went with the old file"
         assert [row(storage, seq).crashes for seq in seqs] == [1, 1]
+
+
+def test_a_worker_of_another_host_whose_side_file_was_replaced_is_not_judged_by_a_number(
+    crew: Crew, file: SqliteStorage, path: str
+) -> None:
+    """In another container that number is another process, or none."""
+    _, number, _ = victim(crew, file)
+    gone = crew.start("work", file.db.path, 0, 0)
+    gone.kill()
+    write(file, f"update huey_worker set host = 'other', pid = {gone.pid}")
+    file.close()
+    os.unlink(path + "-huey")
+    with closing(SqliteStorage(path)) as storage:
+        assert alive(storage)[number]
+        assert storage.recover() == []
 
 
 def test_a_consumer_notices_that_its_side_file_is_gone(file: SqliteStorage, path: str) -> None:

@@ -34,7 +34,7 @@ class LoopKind:
         self.limiter = limiter
         self.executor = Executor(huey, limiter)
         self.threads = Threads("huey-thread")
-        self.loop = JobLoop("huey-loop", self.threads)
+        self.loop = JobLoop("huey-loop", self.threads, self._beat)
         self._working = 0
         self._closing = False
 
@@ -43,6 +43,9 @@ class LoopKind:
         self.loop.start()
         self.handover = Handover(parts.feed, self.loop.call)
         self.handover.start()
+
+    def _beat(self, pause: float) -> None:
+        self._parts.beat("event loop", pause)
 
     def make(self, number: int, left: Callable[[], None]) -> Worker:
         return LoopWorker(number, self._parts, left, self)

@@ -8,6 +8,7 @@ native thread, because a thread can have one running loop only.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Hashable
 from contextvars import copy_context
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hueycore import clock, native
 from hueycore.consumer.feed import Teller
+from hueycore.consumer.health import PULSE
 from hueycore.consumer.workers.handover import Handover
 from hueycore.consumer.workers.jobloop import JobLoop, SharingRun
 from hueycore.consumer.workers.threads import Threads
@@ -60,8 +62,17 @@ class GreenletKind:
     def open(self, parts: Parts) -> None:
         self._parts = parts
         self.hub = gevent.get_hub()
+        self._timer = self.hub.loop.timer(0.0, PULSE)
+        self._timer.start(self._pulse)
         self.handover = Handover(parts.feed, self.call)
         self.handover.start()
+
+    def _pulse(self) -> None:
+        self._parts.beat("gevent hub", PULSE)
+
+    def beat(self, pause: float) -> None:
+        """The loop beside the hub does."""
+        self._parts.beat("event loop", pause)
 
     def call(self, what: Callable[[], object]) -> None:
         """Have it called in the hub, from any thread."""
@@ -98,6 +109,8 @@ class GreenletKind:
         return value
 
     def close(self) -> None:
+        self._timer.close()
+        self._parts.beat("gevent hub", math.inf)
         if not self.inside:
             self.executor.leave()
             self.threads.close()
@@ -214,7 +227,7 @@ class LoopBeside:
 
     def prepare(self) -> None:
         if self._loop is None:
-            self._loop = JobLoop("huey-loop", self._kind.threads)
+            self._loop = JobLoop("huey-loop", self._kind.threads, self._kind.beat)
             self._loop.start()
 
     def run(self, call: Call, timeout: float | None, told: Callable[[], None]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import Context, ContextVar
@@ -11,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from hueycore import native
+from hueycore.consumer.health import PULSE
 from hueycore.consumer.workers.threads import Threads
 from hueycore.coroutines import Call, Run
 
@@ -20,8 +22,11 @@ _run: ContextVar[SharingRun | None] = ContextVar("hueycore_loop_run", default=No
 
 
 class JobLoop:
-    def __init__(self, name: str, threads: Threads) -> None:
+    """``beat`` is called with the seconds until the loop will say again that it turns."""
+
+    def __init__(self, name: str, threads: Threads, beat: Callable[[float], None]) -> None:
         self._threads = threads
+        self._beat = beat
         self._stopping = False
         self._ready = native.Event()
         self._thread = native.Thread(self._serve, name)
@@ -61,6 +66,7 @@ class JobLoop:
         self.loop.set_task_factory(_make_task)  # type: ignore[arg-type]  # **options grow
         self.loop.set_default_executor(_Executor(self._threads))
         self.loop.call_soon(self._ready.set)
+        self.loop.call_soon(self._pulse)
         try:
             while not self._stopping:
                 try:
@@ -70,7 +76,12 @@ class JobLoop:
         finally:
             self._close()
 
+    def _pulse(self) -> None:
+        self._beat(PULSE)
+        self.loop.call_later(PULSE, self._pulse)
+
     def _close(self) -> None:
+        self._beat(math.inf)
         rest = asyncio.all_tasks(self.loop)
         for task in rest:
             task.cancel()

@@ -4,16 +4,19 @@ threads of its feed are beside."""
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from hueycore import clock
 from hueycore.constants import WORKER_PROCESS
 from hueycore.consumer import turns
 from hueycore.consumer.channel import Cell, Channel
-from hueycore.consumer.child import FAILED, GAVE_BACK, LEFT, Orders
-from hueycore.consumer.feed import Feed, will_pass
+from hueycore.consumer.child import FAILED, GAVE_BACK, LEFT, Orders, pass_on
+from hueycore.consumer.feed import Feed
+from hueycore.consumer.pulse import Pulse
 from hueycore.consumer.service import Service
 from hueycore.consumer.telling import tell_exchange
 from hueycore.consumer.unixsignals import Signals
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("hueycore.consumer")
 
+#: Seconds between two looks whether the file is still the same.
+VERIFY = 1.0
+
 
 class ProcessWorker:
     """One process, one slot. ``run`` is the whole life of it.
@@ -40,6 +46,7 @@ class ProcessWorker:
         huey: Huey,
         name: str,
         cell: Cell,
+        pulse: Pulse,
         *,
         max_tasks: int | None,
         shutdown_timeout: float | None,
@@ -47,11 +54,15 @@ class ProcessWorker:
         self._huey = huey
         self._name = name
         self._cell = cell
+        self._pulse = pulse
         self._max_tasks = max_tasks
         self._shutdown_timeout = shutdown_timeout
         self._stopping = threading.Event()
         self._interrupting = False
         self._gave_back = False
+        #: The storage is gone for good, which the supervisor says.
+        self._broken = False
+        self._verify_at = 0.0
 
     def run(self, channel: Channel, signals: Signals) -> int:
         huey, storage = self._huey, self._huey.storage
@@ -63,13 +74,14 @@ class ProcessWorker:
         self._worker = storage.register(name=self._name, kind=WORKER_PROCESS, slots=1)
         self._feed = Feed(
             storage, self._worker, tell=partial(tell_exchange, huey), news=lambda: None,
-            fatal=self._failed,
+            fatal=self._failed, beat=self._feed_beats,
         )  # fmt: skip
         coroutines = LoopPerThread()
         self._limits = MainThread(self._cell, coroutines, self._is_to_be_interrupted)
         self._executor = Executor(huey, self._limits, coroutines)
         self._orders = Orders(channel, signals, self._obey)
-        service = Service("huey-limits", self._limits.step, self._failed)
+        self._pulse.tell(partial(channel.send, "trouble"))
+        service = Service("huey-limits", self._pulse.follow("limits", self._watch), self._failed)
         self._limits.poked_by(service.poke)
         self._feed.start()
         service.start()
@@ -81,6 +93,7 @@ class ProcessWorker:
         call_hooks("shutdown", huey.shutdown_hooks.items())
         self._executor.leave()
         service.stop()
+        self._pulse.beat("limits", math.inf)
         return self._leave()
 
     # --- in the main thread ---------------------------------------------------------------------
@@ -107,13 +120,14 @@ class ProcessWorker:
         self._feed.close()
         if not self._feed.leave():
             # Not unregistered: what has ended must not be taken for given back.
-            logger.error("%d endings could not be written", self._feed.unwritten)
+            if not self._broken:
+                logger.error("%d endings could not be written", self._feed.unwritten)
             return FAILED
         try:
             self._huey.storage.unregister(self._worker)
             self._huey.close()
         except StorageError as error:
-            logger.error("%s", error)
+            self._tell(error)
             return FAILED
         return GAVE_BACK if self._gave_back else LEFT
 
@@ -140,7 +154,7 @@ class ProcessWorker:
         try:
             self._huey.storage.stopping(self._worker)
         except StorageError as error:
-            logger.error("%s", error)
+            self._tell(error)
         self._feed.close()
 
     def _interrupt(self) -> None:
@@ -148,11 +162,29 @@ class ProcessWorker:
         self._stop()
         self._limits.interrupt()
 
+    def _feed_beats(self, pause: float) -> None:
+        self._pulse.beat("feed", pause)
+        self._pulse.suffers("feed", self._feed.trouble)
+
+    def _watch(self) -> float:
+        """The limits of the run; and whether file and side file are still those that were opened:
+        the steward looks as well, but it may have begun after they were replaced."""
+        pause = self._limits.step()
+        if clock.monotonic() >= self._verify_at:
+            self._verify_at = clock.monotonic() + VERIFY
+            self._huey.storage.verify()
+        return pause
+
     def _is_to_be_interrupted(self, claim: Claim) -> bool:
         return bool(self._huey.storage.cancel_requested([claim.seq], interrupt=True))
 
     def _failed(self, error: StorageError) -> None:
-        logger.error("%s", error)
-        if not will_pass(error):
-            self._channel.send("error", type(error).__name__, str(error))
+        self._tell(error)
+        if self._broken:
             self._orders.post("stop")
+
+    def _tell(self, error: StorageError) -> None:
+        if pass_on(error, self._channel):
+            self._broken = True
+        else:
+            logger.error("%s", error)

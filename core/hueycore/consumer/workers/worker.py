@@ -85,6 +85,8 @@ class Parts(NamedTuple):
     startup: list[tuple[str, Hook]]
     shutdown: list[tuple[str, Hook]]
     max_tasks: int | None
+    #: ``Loops.beat``, for the loops on which jobs run.
+    beat: Callable[[str, float], None]
 
 
 class Kind(Protocol):

@@ -88,6 +88,7 @@ class SqliteStorage(
         self.operator = operator
         self._side = None
         self._slots: dict[int, MappedSlots] = {}
+        self._since: dict[int, float] = {}
         self._bell: Bell | None = None
         self._pid = os.getpid()
         self._init_enqueueing()

@@ -48,11 +48,12 @@ class Liveness(Room):
                 if side
                 else MappedSlots(bytearray(16 * pairs(slots)))
             )
+            self._since[number] = clock.now()
             con.execute(
                 f"insert into huey_worker ({_ROW}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
                 (
                     number, self.queue, name, os.uname().nodename, os.getpid(), boot_id(), kind,
-                    slots, "running", clock.now(), side.inode if side else 0,
+                    slots, "running", self._since[number], side.inode if side else 0,
                 ),
             )  # fmt: skip
             if declares is not None:
@@ -74,8 +75,8 @@ class Liveness(Room):
         """From now on, the recovery of this worker's jobs counts no crash."""
         self.db.transact(
             lambda con: con.execute(
-                "update huey_worker set state = 'stopping' where id = ? and pid = ?",
-                (worker, os.getpid()),
+                "update huey_worker set state = 'stopping' where id = ? and started_at = ?",
+                (worker, self._since.get(worker)),
             ),
             durable=False,
         )
@@ -86,8 +87,8 @@ class Liveness(Room):
 
         def body(con: sqlite3.Connection) -> None:
             if not con.execute(
-                "delete from huey_worker where id = ? and pid = ? returning id",
-                (worker, os.getpid()),
+                "delete from huey_worker where id = ? and started_at = ? returning id",
+                (worker, self._since.get(worker)),
             ).fetchall():
                 return  # taken for dead, and the number may be another's by now
             forget_declarations(con, worker)
@@ -115,6 +116,7 @@ class Liveness(Room):
         self.ring()
 
     def _drop(self, number: int) -> None:
+        self._since.pop(number, None)
         slots = self._slots.pop(number, None)
         if slots is not None:
             slots.close()
@@ -160,11 +162,13 @@ class Liveness(Room):
                     worker.id in self._slots
                 ) else []  # fmt: skip
                 living = worker.id in self._slots
+                local_pid = worker.pid
             else:
                 running = [
                     (n, seq) for n, seq, _ in side.read_slots(worker.id, pairs(worker.slots))
                 ]
                 living = alive(worker, side)
+                local_pid = side.holder(worker.id) or 0
             rows.append(
                 WorkerRow(
                     worker.id,
@@ -179,6 +183,7 @@ class Liveness(Room):
                     worker.started_at,
                     living,
                     running,
+                    local_pid or None,
                 )
             )
         return rows
@@ -196,11 +201,14 @@ def worker_row(con: sqlite3.Connection, number: int) -> Registered | None:
 
 def alive(worker: Registered, side: SideFile) -> bool:
     """By the lock byte. A row from before a reboot is dead; a row whose side file was replaced
-    under it is judged by its process number, the only trace that is left."""
+    under it is judged by its process number, the only trace that is left. Where that number is
+    another container's it says nothing: better a job that waits than one that runs twice."""
     if worker.boot_id != boot_id():
         return False
     if worker.side == side.inode:
         return side.locked(worker.id)
+    if worker.host != os.uname().nodename:
+        return True
     try:
         os.kill(worker.pid, 0)
     except ProcessLookupError:

@@ -27,6 +27,8 @@ class Room:
     operator: str | None
     _side: SideFile | None
     _slots: dict[int, MappedSlots]
+    #: When each worker of this process began.
+    _since: dict[int, float]
 
     def side(self) -> SideFile | None:
         """The side file, made at the first need; None in memory, or for a reader where there is

@@ -1,33 +1,86 @@
-"""``manage.py run_huey``: run the jobs of a Django project. The options are Huey's."""
+"""``manage.py run_huey``: run the jobs of a Django project. The options are those of ``hueyctl
+consume``, and its parts are used here: a command of Django's is a command line as well."""
 
 from __future__ import annotations
 
 import logging
 import sys
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from contextlib import ExitStack
+from importlib.util import find_spec
 from typing import Any
 
+import click
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 from django.utils.module_loading import autodiscover_modules
 
+from hueycore import native
+from hueycore.constants import WORKER_GREENLET
 from hueycore.exceptions import HueyException
+from hueyctl.choosing.params import ADDRESS, DURATION
+from hueyctl.errors import CliError
+from hueyctl.running import logs
+from hueyctl.running.options import KINDS
+from hueyctl.running.pidfile import Pidfile
+from hueyctl.running.watching import watched
+
+#: The options that are those of ``create_consumer``, by the same names.
+_PASSED = (
+    "workers", "worker_type", "initial_delay", "max_delay", "backoff", "check_worker_health",
+    "health_check_interval", "periodic", "scheduler_interval", "max_tasks", "shutdown_timeout",
+    "graceful_signal", "flush_locks", "extra_locks", "name", "burst", "max_time",
+)  # fmt: skip
+
+
+def _as(kind: click.ParamType[Any]) -> Callable[[str], Any]:
+    """A type of hueyctl's options for those of Django."""
+
+    def convert(text: str) -> Any:
+        try:
+            return kind.convert(text, None, None)
+        except click.UsageError as error:
+            raise ArgumentTypeError(error.message) from None
+
+    return convert
 
 
 class Command(BaseCommand):
     help = "Run the jobs of the queue until told to stop."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        add = parser.add_argument
+        add, seconds = parser.add_argument, _as(DURATION)
         add("-w", "--workers", type=int, metavar="N", help="Jobs at once.")
-        add("-k", "--worker-type", metavar="KIND", help="Kind of worker.")
+        add("-k", "--worker-type", choices=KINDS, help="Kind of workers.")
         add("-n", "--no-periodic", dest="periodic", action="store_false", default=None,
             help="Do not run periodic tasks.")  # fmt: skip
         add("-s", "--scheduler-interval", type=int, metavar="S", help="Between two looks.")
+        add("-d", "--delay", dest="initial_delay", type=seconds, metavar="S",
+            help="Huey's; workers are woken.")  # fmt: skip
+        add("-m", "--max-delay", type=seconds, metavar="S", help="Huey's; workers are woken.")
+        add("-b", "--backoff", type=float, metavar="F", help="Huey's; workers are woken.")
+        add("-c", "--health-check-interval", type=seconds, metavar="S",
+            help="Between health checks; a loop this late hangs.")  # fmt: skip
+        add("-C", "--disable-health-check", dest="check_worker_health", action="store_false",
+            default=None, help="Do not replace dead workers.")  # fmt: skip
+        add("-f", "--flush-locks", action="store_true", default=None,
+            help="Free all locks at the start.")  # fmt: skip
+        add("-L", "--extra-locks", metavar="A,B", help="With -f: free these locks as well.")
         add("-M", "--max-tasks", type=int, metavar="N", help="Replace a worker after so many.")
-        add("-t", "--shutdown-timeout", type=float, metavar="S",
+        add("-t", "--shutdown-timeout", type=seconds, metavar="S",
             help="How long a stop waits for running jobs.")  # fmt: skip
         add("-g", "--graceful-signal", choices=("INT", "TERM"), help="Only this one stops gently.")
         add("--burst", action="store_true", default=None, help="End when the queue is empty.")
+        add("--max-time", type=seconds, metavar="DUR", help="End after this long.")
+        add("--name", help="Name of the consumer in listings.")
+        add("--pidfile", metavar="FILE", help="Write the pid here; refuse if it is alive.")
+        add("--http", type=_as(ADDRESS), metavar="HOST:PORT",
+            help="Answer /healthz, /readyz and /metrics here.")  # fmt: skip
+        add("--notify", action="store_true", help="Tell systemd what it does.")
+        add("-l", "--logfile", metavar="FILE", help="Log here instead of on stderr.")
+        add("-S", "--simple", action="store_true", help="Log just the time and the message.")
+        add("--log-format", choices=("text", "json"), help="Lines for people or JSON lines.")
         add("-A", "--disable-autoload", action="store_true",
             help="Do not import the module tasks of each app.")  # fmt: skip
 
@@ -41,19 +94,24 @@ class Command(BaseCommand):
                 "the queue is in immediate mode, where calls run their jobs themselves; "
                 'set HUEY["immediate"] = False (its default is DEBUG)'
             )
-        _set_up_logging(options["verbosity"])
-        given = {
-            name: options[name]
-            for name in (
-                "workers", "worker_type", "periodic", "scheduler_interval", "max_tasks",
-                "shutdown_timeout", "graceful_signal", "burst",
-            )
-            if options[name] is not None
-        }  # fmt: skip
+        given = {name: options[name] for name in _PASSED if options[name] is not None}
+        chosen = {**CONSUMER, **given}
+        _refuse_late_patching({**HUEY.consumer_defaults, **chosen}.get("worker_type"))
         try:
-            consumer = HUEY.create_consumer(**{**CONSUMER, **given})
-            connections.close_all()  # worker processes must not share them
-            code = consumer.run()
+            with ExitStack() as ending:
+                if options["pidfile"]:
+                    pidfile = Pidfile(options["pidfile"])
+                    pidfile.take()
+                    ending.callback(pidfile.drop)
+                _set_up_logging(options, HUEY.registry.kept_level())
+                consumer = HUEY.create_consumer(**chosen)
+                connections.close_all()  # worker processes must not share them
+                probes = watched(consumer, http=options["http"], notify=options["notify"])
+                ending.enter_context(probes)
+                code = consumer.run()
+        except CliError as error:
+            hint = f"\nhint: {error.hint}" if error.hint else ""
+            raise CommandError(f"{error}{hint}", returncode=error.code) from error
         except (HueyException, TypeError, ValueError) as error:
             raise CommandError(str(error)) from error
         if consumer.error is not None:
@@ -61,14 +119,25 @@ class Command(BaseCommand):
         sys.exit(code)
 
 
-def _set_up_logging(verbosity: int) -> None:
-    """Unless the project's LOGGING does."""
-    library = logging.getLogger("hueycore")
-    if library.hasHandlers():
+def _refuse_late_patching(kind: str | None) -> None:
+    """By now Django is loaded, and with it most of what gevent would have to replace."""
+    if kind == WORKER_GREENLET and not native.is_patched() and find_spec("gevent"):
+        raise CommandError(
+            "greenlet workers need gevent to patch before Django is loaded: "
+            "run python -m gevent.monkey manage.py run_huey -k greenlet"
+        )
+
+
+def _set_up_logging(options: dict[str, Any], kept: int | None) -> None:
+    """Unless the project's LOGGING does, and nothing is said here."""
+    said = options["logfile"] or options["log_format"] or options["simple"]
+    if logging.getLogger("hueycore").hasHandlers() and not said:
         return
-    library.setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)])
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        logging.Formatter("[%(asctime)s] %(levelname)s:%(name)s:%(threadName)s:%(message)s")
+    logs.set_up(
+        logfile=options["logfile"],
+        log_format=options["log_format"] or "text",
+        simple=options["simple"],
+        quiet=options["verbosity"] == 0,
+        verbose=options["verbosity"] > 1,
+        kept=kept,
     )
-    library.addHandler(handler)
