@@ -81,8 +81,10 @@ def world(
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         shutil.copy(template[0], folder / "queue.db")
-        opened.append(SqliteStorage(folder / "queue.db"))
-        return opened[-1]
+        storage = SqliteStorage(folder / "queue.db")
+        storage._since.update((row.id, row.started_at) for row in storage.workers())
+        opened.append(storage)
+        return storage
 
     yield template[1], fresh
     while opened:

@@ -68,7 +68,7 @@ class Exchanging(Room):
     def _claim(self, con: sqlite3.Connection, worker: int, want: Want, durable: bool) -> _Pick:
         pick = _Pick(con, self.queue, want, durable)
         if want.free > 0:
-            pick.claim(worker)
+            pick.claim(worker, self._since.get(worker))
         return pick
 
     def _any_pending(self, con: sqlite3.Connection) -> bool:
@@ -97,7 +97,7 @@ class _Pick:
         """Whether another transaction may claim what this one could not."""
         return self.needs_sync or self._keys.is_full
 
-    def claim(self, worker: int) -> None:
+    def claim(self, worker: int, since: float | None) -> None:
         self._flags = self._load_flags()
         if (_QUEUE_PAUSED, self.queue) in self._flags:
             return
@@ -109,9 +109,10 @@ class _Pick:
                 update huey_job set state = 'running', worker = ?, claimed_at = ?,
                     claim = claim + 1, attempt = attempt + 1
                 where seq in (select value from json_each(?))
-                    and exists (select 1 from huey_worker where id = ? and pid = ?)
+                    and exists (
+                        select 1 from huey_worker where id = ? and pid = ? and started_at = ?)
                 """,
-                (worker, self.now, seqs, worker, os.getpid()),
+                (worker, self.now, seqs, worker, os.getpid(), since),
             ).rowcount
             if not changed:
                 # A claim of nobody could never be given back.

@@ -75,8 +75,11 @@ class Liveness(Room):
         """From now on, the recovery of this worker's jobs counts no crash."""
         self.db.transact(
             lambda con: con.execute(
-                "update huey_worker set state = 'stopping' where id = ? and started_at = ?",
-                (worker, self._since.get(worker)),
+                """
+                update huey_worker set state = 'stopping'
+                where id = ? and pid = ? and started_at = ?
+                """,
+                (worker, os.getpid(), self._since.get(worker)),
             ),
             durable=False,
         )
@@ -87,8 +90,10 @@ class Liveness(Room):
 
         def body(con: sqlite3.Connection) -> None:
             if not con.execute(
-                "delete from huey_worker where id = ? and started_at = ? returning id",
-                (worker, self._since.get(worker)),
+                """
+                delete from huey_worker where id = ? and pid = ? and started_at = ? returning id
+                """,
+                (worker, os.getpid(), self._since.get(worker)),
             ).fetchall():
                 return  # taken for dead, and the number may be another's by now
             forget_declarations(con, worker)

@@ -28,6 +28,8 @@ class Room:
     _side: SideFile | None
     _slots: dict[int, MappedSlots]
     #: When each worker of this process began.
+    #: When each worker of this object registered: its number may be another's by now, and so may
+    #: its process number, in another container.
     _since: dict[int, float]
 
     def side(self) -> SideFile | None:
