@@ -8,8 +8,10 @@ native thread, because a thread can have one running loop only.
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
+from collections import deque
 from collections.abc import Callable, Hashable
 from contextvars import copy_context
 from functools import partial
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from hueycore.consumer.workers.limiter import Run as Watched
 
 T = TypeVar("T")
+logger = logging.getLogger("hueycore.consumer")
 
 #: Seconds that a worker goes from job to job before it lets the others run.
 TURN = 0.01
@@ -58,10 +61,15 @@ class GreenletKind:
         self.executor = Executor(huey, HubLimiter(limiter), LoopBeside(self))
         #: The greenlets that run what is the application's.
         self.inside: set[gevent.Greenlet] = set()
+        self._calls: deque[Callable[[], object]] = deque()
 
     def open(self, parts: Parts) -> None:
         self._parts = parts
         self.hub = gevent.get_hub()
+        # Not run_callback_threadsafe: it counts in the loop what the loop's own thread counts at
+        # the same time, without the interpreter's lock; a loop that has lost count ends too early.
+        self._bell = self.hub.loop.async_()
+        self._bell.start(self._call_all)
         self._timer = self.hub.loop.timer(0.0, PULSE)
         self._timer.start(self._pulse)
         self.handover = Handover(parts.feed, self.call)
@@ -76,7 +84,17 @@ class GreenletKind:
 
     def call(self, what: Callable[[], object]) -> None:
         """Have it called in the hub, from any thread."""
-        self.hub.loop.run_callback_threadsafe(what)
+        self._calls.append(what)
+        self._bell.send()
+
+    def _call_all(self) -> None:
+        for _ in range(len(self._calls)):
+            try:
+                self._calls.popleft()()
+            except Exception:
+                logger.exception("a call in the hub failed")
+        if self._calls:
+            self._bell.send()  # what has come meanwhile, after what else the hub has to do
 
     def make(self, number: int, left: Callable[[], None]) -> Worker:
         return GreenletWorker(number, self._parts, left, self)
@@ -114,6 +132,7 @@ class GreenletKind:
         if not self.inside:
             self.executor.leave()
             self.threads.close()
+            self._bell.close()
 
 
 class GreenletWorker(Worker):
