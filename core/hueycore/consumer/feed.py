@@ -114,9 +114,11 @@ class Feed:
             with self._idle:
                 if not self._claims and not self._closed:
                     self._waiting += 1
-                    self._wake_helper()
-                    self._idle.wait()
-                    self._waiting -= 1
+                    try:
+                        self._wake_helper()
+                        self._idle.wait()
+                    finally:  # something may be thrown into a thread that waits here
+                        self._waiting -= 1
         return None
 
     def poll(self) -> Claim | None:
