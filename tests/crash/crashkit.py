@@ -84,6 +84,15 @@ class Place:
         self.processes.append(made)
         return made
 
+    def environment(self) -> dict[str, str]:
+        """What its processes find there."""
+        found = {
+            "CRASH_DB": self.path,
+            "CRASH_LOG": str(self.log),
+            "CRASH_CLOCK": self.gate("clock"),
+        }
+        return found if self.every is None else {**found, "CRASH_EVERY": str(self.every)}
+
     def drain(self, workers: int = 4) -> None:
         """A consumer that ends when nothing is left."""
         drainer = self.consumer("--burst", "--no-periodic", workers=workers)
@@ -167,14 +176,8 @@ class ConsumerProcess:
         environment = {
             key: value for key, value in os.environ.items() if not key.startswith("HUEYCTL_")
         }
-        environment |= {
-            "PYTHONPATH": os.pathsep.join((str(ROOT / "core"), str(ROOT))),
-            "CRASH_DB": place.path,
-            "CRASH_LOG": str(place.log),
-            "CRASH_CLOCK": place.gate("clock"),
-        }
-        if place.every is not None:
-            environment["CRASH_EVERY"] = str(place.every)
+        environment["PYTHONPATH"] = os.pathsep.join((str(ROOT / "core"), str(ROOT)))
+        environment |= place.environment()
         with self.output.open("wb") as output:
             self._popen = subprocess.Popen(
                 [*under, sys.executable, *arguments],
