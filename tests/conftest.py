@@ -68,7 +68,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was played of the table in ``tests/crash/table.py``."""
+    """What was played of the table in ``tests/crash/table.py``, and what the soaks saw."""
     reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
     if line := table.summary(report.nodeid for report in reports):
         terminalreporter.write_line(line)
+    for report in reports:
+        for name, value in report.user_properties:
+            if name == "soak":
+                terminalreporter.write_line(str(value))
