@@ -2,7 +2,8 @@
 
 Every cell is played by ``test_crash_table.py`` with a real consumer that has one worker. One job is
 in the phase (of an idle consumer: comes after the event) and one waits behind it. That one begins
-once, ends once and is done at its first attempt, whatever the cell is.
+once, ends once and is done at its first attempt, whatever the cell is; a consumer that was told to
+stop has not begun it.
 
 The events:
 
@@ -47,18 +48,18 @@ TABLE = """
 event               phase     kinds    consumer  exit         then                   finally          begun  ended
 
 INT                 idle      all      leaves    0            -                      done 1 0         1      1
-INT                 claiming  all      leaves    0            pending 0 0, done 1 0  done 1 0         1      1
+INT                 claiming  all      leaves    0            pending 0 0            done 1 0         1      1
 INT                 running   all      leaves    0            done 1 0               done 1 0         1      1
 INT                 ending    all      leaves    0            done 1 0               done 1 0         1      1
 
 TERM                idle      all      leaves    0            -                      done 1 0         1      1
-TERM                claiming  all      leaves    0            pending 0 0, done 1 0  done 1 0         1      1
+TERM                claiming  all      leaves    0            pending 0 0            done 1 0         1      1
 TERM                running   thread   leaves    1            running 1 0            done 2 0         2      1
 TERM                running   others   leaves    1            pending 0 0            done 1 0         2      1
 TERM                ending    all      leaves    0            done 1 0               done 1 0         1      1
 
 second TERM         idle      all      leaves    0, 143, -15  -                      done 1 0         1      1
-second TERM         claiming  all      leaves    0, 143, -15  pending 0 0, done 1 0  done 1 0         1, 2   1
+second TERM         claiming  all      leaves    0, 143, -15  pending 0 0            done 1 0         1      1
 second TERM         running   thread   leaves    143          running 1 0            done 2 0         2      1
 second TERM         running   others   leaves    143          pending 0 0            done 1 0         2      1
 second TERM         ending    all      leaves    0, 143, -15  done 1 0               done 1 0         1      1

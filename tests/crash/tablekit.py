@@ -177,6 +177,9 @@ class Scene:
         wait_until(lambda: not processes_of(self.consumer.pid), DEADLINE, "no orphans")
         if self.job is not None:
             assert words_of(place.job(self.job.id)) in must.then
+            if must.consumer == "leaves":
+                assert self.next is not None
+                assert words_of(place.job(self.next.id)) == "pending 0 0"
         # Only who could not write it any more has left something to be given back.
         left_running = must.then == {"running 1 0"}
         died_alone = self.kind != "process" and must.consumer == "dies"
