@@ -61,9 +61,6 @@ class Scene:
         self.next: Result[Any] | None = None
 
     def play(self) -> None:
-        self.consumer = self.place.consumer(*OPTIONS.get(self.event, ()))
-        self.row = self.wait_idle()
-        self.arguments = command_line(self.consumer.pid)
         self.enter()
         self.strike()
         if self.must.consumer in ("leaves", "dies"):
@@ -74,6 +71,19 @@ class Scene:
 
     # --- the phase ------------------------------------------------------------------------------
 
+    def enter(self) -> ConsumerProcess:
+        """A consumer in the phase."""
+        self.consumer = self.place.consumer(*OPTIONS.get(self.event, ()))
+        self.row = self.wait_idle()
+        self.arguments = command_line(self.consumer.pid)
+        if self.phase == "running":
+            self.enqueue("gate")
+            self.place.wait_for_runs(1)
+        elif self.phase != "idle":
+            self.enqueue("open")
+            wait_until(lambda: self.place.exists("held"), DEADLINE, "a consumer that is held")
+        return self.consumer
+
     def wait_idle(self) -> WorkerRow:
         """Until a worker has looked and found nothing; its row."""
         if self.kind == "process":
@@ -82,15 +92,6 @@ class Scene:
             row = self.consumer.wait_ready()
         wait_until(lambda: self.place.exists(f"looked-{row.pid}"), DEADLINE, "an idle worker")
         return row
-
-    def enter(self) -> None:
-        if self.phase == "idle":
-            return
-        self.enqueue("gate" if self.phase == "running" else "open")
-        if self.phase == "running":
-            self.place.wait_for_runs(1)
-        else:
-            wait_until(lambda: self.place.exists("held"), DEADLINE, "a consumer that is held")
 
     def enqueue(self, gate: str) -> None:
         """The job that waits for its gate, and the next one, which does not."""

@@ -7,14 +7,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
+from signal import SIGTERM
 
 import pytest
 
 from tests.crash import table
+from tests.crash.crashkit import DEADLINE, stays_true
 from tests.crash.table import Cell
-from tests.crash.tablekit import Scene, TablePlace
+from tests.crash.tablekit import Scene, TablePlace, words_of
+from tests.helpers import wait_until
 
 WHOLE = table.whole()
 PAIRWISE = table.pairwise()
@@ -25,16 +30,38 @@ CELLS = [
 ]
 
 
+@contextmanager
+def scene_of(cell: Cell, folder: Path) -> Iterator[Scene]:
+    if cell.kind == "greenlet":
+        pytest.importorskip("gevent")
+    place = TablePlace(folder, cell)
+    try:
+        yield Scene(place, WHOLE[cell])
+    finally:
+        place.close()
+
+
 @pytest.mark.feature("crash", "worker kinds")
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_struck_consumer_does_what_the_table_says(cell: Cell, tmp_path: Path) -> None:
-    if cell.kind == "greenlet":
-        pytest.importorskip("gevent")
-    place = TablePlace(tmp_path, cell)
-    try:
-        Scene(place, WHOLE[cell]).play()
-    finally:
-        place.close()
+    with scene_of(cell, tmp_path) as scene:
+        scene.play()
+
+
+@pytest.mark.parametrize("kind", ["thread", "asyncio"])
+def test_no_job_begins_after_a_stop_has_begun_although_it_must_wait_for_the_file(
+    kind: str, tmp_path: Path
+) -> None:
+    with scene_of(Cell(kind, "TERM", "claiming"), tmp_path) as scene:
+        place, consumer = scene.place, scene.enter()
+        with place.write_lock():
+            consumer.signal(SIGTERM)
+            wait_until(lambda: "stopping: SIGTERM" in consumer.text(), DEADLINE)
+            scene.let_go()
+            assert stays_true(lambda: not place.ran("start"), 0.2)
+
+        assert consumer.wait() == 0
+        assert {words_of(job) for job in place.jobs()} == {"pending 0 0"}
 
 
 def test_the_table_is_whole_and_some_of_it_has_all_pairs() -> None:
