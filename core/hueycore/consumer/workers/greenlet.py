@@ -171,8 +171,14 @@ class GreenletWorker(Worker):
             self._greenlet.throw(error)
 
     def _run(self) -> None:
-        feed = self.parts.feed
         self._kind.inside.add(self._greenlet)
+        try:
+            self._work()
+        finally:
+            self._kind.inside.discard(self._greenlet)
+
+    def _work(self) -> None:
+        feed = self.parts.feed
         threading.current_thread().name = f"huey-worker-{self.number + 1}"  # for log records
         call_hooks("startup", self.parts.startup)
         turn = clock.monotonic() + TURN
@@ -190,7 +196,6 @@ class GreenletWorker(Worker):
 
     def _leave(self, greenlet: gevent.Greenlet) -> None:
         """In the hub, however it ended."""
-        self._kind.inside.discard(greenlet)
         if isinstance(greenlet.value, gevent.GreenletExit):
             self.died_of(greenlet.value)
         elif greenlet.exception is not None:
