@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from hueycore import SqliteHuey
+from tests.crash import table
 from tests.features import NAMES
 from tests.helpers import Clock, check_file, take_an_exception
 
@@ -64,3 +65,14 @@ def huey(path: str) -> Iterator[SqliteHuey]:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The wall clock, to be frozen and moved."""
     return Clock(monkeypatch)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was played of the table in ``tests/crash/table.py``, and what the soaks saw."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    if line := table.summary(report.nodeid for report in reports):
+        terminalreporter.write_line(line)
+    for report in reports:
+        for name, value in report.user_properties:
+            if name == "soak":
+                terminalreporter.write_line(str(value))

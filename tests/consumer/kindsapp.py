@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import os
 import subprocess
 import threading
@@ -113,6 +114,20 @@ class Tasks:
             return "done"
 
         @huey.task()
+        def slay() -> None:
+            """Ends all greenlets that there are, its own first."""
+            import gevent
+
+            everybody = [each for each in gc.get_objects() if isinstance(each, gevent.Greenlet)]
+            gevent.killall(everybody)
+
+        @huey.task()
+        async def aslay() -> None:
+            for task in asyncio.all_tasks():
+                task.cancel()
+            await asyncio.sleep(0)
+
+        @huey.task()
         def kill() -> None:
             note("kill", 0)
             os.kill(os.getpid(), 9)
@@ -132,6 +147,7 @@ class Tasks:
         self.hang, self.ahang, self.once, self.nap, self.anap = hang, ahang, once, nap, anap
         self.enqueue, self.aenqueue, self.where, self.awhere = enqueue, aenqueue, where, awhere
         self.fail, self.afail, self.spin, self.kill = fail, afail, spin, kill
+        self.slay, self.aslay = slay, aslay
 
 
 if "CRASH_DB" in os.environ:

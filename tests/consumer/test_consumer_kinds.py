@@ -177,6 +177,34 @@ def test_the_second_signal_interrupts_now(place: KindPlace) -> None:
     assert (handle.state, place.job(handle.id).crashes) == (State.PENDING, 0)
 
 
+def test_a_job_that_ends_all_that_is_beside_it_costs_no_job_but_what_runs(
+    place: KindPlace,
+) -> None:
+    """Idle workers are replaced at once; what would have been theirs is not lost."""
+    asyncio = place.kind == "asyncio"
+    consumer = place.consumer("-n", workers=4)
+    beside, threaded = place.hang(), place.tasks.nap(1.0)
+    place.wait_started()
+    wait_until(lambda: threaded.state is State.RUNNING)
+
+    slayer = place.tasks.aslay() if asyncio else place.tasks.slay()
+    wait_until(lambda: slayer.state is State.DEAD, 20)
+    later = [(place.tasks.anap if asyncio else place.tasks.nap)(0.01) for _ in range(20)]
+
+    assert [handle.get(blocking=True, timeout=20) for handle in later] == [0.01] * 20
+    wait_until(lambda: beside.state is State.DEAD)
+    assert place.job(beside.id).errors[-1]["type"] == (
+        "CancelledError" if asyncio else "GreenletExit"
+    )
+    if asyncio:  # a thread cannot be cancelled
+        assert threaded.get(blocking=True, timeout=20) == 1.0
+    assert place.running() == set()
+    consumer.signal(signal.SIGTERM)
+    assert consumer.wait() == 0
+    assert place.workers() == []
+    assert "another one takes its place" in consumer.text()
+
+
 @pytest.mark.feature("crash")
 def test_kill_9_gives_back_all_and_charges_what_had_started(place: KindPlace) -> None:
     consumer = place.consumer("-n", workers=3)

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from hueycore import SqliteHuey, clock, every
@@ -27,12 +28,7 @@ class App:
         self, database: str, log: str, *, name: str = "app", every_: float | None = None
     ) -> None:
         self.huey = huey = SqliteHuey(name, database)
-        descriptor = os.open(log, os.O_APPEND | os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-
-        def note(key: str, attempt: int, what: str) -> None:
-            """One line, one write: it is whole or missing."""
-            line = f"{key} {attempt} {what} {os.getpid()} {time.monotonic_ns()}\n"
-            os.write(descriptor, line.encode())
+        note = log_of_runs(log)
 
         @huey.task()
         def plain(key: str, seconds: float = 0.0) -> str:
@@ -200,6 +196,18 @@ def shift_clock(path: str) -> None:
             return time.time()
 
     clock.now = now
+
+
+def log_of_runs(path: str) -> Callable[[str, int, str], None]:
+    """What a run says about itself: its key, its attempt, what it does."""
+    descriptor = os.open(path, os.O_APPEND | os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+
+    def note(key: str, attempt: int, what: str) -> None:
+        """One line, one write: it is whole or missing."""
+        line = f"{key} {attempt} {what} {os.getpid()} {time.monotonic_ns()}\n"
+        os.write(descriptor, line.encode())
+
+    return note
 
 
 def wait_for(gate: str, meanwhile: Any = None) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -83,6 +83,15 @@ class Place:
         made = ConsumerProcess(self, arguments, len(self.processes), under)
         self.processes.append(made)
         return made
+
+    def environment(self) -> dict[str, str]:
+        """What its processes find there."""
+        found = {
+            "CRASH_DB": self.path,
+            "CRASH_LOG": str(self.log),
+            "CRASH_CLOCK": self.gate("clock"),
+        }
+        return found if self.every is None else {**found, "CRASH_EVERY": str(self.every)}
 
     def drain(self, workers: int = 4) -> None:
         """A consumer that ends when nothing is left."""
@@ -167,14 +176,8 @@ class ConsumerProcess:
         environment = {
             key: value for key, value in os.environ.items() if not key.startswith("HUEYCTL_")
         }
-        environment |= {
-            "PYTHONPATH": os.pathsep.join((str(ROOT / "core"), str(ROOT))),
-            "CRASH_DB": place.path,
-            "CRASH_LOG": str(place.log),
-            "CRASH_CLOCK": place.gate("clock"),
-        }
-        if place.every is not None:
-            environment["CRASH_EVERY"] = str(place.every)
+        environment["PYTHONPATH"] = os.pathsep.join((str(ROOT / "core"), str(ROOT)))
+        environment |= place.environment()
         with self.output.open("wb") as output:
             self._popen = subprocess.Popen(
                 [*under, sys.executable, *arguments],
@@ -296,11 +299,17 @@ class Ledger:
         for handle, task in zip(self.place.huey.enqueue_many(tasks), tasks, strict=True):
             self.acked[handle.id] = task.args[0] if task.name == "plain" else handle.id
 
-    def note_kill(self) -> None:
-        """After a kill and before the next consumer: those rows were claimed."""
-        self.in_flight |= {self.acked[job] for job in self.place.running()}
+    def note_kill(self, workers: Container[int | None] | None = None) -> None:
+        """After a kill and before the next consumer: those rows were claimed. Or before it, those
+        of workers that do nothing any more."""
+        self.in_flight |= {
+            self.acked[job.id]
+            for job in self.place.jobs(State.RUNNING)
+            if workers is None or job.worker in workers
+        }
 
-    def check(self) -> None:
+    def check(self, dead: Collection[str] = ()) -> None:
+        """All is done, but what had to fail."""
         acked, ended = set(self.acked.values()), self.place.ran("end")
         lost = acked - ended.keys()
         unexpected = ended.keys() - acked
@@ -308,8 +317,8 @@ class Ledger:
         assert not lost, f"{len(lost)} jobs lost: {sorted(lost)[:10]}"
         assert not unexpected, f"nobody asked for {sorted(unexpected)[:10]}"
         assert twice <= self.in_flight, f"twice without a kill: {sorted(twice - self.in_flight)}"
-        assert self.place.states().get("done", 0) == len(acked)
-        assert self.place.states().keys() <= {"done"}
+        found = {self.acked[job.id]: str(job.state) for job in self.place.jobs()}
+        assert found == {key: "dead" if key in dead else "done" for key in acked}
         self.place.check_file()
 
 

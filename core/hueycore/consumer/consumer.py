@@ -172,6 +172,7 @@ class Consumer(BaseConsumer):
         assert self._worker is not None
         logger.info("stopping: %s", self._stopping)
         self._crew.close()
+        self._feed.stop()
         for service in self._services:
             service.stop()
         if self.error is None or isinstance(self.error, StorageTooNew | StorageMoved):

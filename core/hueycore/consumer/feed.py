@@ -114,9 +114,11 @@ class Feed:
             with self._idle:
                 if not self._claims and not self._closed:
                     self._waiting += 1
-                    self._wake_helper()
-                    self._idle.wait()
-                    self._waiting -= 1
+                    try:
+                        self._wake_helper()
+                        self._idle.wait()
+                    finally:  # something may be thrown into a thread that waits here
+                        self._waiting -= 1
         return None
 
     def poll(self) -> Claim | None:
@@ -185,12 +187,17 @@ class Feed:
         self._helper.start()
         self._teller.start()
 
-    def close(self) -> None:
-        """No new claims; what was claimed and not started is given back at once."""
-        with self._lock:  # an exchange under way still brings claims
-            self._closed = True
+    def stop(self) -> None:
+        """From now on no job begins here, and whoever is idle leaves. Waits for nothing."""
+        self._closed = True
         with self._idle:
             self._idle.notify_all()
+
+    def close(self) -> None:
+        """No new claims; what was claimed and not started is given back at once."""
+        self.stop()
+        with self._lock:
+            pass  # an exchange under way still brings claims
         self._give_back()
         self.flush()
 

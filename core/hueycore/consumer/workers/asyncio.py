@@ -95,7 +95,12 @@ class LoopKind:
             self.loop.call(partial(done.set_result, value))
 
         self.threads.run(work)
-        return await done
+        while not done.done():
+            try:
+                await asyncio.shield(done)
+            except asyncio.CancelledError:
+                _go_on()  # what a thread does cannot be cancelled
+        return done.result()
 
 
 class LoopWorker(Worker):
@@ -152,14 +157,27 @@ class LoopWorker(Worker):
         await self._hooks("shutdown")
 
     async def _ask(self) -> Claim | None:
-        answer: asyncio.Future[Claim | None] = self._kind.loop.loop.create_future()
-        self._kind.handover.ask(answer.set_result)
-        return await answer
+        future: asyncio.Future[Claim | None] = self._kind.loop.loop.create_future()
+
+        def answer(claim: Claim | None) -> None:
+            if not future.done():
+                future.set_result(claim)
+            elif claim is not None:
+                self.parts.feed.give_back([claim])
+
+        self._kind.handover.ask(answer)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self._kind.handover.forget(answer)
+            if not future.cancelled() and (claim := future.result()) is not None:
+                self.parts.feed.give_back([claim])
+            raise
 
     def _leave(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
-        if error is not None:
-            logger.error("worker %d failed", self.number + 1, exc_info=error)
+        if task.cancelled() or error is not None:
+            self.died_of(error)
         self._kind.left()
         self._gone.set()
         self._left()
@@ -210,9 +228,22 @@ class LoopWorker(Worker):
         grace = begun.task.wrapper.options.timeout_grace
         watched = self._kind.limiter.watch(self, timeout + PATIENCE, grace) if timeout else None
         try:
-            await asyncio.wait([task])
+            while not task.done():
+                try:
+                    await asyncio.wait([task])
+                except asyncio.CancelledError:  # of all that is on the loop: it is for the run
+                    _go_on()
+                    if not task.cancelling():
+                        task.cancel()
         finally:
             self._run = None
             if watched is not None:
                 self._kind.limiter.unwatch(watched)
         return run
+
+
+def _go_on() -> None:
+    """This coroutine was cancelled and does not end."""
+    task = asyncio.current_task()
+    assert task is not None
+    task.uncancel()

@@ -145,6 +145,7 @@ class GreenletWorker(Worker):
         self._kind = kind
         self._running = False
         self._greenlet = gevent.Greenlet(self._run)
+        self._greenlet.link(self._leave)
 
     def start(self) -> None:
         self._kind.call(self._greenlet.start)
@@ -170,8 +171,14 @@ class GreenletWorker(Worker):
             self._greenlet.throw(error)
 
     def _run(self) -> None:
-        feed = self.parts.feed
         self._kind.inside.add(self._greenlet)
+        try:
+            self._work()
+        finally:
+            self._kind.inside.discard(self._greenlet)
+
+    def _work(self) -> None:
+        feed = self.parts.feed
         threading.current_thread().name = f"huey-worker-{self.number + 1}"  # for log records
         call_hooks("startup", self.parts.startup)
         turn = clock.monotonic() + TURN
@@ -186,13 +193,24 @@ class GreenletWorker(Worker):
                 gevent.sleep(0)
                 turn = clock.monotonic() + TURN
         call_hooks("shutdown", self.parts.shutdown)
-        self._kind.inside.discard(self._greenlet)
-        self._kind.call(self._left)
+
+    def _leave(self, greenlet: gevent.Greenlet) -> None:
+        """In the hub, however it ended."""
+        if isinstance(greenlet.value, gevent.GreenletExit):
+            self.died_of(greenlet.value)
+        elif greenlet.exception is not None:
+            self.died_of(greenlet.exception)
+        self._left()
 
     def _ask(self) -> Claim | None:
         waiter = Waiter(self._kind.hub)
-        self._kind.handover.ask(waiter.switch)
-        claim: Claim | None = waiter.get()
+        answer = waiter.switch
+        self._kind.handover.ask(answer)
+        try:
+            claim: Claim | None = waiter.get()
+        except BaseException:  # killed meanwhile
+            self._kind.handover.forget(answer)
+            raise
         return claim
 
     def _execute(self, claim: Claim) -> Finished:

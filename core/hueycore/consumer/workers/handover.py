@@ -47,6 +47,11 @@ class Handover:
             self._changed.notify()
         self._feed.one_more()
 
+    def forget(self, answer: Answer) -> None:
+        """The worker that asked is gone. A claim that comes for it is given back."""
+        if answer in self._idle:
+            self._idle.remove(answer)
+
     def _serve(self) -> None:
         while True:
             with self._changed:
@@ -91,9 +96,14 @@ class Handover:
                 self._parcel = None
                 self._changed.notify()
         if claim is not None and self._feed.closed:
-            self._feed.give_back([claim])  # everybody is about to be dismissed
-        elif claim is not None:
+            self._feed.give_back([claim])
+            with self._changed:  # for whom it was is still to be dismissed
+                self._free += 1
+                self._changed.notify()
+        elif claim is not None and self._idle:
             self._idle.popleft()(claim)
+        elif claim is not None:
+            self._feed.give_back([claim])  # it was for one that is gone
         if not is_last:
             self._call(self._deliver)
 

@@ -151,6 +151,7 @@ class ProcessWorker:
         if self._stopping.is_set():
             return
         self._stopping.set()
+        self._feed.stop()
         try:
             self._huey.storage.stopping(self._worker)
         except StorageError as error:

@@ -72,9 +72,20 @@ class ThreadWorker(Worker):
         )
 
     def _run(self) -> None:
-        feed, run = self.parts.feed, self._kind.executor.run
         thread = native.get_ident()
         self._kind.threads.add(thread)
+        try:
+            self._work()
+        except BaseException as error:  # thrown into this thread, between two jobs
+            self.died_of(error)
+        finally:
+            self._kind.executor.leave()
+            self._kind.threads.discard(thread)
+            self._over = True
+            self._left()
+
+    def _work(self) -> None:
+        feed, run = self.parts.feed, self._kind.executor.run
         call_hooks("startup", self.parts.startup)
         while (claim := feed.next()) is not None:
             self.begins(claim)
@@ -85,7 +96,3 @@ class ThreadWorker(Worker):
             if not self.ended():
                 break
         call_hooks("shutdown", self.parts.shutdown)
-        self._kind.executor.leave()
-        self._kind.threads.discard(thread)
-        self._over = True
-        self._left()

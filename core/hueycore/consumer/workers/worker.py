@@ -53,6 +53,15 @@ class Worker:
         stopped from outside."""
         raise NotImplementedError
 
+    def died_of(self, error: BaseException | None) -> None:
+        """Somebody has ended it: thrown something into its thread, killed its greenlet, cancelled
+        its coroutine."""
+        what = "was cancelled" if error is None else f"was ended by {type(error).__name__}"
+        logger.error(
+            "worker %d %s; another one takes its place", self.number + 1, what,
+            exc_info=error if isinstance(error, Exception) else None,
+        )  # fmt: skip
+
     def bury(self) -> None:
         """It is gone. What it was running has died of something that no run survives."""
         claim, self.claim = self.claim, None
