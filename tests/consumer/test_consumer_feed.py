@@ -14,7 +14,7 @@ import pytest
 from hueycore import SqliteHuey, State, StorageBusy, StorageFull
 from hueycore.consumer import Consumer
 from hueycore.consumer import feed as feed_module
-from hueycore.consumer.feed import STAGGER
+from hueycore.consumer.grouping import GROUP_LIMIT, STAGGER
 from hueycore.storage.base import Ended, Exchange, Selector, Want
 from hueycore.storage.sqlite import connection
 from tests.helpers import Gate, Signals, consuming, job, jobs, run_python, states, wait_until
@@ -57,7 +57,7 @@ def make_short(huey: SqliteHuey, consumer: Consumer, task: Any) -> None:
     def short() -> bool:
         huey.enqueue_many(task.s() for _ in range(100))
         wait_until(lambda: not {"pending", "running"} & set(states(huey)))
-        return consumer._feed._quick.get(task.name, 0) >= 40
+        return consumer._feed._pace.quick.get(task.name, 0) >= 40
 
     wait_until(short, 30)
 
@@ -155,7 +155,7 @@ def test_short_jobs_share_commits(huey: SqliteHuey, monkeypatch: pytest.MonkeyPa
         wait_until(lambda: states(huey) == {"done": 2000})
 
     assert len(seen) < 200, len(seen)
-    assert max(claims for _, claims in seen) <= feed_module.GROUP_LIMIT
+    assert max(claims for _, claims in seen) <= GROUP_LIMIT
 
 
 def test_jobs_of_an_unknown_or_slow_task_are_claimed_by_free_workers_only(

@@ -14,6 +14,7 @@ from functools import partial
 
 from hueycore import clock, native
 from hueycore.consumer import turns
+from hueycore.consumer.grouping import Pace, Suspects
 from hueycore.ending import Released
 from hueycore.exceptions import StorageBusy, StorageError, StorageFull
 from hueycore.execute import Finished
@@ -25,9 +26,6 @@ logger = logging.getLogger("hueycore.consumer")
 ENDING_AGE = 0.004
 #: Seconds that a claim waits for a worker before it is given back.
 CLAIM_AGE = 0.05
-#: Seconds of work that one group may hold, and the most jobs in it.
-GROUP_SECONDS = 0.005
-GROUP_LIMIT = 256
 #: So few endings are those of long jobs.
 FEW = 8
 #: Seconds that the helper sleeps at most.
@@ -36,9 +34,6 @@ PATIENCE = 0.5
 EMPTY_PAUSE = 0.005
 #: Seconds between two hints to the scheduler, of exchanges that may have followed news.
 NEWS_INTERVAL = 0.02
-#: Seconds between the starts of two jobs that ran when a process died: one that kills at once shall
-#: not take the others with it.
-STAGGER = 0.1
 #: Exchanges that may wait for their signals to be sent.
 OUTBOX_LIMIT = 100
 #: First and longest pause between two tries while the storage fails, seconds.
@@ -86,10 +81,8 @@ class Feed:
         self._served = 0
         self._closed = False
         self._gone = False
-        self._suspects: dict[int, Claim] = {}
-        self._suspected_at = -STAGGER
-        self._pace: dict[str, float] = {}
-        self._quick: dict[str, int] = {}
+        self._suspects = Suspects()
+        self._pace = Pace()
         self._outbox: native.SimpleQueue[tuple[Exchange, list[Finished]] | None] = (
             native.SimpleQueue()
         )
@@ -164,7 +157,7 @@ class Feed:
     def end(self, finished: Finished) -> None:
         """Hand in a run that is over; it is committed within milliseconds."""
         self._endings.append(finished)
-        self._suspects.pop(finished.ended.claim.seq, None)
+        self._suspects.ended(finished.ended.claim)
         if self._asleep:
             self._wake_helper()
 
@@ -253,8 +246,8 @@ class Feed:
             return False
         # The same list object stays in place, because workers append to it without the lock.
         batch = self._endings[:]
-        self._measure(batch)
-        want = Want(0 if self._closed else free, self._quick, *self._may_try_suspects())
+        self._pace.learn(batch)
+        want = Want(0 if self._closed else free, self._pace.quick, *self._suspects.may_begin())
         try:
             endings = [done.ended for done in batch]
             exchange = partial(self._storage.exchange, self._worker, endings, want)
@@ -273,21 +266,12 @@ class Feed:
         if got.claims:
             self._claimed_at = clock.monotonic()
             if got.claims[0].crashes:
-                self._suspects[got.claims[0].seq] = got.claims[0]
-                self._suspected_at = self._claimed_at
+                self._suspects.begins(got.claims[0])
             self._claims.extend(got.claims)
         found = got.lost or got.stopped or got.revoked or got.expired
         if found or any(done.notices for done in batch):
             self._outbox.put((got, batch))
         return True
-
-    def _may_try_suspects(self) -> tuple[bool, bool]:
-        """Whether a suspect may be claimed, and whether one that has its last chance: it runs when
-        no other suspect does, so that it dies of nobody else's fault."""
-        running = list(self._suspects.values())
-        if any(claim.last_chance for claim in running):
-            return False, False
-        return clock.monotonic() - self._suspected_at >= STAGGER, not running
 
     def _suffer(self, error: StorageError) -> None:
         first, longest = TROUBLE
@@ -298,25 +282,6 @@ class Feed:
             logger.error("%s; %d endings wait, next try in %.1f s", error, waiting, self._trouble)
         else:
             self._fatal(error)
-
-    def _measure(self, batch: list[Finished]) -> None:
-        """Learn how long jobs of a task take: slower at once, quicker by and by."""
-        pace = self._pace
-        for done in batch:
-            ended = done.ended
-            if ended.started_at is None:
-                continue
-            task, run_s = ended.claim.task, ended.run_s
-            known = pace.get(task)
-            if known is None or run_s > known:
-                pace[task] = run_s
-            else:
-                pace[task] = known + (run_s - known) * 0.05
-        self._quick = {
-            task: size
-            for task, run_s in pace.items()
-            if (size := min(GROUP_LIMIT, int(GROUP_SECONDS / max(run_s, 1e-6)))) > 1
-        }
 
     def _give_back(self) -> None:
         """What no worker has come for."""
@@ -367,7 +332,7 @@ class Feed:
             return
         self._asleep = True
         try:
-            news = not self._endings and self._storage.wait(self._patience())
+            news = not self._endings and self._storage.wait(self._suspects.pause() or PATIENCE)
         finally:
             self._asleep = False
         if news:
@@ -375,11 +340,6 @@ class Feed:
         # Also without news: a look costs microseconds, and no job may depend on a bell.
         if not self._fetch() and news:
             self._stir.wait(EMPTY_PAUSE)
-
-    def _patience(self) -> float:
-        """Seconds to wait for news: a suspect that was passed over may come when its time is up."""
-        since = clock.monotonic() - self._suspected_at
-        return STAGGER - since if 0 <= since < STAGGER else PATIENCE
 
     def _sleep_until_stirred(self, timeout: float) -> None:
         self._asleep = True
