@@ -28,7 +28,7 @@ def test_turns_are_short_while_any_consumer_works_and_as_before_after_the_last(
     assert sys.getswitchinterval() == pytest.approx(before)
 
 
-def test_the_exchange_of_a_long_job_hurries_between_threads_that_compute(huey: SqliteHuey) -> None:
+def test_an_exchange_hurries_between_threads_that_compute(huey: SqliteHuey) -> None:
     seen: list[float] = []
     exchange = huey.storage.exchange
 

@@ -26,8 +26,6 @@ logger = logging.getLogger("hueycore.consumer")
 ENDING_AGE = 0.004
 #: Seconds that a claim waits for a worker before it is given back.
 CLAIM_AGE = 0.05
-#: So few endings are those of long jobs.
-FEW = 8
 #: Seconds that the helper sleeps at most.
 PATIENCE = 0.5
 #: Pause after a wake-up that brought nothing, seconds.
@@ -101,9 +99,13 @@ class Feed:
         """The next job for this worker, waiting for it; None when the worker shall leave."""
         while not self._closed:
             try:
-                return self._claims.popleft()
+                claim = self._claims.popleft()
             except IndexError:
                 self._exchange_for_me(1)
+            else:
+                if self._asleep and self._endings:
+                    self._wake_helper()
+                return claim
             with self._idle:
                 if not self._claims and not self._closed:
                     self._waiting += 1
@@ -156,10 +158,15 @@ class Feed:
 
     def end(self, finished: Finished) -> None:
         """Hand in a run that is over; it is committed within milliseconds."""
-        self._endings.append(finished)
-        self._suspects.ended(finished.ended.claim)
+        self.hand_in(finished)
         if self._asleep:
             self._wake_helper()
+
+    def hand_in(self, finished: Finished) -> None:
+        """``end`` for who calls ``next`` or ``flush`` right after it, which see to the rest: among
+        threads that compute it takes milliseconds to wake the helper."""
+        self._endings.append(finished)
+        self._suspects.ended(finished.ended.claim)
 
     def flush(self) -> bool:
         """Commit what was handed in, now; False when the storage fails at the moment."""
@@ -251,7 +258,7 @@ class Feed:
         try:
             endings = [done.ended for done in batch]
             exchange = partial(self._storage.exchange, self._worker, endings, want)
-            got = turns.hurry(exchange) if len(batch) <= FEW else exchange()
+            got = turns.hurry(exchange)
         except Exception as error:
             self._suffer(error if isinstance(error, StorageError) else StorageError(repr(error)))
             return False

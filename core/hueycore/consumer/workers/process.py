@@ -90,6 +90,7 @@ class ProcessWorker:
         call_hooks("startup", huey.startup_hooks.items())
         channel.send("ready")
         self._work()
+        self._feed.flush()
         call_hooks("shutdown", huey.shutdown_hooks.items())
         self._executor.leave()
         service.stop()
@@ -109,7 +110,7 @@ class ProcessWorker:
             finished = self._executor.run(claim)
             if self._limits.end() and self._interrupting:
                 self._gave_back = True
-            self._feed.end(finished)
+            self._feed.hand_in(finished)
             # The slot says that it started; it may be cleared only when the ending is kept.
             if claim.at_most_once and not self._feed.flush_for_sure():
                 break

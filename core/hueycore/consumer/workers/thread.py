@@ -89,10 +89,11 @@ class ThreadWorker(Worker):
         call_hooks("startup", self.parts.startup)
         while (claim := feed.next()) is not None:
             self.begins(claim)
-            feed.end(run(claim))
+            feed.hand_in(run(claim))
             # The slot says that it started; it may be cleared only when the ending is kept.
             if claim.at_most_once and not feed.flush_for_sure():
                 break
             if not self.ended():
                 break
+        feed.flush()
         call_hooks("shutdown", self.parts.shutdown)

@@ -43,7 +43,7 @@ class Values(Room):
                 if left <= 0:
                     return False
                 clock.sleep(left)
-                pause = min(pause * 1.2, 0.02)
+                pause = min(pause * 1.05, 0.02)
 
     def version(self) -> int:
         """A number that is another one whenever somebody has committed. It is cheap to ask."""
