@@ -113,7 +113,8 @@ class SharingRun(Run):
             self.error = error if self.stopped is None else self.stopped()
 
     def _rest(self) -> list[asyncio.Task[Any]]:
-        return list(self.children)
+        # Those that are over go at the loop's next turn, which nobody who waits for them brings on.
+        return [task for task in self.children if not task.done()]
 
 
 def _make_task(

@@ -87,10 +87,16 @@ class Steering(Room):
                 con.execute(
                     """
                     update huey_job
-                    set cancel_requested = case cancel_requested when ?1 then ?1 else ?2 end
-                    where seq = ?3 and claim = ?4 and state = 'running'
+                    set cancel_requested = case cancel_requested
+                        when :interrupt then :interrupt else :overdue end
+                    where seq = :seq and claim = :claim and state = 'running'
                     """,
-                    (Asked.INTERRUPT, Asked.OVERDUE, seq, claim),
+                    {
+                        "interrupt": Asked.INTERRUPT,
+                        "overdue": Asked.OVERDUE,
+                        "seq": seq,
+                        "claim": claim,
+                    },
                 ).rowcount
                 > 0
             ),
