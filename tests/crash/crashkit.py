@@ -305,7 +305,8 @@ class Ledger:
         self.in_flight |= {
             self.acked[job.id]
             for job in self.place.jobs(State.RUNNING)
-            if workers is None or job.worker in workers
+            # A periodic one is nobody's order.
+            if job.id in self.acked and (workers is None or job.worker in workers)
         }
 
     def check(self, dead: Collection[str] = ()) -> None:
