@@ -77,8 +77,9 @@ class Declaring:
         :param expires: a job not started by then (a datetime, or seconds after the enqueue)
             never starts.
         :param timeout: seconds that a run may take (``TaskTimeout``). A pair is a soft and a hard
-            one: a run in a worker process that goes on at the hard one (5 s after the soft one, by
-            default) is killed with it; other kinds of workers cannot.
+            one: a worker process whose run goes on at the hard one (5 s after the soft one, by
+            default) is killed; on the other kinds the run is then overdue, and a spare worker takes
+            its place.
         :param at_most_once: never run again what had started when a process died.
         :param result_ttl: seconds that an unread result is kept.
         :param max_crashes: deaths of a worker process during a run until the job is dead.

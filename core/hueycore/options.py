@@ -14,7 +14,7 @@ from hueycore.times import Seconds, When, seconds
 from hueycore.uniqueness import By, OnConflict, Unique, Until
 from hueycore.uniqueness import unique as make_unique
 
-#: Seconds from its timeout until a run that goes on costs its process the life.
+#: Seconds from the soft timeout to the hard one, unless a task has its own.
 GRACE = 5.0
 
 

@@ -72,9 +72,9 @@ def consume(session: Session, apps: tuple[str, ...], **given: Any) -> int:
     TERM and INT stop gently: running jobs end, the rest stays in the queue. A second signal stops
     at once; what was running is then run again by the next consumer.
 
-    Workers of kind thread suit most queues. For hundreds of jobs that wait at the same time there
-    are greenlet (plain tasks; gevent patches before the application is imported) and asyncio
-    (async tasks).
+    Workers of kind thread suit most queues; process those whose jobs compute, or must be killed
+    when they do not end. For hundreds of jobs that wait at the same time there are greenlet (plain
+    tasks; gevent patches before the application is imported) and asyncio (async tasks).
     """
     names = apps or ((session.settings.app,) if session.settings.app else ())
     if not names:

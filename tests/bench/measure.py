@@ -127,11 +127,9 @@ def is_open() -> bool:
     return bool(huey.pending_count() or (OURS and huey.running_count()))
 
 
-def drain_processes(workers: int, number: int) -> dict[str, float]:
-    """As ``drain``, seen from the file. Huey deletes a job at its start, and loses some here when
-    its processes find the file locked: for it the last jobs are left out."""
-    fill(number)
-    consumer = huey.create_consumer(workers=workers, worker_type="process", periodic=False)
+def until_empty(number: int, workers: int, kind: str) -> dict[str, float]:
+    """Run what waits, and look into the file for when it is over."""
+    consumer = huey.create_consumer(workers=workers, worker_type=kind, periodic=False)
     start = time.perf_counter()
     consumer.start()
     while is_open():
@@ -139,6 +137,13 @@ def drain_processes(workers: int, number: int) -> dict[str, float]:
     elapsed = time.perf_counter() - start
     consumer.stop(graceful=True)
     return {"per_s": number / elapsed}
+
+
+def drain_processes(workers: int, number: int) -> dict[str, float]:
+    """As ``drain``, seen from the file. Huey deletes a job at its start, and loses some here when
+    its processes find the file locked: for it the last jobs are left out."""
+    fill(number)
+    return until_empty(number, workers, "process")
 
 
 def compute(kind: str) -> dict[str, float]:
@@ -146,14 +151,7 @@ def compute(kind: str) -> dict[str, float]:
     number = 200
     for _ in range(number):
         crunch()
-    consumer = huey.create_consumer(workers=2, worker_type=kind, periodic=False)
-    start = time.perf_counter()
-    consumer.start()
-    while is_open():
-        time.sleep(0.02)
-    elapsed = time.perf_counter() - start
-    consumer.stop(graceful=True)
-    return {"per_s": number / elapsed}
+    return until_empty(number, 2, kind)
 
 
 def rows(finished: int) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable, Iterable
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from hueycore import clock
 from hueycore.consumer.feed import Feed, Teller
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("hueycore.consumer")
 
-T = TypeVar("T")
-
 
 class Worker:
     """A kind of workers says how one waits for jobs, how it runs them and how it is stopped."""
@@ -29,7 +27,6 @@ class Worker:
         self.parts = parts
         self._left = left
         self.claim: Claim | None = None
-        self.since = 0.0
         self.done = 0
         self.overdue = False
 
@@ -75,7 +72,7 @@ class Worker:
     # --- the life of a run, for the kinds -----------------------------------------------------
 
     def begins(self, claim: Claim) -> None:
-        self.claim, self.since = claim, clock.monotonic()
+        self.claim = claim
         self.parts.slots.start(self.number, claim.seq, claim.claim)
 
     def ended(self) -> bool:
