@@ -6,105 +6,16 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hueyctl import errors, exits, streams
 from hueyctl.options import global_options, is_verbose, settings_from, wants_json
+from hueyctl.tree import ALIASES, COMMANDS, Entry
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
-
-
-class Entry(NamedTuple):
-    """Where a command lives, its line in ``--help``, and the section it stands in.
-
-    A name of two words is a command of a group; the group itself is an entry without a place.
-    """
-
-    place: str
-    short: str
-    section: str
-
-
-COMMANDS: dict[str, Entry] = {
-    "consume": Entry("consume:consume", "Run workers until told to stop.", "Running"),
-    "run": Entry("run:run", "Call a task here, without the queue.", "Running"),
-    "demo": Entry("demo:demo", "Watch a queue survive a killed consumer.", "Running"),
-    "scaffold": Entry(
-        "scaffold:scaffold", "Print a unit file or manifest that runs a consumer.", "Running"
-    ),
-    "enqueue": Entry("enqueue:enqueue", "Queue a call of a task.", "Producing"),
-    "list": Entry("list:list_jobs", "List jobs (also: ls).", "Looking"),
-    "pending": Entry("pending:pending", "List what runs next, in running order.", "Looking"),
-    "scheduled": Entry("scheduled:scheduled", "List what is due later, soonest first.", "Looking"),
-    "show": Entry("show:show", "Show everything about a job.", "Looking"),
-    "why": Entry("why:why", "Say why a job is not running, or not done.", "Looking"),
-    "logs": Entry("logs:logs", "Print what a job has logged.", "Looking"),
-    "depth": Entry("depth:depth", "Print how many jobs wait: one number.", "Looking"),
-    "workers": Entry("workers:workers", "List consumers and what they run.", "Looking"),
-    "tasks": Entry("tasks:tasks", "List the tasks of an application.", "Looking"),
-    "stats": Entry("stats:stats", "Show rates, waits and depths (live: top).", "Looking"),
-    "events": Entry("events:events", "Print what happened, as it happens.", "Looking"),
-    "check": Entry("check:check", "Answer a monitoring system: 0, 1, 2 or 3.", "Monitoring"),
-    "metrics": Entry("metrics:metrics", "Print figures for Prometheus.", "Monitoring"),
-    "doctor": Entry("doctor:doctor", "Look for what is wrong with the set-up.", "Monitoring"),
-    "revoke": Entry("revoke:revoke", "Revoke jobs, or a task from now on.", "Changing"),
-    "restore": Entry("restore:restore", "Undo revoke.", "Changing"),
-    "reschedule": Entry(
-        "reschedule:reschedule", "Give waiting jobs another time or priority.", "Changing"
-    ),
-    "pause": Entry("pause:pause", "Let workers take no more jobs.", "Changing"),
-    "resume": Entry("resume:resume", "Undo pause.", "Changing"),
-    "lock": Entry("", "Run commands under locks that jobs respect.", "Changing"),
-    "lock list": Entry("lock_list:lock_list", "List the locks that processes hold.", "Changing"),
-    "lock acquire": Entry("lock_acquire:lock_acquire", "Run a command under a lock.", "Changing"),
-    "lock release": Entry("lock_release:lock_release", "Free locks.", "Changing"),
-    "result": Entry("result:result", "Print what a job returned.", "Results"),
-    "wait": Entry("wait:wait", "Wait for jobs, or for an empty queue.", "Results"),
-    "dead": Entry("", "Keep, look at and retry what failed for good.", "Dead letters"),
-    "dead list": Entry("dead_list:dead_list", "List dead letters.", "Dead letters"),
-    "dead summary": Entry(
-        "dead_summary:dead_summary", "Count dead letters by task and error.", "Dead letters"
-    ),
-    "dead show": Entry(
-        "dead_show:dead_show", "Show everything about a dead letter.", "Dead letters"
-    ),
-    "dead dump": Entry("dead_dump:dead_dump", "Write dead letters to a file.", "Dead letters"),
-    "dead load": Entry("dead_load:dead_load", "Bring dead letters back in.", "Dead letters"),
-    "dead retry": Entry("dead_retry:dead_retry", "Run dead letters again.", "Dead letters"),
-    "dead purge": Entry("dead_purge:dead_purge", "Delete dead letters.", "Dead letters"),
-    "purge": Entry("purge:purge", "Delete jobs, results and what lies about.", "Housekeeping"),
-    "periodic": Entry("", "See and steer periodic tasks.", "Periodic tasks"),
-    "periodic list": Entry(
-        "periodic_list:periodic_list", "List schedules with their next run.", "Periodic tasks"
-    ),
-    "periodic next": Entry(
-        "periodic_next:periodic_next", "List the coming runs.", "Periodic tasks"
-    ),
-    "periodic trigger": Entry(
-        "periodic_trigger:periodic_trigger", "Run a periodic task now.", "Periodic tasks"
-    ),
-    "periodic pause": Entry(
-        "periodic_pause:periodic_pause", "Let schedules not fire.", "Periodic tasks"
-    ),
-    "periodic resume": Entry(
-        "periodic_resume:periodic_resume", "Undo periodic pause.", "Periodic tasks"
-    ),
-    "periodic add": Entry(
-        "periodic_add:periodic_add", "Store a schedule of a call.", "Periodic tasks"
-    ),
-    "periodic remove": Entry(
-        "periodic_remove:periodic_remove", "Forget a stored schedule.", "Periodic tasks"
-    ),
-    "config": Entry("", "Show settings, and where they come from.", "Help"),
-    "config show": Entry("config_show:config_show", "Print every setting and its source.", "Help"),
-    "completion": Entry("completion:completion", "Print a shell's completion script.", "Help"),
-    "help": Entry("help:help_", "Explain a command or a topic.", "Help"),
-}
-#: An alias may add options.
-ALIASES = {"ls": "list", "top": "stats --watch"}
 
 
 class Branch(click.Group):
@@ -198,7 +109,7 @@ class Root(Branch):
         **extra: Any,
     ) -> int:
         if "_HUEYCTL_COMPLETE" in os.environ:
-            from hueyctl.explaining.completion import respond
+            from hueyctl.docs.completion import respond
 
             code = respond(self)
             if standalone_mode:

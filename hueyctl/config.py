@@ -143,7 +143,7 @@ def _merge(into: dict[str, Any], table: dict[str, Any]) -> None:
 def _warn_unknown(path: str, table: dict[str, Any], root: click.Context) -> None:
     """Warn of keys that mean nothing. Only the table of the command that runs is known to be
     checked cheaply, and it is checked when that command is read (``check_command``)."""
-    from hueyctl.cli import COMMANDS
+    from hueyctl.tree import COMMANDS
 
     known = [*filter(None, map(key_of, root.command.params)), *COMMANDS]
     for key in table:

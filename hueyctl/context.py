@@ -14,8 +14,8 @@ from hueyctl.options import Settings, settings_from
 if TYPE_CHECKING:
     from hueycore import Huey
     from hueycore.storage.base import Storage
-    from hueyctl.finding.urls import Location
     from hueyctl.output import Output
+    from hueyctl.urls import Location
 
 DEFAULT_FILE = "huey.db"
 _WHERE = "say where the queue is: --app MODULE:ATTR or --url sqlite:///queue.db"
@@ -64,7 +64,7 @@ class Session:
             wanted = name or self.settings.app
             if not wanted:
                 raise errors.usage("no application was named", "say --app MODULE:ATTR")
-            from hueyctl.finding.apps import load
+            from hueyctl.apps import load
 
             self._app = load(wanted, self.settings.app_dir)
         return self._app
@@ -93,11 +93,11 @@ class Session:
     def location(self, *, looking: bool = True) -> Location | None:
         """The file that --url names, or huey.db here for commands that only look."""
         if self._location is None and self.settings.url:
-            from hueyctl.finding.urls import parse_url
+            from hueyctl.urls import parse_url
 
             self._location = parse_url(self.settings.url)
         if self._location is None and looking and not self.has_app and os.path.isfile(DEFAULT_FILE):
-            from hueyctl.finding.urls import Location
+            from hueyctl.urls import Location
 
             self.notice(f"using {os.path.abspath(DEFAULT_FILE)}")
             self._location = Location(DEFAULT_FILE)
@@ -155,7 +155,7 @@ class Session:
         that looking can neither create nor write it."""
         if not self.has_app:
             raise errors.usage("no application and no storage was named", _WHERE)
-        from hueyctl.finding.urls import Location
+        from hueyctl.urls import Location
 
         filename = app_file(self.app())
         if filename is None:
@@ -192,7 +192,7 @@ class Session:
         key = (location.filename, queue, read_only)
         if key not in self._storages:
             from hueycore.storage.sqlite import SqliteStorage
-            from hueyctl.operating.operator import operator
+            from hueyctl.operator import operator
 
             if os.path.isdir(location.filename):
                 raise errors.CliError(f"{location.filename} is a directory", exits.UNAVAILABLE)

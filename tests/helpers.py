@@ -17,9 +17,11 @@ from typing import Any, TypeVar
 
 import pytest
 
-from hueycore import Huey, Result, Task, clock
-from hueycore.consumer import Consumer
-from hueycore.storage.base import Job, Selector, State
+from hueycore import Huey, Result, Task
+from hueycore.consumer.consumer import Consumer
+from hueycore.model.jobs import Job, Selector
+from hueycore.model.states import State
+from hueycore.system import clock
 
 T = TypeVar("T")
 
@@ -53,7 +55,7 @@ def take_an_exception() -> None:
 
 
 class Clock:
-    """``hueycore.clock`` moved: ``now`` jumps as told, ``monotonic`` never does."""
+    """``hueycore.system.clock`` moved: ``now`` jumps as told, ``monotonic`` never does."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.offset = 0.0

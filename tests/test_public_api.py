@@ -38,7 +38,7 @@ def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
 
 def test_names_survive_the_import_of_the_modules_beside_them() -> None:
     code = (
-        "import hueycore.api, hueycore.schedule, hueycore.consumer\n"
+        "import hueycore.api, hueycore.calendar.schedule, hueycore.consumer\n"
         "from hueycore import crontab, Result\n"
         "assert callable(crontab) and callable(Result)"
     )

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hueycore.api import Huey, MemoryHuey, SqliteHuey
-    from hueycore.canvas import SKIPPED, Error, Pipeline, chord, group
+    from hueycore.calendar.cron import crontab
+    from hueycore.calendar.schedule import every
+    from hueycore.canvas import SKIPPED, Error
     from hueycore.exceptions import (
         CancelExecution,
         ClaimLost,
@@ -41,15 +43,16 @@ if TYPE_CHECKING:
         UnknownJob,
         UnknownTask,
     )
-    from hueycore.logs import JobFilter
-    from hueycore.result import ChordResult, Result, ResultGroup
-    from hueycore.retry import Backoff
-    from hueycore.schedule import crontab, every
+    from hueycore.model.retention import Keeping
+    from hueycore.model.retry import Backoff
+    from hueycore.model.states import State
     from hueycore.serializer import JSONSerializer, Serializer
     from hueycore.signing import SignedSerializer
-    from hueycore.storage.base import Keeping, State
-    from hueycore.task import Task
-    from hueycore.wrapper import AsyncTaskWrapper, TaskWrapper
+    from hueycore.tasks.canvas import Pipeline, chord, group
+    from hueycore.tasks.joblog import JobFilter
+    from hueycore.tasks.result import ChordResult, Result, ResultGroup
+    from hueycore.tasks.task import Task
+    from hueycore.tasks.wrapper import AsyncTaskWrapper, TaskWrapper
 
 __version__ = "0.1.0"
 
@@ -57,15 +60,17 @@ __version__ = "0.1.0"
 #: that only looks at the file must not pay for what an application needs.
 _HOMES = (
     "exceptions",
-    "logs",
-    "retry",
-    "schedule",
+    "tasks.joblog",
+    "model.states",
+    "model.retry",
+    "model.retention",
+    "calendar.schedule",
     "serializer",
-    "storage.base",
     "canvas",
-    "task",
-    "wrapper",
-    "result",
+    "tasks.canvas",
+    "tasks.task",
+    "tasks.wrapper",
+    "tasks.result",
     "api",
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hueycore.exceptions import ConfigurationError
-from hueycore.wrapper import TaskWrapper
+from hueycore.tasks.wrapper import TaskWrapper
 
 AnyTask = TaskWrapper[Any, Any]
 

@@ -14,13 +14,15 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Self
 
-from hueycore import clock
 from hueycore.api import Huey
+from hueycore.calendar.durations import Seconds, When, seconds
 from hueycore.consumer.scheduler import Scheduler
-from hueycore.storage.base import WAITING, Job, Selector, Storage
-from hueycore.task import Task
-from hueycore.times import Seconds, When, seconds
-from hueycore.wrapper import TaskWrapper
+from hueycore.model.jobs import Job, Selector
+from hueycore.model.states import WAITING
+from hueycore.storage.base import Storage
+from hueycore.system import clock
+from hueycore.tasks.task import Task
+from hueycore.tasks.wrapper import TaskWrapper
 
 __all__ = ["FakeClock", "Sandbox"]
 

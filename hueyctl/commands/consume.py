@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hueyctl import errors, exits
-from hueyctl.choosing.params import DURATION
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.running.options import running_options
+from hueyctl.selection.params import DURATION
+from hueyctl.service.options import running_options
 
 if TYPE_CHECKING:
-    from hueyctl.running.together import Line
+    from hueyctl.service.together import Line
 
 #: Our option names and those of ``Huey.create_consumer``; what was not said is not passed, so
 #: that the application's own defaults stand.
@@ -84,14 +84,14 @@ def consume(session: Session, apps: tuple[str, ...], **given: Any) -> int:
     if given["preflight"]:
         if given["worker_type"] == "greenlet":
             patch()
-        from hueyctl.running.preflight import preflight
+        from hueyctl.service.preflight import preflight
 
         return preflight(session, names, given)
     return _run(session, names, given)
 
 
 def _run(session: Session, names: tuple[str, ...], given: dict[str, Any]) -> int:
-    from hueyctl.running.pidfile import Pidfile
+    from hueyctl.service.pidfile import Pidfile
 
     pidfile = Pidfile(given["pidfile"]) if given["pidfile"] else None
     if pidfile is not None:
@@ -99,7 +99,7 @@ def _run(session: Session, names: tuple[str, ...], given: dict[str, Any]) -> int
     try:
         if len(names) == 1:
             return _consume_one(session, names[0], given)
-        from hueyctl.running.several import Children
+        from hueyctl.service.several import Children
 
         return Children(
             names,
@@ -119,8 +119,8 @@ def _consume_one(
         patch()
     huey = session.app_to_write(name)
     import_more(session, given["imports"])
-    from hueyctl.running import logs
-    from hueyctl.running.watching import watched
+    from hueyctl.service import logs
+    from hueyctl.service.watch import watched
 
     logs.set_up(
         logfile=given["logfile"],
@@ -171,7 +171,7 @@ def consumer_options(given: dict[str, Any]) -> dict[str, Any]:
 
 def import_more(session: Session, modules: tuple[str, ...]) -> None:
     """``--import``: modules that register tasks when they are imported."""
-    from hueyctl.finding.apps import import_module_of_app
+    from hueyctl.apps import import_module_of_app
 
     for module in modules:
         import_module_of_app(module, session.settings.app_dir)

@@ -12,7 +12,8 @@ from hueyctl.command import command
 from hueyctl.context import Session, unknown_queue
 
 if TYPE_CHECKING:
-    from hueycore.storage.base import Depth, Storage
+    from hueycore.model.reports import Depth
+    from hueycore.storage.base import Storage
 
 STATES = ("scheduled", "pending", "blocked", "running", "done", "dead", "revoked", "expired")
 
@@ -116,8 +117,9 @@ def _print_by(session: Session, found: list[Depth], by: str, chosen: tuple[str, 
 def _print_by_task(
     session: Session, storage: Storage, chosen: tuple[str, ...], most: int | None
 ) -> int:
-    from hueycore.storage.base import Selector, State
-    from hueyctl.choosing.selectors import Selection
+    from hueycore.model.jobs import Selector
+    from hueycore.model.states import State
+    from hueyctl.selection.options import Selection
 
     states = tuple(State(name) for name in chosen)
     selector = Selector(queues=session.queues(), states=states)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from hueyctl import exits
-from hueyctl.choosing.selectors import ID_HELP, Choice, selector_options
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.showing import listing
+from hueyctl.output import list_view
+from hueyctl.selection.options import ID_HELP, Choice, selector_options
 
-PRESET = listing.Preset(
-    states=listing.LIVE,
+PRESET = list_view.Preset(
+    states=list_view.LIVE,
     sort="seq",
     columns=("seq", "state", "task", "args", "run_at", "age", "priority", "try"),
     wide=("queue", "worker", "enqueued_at", "retries", "expires_at", "progress", "id"),
@@ -27,11 +27,11 @@ PRESET = listing.Preset(
     codes=[exits.NO_MATCH, exits.UNAVAILABLE],
 )
 @selector_options
-@listing.listing_options
-def list_jobs(session: Session, choice: Choice, how: listing.How) -> int:
+@list_view.listing_options
+def list_jobs(session: Session, choice: Choice, how: list_view.How) -> int:
     """List jobs: those that wait or run, unless a state is named.
 
     A terminal gets a table of at most 100 jobs, a pipe gets tab-separated lines of all of them.
     Arguments are shown as the producer wrote them down; nothing of a job is executed.
     """
-    return listing.run(session, choice, how, PRESET)
+    return list_view.run(session, choice, how, PRESET)

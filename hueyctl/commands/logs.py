@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from hueyctl import errors, exits
+from hueyctl.answers.jobs import FINAL
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.showing.jobs import FINAL
 
 
 @command(
@@ -38,9 +38,9 @@ def logs(session: Session, id_: str, follow: bool, tail: int | None) -> int:
     Huey(keep_logs="INFO"). A run keeps its first thousand, a job the newest two thousand. Exit 6
     when the job has run and kept none.
     """
-    from hueyctl.showing import results
-    from hueyctl.showing.logged import Logged
-    from hueyctl.showing.waiting import looks
+    from hueyctl.answers.watch import looks
+    from hueyctl.output import results
+    from hueyctl.output.joblog import Logged
 
     if follow and session.output.format == "json":
         raise errors.usage("an array never ends with --follow", "use -o jsonl")

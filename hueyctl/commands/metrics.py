@@ -36,8 +36,8 @@ def metrics(session: Session, textfile: str | None) -> None:
     purged. When the storage cannot be read, all that is left is hueyctl_storage_up 0.
     """
     from hueycore.exceptions import StorageError
+    from hueyctl.answers import prometheus
     from hueyctl.errors import CliError
-    from hueyctl.observing import prometheus
 
     trouble: StorageError | CliError | None = None
     try:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from hueyctl import errors, exits
-from hueyctl.choosing.params import DURATION, POSITIVE
+from hueyctl.answers.watch import Timeout, looks
+from hueyctl.changes import pauses
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.operating import pausing
-from hueyctl.operating.operator import operator
-from hueyctl.showing.waiting import Timeout, looks
+from hueyctl.operator import operator
+from hueyctl.selection.params import DURATION, POSITIVE
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Storage
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         "hueyctl pause mail --wait -t 5m",
     ],
     arguments=[("QUEUE", "A queue of the storage; by default that of the application or URL.")],
-    codes=[*pausing.CODES, exits.TIMEOUT, exits.INTERRUPTED],
+    codes=[*pauses.CODES, exits.TIMEOUT, exits.INTERRUPTED],
 )
 @click.argument("names", nargs=-1, metavar="[QUEUE]...")
 @click.option("--task", metavar="NAME", help="Only the jobs of this task.")
@@ -54,8 +54,8 @@ def pause(
     """
     if timeout is not None and not wait_:
         raise errors.usage("--timeout needs --wait")
-    pausing.check_target(task, scheduler)
-    queues = pausing.chosen_queues(session, names)
+    pauses.check_target(task, scheduler)
+    queues = pauses.chosen_queues(session, names)
     until = None if span is None else time.time() + span
     for queue in queues:
         session.writing(queue).pause(
@@ -63,7 +63,7 @@ def pause(
         )
     if wait_:
         _wait(session.looking(), queues, task, timeout)
-    pausing.show(session, queues, task, scheduler)
+    pauses.show(session, queues, task, scheduler)
     return exits.OK
 
 
@@ -81,7 +81,8 @@ def _wait(storage: Storage, queues: Sequence[str], task: str | None, timeout: fl
 
 def _running(storage: Storage, queues: Sequence[str], task: str | None) -> int:
     """How many jobs a living worker holds: those of a dead one run no more, they only look so."""
-    from hueycore.storage.base import Selector, State
+    from hueycore.model.jobs import Selector
+    from hueycore.model.states import State
 
     alive = {row.id for row in storage.workers() if row.alive}
     where = (("task", "=", task),) if task is not None else ()

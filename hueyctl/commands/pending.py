@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from hueyctl import exits
-from hueyctl.choosing.selectors import ID_HELP, Choice, selector_options
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.showing import listing
+from hueyctl.output import list_view
+from hueyctl.selection.options import ID_HELP, Choice, selector_options
 
-PRESET = listing.Preset(
+PRESET = list_view.Preset(
     states=("pending",),
     sort="running-order",
     columns=("position", "seq", "task", "args", "priority", "age"),
@@ -26,10 +26,10 @@ PRESET = listing.Preset(
     codes=[exits.NO_MATCH, exits.UNAVAILABLE],
 )
 @selector_options
-@listing.listing_options
-def pending(session: Session, choice: Choice, how: listing.How) -> int:
+@list_view.listing_options
+def pending(session: Session, choice: Choice, how: list_view.How) -> int:
     """List the jobs that are ready, in the order in which workers take them.
 
     Priority comes first, then how long a job has been ready, then its number.
     """
-    return listing.run(session, choice, how, PRESET)
+    return list_view.run(session, choice, how, PRESET)

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hueyctl import errors
-from hueyctl.choosing import units
-from hueyctl.choosing.params import DURATION
-from hueyctl.choosing.selectors import ID_HELP, Choice, selecting
+from hueyctl import errors, units
+from hueyctl.changes.bulk import CODES, Action, How, bulk_options, plan
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.operating.bulk import CODES, Action, How, bulk_options, plan
-from hueyctl.operating.times import moment
+from hueyctl.selection.options import ID_HELP, Choice, selecting
+from hueyctl.selection.params import DURATION
+from hueyctl.selection.times import moment
 
 if TYPE_CHECKING:
-    from hueycore.storage.base import Job
+    from hueycore.model.jobs import Job
 
 WAITING = ("scheduled", "pending", "blocked")
 

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 import click
 
 from hueyctl import errors
-from hueyctl.choosing.selectors import ID_HELP, Choice, selecting
+from hueyctl.changes import revocations
+from hueyctl.changes.bulk import CODES, Action, How, Plan, bulk_options, plan
+from hueyctl.changes.confirm import shell_line
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.operating import orders
-from hueyctl.operating.asking import shell_line
-from hueyctl.operating.bulk import CODES, Action, How, Plan, bulk_options, plan
+from hueyctl.selection.options import ID_HELP, Choice, selecting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hueycore.storage.base import Changed, Job, Revocation, Selector, Storage
-    from hueyctl.operating.change import Change
+    from hueycore.model.flags import Revocation
+    from hueycore.model.jobs import Changed, Job, Selector
+    from hueycore.storage.base import Storage
+    from hueyctl.changes.report import Change
 
 #: What has ended without a run. Others ran, and running again is another command's business.
 _RESTORED = ("revoked", "expired")
@@ -46,7 +48,7 @@ def restore(session: Session, choice: Choice, how: How, task: str | None) -> int
     if task is not None:
         if choice.narrows:
             raise errors.usage("--task is about a whole task, filters choose jobs")
-        return orders.restore_task(session, how, task)
+        return revocations.restore_task(session, how, task)
     return Restoring(session, choice, how).run()
 
 
@@ -79,7 +81,7 @@ class Restoring:
         return change.report(self.session, exit_code=self.how.exit_code)
 
     def _apply(self, storage: Storage, selector: Selector) -> Changed:
-        from hueycore.storage.base import State
+        from hueycore.model.states import State
 
         # Seen as revoked a moment ago: what another operator restored meanwhile may be done.
         narrowed = selector._replace(states=tuple(State(name) for name in _RESTORED))
@@ -92,11 +94,11 @@ class Restoring:
         )
 
     def _orders(self, planned: Plan) -> list[Revocation]:
-        standing = orders.standing(self.session.looking(), planned.queues)
+        standing = revocations.standing(self.session.looking(), planned.queues)
         if self.choice.all_ and not self.choice.state:
             return standing
         keys = set(planned.missing) | {job.id for job in planned.jobs}
-        return [one for one in standing if one.kind == orders.ID and one.name in keys]
+        return [one for one in standing if one.kind == revocations.ID and one.name in keys]
 
     def _take_back(self, found: Sequence[Revocation], change: Change) -> None:
         for order in found:
@@ -107,8 +109,8 @@ class Restoring:
 
     def _warn(self, tasks: set[str]) -> None:
         """A job of a task that is still revoked ends revoked again."""
-        for order in orders.standing(self.session.looking(), ()):
-            if order.kind == orders.TASK and order.name in tasks:
+        for order in revocations.standing(self.session.looking(), ()):
+            if order.kind == revocations.TASK and order.name in tasks:
                 after = shell_line("restore", "--task", order.name)
                 self.session.notice(f"task {order.name} is still revoked: {after}")
 

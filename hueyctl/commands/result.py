@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from hueyctl import errors, exits
-from hueyctl.choosing.params import DURATION
-from hueyctl.choosing.selectors import ID_HELP, read_ids
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.showing import results
+from hueyctl.output import results
+from hueyctl.selection.options import ID_HELP, read_ids
+from hueyctl.selection.params import DURATION
 
 
 @command(

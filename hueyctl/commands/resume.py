@@ -5,17 +5,17 @@ from __future__ import annotations
 import click
 
 from hueyctl import exits
+from hueyctl.changes import pauses
+from hueyctl.changes.confirm import shell_line
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.operating import pausing
-from hueyctl.operating.asking import shell_line
 
 
 @command(
     "resume",
     examples=["hueyctl resume", "hueyctl resume mail", "hueyctl resume --task myapp.mail.send"],
     arguments=[("QUEUE", "A queue of the storage; by default that of the application or URL.")],
-    codes=pausing.CODES,
+    codes=pauses.CODES,
 )
 @click.argument("names", nargs=-1, metavar="[QUEUE]...")
 @click.option("--task", metavar="NAME", help="Only the pause of this task.")
@@ -26,14 +26,14 @@ def resume(session: Session, names: tuple[str, ...], task: str | None, scheduler
     A task that was paused by itself stays so until it is named with --task, periodic tasks until
     --scheduler is said.
     """
-    pausing.check_target(task, scheduler)
-    queues = pausing.chosen_queues(session, names)
+    pauses.check_target(task, scheduler)
+    queues = pauses.chosen_queues(session, names)
     for queue in queues:
         if not session.writing(queue).resume(task=task, scheduler=scheduler):
             what = f"queue {queue}" if task is None else f"task {task} of queue {queue}"
             what = f"the scheduler of {what}" if scheduler else what
             session.remark(f"{what[0].upper()}{what[1:]} was not paused.")
-    pausing.show(session, queues, task, scheduler)
+    pauses.show(session, queues, task, scheduler)
     if task is None and not scheduler:
         _tell_what_is_left(session, queues)
     return exits.OK

@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from hueyctl import errors
-from hueyctl.choosing.selectors import ID_HELP, Choice, selecting
+from hueyctl.changes import revocations
+from hueyctl.changes.bulk import CODES, Action, How, Plan, bulk_options, plan
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.operating import orders
-from hueyctl.operating.bulk import CODES, Action, How, Plan, bulk_options, plan
-from hueyctl.showing import listing
+from hueyctl.output import list_view
+from hueyctl.selection.options import ID_HELP, Choice, selecting
 
 
 @command(
@@ -59,17 +59,17 @@ def revoke(
     if list_:
         if task or choice.narrows:
             raise errors.usage("--list shows every standing order", "leave out the rest")
-        return orders.show(session, how)
+        return revocations.show(session, how)
     if task is not None:
         if choice.narrows:
             raise errors.usage(
                 "--task revokes a whole task, filters choose jobs", "choose with --where 'task ~ …'"
             )
-        return orders.revoke_task(session, how, task, _moment(until, choice.utc), once)
+        return revocations.revoke_task(session, how, task, _moment(until, choice.utc), once)
     action = Action(
         verb="revoke",
         past=lambda job: "stopping" if job.state == "running" else "revoked",
-        states=listing.LIVE,
+        states=list_view.LIVE,
         apply=lambda storage, selector: storage.revoke(selector, how.reason, interrupt=terminate),
         fine=("revoked",),
     )
@@ -81,7 +81,7 @@ def revoke(
 
 def _say_cooperative(session: Session, planned: Plan) -> None:
     """Which of the jobs no force can interrupt."""
-    from hueyctl.operating.crew import INTERRUPTING
+    from hueyctl.answers.workers import INTERRUPTING
 
     kinds = {row.id: row.kind for row in session.looking().workers()}
     asked = [
@@ -94,6 +94,6 @@ def _say_cooperative(session: Session, planned: Plan) -> None:
 
 
 def _moment(text: str | None, utc: bool) -> float | None:
-    from hueyctl.operating.times import in_future
+    from hueyctl.selection.times import in_future
 
     return None if text is None else in_future("--until", text, utc=utc)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from hueyctl import exits
-from hueyctl.choosing.selectors import ID_HELP, Choice, selector_options
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.showing import listing
+from hueyctl.output import list_view
+from hueyctl.selection.options import ID_HELP, Choice, selector_options
 
-PRESET = listing.Preset(
+PRESET = list_view.Preset(
     states=("scheduled",),
     sort="run_at",
     columns=("seq", "task", "args", "run_at", "in"),
@@ -26,10 +26,10 @@ PRESET = listing.Preset(
     codes=[exits.NO_MATCH, exits.UNAVAILABLE],
 )
 @selector_options
-@listing.listing_options
-def scheduled(session: Session, choice: Choice, how: listing.How) -> int:
+@list_view.listing_options
+def scheduled(session: Session, choice: Choice, how: list_view.How) -> int:
     """List the jobs that wait for their time, the soonest first.
 
     A job that failed and waits for its next try is among them.
     """
-    return listing.run(session, choice, how, PRESET)
+    return list_view.run(session, choice, how, PRESET)

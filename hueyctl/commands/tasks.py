@@ -15,7 +15,7 @@ from hueyctl.context import Session, app_file
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Storage
-    from hueyctl.operating.catalogue import Entry, Unseen
+    from hueyctl.answers.tasks import Entry, Unseen
     from hueyctl.output.columns import Column
 
 
@@ -39,7 +39,7 @@ def tasks(session: Session, glob: str | None, signature: bool, periodic: bool, u
     --unseen lists what the queue has jobs of and this application does not register: renamed or
     removed tasks, or those of another version.
     """
-    from hueyctl.operating import catalogue
+    from hueyctl.answers import tasks
 
     huey = session.app()
     session.ctx.call_on_close(huey.close)
@@ -48,9 +48,9 @@ def tasks(session: Session, glob: str | None, signature: bool, periodic: bool, u
     if unseen:
         if periodic or signature:
             raise errors.usage("--unseen is about tasks that are not here", "leave out the rest")
-        missing = catalogue.unseen(huey, storage, queue)
+        missing = tasks.unseen(huey, storage, queue)
         return _show_unseen(session, [one for one in missing if _matches(one.task, glob)])
-    found = catalogue.entries(huey, storage, queue)
+    found = tasks.entries(huey, storage, queue)
     chosen = [one for one in found if _matches(one.task, glob)]
     if glob and not chosen and not any(letter in glob for letter in "*?["):
         raise _unknown(glob, [one.task for one in found])

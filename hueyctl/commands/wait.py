@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hueyctl import errors, exits, streams
-from hueyctl.choosing.params import DURATION, POSITIVE
-from hueyctl.choosing.selectors import ID_HELP, Choice, selector_options
-from hueyctl.choosing.units import rfc3339
+from hueyctl.answers.jobs import FINAL
+from hueyctl.answers.watch import MOST, Timeout, looks
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.showing.jobs import FINAL
-from hueyctl.showing.listing import LIVE
-from hueyctl.showing.waiting import MOST, Timeout, looks
+from hueyctl.output.list_view import LIVE
+from hueyctl.selection.options import ID_HELP, Choice, selector_options
+from hueyctl.selection.params import DURATION, POSITIVE
+from hueyctl.units import rfc3339
 
 if TYPE_CHECKING:
-    from hueycore.storage.base import Job, Storage
+    from hueycore.model.jobs import Job
+    from hueycore.storage.base import Storage
 
 GOALS = ("done", "success", "started", "empty")
 
@@ -104,7 +105,8 @@ def _check_all_found(choice: Choice, keys: tuple[str, ...], jobs: list[Job]) -> 
 def _wait_empty(
     storage: Storage, queues: tuple[str, ...], timeout: float | None, interval: float | None
 ) -> int:
-    from hueycore.storage.base import Selector, State
+    from hueycore.model.jobs import Selector
+    from hueycore.model.states import State
 
     busy = Selector(queues=queues, states=(State.PENDING, State.BLOCKED, State.RUNNING))
     later = Selector(queues=queues, states=(State.SCHEDULED,))
@@ -152,14 +154,14 @@ class Watch:
                 self.output.objects(self.changes)
         failed = [job for job in self.jobs.values() if self._has_failed(job)]
         if failed and not (self.any and any(map(self._reached, self.jobs.values()))):
-            from hueyctl.showing.results import Outcome, failure_of
+            from hueyctl.output.results import Outcome, failure_of
 
             more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
             raise errors.CliError(failure_of(Outcome(failed[0], None)) + more, exits.TASK_FAILED)
         return exits.OK
 
     def _look(self, storage: Storage) -> None:
-        from hueycore.storage.base import Selector
+        from hueycore.model.jobs import Selector
 
         open_ = [job for job in self.jobs.values() if job.state not in FINAL]
         if not open_:
@@ -169,7 +171,7 @@ class Watch:
         for job in open_:
             newer = found.get(job.seq)
             if newer is None:
-                from hueyctl.showing.results import purged
+                from hueyctl.output.results import purged
 
                 raise purged(job)
             if newer.state != job.state:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from hueyctl import exits, streams
-from hueyctl.choosing.selectors import ID_HELP
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.operating.finding import Found, find_all
+from hueyctl.selection.ids import Found, find_all
+from hueyctl.selection.options import ID_HELP
 
 if TYPE_CHECKING:
-    from hueycore.storage.base import Periodic
-    from hueyctl.operating.fires import Fires
-    from hueyctl.operating.reasons import Answer
+    from hueycore.model.schedules import Periodic
+    from hueyctl.answers.schedules import Fires
+    from hueyctl.answers.why import Answer
     from hueyctl.output.columns import Column
 
 
@@ -39,12 +39,12 @@ def why(session: Session, ids: tuple[str, ...]) -> int:
     stages before it, a revocation, no live consumer, jobs ahead of it. Of a periodic task it says
     why it does not fire, or when it does.
     """
-    from hueyctl.operating import fires, reasons
+    from hueyctl.answers import schedules, why
 
     found = find_all(session, ids)
     now = time.time()
-    answers: list[Answer | Fires] = [reasons.explain(found.storage, job, now) for job in found.jobs]
-    answers += [fires.explain(found.storage, row, now) for row in _schedules(session, found)]
+    answers: list[Answer | Fires] = [why.explain(found.storage, job, now) for job in found.jobs]
+    answers += [schedules.explain(found.storage, row, now) for row in _schedules(session, found)]
     _show(session, answers)
     found.raise_missing()
     return exits.OK

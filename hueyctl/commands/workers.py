@@ -12,7 +12,7 @@ from hueyctl.command import command
 from hueyctl.context import Session
 
 if TYPE_CHECKING:
-    from hueyctl.operating.crew import Consumer, Run
+    from hueyctl.answers.workers import Consumer, Run
     from hueyctl.output.columns import Column
 
 
@@ -34,7 +34,7 @@ def workers(session: Session, exit_code: bool) -> int:
     overdue (a run goes on after its timeout), stopping, dead (its jobs go to the next consumer that
     looks).
     """
-    from hueyctl.operating.crew import consumers
+    from hueyctl.answers.workers import consumers
 
     storage = session.looking()
     found = consumers(storage, session.check_queues(storage))

@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hueyctl import errors
-from hueyctl.choosing import units
-from hueyctl.showing import jobs
+from hueyctl import errors, units
+from hueyctl.answers import jobs
 
 if TYPE_CHECKING:
-    from hueycore.storage.base import Job
+    from hueycore.model.jobs import Job
 
 
 class Column(NamedTuple):

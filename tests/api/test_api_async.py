@@ -32,7 +32,7 @@ from hueycore import (
     every,
     group,
 )
-from hueycore.awaiting import PAUSE
+from hueycore.api.aio import PAUSE
 from hueycore.contrib.asyncio import aget_result, aget_result_group
 from tests.helpers import Signals, consuming, drain, job, jobs, run_one, run_python, states
 

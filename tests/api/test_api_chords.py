@@ -20,7 +20,8 @@ from hueycore import (
     chord,
     group,
 )
-from hueycore.storage.base import Selector, State
+from hueycore.model.jobs import Selector
+from hueycore.model.states import State
 from tests.helpers import Clock, Gate, consuming, drain, job, run_one, states, wait_until
 
 NOW = 2_000_000_000.0

@@ -634,8 +634,8 @@ def test_a_payload_that_cannot_be_read_ends_that_job_only(
 
 def executor_run(huey: SqliteHuey) -> None:
     """Everything that is pending, as a consumer's worker runs it."""
-    from hueycore.execute import Executor
-    from hueycore.storage.base import Want
+    from hueycore.model.jobs import Want
+    from hueycore.runs.executor import Executor
 
     executor, worker = Executor(huey), huey._worker()
     while claims := huey.storage.exchange(worker, [], Want(free=1)).claims:
@@ -871,7 +871,7 @@ def test_a_row_says_when_its_run_began_and_ended(huey: SqliteHuey, clock: Clock)
 
 
 def test_a_purged_job_is_unknown(huey: SqliteHuey) -> None:
-    from hueycore.storage.base import Selector
+    from hueycore.model.jobs import Selector
 
     handle = asking(huey)()
     drain(huey)

@@ -19,10 +19,11 @@ from hueycore import (
     SqliteHuey,
     StorageError,
     TaskTimeout,
-    notes,
 )
 from hueycore.exceptions import RateLimitExceeded
-from hueycore.storage.base import EventQuery, LogLine, Selector
+from hueycore.model.events import EventQuery, LogLine
+from hueycore.model.jobs import Selector
+from hueycore.runs import notebook
 from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import Gate, Signals, consuming, drain, job, run_python, wait_until
 
@@ -35,7 +36,7 @@ def levels() -> Iterator[None]:
     log.setLevel(logging.DEBUG)
     yield
     log.setLevel(logging.NOTSET)
-    assert not [each for each in logging.getLogger().handlers if type(each) is notes._Keeper]
+    assert not [each for each in logging.getLogger().handlers if type(each) is notebook._Keeper]
 
 
 def lines(huey: SqliteHuey, handle: Any) -> list[LogLine]:
@@ -241,8 +242,8 @@ def test_a_talkative_run_is_written_a_few_times_a_second(
 def test_a_run_without_bounds_is_cut_and_says_so(
     huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notes, "MOST_LINES", 5)
-    monkeypatch.setattr(notes, "MOST_CHARACTERS", 1000)
+    monkeypatch.setattr(notebook, "MOST_LINES", 5)
+    monkeypatch.setattr(notebook, "MOST_CHARACTERS", 1000)
 
     @huey.task(keep_logs=True, retries=1)
     def work(text: str) -> None:
@@ -269,7 +270,7 @@ def test_a_long_line_is_cut(huey: SqliteHuey) -> None:
     handle = work()
     drain(huey)
 
-    assert [len(message) for message in messages(huey, handle)] == [notes.LONGEST_LINE]
+    assert [len(message) for message in messages(huey, handle)] == [notebook.LONGEST_LINE]
 
 
 class Awkward:
@@ -313,7 +314,7 @@ def test_a_log_call_that_is_wrong_fails_no_job(
 def test_lines_wait_while_the_storage_does_not_take_them(
     huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notes, "AFTER_ERROR", 0.01)
+    monkeypatch.setattr(notebook, "AFTER_ERROR", 0.01)
     refused = threading.Event()
     note = SqliteStorage.note
 
@@ -412,7 +413,7 @@ def test_a_timeout_strikes_a_run_that_logs_without_end(
 
     assert (job(huey, handle).state, job(huey, handle).reason) == ("dead", "timeout")
     assert messages(huey, next_) == ["fine"]
-    assert len(messages(huey, handle)) == notes.MOST_LINES
+    assert len(messages(huey, handle)) == notebook.MOST_LINES
 
 
 # --- other logging goes on as if we were not there ------------------------------------------------

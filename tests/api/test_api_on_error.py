@@ -14,7 +14,7 @@ from hueycore import (
     chord,
     group,
 )
-from hueycore.storage.base import Selector
+from hueycore.model.jobs import Selector
 from tests.helpers import Clock, consuming, drain, job, jobs, run_one, states, wait_until
 
 NOW = 2_000_000_000.0

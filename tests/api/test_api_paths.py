@@ -20,7 +20,7 @@ from hueycore import (
     TaskException,
     UnknownTask,
 )
-from hueycore.storage.base import Selector, Want
+from hueycore.model.jobs import Selector, Want
 from tests.helpers import Clock, consuming, drain, job, run_one, wait_until
 
 MODULES = {

@@ -21,7 +21,9 @@ from hueycore import (
     TaskException,
     group,
 )
-from hueycore.storage.base import Keeping, Selector, State
+from hueycore.model.jobs import Selector
+from hueycore.model.retention import Keeping
+from hueycore.model.states import State
 from tests.helpers import Clock, Gate, consuming, drain, job, jobs, run_one, states, wait_until
 
 NOW = 2_000_000_000.0

@@ -37,7 +37,7 @@ SCRIPT = """
     os.environ["TZ"] = sys.argv[1]
     time.tzset()
     from hueycore import SqliteHuey
-    from hueycore.storage.base import Selector
+    from hueycore.model.jobs import Selector
 
     def instants(utc, when):
         huey = SqliteHuey(f"utc-{utc}", sys.argv[2], utc=utc)

@@ -54,8 +54,8 @@ class QueueFile:
 
     def add(self, task: str, *args: Any, kwargs: dict[str, Any] | None = None, **row: Any) -> str:
         """Enqueue a job and return its long id."""
-        from hueycore.ids import new_id
-        from hueycore.storage.base import NewJob
+        from hueycore.model.jobs import NewJob
+        from hueycore.system.ids import new_id
 
         row.setdefault("id", new_id())
         if "payload" not in row:
@@ -66,7 +66,7 @@ class QueueFile:
 
     def run(self, end: Callable[[Any], Any], workers: int = 100) -> None:
         """Claim what is pending, and end each claim as ``end`` says."""
-        from hueycore.storage.base import Ended, Want
+        from hueycore.model.jobs import Ended, Want
 
         worker = self.storage.register(name="test", kind="thread", slots=4)
         claims = self.storage.exchange(worker, [], Want(workers)).claims
@@ -76,14 +76,14 @@ class QueueFile:
 
     def finish(self, value: Any = None) -> None:
         """What is pending ends well, each with ``value``."""
-        from hueycore.ending import Done
+        from hueycore.model.endings import Done
 
         result = None if value is None else self.serializer.serialize(value)
         self.run(lambda claim: Done(result))
 
     def kill(self, type_: str = "ValueError", message: str = "broken") -> None:
         """What is pending fails for good."""
-        from hueycore.ending import Dead, Failure
+        from hueycore.model.endings import Dead, Failure
 
         trace = f"Traceback (most recent call last):\n  …\n{type_}: {message}"
         self.run(lambda claim: Dead("failed", Failure(type_, message, trace)))

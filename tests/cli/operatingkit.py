@@ -39,7 +39,7 @@ def error(invoke: Invoke, *words: str) -> tuple[int, str, str | None]:
 
 
 def states(queue: QueueFile) -> dict[int, str]:
-    from hueycore.storage.base import Selector
+    from hueycore.model.jobs import Selector
 
     return {job.seq: str(job.state) for job in queue.storage.jobs(Selector())}
 
@@ -69,7 +69,7 @@ def start(queue: QueueFile, worker: int, slot: int = 0) -> Any:
 
 def claim_only(queue: QueueFile, worker: int) -> Sequence[Any]:
     """The consumer claims the next job, and no worker of it has started."""
-    from hueycore.storage.base import Want
+    from hueycore.model.jobs import Want
 
     claims = queue.storage.exchange(worker, [], Want(1)).claims
     assert len(claims) == 1
@@ -88,8 +88,9 @@ def pipeline(queue: QueueFile, *tasks: str) -> list[int]:
 
 def join(queue: QueueFile, tasks: list[str], edges: Sequence[tuple[int, ...]]) -> list[int]:
     """Jobs with edges (parent, child) or (parent, child, slot) by place; their numbers."""
-    from hueycore.ids import new_id
-    from hueycore.storage.base import Edge, NewJob, Plan
+    from hueycore.model.jobs import NewJob
+    from hueycore.model.plan import Edge, Plan
+    from hueycore.system.ids import new_id
 
     payload = queue.serializer.serialize(((), {}))
     jobs = [NewJob(new_id(), task, payload, "") for task in tasks]
@@ -104,7 +105,7 @@ def chord(queue: QueueFile, members: int) -> list[int]:
 
 def add_schedule(queue: QueueFile, name: str, *args: Any, **row: Any) -> None:
     """A schedule as an application stores or (``origin``) declares it; due in an hour."""
-    from hueycore.storage.base import Periodic
+    from hueycore.model.schedules import Periodic
 
     given = {
         "task": "app.report", "schedule": "0 * * * *", "tz": None, "next_run": time.time() + 3600,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hueyctl.apps import load
 from hueyctl.errors import CliError
-from hueyctl.finding.apps import load
 
 HUEY = "from hueycore import SqliteHuey\n"
 

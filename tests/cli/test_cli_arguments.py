@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hueyctl.errors import CliError
-from hueyctl.producing.arguments import Call, parse_words
-from hueyctl.producing.coerce import Unfit, convert, fit
+from hueyctl.producers.arguments import Call, parse_words
+from hueyctl.producers.coerce import Unfit, convert, fit
 
 
 def parsed(*words: str) -> Call:

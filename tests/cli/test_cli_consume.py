@@ -246,7 +246,7 @@ def test_a_log_that_is_rotated_away_is_begun_anew(
 def test_every_option_that_is_passed_exists_in_the_library() -> None:
     import inspect
 
-    from hueycore.consumer import Consumer
+    from hueycore.consumer.consumer import Consumer
     from hueyctl.commands.consume import _PASSED
 
     known = set(inspect.signature(Consumer).parameters)

@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 from clikit import QueueFile
 
-from hueycore.storage.base import Selector
+from hueycore.model.jobs import Selector
 
 Invoke = Callable[..., Result]
 
@@ -33,7 +33,7 @@ def put(queue: QueueFile, invoke: Invoke) -> Callable[..., Any]:
 def test_a_job_of_a_task_that_is_held_back_waits_its_turn_without_an_application(
     queue: QueueFile, put: Callable[..., Any]
 ) -> None:
-    from hueycore.storage.base import Limit
+    from hueycore.model.limits import Limit
 
     queue.storage.declare_limits([Limit("app.sync", "daily", 1)])
 
@@ -311,7 +311,7 @@ def test_lines_of_a_file_each_get_what_comes_after_them(queue: QueueFile, invoke
 
 
 def selector(**fields: Any) -> Any:
-    from hueycore.storage.base import Selector
+    from hueycore.model.jobs import Selector
 
     return Selector(**fields)
 

@@ -22,8 +22,8 @@ MANY = 3000
 @pytest.fixture
 def many(queue: QueueFile) -> QueueFile:
     """More jobs than a pipe holds."""
-    from hueycore.ids import new_id
-    from hueycore.storage.base import NewJob
+    from hueycore.model.jobs import NewJob
+    from hueycore.system.ids import new_id
 
     payload = queue.serializer.serialize((("x" * 50,), {}))
     queue.storage.enqueue([NewJob(new_id(), "app.task", payload, "x" * 50) for _ in range(MANY)])

@@ -10,7 +10,8 @@ import click
 import pytest
 from click.testing import Result
 
-from hueyctl.cli import ALIASES, COMMANDS, cli
+from hueyctl.cli import cli
+from hueyctl.tree import ALIASES, COMMANDS
 from hueyctl.command import Command
 from hueyctl.options import GlobalOption
 
@@ -207,7 +208,7 @@ def test_help_exit_codes_prints_every_code_once(invoke: Invoke) -> None:
 def test_help_states_prints_the_transition_table_of_the_storage(invoke: Invoke) -> None:
     import json
 
-    from hueycore.storage.base import TRANSITIONS
+    from hueycore.model.states import TRANSITIONS
 
     rows = json.loads(invoke("help", "states", "-o", "json").stdout)
     text = invoke("help", "states").stdout

@@ -15,8 +15,8 @@ from clikit import QueueFile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hueyctl.choosing.filters import parse
 from hueyctl.errors import CliError
+from hueyctl.selection.filters import parse
 
 Invoke = Callable[..., Result]
 JOB_KEYS = [

@@ -20,7 +20,7 @@ from click.testing import Result
 from clikit import DEADLINE, state_of_job, states_of_workers
 from test_cmd_metrics import parsed
 
-from hueyctl.explaining.schemas import schemas
+from hueyctl.commands.help.schemas import schemas
 
 Run = Callable[..., Any]
 Until = Callable[..., None]
@@ -360,7 +360,7 @@ def test_without_anybody_who_listens_notify_does_nothing(
 
 
 def test_a_watchdog_of_another_process_is_not_ours() -> None:
-    from hueyctl.running.notify import _watchdog
+    from hueyctl.service.notify import _watchdog
 
     assert _watchdog({"WATCHDOG_USEC": "5000000"}) == 5
     assert _watchdog({"WATCHDOG_USEC": "5000000", "WATCHDOG_PID": str(os.getpid())}) == 5

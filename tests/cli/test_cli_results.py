@@ -14,7 +14,7 @@ from clikit import DEADLINE, QueueFile
 from ptykit import Terminal
 
 from hueycore.storage.base import Storage
-from hueyctl.showing import waiting
+from hueyctl.answers import watch
 
 Invoke = Callable[..., Result]
 
@@ -97,7 +97,7 @@ def test_a_failed_job_exits_5_with_its_error_on_stderr(queue: QueueFile, invoke:
 
 
 def test_a_revoked_job_failed_without_a_run(queue: QueueFile, invoke: Invoke) -> None:
-    from hueycore.storage.base import Selector
+    from hueycore.model.jobs import Selector
 
     queue.add("t")
     queue.storage.revoke(Selector(keys=("1",)), "no longer wanted")
@@ -145,7 +145,7 @@ def test_waiting_for_a_result_ends_when_it_is_there(queue: QueueFile, invoke: In
 
 def during(action: Callable[[], Any], ask: Callable[..., Any], *args: Any) -> Any:
     """Ask, and let ``action`` happen between the first look at the file and the second."""
-    original, looks = waiting._version, 0
+    original, looks = watch._version, 0
 
     def version(storage: Storage) -> int | None:
         nonlocal looks
@@ -155,7 +155,7 @@ def during(action: Callable[[], Any], ask: Callable[..., Any], *args: Any) -> An
         return original(storage)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(waiting, "_version", version)
+        patch.setattr(watch, "_version", version)
         return ask(*args)
 
 
@@ -209,7 +209,7 @@ def test_wait_on_a_pipe_prints_tabs_and_json_is_one_document(
     ],
 )  # fmt: skip
 def test_what_ends_a_wait(queue: QueueFile, invoke: Invoke, words: list[str], code: int) -> None:
-    from hueycore.storage.base import Selector
+    from hueycore.model.jobs import Selector
 
     queue.add("done")
     queue.finish(1)

@@ -13,7 +13,8 @@ import pytest
 from click.testing import Result
 from clikit import DEADLINE, QueueFile
 
-from hueyctl.showing import listing, waiting
+from hueyctl.answers import watch
+from hueyctl.output import list_view
 from hueyctl.streams import visible
 
 OnTty = Callable[..., tuple[int, str]]
@@ -205,7 +206,7 @@ def test_nothing_in_a_payload_is_executed(queue: QueueFile, invoke: Invoke, home
     blob = b"\x01" + pickle.dumps(((Bomb(),), {}))
     queue.add("app.task", payload=blob, preview="<Bomb>")
     queue.add("app.done")
-    queue.run(lambda claim: __import__("hueycore.ending").ending.Done(blob))
+    queue.run(lambda claim: __import__("hueycore.model.endings").ending.Done(blob))
 
     for words in (
         ("list", "-a", "--json"),
@@ -239,7 +240,7 @@ def test_a_job_that_comes_while_the_listing_is_printed_is_followed_and_shown_onc
     queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue.add("app.old")
-    show = listing._show
+    show = list_view._show
 
     def slow(*args: Any) -> int:
         queue.add("app.before")
@@ -247,8 +248,8 @@ def test_a_job_that_comes_while_the_listing_is_printed_is_followed_and_shown_onc
         queue.add("app.after")
         return number
 
-    monkeypatch.setattr(listing, "_show", slow)
-    monkeypatch.setattr(waiting, "looks", lambda *args, **options: [True])
+    monkeypatch.setattr(list_view, "_show", slow)
+    monkeypatch.setattr(watch, "looks", lambda *args, **options: [True])
 
     shown = invoke("list", "-u", "queue.db", "-f", "--columns", "task").stdout
 

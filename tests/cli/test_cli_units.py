@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hueyctl.choosing.units import brief, parse_duration, parse_when, relative, rfc3339
+from hueyctl.units import brief, parse_duration, parse_when, relative, rfc3339
 
 #: A Friday noon in local time.
 NOW = datetime(2030, 3, 15, 12, 0).timestamp()

@@ -18,8 +18,9 @@ import pytest
 from clikit import QueueFile
 from operatingkit import Invoke, OnTty, ask, change, error, sql, states
 
-from hueyctl.moving import files, loading
-from hueyctl.moving.transfer import BadLine, to_cargo, to_line
+from hueyctl import files
+from hueyctl.answers.dump import BadLine, to_cargo, to_line
+from hueyctl.changes import load
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -52,7 +53,7 @@ def dumped(invoke: Invoke, *words: str) -> list[dict[str, Any]]:
 
 def cargo(path: Path | str) -> list[Any]:
     """Everything in a file, but for what belongs to the file."""
-    from hueycore.storage.base import Selector
+    from hueycore.model.jobs import Selector
     from hueycore.storage.sqlite import SqliteStorage
 
     storage = SqliteStorage(str(path), create=False, read_only=True)
@@ -102,7 +103,7 @@ def test_every_page_of_many_is_dumped_once(queue: QueueFile, invoke: Invoke) -> 
 
 
 def _dead(claim: Any) -> Any:
-    from hueycore.ending import Dead
+    from hueycore.model.endings import Dead
 
     return Dead("failed")
 
@@ -181,7 +182,7 @@ def test_remove_leaves_what_changed_meanwhile(
 ) -> None:
     def finish(self: files.DumpFile) -> None:
         plain(self)
-        from hueycore.storage.base import Selector
+        from hueycore.model.jobs import Selector
 
         letters.storage.requeue(Selector(keys=("1",)))
 
@@ -465,7 +466,7 @@ def test_a_row_that_the_database_refuses_does_not_take_the_others_along(
             found = found._replace(job=found.job._replace(retries=-1))
         return found
 
-    monkeypatch.setattr(loading, "to_cargo", lenient)
+    monkeypatch.setattr(load, "to_cargo", lenient)
 
     result = invoke("dead", "load", "d", "-u", "new.db", "--create")
 
@@ -492,7 +493,7 @@ def test_a_disk_that_fails_is_no_bad_line(
 def test_many_jobs_are_loaded_batch_by_batch(
     dump: list[str], home: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "_BATCH_JOBS", 3)
+    monkeypatch.setattr(load, "_BATCH_JOBS", 3)
     lines = [json.dumps({**json.loads(dump[1]), "id": f"job-{n}"}) for n in range(10)]
     (home / "many").write_text("\n".join(lines))
 
@@ -511,7 +512,7 @@ def test_hostile_names_drive_no_terminal(dump: list[str], home: Path, invoke: In
 
 
 def test_an_infinite_priority_goes_there_and_back(queue: QueueFile) -> None:
-    from hueycore.storage.base import Selector
+    from hueycore.model.jobs import Selector
 
     queue.add("app.first", priority=float("inf"))
     (one,) = queue.storage.export(Selector())

@@ -17,7 +17,7 @@ import pytest
 from click.testing import Result
 from clikit import QueueFile
 
-from hueyctl.observing.probes import has_wal_reset_bug, sqlite_release
+from hueyctl.commands.doctor.machine import has_wal_reset_bug, sqlite_release
 
 Invoke = Callable[..., Result]
 OnTty = Callable[..., tuple[int, str]]
@@ -185,7 +185,7 @@ def test_dead_consumers_lose_their_jobs_to_the_doctor(
     script = (
         "import os, sys\n"
         "from hueycore.storage.sqlite import SqliteStorage\n"
-        "from hueycore.storage.base import Want\n"
+        "from hueycore.model.jobs import Want\n"
         "storage = SqliteStorage('queue.db', create=False)\n"
         "number = storage.register(name='victim', kind='thread', slots=1)\n"
         "claim, = storage.exchange(number, [], Want(1)).claims\n"
@@ -251,9 +251,9 @@ def test_a_job_from_the_future_tells_of_a_clock(queue: QueueFile, invoke: Invoke
 def test_a_log_that_grew_is_a_warning(
     mixed: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hueyctl.observing import storageprobes
+    from hueyctl.commands.doctor import storage
 
-    monkeypatch.setattr(storageprobes, "LOG_LIMIT", 1000)
+    monkeypatch.setattr(storage, "LOG_LIMIT", 1000)
 
     assert check(report(invoke, *URL), "wal")["status"] == "warning"
 
@@ -261,9 +261,9 @@ def test_a_log_that_grew_is_a_warning(
 def test_a_network_file_system_is_a_problem(
     mixed: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hueycore.storage.sqlite import place
+    from hueycore.storage.sqlite import path
 
-    monkeypatch.setattr(place, "file_system", lambda path, mountinfo="": "nfs4")
+    monkeypatch.setattr(path, "file_system", lambda path, mountinfo="": "nfs4")
 
     found = check(report(invoke, *URL), "storage")
 

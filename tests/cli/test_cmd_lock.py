@@ -249,7 +249,7 @@ def why(invoke: Invoke, seq: int) -> Any:
 def test_why_names_the_process_that_holds_the_lock(
     queue: QueueFile, holder: int, invoke: Invoke
 ) -> None:
-    from hueycore.storage.base import Limit
+    from hueycore.model.limits import Limit
 
     queue.storage.declare_limits([Limit("app.sync", "nightly", 1)])
     queue.add("app.sync", key_name="nightly")
@@ -265,7 +265,7 @@ def test_why_names_the_process_that_holds_the_lock(
 
 
 def test_why_says_until_when_a_rate_holds(queue: QueueFile, invoke: Invoke) -> None:
-    from hueycore.storage.base import Limit, Rate
+    from hueycore.model.limits import Limit, Rate
 
     queue.storage.declare_limits([Limit("app.call", "api", None, Rate(1, 600.0))])
     queue.add("app.call", key_name="api")
@@ -280,7 +280,7 @@ def test_why_says_until_when_a_rate_holds(queue: QueueFile, invoke: Invoke) -> N
 
 
 def test_why_names_the_job_that_comes_before(queue: QueueFile, invoke: Invoke) -> None:
-    from hueycore.storage.base import Limit
+    from hueycore.model.limits import Limit
 
     queue.storage.declare_limits([Limit("app.work", "k", 1)])
     for _ in range(2):

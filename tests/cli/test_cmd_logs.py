@@ -18,15 +18,15 @@ ISO = "2033-05-18T03:33:20.250Z"
 
 def say(queue: QueueFile, claim: Any, *messages: str, progress: str | None = None) -> None:
     """The run of a claim logs these."""
-    from hueycore.storage.base import LogLine, Said
+    from hueycore.model.events import LogLine, Said
 
     lines = [LogLine(AT, "INFO", message) for message in messages]
     queue.storage.note([(claim, Said(progress, lines))])
 
 
 def end(queue: QueueFile, worker: int, claim: Any) -> None:
-    from hueycore.ending import Done
-    from hueycore.storage.base import Ended, Want
+    from hueycore.model.endings import Done
+    from hueycore.model.jobs import Ended, Want
 
     queue.storage.exchange(worker, [Ended(claim, Done(), time.time(), 0.5)], Want(0))
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 from clikit import QueueFile
 
-from hueyctl.observing.prometheus import escaped
+from hueyctl.answers.prometheus import escaped
 
 Invoke = Callable[..., Result]
 OnTty = Callable[..., tuple[int, str]]
@@ -97,7 +97,7 @@ def test_buckets_only_grow_and_end_with_all(mixed: QueueFile, invoke: Invoke) ->
 
 
 def test_counters_survive_a_purge(mixed: QueueFile, invoke: Invoke) -> None:
-    from hueycore.storage.base import Keeping
+    from hueycore.model.retention import Keeping
 
     mixed.storage.db.transact(
         lambda con: con.execute("update huey_metric set minute = minute - 60 * 24 * 30")

@@ -20,7 +20,7 @@ def now_is(invoke: Invoke, *words: str, code: int = 0) -> Any:
 
 def claimable(queue: QueueFile) -> int:
     """How many jobs a consumer would get now."""
-    from hueycore.storage.base import Want
+    from hueycore.model.jobs import Want
 
     number = consumer(queue, "probe")
     claims = queue.storage.exchange(number, [], Want(100)).claims
@@ -130,8 +130,8 @@ def test_an_empty_storage_can_be_paused_before_its_first_job(
 
 
 def test_waiting_ends_when_nothing_runs_any_more(queue: QueueFile, invoke: Invoke) -> None:
-    from hueycore.ending import Done
-    from hueycore.storage.base import Ended, Want
+    from hueycore.model.endings import Done
+    from hueycore.model.jobs import Ended, Want
 
     queue.add("app.add")
     worker = consumer(queue)

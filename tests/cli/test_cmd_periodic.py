@@ -24,7 +24,7 @@ from operatingkit import (
     states,
 )
 
-from hueycore.storage.base import Fire
+from hueycore.model.schedules import Fire
 
 APP = """
 from hueycore import SqliteHuey, crontab, every
@@ -62,7 +62,7 @@ def shop(home: Path) -> Iterator[str]:
 def declared(shop: str, queue: QueueFile) -> str:
     """What a consumer of the application leaves in the file."""
     from hueycore.consumer.scheduler import Scheduler
-    from hueyctl.finding.apps import load
+    from hueyctl.apps import load
 
     huey = load(shop, None)
     Scheduler(huey, periodic=True, interval=1).declare()
@@ -380,7 +380,7 @@ def test_with_an_application_the_call_is_checked_and_has_the_options_of_its_task
 def test_a_running_consumer_follows_what_is_added_and_removed(
     declared: str, queue: QueueFile, spawn: Callable[..., Any], invoke: Invoke, until: Any
 ) -> None:
-    from hueycore.storage.base import Selector
+    from hueycore.model.jobs import Selector
 
     spawn("consume", declared)
     until(lambda: queue.storage.workers())

@@ -25,7 +25,7 @@ def purged(invoke: Invoke, *words: str) -> Any:
 def test_jobs_of_one_state_go_and_the_others_stay(
     mixed: QueueFile, invoke: Invoke, target: str, left: list[int]
 ) -> None:
-    from hueycore.storage.base import Selector
+    from hueycore.model.jobs import Selector
 
     mixed.add("app.revoked")
     mixed.storage.revoke(Selector(keys=("6",)))
@@ -65,7 +65,7 @@ def test_small_things_are_cleared(mixed: QueueFile, invoke: Invoke, target: str)
 
     left = {kind: mixed.storage.holding(kind) for kind in ("locks", "counters")}
     assert left == {"locks": 1, "counters": 1} | ({target: 0} if target != "events" else {})
-    from hueycore.storage.base import EventQuery
+    from hueycore.model.events import EventQuery
 
     # That somebody deleted something stays on record.
     signals = [event.signal for event in mixed.storage.events(EventQuery())]
@@ -107,8 +107,8 @@ def test_followers_of_a_purged_job_are_revoked(queue: QueueFile, invoke: Invoke)
 
 
 def test_thousands_go_in_groups(queue: QueueFile, invoke: Invoke) -> None:
-    from hueycore.ids import new_id
-    from hueycore.storage.base import NewJob
+    from hueycore.model.jobs import NewJob
+    from hueycore.system.ids import new_id
 
     payload = queue.serializer.serialize(((), {}))
     queue.storage.enqueue([NewJob(new_id(), "app.task", payload) for _ in range(2300)])

@@ -13,7 +13,7 @@ from operatingkit import Invoke, OnTty, ask, change, consumer, error, pipeline, 
 @pytest.fixture
 def revoked(mixed: QueueFile) -> QueueFile:
     """3, 4 and 5 are revoked."""
-    from hueycore.storage.base import Selector
+    from hueycore.model.jobs import Selector
 
     mixed.storage.revoke(Selector(keys=("3", "4", "5")), "a mistake")
     return mixed

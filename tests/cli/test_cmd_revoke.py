@@ -21,7 +21,7 @@ from operatingkit import (
     states,
 )
 
-from hueycore.storage.base import Revocation
+from hueycore.model.flags import Revocation
 
 
 def order(queue: QueueFile, task: str) -> Revocation | None:

@@ -160,7 +160,7 @@ def test_a_large_chord_is_folded_and_what_failed_is_seen(queue: QueueFile, invok
 
 
 def _end(seq: int) -> Any:
-    from hueycore.ending import Dead, Done
+    from hueycore.model.endings import Dead, Done
 
     return Dead("failed") if seq == 500 else Done()
 

@@ -17,7 +17,7 @@ from click.testing import Result
 from clikit import DEADLINE, QueueFile
 from ptykit import ENTER_SCREEN, HIDE_CURSOR, LEAVE_SCREEN, SHOW_CURSOR, Terminal, plain
 
-from hueyctl.observing.figures import STATES
+from hueyctl.answers.figures import STATES
 from hueyctl.streams import visible
 
 Invoke = Callable[..., Result]
@@ -159,7 +159,7 @@ def test_tasks_can_be_sorted_and_cut(mixed: QueueFile, invoke: Invoke) -> None:
 def test_workers_are_listed(queue: QueueFile, invoke: Invoke) -> None:
     queue.add("app.add")
     number = queue.storage.register(name="box-1", kind="thread", slots=3)
-    from hueycore.storage.base import Want
+    from hueycore.model.jobs import Want
 
     (claim,) = queue.storage.exchange(number, [], Want(1)).claims
     queue.storage.slots(number).start(0, claim.seq, claim.claim)
@@ -286,7 +286,7 @@ def test_a_file_that_is_locked_for_good_is_unavailable(
 def test_a_pipe_gets_a_line_per_look_and_a_header_each_twenty(
     mixed: QueueFile, invoke: Invoke
 ) -> None:
-    from hueyctl.observing import ticker
+    from hueyctl.commands.stats import ticker
 
     result = invoke("stats", *URL, "-w", "-i", "0.2", "--count", "2")
     lines = result.stdout.splitlines()
@@ -523,8 +523,8 @@ def test_a_dumb_terminal_gets_lines(
 
 
 def test_a_slow_terminal_skips_frames(mixed: QueueFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hueyctl.observing import live
-    from hueyctl.observing.view import View
+    from hueyctl.commands.stats import live
+    from hueyctl.commands.stats.view import View
 
     drawn: list[Any] = []
 

@@ -76,7 +76,7 @@ def test_a_job_that_is_not_due(queue: QueueFile, invoke: Invoke) -> None:
 
 
 def test_a_retry_that_is_not_due(queue: QueueFile, invoke: Invoke) -> None:
-    from hueycore.ending import Failure, Retry
+    from hueycore.model.endings import Failure, Retry
 
     queue.add("app.add", retries=5)
     failure = Failure("ValueError", "no", "")
@@ -88,8 +88,8 @@ def test_a_retry_that_is_not_due(queue: QueueFile, invoke: Invoke) -> None:
 
 
 def test_a_task_that_no_consumer_knows(queue: QueueFile, invoke: Invoke) -> None:
-    from hueycore.ending import Failure, Snoozed
-    from hueycore.retry import NOT_FOUND
+    from hueycore.model.endings import Failure, Snoozed
+    from hueycore.model.retry import NOT_FOUND
 
     queue.add("app.gone")
     first = Failure(NOT_FOUND, "no task 'app.gone' is registered", "")
@@ -243,7 +243,7 @@ def test_a_job_that_runs(queue: QueueFile, invoke: Invoke) -> None:
     assert found["because"] == "running on alpha for 40s"
     assert found["blocking"]["worker"] == "alpha"
     assert found["next"] == "hueyctl revoke 1"
-    from hueycore.storage.base import Said
+    from hueycore.model.events import Said
 
     queue.storage.note([(claim, Said("50%"))])
     ask(invoke, "revoke", "1")
@@ -293,7 +293,7 @@ def test_jobs_that_have_ended(mixed: QueueFile, invoke: Invoke) -> None:
 
 
 def test_a_job_that_died_of_another_cause(queue: QueueFile, invoke: Invoke) -> None:
-    from hueycore.ending import Dead
+    from hueycore.model.endings import Dead
 
     queue.add("app.add")
     queue.run(lambda claim: Dead("unknown-task"))
@@ -384,7 +384,7 @@ def test_looking_writes_nothing(queue: QueueFile, invoke: Invoke) -> None:
 
 
 def test_a_run_that_was_put_back_says_why(queue: QueueFile, invoke: Invoke) -> None:
-    from hueycore.ending import Failure, Revoked, Snoozed
+    from hueycore.model.endings import Failure, Revoked, Snoozed
 
     queue.add("app.api")
     failure = Failure("RateLimitExceeded", "rate limit of api", "")

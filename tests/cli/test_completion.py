@@ -18,8 +18,8 @@ import pytest
 from click.testing import Result
 from clikit import APP, ROOT, QueueFile
 
-from hueyctl.explaining import completion
-from hueyctl.explaining.nearby import applications
+from hueyctl.docs import completion
+from hueyctl.docs.nearby import applications
 
 Invoke = Callable[..., Result]
 SHELLS = ("bash", "zsh", "fish")
@@ -28,7 +28,7 @@ SHELLS = ("bash", "zsh", "fish")
 #: A busy machine is no reason to fail: the answers are given more than a tenth of a second.
 PATIENT = """
 import sys
-from hueyctl.explaining import values
+from hueyctl.docs import values
 from hueyctl.__main__ import main
 values.BUDGET = 20
 sys.exit(main())

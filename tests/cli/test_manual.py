@@ -18,9 +18,10 @@ from click.testing import Result
 from clikit import ROOT
 
 from hueyctl import RELEASED, exits
-from hueyctl.cli import COMMANDS, cli
+from hueyctl.cli import cli
+from hueyctl.tree import COMMANDS
 from hueyctl.command import Command
-from hueyctl.explaining import manual, roff
+from hueyctl.docs import manual, roff
 
 Invoke = Callable[..., Result]
 
@@ -84,7 +85,7 @@ def test_the_exit_codes_page_has_them_all(pages: dict[str, str]) -> None:
 
 
 def test_the_same_tree_makes_the_same_pages(pages: dict[str, str]) -> None:
-    code = "import json; from hueyctl.explaining.manual import pages; print(json.dumps(pages()))"
+    code = "import json; from hueyctl.docs.manual import pages; print(json.dumps(pages()))"
     env = os.environ | {
         "PYTHONPATH": os.pathsep.join((str(ROOT / "core"), str(ROOT))),
         "PYTHONHASHSEED": "7", "COLUMNS": "40", "TZ": "Asia/Tokyo", "LC_ALL": "C",
@@ -226,4 +227,4 @@ def test_the_wheel_has_the_pages_the_completions_and_the_data(tmp_path: Path) ->
         "fish/vendor_completions.d/hueyctl.fish",
     ):  # fmt: skip
         assert any(name.endswith(f".data/data/share/{installed}") for name in names), installed
-    assert {"hueycore/storage/schema.sql", "hueyctl/__main__.py"} <= names
+    assert {"hueycore/storage/sqlite/schema.sql", "hueyctl/__main__.py"} <= names

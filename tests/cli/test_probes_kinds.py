@@ -24,7 +24,7 @@ KINDS = ("thread", "greenlet", "asyncio", "process")
 #: hangs in a receiver.
 HANGS = """
 import os, sys, time
-from hueycore import native, signals
+from hueycore.system import native; from hueycore import signals
 
 def hang():
     while os.path.exists("hang"):

@@ -12,7 +12,8 @@ import pytest
 from clikit import ROOT
 from helpers import wait_until
 
-from hueycore.storage.base import Selector, State
+from hueycore.model.jobs import Selector
+from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage
 
 README = (ROOT / "README.md").read_text("utf-8")

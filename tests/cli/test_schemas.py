@@ -14,7 +14,7 @@ from click.testing import Result
 from clikit import ROOT, QueueFile
 from operatingkit import add_schedule
 
-from hueyctl.explaining.schemas import schemas
+from hueyctl.commands.help.schemas import schemas
 
 Invoke = Callable[..., Result]
 ALL = schemas()
@@ -107,7 +107,8 @@ def test_tasks_and_preflight_follow_theirs(mixed: QueueFile, app: str, invoke: I
 
 
 def test_logs_and_events_follow_theirs(mixed: QueueFile, invoke: Invoke) -> None:
-    from hueycore.storage.base import LogLine, Said, Want
+    from hueycore.model.events import LogLine, Said
+    from hueycore.model.jobs import Want
 
     invoke("events", "-u", "queue.db", "--enable")
     worker = mixed.storage.register(name="alpha", kind="thread", slots=1)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from hueycore import CancelExecution, RetryTask, SqliteHuey, State, TaskException, coroutines
+from hueycore import CancelExecution, RetryTask, SqliteHuey, State, TaskException
+from hueycore.runs import coroutines
 from tests.helpers import Signals, consuming, job, jobs, run_python, running, wait_until
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
@@ -19,7 +20,7 @@ variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", defau
 @pytest.fixture
 def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that ignores its timeout is overdue almost at once."""
-    monkeypatch.setattr("hueycore.options.GRACE", 0.05)
+    monkeypatch.setattr("hueycore.tasks.options.GRACE", 0.05)
 
 
 # --- running --------------------------------------------------------------------------------------
@@ -353,7 +354,7 @@ def test_a_loop_that_an_exception_has_struck_is_replaced(
     huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The limiter is too early for once, and its exception arrives where the loop waits."""
-    monkeypatch.setattr("hueycore.coroutines.PATIENCE", -0.15)
+    monkeypatch.setattr("hueycore.runs.coroutines.PATIENCE", -0.15)
     loops: list[asyncio.AbstractEventLoop] = []
 
     @huey.task(timeout=0.2)
@@ -518,7 +519,7 @@ def test_a_stop_that_does_not_wait_cancels_async_jobs_and_gives_them_back(
 def test_a_stop_does_not_wait_long_for_a_job_that_ignores_its_cancellation(
     huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hueycore.consumer.consumer.CLEAN_UP", 0.05)
+    monkeypatch.setattr("hueycore.consumer.base.CLEAN_UP", 0.05)
     entered, let_go = threading.Event(), threading.Event()
 
     @huey.task()

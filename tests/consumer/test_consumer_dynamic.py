@@ -13,7 +13,7 @@ import pytest
 
 from hueycore import ConfigurationError, SqliteHuey, crontab, every
 from hueycore.consumer.scheduler import Scheduler
-from hueycore.storage.base import Periodic
+from hueycore.model.schedules import Periodic
 from tests.helpers import (
     Clock,
     Signals,

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from hueycore import SqliteHuey, State, StorageBusy, StorageFull
-from hueycore.consumer import Consumer
 from hueycore.consumer import feed as feed_module
-from hueycore.consumer.grouping import GROUP_LIMIT, STAGGER
-from hueycore.storage.base import Ended, Exchange, Selector, Want
+from hueycore.consumer.consumer import Consumer
+from hueycore.consumer.pace import GROUP_LIMIT, STAGGER
+from hueycore.model.jobs import Ended, Exchange, Selector, Want
 from hueycore.storage.sqlite import connection
 from tests.helpers import Gate, Signals, consuming, job, jobs, run_python, states, wait_until
 

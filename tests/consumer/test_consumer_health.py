@@ -13,7 +13,7 @@ import pytest
 from hueycore import SqliteHuey, StorageBusy, StorageFull
 from hueycore.consumer import health as health_module
 from hueycore.consumer.health import Health
-from hueycore.consumer.workers.crew import Crew
+from hueycore.consumer.workers.pool import Crew
 from tests.helpers import Clock, Gate, consuming, running, wait_until
 
 #: Seconds; what runs late by it on a busy machine is not taken for hung.
@@ -252,7 +252,7 @@ def test_a_storage_that_fails_makes_it_unready_and_not_ill(
 def test_too_many_threads_that_hang_make_it_unready_and_then_end_it(
     huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hueycore.options.GRACE", 0.05)
+    monkeypatch.setattr("hueycore.tasks.options.GRACE", 0.05)
     let_go = threading.Event()
 
     @huey.task(timeout=0.05)

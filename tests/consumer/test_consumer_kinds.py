@@ -326,7 +326,7 @@ def test_threads_stay_threads_in_a_patched_process(path: str) -> None:
         """
         from gevent import monkey; monkey.patch_all()
         import sys, time
-        from hueycore import SqliteHuey, native
+        from hueycore import SqliteHuey; from hueycore.system import native
 
         huey = SqliteHuey("app", sys.argv[1])
 

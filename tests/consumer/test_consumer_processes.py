@@ -15,9 +15,9 @@ import pytest
 
 from hueycore import ConfigurationError, MemoryHuey, SqliteHuey, State, TaskTimeout, every
 from hueycore.constants import WORKER_PROCESS
-from hueycore.consumer import Consumer
-from hueycore.consumer.supervisor import Supervisor
-from hueycore.storage.base import WorkerRow
+from hueycore.consumer.consumer import Consumer
+from hueycore.consumer.processes.supervisor import Supervisor
+from hueycore.model.reports import WorkerRow
 from hueycore.storage.sqlite.connection import Database
 from tests.helpers import consuming, job, jobs, run_python, running, states, wait_until
 
@@ -277,7 +277,7 @@ def test_a_plain_revoke_leaves_the_running_job_to_itself(huey: SqliteHuey) -> No
 def test_what_ignores_terminate_is_killed_and_revoked_without_a_charge(
     huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hueycore.consumer.workers.mainthread.GRACE", 0.3)
+    monkeypatch.setattr("hueycore.tasks.options.GRACE", 0.3)
 
     @huey.task()
     def stubborn() -> None:

@@ -15,7 +15,7 @@ import pytest
 from hueycore import Huey, SqliteHuey, State, crontab, every
 from hueycore.consumer.janitor import Janitor
 from hueycore.consumer.scheduler import Scheduler
-from hueycore.storage.base import Periodic
+from hueycore.model.schedules import Periodic
 from tests.helpers import (
     Clock,
     Gate,

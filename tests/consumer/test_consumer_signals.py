@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hueycore import SqliteHuey, State
-from hueycore.consumer import Consumer
+from hueycore.consumer.consumer import Consumer
 from tests.helpers import Gate, states, wait_until
 
 TERM, INT, HUP = signal.SIGTERM, signal.SIGINT, signal.SIGHUP

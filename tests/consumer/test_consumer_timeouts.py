@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from hueycore import SqliteHuey, State, TaskException, TaskTimeout
-from hueycore.shield import shield_of_this_thread
 from hueycore.storage.sqlite.connection import Database
+from hueycore.system.shield import shield_of_this_thread
 from tests.helpers import (
     Gate,
     Signals,
@@ -28,7 +28,7 @@ from tests.helpers import (
 @pytest.fixture
 def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that ignores its timeout is overdue almost at once."""
-    monkeypatch.setattr("hueycore.options.GRACE", 0.05)
+    monkeypatch.setattr("hueycore.tasks.options.GRACE", 0.05)
 
 
 @pytest.mark.usefixtures("any_kind")

@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hueycore import SqliteHuey, clock, every
+from hueycore import SqliteHuey, every
+from hueycore.system import clock
 
 #: Seconds after which a job stops waiting for its gate: nothing of a test may run for ever.
 PATIENCE = 60.0

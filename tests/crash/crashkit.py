@@ -18,8 +18,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from hueycore import Result
-from hueycore.storage.base import Job, Selector, State, Storage, WorkerRow
-from hueycore.task import Task
+from hueycore.model.jobs import Job, Selector
+from hueycore.model.reports import WorkerRow
+from hueycore.model.states import State
+from hueycore.storage.base import Storage
+from hueycore.tasks.task import Task
 from tests.crash.app import App
 from tests.helpers import wait_until
 from tests.storage.invariants import check_invariants

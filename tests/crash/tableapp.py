@@ -13,12 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hueycore import SqliteHuey, native
+from hueycore import SqliteHuey
 from hueycore.api import Huey
 from hueycore.consumer.workers.worker import Worker
-from hueycore.ending import Done
-from hueycore.storage.base import Ended, Exchange, Storage, Want
+from hueycore.model.endings import Done
+from hueycore.model.jobs import Ended, Exchange, Want
+from hueycore.storage.base import Storage
 from hueycore.storage.sqlite import SqliteStorage
+from hueycore.system import native
 from tests.crash.app import PATIENCE, die_with_parent, log_of_runs, wait_for
 
 

@@ -8,7 +8,9 @@ from signal import SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGSTOP, SIGTERM
 from typing import Any
 
 from hueycore import Result
-from hueycore.storage.base import Job, State, WorkerRow
+from hueycore.model.jobs import Job
+from hueycore.model.reports import WorkerRow
+from hueycore.model.states import State
 from tests.crash.crashkit import DEADLINE, ConsumerProcess, Place, stays_true
 from tests.crash.table import Cell, Must
 from tests.crash.tableapp import Tasks

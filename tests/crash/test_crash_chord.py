@@ -8,7 +8,8 @@ import time
 import pytest
 
 from hueycore import Error, chord
-from hueycore.storage.base import Selector, State
+from hueycore.model.jobs import Selector
+from hueycore.model.states import State
 from tests.crash.crashkit import DEADLINE, Place
 from tests.helpers import wait_until
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hueycore import Result
-from hueycore.storage.base import State
+from hueycore.model.states import State
 from tests.crash.crashkit import DEADLINE, Place, every_kind, overlaps, stays_true
 from tests.helpers import wait_until
 

@@ -10,7 +10,7 @@ from signal import SIGCONT, SIGKILL
 import pytest
 
 from hueycore import SqliteHuey
-from hueycore.storage.base import State
+from hueycore.model.states import State
 from tests.crash.crashkit import DEADLINE, KINDS, ConsumerProcess, Place, every_kind
 from tests.helpers import wait_until
 

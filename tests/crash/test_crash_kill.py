@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from hueycore.storage.base import State
-from hueycore.task import Task
+from hueycore.model.states import State
+from hueycore.tasks.task import Task
 from tests.crash.crashkit import Ledger, Place
 from tests.helpers import wait_until
 

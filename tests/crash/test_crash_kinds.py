@@ -11,7 +11,7 @@ from signal import SIGTERM
 import pytest
 
 from hueycore import StorageFull
-from hueycore.storage.base import State
+from hueycore.model.states import State
 from tests.crash.crashkit import DEADLINE, KINDS, Place, every_kind, stays_true
 from tests.helpers import wait_until
 
@@ -137,8 +137,8 @@ def test_a_clock_that_jumps_by_a_day_loses_and_doubles_nothing(place: Place) -> 
 
 @every_kind
 def test_jobs_that_cannot_be_read_run_or_kept_harm_nobody_else(place: Place) -> None:
-    from hueycore.ids import new_id
-    from hueycore.storage.base import NewJob
+    from hueycore.model.jobs import NewJob
+    from hueycore.system.ids import new_id
 
     app, name = place.app, place.app.plain.name
     module = name.rpartition(".")[0]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from hueycore.storage.base import WorkerRow
+from hueycore.model.reports import WorkerRow
 from tests.crash.crashkit import DEADLINE, ConsumerProcess, Place, stays_true
 from tests.helpers import wait_until
 

@@ -11,7 +11,8 @@ from signal import SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGSTOP, SIGTERM
 
 import pytest
 
-from hueycore.storage.base import Selector, State
+from hueycore.model.jobs import Selector
+from hueycore.model.states import State
 from tests.crash.crashkit import DEADLINE, ConsumerProcess, Ledger, Place, overlaps, stays_true
 from tests.helpers import wait_until
 

@@ -11,7 +11,7 @@ from signal import SIGTERM
 
 import pytest
 
-from hueycore.storage.base import State
+from hueycore.model.states import State
 from tests.crash.crashkit import DEADLINE, Ledger, Place
 from tests.helpers import wait_until
 

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import pytest
 
-from hueycore.storage.base import State
+from hueycore.model.states import State
 from hueycore.storage.sqlite.connection import WAL_LIMIT
-from hueycore.task import Task
+from hueycore.tasks.task import Task
 from tests.crash.crashkit import DEADLINE, ConsumerProcess, Ledger, Place
 from tests.crash.soakapp import Tasks
 from tests.crash.table import KINDS

@@ -6,7 +6,7 @@ from signal import SIGTERM
 
 import pytest
 
-from hueycore.storage.base import State
+from hueycore.model.states import State
 from tests.crash.crashkit import DEADLINE, Place, overlaps, stays_true
 from tests.helpers import wait_until
 

@@ -7,7 +7,7 @@ from signal import SIGCONT, SIGTERM
 
 import pytest
 
-from hueycore.storage.base import State
+from hueycore.model.states import State
 from tests.crash.crashkit import DEADLINE, Ledger, Place, every_kind, overlaps, stays_true
 from tests.helpers import wait_until
 

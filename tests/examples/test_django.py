@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from hueycore import SqliteHuey, State
-from hueycore.storage.base import Selector
+from hueycore.model.jobs import Selector
 from tests.helpers import wait_until
 
 PROJECT = Path(__file__).parent / "django_app"

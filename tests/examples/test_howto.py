@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import pytest
 
 from hueycore import Result, SqliteHuey, State, crontab
-from hueycore.storage.base import Selector
+from hueycore.model.jobs import Selector
 from tests.helpers import Clock, consuming, drain, states
 
 F = TypeVar("F", bound=Callable[..., Any])

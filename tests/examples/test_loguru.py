@@ -20,7 +20,7 @@ pytest.importorskip("loguru", reason="loguru is in the dev extra")
 def log_with_loguru() -> None:
     from loguru import logger
 
-    from hueycore.logs import run_of_this_context
+    from hueycore.tasks.joblog import run_of_this_context
 
     def add_job(record: Any) -> None:
         run = run_of_this_context.get()

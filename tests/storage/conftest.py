@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hueycore.storage import sidefile
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.sqlite import SqliteStorage, sidefile
 from tests.storage.engines import ENGINES, Factory, sqlite_file
 from tests.storage.invariants import violations
 from tests.storage.kit import give_back

@@ -7,27 +7,25 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from hueycore.ending import Done, Ending, Failure
-from hueycore.ids import new_id
-from hueycore.storage import sidefile
-from hueycore.storage.base import (
+from hueycore.model.endings import Done, Ending, Failure
+from hueycore.model.jobs import (
     Claim,
-    Edge,
     Ended,
     Enqueued,
     Exchange,
     Job,
     NewJob,
-    Plan,
     Recovered,
     Selector,
-    State,
-    Storage,
     Want,
 )
-from hueycore.storage.sidefile import SideFile
-from hueycore.storage.sqlite import SqliteStorage
-from hueycore.storage.sqlite.recovery import recover_worker
+from hueycore.model.plan import Edge, Plan
+from hueycore.model.states import State
+from hueycore.storage.base import Storage
+from hueycore.storage.sql.recovery import recover_worker
+from hueycore.storage.sqlite import SqliteStorage, sidefile
+from hueycore.storage.sqlite.sidefile import SideFile
+from hueycore.system.ids import new_id
 
 FAILURE = Failure("ValueError", "no", "Traceback: no")
 DAY = 86_400.0

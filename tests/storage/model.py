@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from hueycore.ending import Dead, Done, Ending, Expired, Released, Retry, Revoked, Snoozed
-from hueycore.storage.base import FINAL, WAITING, Ended, Keeping, NewJob, Plan, State, Want
+from hueycore.model.endings import Dead, Done, Ending, Expired, Released, Retry, Revoked, Snoozed
+from hueycore.model.jobs import Ended, NewJob, Want
+from hueycore.model.plan import Plan
+from hueycore.model.retention import Keeping
+from hueycore.model.states import FINAL, WAITING, State
 
 S = State
 

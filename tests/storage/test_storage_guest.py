@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from hueycore.ending import Completed, Dead, Done, Retry
 from hueycore.exceptions import (
     ConfigurationError,
     DuplicateJob,
@@ -23,7 +22,9 @@ from hueycore.exceptions import (
     StorageReadOnly,
     StorageTooNew,
 )
-from hueycore.storage.base import Ended, Selector, State, Want
+from hueycore.model.endings import Completed, Dead, Done, Retry
+from hueycore.model.jobs import Ended, Selector, Want
+from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage
 from tests.storage.conftest import Maker
 from tests.storage.invariants import check_invariants

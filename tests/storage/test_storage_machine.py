@@ -20,22 +20,14 @@ from hypothesis.stateful import (
     rule,
 )
 
-from hueycore import clock
-from hueycore.ending import Blocked, Dead, Done, Expired, Released, Retry, Revoked, Snoozed
-from hueycore.storage.base import (
-    FINAL,
-    Claim,
-    Edge,
-    Ended,
-    Keeping,
-    Limit,
-    NewJob,
-    Plan,
-    Selector,
-    State,
-    Want,
-)
+from hueycore.model.endings import Blocked, Dead, Done, Expired, Released, Retry, Revoked, Snoozed
+from hueycore.model.jobs import Claim, Ended, NewJob, Selector, Want
+from hueycore.model.limits import Limit
+from hueycore.model.plan import Edge, Plan
+from hueycore.model.retention import Keeping
+from hueycore.model.states import FINAL, State
 from hueycore.storage.sqlite import SqliteStorage
+from hueycore.system import clock
 from tests.storage.engines import ENGINES
 from tests.storage.invariants import violations
 from tests.storage.kit import FAILURE, bury, by_seq, new, sql

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 import pytest
 
-from hueycore.ending import Dead, Done
 from hueycore.exceptions import (
     StorageBusy,
     StorageCorrupt,
@@ -18,7 +17,11 @@ from hueycore.exceptions import (
     StorageReadOnly,
     StorageTooNew,
 )
-from hueycore.storage.base import Keeping, Limit, Rate, Selector, State, Want
+from hueycore.model.endings import Dead, Done
+from hueycore.model.jobs import Selector, Want
+from hueycore.model.limits import Limit, Rate
+from hueycore.model.retention import Keeping
+from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage, connection, schema
 from tests.helpers import Clock
 from tests.storage.conftest import Maker

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Collection
 from typing import NamedTuple
 
-from hueycore.storage.base import TRANSITIONS, State, Transition
+from hueycore.model.states import TRANSITIONS, State, Transition
 from hueycore.storage.sqlite import SqliteStorage
 
 _COUNTED = ("state", "claim", "attempt", "retries", "crashes", "cancel_requested")

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def generated() -> dict[str, str]:
     """Every generated file: {path from the root: text}."""
     sys.path[:0] = [str(ROOT / "core"), str(ROOT)]
-    from hueyctl.explaining import completion, manual
+    from hueyctl.docs import completion, manual
     from tests.tools import features
 
     found = {f"man/{path}": text for path, text in manual.pages().items()}

@@ -129,9 +129,9 @@ def draw(path: Path, target: Path) -> None:
     from rich.terminal_theme import MONOKAI
 
     from hueycore.storage.sqlite import SqliteStorage
-    from hueyctl.observing.figures import gather
-    from hueyctl.observing.live import to_text
-    from hueyctl.observing.view import View, frame
+    from hueyctl.answers.figures import gather
+    from hueyctl.commands.stats.live import to_text
+    from hueyctl.commands.stats.view import View, frame
 
     storage = SqliteStorage(str(path), create=False, read_only=True)
     try:

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from hueycore.storage import bell
-from hueycore.storage.base import Selector
-from hueycore.storage.bell import Bell
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.model.jobs import Selector
+from hueycore.storage.sqlite import SqliteStorage, bell
+from hueycore.storage.sqlite.bell import Bell
 from tests.storage.kit import born
 
 #: Longer than any wait of a test that is meant to be woken.

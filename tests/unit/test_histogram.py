@@ -8,7 +8,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hueycore.histogram import FLOOR, bucket, percentile, upper_edge
+from hueycore.model.histogram import FLOOR, bucket, percentile, upper_edge
 
 durations = st.floats(0, 10 * 86_400)
 

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hueycore import ids
-from hueycore.ids import new_id
+from hueycore.system import ids
+from hueycore.system.ids import new_id
 
 
 def test_an_id_is_a_uuid_of_version_7_of_this_moment() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from hueycore import native
+from hueycore.system import native
 from tests.helpers import run_python, wait_until
 
 
@@ -58,10 +58,10 @@ def test_threads_are_native_and_named_whether_patched_before_or_after_the_import
     code = """
         import sys
         if sys.argv[1] == "after":
-            from hueycore import native
+            from hueycore.system import native
         from gevent import monkey; monkey.patch_all()
         import gevent, logging, threading, time
-        from hueycore import native
+        from hueycore.system import native
 
         names, done = [], native.Event()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hueycore.retry import (
+from hueycore.model.retry import (
     UNKNOWN_TASK_PATIENCE,
     Backoff,
     next_delay,

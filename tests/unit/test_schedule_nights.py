@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hueycore.schedule import Schedule, as_schedule, crontab, every, read_back, same_when_read_back
+from hueycore.calendar.cron import crontab
+from hueycore.calendar.schedule import Schedule, as_schedule, every, read_back, same_when_read_back
 from tests.unit.test_schedules import minutes_around, posix, runs, scan
 
 HOUR = 3600.0

@@ -15,15 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hueycore.schedule import (
-    CallableSchedule,
-    Crontab,
-    Every,
-    Schedule,
-    as_schedule,
-    crontab,
-    every,
-)
+from hueycore.calendar.cron import Crontab, crontab
+from hueycore.calendar.schedule import CallableSchedule, Every, Schedule, as_schedule, every
 
 BOUNDS = {
     "minute": (0, 59),

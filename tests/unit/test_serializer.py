@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hueycore.decoding import SAFE_LIMIT, safe_decode
 from hueycore.exceptions import SerializationError
 from hueycore.serializer import (
     CUSTOM,
@@ -30,6 +29,7 @@ from hueycore.serializer import (
     format_name,
     safe_repr,
 )
+from hueyctl.answers.safe_pickle import SAFE_LIMIT, safe_decode
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 texts = st.text()

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hueycore import ConfigurationError, JSONSerializer, SerializationError, SignedSerializer
-from hueycore.decoding import SAFE_LIMIT, safe_decode
 from hueycore.serializer import (
     CUSTOM,
     GZIP,
@@ -26,6 +25,7 @@ from hueycore.serializer import (
     by_name,
     format_name,
 )
+from hueyctl.answers.safe_pickle import SAFE_LIMIT, safe_decode
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hueycore.exceptions import StorageError
-from hueycore.storage.sidefile import (
+from hueycore.storage.sqlite.sidefile import (
     LAST_WORKER,
     PAIR,
     SLOTS,

@@ -17,7 +17,7 @@ __all__ = ["BaseConsumer", "Consumer", "consumer_of"]
 def consumer_of(huey: Huey, options: dict[str, Any]) -> BaseConsumer:
     """A consumer with these options, of the class that its ``worker_type`` needs."""
     if options.get("worker_type") == WORKER_PROCESS:
-        from hueycore.consumer.supervisor import Supervisor
+        from hueycore.consumer.processes.supervisor import Supervisor
 
         return Supervisor(huey, **options)
     return Consumer(huey, **options)

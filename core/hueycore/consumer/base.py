@@ -10,7 +10,6 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from hueycore import native
 from hueycore.constants import WORKER_THREAD
 from hueycore.consumer.health import Health
 from hueycore.consumer.janitor import Janitor
@@ -18,6 +17,7 @@ from hueycore.consumer.options import check, interrupting
 from hueycore.consumer.scheduler import Scheduler
 from hueycore.consumer.unixsignals import Signals
 from hueycore.exceptions import ConfigurationError, StorageError
+from hueycore.system import native
 
 if TYPE_CHECKING:
     from hueycore.api import Huey

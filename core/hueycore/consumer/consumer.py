@@ -9,21 +9,21 @@ import signal
 from collections.abc import Callable, Hashable
 from functools import partial
 
-from hueycore import clock, native
 from hueycore import signals as S
 from hueycore.constants import WORKER_ASYNCIO, WORKER_GREENLET, WORKER_THREAD
-from hueycore.consumer import turns
+from hueycore.consumer import switch
 from hueycore.consumer.base import CLEAN_UP, BaseConsumer
-from hueycore.consumer.burst import is_drained
+from hueycore.consumer.drained import is_drained
 from hueycore.consumer.feed import Feed, will_pass
 from hueycore.consumer.health import Health
+from hueycore.consumer.notices import tell_exchange
 from hueycore.consumer.service import Service
-from hueycore.consumer.telling import tell_exchange
-from hueycore.consumer.workers.crew import Crew
-from hueycore.consumer.workers.limiter import Limiter
+from hueycore.consumer.workers.pool import Crew
+from hueycore.consumer.workers.timeouts import Limiter
 from hueycore.consumer.workers.worker import Parts, kind_of
 from hueycore.exceptions import StorageError, StorageMoved, StorageTooNew
-from hueycore.storage.base import Claim, JobRef
+from hueycore.model.jobs import Claim, JobRef
+from hueycore.system import clock, native
 
 logger = logging.getLogger("hueycore.consumer")
 
@@ -77,7 +77,7 @@ class Consumer(BaseConsumer):
             self._service("janitor", self.janitor.step),
             self._service("revoked", stop_revoked),
         ]
-        turns.shorten()
+        switch.shorten()
         self._feed.start()
         for service in (*self._services, self._limits_service):
             service.start()
@@ -188,7 +188,7 @@ class Consumer(BaseConsumer):
             self._exit_code = self._exit_of_left()
             self._crew.wait(CLEAN_UP, self._interrupted)
         self._limits_service.stop()
-        turns.restore()
+        switch.restore()
         left = self._crew.running()
         if left:
             self._leave_running(left)

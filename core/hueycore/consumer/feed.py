@@ -12,13 +12,14 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from hueycore import clock, native
-from hueycore.consumer import turns
-from hueycore.consumer.grouping import Pace, Suspects
-from hueycore.ending import Released
+from hueycore.consumer import switch
+from hueycore.consumer.pace import Pace, Suspects
 from hueycore.exceptions import StorageBusy, StorageError, StorageFull
-from hueycore.execute import Finished
-from hueycore.storage.base import Claim, Ended, Exchange, Storage, Want
+from hueycore.model.endings import Released
+from hueycore.model.jobs import Claim, Ended, Exchange, Want
+from hueycore.runs.executor import Finished
+from hueycore.storage.base import Storage
+from hueycore.system import clock, native
 
 logger = logging.getLogger("hueycore.consumer")
 
@@ -258,7 +259,7 @@ class Feed:
         try:
             endings = [done.ended for done in batch]
             exchange = partial(self._storage.exchange, self._worker, endings, want)
-            got = turns.hurry(exchange)
+            got = switch.hurry(exchange)
         except Exception as error:
             self._suffer(error if isinstance(error, StorageError) else StorageError(repr(error)))
             return False

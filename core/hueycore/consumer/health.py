@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from hueycore import clock, native
 from hueycore.exceptions import StorageError
+from hueycore.system import clock, native
 
 if TYPE_CHECKING:
     from hueycore.consumer.feed import Feed

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from hueycore import clock
 from hueycore import signals as S
 from hueycore.exceptions import HueyException
-from hueycore.storage.base import Recovered, State
+from hueycore.model.jobs import Recovered
+from hueycore.model.states import State
+from hueycore.system import clock
 
 if TYPE_CHECKING:
     from hueycore.api import Huey

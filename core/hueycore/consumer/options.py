@@ -6,7 +6,7 @@ import signal
 
 from hueycore.constants import WORKER_TYPES
 from hueycore.exceptions import ConfigurationError
-from hueycore.storage.sidefile import SLOTS
+from hueycore.storage.sqlite.sidefile import SLOTS
 
 
 def check(

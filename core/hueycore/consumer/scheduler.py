@@ -9,15 +9,16 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from hueycore import clock
 from hueycore import signals as S
+from hueycore.api.schedules import periodic_row, zone_of
+from hueycore.calendar.schedule import Schedule, read_back
+from hueycore.calendar.zones import default_zone
 from hueycore.exceptions import SerializationError
-from hueycore.ids import new_id
-from hueycore.localzone import default_zone
-from hueycore.schedule import Schedule, read_back
-from hueycore.storage.base import Fire, NewJob, Periodic
-from hueycore.task import PeriodicTask
-from hueycore.timetable import periodic_row, zone_of
+from hueycore.model.jobs import NewJob
+from hueycore.model.schedules import Fire, Periodic
+from hueycore.system import clock
+from hueycore.system.ids import new_id
+from hueycore.tasks.task import PeriodicTask
 
 if TYPE_CHECKING:
     from hueycore.api import Huey

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from hueycore import native
 from hueycore.exceptions import StorageError
+from hueycore.system import native
 
 logger = logging.getLogger("hueycore.consumer")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from hueycore.result import Result, ResultGroup
+from hueycore.tasks.result import Result, ResultGroup
 
 R = TypeVar("R")
 

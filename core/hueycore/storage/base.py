@@ -10,47 +10,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from hueycore.storage.guards import Guards
-from hueycore.storage.guest import Guest
-from hueycore.storage.looks import Looks
-from hueycore.storage.naming import HueyNames
-from hueycore.storage.plan import Edge, Input, Plan
-from hueycore.storage.reports import (
-    DeadGroup,
-    Depth,
-    Finding,
-    Metric,
-    QueueRow,
-    SeenTask,
-    WorkerRow,
-)
-from hueycore.storage.rows import (
+from hueycore.model.events import Event, EventQuery, LogLine, Said
+from hueycore.model.flags import Revocation
+from hueycore.model.jobs import (
     Cargo,
     Changed,
     Claim,
-    Coming,
     Ended,
     Enqueued,
     Exchange,
-    Fire,
     Job,
     JobRef,
-    Keeping,
-    Limit,
     Loaded,
-    Lock,
     NewJob,
-    Periodic,
-    Rate,
     Recovered,
     ResultRow,
-    Revocation,
     Selector,
     Want,
-    repeated,
 )
-from hueycore.storage.told import Event, EventQuery, LogLine, Said
-from hueycore.storage.words import (
+from hueycore.model.limits import Limit, Lock, Rate
+from hueycore.model.plan import Edge, Input, Plan
+from hueycore.model.reports import DeadGroup, Depth, Finding, Metric, QueueRow, SeenTask, WorkerRow
+from hueycore.model.retention import Keeping
+from hueycore.model.schedules import Coming, Fire, Periodic, repeated
+from hueycore.model.states import (
     FINAL,
     LIVE,
     MOVES,
@@ -61,6 +44,10 @@ from hueycore.storage.words import (
     Transition,
     states,
 )
+from hueycore.storage.protocol.guest import Guest
+from hueycore.storage.protocol.huey import HueyNames
+from hueycore.storage.protocol.limits import Guards
+from hueycore.storage.protocol.queries import Looks
 
 __all__ = [
     "FINAL", "LIVE", "MOVES", "TRANSITIONS", "VERBS", "WAITING", "Cargo", "Changed", "Claim",

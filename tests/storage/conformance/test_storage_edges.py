@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from hueycore.ending import Dead, Done, Ending, Expired, Released, Retry, Revoked, Snoozed
-from hueycore.storage.base import Keeping, Selector, State, Want
+from hueycore.model.endings import Dead, Done, Ending, Expired, Released, Retry, Revoked, Snoozed
+from hueycore.model.jobs import Selector, Want
+from hueycore.model.retention import Keeping
+from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import Clock
 from tests.storage.kit import (

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from hueycore import histogram
-from hueycore.ending import (
+from hueycore.model import histogram
+from hueycore.model.endings import (
     Blocked,
     Dead,
     Done,
@@ -20,7 +20,9 @@ from hueycore.ending import (
     Revoked,
     Snoozed,
 )
-from hueycore.storage.base import Ended, Said, State, Want
+from hueycore.model.events import Said
+from hueycore.model.jobs import Ended, Want
+from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import Clock
 from tests.storage.kit import (

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from hueycore.ending import Dead, Done, Expired, Retry, Revoked
 from hueycore.exceptions import QueueFull, StorageError
-from hueycore.ids import new_id
-from hueycore.storage.base import FINAL, LIVE, NewJob, Selector, State
+from hueycore.model.endings import Dead, Done, Expired, Retry, Revoked
+from hueycore.model.jobs import NewJob, Selector
+from hueycore.model.states import FINAL, LIVE, State
 from hueycore.storage.sqlite import SqliteStorage
+from hueycore.system.ids import new_id
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
 from tests.storage.kit import born, by_seq, end, new, one, row, run, sql, state, take, tasks, worker

@@ -8,8 +8,9 @@ from itertools import pairwise
 
 import pytest
 
-from hueycore.ending import Dead, Done, Ending, Expired, Released, Retry, Snoozed
-from hueycore.storage.base import Selector, State, Want
+from hueycore.model.endings import Dead, Done, Ending, Expired, Released, Retry, Snoozed
+from hueycore.model.jobs import Selector, Want
+from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker

@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from hueycore.ending import Dead, Done, Ending, Released, Retry, Revoked, Snoozed
-from hueycore.storage.base import Enqueued, Limit, Selector, State, Want
+from hueycore.model.endings import Dead, Done, Ending, Released, Retry, Revoked, Snoozed
+from hueycore.model.jobs import Enqueued, Selector, Want
+from hueycore.model.limits import Limit
+from hueycore.model.states import State
+from hueycore.storage.sql.keyview import MOVES
 from hueycore.storage.sqlite import SqliteStorage
-from hueycore.storage.sqlite.keyring import MOVES
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
 from tests.storage.kit import (

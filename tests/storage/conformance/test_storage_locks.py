@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hueycore.storage.base import Limit, State
+from hueycore.model.limits import Limit
+from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker

@@ -6,8 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from hueycore.ending import Snoozed
-from hueycore.storage.base import Claim, Limit, Rate, State, Want
+from hueycore.model.endings import Snoozed
+from hueycore.model.jobs import Claim, Want
+from hueycore.model.limits import Limit, Rate
+from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker

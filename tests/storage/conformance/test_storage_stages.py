@@ -6,10 +6,12 @@ import time
 
 import pytest
 
-from hueycore.ending import Dead, Done, Expired, Revoked
 from hueycore.exceptions import ConfigurationError, QueueFull
-from hueycore.storage.base import Edge, Enqueued, Input, Job, Plan, Selector, State, Want
-from hueycore.storage.packing import pack
+from hueycore.model.endings import Dead, Done, Expired, Revoked
+from hueycore.model.jobs import Enqueued, Job, Selector, Want
+from hueycore.model.pack import pack
+from hueycore.model.plan import Edge, Input, Plan
+from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hueycore.ending import Dead, Done, Failure
-from hueycore.storage.base import Cargo, Job, Selector, State
+from hueycore.model.endings import Dead, Done, Failure
+from hueycore.model.jobs import Cargo, Job, Selector
+from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import Clock
 from tests.storage.kit import (

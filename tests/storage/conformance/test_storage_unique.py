@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from hueycore.ending import Blocked, Dead, Done, Released, Retry, Snoozed
 from hueycore.exceptions import DuplicateJob
-from hueycore.storage.base import Enqueued, Fire, NewJob, Periodic, Selector, State, Want
+from hueycore.model.endings import Blocked, Dead, Done, Released, Retry, Snoozed
+from hueycore.model.jobs import Enqueued, NewJob, Selector, Want
+from hueycore.model.schedules import Fire, Periodic
+from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
@@ -342,7 +344,7 @@ def test_the_index_itself_refuses_a_second_one(storage: SqliteStorage) -> None:
 
 
 def test_a_key_is_found_by_the_index(storage: SqliteStorage) -> None:
-    from hueycore.storage.sqlite.unique import _HOLDS
+    from hueycore.storage.sql.unique import _HOLDS
 
     plan = sql(
         storage,

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from hueycore.ending import Done, Retry
 from hueycore.exceptions import StorageError, StorageMoved
-from hueycore.storage.base import Claim, Selector, State
+from hueycore.model.endings import Done, Retry
+from hueycore.model.jobs import Claim, Selector
+from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
@@ -546,7 +547,7 @@ def test_a_job_knows_how_many_run_before_it(storage: SqliteStorage) -> None:
 
 
 def test_dead_letters_are_grouped_by_error_and_task(storage: SqliteStorage, clock: Clock) -> None:
-    from hueycore.ending import Dead, Failure
+    from hueycore.model.endings import Dead, Failure
 
     clock.freeze(NOW)
     number = worker(storage)

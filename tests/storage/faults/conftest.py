@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hueycore.storage import sidefile
-from hueycore.storage.sqlite import SqliteStorage, connection
+from hueycore.storage.sqlite import SqliteStorage, connection, sidefile
 from tests.helpers import Clock
 from tests.storage.faults.rig import NOW, Crew, FaultyConnection, World, build
 from tests.storage.invariants import check_invariants

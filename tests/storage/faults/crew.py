@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Any
 
-from hueycore.storage.base import Claim, Ended, Want
+from hueycore.model.jobs import Claim, Ended, Want
 from hueycore.storage.sqlite import SqliteStorage
 from hueycore.storage.sqlite.connection import Database
 from tests.storage.kit import ended, new

@@ -19,28 +19,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hueycore.ending import Blocked, Dead, Done, Expired, Released, Retry, Revoked, Snoozed
+from hueycore.model.endings import Blocked, Dead, Done, Expired, Released, Retry, Revoked, Snoozed
+from hueycore.model.events import LogLine, Said
+from hueycore.model.jobs import Claim, Ended, NewJob, Selector, Want
+from hueycore.model.limits import Limit, Rate
+from hueycore.model.pack import pack
+from hueycore.model.plan import Edge, Input
+from hueycore.model.retention import Keeping
+from hueycore.model.schedules import Fire, Periodic
+from hueycore.model.states import State
 from hueycore.storage import base as storage_base
-from hueycore.storage.base import (
-    Claim,
-    Edge,
-    Ended,
-    Fire,
-    Input,
-    Keeping,
-    Limit,
-    LogLine,
-    NewJob,
-    Periodic,
-    Rate,
-    Said,
-    Selector,
-    State,
-    Want,
-)
-from hueycore.storage.packing import pack
-from hueycore.storage.sidefile import boot_id
 from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.sqlite.sidefile import boot_id
 from tests.storage.kit import FAILURE, by_seq, contents, ended, new, write
 
 NOW = 2_000_000_000.0

@@ -28,9 +28,12 @@ from hueycore.exceptions import (
     StorageReadOnly,
     StorageTooNew,
 )
-from hueycore.storage.base import Fire, Periodic, Selector, State, Want
-from hueycore.storage.sqlite import SqliteStorage, connection, place
-from hueycore.storage.sqlite.connection import Database, translate
+from hueycore.model.jobs import Selector, Want
+from hueycore.model.schedules import Fire, Periodic
+from hueycore.model.states import State
+from hueycore.storage.sqlite import SqliteStorage, connection, path
+from hueycore.storage.sqlite.connection import Database
+from hueycore.storage.sqlite.errors import translate
 from tests.helpers import Clock
 from tests.storage.faults.rig import NOW, Crew, forked, rows
 from tests.storage.invariants import check_invariants
@@ -247,7 +250,7 @@ def test_a_network_file_system_is_refused_unless_forced(
     local.mkdir(parents=True)
     mountinfo.write_text(MOUNTS.format(remote))
     monkeypatch.setattr(
-        connection, "refuse_network", lambda path: place.refuse_network(path, str(mountinfo))
+        connection, "refuse_network", lambda path: path.refuse_network(path, str(mountinfo))
     )
 
     with pytest.raises(StorageError, match="nfs4, a network file system"):
@@ -257,9 +260,9 @@ def test_a_network_file_system_is_refused_unless_forced(
     SqliteStorage(remote / "forced.db", force_network=True).close()
     SqliteStorage(local / "queue.db").close()
     SqliteStorage(tmp_path / "queue.db").close()
-    assert place.file_system("/mnt/share/queue.db", str(mountinfo)) == "cifs"
-    assert place.file_system("/mnt/shared/queue.db", str(mountinfo)) == "ext4"
-    assert place.file_system("/anywhere", str(tmp_path / "no mountinfo here")) == ""
+    assert path.file_system("/mnt/share/queue.db", str(mountinfo)) == "cifs"
+    assert path.file_system("/mnt/shared/queue.db", str(mountinfo)) == "ext4"
+    assert path.file_system("/anywhere", str(tmp_path / "no mountinfo here")) == ""
 
 
 def test_a_symbolic_link_to_a_network_file_system_is_refused_too(
@@ -271,7 +274,7 @@ def test_a_symbolic_link_to_a_network_file_system_is_refused_too(
     mountinfo = tmp_path / "mountinfo"
     mountinfo.write_text(MOUNTS.format(remote))
     monkeypatch.setattr(
-        connection, "refuse_network", lambda path: place.refuse_network(path, str(mountinfo))
+        connection, "refuse_network", lambda path: path.refuse_network(path, str(mountinfo))
     )
     with pytest.raises(StorageError, match="network"):
         SqliteStorage(tmp_path / "link" / "queue.db")

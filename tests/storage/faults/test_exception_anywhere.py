@@ -21,11 +21,10 @@ from typing import Any
 import pytest
 
 import hueycore.storage
-from hueycore.shield import raise_shield
-from hueycore.storage import sidefile
-from hueycore.storage.base import Selector, Want
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.model.jobs import Selector, Want
+from hueycore.storage.sqlite import SqliteStorage, sidefile
 from hueycore.storage.sqlite.connection import Database
+from hueycore.system.shield import raise_shield
 from tests.helpers import wait_until
 from tests.storage.faults.conftest import Opener
 from tests.storage.faults.rig import (

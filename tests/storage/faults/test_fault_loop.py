@@ -18,9 +18,10 @@ import pytest
 
 from hueycore import SqliteHuey
 from hueycore.consumer import feed
-from hueycore.ending import Done
 from hueycore.exceptions import StorageBusy, StorageError, StorageFull
-from hueycore.storage.base import Selector, State, Want
+from hueycore.model.endings import Done
+from hueycore.model.jobs import Selector, Want
+from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage, connection
 from tests.helpers import consuming, states, wait_until
 from tests.storage.faults.conftest import Opener

@@ -12,9 +12,9 @@ from contextlib import closing, contextmanager
 import pytest
 
 from hueycore.exceptions import StorageError
-from hueycore.ids import new_id
-from hueycore.storage.base import Selector
+from hueycore.model.jobs import Selector
 from hueycore.storage.sqlite import SqliteStorage, connection
+from hueycore.system.ids import new_id
 from tests.storage.faults.rig import Crew, finish, fork, forked, rows
 from tests.storage.invariants import check_invariants
 from tests.storage.kit import new, take, worker

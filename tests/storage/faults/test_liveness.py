@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from hueycore.exceptions import StorageError, StorageMoved
-from hueycore.storage import sidefile
-from hueycore.storage.base import Recovered, State
-from hueycore.storage.sqlite import SqliteStorage, liveness, recovery
+from hueycore.model.jobs import Recovered
+from hueycore.model.states import State
+from hueycore.storage.sql import recovery, workers
+from hueycore.storage.sqlite import SqliteStorage, sidefile
 from tests.helpers import wait_until
 from tests.storage.faults.rig import Crew, Member, Plan, failing, forked, rows
 from tests.storage.kit import new, row, sql, state, take, worker, write
@@ -201,7 +202,7 @@ def test_after_a_reboot_all_claims_count_as_started(
     """The slots are of the time before, and may say anything."""
     member, number, seqs = victim(crew, file, jobs=3, started=1)
     member.kill()
-    for room in (liveness, recovery):
+    for room in (workers, recovery):
         monkeypatch.setattr(room, "boot_id", lambda: "another boot")
     assert alive(file) == {number: False}
 
@@ -487,11 +488,11 @@ def test_a_sibling_that_leaves_or_cannot_register_drops_no_other_byte(
         assert forked(lambda: [file.side().locked(n) for n in (first, second)]) == [True, True]  # type: ignore[union-attr]
         sibling.unregister(second)
         assert forked(lambda: file.side().locked(first)) is True  # type: ignore[union-attr]
-        monkeypatch.setattr(liveness, "describe_queue", lambda *_: 1 / 0)
+        monkeypatch.setattr(workers, "describe_queue", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             worker(sibling, "third")
         monkeypatch.undo()
-        monkeypatch.setattr(liveness, "boot_id", lambda: 1 / 0)  # after the mapping is made
+        monkeypatch.setattr(workers, "boot_id", lambda: 1 / 0)  # after the mapping is made
         with pytest.raises(ZeroDivisionError):
             worker(sibling, "fourth")
         monkeypatch.undo()

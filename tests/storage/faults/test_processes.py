@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from hueycore.storage.base import Want
+from hueycore.model.jobs import Want
 from hueycore.storage.sqlite import SqliteStorage
 from tests.storage.faults.rig import Crew, rows
 from tests.storage.invariants import check_invariants

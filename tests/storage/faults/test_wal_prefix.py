@@ -18,8 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from hueycore.ending import Dead, Done, Released, Retry
-from hueycore.storage.base import Edge, Fire, Periodic, Plan, Selector, State, Want
+from hueycore.model.endings import Dead, Done, Released, Retry
+from hueycore.model.jobs import Selector, Want
+from hueycore.model.plan import Edge, Plan
+from hueycore.model.schedules import Fire, Periodic
+from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage, connection
 from tests.helpers import Clock
 from tests.storage.faults.conftest import Opener

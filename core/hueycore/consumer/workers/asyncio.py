@@ -9,20 +9,20 @@ from contextvars import Context, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from hueycore import native
 from hueycore import signals as S
 from hueycore.consumer.feed import Teller
 from hueycore.consumer.workers.handover import Handover
-from hueycore.consumer.workers.jobloop import JobLoop, SharingRun
+from hueycore.consumer.workers.loop import JobLoop, SharingRun
 from hueycore.consumer.workers.threads import Threads
 from hueycore.consumer.workers.worker import Parts, Worker, call_hooks
-from hueycore.coroutines import PATIENCE
-from hueycore.execute import Begun, Executor, Finished
-from hueycore.storage.base import Claim
+from hueycore.model.jobs import Claim
+from hueycore.runs.coroutines import PATIENCE
+from hueycore.runs.executor import Begun, Executor, Finished
+from hueycore.system import native
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
-    from hueycore.consumer.workers.limiter import Limiter
+    from hueycore.consumer.workers.timeouts import Limiter
 
 T = TypeVar("T")
 logger = logging.getLogger("hueycore.consumer")

@@ -17,17 +17,17 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hueycore import clock, native
 from hueycore.consumer.feed import Teller
 from hueycore.consumer.health import PULSE
 from hueycore.consumer.workers.handover import Handover
-from hueycore.consumer.workers.jobloop import JobLoop, SharingRun
+from hueycore.consumer.workers.loop import JobLoop, SharingRun
 from hueycore.consumer.workers.threads import Threads
 from hueycore.consumer.workers.worker import Parts, Worker, call_hooks
-from hueycore.coroutines import Call
 from hueycore.exceptions import ConfigurationError, TaskTimeout
-from hueycore.execute import Executor, Finished
-from hueycore.storage.base import Claim, Exchange
+from hueycore.model.jobs import Claim, Exchange
+from hueycore.runs.coroutines import Call
+from hueycore.runs.executor import Executor, Finished
+from hueycore.system import clock, native
 
 try:
     import gevent
@@ -39,8 +39,8 @@ except ImportError as error:
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
-    from hueycore.consumer.workers.limiter import Limiter
-    from hueycore.consumer.workers.limiter import Run as Watched
+    from hueycore.consumer.workers.timeouts import Limiter
+    from hueycore.consumer.workers.timeouts import Run as Watched
 
 T = TypeVar("T")
 logger = logging.getLogger("hueycore.consumer")

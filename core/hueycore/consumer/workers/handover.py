@@ -6,9 +6,9 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
-from hueycore import clock, native
 from hueycore.consumer.feed import CLAIM_AGE, Feed
-from hueycore.storage.base import Claim
+from hueycore.model.jobs import Claim
+from hueycore.system import clock, native
 
 logger = logging.getLogger("hueycore.consumer")
 

@@ -6,16 +6,16 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING
 
-from hueycore import native
 from hueycore.consumer.feed import Teller
 from hueycore.consumer.workers.worker import Parts, Worker, call_hooks
-from hueycore.coroutines import LoopPerThread
-from hueycore.execute import Executor
-from hueycore.storage.base import Claim
+from hueycore.model.jobs import Claim
+from hueycore.runs.coroutines import LoopPerThread
+from hueycore.runs.executor import Executor
+from hueycore.system import native
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
-    from hueycore.consumer.workers.limiter import Limiter
+    from hueycore.consumer.workers.timeouts import Limiter
 
 
 class ThreadKind:

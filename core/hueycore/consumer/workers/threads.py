@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from hueycore import native
+from hueycore.system import native
 
 logger = logging.getLogger("hueycore.consumer")
 

@@ -6,15 +6,16 @@ import logging
 from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from hueycore import clock
 from hueycore.consumer.feed import Feed, Teller
-from hueycore.ending import Dead, Failure
-from hueycore.execute import Finished, Hook
-from hueycore.storage.base import Claim, Ended, Slots
+from hueycore.model.endings import Dead, Failure
+from hueycore.model.jobs import Claim, Ended
+from hueycore.runs.executor import Finished, Hook
+from hueycore.storage.base import Slots
+from hueycore.system import clock
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
-    from hueycore.consumer.workers.limiter import Limiter
+    from hueycore.consumer.workers.timeouts import Limiter
 
 logger = logging.getLogger("hueycore.consumer")
 

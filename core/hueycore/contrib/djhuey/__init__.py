@@ -29,7 +29,7 @@ from django.utils.module_loading import import_string
 
 from hueycore.api import Huey
 from hueycore.exceptions import ConfigurationError
-from hueycore.result import Result
+from hueycore.tasks.result import Result
 
 F = TypeVar("F", bound=Callable[..., Any])
 

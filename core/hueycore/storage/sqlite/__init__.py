@@ -6,30 +6,31 @@ import os
 from typing import TYPE_CHECKING
 
 from hueycore.exceptions import StorageError
-from hueycore.storage.naming import HueyNames
-from hueycore.storage.sidefile import MappedSlots
+from hueycore.storage.protocol.huey import HueyNames
+from hueycore.storage.sql.due import Scheduling
+from hueycore.storage.sql.events import EventLog
+from hueycore.storage.sql.examine import Examination
+from hueycore.storage.sql.exchange import Exchanging
+from hueycore.storage.sql.flags import Standing
+from hueycore.storage.sql.joblog import JobLog
+from hueycore.storage.sql.limits import Holding
+from hueycore.storage.sql.locks import Locks
+from hueycore.storage.sql.operators import Steering
+from hueycore.storage.sql.periodic import Schedules
+from hueycore.storage.sql.queries import Looking
+from hueycore.storage.sql.reports import Reporting
+from hueycore.storage.sql.results import Values
+from hueycore.storage.sql.retention import Housekeeping
+from hueycore.storage.sql.stages import Stages
+from hueycore.storage.sql.transfer import Transfer
+from hueycore.storage.sql.workers import Liveness
 from hueycore.storage.sqlite.connection import Database
-from hueycore.storage.sqlite.examine import Examination
-from hueycore.storage.sqlite.exchange import Exchanging
 from hueycore.storage.sqlite.guest import Hosting
-from hueycore.storage.sqlite.holding import Holding
-from hueycore.storage.sqlite.keeping import Housekeeping
-from hueycore.storage.sqlite.liveness import Liveness
-from hueycore.storage.sqlite.locks import Locks
-from hueycore.storage.sqlite.logbook import Logbook
-from hueycore.storage.sqlite.looking import Looking
-from hueycore.storage.sqlite.periodic import Schedules
-from hueycore.storage.sqlite.reporting import Reporting
-from hueycore.storage.sqlite.schedule import Scheduling
-from hueycore.storage.sqlite.stages import Stages
-from hueycore.storage.sqlite.standing import Standing
-from hueycore.storage.sqlite.steering import Steering
-from hueycore.storage.sqlite.transfer import Transfer
-from hueycore.storage.sqlite.values import Values
+from hueycore.storage.sqlite.sidefile import MappedSlots
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Storage
-    from hueycore.storage.bell import Bell
+    from hueycore.storage.sqlite.bell import Bell
 
 __all__ = ["SqliteStorage"]
 
@@ -49,7 +50,8 @@ class SqliteStorage(
     Holding,
     Locks,
     Housekeeping,
-    Logbook,
+    EventLog,
+    JobLog,
     Transfer,
     Examination,
     HueyNames,
@@ -128,7 +130,7 @@ class SqliteStorage(
         """Sleep until somebody enqueued, or ``timeout`` seconds; True when there may be news."""
         if self._bell is None or self._pid != os.getpid():
             # Imported here: ctypes and selectors are dear, and only consumers wait.
-            from hueycore.storage.bell import Bell
+            from hueycore.storage.sqlite.bell import Bell
 
             side = self.side()
             self._bell = Bell(side.path if side else None, self.db.version)

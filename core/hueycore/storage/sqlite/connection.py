@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from hueycore import clock, native
 from hueycore.exceptions import (
     ConfigurationError,
     StorageBusy,
@@ -21,10 +20,11 @@ from hueycore.exceptions import (
     StorageMoved,
     StorageReadOnly,
 )
-from hueycore.shield import shield_of_this_thread
 from hueycore.storage.sqlite import forks, schema
 from hueycore.storage.sqlite.errors import RETRY, error_code, is_busy, retry, translate
-from hueycore.storage.sqlite.place import make_file, refuse_network
+from hueycore.storage.sqlite.path import make_file, refuse_network
+from hueycore.system import clock, native
+from hueycore.system.shield import shield_of_this_thread
 
 T = TypeVar("T")
 Body = Callable[[sqlite3.Connection], T]

@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar
 
-from hueycore import clock, native
 from hueycore.exceptions import (
     StorageBusy,
     StorageCorrupt,
@@ -16,6 +15,7 @@ from hueycore.exceptions import (
     StorageMoved,
     StorageReadOnly,
 )
+from hueycore.system import clock, native
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ import os
 import weakref
 from typing import TYPE_CHECKING
 
-from hueycore import native
+from hueycore.system import native
 
 if TYPE_CHECKING:
     from hueycore.storage.sqlite.connection import Database

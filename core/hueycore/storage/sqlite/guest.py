@@ -10,17 +10,17 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hueycore.exceptions import ConfigurationError
-from hueycore.shield import shield_of_this_thread
-from hueycore.storage.plan import Plan
-from hueycore.storage.rows import Ended, Enqueued, NewJob
+from hueycore.model.jobs import Ended, Enqueued, NewJob
+from hueycore.model.plan import Plan
+from hueycore.storage.sql.endings import apply_endings
+from hueycore.storage.sql.enqueue import Enqueueing
 from hueycore.storage.sqlite import schema
 from hueycore.storage.sqlite.connection import Database
-from hueycore.storage.sqlite.endings import apply_endings
-from hueycore.storage.sqlite.enqueue import Enqueueing
 from hueycore.storage.sqlite.errors import translate
+from hueycore.system.shield import shield_of_this_thread
 
 if TYPE_CHECKING:
-    from hueycore.storage.base import Guest
+    from hueycore.storage.protocol.guest import Guest
 
 #: ``sqlite3.LEGACY_TRANSACTION_CONTROL`` of Python 3.12; before, there is no other.
 _LEGACY = -1

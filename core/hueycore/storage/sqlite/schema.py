@@ -61,7 +61,7 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 def statements(name: str = "schema.sql") -> list[str]:
     """A file of SQL, statement by statement: executescript would commit the transaction first."""
-    beside = os.path.dirname(os.path.dirname(__file__))
+    beside = os.path.dirname(__file__)
     with open(os.path.join(beside, name), encoding="utf-8") as file:
         text = file.read()
     found, pending = [], ""

@@ -16,15 +16,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 from django.utils.module_loading import autodiscover_modules
 
-from hueycore import native
 from hueycore.constants import WORKER_GREENLET
 from hueycore.exceptions import HueyException
-from hueyctl.choosing.params import ADDRESS, DURATION
+from hueycore.system import native
 from hueyctl.errors import CliError
-from hueyctl.running import logs
-from hueyctl.running.options import KINDS
-from hueyctl.running.pidfile import Pidfile
-from hueyctl.running.watching import watched
+from hueyctl.selection.params import ADDRESS, DURATION
+from hueyctl.service import logs
+from hueyctl.service.options import KINDS
+from hueyctl.service.pidfile import Pidfile
+from hueyctl.service.watch import watched
 
 #: The options that are those of ``create_consumer``, by the same names.
 _PASSED = (

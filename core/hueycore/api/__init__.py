@@ -1,0 +1,28 @@
+"""The queue as an application sees it. Huey's users import all of these from here."""
+
+from hueycore.api.huey import Huey, MemoryHuey, SqliteHuey
+from hueycore.api.locks import RateLimit, TaskLock
+from hueycore.calendar.schedule import crontab
+from hueycore.canvas import SKIPPED, Error
+from hueycore.tasks.canvas import chord, group
+from hueycore.tasks.result import Result, ResultGroup
+from hueycore.tasks.task import PeriodicTask, Task
+from hueycore.tasks.wrapper import TaskWrapper
+
+__all__ = [
+    "SKIPPED",
+    "Error",
+    "Huey",
+    "MemoryHuey",
+    "PeriodicTask",
+    "RateLimit",
+    "Result",
+    "ResultGroup",
+    "SqliteHuey",
+    "Task",
+    "TaskLock",
+    "TaskWrapper",
+    "chord",
+    "crontab",
+    "group",
+]

@@ -1,0 +1,298 @@
+"""Producing and waiting on an event loop, which nothing here blocks.
+
+What the coroutines of one loop want at the same time is done together, in one short call in a
+thread of the loop's executor: writes share a commit, and one look at the storage serves everybody
+who waits. Nothing is left on the loop when nobody wants anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+from weakref import WeakKeyDictionary
+
+from hueycore.api.composer import is_composed
+from hueycore.api.producer import Parcel
+from hueycore.exceptions import StorageError
+from hueycore.model.jobs import Enqueued, NewJob
+from hueycore.tasks.canvas import Pipeline, Stage, chord, group
+from hueycore.tasks.result import ChordResult, Handle, Result, ResultGroup
+from hueycore.tasks.task import Task
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from hueycore.storage.base import Storage
+
+#: Jobs that one commit takes at most.
+SHARE = 5000
+#: Seconds between two looks: the first pause, and the longest.
+PAUSE = (0.002, 0.02)
+#: A look that takes long is followed by a pause that is so much longer.
+REST = 3
+
+T = TypeVar("T")
+
+
+class Awaiting:
+    """Part of ``Huey``."""
+
+    results: bool
+    _immediate: bool
+
+    if TYPE_CHECKING:
+
+        @property
+        def storage(self) -> Storage: ...
+        def _compose(self, whole: Stage) -> tuple[Parcel, Handle]: ...
+        def _store(self, parcel: Parcel) -> None: ...
+        def _new_job(self, task: Task) -> NewJob: ...
+        def _hand_over(self, parcel: Parcel) -> bool: ...
+        def _stored(self, parcel: Parcel, stored: Sequence[Enqueued]) -> None: ...
+        def _run_now(self, stored: Sequence[Enqueued]) -> None: ...
+
+    def _init_awaiting(self) -> None:
+        self._writers: Of[Writer] = WeakKeyDictionary()
+        self._watches: Of[Watch] = WeakKeyDictionary()
+
+    @overload
+    async def aenqueue(self, task: Task) -> Result[Any] | None: ...
+    @overload
+    async def aenqueue(self, task: Pipeline | group) -> ResultGroup | None: ...
+    @overload
+    async def aenqueue(self, task: chord) -> ChordResult | None: ...
+    async def aenqueue(self, task: Stage) -> Handle | None:
+        """``enqueue`` for a loop, which goes on while the job is written: it is durable when this
+        returns. Jobs that are enqueued at the same time share a commit. If the caller is cancelled
+        meanwhile, the job is in the queue or not.
+
+        Raises ``SerializationError``, ``PayloadTooLarge``, ``QueueFull``, ``StorageError``."""
+        if is_composed(task):
+            import asyncio
+
+            parcel, handle = await asyncio.to_thread(self._compose, task)
+            if not self._hand_over(parcel):
+                await asyncio.to_thread(self._store, parcel)
+            return handle if self.results else None
+        assert isinstance(task, Task)
+        job = self._new_job(task)
+        result: Result[Any] = Result(self, task)  # type: ignore[arg-type]
+        parcel = Parcel((job,), (result,))
+        if not self._hand_over(parcel):
+            writer = of_this_loop(self._writers, lambda: Writer(lambda: self.storage))
+            stored = await writer.enqueue(job)
+            self._stored(parcel, (stored,))
+            if self._immediate:
+                import asyncio
+
+                await asyncio.to_thread(self._run_now, [stored])
+        return result if self.results else None
+
+    async def wait_on_loop(
+        self, result: Result[Any], timeout: float | None, preserve: bool
+    ) -> bool:
+        """Wait until ``result`` has fetched its outcome; False when ``timeout`` seconds passed
+        first."""
+        watch = of_this_loop(self._watches, lambda: Watch(lambda: self.storage))
+        return await watch.wait(result, timeout, preserve)
+
+
+class Writer:
+    """The jobs that the coroutines of one loop enqueue. One commit at a time takes all that have
+    come since the last."""
+
+    def __init__(self, storage: Callable[[], Storage]) -> None:
+        self._storage = storage
+        self._orders: list[tuple[NewJob, asyncio.Future[Enqueued]]] = []
+        self._writing = False
+
+    async def enqueue(self, job: NewJob) -> Enqueued:
+        loop = running_loop()
+        answer: asyncio.Future[Enqueued] = loop.create_future()
+        self._orders.append((job, answer))
+        if not self._writing:
+            self._write(loop)
+        return await answer
+
+    def _write(self, loop: asyncio.AbstractEventLoop) -> None:
+        # Whoever was cancelled while he waited has nothing to be written.
+        orders = [order for order in self._orders if not order[1].done()]
+        batch, self._orders = orders[:SHARE], orders[SHARE:]
+        self._writing = bool(batch)
+        if batch:
+            in_thread(
+                loop, partial(self._store, [job for job, _ in batch]), partial(self._tell, batch)
+            )
+
+    def _tell(
+        self,
+        batch: list[tuple[NewJob, asyncio.Future[Enqueued]]],
+        done: asyncio.Future[list[Enqueued | Exception]],
+    ) -> None:
+        failed = done.exception()
+        outcomes = [failed] * len(batch) if failed else done.result()
+        for (_, answer), outcome in zip(batch, outcomes, strict=True):
+            if answer.done():
+                continue
+            if isinstance(outcome, BaseException):
+                answer.set_exception(outcome)
+            else:
+                answer.set_result(outcome)
+        self._write(done.get_loop())
+
+    def _store(self, jobs: Sequence[NewJob]) -> list[Enqueued | Exception]:
+        """In a thread. What is wrong with one job is told to its own coroutine alone."""
+        try:
+            return list(self._storage().enqueue(jobs))
+        except Exception as error:
+            hopeless = isinstance(error, StorageError) and type(error) is not StorageError
+            if hopeless or len(jobs) == 1:
+                return [error] * len(jobs)
+        return [self._store([job])[0] for job in jobs]
+
+
+class Waiter:
+    """One coroutine that waits for one job. ``outcome``: True it is over, False too late."""
+
+    __slots__ = ("deadline", "fresh", "outcome", "preserve", "result")
+
+    def __init__(
+        self,
+        result: Result[Any],
+        preserve: bool,
+        deadline: float | None,
+        outcome: asyncio.Future[bool],
+    ) -> None:
+        self.result = result
+        self.preserve = preserve
+        self.deadline = deadline
+        self.outcome = outcome
+        self.fresh = True  # it has not been looked for, whatever the storage's version says
+
+
+class Watch:
+    """The coroutines of one loop that wait for jobs. One look at a time, for all of them."""
+
+    def __init__(self, storage: Callable[[], Storage]) -> None:
+        self._storage = storage
+        self._waiters: dict[Waiter, None] = {}
+        self._version: int | None = None
+        self._pause = PAUSE[0]
+        self._looking = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def wait(self, result: Result[Any], timeout: float | None, preserve: bool) -> bool:
+        loop = running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
+        waiter = Waiter(result, preserve, deadline, loop.create_future())
+        self._waiters[waiter] = None
+        self._look_in(0.0, loop)
+        try:
+            return await waiter.outcome
+        finally:
+            del self._waiters[waiter]
+            if not self._waiters and self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    def _look_in(self, pause: float, loop: asyncio.AbstractEventLoop) -> None:
+        if self._looking:
+            return  # what follows it sees that somebody is fresh
+        if self._timer is not None:
+            if self._timer.when() <= loop.time() + pause:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_later(pause, self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        self._looking = True
+        waiters = list(self._waiters)
+        fresh = [waiter for waiter in waiters if waiter.fresh]
+        for waiter in fresh:
+            waiter.fresh = False
+            self._pause = PAUSE[0]
+        look = partial(self._find, waiters, fresh, self._version)
+        in_thread(loop, look, partial(self._tell, waiters, loop.time()))
+
+    def _find(
+        self, waiters: list[Waiter], fresh: list[Waiter], seen: int | None
+    ) -> tuple[int, list[tuple[Waiter, Exception | None]]]:
+        """In a thread: the storage's version, and whose wait is over."""
+        storage = self._storage()
+        version = storage.version()
+        asked = fresh if version == seen else waiters
+        over = set(storage.over([waiter.result.id for waiter in asked])) if asked else set()
+        found: list[tuple[Waiter, Exception | None]] = []
+        for waiter in asked:
+            if waiter.result.id not in over or waiter.outcome.done():
+                continue
+            try:
+                if waiter.result._settle(waiter.preserve):
+                    found.append((waiter, None))
+            except Exception as error:
+                found.append((waiter, error))
+        return version, found
+
+    def _tell(self, waiters: list[Waiter], began: float, done: asyncio.Future[Any]) -> None:
+        self._looking = False
+        loop = done.get_loop()
+        now = loop.time()
+        failed = done.exception()
+        if failed is not None:
+            self._version, found = None, [(waiter, failed) for waiter in waiters]
+        else:
+            self._version, found = done.result()
+        for waiter, error in found:
+            if not waiter.outcome.done():
+                if error is None:
+                    waiter.outcome.set_result(True)
+                else:
+                    waiter.outcome.set_exception(error)
+        for waiter in waiters:
+            late = waiter.deadline is not None and waiter.deadline <= now
+            if late and not waiter.outcome.done():
+                waiter.outcome.set_result(False)
+        self._go_on(found != [], now - began, loop)
+
+    def _go_on(self, news: bool, took: float, loop: asyncio.AbstractEventLoop) -> None:
+        waiters = [waiter for waiter in self._waiters if not waiter.outcome.done()]
+        if not waiters:
+            return
+        first, longest = PAUSE
+        self._pause = first if news else min(self._pause * 1.2, longest)
+        fresh = any(waiter.fresh for waiter in waiters)
+        self._look_in(0.0 if fresh else max(self._pause, REST * took), loop)
+
+
+#: One for each loop; a loop that is gone takes its own with it.
+Of = WeakKeyDictionary["asyncio.AbstractEventLoop", T]
+
+
+def of_this_loop(every: Of[T], make: Callable[[], T]) -> T:
+    loop = running_loop()
+    found = every.get(loop)
+    if found is None:
+        found = every[loop] = make()
+    return found
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    import asyncio
+
+    return asyncio.get_running_loop()
+
+
+def in_thread(
+    loop: asyncio.AbstractEventLoop,
+    call: Callable[[], T],
+    then: Callable[[asyncio.Future[T]], None],
+) -> None:
+    """Run ``call`` in a thread of the loop's executor and ``then`` on the loop."""
+    done: asyncio.Future[T] = loop.create_future()
+    try:
+        done = loop.run_in_executor(None, call)
+    except RuntimeError as error:  # the executor, or the interpreter, is shutting down
+        done.set_exception(error)
+    done.add_done_callback(then)

@@ -1,0 +1,1 @@
+"""When something runs: cron, schedules, time zones, durations."""

@@ -1,0 +1,34 @@
+"""The signals of an exchange."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from hueycore import signals as S
+from hueycore.model.jobs import Exchange
+from hueycore.runs.executor import Finished
+
+if TYPE_CHECKING:
+    from hueycore.api import Huey
+
+logger = logging.getLogger("hueycore.consumer")
+
+
+def tell_exchange(huey: Huey, got: Exchange, finished: list[Finished]) -> None:
+    """Send the signals of an exchange that is committed."""
+    lost = {ended.claim[:2] for ended in got.lost}
+    stopped = {ended.claim[:2] for ended in got.stopped}
+    for done in finished:
+        claim = done.ended.claim
+        if claim[:2] in lost:
+            logger.warning("job %s: its claim was lost, the ending is dropped", claim.seq)
+            huey.tell_finished(done, lost=True, stopped=False)
+        elif done.notices or claim[:2] in stopped:
+            huey.tell_finished(done, lost=False, stopped=claim[:2] in stopped)
+    for ref in got.revoked:
+        logger.info("job %s of %s is revoked", ref.seq, ref.task)
+    for ref in got.expired:
+        logger.info("job %s of %s has expired", ref.seq, ref.task)
+    huey.tell(S.SIGNAL_REVOKED, got.revoked)
+    huey.tell(S.SIGNAL_EXPIRED, got.expired)

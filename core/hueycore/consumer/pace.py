@@ -1,0 +1,72 @@
+"""Which jobs one exchange may claim together: many that are quick, one that is suspected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hueycore.model.jobs import Claim
+from hueycore.runs.executor import Finished
+from hueycore.system import clock
+
+#: Seconds of work that one group may hold, and the most jobs in it.
+GROUP_SECONDS = 0.005
+GROUP_LIMIT = 256
+#: Seconds between the starts of two jobs that ran when a process died: one that kills at once shall
+#: not take the others with it.
+STAGGER = 0.1
+
+
+class Pace:
+    """How long the jobs of each task take: slower is learnt at once, quicker by and by."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+        #: How many jobs of a task make a group, for those that are quick.
+        self.quick: dict[str, int] = {}
+
+    def learn(self, batch: Iterable[Finished]) -> None:
+        pace = self._seconds
+        for done in batch:
+            ended = done.ended
+            if ended.started_at is None:
+                continue
+            task, run_s = ended.claim.task, ended.run_s
+            known = pace.get(task)
+            if known is None or run_s > known:
+                pace[task] = run_s
+            else:
+                pace[task] = known + (run_s - known) * 0.05
+        self.quick = {
+            task: size
+            for task, run_s in pace.items()
+            if (size := min(GROUP_LIMIT, int(GROUP_SECONDS / max(run_s, 1e-6)))) > 1
+        }
+
+
+class Suspects:
+    """The jobs of this process that ran when another one died."""
+
+    def __init__(self) -> None:
+        self._running: dict[int, Claim] = {}
+        self._began_at = -STAGGER
+
+    def begins(self, claim: Claim) -> None:
+        self._running[claim.seq] = claim
+        self._began_at = clock.monotonic()
+
+    def ended(self, claim: Claim) -> None:
+        """Called with every job's."""
+        self._running.pop(claim.seq, None)
+
+    def may_begin(self) -> tuple[bool, bool]:
+        """Whether a suspect may be claimed, and whether one that has its last chance: it runs when
+        no other suspect does, so that it dies of nobody else's fault."""
+        running = list(self._running.values())
+        if any(claim.last_chance for claim in running):
+            return False, False
+        return clock.monotonic() - self._began_at >= STAGGER, not running
+
+    def pause(self) -> float:
+        """Seconds until the next one may begin; 0.0 if it may."""
+        since = clock.monotonic() - self._began_at
+        return STAGGER - since if 0 <= since < STAGGER else 0.0

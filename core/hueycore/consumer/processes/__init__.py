@@ -1,0 +1,1 @@
+"""Worker processes: a supervisor, and what runs in its children."""

@@ -1,0 +1,192 @@
+"""A worker process: its main thread runs jobs one by one, so that signals can interrupt them; the
+threads of its feed are beside."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from hueycore.constants import WORKER_PROCESS
+from hueycore.consumer import switch
+from hueycore.consumer.feed import Feed
+from hueycore.consumer.notices import tell_exchange
+from hueycore.consumer.processes.channel import Cell, Channel
+from hueycore.consumer.processes.child import FAILED, GAVE_BACK, LEFT, Orders, pass_on
+from hueycore.consumer.processes.heartbeat import Pulse
+from hueycore.consumer.processes.timeouts import MainThread
+from hueycore.consumer.service import Service
+from hueycore.consumer.unixsignals import Signals
+from hueycore.consumer.workers.worker import call_hooks
+from hueycore.exceptions import StorageError
+from hueycore.model.jobs import Claim
+from hueycore.runs.coroutines import LoopPerThread
+from hueycore.runs.executor import Executor
+from hueycore.system import clock
+
+if TYPE_CHECKING:
+    from hueycore.api import Huey
+
+logger = logging.getLogger("hueycore.consumer")
+
+#: Seconds between two looks whether the file is still the same.
+VERIFY = 1.0
+
+
+class ProcessWorker:
+    """One process, one slot. ``run`` is the whole life of it.
+
+    Orders are ``stop`` (end the job, take no other) and ``interrupt`` (end it now)."""
+
+    def __init__(
+        self,
+        huey: Huey,
+        name: str,
+        cell: Cell,
+        pulse: Pulse,
+        *,
+        max_tasks: int | None,
+        shutdown_timeout: float | None,
+    ) -> None:
+        self._huey = huey
+        self._name = name
+        self._cell = cell
+        self._pulse = pulse
+        self._max_tasks = max_tasks
+        self._shutdown_timeout = shutdown_timeout
+        self._stopping = threading.Event()
+        self._interrupting = False
+        self._gave_back = False
+        #: The storage is gone for good, which the supervisor says.
+        self._broken = False
+        self._verify_at = 0.0
+
+    def run(self, channel: Channel, signals: Signals) -> int:
+        huey, storage = self._huey, self._huey.storage
+        threading.current_thread().name = f"huey-worker-{self._name.rpartition('/')[2]}"
+        switch.shorten()
+        huey.registry.detach()
+        storage.leave_checkpoints_to_janitor()
+        self._channel = channel
+        self._worker = storage.register(name=self._name, kind=WORKER_PROCESS, slots=1)
+        self._feed = Feed(
+            storage, self._worker, tell=partial(tell_exchange, huey), news=lambda: None,
+            fatal=self._failed, beat=self._feed_beats,
+        )  # fmt: skip
+        coroutines = LoopPerThread()
+        self._limits = MainThread(self._cell, coroutines, self._is_to_be_interrupted)
+        self._executor = Executor(huey, self._limits, coroutines)
+        self._orders = Orders(channel, signals, self._obey)
+        self._pulse.tell(partial(channel.send, "trouble"))
+        service = Service("huey-limits", self._pulse.follow("limits", self._watch), self._failed)
+        self._limits.poked_by(service.poke)
+        self._feed.start()
+        service.start()
+        self._orders.start()
+        logger.debug("worker %s is process %d", self._name, os.getpid())
+        call_hooks("startup", huey.startup_hooks.items())
+        channel.send("ready")
+        self._work()
+        self._feed.flush()
+        call_hooks("shutdown", huey.shutdown_hooks.items())
+        self._executor.leave()
+        service.stop()
+        self._pulse.beat("limits", math.inf)
+        return self._leave()
+
+    # --- in the main thread ---------------------------------------------------------------------
+
+    def _work(self) -> None:
+        slots = self._huey.storage.slots(self._worker)
+        done = 0
+        while done != self._max_tasks and (claim := self._feed.next()) is not None:
+            slots.start(0, claim.seq, claim.claim)
+            self._limits.begin(claim)
+            if self._interrupting:
+                self._limits.interrupt()  # the order came just before
+            finished = self._executor.run(claim)
+            if self._limits.end() and self._interrupting:
+                self._gave_back = True
+            self._feed.hand_in(finished)
+            # The slot says that it started; it may be cleared only when the ending is kept.
+            if claim.at_most_once and not self._feed.flush_for_sure():
+                break
+            slots.clear(0)
+            done += 1
+
+    def _leave(self) -> int:
+        self._feed.close()
+        if not self._feed.leave():
+            # Not unregistered: what has ended must not be taken for given back.
+            if not self._broken:
+                logger.error("%d endings could not be written", self._feed.unwritten)
+            return FAILED
+        try:
+            self._huey.storage.unregister(self._worker)
+            self._huey.close()
+        except StorageError as error:
+            self._tell(error)
+            return FAILED
+        return GAVE_BACK if self._gave_back else LEFT
+
+    # --- in other threads -----------------------------------------------------------------------
+
+    def _obey(self, order: str, rest: list[Any]) -> None:
+        match order:
+            case "stop" | "signal":
+                self._stop()
+            case "interrupt":
+                self._interrupt()
+            case "lost":
+                logger.warning("worker %s has lost its supervisor and leaves", self._name)
+                self._stop()
+                if self._shutdown_timeout is not None:
+                    timer = threading.Timer(self._shutdown_timeout, self._interrupt)
+                    timer.daemon = True
+                    timer.start()
+
+    def _stop(self) -> None:
+        if self._stopping.is_set():
+            return
+        self._stopping.set()
+        self._feed.stop()
+        try:
+            self._huey.storage.stopping(self._worker)
+        except StorageError as error:
+            self._tell(error)
+        self._feed.close()
+
+    def _interrupt(self) -> None:
+        self._interrupting = True
+        self._stop()
+        self._limits.interrupt()
+
+    def _feed_beats(self, pause: float) -> None:
+        self._pulse.beat("feed", pause)
+        self._pulse.suffers("feed", self._feed.trouble)
+
+    def _watch(self) -> float:
+        """The limits of the run; and whether file and side file are still those that were opened:
+        the steward looks as well, but it may have begun after they were replaced."""
+        pause = self._limits.step()
+        if clock.monotonic() >= self._verify_at:
+            self._verify_at = clock.monotonic() + VERIFY
+            self._huey.storage.verify()
+        return pause
+
+    def _is_to_be_interrupted(self, claim: Claim) -> bool:
+        return bool(self._huey.storage.cancel_requested([claim.seq], interrupt=True))
+
+    def _failed(self, error: StorageError) -> None:
+        self._tell(error)
+        if self._broken:
+            self._orders.post("stop")
+
+    def _tell(self, error: StorageError) -> None:
+        if pass_on(error, self._channel):
+            self._broken = True
+        else:
+            logger.error("%s", error)

@@ -1,0 +1,149 @@
+"""One event loop in a thread of its own, on which the coroutines of many jobs run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import Context, ContextVar
+from functools import partial
+from typing import Any
+
+from hueycore.consumer.health import PULSE
+from hueycore.consumer.workers.threads import Threads
+from hueycore.runs.coroutines import Call, Run
+from hueycore.system import native
+
+logger = logging.getLogger("hueycore.consumer")
+
+_run: ContextVar[SharingRun | None] = ContextVar("hueycore_loop_run", default=None)
+
+
+class JobLoop:
+    """``beat`` is called with the seconds until the loop will say again that it turns."""
+
+    def __init__(self, name: str, threads: Threads, beat: Callable[[float], None]) -> None:
+        self._threads = threads
+        self._beat = beat
+        self._stopping = False
+        self._ready = native.Event()
+        self._thread = native.Thread(self._serve, name)
+
+    def start(self) -> None:
+        """Returns when the loop turns."""
+        self._thread.start()
+        self._ready.wait()
+
+    @property
+    def thread(self) -> int | None:
+        return self._thread.ident
+
+    def call(self, what: Callable[[], object]) -> None:
+        """Have it called on the loop, from any thread; after ``stop`` nothing happens."""
+        try:
+            self.loop.call_soon_threadsafe(what)
+        except RuntimeError:
+            logger.debug("the loop is closed")
+
+    def begin(self, run: SharingRun, context: Context) -> asyncio.Task[None]:
+        """On the loop: run a coroutine in a context."""
+        context.run(_run.set, run)
+        return self.loop.create_task(run.whole(), context=context)
+
+    def stop(self) -> None:
+        """What still runs on it is cancelled."""
+        self._stopping = True
+        self.call(self.loop.stop)
+        if self._thread.ident != native.get_ident():
+            self._thread.join(5)
+
+    def _serve(self) -> None:
+        # The selector is asked for by name: where gevent has patched, the usual one is for
+        # greenlets, of which this thread has none.
+        self.loop = asyncio.SelectorEventLoop(native.DefaultSelector())
+        self.loop.set_task_factory(_make_task)  # type: ignore[arg-type]  # **options grow
+        self.loop.set_default_executor(_Executor(self._threads))
+        self.loop.call_soon(self._ready.set)
+        self.loop.call_soon(self._pulse)
+        try:
+            while not self._stopping:
+                try:
+                    self.loop.run_forever()
+                except BaseException:  # sys.exit() in a task that a job has started
+                    logger.exception("the event loop was struck; it goes on")
+        finally:
+            self._close()
+
+    def _pulse(self) -> None:
+        self._beat(PULSE)
+        self.loop.call_later(PULSE, self._pulse)
+
+    def _close(self) -> None:
+        self._beat(math.inf)
+        rest = asyncio.all_tasks(self.loop)
+        for task in rest:
+            task.cancel()
+        try:
+            if rest:
+                self.loop.run_until_complete(asyncio.wait(rest))
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop.close()
+        except BaseException:
+            logger.exception("an event loop could not be closed")
+
+
+class SharingRun(Run):
+    """A run on a loop that it shares: what it has started are the tasks that were made in its
+    context, or in that of one of them."""
+
+    def __init__(
+        self, call: Call, timeout: float | None, told: Callable[[], None] = lambda: None
+    ) -> None:
+        super().__init__(call, timeout, told)
+        self.children: set[asyncio.Task[Any]] = set()
+
+    async def whole(self) -> None:
+        try:
+            if self.stopped is not None:
+                raise asyncio.CancelledError
+            await super().whole()
+        except asyncio.CancelledError as error:
+            self.error = error if self.stopped is None else self.stopped()
+
+    def _rest(self) -> list[asyncio.Task[Any]]:
+        # Those that are over go at the loop's next turn, which nobody who waits for them brings on.
+        return [task for task in self.children if not task.done()]
+
+
+def _make_task(
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any
+) -> asyncio.Task[Any]:
+    task = asyncio.Task(coroutine, loop=loop, **options)
+    run = _run.get()
+    if run is not None:
+        run.children.add(task)
+        task.add_done_callback(run.children.discard)
+    return task
+
+
+class _Executor(ThreadPoolExecutor):
+    """What ``asyncio.to_thread`` uses: the threads that the kind of workers has anyway."""
+
+    def __init__(self, threads: Threads) -> None:
+        super().__init__(1)
+        self._native = threads
+
+    def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self._native.run(partial(self._work, future, partial(call, *args, **kwargs)))
+        return future
+
+    def _work(self, future: Future[Any], call: Callable[[], Any]) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(call())
+        except BaseException as error:
+            future.set_exception(error)

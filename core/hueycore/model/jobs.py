@@ -1,0 +1,242 @@
+"""What goes into a storage and what comes out: plain values, field names are column names.
+
+Named tuples, because making a dataclass costs a command's start six times as much."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from hueycore.model.endings import Ending
+from hueycore.model.events import Said
+from hueycore.model.plan import Input
+from hueycore.model.states import State
+
+
+class NewJob(NamedTuple):
+    """A job to be born. Times are POSIX seconds, durations seconds; ``run_at`` None means now.
+
+    With a ``unique_key`` it is the only one of its task until it starts or ends (``unique_until``);
+    when there is one already, ``on_conflict`` says what happens: ``keep`` that one, ``replace``
+    what it is to do and when, or ``fail``.
+    """
+
+    id: str
+    task: str
+    payload: bytes
+    preview: str | None = None
+    priority: float = 0
+    run_at: float | None = None
+    expires_at: float | None = None
+    scheduled_for: float | None = None
+    retries: int = 0
+    retry_delay: float = 0
+    retry_backoff: float = 0
+    timeout: float | None = None
+    max_crashes: int = 3
+    at_most_once: bool = False
+    result_ttl: float | None = None
+    key_name: str | None = None
+    unique_key: str | None = None
+    unique_until: str | None = None
+    on_conflict: str = "keep"
+
+
+class Enqueued(NamedTuple):
+    """The answer to an enqueue. ``fresh`` is False when a live job of this id, or of this unique
+    key, existed already: then it is that one."""
+
+    seq: int
+    id: str
+    state: State
+    fresh: bool = True
+
+
+class Claim(NamedTuple):
+    """The right of one worker process to end one run of a job."""
+
+    seq: int
+    claim: int
+    id: str
+    task: str
+    payload: bytes
+    attempt: int
+    retries: int
+    retry_delay: float
+    retry_backoff: float
+    priority: float
+    run_at: float
+    expires_at: float | None
+    scheduled_for: float | None
+    timeout: float | None
+    crashes: int
+    max_crashes: int
+    at_most_once: int
+    key_name: str | None
+    next: int | None
+    inputs: int
+
+    @property
+    def last_chance(self) -> bool:
+        """Whether one more crash would be the end of it."""
+        return 0 < self.crashes >= self.max_crashes - 1
+
+
+class Ended(NamedTuple):
+    """One finished run. ``started_at`` is None when the run never began."""
+
+    claim: Claim
+    ending: Ending
+    started_at: float | None = None
+    run_s: float = 0.0
+    said: Said | None = None
+
+
+class Want(NamedTuple):
+    """How many jobs a worker process can take now.
+
+    ``free`` idle workers bound the jobs of unknown or slow tasks; ``quick`` says how many jobs of a
+    task known to be short may be taken into one group. ``suspects``: whether a job that ran when a
+    process died may be claimed (it is then claimed alone); ``last_chance``: also one that the next
+    crash would kill. ``only`` limits the claim to one seq.
+    """
+
+    free: int
+    quick: dict[str, int] = {}  # noqa: RUF012  a NamedTuple default that nobody mutates
+    suspects: bool = True
+    last_chance: bool = True
+    only: int | None = None
+
+
+class JobRef(NamedTuple):
+    """Enough of a job to name it in a log line, a signal or a command's output."""
+
+    seq: int
+    id: str
+    task: str
+
+
+class Exchange(NamedTuple):
+    """What an exchange brought: claims to run, and what it found on the way. ``stopped`` are the
+    endings that became ``revoked``, because the job had been asked to stop."""
+
+    claims: list[Claim]
+    lost: list[Ended]
+    revoked: list[JobRef]
+    expired: list[JobRef]
+    held: str | None = None
+    stopped: list[Ended] = []  # noqa: RUF012  as above
+
+
+class Recovered(NamedTuple):
+    """A job taken back from a dead worker: ``state`` is where it went, ``started`` if it ran,
+    ``timeout`` if the worker was killed because its time was over."""
+
+    job: JobRef
+    state: State
+    started: bool
+    worker: str
+    timeout: bool = False
+
+
+class Changed(NamedTuple):
+    """The result of an operator's verb."""
+
+    matched: int
+    changed: list[JobRef]
+    failed: list[tuple[JobRef, str]]
+
+
+class Job(NamedTuple):
+    """A job as it stands, without its payload and result. Field names are the column names."""
+
+    seq: int
+    id: str
+    queue: str
+    task: str
+    state: State
+    reason: str | None
+    priority: float
+    run_at: float
+    delay: float
+    enqueued_at: float
+    started_at: float | None
+    finished_at: float | None
+    expires_at: float | None
+    expires_in: float | None
+    scheduled_for: float | None
+    attempt: int
+    retries: int
+    retry_delay: float
+    retry_backoff: float
+    timeout: float | None
+    crashes: int
+    max_crashes: int
+    at_most_once: bool
+    result_ttl: float | None
+    claim: int
+    worker: int | None
+    claimed_at: float | None
+    cancel_requested: bool
+    key_name: str | None
+    unique_key: str | None
+    unique_until: str | None
+    next: int | None
+    slot: int | None
+    source: int | None
+    inputs: int
+    waits: int
+    delivered: bool
+    taken: bool | None
+    preview: str | None
+    progress: str | None
+    errors: list[dict[str, Any]]
+
+
+class Selector(NamedTuple):
+    """Which jobs: every field narrows, an empty one does not.
+
+    ``keys`` are ids or seqs as people type them; ``task`` is a glob; ``older_than`` and
+    ``newer_than`` are POSIX seconds compared with the time the job came into its state; ``where``
+    holds (column, operator, value) with an operator of ``= != < > <= >= ~``. ``sort`` is a column,
+    ``-column`` for descending, or ``running-order``.
+    """
+
+    queues: tuple[str, ...] = ()
+    states: tuple[State, ...] = ()
+    keys: tuple[str, ...] = ()
+    task: str | None = None
+    older_than: float | None = None
+    newer_than: float | None = None
+    priority: tuple[float | None, float | None] = (None, None)
+    where: tuple[tuple[str, str, Any], ...] = ()
+    sort: str = "seq"
+    limit: int | None = None
+    after: int = 0
+
+
+class ResultRow(NamedTuple):
+    """``result`` is None when there is none, it was taken, or it may not be read yet."""
+
+    seq: int
+    state: State
+    reason: str | None
+    result: bytes | None
+    taken: bool | None
+
+
+class Cargo(NamedTuple):
+    """A job with its bytes, and with what its parents gave it if all of them have."""
+
+    job: Job
+    payload: bytes | None
+    result: bytes | None
+    inputs: Sequence[Input] = ()
+
+
+class Loaded(NamedTuple):
+    """What became of a job brought in: ``loaded``, ``exists`` when its id was taken, ``duplicate``
+    when another live job has its unique key."""
+
+    job: JobRef
+    outcome: str

@@ -1,0 +1,41 @@
+"""What holds jobs back: limits of tasks, rates, locks."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Rate(NamedTuple):
+    """``limit`` starts per ``per`` seconds: one each ``per / limit`` seconds, and up to ``burst``
+    at once after a pause. With a burst of 1 no window of ``per`` seconds sees more than ``limit``.
+    """
+
+    limit: int
+    per: float
+    burst: int = 1
+
+
+class Limit(NamedTuple):
+    """How the jobs of a task are held back, within their key: ``at_once`` may run at the same time
+    (None: any number). ``key`` is None when it depends on the call."""
+
+    task: str
+    key: str | None
+    at_once: int | None = None
+    rate: Rate | None = None
+
+
+class Lock(NamedTuple):
+    """An outside lock, and the process that holds it; ``waiting`` while jobs of its key still run.
+    ``expires_at`` is the end of its lease, None for as long as the process lives."""
+
+    name: str
+    queue: str
+    owner: int
+    holder: str
+    host: str
+    pid: int
+    alive: bool
+    since: float
+    expires_at: float | None
+    waiting: bool

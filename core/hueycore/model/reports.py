@@ -1,0 +1,103 @@
+"""What a storage tells those who look at it: counts, workers, metrics, findings.
+
+Named tuples; field names are column names."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from hueycore.model.states import State
+
+
+class WorkerRow(NamedTuple):
+    """A consumer process. ``running`` lists (slot, seq) of the runs that have started; ``pid`` is
+    its number as it sees itself, ``local_pid`` as we do, None when it is out of sight."""
+
+    id: int
+    queue: str
+    name: str
+    host: str
+    pid: int
+    boot_id: str
+    kind: str
+    slots: int
+    state: str
+    started_at: float
+    alive: bool
+    running: list[tuple[int, int]]
+    local_pid: int | None = None
+
+    @property
+    def takes_jobs(self) -> bool:
+        """Not so a process that is registered for the locks that it holds."""
+        return self.kind != "holder"
+
+
+class Depth(NamedTuple):
+    """How many jobs of a queue are in a state; ``oldest`` is the smallest ``run_at`` of pending."""
+
+    queue: str
+    state: State
+    count: int  # type: ignore[assignment]  # no tuple of ours is asked to count
+    oldest: float | None = None
+
+
+class QueueRow(NamedTuple):
+    """What is known of a queue besides its jobs."""
+
+    queue: str
+    serializer: str | None
+    paused_at: float | None
+    paused_until: float | None
+    paused_by: str | None
+    pause_reason: str | None
+    purged: int
+    created_at: float
+    events: bool = False
+
+
+class Metric(NamedTuple):
+    """What ended in one minute of one task. Histograms map buckets (of ``model.histogram``) to
+    counts; durations in seconds."""
+
+    queue: str
+    minute: int
+    task: str
+    done: int
+    retried: int
+    dead: int
+    revoked: int
+    expired: int
+    run_s: float
+    run_max: float
+    run_hist: dict[int, int]
+    wait_hist: dict[int, int]
+
+
+class DeadGroup(NamedTuple):
+    """Dead letters with the same error (and task): ``recent`` are those of the last 1 h, 3 h,
+    24 h, 3 d and 7 d."""
+
+    number: int
+    task: str
+    error: str
+    recent: tuple[int, ...]
+    first: float
+    last: float
+
+
+class SeenTask(NamedTuple):
+    """A task that jobs name: how many, and when the newest of them was enqueued or ended."""
+
+    queue: str
+    task: str
+    jobs: int
+    last: float
+
+
+class Finding(NamedTuple):
+    """Something wrong with the file: ``integrity`` or ``invariant``, and some of the rows."""
+
+    kind: str
+    text: str
+    rows: tuple[int, ...]

@@ -1,0 +1,364 @@
+"""Run one claimed job and say what became of it. Nothing here touches the storage."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+from hueycore import signals as S
+from hueycore.exceptions import (
+    CancelExecution,
+    StorageError,
+    UnknownTask,
+)
+from hueycore.model.endings import Dead, Done, Expired, Failure, Released, Revoked, Snoozed
+from hueycore.model.events import Said
+from hueycore.model.jobs import Claim, Ended
+from hueycore.model.plan import Input
+from hueycore.model.retry import NOT_FOUND, UNKNOWN_TASK_PATIENCE, unknown_task_delay
+from hueycore.registry import Registry
+from hueycore.runs.completion import Completion
+from hueycore.runs.coroutines import Coroutines, LoopPerRun, run_coroutine
+from hueycore.runs.failures import brief_failure, failure_of, log_failure
+from hueycore.runs.inputs import call_of
+from hueycore.runs.notebook import Notebook, Notes
+from hueycore.runs.timeouts import AskedToStop, Limiter, limited
+from hueycore.runs.verdict import Failing
+from hueycore.serializer import Serializer, describe
+from hueycore.system import clock
+from hueycore.tasks.joblog import run_of_this_context
+from hueycore.tasks.task import Task
+from hueycore.tasks.wrapper import TaskWrapper
+
+logger = logging.getLogger("hueycore.execute")
+
+#: Seconds until a job is tried again whose arguments the storage would not give.
+READ_AGAIN = 1.0
+_DONE = Done()
+
+Hook = Callable[..., Any]
+_Read = tuple[TaskWrapper[Any, Any], Claim, tuple[Any, ...], dict[str, Any]]
+
+
+class Notice(NamedTuple):
+    """A signal to send once the ending is committed."""
+
+    signal: str
+    task: Task
+    error: BaseException | None = None
+
+
+class Finished(NamedTuple):
+    """A run that is over: what to write, and whom to tell afterwards."""
+
+    ended: Ended
+    notices: tuple[Notice, ...] = ()
+    value: Any = None
+
+
+class Begun(NamedTuple):
+    """A run whose task is to be called now."""
+
+    task: Task
+    claim: Claim
+    notebook: Notebook | None
+    started: float
+    clock0: float
+    completion: Completion
+
+    def call(self) -> Any:
+        """Call the function, or make the coroutine of an async one."""
+        return _bound(self.task, self.clock0)()
+
+
+class Application(Protocol):
+    """What a run needs of a Huey instance."""
+
+    registry: Registry
+    serializer: Serializer
+    signals: S.Signal
+    results: bool
+    store_none: bool
+    notes: Notes
+    pre_execute_hooks: dict[str, Hook]
+    post_execute_hooks: dict[str, Hook]
+
+    def task_to_run(self, path: str) -> TaskWrapper[Any, Any]: ...
+    def unknown_since(self, claim: Claim) -> float | None: ...
+    def build_error_result(self, task: Task, exception: BaseException) -> dict[str, Any]: ...
+    def complete_job(self, connection: Any, ended: Ended) -> None: ...
+    def read_inputs(self, claim: Claim) -> list[Input]: ...
+    def is_handled(self, claim: Claim) -> bool: ...
+
+
+class Executor:
+    """Runs the claims of one application. Stateless between runs, shared by all workers."""
+
+    def __init__(
+        self,
+        app: Application,
+        limiter: Limiter | None = None,
+        coroutines: Coroutines | None = None,
+    ) -> None:
+        self._app = app
+        self._failing = Failing(app)
+        self._limiter = limiter
+        self._arms_all = limiter is not None and limiter.every_run
+        self._coroutines = coroutines or LoopPerRun()
+
+    def leave(self) -> None:
+        """The worker that calls this runs nothing more."""
+        self._coroutines.leave()
+
+    def run(self, claim: Claim) -> Finished:
+        """From claim to ending. Never raises, whatever the task does."""
+        before = run_of_this_context.set(claim)
+        try:
+            return self._run(claim)
+        except BaseException as error:
+            return _impossible(claim, error)
+        finally:
+            run_of_this_context.reset(before)
+
+    def begin(self, claim: Claim) -> Finished | Begun:
+        """The part of a run before its call, for workers that do not wait inside of it; ``finish``
+        or ``complete`` follows in the same context, unless it is over. Never raises."""
+        run_of_this_context.set(claim)
+        try:
+            read = self._read(claim)
+            if isinstance(read, Finished):
+                return read
+            return self._begin(Task.of_claim(*read), claim)
+        except BaseException as error:
+            return _impossible(claim, error)
+
+    def finish(self, begun: Begun, outcome: Callable[[], Any]) -> Finished:
+        """The part after the call: ``outcome`` returns or raises what the task did. Never
+        raises."""
+        try:
+            return self._finish(begun, outcome)
+        except BaseException as error:
+            return _impossible(begun.claim, error)
+
+    def complete(self, begun: Begun) -> Finished:
+        """Call the task here, and finish. Never raises."""
+        return self.finish(begun, partial(self._call, begun.task, begun.clock0))
+
+    def _run(self, claim: Claim) -> Finished:
+        app = self._app
+        read = self._read(claim)
+        if isinstance(read, Finished):
+            return read
+        wrapper, _, args, kwargs = read
+        plain = wrapper.plain and not (
+            claim.timeout
+            or app.pre_execute_hooks
+            or app.post_execute_hooks
+            or app.signals.listening
+            or logger.isEnabledFor(logging.INFO)
+        )
+        if plain and (claim.expires_at is None or claim.expires_at > clock.now()):
+            return self._run_plain(wrapper, claim, args, kwargs)
+        begun = self._begin(Task.of_claim(*read), claim)
+        if isinstance(begun, Finished):
+            return begun
+        return self._finish(begun, partial(self._call, begun.task, begun.clock0))
+
+    def _read(self, claim: Claim) -> Finished | _Read:
+        """The task and its arguments."""
+        app = self._app
+        try:
+            wrapper = app.registry.get(claim.task) or app.task_to_run(claim.task)
+        except UnknownTask as error:
+            return self._unknown(claim, error)
+        try:
+            args, kwargs = self.arguments(claim)
+        except StorageError as error:
+            logger.error("what job %s of %s needs cannot be read: %s", claim.seq, claim.task, error)
+            return Finished(Ended(claim, Snoozed(clock.now() + READ_AGAIN)))
+        except Exception as error:
+            logger.error("job %s of %s cannot be read: %s", claim.seq, claim.task, describe(error))
+            return Finished(Ended(claim, Dead("unreadable", failure_of(error)), clock.now()))
+        return wrapper, claim, args, kwargs
+
+    def arguments(self, claim: Claim) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What the job is called with, see ``call_of``. Raises ``StorageError`` as well."""
+        app = self._app
+        return call_of(claim.payload, claim.inputs, app.serializer, lambda: app.read_inputs(claim))
+
+    def _run_plain(
+        self,
+        wrapper: TaskWrapper[Any, Any],
+        claim: Claim,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Finished:
+        """The short way for a task that nobody watches: no job object unless it fails."""
+        started, clock0 = clock.now(), clock.monotonic()
+        try:
+            if self._arms_all:
+                limiter = self._limiter
+                assert limiter is not None
+                call = partial(wrapper.func, *args, **kwargs)
+                value = limited(limiter, limiter.prepare(math.inf, 0.0), call)
+            else:
+                value = wrapper.func(*args, **kwargs)
+            done = self._done(value, claim)
+        except BaseException as error:
+            task = Task.of_claim(wrapper, claim, args, kwargs)
+            return self._failed(task, claim, error, started, clock.monotonic() - clock0)
+        return Finished(Ended(claim, done, started, clock.monotonic() - clock0), (), value)
+
+    def _begin(self, task: Task, claim: Claim) -> Finished | Begun:
+        if claim.expires_at is not None and claim.expires_at <= clock.now():
+            logger.info("job %s of %s has expired", claim.seq, claim.task)
+            return Finished(Ended(claim, Expired()), (Notice(S.SIGNAL_EXPIRED, task),))
+        logger.info("job %s of %s begins, attempt %s", claim.seq, claim.task, claim.attempt)
+        self._app.signals.send(S.SIGNAL_EXECUTING, task)
+        try:
+            self._pre_execute(task)
+        except CancelExecution as error:
+            ending = Revoked("canceled", failure=brief_failure(error))
+            return Finished(Ended(claim, ending), (Notice(S.SIGNAL_CANCELED, task),))
+        notebook = self._notebook(task, claim)
+        started, clock0 = clock.now(), clock.monotonic()
+        completion = Completion(
+            claim, started, clock0, lambda value: self._done(value, claim), self._app.complete_job
+        )
+        task._complete = completion
+        return Begun(task, claim, notebook, started, clock0, completion)
+
+    def _finish(self, begun: Begun, outcome: Callable[[], Any]) -> Finished:
+        task, claim, notebook, started, clock0, completion = begun
+        try:
+            value = outcome()
+            done = self._done(value, claim)
+        except BaseException as error:
+            run_s = clock.monotonic() - clock0
+            said = self._app.notes.close(notebook) if notebook else None
+            self._post_execute(task, None, error)
+            finished = self._failed(task, claim, error, started, run_s, said)
+            return finished._replace(ended=completion.over(finished.ended))
+        run_s = clock.monotonic() - clock0
+        said = self._app.notes.close(notebook) if notebook else None
+        logger.info(
+            "job %s of %s is done in %.3f s", claim.seq, claim.task, run_s,
+            extra={"duration": round(run_s, 6)},
+        )  # fmt: skip
+        self._post_execute(task, value, None)
+        notices = (Notice(S.SIGNAL_COMPLETE, task),)
+        ended = completion.over(Ended(claim, done, started, run_s, said))
+        return Finished(ended, notices, value)
+
+    def _notebook(self, task: Task, claim: Claim) -> Notebook | None:
+        """Only for a run that can say something of itself."""
+        wrapper = task.wrapper
+        if not wrapper.options.context and wrapper.log_level is None:
+            return None
+        notebook = self._app.notes.open(claim, wrapper.log_level)
+        task._report = notebook.report
+        return notebook
+
+    def call(self, task: Task, *, hooks: bool = True) -> Any:
+        """Run a task that no storage knows, as ``hueyctl run`` does: its value, or what it
+        raises."""
+        if hooks:
+            self._pre_execute(task)
+        value, error = None, None
+        try:
+            value = self._call(task, clock.monotonic())
+            return value
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            if hooks:
+                self._post_execute(task, value, error)
+
+    def _call(self, task: Task, clock0: float) -> Any:
+        limiter, timeout = self._limiter, task.timeout
+        call, grace = _bound(task, clock0), task.wrapper.options.timeout_grace
+        if task.wrapper.is_async:
+            return run_coroutine(self._coroutines, limiter, call, timeout or None, grace)
+        if limiter is None or not (timeout or self._arms_all):
+            return call()
+        return limited(limiter, limiter.prepare(timeout or math.inf, grace), call)
+
+    def _done(self, value: Any, claim: Claim) -> Done:
+        app = self._app
+        kept = app.results and claim.scheduled_for is None
+        if not kept and (claim.next is None or value is None):
+            return _DONE
+        if value is None and not app.store_none:
+            return _DONE
+        return Done(app.serializer.serialize(value), not kept)
+
+    # --- failing ------------------------------------------------------------------------------
+
+    def _failed(
+        self,
+        task: Task,
+        claim: Claim,
+        error: BaseException,
+        started: float,
+        run_s: float,
+        said: Said | None = None,
+    ) -> Finished:
+        ending, signals = self._failing.ending_of(task, claim, error)
+        notices = tuple(
+            Notice(signal, task, error if signal == S.SIGNAL_ERROR else None) for signal in signals
+        )
+        log_failure(claim, error, ending, run_s)
+        return Finished(Ended(claim, ending, started, run_s, said), notices)
+
+    def _unknown(self, claim: Claim, error: UnknownTask) -> Finished:
+        """Another release may know this task: put back uncounted for ten minutes, then dead."""
+        now, since = clock.now(), self._app.unknown_since(claim)
+        waited = 0.0 if since is None else now - since
+        if waited < UNKNOWN_TASK_PATIENCE:
+            logger.warning("job %s: %s", claim.seq, error)
+            first = Failure(NOT_FOUND, str(error), "") if since is None else None
+            return Finished(Ended(claim, Snoozed(now + unknown_task_delay(waited), first)))
+        logger.error("job %s: %s; it is dead now", claim.seq, error)
+        return Finished(Ended(claim, Dead("unknown-task", Failure("UnknownTask", str(error), ""))))
+
+    # --- hooks --------------------------------------------------------------------------------
+
+    def _pre_execute(self, task: Task) -> None:
+        for name, hook in self._app.pre_execute_hooks.items():
+            try:
+                hook(task)
+            except CancelExecution:
+                logger.warning("job %s cancelled by pre-execute hook %s", task, name)
+                raise
+            except Exception:
+                logger.exception("pre-execute hook %s failed for job %s", name, task)
+
+    def _post_execute(self, task: Task, value: Any, error: BaseException | None) -> None:
+        for name, hook in self._app.post_execute_hooks.items():
+            try:
+                hook(task, value, error)
+            except BaseException:
+                logger.exception("post-execute hook %s failed for job %s", name, task)
+
+
+def _bound(task: Task, clock0: float) -> Callable[[], Any]:
+    """The function with the arguments of this run."""
+    if task.timeout:
+        task._deadline = clock0 + task.timeout
+    kwargs = dict(task.kwargs, task=task) if task.wrapper.options.context else task.kwargs
+    return partial(task.wrapper.func, *task.args, **kwargs)
+
+
+def _impossible(claim: Claim, error: BaseException) -> Finished:
+    """sys.exit() while arguments are read, a RetryTask with an impossible eta …: the worker must
+    not die of it with the claim in its hands, nor try the job for ever."""
+    logger.error("job %s of %s cannot be run", claim.seq, claim.task, exc_info=error)
+    if isinstance(error, AskedToStop):
+        return Finished(Ended(claim, Revoked()))
+    if isinstance(error, KeyboardInterrupt) and not claim.at_most_once:
+        return Finished(Ended(claim, Released()))
+    return Finished(Ended(claim, Dead("failed", failure_of(error)), clock.now()))

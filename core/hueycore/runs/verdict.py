@@ -1,0 +1,179 @@
+"""What a run that raised becomes: a retry, a dead letter, a snooze … and which signals tell it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Protocol
+
+from hueycore import signals as S
+from hueycore.calendar.durations import Seconds, posix, seconds
+from hueycore.exceptions import (
+    CancelExecution,
+    RateLimitExceeded,
+    RetryTask,
+    TaskLockedException,
+    TaskTimeout,
+)
+from hueycore.model.endings import Dead, Ending, Released, Retry, Revoked, Snoozed
+from hueycore.model.jobs import Claim
+from hueycore.model.retry import next_delay, verdict
+from hueycore.runs.failures import brief_failure, failure_of
+from hueycore.runs.inputs import EXCEPTION
+from hueycore.runs.timeouts import AskedToStop
+from hueycore.serializer import Serializer, describe
+from hueycore.system import clock
+from hueycore.tasks.task import Task
+
+logger = logging.getLogger("hueycore.execute")
+
+#: Seconds and numbers of retries beyond it are mistakes.
+FAR = 1e15
+
+
+class Application(Protocol):
+    """What is asked of a Huey instance about a failure."""
+
+    serializer: Serializer
+    results: bool
+
+    def build_error_result(self, task: Task, exception: BaseException) -> dict[str, Any]: ...
+    def is_handled(self, claim: Claim) -> bool: ...
+
+
+class Failing:
+    """The verdicts of one application."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+
+    def ending_of(
+        self, task: Task, claim: Claim, error: BaseException
+    ) -> tuple[Ending, tuple[str, ...]]:
+        """The ending of a failed run, and Huey's sequence of signals for it. Raises ValueError for
+        one that cannot be written."""
+        ending, signals = self._judge(task, claim, error)
+        if isinstance(ending, Retry | Snoozed):
+            _check_again(ending)
+        return ending, signals
+
+    def _judge(
+        self, task: Task, claim: Claim, error: BaseException
+    ) -> tuple[Ending, tuple[str, ...]]:
+        match error:
+            case KeyboardInterrupt():
+                if claim.at_most_once:
+                    return self._dead(task, error, "interrupted"), (S.SIGNAL_INTERRUPTED,)
+                return Released(), (S.SIGNAL_INTERRUPTED,)
+            case AskedToStop():
+                return Revoked(), (S.SIGNAL_REVOKED,)
+            case RetryTask():
+                return self._asked_again(task, error)
+            case CancelExecution():
+                if error.retry or (error.retry is None and task.retries):
+                    ending, signals = self._retry(task, error, max(task.retries, 1))
+                    return ending, (S.SIGNAL_CANCELED, *signals)
+                result, cause = self._error_result(task, error), self._cause(task, error)
+                return Revoked("canceled", result, brief_failure(error), cause), (
+                    S.SIGNAL_CANCELED,
+                )
+            case RateLimitExceeded() if error.retry:
+                run_at = error.run_at
+                if run_at is None:
+                    run_at = clock.now() + (task.retry_delay or error.delay)
+                ending = Snoozed(run_at, brief_failure(error))
+                return ending, (S.SIGNAL_RATE_LIMITED, S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
+            case RateLimitExceeded():
+                return self._retry_or_die(task, error, "rate-limited", S.SIGNAL_RATE_LIMITED)
+            case TaskLockedException():
+                return self._retry_or_die(task, error, "locked", S.SIGNAL_LOCKED)
+            case TaskTimeout():
+                return self._retry_or_die(task, error, "timeout", S.SIGNAL_TIMEOUT)
+        return self._retry_or_die(task, error, "failed", S.SIGNAL_ERROR)
+
+    def _asked_again(self, task: Task, error: RetryTask) -> tuple[Ending, tuple[str, ...]]:
+        run_at = posix(error.eta, error.delay)
+        if not error.count:
+            snoozed = Snoozed(run_at or clock.now() + task.retry_delay, brief_failure(error))
+            return snoozed, (S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
+        if run_at is None:
+            return self._retry(task, error, task.retries + 1)
+        # A time of the task's own leaves the delay of its retries as it is.
+        again = Retry(run_at, task.retries, task.retry_delay, failure_of(error))
+        return again, (S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
+
+    def _retry_or_die(
+        self, task: Task, error: BaseException, reason: str, signal: str
+    ) -> tuple[Ending, tuple[str, ...]]:
+        again = task.retries > 0 and self._may_retry(task, error, reason)
+        if again is not False:
+            delay = None if again is True else seconds(again)
+            ending, signals = self._retry(task, error, task.retries, delay)
+            return ending, (signal, *signals)
+        if signal == S.SIGNAL_ERROR:
+            signal = S.SIGNAL_FINAL_ERROR
+        return self._dead(task, error, reason), (signal,)
+
+    def _may_retry(self, task: Task, error: BaseException, reason: str) -> Seconds | bool:
+        options = task.wrapper.options
+        # A lock or a limit held it back: that says nothing about the task, unless it is named.
+        retry_on = options.retry_on if reason in ("failed", "timeout") else None
+        return verdict(task, error, retry_on, options.never_on)
+
+    def _retry(
+        self, task: Task, error: BaseException, retries: int, delay: float | None = None
+    ) -> tuple[Ending, tuple[str, ...]]:
+        """``delay`` is for this once, and leaves that of the coming retries as it is."""
+        coming, policy = task.retry_delay, task.wrapper.options.backoff
+        if delay is None:
+            delay = task.retry_delay
+            coming = next_delay(delay, task.retry_backoff, policy)
+            if policy is not None:
+                delay = policy.spread(policy.limit(delay), task.id, task.attempt)
+        run_at = clock.now() + delay if delay else None
+        then = S.SIGNAL_ENQUEUED if run_at is None else S.SIGNAL_SCHEDULED
+        return Retry(run_at, retries - 1, coming, failure_of(error)), (S.SIGNAL_RETRYING, then)
+
+    def _dead(self, task: Task, error: BaseException, reason: str) -> Dead:
+        result, cause = self._error_result(task, error), self._cause(task, error)
+        return Dead(reason, failure_of(error), result, cause)
+
+    def _cause(self, task: Task, error: BaseException) -> bytes | None:
+        """What an error handler is called with: the exception itself if it can be written and
+        read, else what ``TaskException`` tells of it."""
+        app = self._app
+        try:
+            if task._claim is None or not app.is_handled(task._claim):
+                return None
+            metadata = app.build_error_result(task, error)
+            try:
+                whole = app.serializer.serialize({**metadata, EXCEPTION: error})
+                if isinstance(app.serializer.deserialize(whole)[EXCEPTION], type(error)):
+                    return whole
+            except Exception as second:
+                logger.debug("the exception of job %s stays behind: %s", task, describe(second))
+            return app.serializer.serialize(metadata)
+        except Exception as second:
+            logger.error("the handler of job %s gets what its row says: %s", task, describe(second))
+            return None
+
+    def _error_result(self, task: Task, error: BaseException) -> bytes | None:
+        if not self._app.results:
+            return None
+        try:
+            return self._app.serializer.serialize(self._app.build_error_result(task, error))
+        except Exception as second:
+            logger.error("the error of job %s cannot be stored: %s", task, describe(second))
+            return None
+
+
+def _check_again(ending: Retry | Snoozed) -> None:
+    """A task may change its ``retries`` and ``retry_delay``: to something that a row can hold, or
+    its ending could never be written, nor any that waits with it."""
+    retries, delay = (
+        (0, 0.0) if isinstance(ending, Snoozed) else (ending.retries, ending.retry_delay)
+    )
+    sane = 0 <= retries < FAR and float(retries).is_integer() and 0 <= delay < FAR
+    if not (sane and abs(ending.run_at or 0) < FAR):
+        raise ValueError(
+            f"cannot run again with retries={retries}, retry_delay={delay} at {ending.run_at}"
+        )

@@ -1,0 +1,1 @@
+"""What a storage can do: small protocols, one for each reader."""

@@ -1,0 +1,1 @@
+"""The rules of the queue, written once for every SQL engine."""

@@ -1,0 +1,253 @@
+"""Producing: jobs are born. Threads that enqueue at the same time share one commit."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import weakref
+from collections.abc import Sequence
+
+from hueycore.exceptions import QueueFull, StorageBusy, TaskTimeout
+from hueycore.model.jobs import Enqueued, NewJob
+from hueycore.model.plan import Plan
+from hueycore.model.schedules import Fire
+from hueycore.model.states import FINAL, State
+from hueycore.storage.sql.edges import NEEDED
+from hueycore.storage.sql.keys import settle
+from hueycore.storage.sql.part import Room, insert_rows, listed, placeholders
+from hueycore.storage.sql.pressure import pending
+from hueycore.storage.sql.stages import join
+from hueycore.storage.sql.unique import give_way
+from hueycore.storage.sqlite.numbers import keep_number, next_number
+from hueycore.system import clock, native
+
+#: Jobs that one shared commit takes from other threads at most.
+SHARE = 5000
+
+
+class _Ticket:
+    """One caller's jobs on their way through a shared commit."""
+
+    __slots__ = ("answer", "jobs", "plan", "refused")
+
+    def __init__(self, jobs: Sequence[NewJob], plan: Plan | None) -> None:
+        self.jobs = jobs
+        self.plan = plan
+        self.answer: list[Enqueued] | None = None
+        self.refused: QueueFull | None = None
+
+    def waits(self) -> bool:
+        return self.answer is None and self.refused is None
+
+
+_producers: weakref.WeakSet[Enqueueing] = weakref.WeakSet()
+
+
+class Enqueueing(Room):
+    _queue_known = False
+
+    def _init_enqueueing(self) -> None:
+        self._door = native.Lock()
+        self._tickets: dict[_Ticket, None] = {}
+        _producers.add(self)
+
+    def enqueue(self, jobs: Sequence[NewJob], plan: Plan | None = None) -> list[Enqueued]:
+        """All jobs are durable when this returns, or none is. An id that is live already, or whose
+        result a waiting job needs, answers with that job and inserts nothing; another final row of
+        the same id is replaced. A unique key that is taken answers as ``on_conflict`` says. With a
+        ``plan`` they are stages: those that have parents wait for them.
+
+        Raises ``QueueFull``, ``DuplicateJob``; ``ConfigurationError`` when some jobs of a plan
+        exist and others do not."""
+        ticket = _Ticket(jobs, plan)
+        try:
+            self._tickets[ticket] = None
+            with self._door:
+                if ticket.waits():
+                    self._commit_waiting(ticket)
+        finally:
+            # Nobody may commit later what was interrupted here.
+            self._tickets.pop(ticket, None)
+        if ticket.refused is not None:
+            raise ticket.refused
+        assert ticket.answer is not None
+        self.ring()
+        return ticket.answer
+
+    def _commit_waiting(self, mine: _Ticket) -> None:
+        """Commit my jobs and those of the threads that wait at the door. When it fails the others
+        try for themselves; ids make a second try of the same job harmless."""
+        batch = [mine]
+        size = len(mine.jobs)
+        for ticket in list(self._tickets):
+            if ticket is not mine and ticket.waits() and size + len(ticket.jobs) <= SHARE:
+                batch.append(ticket)
+                size += len(ticket.jobs)
+        try:
+            self._commit(batch)
+        except (StorageBusy, TaskTimeout):
+            raise
+        except Exception:
+            if len(batch) == 1:
+                raise
+            self._commit([mine])  # perhaps it is another's job that no row can hold
+
+    def _commit(self, batch: list[_Ticket]) -> None:
+        outcome = self.db.transact(lambda con: [self._try(con, ticket) for ticket in batch])
+        for ticket, answer in zip(batch, outcome, strict=True):
+            if isinstance(answer, QueueFull):
+                ticket.refused = answer
+            else:
+                ticket.answer = answer
+                self._queue_known = True
+
+    def _try(self, con: sqlite3.Connection, ticket: _Ticket) -> list[Enqueued] | QueueFull:
+        try:
+            return self.admit(con, ticket.jobs, ticket.plan)
+        except QueueFull as full:
+            return full  # its thread's alone: nothing of it is written
+
+    def admit(
+        self, con: sqlite3.Connection, jobs: Sequence[NewJob], plan: Plan | None = None
+    ) -> list[Enqueued]:
+        """Let jobs into the queue, in the caller's transaction."""
+        if not self._queue_known:
+            describe_queue(con, self.queue, self.serializer)
+        if self.max_pending is not None:
+            waiting = pending(con, self.queue)
+            if waiting + len(jobs) > self.max_pending:
+                raise QueueFull(
+                    f'queue "{self.queue}" has {waiting} of {self.max_pending} pending jobs'
+                )
+        answer = insert_jobs(con, self.queue, jobs)
+        return join(con, answer, plan) if plan else answer
+
+
+#: A job's options, and a job that has none: the table's own defaults are a third less to write.
+_OPTIONS = "".join(f", {name}" for name in NewJob._fields[6:18])
+_USUAL = tuple(NewJob._field_defaults[name] for name in NewJob._fields[6:18])
+
+
+def describe_queue(con: sqlite3.Connection, queue: str, serializer: str | None) -> None:
+    """Make the queue's row. It tells those who write without the application how to."""
+    con.execute(
+        """
+        insert into huey_queue (queue, serializer, created_at) values (?, ?, ?)
+        on conflict do update set serializer = coalesce(excluded.serializer, serializer)
+        """,
+        (queue, serializer, clock.now()),
+    )
+
+
+def insert_jobs(con: sqlite3.Connection, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
+    """Insert jobs in the caller's transaction."""
+    now = clock.now()
+    answer = _insert_fresh(con, queue, jobs, now)
+    if answer is None:
+        answer = [_insert_or_find(con, queue, job, now) for job in jobs]
+    return answer
+
+
+def insert_due(con: sqlite3.Connection, queue: str, fires: Sequence[Fire]) -> None:
+    """Insert what schedules fire, in the caller's transaction. A unique job that is still there
+    stands for the new one: a schedule cannot be told that it failed."""
+    jobs = [
+        job._replace(on_conflict="keep") if job.on_conflict == "fail" else job
+        for one in fires
+        for job in one.jobs
+    ]
+    stored = iter(insert_jobs(con, queue, jobs))
+    for one in fires:
+        answers = [next(stored) for _ in one.jobs]
+        if answers and not answers[-1].fresh:
+            con.execute(
+                "update huey_periodic set last_id = ? where queue = ? and name = ?",
+                (answers[-1].id, queue, one.name),
+            )
+
+
+def _insert_fresh(
+    con: sqlite3.Connection, queue: str, jobs: Sequence[NewJob], now: float
+) -> list[Enqueued] | None:
+    """The usual case, ids and keys that nobody has: numbers are given out here, which the write
+    lock allows, so that rows and payloads go in as two bulk statements. None if one exists."""
+    first = next_number(con)
+    usual = all(job[6:18] == _USUAL for job in jobs)
+    rows, payloads, answer = [], [], []
+    keys = set()
+    for seq, job in enumerate(jobs, first):
+        run_at = job.run_at
+        if run_at is None or run_at <= now:
+            state, run_at = State.PENDING, now
+            if job.key_name is not None:
+                state = State.BLOCKED  # until its key has room
+                keys.add(job.key_name)
+        else:
+            state = State.SCHEDULED
+        row = (seq, job.id, queue, job.task, state, job.priority, run_at, now, job.preview)
+        rows.append(row if usual else row + job[6:18])
+        payloads.append((seq, job.payload))
+        answer.append(Enqueued(seq, job.id, state))
+    inserted = con.executemany(
+        f"""
+        insert into huey_job (
+            seq, id, queue, task, state, priority, run_at, enqueued_at, preview
+            {"" if usual else _OPTIONS})
+        values {placeholders(1, 9 if usual else 9 + len(_USUAL))}
+        on conflict do nothing
+        """,  # noqa: S608  constants of this file
+        rows,
+    ).rowcount
+    if inserted != len(rows):
+        if inserted:
+            con.execute("delete from huey_job where seq >= ?", (first,))
+            con.execute("delete from huey_event where seq >= ?", (first,))
+        return None
+    insert_rows(con, "insert into huey_payload (seq, payload)", payloads)
+    if keys:
+        ready = {*settle(con, queue, keys)}
+        answer = [one._replace(state=State.PENDING) if one.seq in ready else one for one in answer]
+    return answer
+
+
+def _insert_or_find(con: sqlite3.Connection, queue: str, job: NewJob, now: float) -> Enqueued:
+    found = con.execute(
+        f"select seq, state, {NEEDED} from huey_job where queue = ? and id = ?",  # noqa: S608
+        (queue, job.id),
+    ).fetchone()
+    if found is not None:
+        seq, state, needed = found
+        if State(state) not in FINAL or needed:
+            return Enqueued(seq, job.id, State(state), fresh=False)
+    if job.unique_until is not None:
+        instead = give_way(con, queue, job, now)
+        if instead is not None:
+            return instead
+    if found is not None:
+        delete_jobs(con, [found[0]])
+    answer = _insert_fresh(con, queue, [job], now)
+    assert answer is not None
+    return answer[0]
+
+
+def delete_jobs(con: sqlite3.Connection, seqs: Sequence[int]) -> int:
+    """Delete rows with everything that other tables say of them."""
+    which = (listed(seqs),)
+    keep_number(con, which[0])
+    con.execute("delete from huey_payload where seq in (select value from json_each(?))", which)
+    con.execute("delete from huey_result where seq in (select value from json_each(?))", which)
+    con.execute("delete from huey_log where seq in (select value from json_each(?))", which)
+    con.execute("delete from huey_input where seq in (select value from json_each(?))", which)
+    con.execute("delete from huey_handler where seq in (select value from json_each(?))", which)
+    return con.execute(
+        "delete from huey_job where seq in (select value from json_each(?))", which
+    ).rowcount
+
+
+def _after_fork_in_child() -> None:
+    # The thread at the door may not exist in the child; its jobs are its parent's.
+    for producer in list(_producers):
+        producer._init_enqueueing()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,213 @@
+"""Keys: jobs that share one are held back together. The running and the pending rows of a key are
+its semaphore, so that no slot can leak; who finds none waits as ``blocked``.
+
+:func:`settle` is the way out of ``blocked``. It is called for the key of every row that leaves
+running or pending, in the transaction in which it leaves.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from functools import cached_property
+
+from hueycore.model.jobs import Claim
+from hueycore.model.limits import Limit, Rate
+from hueycore.storage.sql.keyview import MOVES, Keyring, after, slot_of
+from hueycore.storage.sql.part import listed
+
+
+def settle(con: sqlite3.Connection, queue: str, keys: Iterable[str | None]) -> list[int]:
+    """Promote the blocked jobs that the keys have room for; the numbers of those pending now."""
+    ring = Keyring(con, queue)
+    names = sorted({key for key in keys if key is not None})
+    return [seq for key in names for seq in settle_key(ring, key)]
+
+
+def settle_keys_of(con: sqlite3.Connection, seqs: Iterable[int]) -> list[int]:
+    """``settle`` the keys that some jobs carry, in whatever queue they are."""
+    rows = con.execute(
+        """
+        select distinct queue, key_name from huey_job
+        where seq in (select value from json_each(?)) and key_name is not null
+        """,
+        (listed(seqs),),
+    ).fetchall()
+    return [seq for queue, key in rows for seq in settle(con, queue, [key])]
+
+
+def settle_task(con: sqlite3.Connection, queue: str, task: str) -> list[int]:
+    """``settle`` the keys of a task's waiting jobs."""
+    rows = con.execute(
+        """
+        select distinct key_name from huey_job
+        where queue = ? and key_name is not null and finished_at is null
+            and state in ('pending', 'blocked') and task = ?
+        """,
+        (queue, task),
+    ).fetchall()
+    return settle(con, queue, [row[0] for row in rows])
+
+
+def settle_key(ring: Keyring, key: str) -> list[int]:
+    """Promote the blocked jobs that a key has room for, in running order. A paused task takes no
+    part: its pending rows hold no slot, its blocked ones stay."""
+    held, due = ring.outside_lock(key)
+    chosen: list[int] = []
+    if not held:
+        chosen, due = _choose(ring, key)
+    ring.wake_at(key, due)
+    return chosen
+
+
+def _choose(ring: Keyring, key: str) -> tuple[list[int], float | None]:
+    """Promote what there is room for. Also when time alone will make more room, if it will."""
+    chosen: list[int] = []
+    due = ring.next_resume
+    room = _Room(ring, key)
+    head = ring.blocked(key)
+    for seq, task, priority in head:
+        if len(chosen) == MOVES:
+            due = ring.now
+            break
+        limit = ring.limits.get(task)
+        if not room.take(limit) and not room.swap(limit, priority):
+            due = _sooner(due, room.slot(limit))
+            break
+        chosen.append(seq)
+    head.close()
+    _move(ring.con, room.parked, "pending", "blocked")
+    _move(ring.con, chosen, "blocked", "pending")
+    return chosen, due
+
+
+class _Room:
+    """How much room a key has, while it is being filled."""
+
+    def __init__(self, ring: Keyring, key: str) -> None:
+        self._ring, self._key = ring, key
+        self._taken = 0
+        self.parked: list[int] = []
+
+    @cached_property
+    def _used(self) -> tuple[int, int]:
+        return self._ring.used(self._key)
+
+    @cached_property
+    def _pending(self) -> list[tuple[float, int, str]]:
+        return self._ring.pending(self._key)
+
+    def take(self, limit: Limit | None) -> bool:
+        """Room for one more job under its task's limit; None when nothing limits it any more."""
+        if limit is not None and not self._has_room(limit, self._taken):
+            return False
+        self._taken += 1
+        return True
+
+    def swap(self, limit: Limit | None, priority: float) -> bool:
+        """Make room by parking a pending job of a lower priority, if there is one: nobody waits for
+        a job that should come after him. Only one that is held back in the same way, for which
+        there is no room either then."""
+        if limit is None or not self._used[1] or not self._has_room(limit, self._taken - 1):
+            return False
+        for place, (other, seq, task) in enumerate(self._pending):
+            theirs = self._ring.limits.get(task)
+            if other < priority and theirs is not None and theirs[2:] == limit[2:]:
+                del self._pending[place]
+                self.parked.append(seq)
+                return True
+        return False
+
+    def _has_room(self, limit: Limit, more: int) -> bool:
+        running, pending = self._used
+        pending += more
+        if limit.at_once is not None and running + pending >= limit.at_once:
+            return False
+        return limit.rate is None or self._nth_slot(limit.rate, pending) <= self._ring.now
+
+    def slot(self, limit: Limit | None) -> float | None:
+        """When time gives the next job its turn; None when it waits for another job first."""
+        if limit is None or limit.rate is None or self._used[1] + self._taken:
+            return None
+        slot = self._nth_slot(limit.rate, 0)
+        return slot if slot > self._ring.now else None
+
+    def _nth_slot(self, rate: Rate, taken: int) -> float:
+        """When a start is allowed after so many others that have been promised theirs."""
+        tat = self._ring.tat(self._key)
+        for _ in range(min(taken, rate.burst)):
+            tat = after(tat, rate, self._ring.now)
+        return slot_of(tat, rate)
+
+
+class Admission:
+    """The keys' say when a group of claims is chosen: who may run, and who is parked again."""
+
+    def __init__(self, con: sqlite3.Connection, queue: str) -> None:
+        self._ring = Keyring(con, queue)
+        #: {key: how many run}, None under an outside lock
+        self._running: dict[str, int | None] = {}
+        self._parked: list[int] = []
+        self._touched: set[str] = set()
+
+    def admit(self, claim: Claim) -> bool:
+        """Take a slot of the claim's key; False parks the job."""
+        key, ring = str(claim.key_name), self._ring
+        if key not in self._running:
+            self._running[key] = None if ring.outside_lock(key)[0] else ring.used(key)[0]
+        running = self._running[key]
+        if running is None or not self._lets(key, running, ring.limits.get(claim.task)):
+            self._parked.append(claim.seq)
+            self._touched.add(key)
+            return False
+        self._running[key] = running + 1
+        return True
+
+    def _lets(self, key: str, running: int, limit: Limit | None) -> bool:
+        if limit is None:
+            return True
+        if limit.at_once is not None and running >= limit.at_once:
+            return False
+        return limit.rate is None or self._spend(key, limit.rate)
+
+    def _spend(self, key: str, rate: Rate) -> bool:
+        tat = self._ring.tat(key)
+        if slot_of(tat, rate) > self._ring.now:
+            return False
+        self._ring.set_tat(key, after(tat, rate, self._ring.now))
+        self._touched.add(key)
+        return True
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many jobs were parked as one transaction moves."""
+        return len(self._parked) >= MOVES
+
+    def settle(self) -> bool:
+        """Write it down, once the claims are written. True when jobs were promoted."""
+        _move(self._ring.con, self._parked, "pending", "blocked")
+        return bool(self._touched and settle(self._ring.con, self._ring.queue, self._touched))
+
+
+def _sooner(one: float | None, other: float | None) -> float | None:
+    return min((at for at in (one, other) if at is not None), default=None)
+
+
+def _move(con: sqlite3.Connection, seqs: list[int], before: str, after: str) -> None:
+    if seqs:
+        con.execute(
+            """
+            update huey_job set state = ?
+            where seq in (select value from json_each(?)) and state = ?
+            """,
+            (after, listed(seqs), before),
+        )
+
+
+def free_locks(con: sqlite3.Connection, queue: str, owner: int) -> list[str]:
+    """A process is gone, and its locks with it: their names, for their keys to be settled."""
+    rows = con.execute(
+        "delete from huey_value where queue = ? and kind = 'lock' and owner = ? returning name",
+        (queue, owner),
+    ).fetchall()
+    return [row[0] for row in rows]

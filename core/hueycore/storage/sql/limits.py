@@ -1,0 +1,225 @@
+"""Holding jobs back: what tasks declare, and rates that runs ask for. Keys themselves: keys.py."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Sequence
+
+from hueycore.model.limits import Limit, Rate
+from hueycore.storage.sql.keys import settle, settle_key
+from hueycore.storage.sql.keyview import Keyring, after, read_limits, slot_of
+from hueycore.storage.sql.part import Room, listed
+from hueycore.system import clock
+
+#: Blocked jobs that should not be: the next ones of their keys, when nobody outside holds the key,
+#: no rate counts, and fewer jobs run or are about to than their tasks allow.
+STRANDED = """
+    with paused(queue, task) as (select queue, name from huey_flag where kind = 'paused-task'),
+    keys(queue, name) as materialized (
+        select distinct queue, key_name from huey_job
+        where state = 'blocked' and key_name is not null and waits = 0),
+    heads(seq) as (
+        select (
+            select seq from huey_job job
+            where job.queue = keys.queue and key_name = keys.name and state = 'blocked'
+                and waits = 0
+                and not exists (select 1 from paused where queue = job.queue and task = job.task)
+            order by priority desc, run_at, seq limit 1)
+        from keys
+        where not exists (
+                select 1 from huey_value lock
+                where lock.queue = keys.queue and lock.kind = 'lock' and lock.name = keys.name)
+            and not exists (
+                select 1 from huey_key
+                where huey_key.queue = keys.queue and huey_key.name = keys.name
+                    and due is not null))
+    select head.seq, head.key_name, head.queue from huey_job head
+        left join huey_limit using (queue, task)
+    where head.seq in (select seq from heads)
+        and case when huey_limit.task is null then 1 else coalesce(at_once, 1) > (
+            select count(*) from huey_job other
+            where other.queue = head.queue and other.key_name = head.key_name
+                and other.finished_at is null and other.state in ('pending', 'running')
+                and (other.state = 'running' or not exists (
+                    select 1 from paused
+                    where paused.queue = other.queue and paused.task = other.task))) end
+"""
+
+
+class Holding(Room):
+    def declare_limits(self, limits: Sequence[Limit], known: Collection[str] | None = None) -> None:
+        """Store what the code says of its tasks; of ``known`` tasks (by default those that have a
+        limit) whatever else was stored is forgotten. Writes nothing when nothing has changed; jobs
+        that a change lets go become pending."""
+        declared = {limit.task: limit for limit in limits}
+        names = set(declared) if known is None else set(known) | set(declared)
+
+        def changed(con: sqlite3.Connection) -> set[str]:
+            stored = read_limits(con, self.queue)
+            return {name for name in names if stored.get(name) != declared.get(name)}
+
+        def body(con: sqlite3.Connection) -> None:
+            changes = changed(con)
+            con.execute(
+                """
+                delete from huey_limit
+                where queue = ? and task in (select value from json_each(?))
+                """,
+                (self.queue, listed(changes)),
+            )
+            con.executemany(
+                "insert into huey_limit values (?, ?, ?, ?, ?, ?, ?)",
+                [(self.queue, *_flat(declared[name])) for name in changes if name in declared],
+            )
+            settle(con, self.queue, _blocked_keys(con, self.queue, changes))
+
+        if self.db.read(changed):
+            self.db.transact(body)
+            self.ring()
+
+    def limits(self) -> list[Limit]:
+        """What the tasks of this queue declare, by name."""
+        found = self.db.read(lambda con: read_limits(con, self.queue))
+        return [found[name] for name in sorted(found)]
+
+    def spend(self, name: str, rate: Rate, job: tuple[int, int] | None) -> float | None:
+        """Take the next slot of a rate: None when it is now, else the time (POSIX seconds) of the
+        slot. A refused ``job`` (number and claim) is promised that slot: the same job, asking again
+        from then on, is let through without another one being spent."""
+
+        def body(con: sqlite3.Connection) -> float | None:
+            ring = Keyring(con, self.queue)
+            tickets = _tickets(con, job) if job is not None else None
+            if tickets and name in tickets:
+                if tickets[name] > ring.now:
+                    return float(tickets[name])
+                del tickets[name]
+                _write_tickets(con, job, tickets)
+                return None
+            tat = ring.tat(name)
+            slot = slot_of(tat, rate)
+            if slot > ring.now and tickets is None:
+                return slot
+            ring.set_tat(name, after(tat, rate, ring.now))
+            if slot <= ring.now:
+                return None
+            assert tickets is not None
+            _write_tickets(con, job, {**tickets, name: slot})
+            return slot
+
+        return self.db.transact(body, durable=False)
+
+    def reset_rate(self, name: str) -> None:
+        """The rate begins anew: nothing was spent."""
+
+        def body(con: sqlite3.Connection) -> list[int]:
+            con.execute(
+                "update huey_key set tat = null, seen = null where queue = ? and name = ?",
+                (self.queue, name),
+            )
+            return settle(con, self.queue, [name])
+
+        if self.db.transact(body, durable=False):
+            self.ring()
+
+    def key_due(self, queue: str, name: str) -> float | None:
+        """When time alone lets the next blocked job of a key go, if it does."""
+        row = self.db.read(
+            lambda con: con.execute(
+                "select due from huey_key where queue = ? and name = ?", (queue, name)
+            ).fetchone()
+        )
+        return None if row is None else row[0]
+
+    def mend(self) -> list[str]:
+        """Settle every key that has room for a job it blocks, which no verb should leave behind;
+        answers with these keys. Also bring back what a clock that was set back has moved out of
+        reach, and forget rates that are at rest."""
+
+        def body(con: sqlite3.Connection) -> list[str]:
+            _go_back_with_the_clock(Keyring(con, self.queue))
+            con.execute(_FORGET, (self.queue, clock.now()))
+            keys = _stranded(con, self.queue)
+            settle(con, self.queue, keys)
+            return keys
+
+        if not self.db.read(lambda con: _needs_mending(con, self.queue)):
+            return []
+        keys = self.db.transact(body, durable=False)
+        self.ring()
+        return keys
+
+
+def _stranded(con: sqlite3.Connection, queue: str) -> list[str]:
+    rows = con.execute(STRANDED).fetchall()
+    return sorted(key for _, key, theirs in rows if theirs == queue)
+
+
+def _needs_mending(con: sqlite3.Connection, queue: str) -> bool:
+    now = clock.now()
+    old = con.execute(
+        """
+        select 1 from huey_key
+        where queue = ? and (seen > ? or (coalesce(tat, 0) <= ? and due is null)) limit 1
+        """,
+        (queue, now, now),
+    ).fetchall()
+    return bool(old or _stranded(con, queue))
+
+
+def _go_back_with_the_clock(ring: Keyring) -> None:
+    rows = ring.con.execute(
+        "select name, seen from huey_key where queue = ? and seen > ?", (ring.queue, ring.now)
+    ).fetchall()
+    for name, seen in rows:
+        ring.tat(name)
+        values = {"by": seen - ring.now, "queue": ring.queue, "path": f"$.{json.dumps(name)}"}
+        ring.con.execute(_BRING_FORWARD, values)
+        settle_key(ring, name)
+
+
+_FORGET = "delete from huey_key where queue = ? and coalesce(tat, 0) <= ? and due is null"
+_BRING_FORWARD = """
+    update huey_job set run_at = run_at - :by,
+        ticket = json_set(ticket, :path, json_extract(ticket, :path) - :by)
+    where queue = :queue and state = 'scheduled' and json_extract(ticket, :path) is not null
+"""
+
+
+def _flat(limit: Limit) -> tuple[object, ...]:
+    return (limit.task, limit.key, limit.at_once, *(limit.rate or (None, None, None)))
+
+
+def _blocked_keys(con: sqlite3.Connection, queue: str, tasks: Collection[str]) -> set[str]:
+    """The keys that block jobs of some tasks."""
+    rows = con.execute(
+        """
+        select distinct key_name from huey_job
+        where queue = ? and state = 'blocked' and waits = 0
+            and task in (select value from json_each(?)) and key_name is not null
+        """,
+        (queue, listed(tasks)),
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def _tickets(con: sqlite3.Connection, job: tuple[int, int]) -> dict[str, float] | None:
+    """What a running job was promised; None when its claim is lost."""
+    row = con.execute(
+        "select ticket from huey_job where seq = ? and claim = ? and state = 'running'", job
+    ).fetchone()
+    if row is None:
+        return None
+    found: dict[str, float] = json.loads(row[0]) if row[0] else {}
+    return found
+
+
+def _write_tickets(
+    con: sqlite3.Connection, job: tuple[int, int] | None, tickets: dict[str, float]
+) -> None:
+    assert job is not None
+    con.execute(
+        "update huey_job set ticket = ? where seq = ?",
+        (json.dumps(tickets) if tickets else None, job[0]),
+    )

@@ -1,0 +1,154 @@
+"""Counting endings per minute and task, in the transaction of the endings themselves.
+
+The row of minute 0 holds what a task did in all the minutes up to the one that is noted in
+``huey_meta``: totals that only grow, although the minutes are purged."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from hueycore.model.endings import Dead, Ending, Expired, Retry, Revoked
+from hueycore.model.histogram import bucket
+from hueycore.model.jobs import Claim, Ended
+from hueycore.system import clock
+
+_COUNTED = ("done", "retried", "dead", "revoked", "expired")
+
+
+class _Line:
+    """What one task did: since the transaction began, or in several stored minutes."""
+
+    __slots__ = ("counts", "run_hist", "run_max", "run_s", "wait_hist")
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = defaultdict(int)
+        self.run_s = self.run_max = 0.0
+        self.run_hist: dict[int, int] = defaultdict(int)
+        self.wait_hist: dict[int, int] = defaultdict(int)
+
+    def run(self, claim: Claim, started: float | None, run_s: float) -> None:
+        if started is None:
+            return
+        self.run_s += run_s
+        if run_s > self.run_max:
+            self.run_max = run_s
+        self.run_hist[bucket(run_s)] += 1
+        self.wait_hist[bucket(started - claim.run_at)] += 1
+
+    def absorb(self, row: tuple[Any, ...]) -> None:
+        """Add a stored line, its columns from ``done`` on."""
+        for name, number in zip(_COUNTED, row, strict=False):
+            self.counts[name] += number
+        self.run_s += row[5]
+        self.run_max = max(self.run_max, row[6])
+        for hist, text in ((self.run_hist, row[7]), (self.wait_hist, row[8])):
+            for number, count in json.loads(text).items():
+                hist[int(number)] += count
+
+    def add_to(self, con: sqlite3.Connection, key: tuple[str, int, str]) -> None:
+        """Add this line to the stored one of (queue, minute, task)."""
+        row = con.execute(
+            """
+            select run_hist, wait_hist from huey_metric
+            where queue = ? and minute = ? and task = ?
+            """,
+            key,
+        ).fetchone()
+        run_hist, wait_hist = row or ("{}", "{}")
+        con.execute(
+            """
+            insert into huey_metric (queue, minute, task, done, retried, dead, revoked, expired,
+                run_s, run_max, run_hist, wait_hist)
+            values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            on conflict (queue, minute, task) do update set
+                done = done + excluded.done, retried = retried + excluded.retried,
+                dead = dead + excluded.dead, revoked = revoked + excluded.revoked,
+                expired = expired + excluded.expired, run_s = run_s + excluded.run_s,
+                run_max = max(run_max, excluded.run_max),
+                run_hist = excluded.run_hist, wait_hist = excluded.wait_hist
+            """,
+            (
+                *key, *(self.counts[name] for name in _COUNTED), self.run_s, self.run_max,
+                _merged(run_hist, self.run_hist), _merged(wait_hist, self.wait_hist),
+            ),
+        )  # fmt: skip
+
+
+class Tally:
+    """The endings of one transaction."""
+
+    def __init__(self, queue: str) -> None:
+        self._queue = queue
+        self._lines: dict[str, _Line] = defaultdict(_Line)
+
+    def done(self, endings: Sequence[Ended]) -> None:
+        for claim, _, started, run_s, _ in endings:
+            line = self._lines[claim.task]
+            line.counts["done"] += 1
+            line.run(claim, started, run_s)
+
+    def other(self, ended: Ended, ending: Ending) -> None:
+        name = _COUNTERS.get(type(ending))
+        if name is not None:
+            line = self._lines[ended.claim.task]
+            line.counts[name] += 1
+            line.run(ended.claim, ended.started_at, ended.run_s)
+
+    def write(self, con: sqlite3.Connection) -> None:
+        minute = int(clock.now() // 60)
+        for task, line in self._lines.items():
+            line.add_to(con, (self._queue, minute, task))
+
+
+def folded(con: sqlite3.Connection, queue: str) -> int:
+    """The last minute that the totals of a queue contain."""
+    row = con.execute("select value from huey_meta where name = ?", (_mark(queue),)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def fold(con: sqlite3.Connection, queue: str, now: float) -> None:
+    """Add the minutes that are over to the totals of each task."""
+    last, until = folded(con, queue), int(now // 60) - 1
+    rows = con.execute(
+        """
+        select task, done, retried, dead, revoked, expired, run_s, run_max, run_hist, wait_hist
+        from huey_metric where queue = ? and minute > ? and minute < ?
+        """,
+        (queue, last, until),
+    ).fetchall()
+    lines: dict[str, _Line] = defaultdict(_Line)
+    for row in rows:
+        lines[row[0]].absorb(row[1:])
+    for task, line in lines.items():
+        line.add_to(con, (queue, 0, task))
+    if rows:
+        con.execute(
+            """
+            insert into huey_meta (name, value) values (?, ?)
+            on conflict (name) do update set value = excluded.value
+            """,
+            (_mark(queue), str(until - 1)),
+        )
+
+
+def _mark(queue: str) -> str:
+    return f"folded {queue}"
+
+
+_COUNTERS: dict[type, str] = {
+    Retry: "retried",
+    Dead: "dead",
+    Revoked: "revoked",
+    Expired: "expired",
+}
+
+
+def _merged(stored: str, added: dict[int, int]) -> str:
+    counts = json.loads(stored)
+    for number, count in added.items():
+        counts[str(number)] = counts.get(str(number), 0) + count
+    return json.dumps(counts, separators=(",", ":"))

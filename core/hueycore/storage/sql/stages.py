@@ -1,0 +1,244 @@
+"""Jobs that hang together: joined when they are born, read by those that come after them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+
+from hueycore.exceptions import ConfigurationError
+from hueycore.model.jobs import Enqueued, Job
+from hueycore.model.plan import Edge, Input, Plan
+from hueycore.model.states import FINAL, State
+from hueycore.storage.sql.edges import FAILED, NONE, RESULT
+from hueycore.storage.sql.keys import settle_keys_of
+from hueycore.storage.sql.part import Room, listed
+from hueycore.storage.sql.queries import LIST, to_job
+
+#: What a stage that was never run because of another one is traced back to.
+_CULPRIT = """
+    with recursive up(seq) as (
+        select :seq
+        union select parent.seq from up join huey_job job using (seq) join huey_job parent
+            on (parent.next = job.seq or parent.seq = job.source)
+        where job.reason = 'upstream' and parent.delivered = 0
+            and parent.finished_at is not null)
+    select seq from up join huey_job using (seq)
+    where reason is not 'upstream' and finished_at is not null order by seq limit 1
+"""
+#: Parents of a stage that have yet to deliver, and results that it could read.
+_AT_HAND = """
+    select count(*) filter (where delivered = 0),
+        count(*) filter (where delivered <> 0 and not (result is null and (
+            (state = 'done' and taken is 1) or (finished_at is null and delivered = 1))))
+        + (select count(*) from huey_input where seq = :seq)
+    from (select * from huey_job where next = :seq union select parent.* from huey_job parent
+        join huey_job child on parent.seq = child.source where child.seq = :seq)
+        left join huey_result using (seq)
+"""
+_PARENTS = """
+    select slot, id, state, reason, delivered, taken, result, job.seq
+    from (select * from huey_job where next = :seq union select parent.* from huey_job parent
+        join huey_job child on parent.seq = child.source where child.seq = :seq) job
+        left join huey_result using (seq)
+    order by slot
+"""
+
+
+class Stages(Room):
+    def inputs(self, seq: int) -> list[Input]:
+        """What the parents of a stage give to its call, in the order of their slots. Fewer than
+        ``inputs`` of its row: some of it was purged."""
+        return self.db.read(lambda con: read_inputs(con, seq), snapshot=True)
+
+    def is_handled(self, seq: int) -> bool:
+        """Whether somebody is called when this job fails for good."""
+        return self.db.read(
+            lambda con: bool(
+                con.execute("select 1 from huey_handler where seq = ?", (seq,)).fetchall()
+            )
+        )
+
+    def culprit(self, seq: int) -> Job | None:
+        """The job whose end revoked this one ``upstream``; None when it was purged."""
+
+        def body(con: sqlite3.Connection) -> Job | None:
+            found = _culprit(con, seq)
+            return None if found == seq else _job(con, found)
+
+        return self.db.read(body, snapshot=True)
+
+    def stages(self, seq: int, limit: int = 1000) -> list[Job]:
+        """The jobs that a job is joined with, itself included: pipeline, group, chord, and the
+        handlers that were called. By number; a job on its own is alone in the list. Up the edges
+        and down again, until there is no more."""
+
+        def body(con: sqlite3.Connection) -> list[Job]:
+            rows = con.execute(
+                f"""
+                with recursive whole(seq) as (
+                    select seq from huey_job where seq = ?
+                    union select other.seq from whole join huey_job job using (seq)
+                        join huey_job other on other.seq in (job.next, job.source)
+                    union select other.seq from whole join huey_job other on other.next = whole.seq
+                    union select other.seq from whole
+                        join huey_job other on other.source = whole.seq
+                    union select other.seq from whole join huey_job job using (seq)
+                        join huey_input given on given.id = job.id and given.listed = 0
+                        join huey_job other on other.seq = given.seq and other.queue = job.queue
+                    union select other.seq from whole join huey_job job using (seq)
+                        join huey_input given on given.seq = job.seq and given.listed = 0
+                        join huey_job other on other.id = given.id and other.queue = job.queue)
+                select {LIST} from huey_job where seq in (select seq from whole)
+                order by seq limit ?
+                """,  # noqa: S608
+                (seq, limit),
+            ).fetchall()
+            return [to_job(row) for row in rows]
+
+        return self.db.read(body)
+
+
+def join(con: sqlite3.Connection, jobs: Sequence[Enqueued], plan: Plan) -> list[Enqueued]:
+    """Tie jobs that were inserted just now together: those with a parent wait for it.
+
+    Raises ``ConfigurationError`` when only some of them are new; when none is, nothing changes."""
+    fresh = [job.fresh for job in jobs]
+    if not any(fresh):
+        return list(jobs)
+    if not all(fresh):
+        known = jobs[fresh.index(False)]
+        raise ConfigurationError(
+            f"job {known.id} exists already ({known.seq}, {known.state}): it cannot become a stage "
+            "of another pipeline or chord"
+        )
+    waits = Counter(edge.child for edge in plan.edges)
+    first: dict[int, Edge] = {}
+    sources = {}
+    for edge in plan.edges:
+        if first.setdefault(edge.parent, edge) is not edge:
+            sources[edge.child] = jobs[edge.parent].seq
+    con.executemany(
+        "update huey_job set next = ?, slot = ? where seq = ?",
+        [(jobs[edge.child].seq, edge.slot, jobs[edge.parent].seq) for edge in first.values()],
+    )
+    con.executemany(
+        """
+        update huey_job set state = 'blocked', inputs = ?, waits = ?, source = ?, delay = ?,
+            expires_in = ?
+        where seq = ?
+        """,
+        [
+            (
+                number, number, sources.get(place), plan.delays.get(place, 0),
+                plan.expiries.get(place), jobs[place].seq,
+            )
+            for place, number in waits.items()
+        ],
+    )  # fmt: skip
+    # What waits for its parents has no place among the pending ones of its key.
+    settle_keys_of(con, [jobs[place].seq for place in waits])
+    con.executemany(
+        "insert into huey_handler (seq, jobs) values (?, ?)",
+        [(jobs[place].seq, handler) for place, handler in plan.handlers.items()],
+    )
+    return [
+        job._replace(state=State.BLOCKED) if place in waits else job
+        for place, job in enumerate(jobs)
+    ]
+
+
+def read_inputs(con: sqlite3.Connection, seq: int) -> list[Input]:
+    """In the caller's transaction; see ``Stages.inputs``."""
+    found = [
+        Input(slot if in_list else None, id_, State(state), result, json.loads(error or "null"))
+        for slot, in_list, id_, state, result, error in con.execute(
+            """
+            select slot, listed, id, state, result, error from huey_input
+            where seq = ? order by slot
+            """,
+            (seq,),
+        ).fetchall()
+    ]
+    for row in con.execute(_PARENTS, {"seq": seq}).fetchall():
+        one = _input(con, *row)
+        if one is not None:
+            found.append(one)
+    return found
+
+
+def keep_inputs(con: sqlite3.Connection, seq: int, inputs: Sequence[Input]) -> None:
+    """Give a job what no parent's row can give it."""
+    con.executemany(
+        """
+        insert into huey_input (seq, slot, listed, id, state, result, error)
+        values (?, ?, ?, ?, ?, ?, ?)
+        """,
+        [
+            (
+                seq, one.slot or 0, one.slot is not None, one.id, one.state, one.result,
+                None if one.error is None else json.dumps(one.error),
+            )
+            for one in inputs
+        ],
+    )  # fmt: skip
+
+
+def orphans(con: sqlite3.Connection, seqs: Sequence[int]) -> dict[int, str]:
+    """Stages that could never start, and why: what they need was purged."""
+    rows = con.execute(
+        """
+        select seq, waits, inputs from huey_job
+        where seq in (select value from json_each(?)) and inputs > 0
+        """,
+        (listed(seqs),),
+    ).fetchall()
+    found = {}
+    for seq, waits, inputs in rows:
+        coming, there = con.execute(_AT_HAND, {"seq": seq}).fetchone()
+        if waits > coming:
+            found[seq] = "the stage it waits for was purged"
+        elif coming + there < inputs:
+            found[seq] = "a result that it needs was purged"
+    return found
+
+
+def _input(
+    con: sqlite3.Connection, slot: int | None, id_: str, state: str, reason: str | None,
+    delivered: int, taken: int | None, result: bytes | None, seq: int,
+) -> Input | None:  # fmt: skip
+    """What one parent gives; None when it has not delivered, or when that was purged."""
+    if not delivered:
+        return None
+    if state not in FINAL:
+        # It runs again; what it has told stands until it ends.
+        told = {RESULT: State.DONE, NONE: State.DONE, FAILED: State.DEAD}[delivered]
+        state, taken = told, None if delivered == NONE else 0
+    if state == State.DONE:
+        if taken is None:
+            return Input(slot, id_, State.DONE)
+        return None if result is None else Input(slot, id_, State.DONE, result)
+    if reason == "upstream":
+        culprit = _job(con, _culprit(con, seq))
+        if culprit is None:
+            return Input(slot, id_, State.DEAD, None, {"type": "Upstream", "message": "purged"})
+        id_, state = culprit.id, culprit.state
+        row = con.execute("select result from huey_result where seq = ?", (culprit.seq,)).fetchone()
+        result = row[0] if row else None
+        seq = culprit.seq
+    if state == State.DEAD or result is not None:
+        job = _job(con, seq)
+        last = job.errors[-1] if job and job.errors else None
+        return Input(slot, id_, State.DEAD, result, last)
+    return Input(slot, id_, State(state))
+
+
+def _culprit(con: sqlite3.Connection, seq: int) -> int:
+    row = con.execute(_CULPRIT, {"seq": seq}).fetchone()
+    return seq if row is None else int(row[0])
+
+
+def _job(con: sqlite3.Connection, seq: int) -> Job | None:
+    row = con.execute(f"select {LIST} from huey_job where seq = ?", (seq,)).fetchone()  # noqa: S608
+    return None if row is None else to_job(row)

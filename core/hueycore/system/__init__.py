@@ -1,0 +1,1 @@
+"""The machine: clock, threads as the system has them, ids."""

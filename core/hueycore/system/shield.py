@@ -1,0 +1,26 @@
+"""A shield between a run's time limit and the storage: no exception is thrown into a thread while
+it holds a storage verb."""
+
+from __future__ import annotations
+
+from hueycore.system import native
+
+_local = native.local()
+
+#: Shields that a time limit is about to take.
+wanted: set[native.Lock] = set()
+
+
+def shield_of_this_thread() -> native.Lock | None:
+    """The lock that a time limit must hold to interrupt this thread, None outside of such a run."""
+    lock: native.Lock | None = getattr(_local, "lock", None)
+    if lock in wanted:
+        # The limit first: locks are not fair, and a run that goes from verb to verb would never
+        # be interrupted.
+        native.sleep(0.001)
+    return lock
+
+
+def raise_shield(lock: native.Lock | None) -> None:
+    """Set or remove this thread's shield."""
+    _local.lock = lock

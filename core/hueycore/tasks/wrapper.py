@@ -1,0 +1,253 @@
+"""A registered function: calling it enqueues a job."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+
+from hueycore.calendar.durations import Seconds, When, posix, posix_when, seconds
+from hueycore.calendar.schedule import Schedule
+from hueycore.exceptions import ConfigurationError
+from hueycore.model.jobs import NewJob
+from hueycore.model.limits import Limit
+from hueycore.tasks.joblog import kept_level
+from hueycore.tasks.limits import Hold
+from hueycore.tasks.options import TaskOptions
+from hueycore.tasks.task import Task
+from hueycore.tasks.unique import By, OnConflict, Unique, Until
+from hueycore.tasks.unique import unique as make_unique
+
+if TYPE_CHECKING:
+    from hueycore.api import Huey
+    from hueycore.tasks.result import Result, ResultGroup
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Keywords of a signature that are the job's, not the function's.
+_JOB_OPTIONS = (
+    "id", "eta", "delay", "priority", "retries", "retry_delay", "retry_backoff", "expires",
+    "timeout",
+)  # fmt: skip
+#: The same, unless the function has a parameter of this name: Huey does not know them.
+_UNIQUE_OPTIONS = frozenset(("unique", "unique_key", "unique_until", "on_conflict"))
+
+
+class TaskWrapper(Generic[P, R]):
+    """A task: the function, its name and options. Calling it enqueues a job."""
+
+    #: Whether the function is ``async def``; its value is then what it returns when awaited.
+    is_async = False
+
+    def __init__(
+        self, huey: Huey, func: Callable[P, Any], name: str | None, options: TaskOptions
+    ) -> None:
+        if inspect.isasyncgenfunction(func):
+            raise ConfigurationError(
+                f"{func.__name__} is an async generator: a task returns one value"
+            )
+        self.huey = huey
+        self.func = func
+        self.options = options
+        #: From which level on the log lines of its runs are kept, None for none.
+        self.log_level = kept_level(options.keep_logs, huey.keep_logs)
+        #: Whether a run needs nothing but the function and its arguments; asked once per run.
+        self.plain = not (options.context or self.is_async or self.log_level is not None)
+        self.short_name = name or func.__name__
+        self.name = f"{func.__module__}.{self.short_name}"
+        self.__doc__ = func.__doc__
+        self.__name__ = self.short_name
+        self.__module__ = func.__module__
+        self.schedule_when: Schedule | None = None
+        self.catch_up = "latest"
+        self.grace = 3600.0
+
+    @property
+    def retries(self) -> int:
+        return self.options.retries
+
+    @property
+    def retry_delay(self) -> float:
+        return self.options.retry_delay
+
+    @property
+    def limit(self) -> Limit | None:
+        """How its jobs are held back, None when they are not."""
+        return None if self.options.hold is None else self.options.hold.limit(self.name)
+
+    def hold(self, more: Hold) -> TaskWrapper[P, R]:
+        """Hold its jobs back; for decorators above ``@huey.task()``. Raises
+        ``ConfigurationError``."""
+        had = self.options.hold
+        self.options = replace(self.options, hold=more if had is None else had.and_also(more))
+        return self
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result[R]:
+        return self.huey.enqueue(self._signature(args, kwargs))  # type: ignore[return-value]
+
+    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Result[R]:
+        """The call as ``await``: the loop goes on while the job is written. See
+        ``Huey.aenqueue``."""
+        return await self.huey.aenqueue(self._signature(args, kwargs))  # type: ignore[return-value]
+
+    def call_local(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function here and now, without the queue."""
+        return self.func(*args, **kwargs)  # type: ignore[no-any-return]
+
+    def s(self, *args: Any, **kwargs: Any) -> Task:
+        """A signature: the call as data. As in Huey the keywords ``id eta delay priority retries
+        retry_delay retry_backoff expires timeout`` are taken as options of the job; so are
+        ``unique unique_key unique_until on_conflict`` unless the function has such a parameter."""
+        return self._signature(args, kwargs)
+
+    def _signature(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Task:
+        if not kwargs:
+            return Task(self, args)
+        options = {name: kwargs.pop(name) for name in _JOB_OPTIONS if name in kwargs}
+        delay = options.pop("delay", None)
+        run_at = posix(options.pop("eta", None), delay)
+        task = Task(self, args, kwargs, run_at=run_at, **options)
+        task._delay = seconds(delay)
+        if not _UNIQUE_OPTIONS.isdisjoint(kwargs):
+            own = _UNIQUE_OPTIONS - inspect.signature(self.func).parameters.keys()
+            given = {name: kwargs.pop(name) for name in own if name in kwargs}
+            task.unique = self._unique(**given) if given else task.unique
+        return task
+
+    def _unique(
+        self,
+        unique: By | None = None,
+        unique_key: str | None = None,
+        unique_until: Until | None = None,
+        on_conflict: OnConflict | None = None,
+    ) -> Unique | None:
+        return make_unique(self.options.unique, unique, unique_key, unique_until, on_conflict)
+
+    def schedule(
+        self,
+        args: Any = None,
+        kwargs: dict[str, Any] | None = None,
+        eta: datetime | None = None,
+        delay: Seconds | None = None,
+        priority: float | None = None,
+        retries: int | None = None,
+        retry_delay: Seconds | None = None,
+        retry_backoff: float | None = None,
+        expires: When | None = None,
+        timeout: Seconds | None = None,
+        id: str | None = None,
+        unique: By | None = None,
+        unique_key: str | None = None,
+        unique_until: Until | None = None,
+        on_conflict: OnConflict | None = None,
+    ) -> Result[R]:
+        """Enqueue a call for later: at ``eta``, or after ``delay`` seconds. As in Huey a single
+        number, timedelta or datetime is the time. ``unique_key`` is a key of your own among the
+        jobs of this task; the rest as in ``Huey.task``."""
+        if eta is None and delay is None:
+            if isinstance(args, datetime):
+                eta = args
+            elif isinstance(args, int | float | timedelta):
+                delay = args
+            else:
+                raise ValueError("schedule() needs eta= or delay=")
+            args = None
+        if kwargs is not None and not isinstance(kwargs, dict):
+            raise ValueError("schedule() kwargs must be a dict")
+        task = Task(
+            self,
+            tuple(args or ()),
+            kwargs or {},
+            id=id,
+            run_at=posix(eta, delay),
+            priority=priority,
+            retries=retries,
+            retry_delay=retry_delay,
+            retry_backoff=retry_backoff,
+            expires=expires,
+            timeout=timeout,
+        )
+        task.unique = self._unique(unique, unique_key, unique_until, on_conflict)
+        return self.huey.enqueue(task)  # type: ignore[return-value]
+
+    def map(self, items: Iterable[Any]) -> ResultGroup:
+        """One job per item, in one transaction; a tuple is spread over the parameters."""
+        return self.huey.enqueue_group(
+            self._signature(item if isinstance(item, tuple) else (item,), {}) for item in items
+        )
+
+    def revoke(
+        self,
+        revoke_until: When | None = None,
+        revoke_once: bool = False,
+        reason: str | None = None,
+    ) -> None:
+        """From now on, jobs of this task end revoked instead of running."""
+        self.huey.revoke_all(self, revoke_until, revoke_once, reason)
+
+    def restore(self) -> bool:
+        """Take ``revoke`` back; False when the task was not revoked."""
+        return self.huey.restore_all(self)
+
+    def is_revoked(self, timestamp: datetime | None = None, peek: bool = True) -> bool:
+        return self.huey.is_revoked(self, timestamp, peek)
+
+    def unregister(self) -> bool:
+        """Forget the task; jobs of it that are in the queue wait for a process that knows it."""
+        return self.huey.registry.unregister(self)
+
+    def new_job(self, task: Task, payload: bytes, preview: str | None) -> NewJob:
+        """The row that a call becomes."""
+        expires, hold = task.expires, self.options.hold
+        job = NewJob(
+            task.id,
+            self.name,
+            payload,
+            preview,
+            task.priority or 0,
+            task.run_at,
+            None if expires is None else posix_when(expires),
+            task.scheduled_for,
+            task.retries,
+            task.retry_delay,
+            task.retry_backoff,
+            task.timeout,
+            self.options.max_crashes,
+            task.at_most_once,
+            task.result_ttl,
+            None if hold is None else hold.key_of(self.name, task.args, task.kwargs),
+        )
+        unique = task.unique
+        key = unique and unique.key_of(self.func, task.args, task.kwargs)
+        if unique is None or key is None:
+            return job
+        return job._replace(
+            unique_key=key, unique_until=unique.until, on_conflict=unique.on_conflict
+        )
+
+    def __repr__(self) -> str:
+        return f"<task {self.name}>"
+
+
+class AsyncTaskWrapper(TaskWrapper[P, R]):
+    """A task whose function is ``async def``. It is called, enqueued and run as any other; ``R`` is
+    what awaiting the function gives."""
+
+    is_async = True
+
+    def call_local(  # type: ignore[override]
+        self, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, R]:
+        """The function's coroutine, for the caller to await, without the queue."""
+        return self.func(*args, **kwargs)  # type: ignore[no-any-return]
+
+
+def wrap(
+    huey: Huey, func: Callable[P, Any], name: str | None, options: TaskOptions
+) -> TaskWrapper[P, Any]:
+    """The task of a function, async or not."""
+    kind = AsyncTaskWrapper if inspect.iscoroutinefunction(func) else TaskWrapper
+    return kind(huey, func, name, options)

@@ -1,0 +1,1 @@
+"""Answers to what operators ask: a storage in, plain values out. No terminal is known here."""

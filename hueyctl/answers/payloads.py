@@ -1,0 +1,122 @@
+"""Arguments and results as JSON values, without executing anything that they hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from hueyctl.units import rfc3339
+
+_MISSING = object()
+
+# A small pickle can describe an endless or an exponentially large value.
+_NODES = 200_000
+_DEPTH = 60
+# Python refuses to write an integer of more than 4,300 digits.
+_BITS = 14_000
+
+
+class TooLarge(Exception):
+    """The value has too many parts, or refers to itself."""
+
+
+class Arguments(NamedTuple):
+    """The arguments of a job as JSON values."""
+
+    args: list[Any]
+    kwargs: dict[str, Any]
+
+
+def decode_arguments(blob: bytes | None) -> Arguments | None:
+    """The arguments in a payload, None when they may not or cannot be decoded."""
+    value = _decode(blob)
+    if value is _MISSING or not isinstance(value, (tuple, list)) or len(value) != 2:
+        return None
+    args, kwargs = value
+    if not isinstance(args, (tuple, list)) or not isinstance(kwargs, Mapping):
+        return None
+    try:
+        return Arguments(jsonable(list(args)), jsonable(dict(kwargs)))
+    except TooLarge:
+        return None
+
+
+def decode_value(blob: bytes | None) -> tuple[bool, Any]:
+    """(True, JSON value) of a result, (False, None) when it may not or cannot be decoded."""
+    value = _decode(blob)
+    if value is _MISSING:
+        return False, None
+    try:
+        return True, jsonable(value)
+    except TooLarge:
+        return False, None
+
+
+def _decode(blob: bytes | None) -> Any:
+    if blob is None:
+        return _MISSING
+    from hueyctl.answers.safe_pickle import safe_decode
+
+    known, value = safe_decode(blob)
+    return value if known else _MISSING
+
+
+def jsonable(value: Any) -> Any:
+    """The value in JSON's types: sets as sorted lists, bytes as base64, dates as RFC 3339.
+
+    Raises ``TooLarge``.
+    """
+    return _Converter().convert(value, 0)
+
+
+class _Converter:
+    def __init__(self) -> None:
+        self.left = _NODES
+
+    def convert(self, value: Any, depth: int) -> Any:
+        self.left -= 1
+        if self.left < 0 or depth > _DEPTH:
+            raise TooLarge
+        if value is None or type(value) in (bool, str):
+            return value
+        if type(value) is int:
+            if value.bit_length() > _BITS:
+                raise TooLarge
+            return value
+        if isinstance(value, float):
+            return value if math.isfinite(value) else str(value)
+        if isinstance(value, Mapping):
+            return {_key(key): self.convert(element, depth + 1) for key, element in value.items()}
+        if isinstance(value, (set, frozenset)):
+            return sorted((self.convert(each, depth + 1) for each in value), key=repr)
+        if isinstance(value, (list, tuple)):
+            return [self.convert(each, depth + 1) for each in value]
+        return _scalar(value)
+
+
+def _key(key: Any) -> str:
+    return key if isinstance(key, str) else str(_scalar(key))
+
+
+def _scalar(value: Any) -> Any:
+    import datetime
+
+    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
+        return rfc3339(value.timestamp())
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+        return value.isoformat()
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    if isinstance(value, (bytes, bytearray)):
+        import base64
+
+        return {"base64": base64.b64encode(value).decode("ascii")}
+    return str(value)
+
+
+def dumps(value: Any, *, ascii_only: bool = False) -> str:
+    """Compact JSON on one line."""
+    import json
+
+    return json.dumps(value, ensure_ascii=ascii_only, separators=(", ", ": "))

@@ -1,0 +1,118 @@
+"""Why a periodic task does not run: one answer from the storage, as ``reasons`` has for jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hueyctl.changes.confirm import shell_line
+from hueyctl.units import brief, relative, rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hueycore.model.jobs import Job
+    from hueycore.model.schedules import Periodic
+    from hueycore.storage.base import Storage
+
+#: A consumer fires what is due within milliseconds; a busy machine may take seconds.
+LATE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fires:
+    """``state`` is waiting, paused or overdue; the rest as in an answer about a job."""
+
+    row: Periodic
+    state: str
+    because: str
+    since: float | None = None
+    blocking: dict[str, Any] | None = None
+    next: str | None = None
+
+    @property
+    def seq(self) -> None:
+        return None
+
+    @property
+    def name(self) -> str:
+        return self.row.name
+
+    def as_object(self) -> dict[str, Any]:
+        return {
+            "seq": None,
+            "schedule": self.row.name,
+            "state": self.state,
+            "because": self.because,
+            "since": None if self.since is None else rfc3339(self.since),
+            "blocking": self.blocking,
+            "next": self.next,
+        }
+
+
+def explain(storage: Storage, row: Periodic, now: float) -> Fires:
+    """The first thing that keeps a schedule from firing; else when it fires."""
+    return next(_obstacles(storage, row, now))
+
+
+def _obstacles(storage: Storage, row: Periodic, now: float) -> Iterator[Fires]:
+    if row.paused_at is not None:
+        resume = shell_line("periodic", "resume", row.name)
+        terms = _by(row.paused_by, row.pause_reason)
+        text = f"it has been paused for {brief(now - row.paused_at)}{terms}"
+        yield Fires(row, "paused", text, row.paused_at, {"schedule": row.name}, resume)
+    for order in storage.revocations():
+        if order.kind == "paused-scheduler" and order.queue == row.queue:
+            resume = shell_line("resume", "--scheduler", row.queue)
+            terms = _by(order.by, order.reason)
+            text = f"periodic tasks of queue {row.queue} have been paused for "
+            text += f"{brief(now - order.since)}{terms}"
+            yield Fires(row, "paused", text, order.since, {"queue": row.queue}, resume)
+        if (order.kind, order.queue, order.name) == ("revoked-task", row.queue, row.task):
+            restore = shell_line("restore", "--task", row.task)
+            text = f"task {row.task} is revoked{_by(None, order.reason)}: its runs end revoked"
+            yield Fires(row, "waiting", text, order.since, {"task": row.task}, restore)
+    yield from _no_consumer(storage, row)
+    if row.next_run < now - LATE:
+        yield _overdue(row, now)
+    yield _waiting(storage, row, now)
+
+
+def _by(who: str | None, reason: str | None) -> str:
+    return (f" by {who}" if who else "") + (f" ({reason})" if reason else "")
+
+
+def _no_consumer(storage: Storage, row: Periodic) -> Iterator[Fires]:
+    mine = [each for each in storage.workers() if each.queue == row.queue and each.alive]
+    if not any(each.state == "running" for each in mine):
+        consume = shell_line("consume", "APP", "--queue", row.queue)
+        text = f"no live consumer serves queue {row.queue}"
+        yield Fires(row, "waiting", text, None, {"queue": row.queue}, consume)
+
+
+def _overdue(row: Periodic, now: float) -> Fires:
+    text = f"overdue since {brief(now - row.next_run)}: "
+    if row.origin == "stored":
+        text += "consumers are up, but run without periodic tasks (-n) or cannot read its schedule"
+    else:
+        text += "no live consumer has it in its code, or they run without periodic tasks (-n)"
+    return Fires(row, "overdue", text, row.next_run, None, "hueyctl workers")
+
+
+def _waiting(storage: Storage, row: Periodic, now: float) -> Fires:
+    text = f"it fires {relative(row.next_run, now)}"
+    last = _last_job(storage, row)
+    if last is None:
+        return Fires(row, "waiting", text)
+    text += f"; its last run, job {last.seq}, is {last.state}"
+    return Fires(row, "waiting", text, row.last_run, {"job": last.seq}, f"hueyctl why {last.seq}")
+
+
+def _last_job(storage: Storage, row: Periodic) -> Job | None:
+    """The last job that it fired, unless that was purged."""
+    from hueycore.model.jobs import Selector
+
+    if row.last_id is None:
+        return None
+    found = storage.jobs(Selector(queues=(row.queue,), keys=(row.last_id,)))
+    return found[0] if found else None

@@ -1,0 +1,1 @@
+"""Changing many jobs: which, ask, do it, say what became of each."""

@@ -1,1 +1,0 @@
-"""What people type to say which jobs and when: selectors, filters, durations, times."""

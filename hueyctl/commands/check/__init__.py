@@ -1,0 +1,1 @@
+"""``hueyctl check`` and what it alone uses."""

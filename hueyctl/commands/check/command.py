@@ -1,0 +1,160 @@
+"""``hueyctl check``: a monitoring plugin. Its exit codes are those of the plugin API."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hueyctl import errors, exits, streams
+from hueyctl.command import Command, command
+from hueyctl.commands.check.thresholds import (
+    AGE,
+    AT_LEAST,
+    COUNT,
+    CRITICAL,
+    NONE,
+    RATIO,
+    SPACE,
+    STATUS,
+    UNKNOWN,
+    Check,
+    Limits,
+    line,
+)
+from hueyctl.context import Session
+from hueyctl.selection.params import POSITIVE
+
+if TYPE_CHECKING:
+    from hueycore.storage.base import Storage
+
+
+class Plugin(Command):
+    """A wrong option is UNKNOWN here: to a monitoring system, 2 would be an alarm."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **kwargs)
+        except (click.UsageError, errors.CliError) as error:
+            problem = errors.explain(error)
+            click.echo(_one_line(f"HUEY UNKNOWN - {problem.message}"))
+            raise click.exceptions.Exit(UNKNOWN) from error
+
+
+@command(
+    "check",
+    cls=Plugin,
+    examples=[
+        "hueyctl check --depth 500:2000 --oldest 60s:5m --workers-min 2:1",
+        "hueyctl check --failure 5%:20% --window 15m --dead 0:100",
+        "hueyctl check --workers-min 1:1 -q",
+    ],
+    codes=[1, 3],
+)
+@click.option("--depth", type=COUNT, metavar="W:C", help="Pending jobs.")
+@click.option("--oldest", type=AGE, metavar="W:C", help="How long the oldest has been pending.")
+@click.option("--failure", type=RATIO, metavar="W:C", help="Percent of runs that failed.")
+@click.option("--dead", type=COUNT, metavar="W:C", help="Dead letters.")
+@click.option("--workers-min", type=AT_LEAST, metavar="W:C", help="Living workers, at least.")
+@click.option("--disk-free", type=SPACE, metavar="W:C", help="Free bytes beside the file: 2G:500M.")
+@click.option(
+    "--window", type=POSITIVE, default="5m", show_default=True, metavar="DUR",
+    help="What --failure is about.",
+)  # fmt: skip
+def check(
+    session: Session,
+    depth: Limits | None,
+    oldest: Limits | None,
+    failure: Limits | None,
+    dead: Limits | None,
+    workers_min: Limits | None,
+    disk_free: Limits | None,
+    window: float,
+) -> int:
+    """Say in one line, and by the exit code, whether all is well.
+
+    A monitoring plugin (Nagios, Icinga, Zabbix, a container's health check). W:C are the limits for
+    WARNING and CRITICAL; either may be left out. Exit codes here: 0 OK, 1 WARNING, 2 CRITICAL (also
+    when the storage cannot be reached), 3 UNKNOWN (also for a wrong option).
+    """
+    try:
+        storage = session.looking()
+        checks = _checks(session, storage, window, failure)
+        limits = {"pending": depth, "oldest": oldest, "failure": failure, "dead": dead,
+                  "workers": workers_min, "disk_free": disk_free}  # fmt: skip
+        checks = [row._replace(limits=limits[row.name] or NONE) for row in checks]
+        checks = [row for row in checks if row.name != "disk_free" or disk_free]
+    except Exception as error:
+        return _trouble(session, error)
+    status = max(row.status for row in checks)
+    if session.output.is_json:
+        session.output.document(
+            {
+                "schema": "hueyctl.check/1",
+                "status": STATUS[status],
+                "message": None,
+                "checks": [row.as_object() for row in checks],
+            }
+        )
+    elif not session.settings.quiet:
+        session.output.line(_one_line(line(checks)))
+    return status
+
+
+def _checks(
+    session: Session, storage: Storage, window: float, failure: Limits | None
+) -> list[Check]:
+    from hueyctl.answers.figures import gather
+
+    figures = gather(storage, session.check_queues(storage), window)
+    totals = figures.totals
+    ratio = totals.rates.failure_ratio
+    waited = 0.0 if totals.oldest_s is None else round(totals.oldest_s, 1)
+    percentage = None if ratio is None else round(100 * ratio, 3)
+    checks = [
+        Check("pending", totals.counts["pending"]),
+        Check("oldest", waited, unit="s"),
+        Check("dead", totals.counts["dead"]),
+        Check("workers", figures.workers.alive, low=True),
+        Check("disk_free", _free(figures.url), unit="B", low=True),
+    ]
+    if failure or percentage is not None:
+        # Without any run nothing failed: no alarm, and "unknown" in the figures.
+        checks.insert(2, Check("failure", percentage, unit="%"))
+    return checks
+
+
+def _free(url: str) -> float | None:
+    try:
+        found = os.statvfs(os.path.dirname(url.partition("://")[2]) or "/")
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize
+
+
+def _trouble(session: Session, error: Exception) -> int:
+    """The storage is out of reach: an alarm. Anything else says nothing about the queue."""
+    problem = errors.explain(error)
+    unavailable = problem.code == exits.UNAVAILABLE
+    status = CRITICAL if unavailable else UNKNOWN
+    if session.settings.verbose:
+        import traceback
+
+        streams.say(streams.visible_lines("".join(traceback.format_exception(error)).rstrip()))
+    if session.output.is_json:
+        session.output.document(
+            {
+                "schema": "hueyctl.check/1",
+                "status": STATUS[status],
+                "message": problem.message,
+                "checks": [],
+            }
+        )
+    elif not session.settings.quiet:
+        session.output.line(_one_line(f"HUEY {STATUS[status].upper()} - {problem.message}"))
+    return status
+
+
+def _one_line(text: str) -> str:
+    return streams.visible(text.replace("\n", "; "))

@@ -1,0 +1,1 @@
+"""``hueyctl config …``: a file per command."""

@@ -1,0 +1,73 @@
+"""``hueyctl config show``: what is set, and by whom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hueyctl import exits
+from hueyctl.command import command
+from hueyctl.context import Session
+
+if TYPE_CHECKING:
+    from hueyctl.settings import Setting
+
+
+@command(
+    "show",
+    examples=[
+        "hueyctl config show",
+        "hueyctl config show --changed",
+        "hueyctl config show --json",
+    ],
+    codes=[exits.CONFIG],
+)
+@click.option("--changed", is_flag=True, help="Only what is not at its default.")
+def config_show(session: Session, changed: bool) -> None:
+    """Print every setting, its value and its source.
+
+    The source is a flag, an environment variable, a line of a config file, or the default; of
+    these, the first that is there wins. Settings of one command are named after it:
+    consume.workers. Passwords are masked.
+    """
+    from hueyctl.settings import current, of_commands
+
+    rows = [*current(session.ctx), *of_commands(session.ctx)]
+    if changed:
+        rows = [row for row in rows if row.source != "default"]
+    output = session.output
+    if output.format == "json":
+        output.document(
+            {"schema": "hueyctl.config/1", "settings": [row.as_object() for row in rows]}
+        )
+        return
+    if output.is_json:
+        output.objects(row.as_object() for row in rows)
+        return
+    if not rows:
+        session.remark("Everything is at its default.")
+    _print(session, rows)
+
+
+def _print(session: Session, rows: list[Setting]) -> None:
+    from hueyctl.output.columns import Column
+
+    known = {
+        "setting": Column("setting", "SETTING", "text", lambda row: row.setting),
+        "value": Column("value", "VALUE", "text", lambda row: _text(row.value)),
+        "source": Column("source", "SOURCE", "text", lambda row: row.source),
+        "where": Column("where", "WHERE", "text", lambda row: row.where),
+    }
+    session.output.rows(
+        rows, known, ("setting", "value", "source", "where"),
+        name=lambda row: str(row.setting), cut=False,
+    )  # fmt: skip
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ",".join(map(str, value)) or None
+    return None if value is None else str(value)

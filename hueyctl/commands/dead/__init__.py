@@ -1,0 +1,1 @@
+"""``hueyctl dead …``: a file per command."""

@@ -1,0 +1,70 @@
+"""``hueyctl dead dump``: dead letters as a file that ``dead load`` reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from hueyctl import errors, exits
+from hueyctl.command import command
+from hueyctl.commands.dead import shared
+from hueyctl.context import Session
+from hueyctl.selection.options import ID_HELP, Choice
+
+if TYPE_CHECKING:
+    from hueycore.model.jobs import Job
+
+
+@command(
+    "dump",
+    examples=[
+        "hueyctl dead dump > dead.jsonl",
+        "hueyctl dead dump --remove --gzip --to dead-2026-11-19.jsonl.gz",
+        "hueyctl dead dump --older-than 7d --to old.jsonl --exit-code",
+    ],
+    arguments=[ID_HELP],
+    codes=[exits.FAILURE, exits.NO_MATCH, exits.UNAVAILABLE, exits.IO_ERROR],
+)
+@shared.letter_options
+@click.option(
+    "--to", metavar="FILE", default="-", help="Write to this new file, - for stdout (default)."
+)
+@click.option(
+    "--remove", is_flag=True, allow_from_autoenv=False,
+    help="Delete them from the queue once the file is safely on the disk.",
+)  # fmt: skip
+@click.option("--gzip", is_flag=True, help="Compress it.")
+@click.option("--exit-code", is_flag=True, help="Exit 4 when nothing matches.")
+def dead_dump(
+    session: Session, choice: Choice, to: str, remove: bool, gzip: bool, exit_code: bool
+) -> int:
+    """Write dead letters as JSON lines, with everything that they have.
+
+    A line is the job as in list --json, with the payload, the result and the errors of every
+    attempt. Payloads are copied as bytes: arguments of every type survive. An existing file is
+    never overwritten.
+    """
+    from hueyctl import files
+    from hueyctl.answers import dump
+    from hueyctl.changes.bulk import looking_before_writing
+
+    if remove and (to == "-" or not files.is_plain(to)):
+        raise errors.usage("--remove needs a file that is safe on a disk", "say --to FILE")
+    if gzip and to == "-" and session.output.on_tty:
+        raise errors.usage("a terminal cannot show compressed data", "say --to FILE")
+    storage = looking_before_writing(session) if remove else session.looking()
+    selection = shared.selected(session, storage, choice)
+    seen: list[Job] = []
+    with files.sink(to, compressed=gzip) as sink:
+        cargoes = dump.cargoes(storage, selection)
+        number = shared.write(cargoes, sink, seen if remove else None)
+        sink.finish()
+    selection.say_undecodable()
+    session.notice(f"{number} dead letters written" + ("" if to == "-" else f" to {to}"))
+    if seen:
+        gone = len(shared.remove(session.writing(seen[0].queue), seen))
+        session.notice(f"{gone} removed from the queue")
+        if gone < number:
+            raise errors.CliError(shared.stayed(number - gone))
+    return exits.NO_MATCH if exit_code and not number else exits.OK

@@ -1,0 +1,83 @@
+"""``hueyctl dead purge``: delete dead letters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from hueyctl import errors
+from hueyctl.changes import bulk
+from hueyctl.changes.report import REFUSED
+from hueyctl.command import command
+from hueyctl.commands.dead import shared
+from hueyctl.context import Session
+from hueyctl.selection.options import ID_HELP, Choice
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hueycore.model.jobs import Changed, Job, Selector
+    from hueycore.storage.base import Storage
+
+
+@command(
+    "purge",
+    examples=[
+        "hueyctl dead purge --older-than 30d --dry-run",
+        "hueyctl dead purge --all --backup dead.jsonl.gz --yes",
+        "hueyctl dead purge 91 92 --yes",
+    ],
+    arguments=[ID_HELP],
+    codes=bulk.CODES,
+)
+@shared.letter_options
+@click.option(
+    "--backup", metavar="FILE",
+    help="Write them to this new file before, as dead dump does; compressed if it ends in .gz.",
+)  # fmt: skip
+@bulk.bulk_options
+def dead_purge(session: Session, choice: Choice, how: bulk.How, backup: str | None) -> int:
+    """Delete dead letters for good.
+
+    Always asks, unless told --yes. With --backup nothing is deleted before the file is safely on
+    the disk, and only what is in it.
+    """
+    action = bulk.Action(
+        verb="purge", past="purged", states=("dead",), apply=_never, refuse=shared.not_dead,
+        ask_above=0,
+    )  # fmt: skip
+    found = bulk.plan(session, choice, action)
+    change = found.begin(how)
+    if found.jobs and not how.dry_run:
+        found.ask(session, how)
+        jobs = _backed_up(session, found.jobs, backup) if backup else found.jobs
+        gone = shared.remove(session.writing(found.jobs[0].queue), jobs)
+        seqs = {job.seq for job in gone}
+        for job in found.jobs:
+            if job.seq in seqs:
+                change.add(job, "purged")
+            else:
+                change.fail(job.id, REFUSED, f"job {job.seq} changed meanwhile, or is needed")
+    return change.report(session, exit_code=how.exit_code)
+
+
+def _backed_up(session: Session, jobs: Sequence[Job], path: str) -> Sequence[Job]:
+    """Write the jobs to a file; as they were written, they may be deleted."""
+    from hueyctl import files
+    from hueyctl.answers import dump
+
+    if not files.is_plain(path):
+        raise errors.usage("--backup needs a file that is safe on a disk")
+    storage = session.looking()
+    seen: list[Job] = []
+    with files.sink(path, compressed=path.endswith(".gz")) as sink:
+        dead = (one for one in dump.cargo_of(storage, jobs) if one.job.state == "dead")
+        shared.write(dead, sink, seen)
+        sink.finish()
+    session.notice(f"{len(seen)} dead letters written to {path}")
+    return seen
+
+
+def _never(storage: Storage, selector: Selector) -> Changed:
+    raise NotImplementedError  # purging goes by what was seen, not by a selector

@@ -1,0 +1,1 @@
+"""``hueyctl demo`` and what it alone uses."""

@@ -1,0 +1,60 @@
+"""The live view of the demo, on a terminal only: into a pipe rich would print the last frame."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from hueyctl import streams
+from hueyctl.output.table import STATE_STYLES
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from hueyctl.commands.demo.demonstration import Frame
+
+_BAR = 40
+
+
+@contextmanager
+def live_view(colour: bool) -> Iterator[Callable[[Frame], None]]:
+    """Frames drawn in place. The terminal is restored however the block is left."""
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(
+        file=sys.stdout, force_terminal=True, no_color=not colour, highlight=False, markup=False,
+        emoji=False, color_system="standard" if colour else None, legacy_windows=False,
+    )  # fmt: skip
+    told: list[str] = []
+    bar = "█" if streams.is_utf8(sys.stdout) else "#"
+    with Live(console=console, auto_refresh=False, transient=False) as live:
+
+        def show(frame: Frame) -> None:
+            if frame.event:
+                told.append(f"{frame.at:5.1f}s  {frame.event}")
+            live.update(_drawn(frame, told, bar), refresh=True)
+
+        yield show
+
+
+def _drawn(frame: Frame, told: list[str], bar: str) -> RenderableType:
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column(justify="right", min_width=8)
+    table.add_column()
+    most = max(1, *frame.counts.values())
+    for state, number in frame.counts.items():
+        style = STATE_STYLES.get(state, "")
+        length = -(-number * _BAR // most)
+        table.add_row(
+            Text(state, style=style), Text(f"{number:,}"), Text(bar * length, style=style)
+        )
+    rates = Text(f"\nin {frame.in_s:,.0f}/s   out {frame.out_s:,.0f}/s   {frame.at:.1f} s\n")
+    return Group(table, rates, *(Text(line, style="bold") for line in told))

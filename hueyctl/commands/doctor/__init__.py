@@ -1,0 +1,1 @@
+"""``hueyctl doctor`` and what it alone uses."""

@@ -1,0 +1,72 @@
+"""``hueyctl doctor``: what is wrong here, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from hueyctl import exits, streams
+from hueyctl.command import command
+from hueyctl.context import Session
+
+if TYPE_CHECKING:
+    from hueyctl.commands.doctor.findings import Note
+
+
+@command(
+    "doctor",
+    examples=[
+        "hueyctl doctor",
+        "hueyctl doctor --full --json > report.json",
+        "hueyctl doctor --app app.huey",
+    ],
+    codes=[exits.FAILURE, exits.CONFIG],
+)
+@click.option(
+    "--full", is_flag=True, help="Also check the invariants between rows; slow on a large file."
+)
+def doctor(session: Session, full: bool) -> int:
+    """Report on the set-up: for yourself, and for the bug reports of others.
+
+    Versions, config files, the application's import, the storage, what one fsync costs, the
+    write-ahead log, integrity, consumers that died (their jobs are taken back), jobs of unknown
+    tasks, file modes, the clock. Secrets are masked. Exit codes: 0 nothing is wrong, 1 problems,
+    78 the application or a config file cannot be read.
+    """
+    from hueyctl.commands.doctor.findings import PROBLEM, examine
+
+    output = session.output
+    notes: list[Note] = []
+    for note in examine(session, full=full):
+        notes.append(note)
+        if not output.is_json:
+            _print(session, note)
+    problems = [note for note in notes if note.status == PROBLEM]
+    if output.is_json:
+        output.document(
+            {
+                "schema": "hueyctl.doctor/1",
+                "ok": not problems,
+                "problems": len(problems),
+                "checks": [note.as_object() for note in notes],
+            }
+        )
+    elif not session.settings.quiet:
+        number = len(problems)
+        output.line(f"{number} problem{'' if number == 1 else 's'}" if number else "No problems.")
+    return max((note.code for note in problems), default=exits.OK)
+
+
+_COLOURS = {"ok": "green", "warning": "yellow", "problem": "red", "skipped": None}
+
+
+def _print(session: Session, note: Note) -> None:
+    output = session.output
+    word = f"{note.status:<8}"
+    colour = _COLOURS[note.status]
+    if output.colour and colour:
+        word = click.style(word, fg=colour, bold=note.status == "problem")
+    output.line(f"{word} {note.name:<11} {streams.visible(note.text)}")
+    if note.hint:
+        output.line(f"{'':<20} {streams.visible(note.hint)}")

@@ -1,0 +1,106 @@
+"""Questions of ``doctor`` about this machine, the settings and the application."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from hueyctl import __version__
+from hueyctl.commands.doctor.findings import Note, ok, problem, skipped, warning
+
+if TYPE_CHECKING:
+    from hueyctl.context import Session
+
+Version = tuple[int, int, int]
+
+#: Two connections that write and checkpoint at the same moment can lose a commit: the releases from
+#: the first to before the second of each pair.
+WAL_RESET_BUG: tuple[tuple[Version, Version], ...] = (
+    ((3, 7, 0), (3, 44, 6)),
+    ((3, 45, 0), (3, 50, 7)),
+    ((3, 51, 0), (3, 51, 3)),
+)
+OLDEST_SQLITE: Version = (3, 37, 0)
+
+
+def versions(session: Session) -> Iterator[Note]:
+    import platform
+    from importlib.metadata import version
+    from sqlite3 import sqlite_version, sqlite_version_info
+
+    facts = {
+        "hueyctl": __version__,
+        "python": platform.python_version(),
+        "sqlite": sqlite_version,
+        "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
+        **{name: version(name) for name in ("click", "rich", "tabulate")},
+    }
+    yield ok("versions", ", ".join(f"{name} {value}" for name, value in facts.items()), **facts)
+    yield sqlite_release(sqlite_version_info)
+
+
+def sqlite_release(found: Version) -> Note:
+    """Whether this SQLite can be used, and whether it has the WAL-reset bug."""
+    name = ".".join(map(str, found))
+    if found < OLDEST_SQLITE:
+        oldest = ".".join(map(str, OLDEST_SQLITE))
+        return problem("sqlite", f"SQLite {name} is too old: {oldest} is the least")
+    if has_wal_reset_bug(found):
+        return warning(
+            "sqlite",
+            f"SQLite {name} has the WAL-reset bug: two processes that checkpoint while another "
+            "writes can lose a commit",
+            "3.44.6, 3.50.7 and 3.51.3 have the repair, and some systems repair older ones; "
+            "consumers leave checkpoints to one janitor, other programs should not checkpoint",
+            wal_reset_bug=True,
+        )
+    return ok("sqlite", f"SQLite {name} is free of the WAL-reset bug", wal_reset_bug=False)
+
+
+def has_wal_reset_bug(found: Version) -> bool:
+    return any(first <= found < repaired for first, repaired in WAL_RESET_BUG)
+
+
+def config_sources(session: Session) -> Iterator[Note]:
+    from hueyctl.settings import current
+
+    files = [path for path, _ in session.ctx.meta.get("hueyctl.config", ())]
+    given = [row.as_object() for row in current(session.ctx) if row.source != "default"]
+    said = ", ".join(f"{row['setting']}={row['value']} ({row['where']})" for row in given)
+    text = f"files: {', '.join(files) or 'none'}; settings: {said or 'all defaults'}"
+    yield ok("config", text, files=files, settings=given)
+    for path in files:
+        if os.stat(path).st_mode & 0o002:
+            yield problem("config", f"{path} can be written by everybody", f"chmod o-w {path}")
+
+
+def application(session: Session) -> Iterator[Note]:
+    if not session.has_app:
+        yield skipped("app", "no application was named (--app): code was not looked at")
+        return
+    before = len(sys.modules)
+    started = time.perf_counter()
+    huey = session.app()
+    took = time.perf_counter() - started
+    session.ctx.call_on_close(huey.close)
+    facts = {
+        "app": session.settings.app,
+        "queue": huey.name,
+        "import_s": round(took, 3),
+        "modules": len(sys.modules) - before,
+        "tasks": len(huey.registry),
+        "periodic": len(huey.registry.periodic()),
+    }
+    text = (
+        f"{session.settings.app} imported in {took * 1000:.0f} ms: queue {huey.name!r}, "
+        f"{facts['tasks']} tasks, {facts['periodic']} periodic"
+    )
+    if not len(huey.registry):
+        yield warning(
+            "app", f"{text}: nothing to run", "import the modules with the tasks there", **facts
+        )
+    else:
+        yield ok("app", text, **facts)

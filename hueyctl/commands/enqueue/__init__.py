@@ -1,0 +1,1 @@
+"""``hueyctl enqueue`` and what it alone uses."""

@@ -1,0 +1,215 @@
+"""``enqueue --from``: jobs from JSON lines, many per transaction."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING, Any
+
+from hueyctl import errors, exits, streams, units
+from hueyctl.producers.arguments import Call
+from hueyctl.producers.producers import Order, Producer, Queued
+
+if TYPE_CHECKING:
+    from hueyctl.context import Session
+
+_KEYS = (
+    "task", "args", "kwargs", "delay", "eta", "expires", "priority", "retries", "retry_delay", "id",
+    "unique",
+)  # fmt: skip
+
+
+class BadLine(Exception):
+    """A line that is not a job."""
+
+
+def feed(
+    session: Session, producer: Producer, source: IO[str], defaults: Order, given: dict[str, Any]
+) -> int:
+    """Queue the lines of ``source``. A bad line is reported with its number, the rest goes on."""
+    feeder = _Feeder(session, producer, given)
+    for number, line in enumerate(_lines(source), 1):
+        if line.strip():
+            feeder.add(number, line, defaults)
+    feeder.flush()
+    feeder.finish()
+    return exits.FAILURE if feeder.bad else exits.OK
+
+
+def _lines(source: IO[str]) -> Iterator[str]:
+    try:
+        yield from source
+    except UnicodeDecodeError as error:
+        raise errors.CliError(f"--from: not UTF-8: {error}", exits.FAILURE) from None
+
+
+class _Feeder:
+    def __init__(self, session: Session, producer: Producer, given: dict[str, Any]) -> None:
+        self.session, self.producer = session, producer
+        self.batch: list[tuple[int, Any]] = []
+        self.size: int = given["batch"]
+        self.utc: bool = given["utc"]
+        self.dry_run: bool = given["dry_run"]
+        self.objects: list[dict[str, Any]] = []
+        self.good = self.bad = 0
+
+    def add(self, number: int, line: str, defaults: Order) -> None:
+        try:
+            prepared = self.producer.prepare(_order(line, defaults, self.utc))
+        except Exception as error:
+            self._refuse(number, error)
+            return
+        if self.dry_run:
+            self._describe(prepared)
+            return
+        self.batch.append((number, prepared))
+        if len(self.batch) >= self.size:
+            self.flush()
+
+    def flush(self) -> None:
+        """Commit what has come together; when one job is refused, each is tried for itself."""
+        batch, self.batch = self.batch, []
+        if not batch:
+            return
+        try:
+            self._tell(self.producer.commit([prepared for _, prepared in batch]))
+        except Exception as error:
+            if type(error).__name__ not in (
+                "PayloadTooLarge",
+                "SerializationError",
+                "DuplicateJob",
+            ):
+                self.finish()
+                raise
+            for number, prepared in batch:
+                try:
+                    self._tell(self.producer.commit([prepared]))
+                except type(error) as refusal:
+                    self._refuse(number, refusal)
+
+    def finish(self) -> None:
+        """The last words: the JSON array, and how many."""
+        if self.session.output.format == "json":
+            self.session.output.objects(self.objects)
+            self.objects = []
+        verb = "would queue" if self.dry_run else "queued"
+        more = f", {self.bad} bad lines" if self.bad else ""
+        self.session.notice(f"{verb} {self.good} jobs{more}")
+
+    def _tell(self, queued: list[Queued]) -> None:
+        self.good += len(queued)
+        output = self.session.output
+        if not output.is_json:
+            output.write("".join(f"{each.id}\n" for each in queued))
+            return
+        from hueyctl.answers.jobs import read_object
+
+        storage = self.session.looking()
+        for each in queued:
+            job = storage.job(each.id)
+            if job is not None:
+                self._object(read_object(storage, job, time.time()))
+
+    def _describe(self, prepared: Any) -> None:
+        self.good += 1
+        if self.session.output.is_json:
+            self._object(self.producer.describe(prepared))
+
+    def _object(self, value: dict[str, Any]) -> None:
+        if self.session.output.format == "jsonl":
+            self.session.output.document(value)
+        else:
+            self.objects.append(value)
+
+    def _refuse(self, number: int, error: Exception) -> None:
+        problem = errors.explain(error)
+        if problem.bug and not isinstance(error, BadLine):
+            raise error
+        self.bad += 1
+        message = str(error) if isinstance(error, BadLine) else problem.message
+        streams.say(f"hueyctl: line {number}: {streams.visible(message)}")
+
+
+def _order(line: str, defaults: Order, utc: bool) -> Order:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise BadLine(f"not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise BadLine("not a JSON object")
+    unknown = sorted(set(found) - set(_KEYS))
+    if unknown:
+        raise BadLine(f"unknown key {unknown[0]!r} (keys are {', '.join(_KEYS)})")
+    task = found.get("task", defaults.task)
+    if not isinstance(task, str) or not task:
+        raise BadLine("it names no task")
+    now = time.time()
+    run_at = _time(found, "eta", now, utc)
+    if run_at is None and (delay := _seconds(found, "delay")) is not None:
+        run_at = now + delay
+    expires_at = _time(found, "expires", now, utc)
+    return Order(
+        task,
+        Call(_typed(found, "args", list, []), _typed(found, "kwargs", dict, {})),
+        _typed(found, "id", str, None),
+        defaults.run_at if run_at is None else run_at,
+        defaults.expires_at if expires_at is None else expires_at,
+        _number(found, "priority", defaults.priority),
+        _whole(found, "retries", defaults.retries),
+        _seconds(found, "retry_delay", defaults.retry_delay),
+        _typed(found, "unique", str, defaults.unique_key),
+        defaults.on_conflict,
+    )
+
+
+def _typed(found: dict[str, Any], key: str, kind: type, default: Any) -> Any:
+    value = found.get(key)
+    if value is None:
+        return default
+    if not isinstance(value, kind):
+        words = {"list": "an array", "dict": "an object", "str": "a string"}
+        raise BadLine(f"{key!r} is not {words[kind.__name__]}")
+    return value
+
+
+def _number(found: dict[str, Any], key: str, default: float | None) -> float | None:
+    value = found.get(key)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise BadLine(f"{key!r} is not a number")
+    return value
+
+
+def _whole(found: dict[str, Any], key: str, default: int | None) -> int | None:
+    value = _number(found, key, default)
+    if value is not None and (value < 0 or value != int(value)):
+        raise BadLine(f"{key!r} is not a whole number")
+    return None if value is None else int(value)
+
+
+def _seconds(found: dict[str, Any], key: str, default: float | None = None) -> float | None:
+    value = found.get(key)
+    try:
+        if isinstance(value, str):
+            return units.parse_duration(value)
+    except ValueError as error:
+        raise BadLine(f"{key!r}: {error}") from None
+    number = _number(found, key, default)
+    if number is not None and number < 0:
+        raise BadLine(f"{key!r} is negative")
+    return number
+
+
+def _time(found: dict[str, Any], key: str, now: float, utc: bool) -> float | None:
+    value = found.get(key)
+    if value is None:
+        return None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        # As on the command line: a number is a duration from now.
+        return now + value
+    try:
+        return units.parse_when(str(value), utc=utc, now=now)
+    except ValueError as error:
+        raise BadLine(f"{key!r}: {error}") from None

@@ -1,0 +1,1 @@
+"""``hueyctl events`` and what it alone uses."""

@@ -1,0 +1,88 @@
+"""Events, for people, pipes and scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from hueyctl.answers.watch import looks
+from hueyctl.output.columns import Column
+from hueyctl.output.joblog import steady
+from hueyctl.output.lines import Lines
+from hueyctl.units import rfc3339
+
+if TYPE_CHECKING:
+    from hueycore.model.events import Event, EventQuery
+    from hueycore.storage.base import Storage
+    from hueyctl.context import Session
+
+#: Events that are read at once.
+_PAGE = 1000
+WIDTHS = (
+    ("at", 24), ("signal", 11), ("task", 28), ("seq", 7), ("worker", 16), ("run_s", 7), ("error", 0)
+)  # fmt: skip
+
+
+def show(session: Session, events: Sequence[Event], *, stream: bool) -> None:
+    """Print events. With ``stream`` more will come."""
+    output = session.output
+    style = steady(session)
+    if output.is_json and not stream:
+        output.objects(map(as_object, events))
+    elif stream:
+        lines = Lines(output, WIDTHS)
+        for event in events:
+            lines.write(event, _KNOWN, style, partial(as_object, event), str(event.event))
+    else:
+        output.style = style
+        output.rows(
+            events, _KNOWN, [key for key, _ in WIDTHS], ("queue", "id", "event"),
+            name=lambda event: str(event.event),
+        )  # fmt: skip
+
+
+def newest(storage: Storage) -> int:
+    """The number of the newest event."""
+    from hueycore.model.events import EventQuery
+
+    found = storage.events(EventQuery(newest=True, limit=1))
+    return found[0].event if found else 0
+
+
+def follow_on(session: Session, storage: Storage, query: EventQuery) -> None:
+    """Print what comes after ``query.after``, until interrupted."""
+    query = query._replace(limit=_PAGE, newest=False)
+    for news in looks(storage):
+        while news and (found := storage.events(query)):
+            show(session, found, stream=True)
+            query = query._replace(after=found[-1].event)
+
+
+def as_object(event: Event) -> dict[str, Any]:
+    """``hueyctl.event/1``."""
+    found = event._asdict()
+    found["at"] = rfc3339(event.at)
+    return found
+
+
+def _why(event: Event) -> str | None:
+    """What an event says besides itself."""
+    jobs = f"{event.jobs} jobs" if event.jobs and event.seq is None else None
+    return event.error or ", ".join(text for text in (jobs, event.reason) if text) or None
+
+
+_KNOWN = {
+    "at": Column("at", "TIME", "time", lambda event: event.at),
+    "signal": Column("signal", "SIGNAL", "text", lambda event: event.signal),
+    "task": Column("task", "TASK", "text", lambda event: event.task),
+    "seq": Column("seq", "SEQ", "int", lambda event: event.seq),
+    "worker": Column("worker", "WORKER", "text", lambda event: event.worker),
+    "run_s": Column("run_s", "RUN", "span", lambda event: event.run_s),
+    "error": Column("error", "ERROR", "text", _why),
+    "reason": Column("reason", "REASON", "text", lambda event: event.reason),
+    "queue": Column("queue", "QUEUE", "text", lambda event: event.queue),
+    "id": Column("id", "ID", "text", lambda event: event.id),
+    "event": Column("event", "EVENT", "int", lambda event: event.event),
+    "jobs": Column("jobs", "JOBS", "int", lambda event: event.jobs),
+}

@@ -1,0 +1,1 @@
+"""``hueyctl help`` and what it alone uses."""

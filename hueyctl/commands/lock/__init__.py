@@ -1,0 +1,1 @@
+"""``hueyctl lock …``: a file per command."""

@@ -1,0 +1,54 @@
+"""``hueyctl lock release``: free locks."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from hueyctl import exits
+from hueyctl.command import command
+from hueyctl.context import Session
+
+
+@command(
+    "release",
+    examples=[
+        "hueyctl lock release nightly",
+        "hueyctl lock release nightly app.sync --force",
+    ],
+    arguments=[("NAME", "A lock; several may be named.")],
+    codes=[
+        exits.FAILURE, exits.NOT_FOUND, exits.REFUSED, exits.UNAVAILABLE, exits.IO_ERROR,
+        exits.CONFIG,
+    ],
+)  # fmt: skip
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--force", is_flag=True, help="Also when its holder lives, and is not told.")
+def lock_release(session: Session, names: tuple[str, ...], force: bool) -> int:
+    """Free locks that nobody should hold any more.
+
+    The lock of a process that died is free by itself. One whose holder lives is only freed with
+    --force: what it does under the lock goes on, and another may do the same beside it.
+    """
+    from hueyctl import errors
+    from hueyctl.changes.bulk import looking_before_writing
+    from hueyctl.changes.report import NOT_FOUND, Change
+    from hueyctl.commands.lock.shared import find, held_by
+
+    session.check_queues(looking_before_writing(session))
+    storage = session.writing()
+    change = Change("release", matched=len(names), look="hueyctl lock list")
+    for name in dict.fromkeys(names):
+        lock = find(storage, name)
+        if lock is None:
+            change.fail(name, NOT_FOUND, f"no lock {name!r} is held")
+        elif lock.alive and not force:
+            raise errors.CliError(
+                f"lock {name} is held by {held_by(storage, name, time.time())}", exits.REFUSED,
+                "--force frees it all the same",
+            )  # fmt: skip
+        else:
+            storage.unlock(name)
+            change.add_order("released", name)
+    return change.report(session)

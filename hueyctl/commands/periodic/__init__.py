@@ -1,0 +1,1 @@
+"""``hueyctl periodic …``: a file per command."""

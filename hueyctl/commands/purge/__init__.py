@@ -1,0 +1,1 @@
+"""``hueyctl purge`` and what it alone uses."""

@@ -1,0 +1,1 @@
+"""``hueyctl run`` and what it alone uses."""

@@ -1,0 +1,1 @@
+"""``hueyctl scaffold`` and what it alone uses."""

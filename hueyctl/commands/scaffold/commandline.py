@@ -1,0 +1,117 @@
+"""The command line of ``consume``, from the one of ``scaffold``."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from hueyctl import errors
+from hueyctl.context import Session
+from hueyctl.options import KEY, GlobalOption
+
+
+def words_of(session: Session, given: dict[str, Any], directory: str, *, inside: bool) -> list[str]:
+    """The options of consume that were said, and how long a stop waits; ``inside`` a container."""
+    ctx = session.ctx
+    words = _of_session(ctx, directory, inside)
+    for param in ctx.command.params:
+        name = param.name or ""
+        if name in given and (_is_said(ctx, name) or name == "shutdown_timeout"):
+            words += _spelled(param, given[name])
+    return words
+
+
+def said(ctx: click.Context) -> list[str]:
+    """What was said to this command, for the first lines of the file."""
+    return [
+        word
+        for param in ctx.command.params
+        if isinstance(param, click.Option) and _is_written(ctx, param)
+        for word in _spelled(param, _value(ctx, param))
+    ]
+
+
+def _is_said(ctx: click.Context, name: str) -> bool:
+    """By whatever means: the variables and the table of this command are nobody else's."""
+    return ctx.get_parameter_source(name) not in (None, ParameterSource.DEFAULT)
+
+
+def _is_written(ctx: click.Context, param: click.Option) -> bool:
+    source = ctx.get_parameter_source(param.name or "")
+    return source is ParameterSource.COMMANDLINE or (
+        not isinstance(param, GlobalOption) and _is_said(ctx, param.name or "")
+    )
+
+
+def _value(ctx: click.Context, param: click.Option) -> Any:
+    if param.name in ctx.params:
+        return ctx.params[param.name]
+    return ctx.meta.get(KEY, {}).get(param.name, (0, None))[1]
+
+
+def _spelled(param: click.Parameter, value: Any) -> list[str]:
+    """An option as one would write it."""
+    positive = max(param.opts, key=len)
+    if param.multiple:
+        return [word for each in value for word in (positive, _text(each))]
+    if isinstance(value, bool):
+        return [positive] if value else param.secondary_opts[:1]
+    if getattr(param, "count", False):
+        return [positive] * value
+    return [positive, _text(value)]
+
+
+def _text(value: Any) -> str:
+    match value:
+        case (str(host), int(port)):
+            return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        case float() if value.is_integer():
+            return str(int(value))
+        case _:
+            return str(value)
+
+
+def _of_session(ctx: click.Context, directory: str, inside: bool) -> list[str]:
+    """The global options that say which queue, as they are to be said there."""
+    words: list[str] = []
+    held = ctx.meta.get(KEY, {})
+    written = {name: value for name, (rank, value) in held.items() if rank == 3}
+    if config := ctx.meta.get("hueyctl.config_file") or (inside and _project_config(directory)):
+        words += ["--config", _in_image(config, directory) if inside else os.path.abspath(config)]
+    if url := written.get("url"):
+        words += ["--url", url if inside else _absolute(url)]
+    for queue in written.get("queue", ()):
+        words += ["--queue", queue]
+    return words + ["--verbose"] * written.get("verbose", 0) + ["--quiet"] * written.get("quiet", 0)
+
+
+def _project_config(directory: str) -> str | None:
+    """In the image the working directory is the volume, where nobody looks for it."""
+    from hueyctl.config import candidates
+
+    return next((path for path in candidates() if os.path.dirname(path) == directory), None)
+
+
+def _in_image(path: str, directory: str) -> str:
+    inside = os.path.relpath(path, directory)
+    if inside.startswith(".."):
+        raise errors.usage(f"{path} is outside of {directory}, so it is not in the image")
+    return f"/app/{inside}"
+
+
+def _absolute(url: str) -> str:
+    """Relative to where this command runs, not to the application."""
+    from urllib.parse import quote
+
+    from hueyctl.urls import parse_url
+
+    if url.startswith("@"):
+        return f"@{os.path.abspath(url[1:])}"
+    location = parse_url(url)
+    if os.path.isabs(location.filename):
+        return url
+    queue = f"?name={quote(location.queue)}" if location.queue else ""
+    return f"sqlite:///{quote(os.path.abspath(location.filename))}{queue}"

@@ -1,0 +1,1 @@
+"""``hueyctl show`` and what it alone uses."""

@@ -1,0 +1,1 @@
+"""``hueyctl stats`` and what it alone uses."""

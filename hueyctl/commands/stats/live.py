@@ -1,0 +1,165 @@
+"""The live view of ``stats --watch``. The only importer of rich's Live besides the demo."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from rich.console import Console, ConsoleDimensions
+from rich.live import Live
+from rich.text import Text
+
+from hueyctl import exits, streams
+from hueyctl.answers.figures import Figures, gather
+from hueyctl.commands.stats.keys import Keys
+from hueyctl.commands.stats.terminal import Stage
+from hueyctl.commands.stats.view import Line, View, frame
+
+if TYPE_CHECKING:
+    from hueycore.storage.base import Storage
+
+
+def watch(
+    storage: Storage, queues: Sequence[str], view: View, *, colour: bool, alt_screen: bool
+) -> int:
+    """Show figures until q or ^C. The terminal is restored however this ends."""
+    with ExitStack() as stack:
+        stage = stack.enter_context(Stage())
+        keys = stack.enter_context(Keys())
+        live = Live(
+            console=make_console(colour), auto_refresh=False, screen=alt_screen,
+            redirect_stdout=False, redirect_stderr=False, vertical_overflow="crop",
+        )  # fmt: skip
+        stack.enter_context(live)
+        try:
+            _Watch(storage, queues, view, live, keys, stage).run()
+        except KeyboardInterrupt:
+            return exits.OK
+    return exits.OK
+
+
+class _Watch:
+    def __init__(
+        self, storage: Storage, queues: Sequence[str], view: View, live: Live, keys: Keys,
+        stage: Stage,
+    ) -> None:  # fmt: skip
+        self.storage, self.queues = storage, queues
+        self.view, self.live, self.keys, self.stage = view, live, keys, stage
+        self.utf8 = streams.is_utf8(sys.stdout)
+        self.figures = gather(storage, queues, view.window)
+        self.looks = 1
+
+    def run(self) -> None:
+        started = time.monotonic()
+        self._draw()
+        spent = 0.0
+        while self.view.looks is None or self.looks < self.view.looks:
+            # A look that takes long is followed by as long a rest: looks are skipped, not queued.
+            due = max(started + self.view.interval, started + 2 * spent)
+            if self._quits_before(due):
+                return
+            started = time.monotonic()
+            self._look()
+            self._draw()
+            spent = time.monotonic() - started
+
+    def _quits_before(self, due: float) -> bool:
+        """Serve keys and signals until the next look is due; True when q was pressed."""
+        while True:
+            left = due - time.monotonic()
+            if left <= 0 and not self.view.paused:
+                return False
+            pressed = self.stage.wait(3600.0 if self.view.paused else left, self.keys.descriptor)
+            if pressed:
+                for key in self.keys.read():
+                    if key in "qQ":
+                        return True
+                    if self._press(key):
+                        return False
+            self._serve_signals()
+
+    def _press(self, key: str) -> bool:
+        """Redraw after a key; True when it asks for a new look."""
+        before, self.view = self.view, self.view.pressed(key)
+        if before.window != self.view.window or (before.paused and not self.view.paused):
+            return True
+        if before != self.view:
+            self._draw()
+        return False
+
+    def _serve_signals(self) -> None:
+        news, self.stage.news = self.stage.news, set()
+        if signal.SIGTSTP in news:
+            self.stage.suspend(self._leave, self._enter)
+        elif signal.SIGCONT in news:
+            # Stopped by somebody else: who knows what the terminal has become.
+            self._leave()
+            self._enter()
+        elif signal.SIGWINCH in news:
+            self._draw()
+
+    def _leave(self) -> None:
+        self.live.stop()
+        self.keys.restore()
+
+    def _enter(self) -> None:
+        self.keys.listen()
+        self.live.start()
+        self._draw()
+
+    def _look(self) -> None:
+        from hueycore.exceptions import StorageBusy
+
+        self.looks += 1
+        try:
+            self.figures = gather(self.storage, self.queues, self.view.window)
+            self.view = self.view._replace(trouble="")
+        except StorageBusy as error:
+            self.view = self.view._replace(trouble=str(error))
+
+    def _draw(self) -> None:
+        if not streams.ready([sys.stdout.fileno()], 0, to_write=True):
+            return  # a slow terminal: skip this frame rather than queue it
+        width, height = terminal_size()
+        self.live.console.size = ConsoleDimensions(width, height)
+        lines = frame(self.figures, self.view, width, height, self.utf8)
+        self.live.update(to_text(lines), refresh=True)
+
+
+def print_overview(figures: Figures, view: View, *, colour: bool) -> None:
+    """One frame, as long as it needs to be."""
+    width, _ = terminal_size()
+    console = make_console(colour)
+    lines = frame(figures, view, width, None, streams.is_utf8(sys.stdout))
+    console.print(to_text(lines), no_wrap=True, crop=False, overflow="ignore")
+
+
+def to_text(lines: Sequence[Line]) -> Text:
+    """One text of rich; no markup is read in it."""
+    text = Text(no_wrap=True, overflow="crop", end="")
+    for number, line in enumerate(lines):
+        text.append("\n" if number else "")
+        for part, style in line:
+            text.append(part, style or None)
+    return text
+
+
+def make_console(colour: bool) -> Console:
+    # All is said, or rich would consult the environment by rules of its own.
+    return Console(
+        file=sys.stdout, force_terminal=True, no_color=not colour, highlight=False, markup=False,
+        emoji=False, color_system="standard" if colour else None, legacy_windows=False,
+    )  # fmt: skip
+
+
+def terminal_size() -> tuple[int, int]:
+    try:
+        width, height = os.get_terminal_size(sys.stdout.fileno())
+    except OSError:
+        return 80, 24
+    return width or 80, height or 24

@@ -1,0 +1,1 @@
+"""Man pages, completions and topics, made from the command tree."""

@@ -1,1 +1,0 @@
-"""Man pages, completions, topics and schemas, made from the command tree."""

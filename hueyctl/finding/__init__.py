@@ -1,1 +1,0 @@
-"""Where the application and its storage are."""

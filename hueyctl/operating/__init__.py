@@ -1,1 +1,0 @@
-"""What the commands that change jobs and queues share."""

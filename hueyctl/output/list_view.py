@@ -1,0 +1,180 @@
+"""What ``list``, ``pending`` and ``scheduled`` do; they differ in a preset only."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from hueyctl import errors, exits
+from hueyctl.selection.options import Choice, Selection
+from hueyctl.selection.params import POSITIVE
+
+if TYPE_CHECKING:
+    from hueycore.model.jobs import Job
+    from hueycore.storage.base import Storage
+    from hueyctl.context import Session
+    from hueyctl.output.columns import Column
+
+LIVE = ("scheduled", "pending", "blocked", "running")
+ON_A_SCREEN = 100
+#: Of what --follow writes.
+WIDTHS = (("seq", 7), ("state", 9), ("task", 28), ("args", 0))
+
+
+class Preset(NamedTuple):
+    """What a listing shows unless it is told otherwise."""
+
+    states: tuple[str, ...]
+    sort: str
+    columns: tuple[str, ...]
+    wide: tuple[str, ...]
+
+
+class How(NamedTuple):
+    """The options besides the selector."""
+
+    follow: bool
+    interval: float | None
+    number: bool
+    exit_code: bool
+
+
+def listing_options(function: Any) -> Any:
+    """The options of ``How``; the command gets them as one ``how`` argument."""
+
+    def collect(*args: Any, **kwargs: Any) -> Any:
+        how = How(**{name: kwargs.pop(name) for name in How._fields})
+        return function(*args, how=how, **kwargs)
+
+    collect.__doc__, collect.__name__ = function.__doc__, function.__name__
+    collect.__dict__.update(function.__dict__)
+    for option in (
+        click.option("--exit-code", is_flag=True, help="Exit 4 when nothing matches."),
+        click.option("--count", "number", is_flag=True, help="Print just the number."),
+        click.option(
+            "-i",
+            "--interval",
+            type=POSITIVE,
+            metavar="S",
+            help="With --follow: look at least this often (0.25).",
+        ),
+        click.option("-f", "--follow", is_flag=True, help="Go on with new jobs as they come."),
+    ):
+        collect = option(collect)
+    return collect
+
+
+def run(session: Session, choice: Choice, how: How, preset: Preset) -> int:
+    """List jobs as the options say, and answer the exit code."""
+    output = session.output
+    if how.follow and how.number:
+        raise errors.usage("--follow and --count exclude each other")
+    if how.follow and output.format == "json":
+        raise errors.usage("an array never ends with --follow", "use -o jsonl")
+    storage = session.looking()
+    selection = choice.selection(
+        session.check_queues(storage),
+        states=preset.states,
+        sort=preset.sort,
+        limit=ON_A_SCREEN if output.on_tty and output.format != "name" else None,
+    )
+    # What comes while the listing is read is the first of what follows.
+    newest = _newest(storage) if how.follow else None
+    listed = selection if newest is None else _until(newest, selection)
+    if how.number:
+        number = listed.count(storage)
+        output.document(number) if output.is_json else output.line(str(number))
+    else:
+        number = _show(session, storage, listed, preset)
+    listed.say_undecodable()
+    if newest is not None:
+        _follow(session, storage, choice, selection, newest, how.interval)
+    return exits.NO_MATCH if how.exit_code and number == 0 else exits.OK
+
+
+def _show(session: Session, storage: Storage, selection: Selection, preset: Preset) -> int:
+    """Print the listing; the number of jobs in it."""
+    output = session.output
+    counter = itertools.count(1)
+    shown = 0
+
+    def counted() -> Iterator[Job]:
+        nonlocal shown
+        for job in selection.jobs(storage):
+            shown += 1
+            yield job
+
+    if output.is_json:
+        output.objects(objects(storage, counted(), output.style.now))
+    else:
+        known = columns(output.style.now, counter)
+        output.rows(counted(), known, preset.columns, preset.wide, name=lambda job: str(job.id))
+    if shown == 0:
+        states = [str(state) for state in selection.selector.states]
+        session.remark(f"No {states[0]} jobs." if len(states) == 1 else "No jobs match.")
+    elif output.on_tty and shown == selection.limit:
+        more = selection.count(storage) - shown
+        if more > 0:
+            session.remark(f"… {more:,} more (-n 0 for all)".replace(",", " "))
+    return shown
+
+
+def columns(now: float, counter: Iterator[int]) -> dict[str, Column]:
+    from hueyctl.output.columns import Column, job_columns
+
+    place = Column("position", "#", "int", lambda _job: next(counter))
+    return {**job_columns(now), "position": place}
+
+
+def objects(storage: Storage, found: Iterable[Job], now: float) -> Iterator[dict[str, Any]]:
+    from hueyctl.answers.jobs import read_object
+
+    return (read_object(storage, job, now) for job in found)
+
+
+def _newest(storage: Storage) -> int:
+    from hueycore.model.jobs import Selector
+
+    found = storage.jobs(Selector(sort="-seq", limit=1))
+    return found[0].seq if found else 0
+
+
+def _until(newest: int, selection: Selection) -> Selection:
+    where = (*selection.selector.where, ("seq", "<=", newest))
+    return replace(selection, selector=selection.selector._replace(where=where))
+
+
+def _follow(
+    session: Session,
+    storage: Storage,
+    choice: Choice,
+    selection: Selection,
+    last: int,
+    interval: float | None,
+) -> None:
+    """Print jobs that are newer than ``last``, until interrupted. A new job may be done already
+    when it is seen, so that only a state that was asked for narrows."""
+    from hueyctl.answers.jobs import read_object
+    from hueyctl.answers.watch import MOST, looks
+    from hueyctl.output.lines import Lines
+
+    states = selection.selector.states if choice.state else ()
+    base = selection.selector._replace(sort="seq", limit=None, states=states)
+    lines = Lines(session.output, WIDTHS)
+    for news in looks(storage, most=interval or MOST):
+        if not news:
+            continue
+        fresh = Selection(base._replace(after=last), selection.deep, None)
+        now = time.time()
+        style = session.output.style._replace(now=now)
+        for job in fresh.jobs(storage):
+            known = columns(now, itertools.count(job.seq))
+            as_object = partial(read_object, storage, job, now)
+            lines.write(job, known, style, as_object, job.id)
+            last = job.seq

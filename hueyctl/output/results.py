@@ -1,0 +1,175 @@
+"""Results of jobs: read without executing anything, shown the same by every command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hueyctl import errors, exits, streams
+from hueyctl.answers.jobs import FINAL, last_error
+from hueyctl.answers.payloads import decode_value
+from hueyctl.answers.watch import MOST, Timeout, looks
+
+if TYPE_CHECKING:
+    from hueycore.model.jobs import Job, ResultRow
+    from hueycore.storage.base import Storage
+    from hueyctl.context import Session
+
+
+class Outcome(NamedTuple):
+    """A job and what is known of its result. ``row`` is None while the job waits or runs."""
+
+    job: Job
+    row: ResultRow | None
+
+    @property
+    def ready(self) -> bool:
+        return self.job.state in FINAL
+
+    @property
+    def failed(self) -> bool:
+        return self.ready and self.job.state != "done"
+
+
+def find(storage: Storage, key: str, queues: Sequence[str] = ()) -> Job:
+    """The job of an id as people type it. Exit 3 when there is none."""
+    job = storage.job(key)
+    if job is None or (queues and job.queue not in queues):
+        raise errors.CliError(f"no job {key}", exits.NOT_FOUND, "hueyctl list --state all")
+    return job
+
+
+def read(session: Session, storage: Storage, job: Job, *, pop: bool = False) -> Outcome:
+    """The outcome of a job. ``pop`` hands the value out for the last time."""
+    if job.state not in FINAL:
+        return Outcome(job, None)
+    if pop:
+        return Outcome(job, session.writing(job.queue).result(job.id, preserve=False))
+    if storage.queue != job.queue:
+        storage = session.looking(job.queue)
+    return Outcome(job, storage.result(job.id, preserve=True))
+
+
+def wait_final(storage: Storage, jobs: Sequence[Job], timeout: float | None) -> list[Job]:
+    """The jobs as they are when all of them have ended. Exit 124 when the time runs out."""
+    from hueycore.model.jobs import Selector
+
+    wanted = {job.seq: job for job in jobs}
+    keys = tuple(job.id for job in jobs)
+    try:
+        for news in looks(storage, timeout, MOST):
+            if not news:
+                continue
+            found = {job.seq: job for job in storage.jobs(Selector(keys=keys))}
+            wanted = {seq: found.get(seq, job) for seq, job in wanted.items()}
+            gone = [job for seq, job in wanted.items() if seq not in found]
+            if gone and any(job.state not in FINAL for job in gone):
+                raise purged(gone[0])
+            if all(job.state in FINAL for job in wanted.values()):
+                return [wanted[job.seq] for job in jobs]
+    except Timeout:
+        still = " ".join(str(seq) for seq, job in wanted.items() if job.state not in FINAL)
+        raise errors.CliError(f"timed out; still open: {still}", exits.TIMEOUT) from None
+    raise AssertionError("looks() never ends by itself")
+
+
+def purged(job: Job) -> errors.CliError:
+    return errors.CliError(f"job {job.seq} was purged meanwhile", exits.NOT_FOUND)
+
+
+def as_object(outcome: Outcome) -> dict[str, Any]:
+    """The JSON object of a result."""
+    known, value, text = _value(outcome)
+    return {
+        "seq": outcome.job.seq,
+        "id": outcome.job.id,
+        "state": str(outcome.job.state),
+        "value": value if known else None,
+        "value_repr": text,
+        "error": error_of(outcome),
+    }
+
+
+def _value(outcome: Outcome) -> tuple[bool, Any, str | None]:
+    """Whether the value is known, the value, and words instead of one that cannot be shown."""
+    row = outcome.row
+    if row is None or outcome.failed:
+        return False, None, None
+    if row.result is None:
+        # None is not stored; a value that was read is gone.
+        return not row.taken, None, "already taken" if row.taken else None
+    known, value = decode_value(row.result)
+    return known, value, None if known else f"<{len(row.result)} bytes, not shown: not plain data>"
+
+
+def error_of(outcome: Outcome) -> dict[str, Any] | None:
+    """Why a job failed, also when it never ran."""
+    if not outcome.failed:
+        return None
+    error = last_error(outcome.job) if outcome.job.state == "dead" else None
+    if error is not None:
+        return error
+    reason = outcome.job.reason
+    state = str(outcome.job.state)
+    message = state if reason in (None, state) else f"{state} ({reason})"
+    return {"type": None, "message": message, "traceback": None, "at": None}
+
+
+def text_of(outcome: Outcome, *, raw: bool) -> str:
+    """The value for people: JSON, or with ``raw`` a string as it is."""
+    known, value, text = _value(outcome)
+    if not known:
+        return text or ""
+    return value if raw and isinstance(value, str) else text_of_value(value)
+
+
+def text_of_value(value: Any) -> str:
+    """A JSON value on one line. JSON escapes C0, but leaves C1 controls and bidirectional
+    overrides as they are: with such in it all is ASCII."""
+    from hueyctl.answers.payloads import dumps
+
+    text = dumps(value)
+    return text if streams.visible(text) == text else dumps(value, ascii_only=True)
+
+
+def failure_of(outcome: Outcome) -> str:
+    """One line that says how a job failed."""
+    error = error_of(outcome)
+    assert error is not None
+    what = f"{error['type']}: {error['message']}" if error["type"] else str(error["message"])
+    return f"job {outcome.job.seq} ({outcome.job.task}) is {outcome.job.state}: {what}"
+
+
+def show(session: Session, outcomes: Sequence[Outcome], *, raw: bool, traceback: bool) -> None:
+    """Print values on stdout, in the format of the settings."""
+    output = session.output
+    if output.is_json:
+        objects = [as_object(outcome) for outcome in outcomes]
+        if len(objects) == 1 and output.format == "json":
+            output.document(objects[0])
+        else:
+            output.objects(objects)
+    else:
+        for outcome in outcomes:
+            if outcome.ready and not outcome.failed:
+                text = text_of(outcome, raw=raw)
+                output.write(text if raw and not output.on_tty else streams.visible_lines(text))
+                output.line("")
+    if traceback:
+        for outcome in outcomes:
+            error = error_of(outcome)
+            if error and error["traceback"]:
+                streams.say(streams.visible_lines(str(error["traceback"]).rstrip("\n")))
+
+
+def verdict(session: Session, outcomes: Sequence[Outcome], *, exit_code: bool) -> int:
+    """Say what failed or is not ready, and answer the exit code."""
+    failed = [outcome for outcome in outcomes if outcome.failed]
+    if failed:
+        for outcome in failed[:-1]:
+            session.notice(failure_of(outcome))
+        raise errors.CliError(failure_of(failed[-1]), exits.TASK_FAILED)
+    waiting = [outcome for outcome in outcomes if not outcome.ready]
+    for outcome in waiting:
+        session.notice(f"job {outcome.job.seq} has no result yet: it is {outcome.job.state}")
+    return exits.NO_MATCH if waiting and exit_code else exits.OK

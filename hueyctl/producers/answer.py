@@ -1,0 +1,45 @@
+"""What is told of jobs that were just queued: their ids, or what came of them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from hueyctl.output import results
+from hueyctl.producers.producers import Queued
+
+if TYPE_CHECKING:
+    from hueycore.model.jobs import Job
+    from hueyctl.context import Session
+
+
+def wait_for(session: Session, queued: Queued, timeout: float | None) -> int:
+    """Wait for a job, or for the last stage after it, and print the result; answers the exit
+    code."""
+    session.notice(f"queued {queued.seq} {queued.task}")
+    storage = session.looking()
+    wanted = results.find(storage, queued.last or queued.id)
+    job = results.wait_final(storage, [wanted], timeout)[0]
+    outcome = results.read(session, storage, job)
+    results.show(session, [outcome], raw=False, traceback=session.settings.verbose > 0)
+    return results.verdict(session, [outcome], exit_code=False)
+
+
+def announce(session: Session, queued: list[Queued]) -> None:
+    """Print ids on stdout, one per line, or the jobs as JSON."""
+    output = session.output
+    if output.is_json:
+        from hueyctl.answers.jobs import read_object
+
+        storage = session.looking()
+        jobs: list[Job | None] = [storage.job(each.id) for each in queued]
+        objects = [read_object(storage, job, time.time()) for job in jobs if job is not None]
+        if output.format == "json" and len(objects) == 1:
+            output.document(objects[0])
+        else:
+            output.objects(objects)
+        return
+    output.write("".join(f"{each.id}\n" for each in queued))
+    for each in queued[:1] if len(queued) == 1 else ():
+        verb = "Queued" if each.fresh else "Already queued:"
+        session.remark(f"{verb} {each.seq} {each.task}")

@@ -1,0 +1,57 @@
+"""From a name on a command line to the task of an application, and from words to its call."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from hueyctl import errors, exits
+from hueyctl.producers.arguments import Call
+
+if TYPE_CHECKING:
+    from hueycore import Huey, TaskWrapper
+    from hueyctl.context import Session
+
+    AnyTask = TaskWrapper[Any, Any]
+
+
+def find_task(session: Session, huey: Huey, name: str) -> AnyTask:
+    """The task registered under a name, else the function of this path. Exit 3 when there is
+    neither, 78 when its module cannot be imported."""
+    task = huey.registry.get(name)
+    if task is not None:
+        return task
+    from hueycore.exceptions import UnknownTask
+    from hueyctl.apps import load_path
+
+    try:
+        return load_path(huey, name, session.settings.app_dir)
+    except UnknownTask as error:
+        raise errors.CliError(str(error), exits.NOT_FOUND, _near(huey, name)) from None
+
+
+def fit_call(call: Call, task: AnyTask, *, convert: bool, check: bool) -> Call:
+    """The call as the signature of a task wants it. Exit 2 when it does not fit."""
+    from hueyctl.producers.coerce import fit
+
+    # The worker passes the running job itself as `task` to those that ask for it.
+    given = ("task",) if task.options.context else ()
+    return fit(call, task.func, task.name, convert=convert, check=check, given=given)
+
+
+def _near(huey: Huey, name: str) -> str:
+    from difflib import get_close_matches
+
+    tasks = huey.registry.names()
+    module, _, short = name.rpartition(".")
+    near = [each for each in tasks if each.rpartition(".")[2] == short][:3]
+    near = near or get_close_matches(name, [*tasks, *_functions(module)], 1)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return f"tasks are {', '.join(tasks[:8])}" if tasks else "the application has no tasks"
+
+
+def _functions(module: str) -> list[str]:
+    """What could have been meant in a module that was imported to look for it."""
+    found = vars(sys.modules[module]) if module in sys.modules else {}
+    return [f"{module}.{name}" for name, value in found.items() if callable(value)]

@@ -1,1 +1,0 @@
-"""From words on a command line, or lines of a file, to jobs in a queue."""

@@ -1,1 +1,0 @@
-"""Around a consumer: several at once, pidfiles, logs, the preflight, the demonstration."""

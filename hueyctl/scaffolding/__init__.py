@@ -1,1 +1,0 @@
-"""Files that run ``hueyctl consume`` for good: one room per format."""

@@ -1,0 +1,141 @@
+"""``--where FIELD OP VALUE``: on columns in the storage, on arguments and errors here."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hueyctl import errors, units
+from hueyctl.answers.jobs import COLUMNS, last_error
+from hueyctl.answers.payloads import Arguments
+
+if TYPE_CHECKING:
+    from hueycore.model.jobs import Job
+
+_EXPRESSION = re.compile(r"\s*([A-Za-z_][\w.\-]*)\s*(!=|<=|>=|==|=|<|>|~)\s*(.*?)\s*", re.DOTALL)
+_DEEP = ("args", "kwargs", "error")
+_ABSENT = object()
+
+OnColumn = tuple[str, str, Any]
+
+
+class Deep(NamedTuple):
+    """A condition on something inside a job: ``args.0``, ``kwargs.user_id``, ``error.type``."""
+
+    path: tuple[str, ...]
+    operator: str
+    value: str
+
+    @property
+    def needs_payload(self) -> bool:
+        return self.path[0] != "error"
+
+    def matches(self, job: Job, arguments: Arguments | None) -> bool:
+        found: Any
+        if self.path[0] == "error":
+            found = last_error(job)
+        elif arguments is None:
+            return False
+        else:
+            found = arguments.args if self.path[0] == "args" else arguments.kwargs
+        for part in self.path[1:]:
+            found = _step(found, part)
+        return found is not _ABSENT and _compare(found, self.operator, self.value)
+
+
+def parse(expression: str, now: float, *, utc: bool = False) -> OnColumn | Deep:
+    """One condition. Raises ``CliError`` with exit 2 for what it does not understand."""
+    match = _EXPRESSION.fullmatch(expression)
+    if match is None:
+        raise errors.usage(
+            f"--where {expression!r} is not FIELD OP VALUE",
+            "like --where 'attempt > 1', with one of = != < > <= >= ~",
+        )
+    field, operator, value = match.groups()
+    operator = "=" if operator == "==" else operator
+    value = _unquoted(value)
+    path = tuple(field.split("."))
+    if path[0] in _DEEP and len(path) > 1:
+        return Deep(path, operator, value)
+    name = field.lower().replace("-", "_")
+    if name == "args":
+        return ("preview", operator, value)
+    if name not in COLUMNS:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, COLUMNS, 1)
+        more = f"; did you mean {near[0]}?" if near else ""
+        fields = ", ".join((*COLUMNS, "args.0", "kwargs.NAME", "error.type", "error.message"))
+        raise errors.usage(f"--where: unknown field {field!r}{more}", f"fields are {fields}")
+    if operator == "~":
+        return (name, "~", value)
+    return (name, operator, _typed(name, COLUMNS[name], value, now, utc))
+
+
+def _typed(name: str, kind: str, value: str, now: float, utc: bool) -> Any:
+    if value.lower() in ("null", "none", "") and kind != "text":
+        return None
+    if kind == "text":
+        return None if value.lower() == "null" else value
+    if kind == "bool":
+        if value.lower() in ("true", "yes", "1"):
+            return 1
+        if value.lower() in ("false", "no", "0"):
+            return 0
+        raise errors.usage(f"--where {name}: {value!r} is neither true nor false")
+    try:
+        if kind == "time":
+            return units.parse_when(value, utc=utc, now=now)
+        if re.fullmatch(r"[+-]?\d+(\.\d+)?", value):
+            return float(value) if "." in value else int(value)
+        return units.parse_duration(value)
+    except ValueError as error:
+        raise errors.usage(f"--where {name}: {error}") from error
+
+
+def _unquoted(text: str) -> str:
+    if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
+        return text[1:-1]
+    return text
+
+
+def _step(found: Any, part: str) -> Any:
+    if isinstance(found, dict):
+        return found.get(part, _ABSENT)
+    if isinstance(found, list) and part.isascii() and part.isdigit():
+        return found[int(part)] if int(part) < len(found) else _ABSENT
+    return _ABSENT
+
+
+def _compare(found: Any, operator: str, wanted: str) -> bool:
+    if operator == "~":
+        return wanted in _text(found)
+    if isinstance(found, (int, float)) and not isinstance(found, bool):
+        try:
+            return _ordered(found, operator, float(wanted))
+        except ValueError:
+            return operator == "!="
+    if operator in ("=", "!="):
+        return (_text(found) == wanted) == (operator == "=")
+    return isinstance(found, str) and _ordered(found, operator, wanted)
+
+
+def _ordered(left: Any, operator: str, right: Any) -> bool:
+    return bool(
+        {
+            "=": left == right,
+            "!=": left != right,
+            "<": left < right,
+            ">": left > right,
+            "<=": left <= right,
+            ">=": left >= right,
+        }[operator]
+    )
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    from hueyctl.answers.payloads import dumps
+
+    return dumps(value)

@@ -1,0 +1,95 @@
+"""Parameter types of click for what only queues have: durations, times, ranges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hueyctl import units
+
+if TYPE_CHECKING:
+    _Seconds = click.ParamType[float]
+    _Bounds = click.ParamType[tuple[float | None, float | None]]
+    _Place = click.ParamType[tuple[str, int]]
+else:
+    # Not generic before click 8.4.
+    _Seconds = _Bounds = _Place = click.ParamType
+
+
+class Duration(_Seconds):
+    """Seconds, from ``90``, ``5m``, ``2h30m``."""
+
+    name = "dur"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return float(value)
+        try:
+            return units.parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Positive(Duration):
+    """A duration above zero."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        seconds = super().convert(value, param, ctx)
+        if seconds <= 0:
+            self.fail(f"{value!r} is not above zero", param, ctx)
+        return seconds
+
+
+class Range(_Bounds):
+    """``N``, ``N..M``, ``N..`` or ``..M``."""
+
+    name = "n..m"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float | None, float | None]:
+        if isinstance(value, tuple):
+            return value
+        low, dots, high = str(value).partition("..")
+        try:
+            least = float(low) if low else None
+            most = (float(high) if high else None) if dots else least
+        except ValueError:
+            self.fail(f"{value!r} is not a range (like 5, 1..10, 5.. or ..0)", param, ctx)
+        if least is None and most is None:
+            self.fail(f"{value!r} is not a range (like 5, 1..10, 5.. or ..0)", param, ctx)
+        return least, most
+
+
+class Address(_Place):
+    """``HOST:PORT``; an IPv6 address is in brackets."""
+
+    name = "host:port"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        if isinstance(value, tuple):
+            return value
+        host, _, port = str(value).rpartition(":")
+        bracketed = host.startswith("[") and host.endswith("]")
+        if bracketed:
+            host = host[1:-1]
+        digits = port.isascii() and port.isdigit()
+        if not host or not digits or int(port) > 65535 or (":" in host and not bracketed):
+            self.fail(
+                f"{value!r} is not HOST:PORT (like 127.0.0.1:9808, 0.0.0.0:9808 or [::1]:9808)",
+                param, ctx,
+            )  # fmt: skip
+        return host, int(port)
+
+
+ADDRESS = Address()
+DURATION = Duration()
+POSITIVE = Positive()
+RANGE = Range()

@@ -1,0 +1,1 @@
+"""A consumer as a program: several at once, logs, probes, pidfile."""

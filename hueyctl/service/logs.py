@@ -1,0 +1,109 @@
+"""Logging of a consumer: text or JSON lines, on stderr or into a file."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import Any
+
+from hueyctl import errors, exits, streams
+from hueyctl.units import rfc3339
+
+_FULL = "[%(asctime)s] %(levelname)s:%(name)s:%(threadName)s:%(message)s"
+_SIMPLE = "%(asctime)s %(message)s"
+
+# What every record has; anything else came in through extra=.
+_COMMON = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_LIBRARY = "hueycore"
+
+
+class TextFormatter(logging.Formatter):
+    """As huey_consumer writes it. What a task logs is followed by its job, which the lines of the
+    library name by themselves. Control characters in messages are spelled out."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        text = super().formatMessage(record)
+        found = vars(record)
+        if found.get("job") is not None and not _is_ours(record):
+            text += f" (job {found['job']} of {found['task']}, attempt {found['attempt']})"
+        return streams.visible_lines(text)
+
+    def formatException(self, ei: Any) -> str:
+        return streams.visible_lines(super().formatException(ei))
+
+
+class JsonFormatter(logging.Formatter):
+    """One object per line: at, level, logger, thread, message, error; job, job_id, task, attempt,
+    duration; and what came as extra."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        found: dict[str, Any] = {
+            "at": rfc3339(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "thread": record.threadName,
+            "message": record.getMessage(),
+            "error": None,
+        }
+        if record.exc_info and record.exc_info[0] is not None:
+            found["error"] = {
+                "type": record.exc_info[0].__name__,
+                "message": str(record.exc_info[1]),
+                "traceback": self.formatException(record.exc_info),
+            }
+        for name, value in vars(record).items():
+            if name not in _COMMON and name not in found:
+                found[name] = value
+        return json.dumps(found, default=str)
+
+
+def set_up(
+    *,
+    logfile: str | None,
+    log_format: str,
+    simple: bool,
+    quiet: int,
+    verbose: int,
+    kept: int | None = None,
+) -> None:
+    """Send the log of the library where it was asked to, and that of the application as well
+    unless the application has set up logging itself. ``kept`` is the level from which some task
+    keeps its lines: they must come through, whether or not they are shown."""
+    from hueycore import JobFilter
+
+    level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
+    handler = _handler(logfile)
+    handler.addFilter(JobFilter())
+    handler.setFormatter(
+        JsonFormatter() if log_format == "json" else TextFormatter(_SIMPLE if simple else _FULL)
+    )
+    library = logging.getLogger(_LIBRARY)
+    library.setLevel(level)
+    root = logging.getLogger()
+    if root.handlers:
+        library.addHandler(handler)
+        library.propagate = False
+    else:
+        shown = logging.INFO if verbose else logging.WARNING
+        handler.addFilter(lambda record: _is_ours(record) or record.levelno >= shown)
+        root.addHandler(handler)
+        root.setLevel(shown if kept is None else min(shown, kept))
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] == _LIBRARY
+
+
+def _handler(logfile: str | None) -> logging.Handler:
+    if logfile is None:
+        return logging.StreamHandler(sys.stderr)
+    try:
+        # Reopened when it was moved away, so that logrotate needs no signal.
+        from logging.handlers import WatchedFileHandler
+
+        return WatchedFileHandler(logfile, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise errors.CliError(
+            f"cannot write the log {logfile}: {error.strerror}", exits.IO_ERROR
+        ) from error

@@ -1,1 +1,0 @@
-"""Jobs and results as people and scripts get to see them."""

@@ -1,0 +1,323 @@
+"""What time does: due jobs, expiry, periodic tasks. The clock is frozen and moved."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from hueycore.model.endings import Retry
+from hueycore.model.jobs import NewJob, Selector
+from hueycore.model.schedules import Fire, Periodic
+from hueycore.model.states import State
+from hueycore.storage.sqlite import SqliteStorage
+from hueycore.system.ids import new_id
+from tests.helpers import Clock
+from tests.storage.conftest import Maker
+from tests.storage.kit import DAY, born, new, one, row, run, state, take, tasks, worker, write
+
+NOW = 2_000_000_000.0
+
+
+# --- due jobs -------------------------------------------------------------------------------------
+
+
+def test_due_jobs_become_pending_in_the_order_of_their_times(
+    storage: SqliteStorage, clock: Clock
+) -> None:
+    clock.freeze(NOW)
+    storage.enqueue([new(f"t{n}", run_at=NOW + 10 - n) for n in range(10)])
+    clock.jump(5)
+
+    promoted = storage.promote()
+
+    assert [ref.task for ref in promoted] == [f"t{n}" for n in range(9, 4, -1)]
+    assert storage.count(Selector(states=(State.SCHEDULED,))) == 5
+    assert row(storage, promoted[0].seq).run_at == NOW + 1
+
+
+def test_promote_moves_at_most_its_limit(storage: SqliteStorage, clock: Clock) -> None:
+    clock.freeze(NOW)
+    storage.enqueue([new(run_at=NOW + 1) for _ in range(12)])
+    clock.jump(1)
+
+    assert [len(storage.promote(5)) for _ in range(4)] == [5, 5, 2, 0]
+
+
+def test_promote_keeps_everything_of_a_job(storage: SqliteStorage, clock: Clock) -> None:
+    """A due job changes its state: it is not deleted and born again."""
+    clock.freeze(NOW)
+    job = born(storage, run_at=NOW + 1, retries=3, preview="args")
+    before = row(storage, job)
+    clock.jump(1)
+    storage.promote()
+
+    assert row(storage, job) == before._replace(state=State.PENDING)
+    assert storage.payload(job.seq) == b"payload"
+
+
+def test_nothing_due_writes_nothing(storage: SqliteStorage, clock: Clock) -> None:
+    clock.freeze(NOW)
+    born(storage, run_at=NOW + 1)
+    before = storage.db.commits
+
+    assert storage.promote() == [] and storage.expire() == []
+    assert storage.db.commits == before
+
+
+def test_the_next_due_time_is_known(storage: SqliteStorage, clock: Clock) -> None:
+    clock.freeze(NOW)
+    assert storage.next_run_at() is None
+    born(storage)
+    assert storage.next_run_at() is None
+    storage.enqueue([new(run_at=NOW + 20), new(run_at=NOW + 10)])
+
+    assert storage.next_run_at() == NOW + 10
+    clock.jump(10)
+    storage.promote()
+    assert storage.next_run_at() == NOW + 20
+
+
+def test_due_jobs_of_another_queue_are_not_ours(make_file: Maker, clock: Clock) -> None:
+    clock.freeze(NOW)
+    ours, theirs = make_file("ours"), make_file("theirs")
+    job = born(theirs, run_at=NOW + 1, expires_at=NOW + 2)
+    clock.jump(5)
+
+    assert ours.next_run_at() is None
+    assert ours.promote() == [] and ours.expire() == []
+    assert state(theirs, job) is State.SCHEDULED
+
+
+def test_a_clock_that_is_set_back_delays_and_loses_nothing(
+    storage: SqliteStorage, clock: Clock
+) -> None:
+    clock.freeze(NOW)
+    born(storage, "scheduled", run_at=NOW + 10)
+    born(storage, "pending")
+    clock.jump(-DAY)
+    number = worker(storage)
+
+    assert storage.promote() == []
+    assert tasks(take(storage, number, 9)) == ["pending"]
+    clock.jump(DAY + 10)
+    assert [ref.task for ref in storage.promote()] == ["scheduled"]
+    assert tasks(take(storage, number, 9)) == ["scheduled"]
+
+
+def test_a_clock_that_is_set_forward_hastens_and_duplicates_nothing(
+    storage: SqliteStorage, clock: Clock
+) -> None:
+    clock.freeze(NOW)
+    job = born(storage, retries=1)
+    number = worker(storage)
+    claim = one(storage, number)
+    clock.jump(DAY)
+
+    assert storage.recover() == []
+    assert take(storage, number, 9) == []
+    assert state(storage, claim) is State.RUNNING
+    clock.jump(-2 * DAY)
+    assert storage.recover() == []
+    assert row(storage, job).claim == 1
+
+
+# --- expiry ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("waiting", [State.SCHEDULED, State.PENDING, State.BLOCKED])
+def test_a_waiting_job_expires_at_its_time(
+    storage: SqliteStorage, clock: Clock, waiting: State
+) -> None:
+    clock.freeze(NOW)
+    job = born(storage, expires_at=NOW + 5, run_at=NOW + 50 if waiting is State.SCHEDULED else None)
+    if waiting is State.BLOCKED:
+        write(storage, "update huey_job set state = 'blocked', key_name = 'k'")
+    clock.jump(4.9)
+    assert storage.expire() == []
+    clock.jump(0.1)
+
+    ((ref, before),) = storage.expire()
+
+    assert (ref.seq, before) == (job.seq, waiting)
+    found = row(storage, job)
+    assert (found.state, found.reason, found.finished_at) == (State.EXPIRED, None, NOW + 5)
+    assert storage.expire() == []
+
+
+def test_a_running_job_does_not_expire(storage: SqliteStorage, clock: Clock) -> None:
+    clock.freeze(NOW)
+    job = born(storage, expires_at=NOW + 5, retries=1)
+    number = worker(storage)
+    one(storage, number)
+    clock.jump(10)
+
+    assert storage.expire() == []
+    assert state(storage, job) is State.RUNNING
+
+
+def test_a_retry_past_its_expiry_expires(storage: SqliteStorage, clock: Clock) -> None:
+    clock.freeze(NOW)
+    job = born(storage, expires_at=NOW + 5, retries=1)
+    run(storage, worker(storage), Retry(NOW + 7, 0, 0))
+    clock.jump(6)
+
+    assert [(ref.seq, before) for ref, before in storage.expire()] == [(job.seq, State.SCHEDULED)]
+
+
+def test_expire_moves_at_most_its_limit(storage: SqliteStorage, clock: Clock) -> None:
+    clock.freeze(NOW)
+    storage.enqueue([new(expires_at=NOW + 1) for _ in range(12)])
+    clock.jump(2)
+
+    assert [len(storage.expire(5)) for _ in range(4)] == [5, 5, 2, 0]
+
+
+# --- periodic tasks -------------------------------------------------------------------------------
+
+
+def periodic(name: str = "tick", schedule: str = "* * * * *", **fields: object) -> Periodic:
+    given = {"task": name, "tz": None, "next_run": NOW, **fields}
+    return Periodic(name=name, schedule=schedule, **given)  # type: ignore[arg-type]
+
+
+def stored(storage: SqliteStorage) -> dict[str, Periodic]:
+    return {one.name: one for one in storage.periodic()}
+
+
+def test_a_declared_schedule_is_stored_whole(storage: SqliteStorage) -> None:
+    one = periodic(
+        "b", tz="Europe/Paris", catch_up="all", grace=5.0, payload=b"args", preview="args",
+        options={"priority": 5, "at_most_once": True, "expires": 1.5}, queue="huey",
+    )  # fmt: skip
+    storage.declare_periodic([one, periodic("a")])
+
+    assert [found.name for found in storage.periodic()] == ["a", "b"]
+    assert stored(storage)["b"] == one
+    assert stored(storage)["b"].origin == "code"
+
+
+def test_declaring_again_keeps_the_next_run_of_what_is_unchanged(storage: SqliteStorage) -> None:
+    storage.declare_periodic([periodic("same"), periodic("other"), periodic("zone")])
+
+    storage.declare_periodic(
+        [
+            periodic("same", next_run=NOW + 60, grace=1.0, catch_up="skip"),
+            periodic("other", "0 * * * *", next_run=NOW + 60),
+            periodic("zone", tz="UTC", next_run=NOW + 60),
+        ]
+    )
+
+    found = stored(storage)
+    assert found["same"].next_run == NOW
+    assert (found["same"].grace, found["same"].catch_up) == (1.0, "skip")
+    assert (found["other"].next_run, found["other"].schedule) == (NOW + 60, "0 * * * *")
+    assert (found["zone"].next_run, found["zone"].tz) == (NOW + 60, "UTC")
+
+
+def test_what_is_declared_no_more_is_forgotten_and_what_was_made_by_hand_is_kept(
+    storage: SqliteStorage,
+) -> None:
+    storage.declare_periodic([periodic("old"), periodic("kept")])
+    storage.schedule_periodic(periodic("by hand"))
+
+    storage.declare_periodic([periodic("kept"), periodic("new")])
+
+    assert set(stored(storage)) == {"by hand", "kept", "new"}
+    storage.declare_periodic([])
+    assert set(stored(storage)) == {"by hand"}
+
+
+def test_a_fire_moves_the_schedule_and_enqueues_in_one_transaction(
+    storage: SqliteStorage,
+) -> None:
+    storage.declare_periodic([periodic()])
+    job = new("tick", scheduled_for=NOW)
+    before = storage.db.commits
+
+    assert storage.fire([Fire("tick", NOW, NOW + 60, [job])])
+
+    assert storage.db.commits == before + 1
+    found = stored(storage)["tick"]
+    assert (found.next_run, found.last_run, found.last_id) == (NOW + 60, NOW, job.id)
+    (enqueued,) = storage.jobs(Selector())
+    assert (enqueued.id, enqueued.scheduled_for, enqueued.state) == (job.id, NOW, State.PENDING)
+
+
+def test_a_fire_that_somebody_else_made_does_nothing(storage: SqliteStorage) -> None:
+    storage.declare_periodic([periodic()])
+    storage.fire([Fire("tick", NOW, NOW + 60, [new()])])
+
+    assert not storage.fire([Fire("tick", NOW, NOW + 60, [new()])])
+    assert not storage.fire([Fire("unknown", NOW, NOW + 60, [new()])])
+
+    assert storage.count(Selector()) == 1
+    assert stored(storage)["tick"].next_run == NOW + 60
+
+
+def test_a_fire_without_a_job_only_moves_on(storage: SqliteStorage) -> None:
+    storage.declare_periodic([periodic()])
+    storage.fire([Fire("tick", NOW, NOW + 60, [new(scheduled_for=NOW, id="first")])])
+
+    assert storage.fire([Fire("tick", NOW + 60, NOW + 120, [])])
+
+    found = stored(storage)["tick"]
+    assert (found.next_run, found.last_run, found.last_id) == (NOW + 120, NOW, "first")
+
+
+def test_a_fire_of_several_remembers_the_last(storage: SqliteStorage) -> None:
+    storage.declare_periodic([periodic()])
+    jobs = [new(scheduled_for=NOW + n) for n in range(3)]
+
+    storage.fire([Fire("tick", NOW, NOW + 60, jobs)])
+
+    assert stored(storage)["tick"].last_id == jobs[-1].id
+    assert storage.count(Selector()) == 3
+
+
+def test_many_schedulers_fire_each_time_once(storage: SqliteStorage) -> None:
+    storage.declare_periodic([periodic()])
+    barrier = threading.Barrier(5)
+
+    def scheduler(_: int) -> int:
+        barrier.wait()
+        fired = 0
+        while (seen := stored(storage)["tick"].next_run) < NOW + 40:
+            jobs = [NewJob(new_id(), "tick", b"", scheduled_for=seen)]
+            fired += len(storage.fire([Fire("tick", seen, seen + 1, jobs)]))
+        return fired
+
+    with ThreadPoolExecutor(5) as pool:
+        fired = sum(pool.map(scheduler, range(5)))
+
+    times = [job.scheduled_for for job in storage.jobs(Selector())]
+    assert fired == 40
+    assert sorted(times) == [NOW + n for n in range(40)]  # type: ignore[type-var]
+
+
+def test_a_stored_schedule_is_removed_by_name_and_one_of_code_is_not(
+    storage: SqliteStorage,
+) -> None:
+    storage.declare_periodic([periodic("of code")])
+    storage.schedule_periodic(periodic("a"))
+    storage.schedule_periodic(periodic("b"))
+
+    assert storage.remove_periodic("a") and not storage.remove_periodic("a")
+    assert not storage.remove_periodic("of code")
+    assert set(stored(storage)) == {"b", "of code"}
+
+
+def test_schedules_belong_to_their_queue(make_file: Maker) -> None:
+    ours, theirs = make_file("ours"), make_file("theirs")
+    ours.declare_periodic([periodic()])
+    theirs.declare_periodic([periodic("other")])
+
+    assert not theirs.fire([Fire("tick", NOW, NOW + 60, [new()])])
+    theirs.schedule_periodic(periodic())
+    assert theirs.remove_periodic("tick")
+    assert theirs.pause_periodic(["tick"]) == theirs.resume_periodic(["tick"]) == []
+    assert set(stored(ours)) == {"tick"}
+    assert stored(ours)["tick"].queue == "ours"
+    everywhere = [(one.queue, one.name) for one in ours.periodic(whole=True)]
+    assert everywhere == [("ours", "tick"), ("theirs", "other")]

@@ -1,0 +1,281 @@
+"""Looking: from columns alone, never from payloads; a selector is data and never SQL."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import pytest
+
+from hueycore.exceptions import ConfigurationError, StorageError
+from hueycore.model.endings import Dead, Done
+from hueycore.model.jobs import Job, Selector
+from hueycore.model.reports import Depth
+from hueycore.model.states import State
+from hueycore.storage.sqlite import SqliteStorage
+from hueycore.system.ids import new_id
+from tests.helpers import Clock
+from tests.storage.conftest import Maker
+from tests.storage.kit import FAILURE, born, by_seq, new, one, row, run, take, worker, write
+
+NOW = 2_000_000_000.0
+
+
+@pytest.fixture
+def shop(storage: SqliteStorage, clock: Clock) -> SqliteStorage:
+    """seq: 1 scheduled, 2 done, 3 dead, 4 running, 5 and 6 pending, 7 revoked; a second each."""
+    clock.freeze(NOW)
+    number = worker(storage)
+    born(storage, "mail.later", run_at=NOW + 1000, priority=1)
+    for name, ending in (("mail.send", Done(b"x")), ("bill.make", Dead("failed", FAILURE))):
+        clock.jump(1)
+        born(storage, name)
+        run(storage, number, ending)
+    clock.jump(1)
+    born(storage, "mail.send", priority=5)
+    one(storage, number)
+    clock.jump(1)
+    born(storage, "bill.make", priority=-1, preview="'a*b'")
+    clock.jump(1)
+    born(storage, "bill.send", priority=2, retries=3)
+    clock.jump(1)
+    storage.revoke(by_seq(born(storage, "mail[1]")))
+    return storage
+
+
+def seqs(storage: SqliteStorage, **fields: Any) -> list[int]:
+    return [job.seq for job in storage.jobs(Selector(**fields))]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, [1, 2, 3, 4, 5, 6, 7]),
+        ({"states": (State.PENDING,)}, [5, 6]),
+        ({"states": (State.DONE, State.DEAD)}, [2, 3]),
+        ({"states": (State.RUNNING, State.REVOKED)}, [4, 7]),
+        ({"queues": ("huey", "other")}, [1, 2, 3, 4, 5, 6, 7]),
+        ({"queues": ("other",)}, []),
+        ({"keys": ("2", "4", "99")}, [2, 4]),
+        ({"task": "mail.send"}, [2, 4]),
+        ({"task": "mail.*"}, [1, 2, 4]),
+        ({"task": "*.make"}, [3, 5]),
+        ({"task": "mail[[]1]"}, [7]),
+        ({"task": "MAIL.*"}, []),
+        ({"priority": (1, None)}, [1, 4, 6]),
+        ({"priority": (None, 0)}, [2, 3, 5, 7]),
+        ({"priority": (1, 2)}, [1, 6]),
+        ({"older_than": NOW + 2.5, "states": (State.DONE, State.DEAD)}, [2, 3]),
+        ({"newer_than": NOW + 3.5, "states": (State.PENDING,)}, [5, 6]),
+        ({"newer_than": NOW + 4, "states": (State.PENDING,)}, [6]),
+        ({"older_than": NOW + 0.5}, [1]),
+        ({"older_than": NOW + 3, "states": (State.RUNNING,)}, [4]),
+        ({"newer_than": NOW + 5.5, "states": (State.REVOKED,)}, [7]),
+        ({"where": (("retries", ">", 0),)}, [6]),
+        ({"where": (("retries", ">=", 3), ("task", "~", "send"))}, [6]),
+        ({"where": (("reason", "=", "failed"),)}, [3]),
+        ({"where": (("reason", "=", None),)}, [1, 2, 4, 5, 6]),
+        ({"where": (("reason", "!=", None),)}, [3, 7]),
+        ({"where": (("errors", "~", "ValueError"),)}, [3]),
+        ({"where": (("preview", "~", "a*b"),)}, [5]),
+        ({"where": (("state", "=", State.DEAD),)}, [3]),
+        ({"where": (("priority", "<", "0"),)}, [5]),
+        ({"where": (("seq", "<=", 2),)}, [1, 2]),
+        ({"where": (("worker", "!=", None),)}, [4]),
+        ({"after": 5}, [6, 7]),
+        ({"limit": 2}, [1, 2]),
+        ({"limit": 0}, []),
+        ({"sort": "-seq", "limit": 3}, [7, 6, 5]),
+        ({"sort": "task", "states": (State.PENDING,)}, [5, 6]),
+        ({"sort": "-task", "states": (State.PENDING,)}, [6, 5]),
+        ({"sort": "running-order", "states": (State.PENDING,)}, [6, 5]),
+        ({"sort": "-priority", "limit": 2}, [4, 6]),
+    ],
+    ids=str,
+)
+def test_a_selector_narrows(
+    shop: SqliteStorage, fields: dict[str, Any], expected: list[int]
+) -> None:
+    assert seqs(shop, **fields) == expected
+    if "limit" not in fields:
+        assert shop.count(Selector(**fields)) == len(expected)
+
+
+def test_every_column_can_be_asked_for_and_sorted_by(shop: SqliteStorage) -> None:
+    for column in Job._fields:
+        assert sorted(seqs(shop, sort=column)) == sorted(seqs(shop, sort=f"-{column}"))
+        for operator in ("=", "!=", "<", ">", "<=", ">=", "~"):
+            shop.jobs(Selector(where=((column, operator, 1),)))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"sort": "nonsense"},
+        {"sort": "--seq"},
+        {"sort": "seq; drop table huey_job"},
+        {"where": (("nonsense", "=", 1),)},
+        {"where": (('seq" or 1=1 --', "=", 1),)},
+        {"where": (("seq", "like", 1),)},
+        {"where": (("seq", "= 1 or 1 =", 1),)},
+    ],
+    ids=str,
+)
+def test_what_is_no_column_or_operator_is_refused(
+    shop: SqliteStorage, fields: dict[str, Any]
+) -> None:
+    selector = Selector(**fields)
+
+    with pytest.raises(ConfigurationError, match=r"unknown (column|operator)"):
+        shop.jobs(selector)
+    if "where" in fields:
+        for verb in (shop.count, shop.revoke, shop.requeue, shop.reschedule, shop.purge):
+            with pytest.raises(ConfigurationError):
+                verb(selector)
+
+
+HOSTILE = [
+    "'; drop table huey_job; --", '"', "\x00", "%", "_", "*", "[", "[^", "?", "\\", "-1", "0",
+    "1e3", " 1", "1 ", "9" * 5000, "9" * 19, "18446744073709551616", "٣", "²", "ключ", "\n",
+    "[" * 3000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_text_is_only_text(shop: SqliteStorage, text: str) -> None:
+    assert seqs(shop, keys=(text,)) == []
+    assert shop.job(text) is None
+    assert seqs(shop, queues=(text,)) == []
+    assert text in "**" or seqs(shop, task=text) == []
+    assert seqs(shop, where=(("reason", "=", text),)) == []
+    assert shop.revoke(Selector(keys=(text,))).matched == 0
+    assert shop.purge(Selector(queues=(text,))) == 0
+    assert shop.result(text, preserve=False) is None
+    assert len(shop.jobs(Selector())) == 7
+
+
+def test_a_pattern_that_is_too_complex_is_a_storage_error(shop: SqliteStorage) -> None:
+    with pytest.raises(StorageError):
+        shop.jobs(Selector(task="*a" * 40_000))
+
+
+def test_a_state_that_does_not_exist_is_refused(shop: SqliteStorage) -> None:
+    for states in (("nonsense",), ("done", "nonsense"), ("done' or '1", "dead")):
+        with pytest.raises(ValueError, match="not a valid State"):
+            shop.jobs(Selector(states=states))  # type: ignore[arg-type]
+
+
+def test_more_keys_than_sqlite_has_variables(storage: SqliteStorage) -> None:
+    jobs = storage.enqueue([new() for _ in range(300)])
+    keys = tuple(job.id for job in jobs) + tuple(str(n) for n in range(1000, 400_000))
+
+    assert storage.count(Selector(keys=keys)) == 300
+
+
+def test_a_long_id_wins_over_a_number(storage: SqliteStorage) -> None:
+    first = born(storage)
+    second = born(storage, id=str(first.seq))
+
+    found = storage.job(str(first.seq))
+    assert found is not None and found.seq == second.seq
+    assert seqs(storage, keys=(str(first.seq),)) == [second.seq]
+    assert seqs(storage, keys=(first.id,)) == [first.seq]
+
+
+def test_an_id_of_two_queues_means_the_own_one(make_file: Maker) -> None:
+    ours, theirs = make_file("ours"), make_file("theirs")
+    same = new_id()
+    mine, other = born(ours, id=same), born(theirs, id=same)
+
+    assert [s.job(same).seq for s in (ours, theirs)] == [mine.seq, other.seq]  # type: ignore[union-attr]
+
+
+def test_a_job_that_does_not_exist_is_none(storage: SqliteStorage) -> None:
+    assert storage.job("1") is None
+    assert storage.job(new_id()) is None
+    assert storage.payload(1) is None
+
+
+def test_a_row_says_everything_in_python_types(shop: SqliteStorage) -> None:
+    dead = row(shop, 3)
+
+    assert type(dead.state) is State
+    flags = (dead.at_most_once, dead.cancel_requested, dead.delivered)
+    assert {type(flag) for flag in flags} == {bool}
+    assert dead.errors[0]["type"] == "ValueError"
+    assert (row(shop, 2).taken, row(shop, 5).taken) == (False, None)
+
+
+def test_depths_count_each_state_of_each_queue(shop: SqliteStorage) -> None:
+    assert shop.depths() == [
+        Depth("huey", State.SCHEDULED, 1, None),
+        Depth("huey", State.PENDING, 2, NOW + 4),
+        Depth("huey", State.RUNNING, 1, None),
+        Depth("huey", State.DONE, 1, None),
+        Depth("huey", State.DEAD, 1, None),
+        Depth("huey", State.REVOKED, 1, None),
+    ]
+
+
+def test_depths_tell_the_queues_apart(make_file: Maker) -> None:
+    ours, theirs = make_file("ours"), make_file("theirs")
+    ours.enqueue([new(), new()])
+    born(theirs)
+
+    assert [(depth.queue, depth.count) for depth in ours.depths()] == [("ours", 2), ("theirs", 1)]
+
+
+def test_an_empty_file_has_no_depths(storage: SqliteStorage) -> None:
+    assert storage.depths() == [] and storage.queues() == [] and storage.workers() == []
+
+
+def test_one_unreadable_payload_hides_nothing(storage: SqliteStorage) -> None:
+    storage.enqueue([new(payload=b"\x80\x05junk"), new(payload=b""), new()])
+
+    assert len(storage.jobs(Selector())) == 3
+    assert len(take(storage, worker(storage), 9)) == 3
+
+
+def test_a_large_payload_comes_back_whole(storage: SqliteStorage) -> None:
+    payload = bytes(range(256)) * 40_000
+    job = born(storage, payload=payload)
+
+    assert storage.payload(job.seq) == payload
+    assert one(storage, worker(storage)).payload == payload
+
+
+def test_looking_holds_no_transaction_open(make_file: Maker, path: str) -> None:
+    storage = make_file()
+    storage.enqueue([new() for _ in range(50)])
+    storage.jobs(Selector(limit=5)), storage.depths(), storage.job("1")
+    with pytest.raises(ConfigurationError):
+        storage.jobs(Selector(sort="x"))
+
+    other = sqlite3.connect(path, isolation_level=None, timeout=0)
+    busy, _, _ = other.execute("pragma wal_checkpoint(truncate)").fetchone()
+    other.close()
+
+    assert busy == 0
+
+
+def test_only_a_snapshot_does_not_change_while_it_is_read(make_file: Maker) -> None:
+    reader, writer = make_file(), make_file()
+    writer.enqueue([new()])
+
+    def body(con: sqlite3.Connection) -> list[int]:
+        counts = []
+        for _ in range(3):
+            counts.append(con.execute("select count(*) from huey_job").fetchone()[0])
+            writer.enqueue([new()])
+        return counts
+
+    assert reader.db.read(body, snapshot=True) == [1, 1, 1]
+    assert reader.count(Selector()) == 4
+    assert reader.db.read(body) == [4, 5, 6]
+
+
+def test_a_flag_behind_the_rows_back_is_seen_as_it_is(storage: SqliteStorage) -> None:
+    job = born(storage)
+    write(storage, "update huey_job set progress = '50 %', preview = null")
+
+    assert (row(storage, job).progress, row(storage, job).preview) == ("50 %", None)
