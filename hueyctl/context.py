@@ -14,8 +14,8 @@ from hueyctl.options import Settings, settings_from
 if TYPE_CHECKING:
     from hueycore import Huey
     from hueycore.storage.base import Storage
+    from hueycore.storage.open import Location
     from hueyctl.output import Output
-    from hueyctl.urls import Location
 
 DEFAULT_FILE = "huey.db"
 _WHERE = "say where the queue is: --app MODULE:ATTR or --url sqlite:///queue.db"
@@ -97,7 +97,7 @@ class Session:
 
             self._location = parse_url(self.settings.url)
         if self._location is None and looking and not self.has_app and os.path.isfile(DEFAULT_FILE):
-            from hueyctl.urls import Location
+            from hueycore.storage.open import Location
 
             self.notice(f"using {os.path.abspath(DEFAULT_FILE)}")
             self._location = Location(DEFAULT_FILE)
@@ -155,7 +155,7 @@ class Session:
         that looking can neither create nor write it."""
         if not self.has_app:
             raise errors.usage("no application and no storage was named", _WHERE)
-        from hueyctl.urls import Location
+        from hueycore.storage.open import Location
 
         filename = app_file(self.app())
         if filename is None:
@@ -191,13 +191,13 @@ class Session:
     ) -> Storage:
         key = (location.filename, queue, read_only)
         if key not in self._storages:
-            from hueycore.storage.sqlite import SqliteStorage
+            from hueycore.storage.open import open_storage
             from hueyctl.operator import operator
 
             if os.path.isdir(location.filename):
                 raise errors.CliError(f"{location.filename} is a directory", exits.UNAVAILABLE)
-            storage = SqliteStorage(
-                location.filename, queue, create=create, read_only=read_only,
+            storage = open_storage(
+                location, queue, create=create, read_only=read_only,
                 operator=None if read_only else operator(),
             )  # fmt: skip
             self.ctx.call_on_close(storage.close)

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import click
 from click.core import ParameterSource
 
-from hueyctl import config, urls
+from hueycore.storage.open import masked
+from hueyctl import config
 from hueyctl.options import KEY, GlobalOption, key_of
 
 Layers = list[tuple[str, dict[str, Any]]]
@@ -122,7 +123,7 @@ def _default(param: click.Option) -> Any:
 def _masked(param: click.Option, value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return [_masked(param, each) for each in value]
-    return urls.masked(value) if isinstance(value, str) else value
+    return masked(value) if isinstance(value, str) else value
 
 
 def _in_files(layers: Layers, words: list[str], param: click.Option) -> tuple[Any, str] | None:

@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -11,47 +12,35 @@ CORE = ROOT / "core" / "hueycore"
 
 #: From the ground up: a module imports only from its own floor and those below.
 FLOORS = (
-    (
-        *("exceptions", "constants", "clock", "native", "ids", "histogram", "shield"),
-        *("localzone", "logs"),
-    ),
-    (
-        *("cron", "schedule", "retry", "ending", "serializer", "signing", "decoding", "signals"),
-        *(
-            "fingerprint",
-            "uniqueness",
-            "times",
-            "holds",
-            "options",
-            "canvas",
-            "task",
-            "wrapper",
-            "registry",
-        ),
-        *("result", "inputs", "utils"),
-    ),
+    ("exceptions", "constants", "system"),
+    ("calendar", "model", "signals", "serializer", "signatures"),
     ("storage",),
-    ("completing", "execute", "coroutines", "failing", "failures", "limits", "notes"),
-    (
-        *("api", "awaiting", "composing", "declaring", "guarding", "guards", "hooks", "immediate"),
-        *("paths", "sending", "steering", "stepping", "storing", "timetable"),
-    ),
+    ("canvas", "registry", "tasks", "utils"),
+    ("runs",),
+    ("api",),
     ("consumer",),
     ("testing",),
 )
-#: The vocabulary of rows is shared: a task builds NewJob, a result reads ResultRow.
-VOCABULARY = "hueycore.storage.base"
 #: Huey's API has it there; imported inside the method.
 EXCEPTION = ("api", "consumer")
 
 #: A command of Django's, made of the parts of hueyctl: the library does not import it.
 COMMANDS = "contrib/djhuey/management"
 #: Optional integrations import their library inside their own file.
-OPTIONAL = ("contrib", "storage/postgres", "storage/redis", "consumer/workers/greenlet")
+OPTIONAL = ("contrib", "consumer/workers/greenlet")
 
 
 def sources(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*.py")) if "__pycache__" not in path.parts)
+
+
+MODULES = {
+    ".".join((folder.name, *path.relative_to(folder).with_suffix("").parts)).removesuffix(
+        ".__init__"
+    ): path
+    for folder in (CORE, ROOT / "hueyctl")
+    for path in sources(folder)
+}
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -70,10 +59,9 @@ def imports(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            module = node.module or ""
-            yield module
-            if module == "hueycore":
-                yield from (f"hueycore.{alias.name}" for alias in node.names)
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in MODULES else node.module or ""
 
 
 def floor(room: str) -> int:
@@ -86,7 +74,7 @@ def test_imports_go_one_way() -> None:
         if room in ("__init__", "contrib"):
             continue
         for module in imports(path):
-            if not module.startswith("hueycore.") or module == VOCABULARY:
+            if not module.startswith("hueycore."):
                 continue
             other = module.split(".")[1]
             if (room, other) != EXCEPTION:
@@ -98,6 +86,43 @@ def test_every_room_has_its_floor() -> None:
         name = path.name.removesuffix(".py")
         if name not in ("__init__", "__pycache__", "contrib") and not name.startswith("py.typed"):
             assert floor(name) >= 0
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    below = {
+        name: {module for module in imports(path) if module in MODULES and module != name}
+        for name, path in MODULES.items()
+    }
+    try:
+        TopologicalSorter(below).prepare()
+    except CycleError as circle:
+        raise AssertionError(" -> ".join(circle.args[1])) from None
+
+
+def test_no_name_of_a_file_is_a_verb() -> None:
+    for name in MODULES:
+        last = name.rpartition(".")[2]
+        assert not last.endswith("ing") or last == "testing", name
+
+
+def test_answers_know_no_terminal() -> None:
+    for path in sources(ROOT / "hueyctl" / "answers"):
+        tops = {module.split(".")[0] for module in imports(path)}
+        assert not tops & {"click", "rich", "tabulate"}, path
+
+
+def test_the_rules_of_the_queue_name_no_driver() -> None:
+    for path in sources(CORE / "storage" / "sql"):
+        for module in imports(path):
+            assert module.split(".")[0] not in ("sqlite3", "psycopg"), path
+            assert not module.startswith("hueycore.storage.sqlite"), path
+
+
+def test_an_engine_is_named_where_it_is_opened_and_nowhere_else() -> None:
+    for name, path in MODULES.items():
+        if not name.startswith("hueycore.storage"):
+            assert "SqliteStorage" not in path.read_text("utf-8"), name
+            assert not any(m.startswith("hueycore.storage.sqlite") for m in imports(path)), name
 
 
 def test_hueycore_imports_only_the_standard_library() -> None:
@@ -119,9 +144,10 @@ def test_hueycore_never_imports_hueyctl() -> None:
 def test_storage_knows_bytes_and_columns_never_tasks_or_serializers() -> None:
     for path in sources(CORE / "storage"):
         above = {
-            f"hueycore.{room}" for room in ("task", "wrapper", "serializer", "signing", "registry")
+            f"hueycore.{room}"
+            for room in ("tasks", "serializer", "signatures", "registry", "canvas")
         }
-        assert not above & set(imports(path)), path
+        assert not any(module.startswith(tuple(above)) for module in imports(path)), path
 
 
 def loaded_by(*arguments: str) -> set[str]:

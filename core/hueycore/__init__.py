@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from hueycore.model.retry import Backoff
     from hueycore.model.states import State
     from hueycore.serializer import JSONSerializer, Serializer
-    from hueycore.signing import SignedSerializer
+    from hueycore.signatures import SignedSerializer
     from hueycore.tasks.canvas import Pipeline, chord, group
     from hueycore.tasks.joblog import JobFilter
     from hueycore.tasks.result import ChordResult, Result, ResultGroup

@@ -9,3 +9,6 @@ WORKER_PROCESS: Final = "process"
 WORKER_GREENLET: Final = "greenlet"
 WORKER_ASYNCIO: Final = "asyncio"
 WORKER_TYPES: Final = (WORKER_THREAD, WORKER_PROCESS, WORKER_GREENLET, WORKER_ASYNCIO)
+
+#: Workers that one consumer can have: an engine keeps a slot for each.
+MAX_WORKERS: Final = 4096

@@ -12,6 +12,7 @@ import pickle
 import reprlib
 import zlib
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from hueycore.exceptions import SerializationError, TaskTimeout
@@ -156,9 +157,7 @@ class JSONSerializer(Serializer):
 
 def __getattr__(name: str) -> Any:
     if name == "SignedSerializer":  # where Huey has it
-        from hueycore.signing import SignedSerializer
-
-        return SignedSerializer
+        return import_module("hueycore.signatures").SignedSerializer
     raise AttributeError(name)
 
 

@@ -82,11 +82,10 @@ def _storage(args: Sequence[str]) -> Storage | None:
         url = "huey.db"
     if not url:
         return None
-    from hueycore.storage.sqlite import SqliteStorage
+    from hueycore.storage.open import open_storage
     from hueyctl.urls import parse_url
 
-    location = parse_url(url)
-    return SqliteStorage(location.filename, location.queue or "huey", create=False, read_only=True)
+    return open_storage(parse_url(url), create=False, read_only=True)
 
 
 def _said(args: Sequence[str]) -> str | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from hueyctl.selection.params import ADDRESS, DURATION
+
+if TYPE_CHECKING:
+    from hueyctl.context import Session
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -75,3 +78,50 @@ def running_options(function: F) -> F:
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
+
+
+#: Our option names and those of ``Huey.create_consumer``; what was not said is not passed, so
+#: that the application's own defaults stand.
+_PASSED = {
+    "workers": "workers",
+    "worker_type": "worker_type",
+    "delay": "initial_delay",
+    "max_delay": "max_delay",
+    "backoff": "backoff",
+    "health_check_interval": "health_check_interval",
+    "scheduler_interval": "scheduler_interval",
+    "periodic": "periodic",
+    "max_tasks": "max_tasks",
+    "shutdown_timeout": "shutdown_timeout",
+    "name": "name",
+    "burst": "burst",
+    "max_time": "max_time",
+}
+
+
+def consumer_options(given: dict[str, Any]) -> dict[str, Any]:
+    """The options of ``create_consumer`` that were said."""
+    options = {
+        theirs: given[ours]
+        for ours, theirs in _PASSED.items()
+        if given[ours] is not None and given[ours] is not False
+    }
+    if given["periodic"] is False:
+        options["periodic"] = False
+    if given["disable_health_check"]:
+        options["check_worker_health"] = False
+    if given["flush_locks"]:
+        options["flush_locks"] = True
+        if given["extra_locks"]:
+            options["extra_locks"] = given["extra_locks"]
+    if given["graceful_signal"]:
+        options["graceful_signal"] = given["graceful_signal"]
+    return options
+
+
+def import_more(session: Session, modules: tuple[str, ...]) -> None:
+    """``--import``: modules that register tasks when they are imported."""
+    from hueyctl.apps import import_module_of_app
+
+    for module in modules:
+        import_module_of_app(module, session.settings.app_dir)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hueycore.constants import WORKER_PROCESS
 from hueyctl import errors, exits
 from hueyctl.context import app_file
+from hueyctl.service.options import consumer_options, import_more
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
@@ -52,8 +53,6 @@ def _check(session: Session, name: str, given: dict[str, Any]) -> tuple[dict[str
         "problems": [],
     }
     try:
-        from hueyctl.commands.consume import consumer_options, import_more
-
         huey = session.app_to_write(name)
         import_more(session, given["imports"])
         path = app_file(huey)
@@ -82,10 +81,10 @@ def _compose(huey: Huey, path: str | None, options: dict[str, Any]) -> None:
 
 def _connect(path: str, queue: str) -> None:
     """Look into the file; where there is none, see whether one could be made."""
-    from hueycore.storage.sqlite import SqliteStorage
+    from hueycore.storage.open import Location, open_storage
 
     if os.path.exists(path):
-        SqliteStorage(path, queue, create=False, read_only=True).close()
+        open_storage(Location(path), queue, create=False, read_only=True).close()
     folder = os.path.dirname(os.path.abspath(path))
     target = path if os.path.exists(path) else folder
     if not os.access(folder, os.W_OK | os.X_OK) or not os.access(target, os.W_OK):

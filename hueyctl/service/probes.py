@@ -84,7 +84,9 @@ class Probes:
                 if path is None:
                     self._storage = huey.storage
                 else:
-                    from hueycore.storage.sqlite import SqliteStorage
+                    from hueycore.storage.open import Location, open_storage
 
-                    self._storage = SqliteStorage(path, huey.name, create=False, read_only=True)
+                    self._storage = open_storage(
+                        Location(path), huey.name, create=False, read_only=True
+                    )
             return self._storage

@@ -151,7 +151,8 @@ def test_what_makes_no_sense_is_a_usage_error(
 
 def test_the_letters_of_huey_consumer_reach_the_consumer() -> None:
     from hueyctl.cli import cli
-    from hueyctl.commands.consume import consume, consumer_options
+    from hueyctl.commands.consume import consume
+    from hueyctl.service.options import consumer_options
 
     words = (
         "app -w 4 -k thread -d 0.2 -m 5 -b 1.2 -c 7 -C -s 2 -n -f -L a,b -M 9 -t 3 -g INT "
@@ -174,7 +175,8 @@ def test_what_is_not_said_is_left_to_the_application() -> None:
     import click
 
     from hueyctl.cli import cli
-    from hueyctl.commands.consume import consume, consumer_options
+    from hueyctl.commands.consume import consume
+    from hueyctl.service.options import consumer_options
 
     ctx = consume.make_context("consume", ["app"], parent=click.Context(cli))
 
@@ -185,7 +187,8 @@ def test_no_time_at_all_is_said_as_well() -> None:
     import click
 
     from hueyctl.cli import cli
-    from hueyctl.commands.consume import consume, consumer_options
+    from hueyctl.commands.consume import consume
+    from hueyctl.service.options import consumer_options
 
     words = ["app", "-t", "0", "-d", "0"]
     ctx = consume.make_context("consume", words, parent=click.Context(cli))
@@ -247,7 +250,7 @@ def test_every_option_that_is_passed_exists_in_the_library() -> None:
     import inspect
 
     from hueycore.consumer.consumer import Consumer
-    from hueyctl.commands.consume import _PASSED
+    from hueyctl.service.options import _PASSED
 
     known = set(inspect.signature(Consumer).parameters)
     extra = {"check_worker_health", "flush_locks", "extra_locks", "graceful_signal"}

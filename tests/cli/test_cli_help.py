@@ -11,9 +11,9 @@ import pytest
 from click.testing import Result
 
 from hueyctl.cli import cli
-from hueyctl.tree import ALIASES, COMMANDS
 from hueyctl.command import Command
 from hueyctl.options import GlobalOption
+from hueyctl.tree import ALIASES, COMMANDS
 
 Invoke = Callable[..., Result]
 NAMES = sorted(name for name, entry in COMMANDS.items() if entry.place)

@@ -52,10 +52,15 @@ def test_help_of_a_command_loads_that_command_alone(home: Path, name: str) -> No
     modules = modules_after(*name.split(), "--help")
 
     module = f"hueyctl.commands.{COMMANDS[name].place.partition(':')[0]}"
-    own = {each for each in modules if each.startswith("hueyctl.commands.")}
     folder = module.rpartition(".")[0]
+    others = {f"hueyctl.commands.{entry.place.partition(':')[0]}" for entry in COMMANDS.values()}
+    own = {each for each in modules if each.startswith("hueyctl.commands.")}
     assert module in own
-    assert all(each == folder or each.startswith(f"{folder}.") for each in own)
+    assert not own & (others - {module})
+    if folder == "hueyctl.commands":
+        assert own == {module}
+    else:
+        assert all(f"{each}.".startswith(f"{folder}.") for each in own)
     assert loaded(modules, DEAR) == []
 
 

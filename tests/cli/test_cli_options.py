@@ -126,7 +126,7 @@ def test_a_url_may_stand_in_a_file(two: QueueFile, invoke: Invoke, home: Path) -
 
 
 def test_a_password_is_never_shown() -> None:
-    from hueyctl.urls import masked
+    from hueycore.storage.open import masked
 
     assert masked("redis://me:secret@host:1/0") == "redis://me:***@host:1/0"
     assert masked("redis://host/0") == "redis://host/0"

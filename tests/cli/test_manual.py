@@ -19,9 +19,9 @@ from clikit import ROOT
 
 from hueyctl import RELEASED, exits
 from hueyctl.cli import cli
-from hueyctl.tree import COMMANDS
 from hueyctl.command import Command
 from hueyctl.docs import manual, roff
+from hueyctl.tree import COMMANDS
 
 Invoke = Callable[..., Result]
 

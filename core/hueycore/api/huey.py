@@ -41,7 +41,7 @@ from hueycore.registry import Registry
 from hueycore.runs.notebook import Notes
 from hueycore.serializer import Serializer, describe
 from hueycore.storage.base import Storage
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.open import Location, open_storage
 from hueycore.system import native
 from hueycore.tasks.canvas import Pipeline, Stage, chord, group
 from hueycore.tasks.joblog import KeepLogs, kept_level
@@ -176,7 +176,7 @@ class Huey(
 
     def create_storage(self) -> Storage:
         """Open the storage; override it to use another one."""
-        return SqliteStorage(self.filename, self.name, **self._storage_options)
+        return open_storage(Location(self.filename), self.name, **self._storage_options)
 
     def create_consumer(self, **options: Any) -> BaseConsumer:
         """A consumer of this queue; options as in Huey (see ``BaseConsumer``)."""

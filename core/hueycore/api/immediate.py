@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hueycore.model.jobs import Enqueued, Job, Selector
 from hueycore.model.states import State
 from hueycore.storage.base import Storage
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.open import MEMORY, open_storage
 from hueycore.tasks.task import Task
 
 
@@ -52,7 +52,7 @@ class Immediate:
         return self.create_storage()
 
     def _storage_in_memory(self) -> Storage:
-        return SqliteStorage(":memory:", self.name, **self._storage_options)
+        return open_storage(MEMORY, self.name, **self._storage_options)
 
     def _run_now(self, stored: Sequence[Enqueued]) -> None:
         """Run these jobs, their retries that need not wait, the stages that they make ready, and

@@ -18,9 +18,10 @@ from hueycore.consumer.feed import Feed, will_pass
 from hueycore.consumer.health import Health
 from hueycore.consumer.notices import tell_exchange
 from hueycore.consumer.service import Service
+from hueycore.consumer.workers import kind_of
 from hueycore.consumer.workers.pool import Crew
 from hueycore.consumer.workers.timeouts import Limiter
-from hueycore.consumer.workers.worker import Parts, kind_of
+from hueycore.consumer.workers.worker import Parts
 from hueycore.exceptions import StorageError, StorageMoved, StorageTooNew
 from hueycore.model.jobs import Claim, JobRef
 from hueycore.system import clock, native

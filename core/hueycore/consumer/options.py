@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import signal
 
-from hueycore.constants import WORKER_TYPES
+from hueycore.constants import MAX_WORKERS, WORKER_TYPES
 from hueycore.exceptions import ConfigurationError
-from hueycore.storage.sqlite.sidefile import SLOTS
 
 
 def check(
     workers: int, worker_type: str, scheduler_interval: float, graceful_signal: str | None
 ) -> None:
     """Raises ``ConfigurationError``."""
-    if not 1 <= workers <= SLOTS:
-        raise ConfigurationError(f"workers={workers}: use 1 to {SLOTS}")
+    if not 1 <= workers <= MAX_WORKERS:
+        raise ConfigurationError(f"workers={workers}: use 1 to {MAX_WORKERS}")
     if worker_type not in WORKER_TYPES:
         raise ConfigurationError(
             f"worker_type={worker_type!r}: use one of {', '.join(WORKER_TYPES)}"

@@ -65,9 +65,9 @@ class Demonstration:
 
     def run(self, show: Callable[[Frame], None]) -> Account:
         """Play the whole piece; ``show`` gets a frame several times a second."""
-        from hueycore.storage.sqlite import SqliteStorage
+        from hueycore.storage.open import open_storage
 
-        self.storage = SqliteStorage(self.path, QUEUE, create=True)
+        self.storage = open_storage(self.path, QUEUE)
         try:
             self._orders = self._make_orders()
             return self._play(show)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Hashable, Sequence
 
+from hueycore.constants import MAX_WORKERS
 from hueycore.consumer.workers.worker import Worker
 from hueycore.model.jobs import Claim
 from hueycore.runs.timeouts import AskedToStop
-from hueycore.storage.sqlite.sidefile import SLOTS
 from hueycore.system import clock, native
 
 logger = logging.getLogger("hueycore.consumer")
@@ -31,7 +31,7 @@ class Crew:
         give_up: Callable[[], None],
     ) -> None:
         self.size = size
-        self._numbers = min(2 * size, SLOTS)
+        self._numbers = min(2 * size, MAX_WORKERS)
         self._make = make
         self._give_up = give_up
         self._workers: list[Worker] = []

@@ -14,8 +14,7 @@ from hueycore.storage.base import Slots
 from hueycore.system import clock
 
 if TYPE_CHECKING:
-    from hueycore.api import Huey
-    from hueycore.consumer.workers.timeouts import Limiter
+    pass
 
 logger = logging.getLogger("hueycore.consumer")
 
@@ -118,21 +117,6 @@ class Kind(Protocol):
     def close(self) -> None:
         """The consumer is at its end. Workers that hang keep what they need until they leave."""
         ...
-
-
-def kind_of(worker_type: str, huey: Huey, limiter: Limiter) -> Kind:
-    """Raises ``ConfigurationError`` when something is missing for it."""
-    if worker_type == "asyncio":
-        from hueycore.consumer.workers.asyncio import LoopKind
-
-        return LoopKind(huey, limiter)
-    if worker_type == "greenlet":
-        from hueycore.consumer.workers.greenlet import GreenletKind
-
-        return GreenletKind(huey, limiter)
-    from hueycore.consumer.workers.thread import ThreadKind
-
-    return ThreadKind(huey, limiter)
 
 
 def call_hooks(when: str, hooks: Iterable[tuple[str, Hook]]) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sqlite3
 from typing import NamedTuple
 
+from hueycore.constants import MAX_WORKERS
 from hueycore.model.endings import Dead, Failure, Retry
 from hueycore.model.jobs import Claim, Ended, JobRef, Recovered
 from hueycore.model.states import Asked, State
@@ -15,7 +16,7 @@ from hueycore.storage.sql.handlers import call_handler
 from hueycore.storage.sql.keys import free_locks, settle
 from hueycore.storage.sql.periodic import forget_declarations
 from hueycore.storage.sql.unique import GIVES_WAY
-from hueycore.storage.sqlite.sidefile import SLOTS, SideFile, boot_id
+from hueycore.storage.sqlite.sidefile import SideFile, boot_id
 from hueycore.system import clock
 
 #: The columns of a claim; its payload is not read.
@@ -40,7 +41,7 @@ class Registered(NamedTuple):
 
 def pairs(slots: int) -> int:
     """As many again for the spare workers that take the place of those that hang."""
-    return max(1, slots, min(2 * slots, SLOTS))
+    return max(1, slots, min(2 * slots, MAX_WORKERS))
 
 
 def recover_worker(con: sqlite3.Connection, worker: Registered, side: SideFile) -> list[Recovered]:

@@ -20,6 +20,7 @@ import struct
 import sys
 from collections.abc import Iterator
 
+from hueycore.constants import MAX_WORKERS
 from hueycore.exceptions import StorageError, StorageFull, StorageReadOnly
 from hueycore.system import native
 
@@ -27,8 +28,7 @@ SUFFIX = "-huey"
 LAST_WORKER = 4095
 PAGE = 4096
 PAIR = struct.Struct("<qq")
-SLOTS = 4096
-REGION = PAIR.size * SLOTS
+REGION = PAIR.size * MAX_WORKERS
 
 _FLOCK = "@hhqqi" if sys.platform.startswith("linux") else "@qqihh"
 
@@ -93,7 +93,7 @@ class SideFile:
         Raises ``StorageFull``."""
         size = -(-count * PAIR.size // PAGE) * PAGE
         if size > REGION:
-            raise StorageError(f"a process can have at most {SLOTS} workers")
+            raise StorageError(f"a process can have at most {MAX_WORKERS} workers")
         try:
             os.pwrite(self._descriptor, bytes(size), _offset(worker))
         except OSError as error:
