@@ -113,7 +113,7 @@ def _user_frames(traceback: TracebackType | None) -> list[str]:
 
     import hueycore
 
-    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    here = os.path.dirname(os.path.abspath(__file__))
     core = os.path.dirname(os.path.abspath(hueycore.__file__))
     frames = [
         frame

@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 def test_a_type_checker_knows_what_calls_and_handles_give() -> None:
     pytest.importorskip("mypy")
     found = subprocess.run(
-        [sys.executable, "-m", "mypy", "--warn-unused-ignores", str(HERE / "typing_cases.py")],
+        [sys.executable, "-m", "mypy", "--warn-unused-ignores", str(HERE / "type_cases.py")],
         cwd=HERE.parent.parent,
         capture_output=True,
         text=True,

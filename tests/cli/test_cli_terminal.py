@@ -13,6 +13,7 @@ import pytest
 from click.testing import Result
 from clikit import DEADLINE, QueueFile
 
+from hueycore.model.endings import Done
 from hueyctl.answers import watch
 from hueyctl.output import list_view
 from hueyctl.streams import visible
@@ -206,7 +207,7 @@ def test_nothing_in_a_payload_is_executed(queue: QueueFile, invoke: Invoke, home
     blob = b"\x01" + pickle.dumps(((Bomb(),), {}))
     queue.add("app.task", payload=blob, preview="<Bomb>")
     queue.add("app.done")
-    queue.run(lambda claim: __import__("hueycore.model.endings").ending.Done(blob))
+    queue.run(lambda claim: Done(blob))
 
     for words in (
         ("list", "-a", "--json"),

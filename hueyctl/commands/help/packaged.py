@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 
+import hueyctl
+
 
 def data_file(name: str) -> str | None:
     """The path of ``man/man1/hueyctl.1`` and the like, None where it was left out."""
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    package = os.path.dirname(os.path.abspath(hueyctl.__file__))
     for folder in (os.path.join(package, "_data"), os.path.dirname(package)):
         path = os.path.join(folder, name)
         if os.path.isfile(path):
