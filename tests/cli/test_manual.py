@@ -21,6 +21,7 @@ from hueyctl import RELEASED, exits
 from hueyctl.cli import COMMANDS, cli
 from hueyctl.command import Command
 from hueyctl.explaining import manual, roff
+from hueyctl.explaining.topics import PAGES
 
 Invoke = Callable[..., Result]
 
@@ -33,14 +34,12 @@ def pages() -> dict[str, str]:
     return manual.pages()
 
 
-def test_every_command_has_its_page(pages: dict[str, str]) -> None:
+def test_every_command_and_every_page_of_docs_has_its_page(pages: dict[str, str]) -> None:
     names = {f"man1/hueyctl-{name.replace(' ', '-')}.1" for name in COMMANDS}
-    more = {
-        "man1/hueyctl.1", "man5/hueyctl.toml.5", "man7/hueyctl-exit-codes.7",
-        "man7/hueyctl-filters.7", "man7/hueyctl-schedules.7", "man7/hueyctl-states.7",
-    }  # fmt: skip
+    more = {"man1/hueyctl.1", "man5/hueyctl.toml.5"}
+    topics = {f"man7/hueyctl-{name}.7" for name in (*PAGES, "exit-codes", "states")}
 
-    assert set(pages) == names | more
+    assert set(pages) == names | more | topics
 
 
 def test_every_page_has_its_sections_once_and_in_order(pages: dict[str, str]) -> None:
@@ -113,7 +112,7 @@ def test_pages_are_plain_ascii_without_tabs_or_blanks_at_the_end(pages: dict[str
 
 @pytest.mark.parametrize(
     ("program", "words"),
-    [("mandoc", ["-T", "lint", "-W", "warning"]), ("groff", ["-man", "-ww", "-z"])],
+    [("mandoc", ["-T", "lint", "-W", "warning"]), ("groff", ["-t", "-man", "-ww", "-z"])],
 )
 def test_pages_are_clean(
     pages: dict[str, str], tmp_path: Path, program: str, words: list[str]
@@ -201,7 +200,7 @@ def test_the_wheel_has_the_pages_the_completions_and_the_data(tmp_path: Path) ->
         pytest.skip("pyproject.toml does not install shared data yet")
     tree = tmp_path / "tree"
     tree.mkdir()
-    for name in ("core", "hueyctl", "man", "completions"):
+    for name in ("core", "hueyctl", "docs", "man", "completions"):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tree / name)
@@ -215,6 +214,7 @@ def test_the_wheel_has_the_pages_the_completions_and_the_data(tmp_path: Path) ->
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
 
+    assert {f"hueyctl/_data/docs/{name}.md" for name in PAGES} <= names
     for path in generate.generated():
         if path.startswith("tests/"):
             continue

@@ -1,5 +1,5 @@
-"""Write man/ and completions/ from the command tree, and tests/README.md from the marks of the
-tests; ``--check`` only tells what is stale.
+"""Write man/ and completions/ from the command tree and docs/, and tests/README.md from the marks
+of the tests; ``--check`` only tells what is stale.
 
 python tests/tools/generate.py [--check]     (or: make generate)
 """
