@@ -21,7 +21,7 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python tests/bench/run.py
 
-# man/ and completions/ from the command tree, tests/README.md from marks; a test compares.
+# man/ and completions/ from the command tree and man/pages/, tests/README.md from marks; a test compares.
 generate: $(VENV)/.dev
 	$(BIN)/python tests/tools/generate.py
 

@@ -139,6 +139,12 @@ class Root(Branch):
         except BaseException as error:
             return self._report(error, argv, ctx)
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from hueyctl.docs.topics import ABOUT
+
+        with formatter.section('Topics, for "hueyctl help TOPIC"'):
+            formatter.write_text(", ".join(ABOUT))
+
     def _flushed(self, code: int, argv: list[str]) -> int:
         try:
             sys.stdout.flush()

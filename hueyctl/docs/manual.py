@@ -14,6 +14,7 @@ import click
 from hueyctl import RELEASED, __version__
 from hueyctl.command import Command
 from hueyctl.docs import topics
+from hueyctl.docs.markdown import as_roff
 from hueyctl.docs.roff import bold, escape, filled, italic, prose, tagged, verbatim
 from hueyctl.options import GlobalOption, key_of
 
@@ -38,13 +39,8 @@ def pages() -> dict[str, str]:
     found = {f"man1/{dashed(ctx)}.1": page(ctx) for ctx in walk(cli, "hueyctl")}
     found["man5/hueyctl.toml.5"] = _config_page(cli)
     found["man7/hueyctl-exit-codes.7"] = _exit_codes_page()
-    found["man7/hueyctl-filters.7"] = _text_page(
-        "hueyctl-filters", "how hueyctl is told which jobs", topics.FILTERS
-    )
-    found["man7/hueyctl-schedules.7"] = _text_page(
-        "hueyctl-schedules", "when periodic tasks run", topics.SCHEDULES
-    )
     found["man7/hueyctl-states.7"] = _states_page()
+    found |= {f"man7/hueyctl-{name}.7": _text_page(name) for name in topics.PAGES}
     return found
 
 
@@ -87,9 +83,9 @@ def page(ctx: click.Context) -> str:
     return _joined(lines)
 
 
-def _head(name: str, section: int, short: str) -> list[str]:
+def _head(name: str, section: int, short: str, source: str = "the command tree") -> list[str]:
     return [
-        r".\" Made by make generate from the command tree; do not edit.",
+        rf".\" Made by make generate from {source}; do not edit.",
         f'.TH "{escape(name.upper())}" "{section}" "{RELEASED}" "{_SOURCE}" "{_MANUAL}"',
         ".SH NAME",
         rf"{escape(name)} \- {escape(short)}",
@@ -198,7 +194,10 @@ def _environment(ctx: click.Context) -> list[str]:
 
 def _see_also(ctx: click.Context) -> list[str]:
     names = []
-    if ctx.parent is not None:
+    if ctx.parent is None:
+        pages = (f"hueyctl-{topic}(7)" for topic in topics.PAGES)
+        names += [each for each in pages if each not in ALWAYS]
+    else:
         names.append(f"{dashed(ctx.parent)}(1)")
         siblings = [each for each in _siblings(ctx) if each != f"{dashed(ctx)}(1)"]
         names += siblings if ctx.parent.parent is not None else []
@@ -226,30 +225,20 @@ def _joined(lines: list[str]) -> str:
 # --- sections 5 and 7 -----------------------------------------------------------------------------
 
 
-def _text_page(name: str, short: str, text: str, section: int = 7) -> str:
-    lines = _head(name, section, short)
-    lines += [".SH DESCRIPTION", *_body(text)]
+def _text_page(topic: str) -> str:
+    name = f"hueyctl-{topic}"
+    body = as_roff(topics.text_of(topic))
+    # The first line asks for tbl.
+    lines = [r"'\" t"] if ".TS" in body else []
+    lines += _head(name, 7, topics.ABOUT[topic], f"man/pages/{topic}.md")
+    # Code must not be hyphenated, nor pulled apart in the narrow cells of a table.
+    lines += [".nh", ".ad l", ".SH DESCRIPTION", *body]
     others = [each for each in ALWAYS if not each.startswith(name)]
     return _joined([*lines, *_references(["hueyctl(1)", *others])])
 
 
-def _body(text: str) -> list[str]:
-    lines: list[str] = []
-    fresh = True
-    for kind, content in topics.blocks(text):
-        if kind == "heading":
-            lines.append(f".SS {escape(content)}")
-            fresh = True
-            continue
-        if not fresh:
-            lines.append(".PP")
-        lines += verbatim(content) if kind == "verbatim" else filled(content)
-        fresh = False
-    return lines
-
-
 def _exit_codes_page() -> str:
-    lines = _head("hueyctl-exit-codes", 7, "what the exit codes of hueyctl mean")
+    lines = _head("hueyctl-exit-codes", 7, topics.ABOUT["exit-codes"])
     lines += [".SH DESCRIPTION", "Every command uses the same codes, except"]
     lines += [
         rf"{bold('hueyctl-check')}(1),",
@@ -263,8 +252,8 @@ def _exit_codes_page() -> str:
 def _states_page() -> str:
     from hueycore.model.states import TRANSITIONS
 
-    lines = _head("hueyctl-states", 7, "the states of a job, and what leads from one to another")
-    lines += [".SH DESCRIPTION", *_body(topics.STATES), ".SH TRANSITIONS"]
+    lines = _head("hueyctl-states", 7, topics.ABOUT["states"])
+    lines += [".SH DESCRIPTION", *as_roff(topics.STATES), ".SH TRANSITIONS"]
     for row in TRANSITIONS:
         before = ", ".join(row.before) or "nothing"
         after = ", ".join(row.after) or "gone"
@@ -276,7 +265,7 @@ def _states_page() -> str:
 
 def _config_page(root: click.Command) -> str:
     lines = _head("hueyctl.toml", 5, "settings of hueyctl")
-    lines += [".SH DESCRIPTION", *_body(topics.CONFIG)]
+    lines += [".SH DESCRIPTION", *as_roff(topics.CONFIG)]
     for ctx in walk(root, "hueyctl"):
         options = [each for each in _shown(ctx) if _is_setting(ctx, each)]
         if options:

@@ -14,6 +14,8 @@ _SPECIAL = {
     "^": r"\(ha",
     "~": r"\(ti",
     '"': r"\(dq",
+    # In print no font of groff has this cross.
+    "✗": r"\(mu",
 }
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 

@@ -12,6 +12,7 @@ from click.testing import Result
 
 from hueyctl.cli import cli
 from hueyctl.command import Command
+from hueyctl.docs.topics import ABOUT
 from hueyctl.options import GlobalOption
 from hueyctl.tree import ALIASES, COMMANDS
 
@@ -58,6 +59,13 @@ def test_top_level_help_names_every_command_with_its_line(invoke: Invoke) -> Non
         if " " not in name:
             assert name in shown
             assert entry.short in shown
+
+
+def test_top_level_help_names_every_topic_and_none_is_a_command(invoke: Invoke) -> None:
+    shown = " ".join(invoke("--help").stdout.partition("Topics")[2].split())
+
+    assert shown.endswith(", ".join(ABOUT))
+    assert not set(ABOUT) & {*COMMANDS, *ALIASES}
 
 
 def test_without_a_command_help_goes_to_stderr_and_the_exit_code_is_usage(invoke: Invoke) -> None:

@@ -13,7 +13,10 @@ import pytest
 
 from hueyctl.tree import COMMANDS
 
-DEAR = ("rich", "tabulate", "sqlite3", "asyncio", "tomllib", "importlib.metadata", "hueycore")
+DEAR = (
+    "rich", "tabulate", "markdown_it", "sqlite3", "asyncio", "tomllib", "importlib.metadata",
+    "hueycore",
+)  # fmt: skip
 PROBE = """
 import json, sys
 from hueyctl.cli import cli

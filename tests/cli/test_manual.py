@@ -21,6 +21,7 @@ from hueyctl import RELEASED, exits
 from hueyctl.cli import cli
 from hueyctl.command import Command
 from hueyctl.docs import manual, roff
+from hueyctl.docs.topics import PAGES
 from hueyctl.tree import COMMANDS
 
 Invoke = Callable[..., Result]
@@ -34,14 +35,12 @@ def pages() -> dict[str, str]:
     return manual.pages()
 
 
-def test_every_command_has_its_page(pages: dict[str, str]) -> None:
+def test_every_command_and_every_topic_has_its_page(pages: dict[str, str]) -> None:
     names = {f"man1/hueyctl-{name.replace(' ', '-')}.1" for name in COMMANDS}
-    more = {
-        "man1/hueyctl.1", "man5/hueyctl.toml.5", "man7/hueyctl-exit-codes.7",
-        "man7/hueyctl-filters.7", "man7/hueyctl-schedules.7", "man7/hueyctl-states.7",
-    }  # fmt: skip
+    more = {"man1/hueyctl.1", "man5/hueyctl.toml.5"}
+    topics = {f"man7/hueyctl-{name}.7" for name in (*PAGES, "exit-codes", "states")}
 
-    assert set(pages) == names | more
+    assert set(pages) == names | more | topics
 
 
 def test_every_page_has_its_sections_once_and_in_order(pages: dict[str, str]) -> None:
@@ -114,7 +113,7 @@ def test_pages_are_plain_ascii_without_tabs_or_blanks_at_the_end(pages: dict[str
 
 @pytest.mark.parametrize(
     ("program", "words"),
-    [("mandoc", ["-T", "lint", "-W", "warning"]), ("groff", ["-man", "-ww", "-z"])],
+    [("mandoc", ["-T", "lint", "-W", "warning"]), ("groff", ["-t", "-man", "-ww", "-z"])],
 )
 def test_pages_are_clean(
     pages: dict[str, str], tmp_path: Path, program: str, words: list[str]
@@ -216,6 +215,7 @@ def test_the_wheel_has_the_pages_the_completions_and_the_data(tmp_path: Path) ->
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
 
+    assert {f"hueyctl/_data/man/pages/{name}.md" for name in PAGES} <= names
     for path in generate.generated():
         if path.startswith("tests/"):
             continue

@@ -1,5 +1,6 @@
-"""What the README says is run: its application, its first commands, its recipes."""
+"""What the README and its pages say is run: the application, the first commands, the recipes."""
 
+import ast
 import json
 import os
 import re
@@ -15,8 +16,12 @@ from helpers import wait_until
 from hueycore.model.jobs import Selector
 from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage
+from hueyctl.docs.topics import PAGES
 
-README = (ROOT / "README.md").read_text("utf-8")
+README = ROOT / "README.md"
+#: "The README says" means one of these.
+FILES = [README, *(ROOT / "man" / "pages" / f"{name}.md" for name in PAGES)]
+TEXT = "\n".join(path.read_text("utf-8") for path in FILES)
 BROKEN = """
 @huey.task()
 def broken(number: int) -> None:
@@ -25,7 +30,7 @@ def broken(number: int) -> None:
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.M | re.S)
+    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, flags=re.M | re.S)
 
 
 @pytest.fixture
@@ -77,6 +82,40 @@ def states(storage: SqliteStorage) -> list[str]:
 
 def recipe(words: str) -> str:
     return next(block for block in blocks("sh") if words in block)
+
+
+def anchors(path: Path) -> set[str]:
+    """The names that GitHub gives to the headings of a file."""
+    found = re.findall(r"^#+ (.+)$", path.read_text("utf-8"), flags=re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+def test_the_readme_takes_five_minutes() -> None:
+    assert len(README.read_text("utf-8").splitlines()) < 300
+
+
+def test_the_readme_leads_to_every_page_with_its_command_and_its_line() -> None:
+    text = README.read_text("utf-8")
+
+    assert {path.stem for path in (ROOT / "man" / "pages").iterdir()} == set(PAGES)
+    for name, about in PAGES.items():
+        assert f"| [{name}](man/pages/{name}.md) | `hueyctl help {name}` | {about} |\n" in text
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text("utf-8")):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        there = path.parent / name if name else path
+        assert there.exists(), target
+        assert not anchor or anchor in anchors(there), target
+
+
+def test_every_snippet_in_python_can_be_read() -> None:
+    for block in blocks("python"):
+        ast.parse(block)
 
 
 def test_there_are_five_recipes() -> None:

@@ -15,6 +15,7 @@ from clikit import ROOT, QueueFile
 from operatingkit import add_schedule
 
 from hueyctl.commands.help.schemas import schemas
+from hueyctl.docs.topics import ABOUT
 
 Invoke = Callable[..., Result]
 ALL = schemas()
@@ -153,11 +154,8 @@ def test_help_prints_them(invoke: Invoke) -> None:
 
 def test_topics_are_printed_and_named_in_the_help(invoke: Invoke, home: Path) -> None:
     shown = invoke("help", "help").stdout
-    for name in (
-        "environment", "exit-codes", "filters", "formatting", "schedules", "schemas", "states",
-        "scripting",
-    ):  # fmt: skip
-        assert name in shown
+    for name, about in ABOUT.items():
+        assert f"  {name:<13} {about}\n" in shown
         result = invoke("help", name)
         assert result.exit_code == 0
         assert len(result.stdout.splitlines()) > 8

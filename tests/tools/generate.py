@@ -1,5 +1,5 @@
-"""Write man/ and completions/ from the command tree, and tests/README.md from the marks of the
-tests; ``--check`` only tells what is stale.
+"""Write man/ and completions/ from the command tree and man/pages/, and tests/README.md from the
+marks of the tests; ``--check`` only tells what is stale.
 
 python tests/tools/generate.py [--check]     (or: make generate)
 """
@@ -30,7 +30,7 @@ def stale(found: dict[str, str], root: Path = ROOT) -> list[str]:
         path.relative_to(root).as_posix()
         for folder in ("man", "completions")
         for path in (root / folder).rglob("*")
-        if path.is_file() and path.suffix != ".svg"
+        if path.is_file() and path.suffix not in (".md", ".svg")
     }
     return sorted(wrong + list(there - set(found)))
 

@@ -9,14 +9,10 @@ import click
 from hueyctl import errors, exits
 from hueyctl.command import command
 from hueyctl.context import Session
+from hueyctl.docs.topics import ABOUT, PAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_NAMES = (
-    "environment", "exit-codes", "filters", "formatting", "schedules", "schemas", "states",
-    "scripting",
-)  # fmt: skip
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
@@ -27,8 +23,12 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     for name in ctx.params.get("words") or ():
         found = found.get_command(place, name) if isinstance(found, click.Group) else None
     items = found.shell_complete(place, incomplete) if isinstance(found, click.Group) else []
-    more = _NAMES if found is root else ()
-    return items + [CompletionItem(name) for name in more if name.startswith(incomplete)]
+    more = ABOUT if found is root else {}
+    return items + [
+        CompletionItem(name, help=about)
+        for name, about in more.items()
+        if name.startswith(incomplete)
+    ]
 
 
 @command(
@@ -39,18 +39,13 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
         "hueyctl help schemas job/1",
         "hueyctl help --man consume",
     ],
-    arguments=[("WORD", f"A command, or a topic: {', '.join(_NAMES)}.")],
+    arguments=[("WORD", "A command, or a topic.")],
     codes=[exits.NOT_FOUND],
 )
 @click.argument("words", nargs=-1, metavar="[COMMAND|TOPIC]...", shell_complete=_complete)
 @click.option("--man", is_flag=True, help="Open the manual page.")
 def help_(session: Session, words: tuple[str, ...], man: bool) -> None:
-    """Explain a command or a topic.
-
-    Topics: environment, the variables; exit-codes, what each means; filters, how to say which jobs;
-    formatting, tables and JSON; schedules, of periodic tasks; schemas, of the JSON documents;
-    states, of a job and what leads from one to another; scripting.
-    """
+    """Explain a command or a topic."""
     if man and _open_page(session, words):
         return
     root = session.ctx.find_root()
@@ -62,6 +57,11 @@ def help_(session: Session, words: tuple[str, ...], man: bool) -> None:
         TOPICS[words[0]](session, *words[1:])
         return
     click.echo(_find(root, words).get_help())
+
+
+help_.help = "\n".join(
+    [f"{help_.help}\n\n\b\nTopics:", *(f"  {name:<13} {about}" for name, about in ABOUT.items())]
+)
 
 
 def _find(root: click.Context, words: tuple[str, ...]) -> click.Context:
@@ -82,7 +82,7 @@ def _open_page(session: Session, words: tuple[str, ...]) -> bool:
     import subprocess
     import sys
 
-    from hueyctl.commands.help.packaged import man_page
+    from hueyctl.docs.packaged import man_page
 
     if words and words[0] in TOPICS:
         name = f"hueyctl-{words[0]}"
@@ -174,13 +174,16 @@ def _schemas(session: Session, name: str | None = None) -> None:
 
 def _text(name: str) -> Callable[[Session], None]:
     def show(session: Session) -> None:
-        from hueyctl.docs.topics import TEXTS, as_text
+        from shutil import get_terminal_size
 
-        text = TEXTS[name]()
+        from hueyctl.docs.markdown import WIDTH, as_text
+        from hueyctl.docs.topics import text_of
+
         if session.output.is_json:
-            session.output.document({"topic": name, "text": as_text(text)})
+            session.output.document({"topic": name, "text": as_text(text_of(name))})
         else:
-            session.output.line(as_text(text))
+            width = min(get_terminal_size((WIDTH, 0)).columns, 100)
+            session.output.line(as_text(text_of(name), width))
 
     return show
 
@@ -189,8 +192,5 @@ TOPICS: dict[str, Callable[..., None]] = {
     "exit-codes": _exit_codes,
     "states": _states,
     "schemas": _schemas,
-    **{
-        name: _text(name)
-        for name in ("environment", "filters", "formatting", "schedules", "scripting")
-    },
+    **{name: _text(name) for name in (*PAGES, "environment")},
 }
