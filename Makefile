@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 # Tests to run: make test T="tests/storage -k fence". All of them run in two processes.
 T ?= -n 2 --dist worksteal
+# make bench compares with Huey; make bench BASE=commit [PAIRS=9] [ONLY=drain-1,bulk] with a commit.
+PAIRS ?= 9
 
 .PHONY: demo test check bench format generate picture clean
 
@@ -19,7 +21,11 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev
+ifeq ($(BASE),)
 	$(BIN)/python tests/bench/run.py
+else
+	$(BIN)/python -m tests.bench.pairs "$(BASE)" --pairs "$(PAIRS)" --only "$(ONLY)"
+endif
 
 # man/ and completions/ from the command tree and man/pages/, tests/README.md from marks; a test compares.
 generate: $(VENV)/.dev

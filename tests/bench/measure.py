@@ -1,8 +1,10 @@
 """One measurement of one system in a fresh process: ``measure.py SYSTEM WHAT FOLDER``.
 
-SYSTEM is hueycore, huey, or huey-unsynced (``fsync=False``).
+SYSTEM is hueycore, huey, or huey-unsynced (``fsync=False``). With ``BENCH_TREE`` in the environment
+it refuses to measure a hueycore that lies in another tree.
 
-Prints a JSON object. Both systems get the same job, on a SQLite file, with results stored.
+Prints a JSON object. Both systems get the same job, on a SQLite file, with results stored. It uses
+public names of hueycore only: other commits are measured by this file too.
 """
 
 import json
@@ -12,9 +14,12 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from stopwatch import Stopwatch  # beside this program
 
 SYSTEM, WHAT, FOLDER = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 if WHAT.endswith("-greenlet"):
@@ -23,10 +28,23 @@ if WHAT.endswith("-greenlet"):
     monkey.patch_all()
 FILE = str(FOLDER / "bench.db")
 OURS = SYSTEM == "hueycore"
+TREE = os.environ.get("BENCH_TREE")
+#: Fewer in pairs of trees: what disturbs lasts for seconds, so many short pairs tell more than few
+#: long ones.
+ENQUEUED, DRAINED = (1000, 20_000) if TREE else (3000, 50_000)
+
+
+def check_tree(*files: str) -> None:
+    for file in files:
+        if TREE and not Path(file).is_relative_to(TREE):
+            sys.exit(f"{file} is not of {TREE}, the tree to measure")
+
 
 if OURS:
+    import hueycore
     from hueycore import SqliteHuey
 
+    check_tree(hueycore.__file__)
     huey: Any = SqliteHuey("bench", FILE)
 else:
     from huey import SqliteHuey  # type: ignore[no-redef]
@@ -88,17 +106,19 @@ def crunch() -> int:
     return sum(i * i for i in range(300_000))
 
 
-def enqueue(number: int = 3000) -> dict[str, float]:
-    start = time.perf_counter()
+def enqueue(number: int = ENQUEUED) -> dict[str, float]:
+    watch = Stopwatch()
     for i in range(number):
         noop(i)
-    return {"per_s": number / (time.perf_counter() - start)}
+    watch.stop()
+    return watch.figures(number)
 
 
-def bulk(number: int = 50_000) -> dict[str, float]:
-    start = time.perf_counter()
+def bulk(number: int = DRAINED) -> dict[str, float]:
+    watch = Stopwatch()
     huey.enqueue_many(noop.s(i) for i in range(number))
-    return {"per_s": number / (time.perf_counter() - start)}
+    watch.stop()
+    return watch.figures(number)
 
 
 def fill(number: int) -> None:
@@ -109,34 +129,33 @@ def fill(number: int) -> None:
             noop(i)
 
 
-def drain(workers: int, number: int) -> dict[str, float]:
-    global count
-    fill(number)
-    consumer = huey.create_consumer(workers=workers, periodic=False)
-    start = time.perf_counter()
+def consume(
+    number: int, is_over: Callable[[], bool], look: float, **options: Any
+) -> dict[str, float]:
+    """Run what waits, and look every so many seconds whether it is over."""
+    consumer = huey.create_consumer(periodic=False, **options)
+    watch = Stopwatch()
     consumer.start()
-    while count < number:
-        time.sleep(0.002)
-    elapsed = time.perf_counter() - start
+    while not is_over():
+        time.sleep(look)
+    watch.stop()
     consumer.stop(graceful=True)
-    return {"per_s": number / elapsed}
+    return watch.figures(number)
 
 
-def is_open() -> bool:
-    """Whether jobs wait, or run where that can be seen."""
-    return bool(huey.pending_count() or (OURS and huey.running_count()))
+def drain(workers: int, number: int) -> dict[str, float]:
+    fill(number)
+    return consume(number, lambda: count >= number, 0.002, workers=workers)
+
+
+def is_empty() -> bool:
+    """Whether no job waits, and none runs where that can be seen."""
+    return not (huey.pending_count() or (OURS and huey.running_count()))
 
 
 def until_empty(number: int, workers: int, kind: str) -> dict[str, float]:
-    """Run what waits, and look into the file for when it is over."""
-    consumer = huey.create_consumer(workers=workers, worker_type=kind, periodic=False)
-    start = time.perf_counter()
-    consumer.start()
-    while is_open():
-        time.sleep(0.02)
-    elapsed = time.perf_counter() - start
-    consumer.stop(graceful=True)
-    return {"per_s": number / elapsed}
+    """As ``consume``, seen from the file."""
+    return consume(number, is_empty, 0.02, workers=workers, worker_type=kind)
 
 
 def drain_processes(workers: int, number: int) -> dict[str, float]:
@@ -174,6 +193,36 @@ def rows(finished: int) -> dict[str, float]:
     huey.close()
     huey.keep = type(huey.keep)(done_count=10_000_000)
     return drain(4, 20_000)
+
+
+#: A program that enqueues one job and ends.
+PRODUCER = """
+import sys
+from hueycore import SqliteHuey
+
+huey = SqliteHuey("bench", sys.argv[1])
+
+
+@huey.task()
+def noop(number): ...
+
+
+noop(1)
+"""
+
+
+def start_up(*arguments: str, number: int = 5) -> dict[str, float]:
+    """A Python that starts and ends, as often as that."""
+    _ = huey.storage
+    huey.storage.close()
+    python = partial(subprocess.run, check=True, cwd=FOLDER, stdout=subprocess.PIPE, text=True)
+    where = "import hueycore, hueyctl; print(hueycore.__file__, hueyctl.__file__, sep='\\n')"
+    check_tree(*python([sys.executable, "-c", where]).stdout.splitlines())
+    watch = Stopwatch()
+    for _ in range(number):
+        python([sys.executable, *arguments])
+    watch.stop()
+    return watch.figures(number)
 
 
 def consumer_process(what: str = "serve-thread") -> subprocess.Popen[bytes]:
@@ -286,16 +335,19 @@ def visible(busy: Any) -> dict[str, float]:
 MEASURES = {
     "enqueue": enqueue,
     "bulk": bulk,
-    "drain-1": lambda: drain(1, 50_000 if OURS else 5000),
-    "drain-4": lambda: drain(4, 50_000 if OURS else 5000),
+    "drain-1": lambda: drain(1, DRAINED if OURS else 5000),
+    "drain-4": lambda: drain(4, DRAINED if OURS else 5000),
     "rows-1k": lambda: rows(1000),
     "rows-1m": lambda: rows(1_000_000),
-    "drain-process": lambda: drain_processes(4, 50_000 if OURS else 5000),
+    "drain-process": lambda: drain_processes(4, DRAINED if OURS else 5000),
     "cpu-thread": lambda: compute("thread"),
     "cpu-process": lambda: compute("process"),
     **{f"memory-{kind}": partial(memory, kind) for kind in WORKERS},
     **{f"serve-{kind}": partial(serve, kind) for kind in WORKERS},
     **{f"waiting-{kind}": partial(waiting, kind) for kind in ("greenlet", "asyncio")},
+    "start-help": lambda: start_up("-m", "hueyctl", "--help"),
+    "start-depth": lambda: start_up("-m", "hueyctl", "-u", f"sqlite:///{FILE}", "depth"),
+    "start-producer": lambda: start_up("-c", PRODUCER, FILE),
     "latency": latency,
     "visible-io": lambda: visible(nap),
     "visible-cpu": lambda: visible(burn),

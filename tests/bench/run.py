@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,17 +22,24 @@ ROUNDS = 3
 KINDS = ("process", "thread")
 
 
-def measure(system: str, what: str) -> dict[str, float]:
+def measured(system: str, what: str, environ: Mapping[str, str] | None = None) -> dict[str, float]:
     """One measurement in a fresh process and folder."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
         run = subprocess.run(
             [sys.executable, str(HERE / "measure.py"), system, what, folder],
             capture_output=True,
             text=True,
+            env=environ,
         )
     if run.returncode:
         sys.exit(f"{system} {what} failed:\n{run.stderr}")
     answer: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
+    return answer
+
+
+def measure(system: str, what: str) -> dict[str, float]:
+    """One measurement, told on stderr."""
+    answer = measured(system, what)
     print(f"  {system:11} {what:11} " + show(answer), file=sys.stderr, flush=True)
     return answer
 
@@ -131,15 +139,22 @@ def main() -> None:
     report(rows)
 
 
+def machine(*more: str) -> str:
+    """What the figures depend on, in a line."""
+    python = f"Python {platform.python_version()}", f"SQLite {sqlite3.sqlite_version}"
+    return ", ".join((*python, *more, f"{platform.system()} {platform.machine()}"))
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """In Markdown."""
+    lines = (heads, ["---"] * len(heads), *rows)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def report(rows: list[tuple[str, str, str, str, str]]) -> None:
-    about = (
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
-        f"Huey {version('huey')}, {platform.system()} {platform.machine()}"
-    )
+    about = machine(f"Huey {version('huey')}")
     print(f"\n{about}\n")
-    print("| what | hueyctl | Huey | ratio | goal |\n| --- | --- | --- | --- | --- |")
-    for row in rows:
-        print(f"| {' | '.join(row)} |")
+    print(table(("what", "hueyctl", "Huey", "ratio", "goal"), rows))
     names = ("what", "hueyctl", "huey", "ratio", "goal")
     document = {"about": about, "rows": [dict(zip(names, row, strict=True)) for row in rows]}
     Path("bench.json").write_text(json.dumps(document, indent=1) + "\n")

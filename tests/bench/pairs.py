@@ -1,0 +1,213 @@
+"""``make bench BASE=commit``: this tree against a commit, in pairs whose order alternates.
+
+Each measurement is a fresh process of this tree's ``measure.py`` that imports the packages of the
+tree it measures. Writes bench-base.json and prints a table. Not a test: a measure that got slower
+fails nothing. A wide interval means a busy machine, where "no regression" says little: more pairs
+make it narrower.
+"""
+
+from __future__ import annotations
+
+import argparse
+import compileall
+import json
+import math
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.bench.run import machine, measured, table
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PACKAGES = ("core", "hueyctl")
+MEASURES = {
+    "drain-1": "drain, 1 thread",
+    "drain-4": "drain, 4 threads",
+    "drain-process": "drain, 4 processes",
+    "bulk": "enqueue_many",
+    "enqueue": "enqueue one by one, synced to disk",
+    "start-help": "hueyctl --help",
+    "start-depth": "hueyctl depth",
+    "start-producer": "a program that enqueues one job",
+}
+#: What measure.py prints of one run; and of one in this tree and one in the base.
+Answer = dict[str, float]
+Pair = tuple[Answer, Answer]
+#: How sure the interval shall be, and how far from 1 a median ratio may lie and mean nothing.
+LEVEL = 0.95
+NEAR = 0.05
+
+
+def rank(n: int, level: float = LEVEL) -> tuple[int, float]:
+    """(k, coverage): the median of what n values are drawn from lies between the k-th smallest and
+    the k-th largest of them with this probability, whatever the distribution.
+
+    Each value is below that median or above it, as a coin falls. It lies outside when fewer than k
+    are below, or fewer than k above: coverage = 1 - 2 P(Binomial(n, 1/2) < k). k is the largest
+    that covers the level; where none does (n < 6 for 95 %) it is 1, and the coverage says so."""
+
+    def coverage(k: int) -> float:
+        return 1 - 2 * sum(math.comb(n, i) for i in range(k)) / 2**n
+
+    k = max((k for k in range(2, n // 2 + 1) if coverage(k) >= level), default=1)
+    return k, coverage(k)
+
+
+def interval(ratios: Sequence[float]) -> tuple[float, float]:
+    """The confidence interval of the median."""
+    k, _ = rank(len(ratios))
+    ordered = sorted(ratios)
+    return ordered[k - 1], ordered[-k]
+
+
+def verdict(ratios: Sequence[float]) -> str:
+    """Of the cost in this tree to that in the base, pair by pair."""
+    low, high = interval(ratios)
+    median = statistics.median(ratios)
+    if low <= 1 <= high or abs(median - 1) <= NEAR:
+        return "no regression"
+    return "slower" if median > 1 else "faster"
+
+
+def environ(tree: Path) -> dict[str, str]:
+    """Makes Python import the packages of a tree, though this one is installed."""
+    path = f"{tree / 'core'}{os.pathsep}{tree}"
+    return {**os.environ, "PYTHONPATH": path, "BENCH_TREE": str(tree)}
+
+
+def git(*arguments: str, failure: str) -> bytes:
+    run = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True)
+    if run.returncode:
+        sys.exit(f"bench: {failure}: {run.stderr.decode().strip()}")
+    return run.stdout
+
+
+def short_name(revision: str) -> str:
+    """Of a commit."""
+    words = ("rev-parse", "--verify", "--short", "--end-of-options", f"{revision}^{{commit}}")
+    return git(*words, failure=f"no commit {revision!r}").decode().strip()
+
+
+@contextmanager
+def copies(commit: str) -> Iterator[tuple[Path, Path]]:
+    """This tree as it is now, changes not committed included, and that of a commit: both copied, so
+    that nothing but the sources differs."""
+    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
+        this, base = (Path(folder).resolve() / name for name in ("this", "base"))
+        base.mkdir()
+        words = ("archive", "--format=tar", commit, *PACKAGES)
+        files = git(*words, failure=f"no packages in {commit}")
+        subprocess.run(["tar", "-x", "-C", base], input=files, check=True)
+        for package in PACKAGES:
+            no_bytecode = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / package, this / package, ignore=no_bytecode)
+        for tree in (this, base):
+            compileall.compile_dir(tree, quiet=2)
+        yield this, base
+
+
+def time_us(answer: Answer) -> float:
+    return 1e6 / answer["per_s"]
+
+
+def cpu_us(answer: Answer) -> float:
+    return answer["cpu_us"]
+
+
+def take(this: Path, base: Path, pairs: int, only: Sequence[str]) -> dict[str, list[Pair]]:
+    """All measures in each of the rounds, a pair of each."""
+    found: dict[str, list[Pair]] = {what: [] for what in only}
+    for number in range(pairs):
+        for what, taken in found.items():
+            order = (this, base) if number % 2 == 0 else (base, this)
+            answers = {tree: measured("hueycore", what, environ(tree)) for tree in order}
+            taken.append((answers[this], answers[base]))
+            mine, other = (amount(time_us(answer)) for answer in taken[-1])
+            line = f"  {number + 1}/{pairs}  {what:14}  this {mine:>9}  base {other:>9}"
+            print(line, file=sys.stderr, flush=True)
+    return found
+
+
+def compare(taken: Sequence[Pair], cost: Callable[[Answer], float]) -> dict[str, Any]:
+    """One cost of the pairs of one measure."""
+    this, base = ([cost(answer) for answer in side] for side in zip(*taken, strict=True))
+    ratios = [mine / other for mine, other in zip(this, base, strict=True)]
+    low, high = interval(ratios)
+    return {
+        "this_us": statistics.median(this),
+        "base_us": statistics.median(base),
+        "ratio": statistics.median(ratios),
+        "low": low,
+        "high": high,
+        "verdict": verdict(ratios),
+        "ratios": ratios,
+    }
+
+
+def amount(us: float) -> str:
+    return f"{us / 1000:,.1f} ms" if us >= 1000 else f"{us:.1f} µs"
+
+
+def cells(row: dict[str, Any]) -> tuple[str, str, str, str]:
+    ratio = f"{row['ratio']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+    return amount(row["this_us"]), amount(row["base_us"]), ratio, row["verdict"]
+
+
+def report(taken: dict[str, list[Pair]], base: str, pairs: int) -> None:
+    coverage = rank(pairs)[1]
+    this = git("describe", "--always", "--dirty", "--exclude=*", failure="no commit").decode()
+    about = (
+        f"{machine()}; this tree ({this.strip()}) to {base}; {pairs} pairs: the median ratio, and "
+        f"where it lies with {coverage:.0%} confidence"
+    )
+    rows = {what: (compare(each, time_us), compare(each, cpu_us)) for what, each in taken.items()}
+    heads = ("base", "ratio", "verdict")
+    lines = [(MEASURES[what], *cells(time), *cells(cpu)) for what, (time, cpu) in rows.items()]
+    print(f"\n{about}\n")
+    print(table(("what", "time per job", *heads, "CPU per job", *heads), lines))
+    document = {
+        "about": about,
+        "base": base,
+        "pairs": pairs,
+        "coverage": coverage,
+        "rows": [{"what": what, "time": time, "cpu": cpu} for what, (time, cpu) in rows.items()],
+    }
+    Path("bench-base.json").write_text(json.dumps(document, indent=1) + "\n")
+    slower = [
+        f"{what} ({name})"
+        for what, row in rows.items()
+        for name, each in zip(("time", "CPU"), row, strict=True)
+        if each["verdict"] == "slower"
+    ]
+    print(f"\nSlower than {base}: {', '.join(slower) or 'nothing'}.")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench", description="This tree against a commit.")
+    parser.add_argument("base", help="a revision of git")
+    parser.add_argument("--pairs", type=int, default=9)
+    parser.add_argument("--only", default="", help=f"some of {','.join(MEASURES)}")
+    options = parser.parse_args()
+    only = options.only.split(",") if options.only else list(MEASURES)
+    if unknown := set(only) - set(MEASURES):
+        parser.error(f"no measure {', '.join(sorted(unknown))}: there are {', '.join(MEASURES)}")
+    if options.pairs < 1:
+        parser.error("--pairs: at least one")
+    commit = short_name(options.base)
+    with copies(commit) as (this, base):
+        taken = take(this, base, options.pairs, only)
+    report(taken, commit, options.pairs)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
