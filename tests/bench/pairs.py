@@ -40,7 +40,7 @@ MEASURES = {
 #: What measure.py prints of one run; and of one in this tree and one in the base.
 Answer = dict[str, float]
 Pair = tuple[Answer, Answer]
-#: How sure the interval shall be, and how far from 1 a median ratio may lie and mean nothing.
+#: How sure the interval shall be, and how far from 1 it may lie and mean nothing.
 LEVEL = 0.95
 NEAR = 0.05
 
@@ -70,10 +70,9 @@ def interval(ratios: Sequence[float]) -> tuple[float, float]:
 def verdict(ratios: Sequence[float]) -> str:
     """Of the cost in this tree to that in the base, pair by pair."""
     low, high = interval(ratios)
-    median = statistics.median(ratios)
-    if low <= 1 <= high or abs(median - 1) <= NEAR:
+    if low <= 1 <= high or (1 - NEAR <= low and high <= 1 + NEAR):
         return "no regression"
-    return "slower" if median > 1 else "faster"
+    return "slower" if low > 1 else "faster"
 
 
 def environ(tree: Path) -> dict[str, str]:
