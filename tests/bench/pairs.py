@@ -70,7 +70,7 @@ def interval(ratios: Sequence[float]) -> tuple[float, float]:
 def verdict(ratios: Sequence[float]) -> str:
     """Of the cost in this tree to that in the base, pair by pair."""
     low, high = interval(ratios)
-    if low <= 1 <= high or (1 - NEAR <= low and high <= 1 + NEAR):
+    if low <= 1 <= high or (low >= 1 - NEAR and high <= 1 + NEAR):
         return "no regression"
     return "slower" if low > 1 else "faster"
 
