@@ -12,8 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 from weakref import WeakKeyDictionary
 
-from hueycore.api.composer import is_composed
-from hueycore.api.producer import Parcel
+from hueycore.api.batch import Calls, taken
+from hueycore.api.part import Part
+from hueycore.api.producer import is_composed
 from hueycore.exceptions import StorageError
 from hueycore.model.jobs import Enqueued, NewJob
 from hueycore.tasks.canvas import Pipeline, Stage, chord, group
@@ -22,8 +23,6 @@ from hueycore.tasks.task import Task
 
 if TYPE_CHECKING:
     import asyncio
-
-    from hueycore.storage.base import Storage
 
 #: Jobs that one commit takes at most.
 SHARE = 5000
@@ -35,26 +34,10 @@ REST = 3
 T = TypeVar("T")
 
 
-class Awaiting:
-    """Part of ``Huey``."""
+class Aio(Part):
+    """Part of ``Huey``: enqueueing and waiting on an event loop."""
 
-    results: bool
-    _immediate: bool
-
-    if TYPE_CHECKING:
-
-        @property
-        def storage(self) -> Storage: ...
-        def _compose(self, whole: Stage) -> tuple[Parcel, Handle]: ...
-        def _store(self, parcel: Parcel) -> None: ...
-        def _new_job(self, task: Task) -> NewJob: ...
-        def _hand_over(self, parcel: Parcel) -> bool: ...
-        def _stored(self, parcel: Parcel, stored: Sequence[Enqueued]) -> None: ...
-        def _run_now(self, stored: Sequence[Enqueued]) -> None: ...
-
-    def _init_awaiting(self) -> None:
-        self._writers: Of[Writer] = WeakKeyDictionary()
-        self._watches: Of[Watch] = WeakKeyDictionary()
+    _loops: Loops
 
     @overload
     async def aenqueue(self, task: Task) -> Result[Any] | None: ...
@@ -68,25 +51,25 @@ class Awaiting:
         meanwhile, the job is in the queue or not.
 
         Raises ``SerializationError``, ``PayloadTooLarge``, ``QueueFull``, ``StorageError``."""
+        producer = self._producer
         if is_composed(task):
             import asyncio
 
-            parcel, handle = await asyncio.to_thread(self._compose, task)
-            if not self._hand_over(parcel):
-                await asyncio.to_thread(self._store, parcel)
+            calls, handle = await asyncio.to_thread(producer.compose, task)
+            if not taken(self, calls):
+                await asyncio.to_thread(producer.store, calls)
             return handle if self.results else None
         assert isinstance(task, Task)
-        job = self._new_job(task)
-        result: Result[Any] = Result(self, task)  # type: ignore[arg-type]
-        parcel = Parcel((job,), (result,))
-        if not self._hand_over(parcel):
-            writer = of_this_loop(self._writers, lambda: Writer(lambda: self.storage))
-            stored = await writer.enqueue(job)
-            self._stored(parcel, (stored,))
+        job = producer.new_job(task)
+        result: Result[Any] = Result(self._huey, task)
+        calls = Calls((job,), (result,))
+        if not taken(self, calls):
+            stored = await self._loops.writer().enqueue(job)
+            producer.on_stored(calls, (stored,))
             if self._immediate:
                 import asyncio
 
-                await asyncio.to_thread(self._run_now, [stored])
+                await asyncio.to_thread(self._stepper.run_now, [stored])
         return result if self.results else None
 
     async def wait_on_loop(
@@ -94,16 +77,35 @@ class Awaiting:
     ) -> bool:
         """Wait until ``result`` has fetched its outcome; False when ``timeout`` seconds passed
         first."""
-        watch = of_this_loop(self._watches, lambda: Watch(lambda: self.storage))
-        return await watch.wait(result, timeout, preserve)
+        return await self._loops.watch().wait(result, timeout, preserve)
+
+
+class Loops:
+    """The event loops on which one application enqueues and waits. A loop that is gone takes its
+    writer and its watch with it."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+        self._writers: WeakKeyDictionary[asyncio.AbstractEventLoop, Writer] = WeakKeyDictionary()
+        self._watches: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionary()
+
+    def writer(self) -> Writer:
+        """That of the running loop."""
+        loop = running_loop()
+        return self._writers.get(loop) or self._writers.setdefault(loop, Writer(self._part))
+
+    def watch(self) -> Watch:
+        """That of the running loop."""
+        loop = running_loop()
+        return self._watches.get(loop) or self._watches.setdefault(loop, Watch(self._part))
 
 
 class Writer:
     """The jobs that the coroutines of one loop enqueue. One commit at a time takes all that have
     come since the last."""
 
-    def __init__(self, storage: Callable[[], Storage]) -> None:
-        self._storage = storage
+    def __init__(self, part: Part) -> None:
+        self._part = part
         self._orders: list[tuple[NewJob, asyncio.Future[Enqueued]]] = []
         self._writing = False
 
@@ -144,7 +146,7 @@ class Writer:
     def _store(self, jobs: Sequence[NewJob]) -> list[Enqueued | Exception]:
         """In a thread. What is wrong with one job is told to its own coroutine alone."""
         try:
-            return list(self._storage().enqueue(jobs))
+            return list(self._part.storage.enqueue(jobs))
         except Exception as error:
             hopeless = isinstance(error, StorageError) and type(error) is not StorageError
             if hopeless or len(jobs) == 1:
@@ -174,8 +176,8 @@ class Waiter:
 class Watch:
     """The coroutines of one loop that wait for jobs. One look at a time, for all of them."""
 
-    def __init__(self, storage: Callable[[], Storage]) -> None:
-        self._storage = storage
+    def __init__(self, part: Part) -> None:
+        self._part = part
         self._waiters: dict[Waiter, None] = {}
         self._version: int | None = None
         self._pause = PAUSE[0]
@@ -220,7 +222,7 @@ class Watch:
         self, waiters: list[Waiter], fresh: list[Waiter], seen: int | None
     ) -> tuple[int, list[tuple[Waiter, Exception | None]]]:
         """In a thread: the storage's version, and whose wait is over."""
-        storage = self._storage()
+        storage = self._part.storage
         version = storage.version()
         asked = fresh if version == seen else waiters
         over = set(storage.over([waiter.result.id for waiter in asked])) if asked else set()
@@ -264,18 +266,6 @@ class Watch:
         self._pause = first if news else min(self._pause * 1.2, longest)
         fresh = any(waiter.fresh for waiter in waiters)
         self._look_in(0.0 if fresh else max(self._pause, REST * took), loop)
-
-
-#: One for each loop; a loop that is gone takes its own with it.
-Of = WeakKeyDictionary["asyncio.AbstractEventLoop", T]
-
-
-def of_this_loop(every: Of[T], make: Callable[[], T]) -> T:
-    loop = running_loop()
-    found = every.get(loop)
-    if found is None:
-        found = every[loop] = make()
-    return found
 
 
 def running_loop() -> asyncio.AbstractEventLoop:
