@@ -1,8 +1,8 @@
-"""Producing and waiting on an event loop, which nothing here blocks.
+"""Enqueueing and waiting on an event loop, which nothing here blocks.
 
 What the coroutines of one loop want at the same time is done together, in one short call in a
-thread of the loop's executor: writes share a commit, and one look at the storage serves everybody
-who waits. Nothing is left on the loop when nobody wants anything.
+thread of the loop's executor: jobs share a commit, and one look at the storage serves all waiters.
+The loop has no timer and no task of this module while no coroutine waits.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     import asyncio
 
 #: Jobs that one commit takes at most.
-SHARE = 5000
+LARGEST_COMMIT = 5000
 #: Seconds between two looks: the first pause, and the longest.
 PAUSE = (0.002, 0.02)
-#: A look that takes long is followed by a pause that is so much longer.
-REST = 3
+#: The pause after a look is at least so many times as long as the look.
+PAUSE_PER_LOOK = 3
 
 T = TypeVar("T")
 
@@ -118,16 +118,16 @@ class Writer:
         return await answer
 
     def _write(self, loop: asyncio.AbstractEventLoop) -> None:
-        # Whoever was cancelled while he waited has nothing to be written.
+        # A caller that was cancelled while it waited needs no job.
         orders = [order for order in self._orders if not order[1].done()]
-        batch, self._orders = orders[:SHARE], orders[SHARE:]
+        batch, self._orders = orders[:LARGEST_COMMIT], orders[LARGEST_COMMIT:]
         self._writing = bool(batch)
         if batch:
             in_thread(
-                loop, partial(self._store, [job for job, _ in batch]), partial(self._tell, batch)
+                loop, partial(self._store, [job for job, _ in batch]), partial(self._answer, batch)
             )
 
-    def _tell(
+    def _answer(
         self,
         batch: list[tuple[NewJob, asyncio.Future[Enqueued]]],
         done: asyncio.Future[list[Enqueued | Exception]],
@@ -144,7 +144,7 @@ class Writer:
         self._write(done.get_loop())
 
     def _store(self, jobs: Sequence[NewJob]) -> list[Enqueued | Exception]:
-        """In a thread. What is wrong with one job is told to its own coroutine alone."""
+        """In a thread. The error of one job goes to its own coroutine alone."""
         try:
             return list(self._part.storage.enqueue(jobs))
         except Exception as error:
@@ -170,7 +170,7 @@ class Waiter:
         self.preserve = preserve
         self.deadline = deadline
         self.outcome = outcome
-        self.fresh = True  # it has not been looked for, whatever the storage's version says
+        self.fresh = True  # no look has asked for it, whatever the storage's version says
 
 
 class Watch:
@@ -189,7 +189,7 @@ class Watch:
         deadline = None if timeout is None else loop.time() + timeout
         waiter = Waiter(result, preserve, deadline, loop.create_future())
         self._waiters[waiter] = None
-        self._look_in(0.0, loop)
+        self._look_after(0.0, loop)
         try:
             return await waiter.outcome
         finally:
@@ -198,9 +198,9 @@ class Watch:
                 self._timer.cancel()
                 self._timer = None
 
-    def _look_in(self, pause: float, loop: asyncio.AbstractEventLoop) -> None:
+    def _look_after(self, pause: float, loop: asyncio.AbstractEventLoop) -> None:
         if self._looking:
-            return  # what follows it sees that somebody is fresh
+            return  # its answer sees the fresh waiter
         if self._timer is not None:
             if self._timer.when() <= loop.time() + pause:
                 return
@@ -216,7 +216,7 @@ class Watch:
             waiter.fresh = False
             self._pause = PAUSE[0]
         look = partial(self._find, waiters, fresh, self._version)
-        in_thread(loop, look, partial(self._tell, waiters, loop.time()))
+        in_thread(loop, look, partial(self._answer, waiters, loop.time()))
 
     def _find(
         self, waiters: list[Waiter], fresh: list[Waiter], seen: int | None
@@ -237,7 +237,7 @@ class Watch:
                 found.append((waiter, error))
         return version, found
 
-    def _tell(self, waiters: list[Waiter], began: float, done: asyncio.Future[Any]) -> None:
+    def _answer(self, waiters: list[Waiter], began: float, done: asyncio.Future[Any]) -> None:
         self._looking = False
         loop = done.get_loop()
         now = loop.time()
@@ -265,7 +265,7 @@ class Watch:
         first, longest = PAUSE
         self._pause = first if news else min(self._pause * 1.2, longest)
         fresh = any(waiter.fresh for waiter in waiters)
-        self._look_in(0.0 if fresh else max(self._pause, REST * took), loop)
+        self._look_after(0.0 if fresh else max(self._pause, PAUSE_PER_LOOK * took), loop)
 
 
 def running_loop() -> asyncio.AbstractEventLoop:

@@ -27,7 +27,7 @@ from hueycore.api.stepper import Stepper, Steps
 from hueycore.exceptions import ConfigurationError
 from hueycore.model.retention import Keeping
 from hueycore.registry import Registry
-from hueycore.runs.notebook import Notes
+from hueycore.runs.notebook import Notebook
 from hueycore.serializer import Serializer
 from hueycore.signals import Signal
 from hueycore.storage.base import Storage
@@ -137,7 +137,7 @@ class Huey(
         self.post_execute_hooks = {}
         self.startup_hooks = {}
         self.shutdown_hooks = {}
-        self.notes = Notes(lambda: self.storage)
+        self.notes = Notebook(lambda: self.storage)
         self._immediate = immediate
         self._storage = None
         self._storage_options = {

@@ -13,7 +13,7 @@ from hueycore.model.limits import Limit, Rate
 from hueycore.registry import AnyTask
 from hueycore.system import clock
 from hueycore.tasks.joblog import run_of_this_context
-from hueycore.tasks.limits import Hold, make_rate
+from hueycore.tasks.limits import TaskLimit, make_rate
 from hueycore.tasks.wrapper import TaskWrapper
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class RateLimit:
         """Decorate a function, each call of which takes a slot, or a task: its jobs wait as
         ``blocked`` until their slot then."""
         if isinstance(fn, TaskWrapper):
-            return fn.hold(Hold(None, self._rate, self._name))
+            return fn.hold(TaskLimit(None, self._rate, self._name))
 
         @wraps(fn)
         def inner(*args: Any, **kwargs: Any) -> Any:

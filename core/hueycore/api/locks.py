@@ -13,7 +13,7 @@ from hueycore.api.registration import Registration
 from hueycore.calendar.durations import Seconds, seconds
 from hueycore.exceptions import TaskLockedException
 from hueycore.system import clock
-from hueycore.tasks.limits import Hold
+from hueycore.tasks.limits import TaskLimit
 from hueycore.tasks.wrapper import TaskWrapper
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class TaskLock:
         """Decorate a function that runs under the lock, or a task: its runs take turns then, and
         those whose turn it is not wait as ``blocked``."""
         if isinstance(fn, TaskWrapper):
-            return fn.hold(Hold(1, None, self._name))
+            return fn.hold(TaskLimit(1, None, self._name))
 
         @wraps(fn)
         def inner(*args: Any, **kwargs: Any) -> Any:

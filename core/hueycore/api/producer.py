@@ -14,7 +14,7 @@ from hueycore.exceptions import PayloadTooLarge
 from hueycore.model.jobs import Enqueued, NewJob
 from hueycore.model.pack import pack
 from hueycore.model.plan import Edge, Plan
-from hueycore.tasks.canvas import Node, Pipeline, Stage, chord, group, lay
+from hueycore.tasks.canvas import Node, Pipeline, Stage, chord, flatten, group
 from hueycore.tasks.result import ChordResult, Handle, Result, ResultGroup
 from hueycore.tasks.task import Task
 
@@ -73,7 +73,7 @@ class Producer:
         payload = self.pack(task.task_name, args, task.kwargs)
         task._enqueued = True
         huey, wrapper = self._huey, task.wrapper
-        if wrapper.options.hold is not None:
+        if wrapper.options.limit is not None:
             huey._limits.declare(wrapper)
         return wrapper.new_job(task, payload, huey.serializer.preview(args, task.kwargs))
 
@@ -127,8 +127,8 @@ class Producer:
 
     def _compose_all(self, parts: Sequence[Stage]) -> tuple[Calls, list[Handle]]:
         """The same of several, with a handle for each."""
-        laid = [lay(part) for part in parts]
-        nodes = [node for some, _ in laid for node in some]
+        flat = [flatten(part) for part in parts]
+        nodes = [node for some, _ in flat for node in some]
         for place, node in enumerate(nodes):
             node.place = place
         jobs, plan = self._plan(nodes)
@@ -138,7 +138,7 @@ class Producer:
             result.id = job.id  # a signature that is there twice has only the last one
             results.append(result)
         handles, begin = [], 0
-        for part, (some, callback) in zip(parts, laid, strict=True):
+        for part, (some, callback) in zip(parts, flat, strict=True):
             mine = results[begin : begin + len(some)]
             handles.append(_handle(part, some, callback, mine))
             begin += len(some)
@@ -149,7 +149,7 @@ class Producer:
     ) -> tuple[list[NewJob], Plan]:
         """Rows and edges. ``handling``: the stages whose error handlers these jobs are, innermost
         last."""
-        # ``lay`` lists the nodes after one from last to first.
+        # ``flatten`` lists the nodes after one from last to first.
         edges = [
             Edge(node.place, child.place, node.slot)
             for node in nodes
@@ -182,7 +182,7 @@ class Producer:
     def _pack_handler(self, handler: Stage, handling: tuple[Stage, ...]) -> str:
         if handler in handling:
             raise ValueError("an error handler cannot be the handler of itself")
-        nodes, _ = lay(handler)
+        nodes, _ = flatten(handler)
         later = {id(child) for node in nodes for child in node.after}
         if len(nodes) - len(later) != 1:
             raise ValueError("an error handler is one call: a signature or a pipeline")
