@@ -90,12 +90,12 @@ class Loops:
         self._watches: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionary()
 
     def writer(self) -> Writer:
-        """That of the running loop."""
+        """The one of the running loop."""
         loop = running_loop()
         return self._writers.get(loop) or self._writers.setdefault(loop, Writer(self._part))
 
     def watch(self) -> Watch:
-        """That of the running loop."""
+        """The one of the running loop."""
         loop = running_loop()
         return self._watches.get(loop) or self._watches.setdefault(loop, Watch(self._part))
 
@@ -221,7 +221,7 @@ class Watch:
     def _find(
         self, waiters: list[Waiter], fresh: list[Waiter], seen: int | None
     ) -> tuple[int, list[tuple[Waiter, Exception | None]]]:
-        """In a thread: the storage's version, and whose wait is over."""
+        """In a thread: the storage's version, and the waiters whose job is over."""
         storage = self._part.storage
         version = storage.version()
         asked = fresh if version == seen else waiters

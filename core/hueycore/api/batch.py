@@ -1,4 +1,4 @@
-"""What may stand around a call: a batch, or a transaction of the caller's."""
+"""Calls that are stored together: in a batch, or in a transaction of the caller's."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from hueycore.tasks.result import Result
 
 
 class Calls(NamedTuple):
-    """Jobs to be stored, the handles that their callers have already, and how the jobs hang
-    together if they do."""
+    """Jobs to be stored, the handles that their callers have already, and the plan by which the
+    jobs depend on each other, if they do."""
 
     jobs: Sequence[NewJob]
     results: Sequence[Result[Any]]

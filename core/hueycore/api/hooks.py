@@ -64,7 +64,7 @@ class Hooks(Part):
             return
         ending = finished.ended.ending
         if isinstance(ending, Completed) and not isinstance(ending.otherwise, Done):
-            # It failed after it had completed itself: which of the two counts, the row knows.
+            # It failed after it had completed itself: the row says which of the two counts.
             row = self.storage.result(claim.id, preserve=True)
             if row is not None and row.state is State.DONE:
                 self.signals.send(S.SIGNAL_COMPLETE, finished.notices[0].task)

@@ -1,4 +1,4 @@
-"""The jobs of the queue, as the calls that they are."""
+"""The jobs of the queue, listed and counted; a stored job read back as a call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How jobs and calls are held back: the limits of tasks, and rates that code asks for."""
+"""Limits of tasks, which hold jobs back, and rates, which code asks for."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class DeclaredLimits:
         self._stored.update(limits)
 
     def forget(self) -> None:
-        """The storage is closed; the next one may know nothing of them."""
+        """The storage is closed; the next one may not have them."""
         self._stored.clear()
 
 

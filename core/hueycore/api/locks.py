@@ -35,7 +35,7 @@ class TaskLock:
     ) -> None:
         self._huey = huey
         self._name, self._ttl, self._wait = name, ttl, wait
-        #: What each thread was given; its lease may be over by now, and the lock another's.
+        #: The token of each thread. Its lease may be over, and the lock another's.
         self._tokens: dict[int, bytes] = {}
 
     @overload
@@ -62,7 +62,7 @@ class TaskLock:
             self._tokens[get_ident()] = token
             return self
         except BaseException:
-            # A timeout may strike when the lock is taken already; or a place was reserved.
+            # A timeout may arrive after the lock was taken, or a place reserved.
             self._huey.storage.unlock(self._name, token)
             raise
 

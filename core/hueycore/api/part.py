@@ -40,7 +40,7 @@ class Part:
 
     @property
     def _huey(self) -> Huey:
-        """The whole, for what belongs to another part."""
+        """The instance itself, for what another part has."""
         return cast("Huey", self)
 
     # --- the storage --------------------------------------------------------------------------

@@ -45,7 +45,7 @@ class PathTasks:
         self._loaded: dict[str, AnyTask] = {}
 
     def known(self, path: str) -> AnyTask | None:
-        """The one that is registered under this name, or was imported."""
+        """The task that is registered under this name, or was imported."""
         return self._huey.registry.get(path) or self._loaded.get(path)
 
     def named(self, path: str) -> AnyTask:
@@ -95,7 +95,7 @@ class PathTasks:
         return task
 
     def _is_registered(self, task: AnyTask) -> bool:
-        """Not when it was unregistered here: then it is to be forgotten."""
+        """False when it was unregistered here: its jobs wait for a process that knows it."""
         return task.huey is not self._huey or self._huey.registry.get(task.name) is task
 
     def _is_at_home(self, func: Callable[..., Any], path: str) -> bool:

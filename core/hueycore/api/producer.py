@@ -1,4 +1,4 @@
-"""Who enqueues: a call becomes a row, a composition rows and the edges between them."""
+"""Enqueueing: a call becomes a row, a composition becomes rows and the edges between them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def is_composed(whole: Stage) -> bool:
-    """Whether there is more to it than one job."""
+    """Whether it is more than one job."""
     return not isinstance(whole, Task) or whole._pipeline is not None or whole._handler is not None
 
 
@@ -105,7 +105,7 @@ class Producer:
             huey._stepper.run_now(stored)
 
     def on_stored(self, calls: Calls, stored: Sequence[Enqueued]) -> None:
-        """Jobs are in the queue: their handles learn of it, and who listens to signals."""
+        """Jobs are in the queue: their handles get the numbers, receivers get the signals."""
         signals = self._huey.signals
         wanted = signals.wanted(S.SIGNAL_ENQUEUED, S.SIGNAL_SCHEDULED)
         for result, answer in zip(calls.results, stored, strict=True):
@@ -165,7 +165,7 @@ class Producer:
             task = node.task
             job = self.new_job(task, ([],) if node.alone else ())
             if place in later:
-                # Durations of a stage begin when it is its turn.
+                # The durations of a stage begin at its turn.
                 if task._delay is not None:
                     delays[place], job = task._delay, job._replace(run_at=None)
                 if task.expires is not None and not isinstance(task.expires, datetime):

@@ -1,4 +1,4 @@
-"""This process in the storage's list of workers: what it holds is free when it dies."""
+"""This process as a worker in the storage: what it holds is free when it dies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Registration:
 
     def __init__(self, part: Part, kind: str, name: str) -> None:
         self._part, self._kind, self._name = part, kind, name
-        #: The process that registered, and as which number.
+        #: The process that registered, and its number.
         self._known: tuple[int, int] | None = None
         self._lock = native.Lock()
 

@@ -1,4 +1,4 @@
-"""What a run asks of its application, and what is known of one that failed."""
+"""What a run needs of its application, and the error of a run that failed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hueycore.tasks.task import Task
 
 
 class Runs(Part):
-    """Part of ``Huey``: what ``runs.executor`` and the handles of failed jobs ask."""
+    """Part of ``Huey``: what ``runs.executor`` and the handles of failed jobs need."""
 
     def read_inputs(self, claim: Claim) -> list[Input]:
         """What the stages before a job give to its call."""

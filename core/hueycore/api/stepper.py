@@ -1,6 +1,6 @@
 """Working through a queue by hand, one job at a time, as in Huey: for tests and own loops.
 
-In immediate mode whoever enqueues a job runs it so, here and now."""
+In immediate mode the caller that enqueues a job runs it this way, at once."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Async tasks: how the coroutine of a run is run. Worker kinds differ in this and nothing else.
 
-asyncio is imported when the first async task runs: who has none does not pay for it.
+asyncio is imported when the first async task runs: an application without one does not load it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Coroutines(Protocol):
     """How a kind of worker runs coroutines; all of it is called by the worker itself."""
 
     def prepare(self) -> None:
-        """What the first run needs and no run should be charged for."""
+        """Make what runs need; its time is not that of the first run."""
         ...
 
     def run(self, call: Call, timeout: float | None, on_timeout: Callable[[], None]) -> Any:
@@ -97,13 +97,13 @@ class LoopPerThread:
         finally:
             self._runs.pop(thread, None)
             if not run.over:
-                # The exception struck the loop, not the coroutine: it is not trusted again.
+                # The exception arrived in the loop, not in the coroutine: a new loop is safe.
                 self.leave()
         return run.outcome()
 
     def stop(self, thread: int, error: type[BaseException], wanted: Callable[[], bool]) -> bool:
         run = self._runs.get(thread)
-        # Asked after the run was found: a thread only goes on to other jobs.
+        # Asked after the run was found: by now the thread may have another job.
         return run is not None and wanted() and run.stop(error)
 
     def leave(self) -> None:
@@ -116,7 +116,7 @@ class LoopPerThread:
 
 
 class LoopPerRun(LoopPerThread):
-    """A loop for each run, for threads that nobody tells to leave. Also inside a running loop: a
+    """A loop for each run, for threads that never call ``leave``. Also inside a running loop: a
     notebook, an async test."""
 
     def prepare(self) -> None:
@@ -187,8 +187,8 @@ class Run:
         self._main = asyncio.current_task()
         timer = None
         if self._timeout is not None:
-            # Armed for longer than the time limit below: that the loop still turns is also true
-            # while it waits for what the run has started.
+            # Set for all of the run, not only for the time limit below: the loop turns too while
+            # it waits for the tasks that the run has started.
             timer = asyncio.get_running_loop().call_later(self._timeout, self._on_timeout)
         try:
             self.value = await self._limited()

@@ -30,7 +30,7 @@ from hueycore.tasks.wrapper import TaskWrapper
 
 logger = logging.getLogger("hueycore.execute")
 
-#: Seconds until a job is tried again whose arguments the storage would not give.
+#: Seconds until the next try, after the storage failed to give the arguments of a job.
 READ_AGAIN = 1.0
 _DONE = Done()
 

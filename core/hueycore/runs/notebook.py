@@ -110,7 +110,7 @@ class Notebook:
         self._inbox: native.SimpleQueue[Page | None] = native.SimpleQueue()
         self._thread: native.AnyThread | None = None
         self._starting = native.Lock()
-        #: Held while something is on its way into the storage: an ending must not overtake it.
+        #: Held during a write: an ending must not overtake the lines before it.
         self._writing = native.Lock()
         self._written_at = 0.0
 
@@ -134,7 +134,7 @@ class Notebook:
             thread = native.Thread(self._run, "huey-notes")
             try:
                 thread.start()
-            except RuntimeError as error:  # no more threads: all is written with the endings
+            except RuntimeError as error:  # no more threads: everything is written with the endings
                 logger.warning("log lines and progress come late: %s", error)
             else:
                 self._thread = thread
@@ -166,7 +166,7 @@ class Notebook:
             try:
                 while (another := inbox.get_nowait()) is not None:
                     pages.add(another)
-                inbox.put(None)  # to be met again, when these are written
+                inbox.put(None)  # taken out again, after these are written
             except native.Empty:
                 pass
             try:

@@ -100,7 +100,7 @@ class Verdict:
             return snoozed, (S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
         if run_at is None:
             return self._retry(task, error, task.retries + 1)
-        # A time of the task's own leaves the delay of its retries as it is.
+        # A time that the task gives does not change the delay of its retries.
         again = Retry(run_at, task.retries, task.retry_delay, failure_of(error))
         return again, (S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
 
@@ -118,14 +118,14 @@ class Verdict:
 
     def _may_retry(self, task: Task, error: BaseException, reason: str) -> Seconds | bool:
         options = task.wrapper.options
-        # A lock or a limit held it back: that says nothing about the task, unless it is named.
+        # A lock or a limit is no failure of the task: only ``never_on`` counts.
         retry_on = options.retry_on if reason in ("failed", "timeout") else None
         return verdict(task, error, retry_on, options.never_on)
 
     def _retry(
         self, task: Task, error: BaseException, retries: int, delay: float | None = None
     ) -> tuple[Ending, tuple[str, ...]]:
-        """``delay`` is for this once, and leaves that of the coming retries as it is."""
+        """``delay`` is for this retry alone; the later ones have the task's."""
         coming, policy = task.retry_delay, task.wrapper.options.backoff
         if delay is None:
             delay = task.retry_delay
@@ -142,7 +142,7 @@ class Verdict:
 
     def _cause(self, task: Task, error: BaseException) -> bytes | None:
         """What an error handler is called with: the exception itself if it can be written and
-        read, else what ``TaskException`` tells of it."""
+        read, else the metadata of a ``TaskException``."""
         app = self._app
         try:
             if task._claim is None or not app.is_handled(task._claim):

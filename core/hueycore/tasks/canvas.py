@@ -158,8 +158,7 @@ def stage(task: Link, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None 
 
 
 def handled(known: Stage | None, handler: Stage) -> Stage:
-    """The handler of something that may have one: as in Huey the second one is for when the first
-    one fails."""
+    """The handler of a stage that may have one. As in Huey a second one handles the first."""
     return handler if known is None or known is handler else known.error(handler)
 
 

@@ -1,4 +1,4 @@
-"""How the jobs of a task are held back: how many at once, how fast, and which of them together."""
+"""The limits of a task: how many of its jobs run at once, how fast they start, by which key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RATE = re.compile(r"(\d+)\s*/\s*(\d+(?:\.\d+)?)?\s*([smhd])")
 
 
 class TaskLimit(NamedTuple):
-    """What a task's options say; ``key`` None stands for the task's own name."""
+    """The limits that a task declares; ``key`` None stands for the task's own name."""
 
     at_once: int | None
     rate: Rate | None
@@ -39,7 +39,7 @@ class TaskLimit(NamedTuple):
         return TaskLimit(min(numbers, default=None), self.rate or other.rate, self.key)
 
     def for_task(self, task: str) -> Limit:
-        """As the storage knows it."""
+        """As the storage has it."""
         key = None if callable(self.key) else self.key or task
         return Limit(task, key, self.at_once, self.rate)
 

@@ -1,4 +1,4 @@
-"""What a task says of its jobs unless a call says otherwise."""
+"""The options of a task: those of its jobs, unless a call has its own."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class TaskOptions:
     limit: TaskLimit | None = None
 
 
-#: The others, which stand in their own places in ``@huey.task``.
+#: The others, which ``@huey.task`` takes by position too.
 _PLACED = ("retries", "retry_delay", "retry_backoff", "priority", "expires")
 
 
