@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.storage.conformance.test_storage_schedule import NOW, periodic, stored
 
 from hueycore.model.jobs import NewJob, Selector
 from hueycore.model.schedules import Fire, Periodic, repeated
 from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import Clock
+from tests.storage.conformance.test_storage_due import NOW, periodic, stored
 from tests.storage.kit import bury, new, sql, worker
 
 

@@ -250,7 +250,7 @@ def test_a_network_file_system_is_refused_unless_forced(
     local.mkdir(parents=True)
     mountinfo.write_text(MOUNTS.format(remote))
     monkeypatch.setattr(
-        connection, "refuse_network", lambda path: path.refuse_network(path, str(mountinfo))
+        connection, "refuse_network", lambda file: path.refuse_network(file, str(mountinfo))
     )
 
     with pytest.raises(StorageError, match="nfs4, a network file system"):
@@ -274,7 +274,7 @@ def test_a_symbolic_link_to_a_network_file_system_is_refused_too(
     mountinfo = tmp_path / "mountinfo"
     mountinfo.write_text(MOUNTS.format(remote))
     monkeypatch.setattr(
-        connection, "refuse_network", lambda path: path.refuse_network(path, str(mountinfo))
+        connection, "refuse_network", lambda file: path.refuse_network(file, str(mountinfo))
     )
     with pytest.raises(StorageError, match="network"):
         SqliteStorage(tmp_path / "link" / "queue.db")
