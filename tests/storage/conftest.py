@@ -8,8 +8,8 @@ import pytest
 
 from hueycore.storage.sqlite import SqliteStorage, sidefile
 from tests.storage.engines import ENGINES, Factory, sqlite_file
-from tests.storage.invariants import violations
 from tests.storage.kit import give_back
+from tests.storage.sqlite.invariants import violations
 
 Maker = Callable[..., SqliteStorage]
 

@@ -29,9 +29,9 @@ from hueycore.model.states import FINAL, State
 from hueycore.storage.sqlite import SqliteStorage
 from hueycore.system import clock
 from tests.storage.engines import ENGINES
-from tests.storage.invariants import violations
 from tests.storage.kit import FAILURE, bury, by_seq, new, sql
 from tests.storage.model import SHOWN, Model, ModelJob
+from tests.storage.sqlite.invariants import violations
 from tests.storage.watch import allowed, moves, watch
 
 START = 2_000_000_000.0

@@ -35,7 +35,7 @@ from tests.storage.kit import FAILURE, by_seq, contents, ended, new, write
 
 NOW = 2_000_000_000.0
 HERE = Path(__file__).parent
-ROOT = HERE.parents[2]
+ROOT = HERE.parents[3]
 
 # --- statements that fail -------------------------------------------------------------------------
 

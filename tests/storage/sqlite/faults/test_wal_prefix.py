@@ -25,9 +25,6 @@ from hueycore.model.schedules import Fire, Periodic
 from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage, connection
 from tests.helpers import Clock
-from tests.storage.faults.conftest import Opener
-from tests.storage.faults.rig import HANDLER, NOW, VERBS, World
-from tests.storage.invariants import violations
 from tests.storage.kit import (
     FAILURE,
     by_seq,
@@ -42,6 +39,9 @@ from tests.storage.kit import (
     worker,
     write,
 )
+from tests.storage.sqlite.faults.conftest import Opener
+from tests.storage.sqlite.faults.rig import HANDLER, NOW, VERBS, World
+from tests.storage.sqlite.invariants import violations
 
 HEADER = 32
 FRAME = 24 + 4096

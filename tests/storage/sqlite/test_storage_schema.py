@@ -25,8 +25,8 @@ from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage, connection, schema
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
-from tests.storage.invariants import violations
 from tests.storage.kit import FAILURE, born, ended, new, one, run, sql, take, worker, write
+from tests.storage.sqlite.invariants import violations
 
 Raw = Callable[[], sqlite3.Connection]
 

@@ -27,7 +27,6 @@ from hueycore.model.jobs import Ended, Selector, Want
 from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage
 from tests.storage.conftest import Maker
-from tests.storage.invariants import check_invariants
 from tests.storage.kit import (
     FAILURE,
     born,
@@ -41,6 +40,7 @@ from tests.storage.kit import (
     worker,
     write,
 )
+from tests.storage.sqlite.invariants import check_invariants
 
 Connect = Callable[..., sqlite3.Connection]
 
