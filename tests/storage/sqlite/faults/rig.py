@@ -31,7 +31,8 @@ from hueycore.model.states import State
 from hueycore.storage import base as storage_base
 from hueycore.storage.sqlite import SqliteStorage
 from hueycore.storage.sqlite.sidefile import boot_id
-from tests.storage.kit import FAILURE, by_seq, contents, ended, new, write
+from tests.storage.kit import FAILURE, by_seq, ended, new
+from tests.storage.sqlite.lab import contents, write
 
 NOW = 2_000_000_000.0
 HERE = Path(__file__).parent

@@ -35,9 +35,10 @@ from hueycore.storage.sqlite import SqliteStorage, connection, path
 from hueycore.storage.sqlite.connection import Database
 from hueycore.storage.sqlite.errors import translate
 from tests.helpers import Clock
-from tests.storage.kit import DAY, ended, new, state, take, worker, write
+from tests.storage.kit import DAY, ended, new, state, take, worker
 from tests.storage.sqlite.faults.rig import NOW, Crew, forked, rows
 from tests.storage.sqlite.invariants import check_invariants
+from tests.storage.sqlite.lab import write
 
 NOBODY = 65534
 

@@ -26,7 +26,7 @@ from hueycore.storage.sqlite import SqliteStorage, sidefile
 from hueycore.storage.sqlite.connection import Database
 from hueycore.system.shield import raise_shield
 from tests.helpers import wait_until
-from tests.storage.kit import ended, give_back, new, take, worker
+from tests.storage.kit import ended, new, take, worker
 from tests.storage.sqlite.faults.conftest import Opener
 from tests.storage.sqlite.faults.rig import (
     READERS,
@@ -39,6 +39,7 @@ from tests.storage.sqlite.faults.rig import (
     halfway,
 )
 from tests.storage.sqlite.invariants import check_invariants
+from tests.storage.sqlite.lab import give_back
 
 FLAG = "insert into huey_flag (queue, kind, name, since) values ('huey', 'revoked-id', ?, 0)"
 PACKAGE = os.path.dirname(hueycore.storage.__file__)

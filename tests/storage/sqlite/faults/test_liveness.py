@@ -16,8 +16,9 @@ from hueycore.model.states import State
 from hueycore.storage.sql import recovery, workers
 from hueycore.storage.sqlite import SqliteStorage, sidefile
 from tests.helpers import wait_until
-from tests.storage.kit import new, row, sql, state, take, worker, write
+from tests.storage.kit import new, row, state, take, worker
 from tests.storage.sqlite.faults.rig import Crew, Member, Plan, failing, forked, rows
+from tests.storage.sqlite.lab import sql, write
 
 
 def victim(
