@@ -125,6 +125,18 @@ def test_an_engine_is_named_where_it_is_opened_and_nowhere_else() -> None:
             assert not any(m.startswith("hueycore.storage.sqlite") for m in imports(path)), name
 
 
+def test_the_storage_suite_is_for_every_engine_and_names_none() -> None:
+    """Beside the list of engines; what is about one of them has a folder of its own."""
+    folder = ROOT / "tests" / "storage"
+    suite = [*folder.glob("*.py"), *sources(folder / "conformance")]
+    of_an_engine = ("sqlite", "postgres", "redis", "huey_", ".db.", "con.execute", "storage.sql")
+    for path in suite:
+        if path.name != "engines.py":
+            text = path.read_text("utf-8").lower()
+            found = [word for word in of_an_engine if word in text]
+            assert not found, f"{path.relative_to(ROOT)}: {found}"
+
+
 def test_hueycore_imports_only_the_standard_library() -> None:
     for path in sources(CORE):
         if path.relative_to(CORE).as_posix().startswith(OPTIONAL):
