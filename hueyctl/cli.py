@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hueyctl import errors, exits, streams
-from hueyctl.options import global_options, is_verbose, settings_from, wants_json
+from hueyctl.options import global_options, is_verbose, wants_json
+from hueyctl.settings import settings_from
 from hueyctl.tree import ALIASES, COMMANDS, Entry
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hueyctl import config, errors, exits, streams
-from hueyctl.options import Settings, settings_from
+from hueyctl.settings import Settings, settings_from
 
 if TYPE_CHECKING:
     from hueycore import Huey

@@ -16,7 +16,8 @@ from hueyctl.command import Command
 from hueyctl.docs import topics
 from hueyctl.docs.markdown import as_roff
 from hueyctl.docs.roff import bold, escape, filled, italic, prose, tagged, verbatim
-from hueyctl.options import GlobalOption, key_of
+from hueyctl.options import GlobalOption
+from hueyctl.settings import key_of
 
 _SOURCE = f"hueyctl {__version__}"
 _MANUAL = "hueyctl manual"

@@ -104,7 +104,7 @@ def _configured() -> str | None:
     from hueyctl import config
 
     for path in config.candidates():
-        found = (config._table(path) or {}).get("url")
+        found = (config.read(path) or {}).get("url")
         if isinstance(found, str):
             return found
     return None

@@ -11,7 +11,7 @@ from hueyctl.command import command
 from hueyctl.context import Session
 
 if TYPE_CHECKING:
-    from hueyctl.settings import Setting
+    from hueyctl.sources import Setting
 
 
 @command(
@@ -31,7 +31,7 @@ def config_show(session: Session, changed: bool) -> None:
     these, the first that is there wins. Settings of one command are named after it:
     consume.workers. Passwords are masked.
     """
-    from hueyctl.settings import current, of_commands
+    from hueyctl.sources import current, of_commands
 
     rows = [*current(session.ctx), *of_commands(session.ctx)]
     if changed:
