@@ -96,8 +96,8 @@ def _head(name: str, section: int, short: str, source: str = "the command tree")
 def _short(ctx: click.Context) -> str:
     """The line of the registry, which ``--help`` shows: without its full stop, in small letters."""
     text = ctx.command.get_short_help_str(limit=1000)
-    if ctx.parent is not None and hasattr(ctx.parent.command, "entry") and ctx.info_name:
-        text = ctx.parent.command.entry(ctx.info_name).short
+    if ctx.parent is not None and hasattr(ctx.parent.command, "line_of") and ctx.info_name:
+        text = ctx.parent.command.line_of(ctx.info_name)
     text = text.rstrip(".")
     return text[:1].lower() + text[1:] if not text[:2].isupper() else text
 

@@ -77,7 +77,7 @@ def _inline(token: Token, marks: Marks) -> str:
             case "strong_close":
                 text += marks.strong[1]
             case "link_open":
-                target = str(child.attrs["href"]).removeprefix("../")
+                target = str(child.attrs["href"]).replace("../", "")
             case "link_close":
                 # Another page is named by its command; what has a folder is in the repository.
                 text += f" ({target})" if "/" in target and target not in text else ""
