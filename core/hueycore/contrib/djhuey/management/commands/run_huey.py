@@ -22,9 +22,9 @@ from hueycore.system import native
 from hueyctl.errors import CliError
 from hueyctl.selection.params import ADDRESS, DURATION
 from hueyctl.service import logs
+from hueyctl.service.monitors import monitored
 from hueyctl.service.options import KINDS
 from hueyctl.service.pidfile import Pidfile
-from hueyctl.service.watch import watched
 
 #: The options that are those of ``create_consumer``, by the same names.
 _PASSED = (
@@ -98,16 +98,16 @@ class Command(BaseCommand):
         chosen = {**CONSUMER, **given}
         _refuse_late_patching({**HUEY.consumer_defaults, **chosen}.get("worker_type"))
         try:
-            with ExitStack() as ending:
+            with ExitStack() as stack:
                 if options["pidfile"]:
                     pidfile = Pidfile(options["pidfile"])
                     pidfile.take()
-                    ending.callback(pidfile.drop)
+                    stack.callback(pidfile.drop)
                 _set_up_logging(options, HUEY.registry.kept_level())
                 consumer = HUEY.create_consumer(**chosen)
                 connections.close_all()  # worker processes must not share them
-                probes = watched(consumer, http=options["http"], notify=options["notify"])
-                ending.enter_context(probes)
+                monitors = monitored(consumer, http=options["http"], notify=options["notify"])
+                stack.enter_context(monitors)
                 code = consumer.run()
         except CliError as error:
             hint = f"\nhint: {error.hint}" if error.hint else ""
