@@ -23,7 +23,7 @@ def load(name: str, folder: str | None = None) -> Huey:
     if not os.path.isdir(folder):
         raise _bad(f"--app-dir {folder}: no such directory")
     # Before the folder is on the path: what the library imports is not the application's.
-    import hueycore.api  # noqa: F401
+    import_module("hueycore.api")
 
     with _importable(folder), redirect_stdout(sys.stderr):
         # An application that prints while it is imported must not spoil JSON on stdout.

@@ -197,9 +197,12 @@ class Session:
             if os.path.isdir(location.filename):
                 raise errors.CliError(f"{location.filename} is a directory", exits.UNAVAILABLE)
             storage = open_storage(
-                location, queue, create=create, read_only=read_only,
+                location,
+                queue,
+                create=create,
+                read_only=read_only,
                 operator=None if read_only else operator(),
-            )  # fmt: skip
+            )
             self.ctx.call_on_close(storage.close)
             self._storages[key] = storage
         return self._storages[key]

@@ -175,7 +175,7 @@ def opened(path: str) -> Iterator[IO[bytes]]:
         yield _plain(sys.stdin.buffer)
         return
     try:
-        file = open(path, "rb")  # noqa: SIM115  an error while it is read is another one
+        file = open(path, "rb")  # an error while it is read is another one
     except OSError as error:
         raise errors.usage(f"{path}: {error.strerror}") from error
     with file:

@@ -29,10 +29,15 @@ if TYPE_CHECKING:
     ],
     arguments=[("APP", "MODULE:ATTR or MODULE.ATTR, before --app. Several get a process each.")],
     codes=[
-        exits.FAILURE, exits.REFUSED, exits.UNAVAILABLE, exits.IO_ERROR, exits.CONFIG,
-        exits.INTERRUPTED, exits.TERMINATED,
+        exits.FAILURE,
+        exits.REFUSED,
+        exits.UNAVAILABLE,
+        exits.IO_ERROR,
+        exits.CONFIG,
+        exits.INTERRUPTED,
+        exits.TERMINATED,
     ],
-)  # fmt: skip
+)
 @click.argument("apps", nargs=-1, metavar="[APP]...")
 @running_options
 @click.option("-d", "--delay", type=DURATION, metavar="S", help="Shortest pause when idle (0.1).")

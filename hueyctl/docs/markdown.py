@@ -105,9 +105,13 @@ def as_text(text: str, width: int = WIDTH) -> str:
 
 def _wrapped(text: str, width: int, first: str = "", rest: str = "") -> str:
     return textwrap.fill(
-        text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False,
+        text,
+        width,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
         break_on_hyphens=False,
-    )  # fmt: skip
+    )
 
 
 def _table_as_text(block: Block, width: int) -> str:
@@ -120,9 +124,12 @@ def _table_as_text(block: Block, width: int) -> str:
 
     head, *rows = block.rows
     table = Table(
-        box=SIMPLE_HEAD if any(head) else None, show_header=any(head), show_edge=False,
-        pad_edge=False, padding=(0, 2, 0, 0),
-    )  # fmt: skip
+        box=SIMPLE_HEAD if any(head) else None,
+        show_header=any(head),
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
     for name in head:
         table.add_column(Text(name))
     for row in rows:

@@ -60,9 +60,12 @@ def _print(session: Session, rows: list[Setting]) -> None:
         "where": Column("where", "WHERE", "text", lambda row: row.where),
     }
     session.output.rows(
-        rows, known, ("setting", "value", "source", "where"),
-        name=lambda row: str(row.setting), cut=False,
-    )  # fmt: skip
+        rows,
+        known,
+        ("setting", "value", "source", "where"),
+        name=lambda row: str(row.setting),
+        cut=False,
+    )
 
 
 def _text(value: Any) -> str | None:

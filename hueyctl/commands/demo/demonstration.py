@@ -157,12 +157,23 @@ class Demonstration:
         with open(os.path.join(self.folder, "consumer.log"), "ab") as log:
             self.child = subprocess.Popen(
                 [
-                    sys.executable, "-m", "hueyctl", "consume", f"{_APP}:huey",
-                    "-w", str(WORKERS), "--max-time", str(self.seconds + 2 * _GRACE),
+                    sys.executable,
+                    "-m",
+                    "hueyctl",
+                    "consume",
+                    f"{_APP}:huey",
+                    "-w",
+                    str(WORKERS),
+                    "--max-time",
+                    str(self.seconds + 2 * _GRACE),
                 ],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
-                cwd=self.folder, start_new_session=True,
-            )  # fmt: skip
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                cwd=self.folder,
+                start_new_session=True,
+            )
         self.events.append(f"{event} (pid {self.child.pid})")
 
     def _kill(self) -> None:

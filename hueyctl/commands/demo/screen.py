@@ -25,9 +25,15 @@ def live_view(colour: bool) -> Iterator[Callable[[Frame], None]]:
     from rich.live import Live
 
     console = Console(
-        file=sys.stdout, force_terminal=True, no_color=not colour, highlight=False, markup=False,
-        emoji=False, color_system="standard" if colour else None, legacy_windows=False,
-    )  # fmt: skip
+        file=sys.stdout,
+        force_terminal=True,
+        no_color=not colour,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        color_system="standard" if colour else None,
+        legacy_windows=False,
+    )
     told: list[str] = []
     bar = "█" if streams.is_utf8(sys.stdout) else "#"
     with Live(console=console, auto_refresh=False, transient=False) as live:

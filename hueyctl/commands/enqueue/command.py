@@ -32,10 +32,16 @@ from hueyctl.selection.params import DURATION
         ("ARG", GRAMMAR),
     ],
     codes=[
-        exits.FAILURE, exits.NOT_FOUND, exits.TASK_FAILED, exits.REFUSED, exits.UNAVAILABLE,
-        exits.IO_ERROR, exits.CONFIG, exits.TIMEOUT,
+        exits.FAILURE,
+        exits.NOT_FOUND,
+        exits.TASK_FAILED,
+        exits.REFUSED,
+        exits.UNAVAILABLE,
+        exits.IO_ERROR,
+        exits.CONFIG,
+        exits.TIMEOUT,
     ],
-)  # fmt: skip
+)
 @click.argument("task", required=False, metavar="TASK")
 @click.argument("words", nargs=-1, metavar="[ARG]...")
 @call_options
@@ -49,33 +55,47 @@ from hueyctl.selection.params import DURATION
 @click.option("--id", "id_", metavar="ID", help="The long id; one that waits is not doubled.")
 @click.option("--unique", metavar="KEY", help="Be the only one of the task with this key.")
 @click.option(
-    "--if-exists", type=click.Choice(["keep", "replace", "fail"]), metavar="HOW",
+    "--if-exists",
+    type=click.Choice(["keep", "replace", "fail"]),
+    metavar="HOW",
     help="With --unique, when there is one: keep it, replace its arguments and time, or fail "
     "(default).",
-)  # fmt: skip
+)
 @click.option(
-    "--then", multiple=True, metavar="TASK",
+    "--then",
+    multiple=True,
+    metavar="TASK",
     help="Then run this task with its value; may be given several times.",
-)  # fmt: skip
+)
 @click.option(
     "--on-error", metavar="TASK", help="Call this task with the exception when it fails for good."
 )
 @click.option(
-    "-W", "--wait", "wait_", is_flag=True,
+    "-W",
+    "--wait",
+    "wait_",
+    is_flag=True,
     help="Wait for the job (with --then for the last one), print its result.",
-)  # fmt: skip
+)
 @click.option(
     "-t", "--timeout", type=DURATION, metavar="DUR", help="With --wait: give up after this long."
 )
 @click.option(
-    "--from", "source", type=click.File("r", encoding="utf-8"), metavar="FILE",
+    "--from",
+    "source",
+    type=click.File("r", encoding="utf-8"),
+    metavar="FILE",
     help="Read jobs from a file of JSON lines, - for stdin: task, args, kwargs, delay, eta, "
     "expires, priority, retries, retry_delay, id, unique.",
-)  # fmt: skip
+)
 @click.option(
-    "--batch", type=click.IntRange(1, 100_000), default=5000, show_default=True, metavar="N",
+    "--batch",
+    type=click.IntRange(1, 100_000),
+    default=5000,
+    show_default=True,
+    metavar="N",
     help="With --from: jobs per transaction.",
-)  # fmt: skip
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be queued, queue nothing.")
 @click.option("--create", is_flag=True, help="Make the file of --url when it is missing.")
 def enqueue(session: Session, task: str | None, words: tuple[str, ...], **given: Any) -> int:

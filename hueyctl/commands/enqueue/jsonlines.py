@@ -15,9 +15,18 @@ if TYPE_CHECKING:
     from hueyctl.context import Session
 
 _KEYS = (
-    "task", "args", "kwargs", "delay", "eta", "expires", "priority", "retries", "retry_delay", "id",
+    "task",
+    "args",
+    "kwargs",
+    "delay",
+    "eta",
+    "expires",
+    "priority",
+    "retries",
+    "retry_delay",
+    "id",
     "unique",
-)  # fmt: skip
+)
 
 
 class BadLine(Exception):
