@@ -18,7 +18,8 @@ from hueyctl.context import Session
 from hueyctl.selection.params import POSITIVE
 
 if TYPE_CHECKING:
-    from hueyctl.commands.demo.demonstration import Account, Frame
+    from hueyctl.commands.demo.account import Account
+    from hueyctl.commands.demo.demonstration import Frame
 
 
 @command(
