@@ -117,7 +117,7 @@ def _quoted(value: str) -> str:
 
 
 def respond(cli: click.Command) -> int:
-    """Answer a shell. Whatever goes wrong, nothing is printed: it would land in a command line."""
+    """Answer a shell. No error is printed: it would land in a command line."""
     shell, _, verb = os.environ[VARIABLE].partition("_")
     answer = ""
     try:

@@ -88,9 +88,6 @@ def _inline(token: Token, marks: Marks) -> str:
     return text
 
 
-# --- for a terminal -------------------------------------------------------------------------------
-
-
 def as_text(text: str, width: int = WIDTH) -> str:
     """A text as ``hueyctl help`` prints it: headings in capitals."""
     found = ""
@@ -156,8 +153,6 @@ _AS_TEXT: dict[str, Callable[[Block, int], str]] = {
     "table": _table_as_text,
 }
 
-
-# --- for man --------------------------------------------------------------------------------------
 
 #: Of the private use area: a column each when lines are wrapped, and ``escape`` names them.
 _BOLD, _ROMAN = "\ue000", "\ue001"

@@ -105,7 +105,7 @@ def running_options(function: F) -> F:
     return function
 
 
-#: Our option names and those of ``Huey.create_consumer``; what was not said is not passed, so
+#: The names of options and those of ``Huey.create_consumer``. What was not said is not passed, so
 #: that the application's own defaults stand.
 _PASSED = {
     "workers": "workers",
@@ -127,9 +127,9 @@ _PASSED = {
 def consumer_options(given: dict[str, Any]) -> dict[str, Any]:
     """The options of ``create_consumer`` that were said."""
     options = {
-        theirs: given[ours]
-        for ours, theirs in _PASSED.items()
-        if given[ours] is not None and given[ours] is not False
+        parameter: given[option]
+        for option, parameter in _PASSED.items()
+        if given[option] is not None and given[option] is not False
     }
     if given["periodic"] is False:
         options["periodic"] = False

@@ -1,4 +1,4 @@
-"""``hueyctl config show``: what is set, and by whom."""
+"""``hueyctl config show``: what is set, and where."""
 
 from __future__ import annotations
 

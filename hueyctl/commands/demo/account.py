@@ -42,7 +42,7 @@ def settle(
         done += job.state == "done"
         dead += job.state == "dead"
         wrong += job.state in ("done", "dead") and not _is_right(storage, job, number)
-    ours = {order.id for order in queued}
+    own = {order.id for order in queued}
     return Account(
         queued=len(queued),
         done=done,
@@ -50,8 +50,8 @@ def settle(
         lost=len(queued) - done - dead,
         wrong=wrong,
         interrupted=interrupted,
-        retried=sum(job.attempt > 1 for id_, job in jobs.items() if id_ in ours),
-        ticks=len(jobs.keys() - ours),
+        retried=sum(job.attempt > 1 for id_, job in jobs.items() if id_ in own),
+        ticks=len(jobs.keys() - own),
         seconds=seconds,
     )
 

@@ -46,7 +46,7 @@ def skipped(name: str, why: str) -> Note:
 
 
 def from_error(name: str, error: Exception) -> Note:
-    """A question that could not be answered is an answer. Raises what is a bug of ours."""
+    """A question that could not be answered is an answer. Raises what is a bug of hueyctl."""
     found = errors.explain(error)
     if found.bug:
         raise error

@@ -36,7 +36,7 @@ def said(ctx: click.Context) -> list[str]:
 
 
 def _is_said(ctx: click.Context, name: str) -> bool:
-    """By whatever means: the variables and the table of this command are nobody else's."""
+    """By an option, or in a variable or table of this command: ``consume`` would not read those."""
     return ctx.get_parameter_source(name) not in (None, ParameterSource.DEFAULT)
 
 
