@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from hueyctl import config
 from hueyctl.options import GlobalOption, global_options
 from hueyctl.settings import key_of
 
@@ -34,6 +33,8 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if ctx.default_map:
+            from hueyctl import config
+
             config.set_defaults(ctx)
         for param in self.params:
             key = key_of(param)

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from hueyctl import config
 from hueyctl.settings import store
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -44,6 +43,8 @@ def _load_config(ctx: click.Context, param: click.Parameter, value: str | None) 
         return
     if ctx.parent is not None and ctx.get_parameter_source("config") != ParameterSource.COMMANDLINE:
         return
+    from hueyctl import config
+
     config.apply(ctx, value)
 
 
