@@ -23,7 +23,7 @@ _GZIP = b"\x1f\x8b"
 
 class DumpFile:
     """A new private file. It gets its name when all of it is on the disk, so that a reader never
-    finds half of one. What is not a plain file (a pipe, a device) is written directly."""
+    finds half of one; what is not a plain file (a pipe, a device) is written as it is."""
 
     def __init__(self, path: str, *, compressed: bool = False) -> None:
         self.path = path
@@ -39,7 +39,7 @@ class DumpFile:
                 f"{self.path} exists already", hint="name a new file: a dump overwrites none"
             )
         with self._named():
-            # Exclusively: no link in a shared folder is followed.
+            # Exclusively: nobody's link in a shared folder is followed.
             name, mode = (self._temporary, "xb") if self.plain else (self.path, "wb")
             self._file = open(name, mode, opener=_private)  # type: ignore[assignment]
             assert self._file is not None
@@ -124,7 +124,7 @@ def sink(path: str, *, compressed: bool) -> DumpFile | StandardOutput:
 
 
 def _forget(writer: object) -> None:
-    """Keep a compressor from writing any more: it would try when it is collected."""
+    """Let a compressor go that is not to write any more: left alone it would try, at its end."""
     if writer is not None and hasattr(writer, "fileobj"):
         writer.fileobj = None
 
@@ -140,7 +140,7 @@ def is_plain(path: str) -> bool:
 
 
 def _private(path: str, flags: int) -> int:
-    # Arguments of jobs are in it: as private as the queue file itself.
+    # Arguments of jobs are in it: nobody else's business, as the queue file itself.
     return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
@@ -161,6 +161,9 @@ def _sync_folder(folder: str) -> None:
         os.close(descriptor)
 
 
+# --- reading --------------------------------------------------------------------------------------
+
+
 class Damaged(Exception):
     """The rest of the file cannot be read."""
 
@@ -172,7 +175,7 @@ def opened(path: str) -> Iterator[IO[bytes]]:
         yield _plain(sys.stdin.buffer)
         return
     try:
-        file = open(path, "rb")  # an error while it is read is another one
+        file = open(path, "rb")  # noqa: SIM115  an error while it is read is another one
     except OSError as error:
         raise errors.usage(f"{path}: {error.strerror}") from error
     with file:
