@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from hueycore.model.states import LIVE, State
 from hueyctl import errors, exits
 from hueyctl.commands.demo import workload
 from hueyctl.commands.demo.account import Account, settle
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from hueycore.storage.base import Storage
 
 QUEUE = "demo"
-STATES = ("scheduled", "pending", "blocked", "running", "done", "dead")
+STATES = tuple(map(str, (*LIVE, State.DONE, State.DEAD)))
 #: Seconds that the queue may take to drain after the time of the demo.
 _GRACE = 20.0
 
@@ -113,7 +114,7 @@ class Demonstration:
 
 
 def _drained(counts: dict[str, int]) -> bool:
-    return not any(counts[state] for state in ("scheduled", "pending", "blocked", "running"))
+    return not any(counts[state] for state in LIVE)
 
 
 class _Meter:

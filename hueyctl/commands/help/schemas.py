@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from hueycore.model.states import State
 from hueyctl.answers import jobs
 
 Schema = dict[str, Any]
 
-STATES = ("scheduled", "pending", "blocked", "running", "done", "dead", "revoked", "expired")
+STATES = tuple(map(str, State))
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 _TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,6}Z$|^[^T]*$"
