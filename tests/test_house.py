@@ -102,7 +102,8 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 def test_no_name_of_a_file_is_a_verb() -> None:
     for name in MODULES:
         last = name.rpartition(".")[2]
-        assert not last.endswith("ing") or last == "testing", name
+        # A state of a job, and Huey's own name.
+        assert not last.endswith("ing") or last in ("pending", "testing"), name
 
 
 def test_answers_know_no_terminal() -> None:
