@@ -18,9 +18,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hueycore.consumer.feed import Teller
-from hueycore.consumer.health import PULSE
+from hueycore.consumer.health import BEAT_INTERVAL
 from hueycore.consumer.workers.handover import Handover
-from hueycore.consumer.workers.loop import JobLoop, SharingRun
+from hueycore.consumer.workers.loop import Loop, SharedLoopRun
 from hueycore.consumer.workers.threads import Threads
 from hueycore.consumer.workers.worker import Parts, Worker, call_hooks
 from hueycore.exceptions import ConfigurationError, TaskTimeout
@@ -70,13 +70,13 @@ class GreenletKind:
         # the same time, without the interpreter's lock; a loop that has lost count ends too early.
         self._bell = self.hub.loop.async_()
         self._bell.start(self._call_all)
-        self._timer = self.hub.loop.timer(0.0, PULSE)
-        self._timer.start(self._pulse)
+        self._timer = self.hub.loop.timer(0.0, BEAT_INTERVAL)
+        self._timer.start(self._beat_again)
         self.handover = Handover(parts.feed, self.call)
         self.handover.start()
 
-    def _pulse(self) -> None:
-        self._parts.beat("gevent hub", PULSE)
+    def _beat_again(self) -> None:
+        self._parts.beat("gevent hub", BEAT_INTERVAL)
 
     def beat(self, pause: float) -> None:
         """The loop beside the hub does."""
@@ -260,17 +260,17 @@ class LoopBeside:
 
     def __init__(self, kind: GreenletKind) -> None:
         self._kind = kind
-        self._loop: JobLoop | None = None
+        self._loop: Loop | None = None
 
     def prepare(self) -> None:
         if self._loop is None:
-            self._loop = JobLoop("huey-loop", self._kind.threads, self._kind.beat)
+            self._loop = Loop("huey-loop", self._kind.threads, self._kind.beat)
             self._loop.start()
 
     def run(self, call: Call, timeout: float | None, told: Callable[[], None]) -> Any:
         loop, hub_call = self._loop, self._kind.call
         assert loop is not None
-        run = SharingRun(call, timeout, lambda: hub_call(told))
+        run = SharedLoopRun(call, timeout, lambda: hub_call(told))
         context = copy_context()
         waiter = Waiter(self._kind.hub)
 
