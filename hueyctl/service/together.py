@@ -115,7 +115,7 @@ class Together:
 
     def __init__(self, lines: Sequence[Line]) -> None:
         self._lines = lines
-        self.changed: Callable[[str], None] = lambda phase: None
+        self.on_phase: Callable[[str], None] = lambda phase: None
         #: What the parent was told, once it was.
         self.ending: str | None = None
         self._told = STARTING
@@ -184,7 +184,7 @@ class Together:
         now = self.phase
         if now != self._told:
             self._told = now
-            self.changed(now)
+            self.on_phase(now)
 
 
 def _labelled(sample: str, app: str) -> str:

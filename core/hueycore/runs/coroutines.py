@@ -34,9 +34,9 @@ class Coroutines(Protocol):
         """What the first run needs and no run should be charged for."""
         ...
 
-    def run(self, call: Call, timeout: float | None, told: Callable[[], None]) -> Any:
+    def run(self, call: Call, timeout: float | None, on_cancel: Callable[[], None]) -> Any:
         """Call an async function and wait for what it returns or raises. After ``timeout`` seconds
-        its loop calls ``told`` and cancels it: ``TaskTimeout``."""
+        its loop calls ``on_cancel`` and cancels it: ``TaskTimeout``."""
         ...
 
     def stop(self, thread: int, error: type[BaseException], wanted: Callable[[], bool]) -> bool:
@@ -62,8 +62,8 @@ def run_coroutine(
     if timeout is None or limiter is None:
         return coroutines.run(call, timeout, lambda: None)
     run = limiter.prepare(timeout + PATIENCE, grace)
-    told = partial(limiter.told, run)
-    return limited(limiter, run, partial(coroutines.run, call, timeout, told))
+    on_cancel = partial(limiter.on_cancel, run)
+    return limited(limiter, run, partial(coroutines.run, call, timeout, on_cancel))
 
 
 class LoopPerThread:
@@ -83,8 +83,8 @@ class LoopPerThread:
             self._local.runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
             self._local.runner.get_loop()
 
-    def run(self, call: Call, timeout: float | None, told: Callable[[], None]) -> Any:
-        run = Run(call, timeout, told)
+    def run(self, call: Call, timeout: float | None, on_cancel: Callable[[], None]) -> Any:
+        run = Run(call, timeout, on_cancel)
         runner: asyncio.Runner = self._local.runner
         thread = native.get_ident()
         self._runs[thread] = run
@@ -122,24 +122,24 @@ class LoopPerRun(LoopPerThread):
     def prepare(self) -> None:
         pass
 
-    def run(self, call: Call, timeout: float | None, told: Callable[[], None]) -> Any:
+    def run(self, call: Call, timeout: float | None, on_cancel: Callable[[], None]) -> Any:
         import asyncio
 
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return self._run_here(call, timeout, told)
+            return self._run_here(call, timeout, on_cancel)
         # A thread has one running loop at most, so this run gets another thread, waited for.
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(1) as pool:
             context = copy_context()
-            return pool.submit(context.run, self._run_here, call, timeout, told).result()
+            return pool.submit(context.run, self._run_here, call, timeout, on_cancel).result()
 
-    def _run_here(self, call: Call, timeout: float | None, told: Callable[[], None]) -> Any:
+    def _run_here(self, call: Call, timeout: float | None, on_cancel: Callable[[], None]) -> Any:
         super().prepare()
         try:
-            return super().run(call, timeout, told)
+            return super().run(call, timeout, on_cancel)
         finally:
             self.leave()
 
@@ -149,11 +149,11 @@ class Run:
     leaves a coroutine would stop the loop."""
 
     def __init__(
-        self, call: Call, timeout: float | None, told: Callable[[], None] = lambda: None
+        self, call: Call, timeout: float | None, on_cancel: Callable[[], None] = lambda: None
     ) -> None:
         self._call = call
         self._timeout = timeout
-        self._told = told
+        self._on_cancel = on_cancel
         self.value: Any = None
         self.error: BaseException | None = None
         #: What ``stop`` wants it to raise.
@@ -189,7 +189,7 @@ class Run:
         if self._timeout is not None:
             # Armed for longer than the time limit below: that the loop still turns is also true
             # while it waits for what the run has started.
-            timer = asyncio.get_running_loop().call_later(self._timeout, self._told)
+            timer = asyncio.get_running_loop().call_later(self._timeout, self._on_cancel)
         try:
             self.value = await self._limited()
         except asyncio.CancelledError:

@@ -106,7 +106,9 @@ class AsyncioKind:
 class AsyncioWorker(Worker):
     """One slot of the loop: a coroutine that runs one job after the other."""
 
-    def __init__(self, number: int, parts: Parts, on_left: Callable[[], None], kind: AsyncioKind) -> None:
+    def __init__(
+        self, number: int, parts: Parts, on_left: Callable[[], None], kind: AsyncioKind
+    ) -> None:
         super().__init__(number, parts, on_left)
         self._kind = kind
         self._gone = native.Event()

@@ -19,8 +19,8 @@ Answer = Callable[[Claim | None], object]
 
 
 class Handover:
-    """``call(f)`` has ``f`` called on the loop, from any thread. The methods but ``start`` are called
-    on the loop."""
+    """``call(f)`` has ``f`` called on the loop, from any thread. All methods but ``start`` are
+    called on the loop."""
 
     def __init__(self, feed: Feed, call: Callable[[Callable[[], object]], object]) -> None:
         self._feed = feed

@@ -94,13 +94,13 @@ class Loop:
 
 
 class SharedRun(Run):
-    """A run on a loop that it shares with others. Its tasks are those that were made in its context,
-    or in that of one of them."""
+    """A run on a loop that it shares with others. Its tasks are those that were made in its
+    context, or in that of one of them."""
 
     def __init__(
-        self, call: Call, timeout: float | None, told: Callable[[], None] = lambda: None
+        self, call: Call, timeout: float | None, on_cancel: Callable[[], None] = lambda: None
     ) -> None:
-        super().__init__(call, timeout, told)
+        super().__init__(call, timeout, on_cancel)
         self.children: set[asyncio.Task[Any]] = set()
 
     async def whole(self) -> None:

@@ -76,7 +76,7 @@ class ThreadWorker(Worker):
         try:
             self._work()
         except BaseException as error:  # thrown into this thread, between two jobs
-            self.died_of(error)
+            self.log_death(error)
         finally:
             self._kind.executor.leave()
             self._kind.threads.discard(thread)

@@ -1,5 +1,5 @@
-"""Threads for calls that block. They are daemons, so that a call that hangs does not keep the process
-alive; the threads of ``concurrent.futures`` would."""
+"""Threads for calls that block. They are daemons, so that a call that hangs does not keep the
+process alive; the threads of ``concurrent.futures`` would."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ logger = logging.getLogger("hueycore.consumer")
 
 
 class Threads:
-    """As many threads as calls run at once. They stay for later calls; the last used comes first."""
+    """As many threads as calls run at once. They stay for later calls, the last used first."""
 
     def __init__(self, name: str) -> None:
         self._name = name

@@ -31,8 +31,8 @@ class Timeout:
 
 
 class Timeouts:
-    """Those of one consumer's threads. ``step`` is a service's duty. ``on_overdue`` is called with
-    the owner of a run that goes on after its time is up."""
+    """The time limits of one consumer's threads. ``step`` is a service's duty. ``on_overdue`` is
+    called with the owner of a run that goes on after its time is up."""
 
     every_run = False
 
@@ -67,7 +67,7 @@ class Timeouts:
         self.on_deadline()
         run.armed = True
 
-    def told(self, run: Timeout) -> None:
+    def on_cancel(self, run: Timeout) -> None:
         """The loop of an async run cancels it: nothing is thrown into its thread any more. It is
         overdue like any other if it goes on all the same."""
         with run.shield:

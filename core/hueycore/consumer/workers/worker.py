@@ -119,7 +119,7 @@ class Kind(Protocol):
 
 
 def call_hooks(when: str, hooks: Iterable[tuple[str, Hook]]) -> None:
-    """Call the startup or shutdown hooks of a worker. A hook that raises does not stop the others."""
+    """Call the startup or shutdown hooks of a worker. A hook that raises is logged."""
     for name, hook in hooks:
         try:
             hook()
