@@ -1,4 +1,4 @@
-"""Signals: what happens to jobs, told to whoever connected. Names are Huey's but ``claim-lost``.
+"""Signals: what happens to jobs, for receivers. The names are Huey's, but for ``claim-lost``.
 
 Receivers are called synchronously by the process that made the transition, after its commit
 (``executing`` comes just before the run). A receiver that raises is logged and stops nobody.

@@ -1,5 +1,5 @@
-"""Signed arguments and results. In a module of its own because OpenSSL takes megabytes: who signs
-nothing does not load it."""
+"""Signed arguments and results. In a module of its own because OpenSSL takes megabytes: without
+signatures it is not loaded."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ class AppProducer:
 
     def prepare(self, order: Order) -> Task:
         from hueycore.tasks.task import Task
-        from hueycore.tasks.unique import unique
+        from hueycore.tasks.unique import make_unique
 
         wrapper = find_task(self.session, self.huey, order.task)
         call = fit_call(order.call, wrapper, convert=self.convert, check=self.check)
@@ -139,7 +139,9 @@ class AppProducer:
             expires=_moment(order.expires_at),
         )
         if order.unique_key is not None:
-            task.unique = unique(task.unique, key=order.unique_key, on_conflict=order.on_conflict)
+            task.unique = make_unique(
+                task.unique, key=order.unique_key, on_conflict=order.on_conflict
+            )
         return task
 
     def commit(self, prepared: Sequence[Task]) -> list[Queued]:

@@ -485,7 +485,7 @@ def test_a_waiter_that_is_cancelled_leaves_nothing_behind(huey: SqliteHuey, task
     async def main() -> None:
         waits = [asyncio.ensure_future(handle) for _ in range(10)]
         await asyncio.sleep(0)
-        (watch,) = huey._watches.values()
+        (watch,) = huey._loops._watches.values()
         while watch._version is None or watch._timer is None:  # between two looks
             await asyncio.sleep(0)
         for wait in waits:
@@ -504,7 +504,7 @@ def test_a_waiter_that_is_cancelled_leaves_nothing_behind(huey: SqliteHuey, task
     run(main())
     gc.collect()
 
-    assert len(huey._watches) == len(huey._writers) == 0
+    assert len(huey._loops._watches) == len(huey._loops._writers) == 0
 
 
 def test_who_comes_late_is_looked_for_at_once_and_alone(huey: SqliteHuey, tasks: Any) -> None:
@@ -517,7 +517,7 @@ def test_who_comes_late_is_looked_for_at_once_and_alone(huey: SqliteHuey, tasks:
     async def main() -> None:
         waits = [asyncio.ensure_future(handle) for handle in handles[:10]]
         await asyncio.sleep(0)
-        (watch,) = huey._watches.values()
+        (watch,) = huey._loops._watches.values()
         while watch._pause < PAUSE[1]:
             await asyncio.sleep(0.001)
         waits.append(asyncio.ensure_future(handles[10]))

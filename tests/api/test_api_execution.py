@@ -637,7 +637,7 @@ def executor_run(huey: SqliteHuey) -> None:
     from hueycore.model.jobs import Want
     from hueycore.runs.executor import Executor
 
-    executor, worker = Executor(huey), huey._worker()
+    executor, worker = Executor(huey), huey._stepper.worker()
     while claims := huey.storage.exchange(worker, [], Want(free=1)).claims:
         finished = executor.run(claims[0])
         huey.storage.exchange(worker, [finished.ended], Want(free=0))

@@ -268,7 +268,7 @@ def test_the_lock_of_a_killed_process_is_free_at_once(huey: SqliteHuey, path: st
 def test_locks_can_be_flushed(huey: SqliteHuey) -> None:
     huey.lock_task("mine").acquire()
     huey.lock_task("free")
-    huey.storage.lock("other", huey._holder(), b"token")
+    huey.storage.lock("other", huey._lock_holder.number(), b"token")
 
     assert huey.flush_locks("other", " unknown") == {"mine", "other"}
     assert huey.flush_locks() == set()

@@ -368,9 +368,8 @@ def test_a_job_that_was_released_often_is_looked_for_as_long_as_any(
     clock.freeze(1_900_000_000.0)
     handle = huey.call("shop.nowhere.task")
     for _ in range(40):
-        huey.storage.exchange(huey._worker(), [], Want(free=1))
-        huey.storage.unregister(huey._worker())
-        huey._stepper = None
+        huey.storage.exchange(huey._stepper.worker(), [], Want(free=1))
+        huey._stepper.leave(huey.storage)
     assert job(huey, handle).claim == 40
 
     assert search(huey, clock, handle) == 16

@@ -120,8 +120,8 @@ def test_a_consumer_frees_locks_when_it_is_told_to(
     huey: SqliteHuey, caplog: pytest.LogCaptureFixture
 ) -> None:
     huey.lock_task("mine").acquire()
-    huey.storage.lock("extra", huey._holder(), b"token")
-    huey.storage.lock("kept", huey._holder(), b"token")
+    huey.storage.lock("extra", huey._lock_holder.number(), b"token")
+    huey.storage.lock("kept", huey._lock_holder.number(), b"token")
 
     with consuming(huey, flush_locks=True, extra_locks="extra,unknown"):
         assert [lock.name for lock in huey.storage.locks()] == ["kept"]

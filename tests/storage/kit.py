@@ -156,17 +156,8 @@ def bury(storage: SqliteStorage, number: int) -> list[Recovered]:
         side.unlock(number)
         return storage.recover()
 
-    class Slots:
-        """What a side file would show of the worker in memory."""
-
-        inode = 0
-
-        @staticmethod
-        def read_slots(worker: int, count: int) -> Any:
-            return storage.slots(worker).pairs()
-
     (dead,) = (w for w in storage.db.read(storage._worker_rows) if w.id == number)
-    return storage.db.transact(lambda con: recover_worker(con, dead, Slots()))  # type: ignore[arg-type]
+    return storage.db.transact(lambda con: recover_worker(con, dead, storage.alive))
 
 
 #: Told by the clock or the machine, so that two runs of the same verbs differ in them.

@@ -164,7 +164,7 @@ def test_the_view_for_people_shows_every_job(rows: SqliteStorage) -> None:
 # --- plans ----------------------------------------------------------------------------------------
 
 
-class Explained(sqlite3.Connection):
+class Explained(connection.Connection):
     """Remembers how SQLite went about each statement."""
 
     plans: ClassVar[list[tuple[str, list[str]]]] = []

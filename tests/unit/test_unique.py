@@ -19,8 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hueycore.exceptions import SerializationError
-from hueycore.tasks.fingerprint import fingerprint
-from hueycore.tasks.unique import Unique, unique
+from hueycore.tasks.unique import Unique, fingerprint, make_unique
 from tests.helpers import PYTHONPATH
 
 
@@ -106,7 +105,7 @@ def repr_of(value: Any) -> str:
 
 def test_a_key_is_what_it_always_was_in_every_process() -> None:
     code = """
-        from hueycore.tasks.fingerprint import fingerprint
+        from hueycore.tasks.unique import fingerprint
         def f(a, b): ...
         print(fingerprint(f, ({"x": {"m", "n", "o"}, "y": 1},), {"b": ["z", 1.5]}))
     """
@@ -159,12 +158,12 @@ def test_how_jobs_are_told_apart_may_be_said_in_four_ways() -> None:
 )  # fmt: skip
 def test_what_cannot_be_is_refused_at_once(given: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"use|cannot be empty|need unique="):
-        unique(None, **given)
+        make_unique(None, **given)
 
 
 def test_a_call_changes_what_it_says_and_keeps_the_rest() -> None:
-    base = unique(None, by=True, on_conflict="replace")
+    base = make_unique(None, by=True, on_conflict="replace")
 
-    assert unique(base) == base
-    assert unique(base, until="start") == Unique(True, None, "start", "replace")
-    assert unique(base, by=False) is None or unique(base, by=False)
+    assert make_unique(base) == base
+    assert make_unique(base, until="start") == Unique(True, None, "start", "replace")
+    assert make_unique(base, by=False) is None or make_unique(base, by=False)

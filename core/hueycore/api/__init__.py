@@ -1,7 +1,8 @@
 """The queue as an application sees it. Huey's users import all of these from here."""
 
 from hueycore.api.huey import Huey, MemoryHuey, SqliteHuey
-from hueycore.api.locks import RateLimit, TaskLock
+from hueycore.api.limits import RateLimit
+from hueycore.api.locks import TaskLock
 from hueycore.calendar.schedule import crontab
 from hueycore.canvas import SKIPPED, Error
 from hueycore.tasks.canvas import chord, group

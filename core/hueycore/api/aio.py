@@ -1,8 +1,8 @@
-"""Producing and waiting on an event loop, which nothing here blocks.
+"""Enqueueing and waiting on an event loop, which nothing here blocks.
 
 What the coroutines of one loop want at the same time is done together, in one short call in a
-thread of the loop's executor: writes share a commit, and one look at the storage serves everybody
-who waits. Nothing is left on the loop when nobody wants anything.
+thread of the loop's executor: jobs share a commit, and one look at the storage serves all waiters.
+The loop has no timer and no task of this module while no coroutine waits.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 from weakref import WeakKeyDictionary
 
-from hueycore.api.composer import is_composed
-from hueycore.api.producer import Parcel
+from hueycore.api.batch import Calls, taken
+from hueycore.api.part import Part
+from hueycore.api.producer import is_composed
 from hueycore.exceptions import StorageError
 from hueycore.model.jobs import Enqueued, NewJob
 from hueycore.tasks.canvas import Pipeline, Stage, chord, group
@@ -23,38 +24,20 @@ from hueycore.tasks.task import Task
 if TYPE_CHECKING:
     import asyncio
 
-    from hueycore.storage.base import Storage
-
 #: Jobs that one commit takes at most.
-SHARE = 5000
+LARGEST_COMMIT = 5000
 #: Seconds between two looks: the first pause, and the longest.
 PAUSE = (0.002, 0.02)
-#: A look that takes long is followed by a pause that is so much longer.
-REST = 3
+#: The pause after a look is at least so many times as long as the look.
+PAUSE_PER_LOOK = 3
 
 T = TypeVar("T")
 
 
-class Awaiting:
-    """Part of ``Huey``."""
+class Aio(Part):
+    """Part of ``Huey``: enqueueing and waiting on an event loop."""
 
-    results: bool
-    _immediate: bool
-
-    if TYPE_CHECKING:
-
-        @property
-        def storage(self) -> Storage: ...
-        def _compose(self, whole: Stage) -> tuple[Parcel, Handle]: ...
-        def _store(self, parcel: Parcel) -> None: ...
-        def _new_job(self, task: Task) -> NewJob: ...
-        def _hand_over(self, parcel: Parcel) -> bool: ...
-        def _stored(self, parcel: Parcel, stored: Sequence[Enqueued]) -> None: ...
-        def _run_now(self, stored: Sequence[Enqueued]) -> None: ...
-
-    def _init_awaiting(self) -> None:
-        self._writers: Of[Writer] = WeakKeyDictionary()
-        self._watches: Of[Watch] = WeakKeyDictionary()
+    _loops: Loops
 
     @overload
     async def aenqueue(self, task: Task) -> Result[Any] | None: ...
@@ -68,25 +51,25 @@ class Awaiting:
         meanwhile, the job is in the queue or not.
 
         Raises ``SerializationError``, ``PayloadTooLarge``, ``QueueFull``, ``StorageError``."""
+        producer = self._producer
         if is_composed(task):
             import asyncio
 
-            parcel, handle = await asyncio.to_thread(self._compose, task)
-            if not self._hand_over(parcel):
-                await asyncio.to_thread(self._store, parcel)
+            calls, handle = await asyncio.to_thread(producer.compose, task)
+            if not taken(self, calls):
+                await asyncio.to_thread(producer.store, calls)
             return handle if self.results else None
         assert isinstance(task, Task)
-        job = self._new_job(task)
-        result: Result[Any] = Result(self, task)  # type: ignore[arg-type]
-        parcel = Parcel((job,), (result,))
-        if not self._hand_over(parcel):
-            writer = of_this_loop(self._writers, lambda: Writer(lambda: self.storage))
-            stored = await writer.enqueue(job)
-            self._stored(parcel, (stored,))
+        job = producer.new_job(task)
+        result: Result[Any] = Result(self._huey, task)
+        calls = Calls((job,), (result,))
+        if not taken(self, calls):
+            stored = await self._loops.writer().enqueue(job)
+            producer.on_stored(calls, (stored,))
             if self._immediate:
                 import asyncio
 
-                await asyncio.to_thread(self._run_now, [stored])
+                await asyncio.to_thread(self._stepper.run_now, [stored])
         return result if self.results else None
 
     async def wait_on_loop(
@@ -94,16 +77,35 @@ class Awaiting:
     ) -> bool:
         """Wait until ``result`` has fetched its outcome; False when ``timeout`` seconds passed
         first."""
-        watch = of_this_loop(self._watches, lambda: Watch(lambda: self.storage))
-        return await watch.wait(result, timeout, preserve)
+        return await self._loops.watch().wait(result, timeout, preserve)
+
+
+class Loops:
+    """The event loops on which one application enqueues and waits. A loop that is gone takes its
+    writer and its watch with it."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+        self._writers: WeakKeyDictionary[asyncio.AbstractEventLoop, Writer] = WeakKeyDictionary()
+        self._watches: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionary()
+
+    def writer(self) -> Writer:
+        """The one of the running loop."""
+        loop = running_loop()
+        return self._writers.get(loop) or self._writers.setdefault(loop, Writer(self._part))
+
+    def watch(self) -> Watch:
+        """The one of the running loop."""
+        loop = running_loop()
+        return self._watches.get(loop) or self._watches.setdefault(loop, Watch(self._part))
 
 
 class Writer:
     """The jobs that the coroutines of one loop enqueue. One commit at a time takes all that have
     come since the last."""
 
-    def __init__(self, storage: Callable[[], Storage]) -> None:
-        self._storage = storage
+    def __init__(self, part: Part) -> None:
+        self._part = part
         self._orders: list[tuple[NewJob, asyncio.Future[Enqueued]]] = []
         self._writing = False
 
@@ -116,16 +118,16 @@ class Writer:
         return await answer
 
     def _write(self, loop: asyncio.AbstractEventLoop) -> None:
-        # Whoever was cancelled while he waited has nothing to be written.
+        # A caller that was cancelled while it waited needs no job.
         orders = [order for order in self._orders if not order[1].done()]
-        batch, self._orders = orders[:SHARE], orders[SHARE:]
+        batch, self._orders = orders[:LARGEST_COMMIT], orders[LARGEST_COMMIT:]
         self._writing = bool(batch)
         if batch:
             in_thread(
-                loop, partial(self._store, [job for job, _ in batch]), partial(self._tell, batch)
+                loop, partial(self._store, [job for job, _ in batch]), partial(self._answer, batch)
             )
 
-    def _tell(
+    def _answer(
         self,
         batch: list[tuple[NewJob, asyncio.Future[Enqueued]]],
         done: asyncio.Future[list[Enqueued | Exception]],
@@ -142,9 +144,9 @@ class Writer:
         self._write(done.get_loop())
 
     def _store(self, jobs: Sequence[NewJob]) -> list[Enqueued | Exception]:
-        """In a thread. What is wrong with one job is told to its own coroutine alone."""
+        """In a thread. The error of one job goes to its own coroutine alone."""
         try:
-            return list(self._storage().enqueue(jobs))
+            return list(self._part.storage.enqueue(jobs))
         except Exception as error:
             hopeless = isinstance(error, StorageError) and type(error) is not StorageError
             if hopeless or len(jobs) == 1:
@@ -168,14 +170,14 @@ class Waiter:
         self.preserve = preserve
         self.deadline = deadline
         self.outcome = outcome
-        self.fresh = True  # it has not been looked for, whatever the storage's version says
+        self.fresh = True  # no look has asked for it, whatever the storage's version says
 
 
 class Watch:
     """The coroutines of one loop that wait for jobs. One look at a time, for all of them."""
 
-    def __init__(self, storage: Callable[[], Storage]) -> None:
-        self._storage = storage
+    def __init__(self, part: Part) -> None:
+        self._part = part
         self._waiters: dict[Waiter, None] = {}
         self._version: int | None = None
         self._pause = PAUSE[0]
@@ -187,7 +189,7 @@ class Watch:
         deadline = None if timeout is None else loop.time() + timeout
         waiter = Waiter(result, preserve, deadline, loop.create_future())
         self._waiters[waiter] = None
-        self._look_in(0.0, loop)
+        self._look_after(0.0, loop)
         try:
             return await waiter.outcome
         finally:
@@ -196,9 +198,9 @@ class Watch:
                 self._timer.cancel()
                 self._timer = None
 
-    def _look_in(self, pause: float, loop: asyncio.AbstractEventLoop) -> None:
+    def _look_after(self, pause: float, loop: asyncio.AbstractEventLoop) -> None:
         if self._looking:
-            return  # what follows it sees that somebody is fresh
+            return  # its answer sees the fresh waiter
         if self._timer is not None:
             if self._timer.when() <= loop.time() + pause:
                 return
@@ -214,13 +216,13 @@ class Watch:
             waiter.fresh = False
             self._pause = PAUSE[0]
         look = partial(self._find, waiters, fresh, self._version)
-        in_thread(loop, look, partial(self._tell, waiters, loop.time()))
+        in_thread(loop, look, partial(self._answer, waiters, loop.time()))
 
     def _find(
         self, waiters: list[Waiter], fresh: list[Waiter], seen: int | None
     ) -> tuple[int, list[tuple[Waiter, Exception | None]]]:
-        """In a thread: the storage's version, and whose wait is over."""
-        storage = self._storage()
+        """In a thread: the storage's version, and the waiters whose job is over."""
+        storage = self._part.storage
         version = storage.version()
         asked = fresh if version == seen else waiters
         over = set(storage.over([waiter.result.id for waiter in asked])) if asked else set()
@@ -235,7 +237,7 @@ class Watch:
                 found.append((waiter, error))
         return version, found
 
-    def _tell(self, waiters: list[Waiter], began: float, done: asyncio.Future[Any]) -> None:
+    def _answer(self, waiters: list[Waiter], began: float, done: asyncio.Future[Any]) -> None:
         self._looking = False
         loop = done.get_loop()
         now = loop.time()
@@ -263,19 +265,7 @@ class Watch:
         first, longest = PAUSE
         self._pause = first if news else min(self._pause * 1.2, longest)
         fresh = any(waiter.fresh for waiter in waiters)
-        self._look_in(0.0 if fresh else max(self._pause, REST * took), loop)
-
-
-#: One for each loop; a loop that is gone takes its own with it.
-Of = WeakKeyDictionary["asyncio.AbstractEventLoop", T]
-
-
-def of_this_loop(every: Of[T], make: Callable[[], T]) -> T:
-    loop = running_loop()
-    found = every.get(loop)
-    if found is None:
-        found = every[loop] = make()
-    return found
+        self._look_after(0.0 if fresh else max(self._pause, PAUSE_PER_LOOK * took), loop)
 
 
 def running_loop() -> asyncio.AbstractEventLoop:

@@ -6,18 +6,15 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Protocol, Unpack, overload
+from typing import Any, Protocol, Unpack, overload
 
+from hueycore.api.part import Part
 from hueycore.api.schedules import CATCH_UP
 from hueycore.calendar.durations import Seconds, When, seconds
 from hueycore.calendar.schedule import Schedule, as_schedule
 from hueycore.model.retry import Backoff
-from hueycore.registry import Registry
 from hueycore.tasks.options import Settings, TaskOptions, task_options
 from hueycore.tasks.wrapper import AsyncTaskWrapper, P, R, TaskWrapper, wrap
-
-if TYPE_CHECKING:
-    from hueycore.api import Huey
 
 
 class Decorator(Protocol):
@@ -29,11 +26,8 @@ class Decorator(Protocol):
     def __call__(self, func: Callable[P, R], /) -> TaskWrapper[P, R]: ...
 
 
-class Declaring:
-    """Part of ``Huey``."""
-
-    registry: Registry
-    utc: bool
+class Decorators(Part):
+    """Part of ``Huey``: what makes functions tasks."""
 
     @overload
     def task(self, retries: Callable[P, Coroutine[Any, Any, R]]) -> AsyncTaskWrapper[P, R]: ...
@@ -99,7 +93,7 @@ class Declaring:
         :param rate: how fast jobs of the key start: ``10/s``, ``10/m``, ``100/30m``, evenly spaced.
         """
         if callable(retries):
-            return self._register(wrap(self._huey(), retries, None, TaskOptions()))
+            return self._register(wrap(self._huey, retries, None, TaskOptions()))
         options = task_options(
             retries=retries,
             retry_delay=retry_delay,
@@ -111,7 +105,7 @@ class Declaring:
         )
 
         def decorator(func: Callable[P, Any] | TaskWrapper[P, Any]) -> TaskWrapper[P, Any]:
-            return self._register(wrap(self._huey(), _bare(func), name, options))
+            return self._register(wrap(self._huey, _bare(func), name, options))
 
         return decorator
 
@@ -157,7 +151,7 @@ class Declaring:
         )
 
         def decorator(func: Callable[P, Any] | TaskWrapper[P, Any]) -> TaskWrapper[P, Any]:
-            wrapper = wrap(self._huey(), _bare(func), name, options)
+            wrapper = wrap(self._huey, _bare(func), name, options)
             wrapper.schedule_when = as_schedule(schedule, tz=tz, utc=self.utc)
             wrapper.catch_up = catch_up
             wrapper.grace = seconds(grace)
@@ -186,9 +180,6 @@ class Declaring:
     def _register(self, wrapper: TaskWrapper[P, R]) -> TaskWrapper[P, R]:
         self.registry.register(wrapper)
         return wrapper
-
-    def _huey(self) -> Huey:
-        return self  # type: ignore[return-value]
 
 
 def _bare(func: Callable[P, Any] | TaskWrapper[P, Any]) -> Callable[P, Any]:

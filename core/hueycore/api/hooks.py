@@ -1,30 +1,32 @@
-"""What an application hangs on its queue: signal receivers and hooks, with Huey's names."""
+"""Signal receivers and hooks, with Huey's names, and the signals that are sent to receivers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from hueycore.runs.executor import Hook
-from hueycore.signals import Receiver, Signal
+from hueycore import signals as S
+from hueycore.api.part import Part
+from hueycore.model.endings import Completed, Done
+from hueycore.model.jobs import Claim, JobRef
+from hueycore.model.states import State
+from hueycore.runs.executor import Finished, Hook
+from hueycore.signals import Receiver
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Hooks:
-    """Part of ``Huey``."""
+#: Signals that say that the job will run again.
+_ANOTHER_RUN = (S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED, S.SIGNAL_ENQUEUED)
 
-    signals: Signal
+
+class Hooks(Part):
+    """Part of ``Huey``: what an application has called when something happens."""
+
     pre_execute_hooks: dict[str, Hook]
     post_execute_hooks: dict[str, Hook]
     startup_hooks: dict[str, Hook]
     shutdown_hooks: dict[str, Hook]
-
-    def _init_hooks(self) -> None:
-        self.pre_execute_hooks = {}
-        self.post_execute_hooks = {}
-        self.startup_hooks = {}
-        self.shutdown_hooks = {}
 
     def signal(self, *signals: str | Receiver) -> Callable[[F], F]:
         """Decorator: call the function as ``f(signal, task, …)`` for these signals, or for all.
@@ -43,6 +45,38 @@ class Hooks:
     def disconnect_signal(self, receiver: Receiver, *signals: str) -> None:
         """Undo ``signal``."""
         self.signals.disconnect(receiver, *signals)
+
+    def send_signals(self, signal: str, jobs: Sequence[JobRef], *args: Any) -> None:
+        """Send a signal for jobs that changed without a run; read only if somebody listens."""
+        if jobs and self.signals.wanted(signal):
+            for ref in jobs:
+                task = self._huey._task_of_ref(ref)
+                if task is not None:
+                    self.signals.send(signal, task, *args)
+
+    def send_finished(self, finished: Finished, *, lost: bool, stopped: bool) -> None:
+        """Send the signals of an ending that is committed, or that its claim was lost.
+        ``stopped``: the job had been asked to stop, so that no run follows; it is revoked."""
+        claim: Claim = finished.ended.claim
+        ref = JobRef(claim.seq, claim.id, claim.task)
+        if lost:
+            self.send_signals(S.SIGNAL_CLAIM_LOST, [ref])
+            return
+        ending = finished.ended.ending
+        if isinstance(ending, Completed) and not isinstance(ending.otherwise, Done):
+            # It failed after it had completed itself: the row says which of the two counts.
+            row = self.storage.result(claim.id, preserve=True)
+            if row is not None and row.state is State.DONE:
+                self.signals.send(S.SIGNAL_COMPLETE, finished.notices[0].task)
+                return
+        for notice in finished.notices:
+            if not (stopped and notice.signal in _ANOTHER_RUN):
+                args = () if notice.error is None else (notice.error,)
+                self.signals.send(notice.signal, notice.task, *args)
+        if stopped:
+            self.send_signals(S.SIGNAL_REVOKED, [ref])
+
+    # --- hooks --------------------------------------------------------------------------------
 
     def pre_execute(self, name: str | None = None) -> Callable[[F], F]:
         """Decorator: call ``f(task)`` before each run; ``CancelExecution`` prevents it."""

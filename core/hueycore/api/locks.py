@@ -1,4 +1,4 @@
-"""What code asks for while it runs: locks and rates. Both decorate, both are context managers."""
+"""Locks that all processes of a queue share."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from functools import wraps
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from hueycore.exceptions import RateLimitExceeded, TaskLockedException
-from hueycore.model.limits import Rate
+from hueycore.api.part import Part
+from hueycore.api.registration import Registration
+from hueycore.calendar.durations import Seconds, seconds
+from hueycore.exceptions import TaskLockedException
 from hueycore.system import clock
-from hueycore.tasks.joblog import run_of_this_context
-from hueycore.tasks.limits import Hold
+from hueycore.tasks.limits import TaskLimit
 from hueycore.tasks.wrapper import TaskWrapper
 
 if TYPE_CHECKING:
-    from hueycore.api.guards_part import Guarding
+    from hueycore.api.huey import Huey
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,15 +27,15 @@ _PAUSE = (0.002, 0.05)
 
 
 class TaskLock:
-    """A lock of one name; made by ``Huey.lock_task``. Not reentrant, as in Huey: whoever asks again
-    for what he holds is refused."""
+    """A lock of one name; made by ``Huey.lock_task``. Not reentrant, as in Huey: the holder who
+    asks again is refused."""
 
     def __init__(
-        self, huey: Guarding, name: str, ttl: float | None = None, wait: float | None = None
+        self, huey: Huey, name: str, ttl: float | None = None, wait: float | None = None
     ) -> None:
         self._huey = huey
         self._name, self._ttl, self._wait = name, ttl, wait
-        #: What each thread was given; its lease may be over by now, and the lock another's.
+        #: The token of each thread. Its lease may be over, and the lock another's.
         self._tokens: dict[int, bytes] = {}
 
     @overload
@@ -45,7 +46,7 @@ class TaskLock:
         """Decorate a function that runs under the lock, or a task: its runs take turns then, and
         those whose turn it is not wait as ``blocked``."""
         if isinstance(fn, TaskWrapper):
-            return fn.hold(Hold(1, None, self._name))
+            return fn.hold(TaskLimit(1, None, self._name))
 
         @wraps(fn)
         def inner(*args: Any, **kwargs: Any) -> Any:
@@ -61,7 +62,7 @@ class TaskLock:
             self._tokens[get_ident()] = token
             return self
         except BaseException:
-            # A timeout may strike when the lock is taken already; or a place was reserved.
+            # A timeout may arrive after the lock was taken, or a place reserved.
             self._huey.storage.unlock(self._name, token)
             raise
 
@@ -71,7 +72,7 @@ class TaskLock:
             self._huey.storage.unlock(self._name, token)
 
     def _take(self, token: bytes) -> None:
-        storage, owner = self._huey.storage, self._huey._holder()
+        storage, owner = self._huey.storage, self._huey._lock_holder.number()
         end = clock.monotonic() + (self._wait or 0.0)
         pause, longest = _PAUSE
         while not storage.lock(self._name, owner, token, ttl=self._ttl, reserve=bool(self._wait)):
@@ -100,47 +101,43 @@ class TaskLock:
     locked = is_locked
 
 
-class RateLimit:
-    """A rate of one name; made by ``Huey.rate_limit``."""
+class LockHolder(Registration):
+    """This process as a holder of locks."""
 
-    def __init__(self, huey: Guarding, name: str, rate: Rate, retry: bool = True) -> None:
-        self._huey = huey
-        self._name, self._rate, self._retry = name, rate, retry
+    def __init__(self, part: Part) -> None:
+        super().__init__(part, "holder", "{host}:{pid}")
+        #: The locks that its code has named.
+        self.names: set[str] = set()
 
-    @overload
-    def __call__(self, fn: TaskWrapper[P, R]) -> TaskWrapper[P, R]: ...
-    @overload
-    def __call__(self, fn: Callable[P, R]) -> Callable[P, R]: ...
-    def __call__(self, fn: Any) -> Any:
-        """Decorate a function, each call of which takes a slot, or a task: its jobs wait as
-        ``blocked`` until their slot then."""
-        if isinstance(fn, TaskWrapper):
-            return fn.hold(Hold(None, self._rate, self._name))
 
-        @wraps(fn)
-        def inner(*args: Any, **kwargs: Any) -> Any:
-            self.acquire()
-            return fn(*args, **kwargs)
+class Locks(Part):
+    """Part of ``Huey``: locks."""
 
-        return inner
+    _lock_holder: LockHolder
 
-    def __enter__(self) -> RateLimit:
-        self.acquire()
-        return self
+    def lock_task(
+        self, lock_name: str, ttl: Seconds | None = None, wait: Seconds | None = None
+    ) -> TaskLock:
+        """A lock that all processes of the queue share.
 
-    def __exit__(self, *_: object) -> None:
-        pass
+        In a task, ``with huey.lock_task("name"):`` and as a decorator of the function, it raises
+        ``TaskLockedException`` when somebody else has it: the job is retried if it has retries
+        left, as in Huey; with ``wait`` it is waited for up to so many seconds. Above
+        ``@huey.task()`` it makes the runs of the task take turns: none fails, the others are
+        ``blocked``; ``ttl`` and ``wait`` have no meaning there.
 
-    def acquire(self) -> None:
-        """Take a slot. Raises ``RateLimitExceeded`` when the next one is yet to come; a job that is
-        to be retried is promised it, runs again at that moment, and no attempt is counted."""
-        claim = run_of_this_context.get()
-        job = None if claim is None or not self._retry else (claim.seq, claim.claim)
-        slot = self._huey.storage.spend(self._name, self._rate, job)
-        if slot is not None:
-            delay = max(0.0, slot - clock.now())
-            raise RateLimitExceeded(self._name, delay, self._retry, None if job is None else slot)
+        A lock is free again when its process dies, at once. ``ttl`` makes it a lease besides: so
+        many seconds later, by the wall clock, it is free although its holder may still be at work.
+        """
+        self._lock_holder.names.add(lock_name)
+        return TaskLock(self._huey, lock_name, seconds(ttl), seconds(wait))
 
-    def reset(self) -> None:
-        """Forget what was spent."""
-        self._huey.storage.reset_rate(self._name)
+    def is_locked(self, lock_name: str) -> bool:
+        """Whether somebody holds a lock, or a job that it holds back runs."""
+        return self.storage.is_locked(lock_name)
+
+    def flush_locks(self, *names: str) -> set[str]:
+        """Free the locks that this application has named and those of ``names``, whoever holds
+        them; the names of those that were held. Needed for no dead process: its locks are free."""
+        wanted = self._lock_holder.names | {name.strip() for name in names}
+        return {name for name in sorted(wanted) if self.storage.unlock(name)}

@@ -1,40 +1,26 @@
-"""Revoking, restoring and looking: the part of ``Huey`` that changes or shows what is queued."""
+"""Operating a queue from code: revoke, restore, reschedule, retry, pause."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 from hueycore import signals as S
-from hueycore.calendar.durations import When, posix_when
-from hueycore.model.jobs import Changed, Job, JobRef, Selector
+from hueycore.api.part import Part
+from hueycore.calendar.durations import Seconds, When, posix_when, seconds
+from hueycore.model.jobs import Changed, Selector
 from hueycore.model.states import State
-from hueycore.storage.base import Storage
+from hueycore.registry import AnyTask
 from hueycore.system import clock
 from hueycore.tasks.result import Result
 from hueycore.tasks.task import Task
 from hueycore.tasks.wrapper import TaskWrapper
 
-if TYPE_CHECKING:
-    from hueycore.signals import Signal
-
-AnyTask = TaskWrapper[Any, Any]
 Revocable = Task | AnyTask | Result[Any] | str
 
 
-class Steering:
-    """Part of ``Huey``."""
-
-    name: str
-    utc: bool
-    signals: Signal
-
-    if TYPE_CHECKING:
-
-        @property
-        def storage(self) -> Storage: ...
-        def read_job(self, seq: int, name: str) -> Task | None: ...
+class Operators(Part):
+    """Part of ``Huey``: the verbs that change what is queued."""
 
     # --- revoking -----------------------------------------------------------------------------
 
@@ -70,7 +56,7 @@ class Steering:
             )
         row = self.storage.result(id, preserve=True)
         if row is not None and row.state is State.REVOKED:  # a running one was only asked to stop
-            self.tell(S.SIGNAL_REVOKED, changed.changed)
+            self._huey.send_signals(S.SIGNAL_REVOKED, changed.changed)
 
     def restore(self, task: Task) -> bool:
         """Undo ``revoke``; False when the job was not revoked."""
@@ -109,7 +95,7 @@ class Steering:
         given. ``peek=False`` spends a one-time revocation, as in Huey."""
         storage = self.storage
         if isinstance(task, TaskWrapper):
-            return self._standing("revoked-task", task.name, timestamp, peek)
+            return self._is_revoked_by("revoked-task", task.name, timestamp, peek)
         id_ = task if isinstance(task, str) else task.id
         row = storage.result(id_, preserve=True)
         if row is not None and row.state is State.REVOKED:
@@ -118,11 +104,11 @@ class Steering:
         if job is not None and job.state is State.RUNNING and job.cancel_requested:
             return True
         name = job.task if job else task.task_name if isinstance(task, Task) else ""
-        return self._standing("revoked-id", id_, timestamp, peek) or (
-            bool(name) and self._standing("revoked-task", name, timestamp, peek)
+        return self._is_revoked_by("revoked-id", id_, timestamp, peek) or (
+            bool(name) and self._is_revoked_by("revoked-task", name, timestamp, peek)
         )
 
-    def _standing(self, kind: str, name: str, timestamp: datetime | None, peek: bool) -> bool:
+    def _is_revoked_by(self, kind: str, name: str, timestamp: datetime | None, peek: bool) -> bool:
         found = self.storage.revocation(kind, name)
         if found is None:
             return False
@@ -145,17 +131,6 @@ class Steering:
             self._by_id(id), run_at=run_at, priority=priority, expires_at=expires_at
         )
 
-    # --- dead letters -------------------------------------------------------------------------
-
-    def dead(self, limit: int | None = None) -> list[Job]:
-        """The jobs that failed for good, newest first, with the errors of their attempts."""
-        return self.storage.jobs(
-            Selector(queues=(self.name,), states=(State.DEAD,), sort="-finished_at", limit=limit)
-        )
-
-    def dead_count(self) -> int:
-        return self._count(State.DEAD)
-
     def retry_dead(self, *ids: str, task: AnyTask | None = None, retries: int | None = None) -> int:
         """Run dead jobs again: these ids, those of a task, or all. ``retries`` gives them new
         tries. Returns how many."""
@@ -167,74 +142,29 @@ class Steering:
         )
         return len(self.storage.requeue(selector, retries=retries).changed)
 
-    # --- looking ------------------------------------------------------------------------------
-
-    def pending(self, limit: int | None = None) -> list[Task]:
-        """The jobs that are ready, in running order. What cannot be read here is left out."""
-        return self._tasks(State.PENDING, "running-order", limit)
-
-    def scheduled(self, limit: int | None = None) -> list[Task]:
-        """The jobs that wait for their time, soonest first."""
-        return self._tasks(State.SCHEDULED, "run_at", limit)
-
-    def running(self, limit: int | None = None) -> list[Task]:
-        """The jobs that a consumer holds now."""
-        return self._tasks(State.RUNNING, "claimed_at", limit)
-
-    def pending_count(self) -> int:
-        return self._count(State.PENDING)
-
-    def scheduled_count(self) -> int:
-        return self._count(State.SCHEDULED)
-
-    def running_count(self) -> int:
-        return self._count(State.RUNNING)
-
     def flush(self) -> None:
         """Delete everything of this queue: jobs, results, values, schedules."""
         self.storage.flush()
 
-    # --- inside -------------------------------------------------------------------------------
+    # --- pausing ------------------------------------------------------------------------------
 
-    def tell(self, signal: str, jobs: Sequence[JobRef], *args: Any) -> None:
-        """Send a signal for jobs that changed without a run; read only if somebody listens."""
-        if jobs and self.signals.wanted(signal):
-            for ref in jobs:
-                task = self._of_ref(ref)
-                if task is not None:
-                    self.signals.send(signal, task, *args)
+    def pause(
+        self,
+        task: AnyTask | str | None = None,
+        *,
+        for_: Seconds | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """From now on (for ``for_`` seconds) no job of the queue, or of one task, is begun; those
+        that run go on, none is dropped. What waits of a paused task holds no slot of a key that it
+        shares with other tasks."""
+        until = None if for_ is None else clock.now() + seconds(for_)
+        self.storage.pause(task=_name(task), until=until, reason=reason)
 
-    def _of_ref(self, ref: JobRef) -> Task | None:
-        task = self.read_job(ref.seq, ref.task)
-        if task is not None:
-            task.id = ref.id
-        return task
+    def resume(self, task: AnyTask | str | None = None) -> bool:
+        """Undo ``pause``; False when nothing was paused."""
+        return self.storage.resume(task=_name(task))
 
-    def posix_of(self, timestamp: datetime) -> float:
-        """POSIX seconds of a datetime; a naive one is read as ``utc`` says, as Huey's are."""
-        if timestamp.tzinfo is None and self.utc:
-            timestamp = timestamp.replace(tzinfo=UTC)
-        return timestamp.timestamp()
 
-    def _by_id(self, id: str) -> Selector:
-        return Selector(queues=(self.name,), where=(("id", "=", id),))
-
-    def _count(self, state: State) -> int:
-        return self.storage.count(Selector(queues=(self.name,), states=(state,)))
-
-    def _tasks(self, state: State, sort: str, limit: int | None) -> list[Task]:
-        rows = self.storage.jobs(
-            Selector(queues=(self.name,), states=(state,), sort=sort, limit=limit)
-        )
-        return [task for task in map(self.task_of, rows) if task is not None]
-
-    def task_of(self, row: Job) -> Task | None:
-        """The stored call of a row; None when it cannot be read here."""
-        task = self.read_job(row.seq, row.task)
-        if task is not None:
-            task.id, task.priority, task.retries = row.id, row.priority, row.retries
-            task.run_at = row.run_at if row.state is State.SCHEDULED else None
-        return task
-
-    def _now(self, timestamp: datetime | None) -> float:
-        return clock.now() if timestamp is None else self.posix_of(timestamp)
+def _name(task: AnyTask | str | None) -> str | None:
+    return task.name if isinstance(task, TaskWrapper) else task

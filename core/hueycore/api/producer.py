@@ -1,183 +1,208 @@
-"""Where a call goes: to the queue at once, into a batch, or into a transaction of the caller's."""
+"""Enqueueing: a call becomes a row, a composition becomes rows and the edges between them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, cast
 
 from hueycore import signals as S
-from hueycore.exceptions import ClaimLost, ConfigurationError
-from hueycore.model.jobs import Ended, Enqueued, NewJob
-from hueycore.model.plan import Plan
-from hueycore.storage.base import Storage
-from hueycore.storage.protocol.guest import Guest
-from hueycore.system import native
-from hueycore.tasks.result import Result
+from hueycore.api.batch import Calls, taken
+from hueycore.calendar.durations import seconds
+from hueycore.exceptions import PayloadTooLarge
+from hueycore.model.jobs import Enqueued, NewJob
+from hueycore.model.pack import pack
+from hueycore.model.plan import Edge, Plan
+from hueycore.tasks.canvas import Node, Pipeline, Stage, chord, flatten, group
+from hueycore.tasks.result import ChordResult, Handle, Result, ResultGroup
+from hueycore.tasks.task import Task
 
 if TYPE_CHECKING:
-    from hueycore.signals import Signal
+    from hueycore.api.huey import Huey
 
 
-class Parcel(NamedTuple):
-    """Jobs on their way, the handles that their callers have already, and how the jobs hang
-    together if they do."""
-
-    jobs: Sequence[NewJob]
-    results: Sequence[Result[Any]]
-    plan: Plan | None = None
+def is_composed(whole: Stage) -> bool:
+    """Whether it is more than one job."""
+    return not isinstance(whole, Task) or whole._pipeline is not None or whole._handler is not None
 
 
-class Batch:
-    """Calls that are stored together: what ``with huey.batch() as batch`` gives."""
+class Producer:
+    """Enqueues for one ``Huey``: into the queue, or into the batch or transaction around a call."""
 
-    def __init__(self) -> None:
-        #: The handles so far, in the order of the calls.
-        self.results: list[Result[Any]] = []
-        self.open = True
-        self._jobs: list[NewJob] = []
-        self._plan: Plan | None = None
-        self._lock = native.Lock()
+    def __init__(self, huey: Huey) -> None:
+        self._huey = huey
 
-    def __len__(self) -> int:
-        return len(self.results)
+    def enqueue(self, whole: Stage) -> Handle:
+        """Store a job, or all of a composition in one transaction. Raises what ``Huey.enqueue``
+        does."""
+        if is_composed(whole):
+            calls, handle = self.compose(whole)
+            self.send(calls)
+            return handle
+        assert isinstance(whole, Task)
+        job = self.new_job(whole)
+        result: Result[Any] = Result(self._huey, whole)
+        self.send(Calls((job,), (result,)))
+        return result
 
-    def _take(self, parcel: Parcel) -> bool:
-        """False when the batch is over: a thread or coroutine that began inside outlived it."""
-        with self._lock:
-            if self.open:
-                if parcel.plan:
-                    self._plan = (self._plan or Plan()).beside(parcel.plan, len(self._jobs))
-                self._jobs += parcel.jobs
-                self.results += parcel.results
-            return self.open
-
-    def _close(self) -> Parcel:
-        with self._lock:
-            self.open = False
-            return Parcel(self._jobs, self.results, self._plan)
-
-
-class Joined:
-    """The caller's transaction, in the thread that opened it."""
-
-    def __init__(self, guest: Guest) -> None:
-        self.guest = guest
-        self.thread = native.get_ident()
-        self.open = True
-
-
-#: The batches and transactions around the code that runs, innermost last, of all instances.
-_around: ContextVar[tuple[tuple[Any, Batch | Joined], ...]] = ContextVar("huey_around", default=())
-
-
-class Sending:
-    """Part of ``Huey``."""
-
-    signals: Signal
-    _immediate: bool
-
-    if TYPE_CHECKING:
-
-        @property
-        def storage(self) -> Storage: ...
-        def _run_now(self, stored: Sequence[Enqueued]) -> None: ...
-
-    @contextmanager
-    def batch(self) -> Iterator[Batch]:
-        """Store every call inside in one transaction at the end; after an exception, none of them.
-
-        The handles may be kept; until the end no job is behind them. An inner batch becomes part of
-        the outer one when it ends. All of it is written while nobody else writes: for more than
-        some ten thousand jobs use ``enqueue_many``.
-
-        Raises at the end what ``enqueue`` raises."""
-        batch = Batch()
-        try:
-            with self._inside(batch):
-                yield batch
-        finally:
-            parcel = batch._close()
-        if parcel.jobs:
-            self._send(parcel)
-
-    @contextmanager
-    def using(self, connection: Any) -> Iterator[None]:
-        """Calls inside write their jobs on ``connection``, a ``sqlite3.Connection`` to the queue's
-        own file, in the transaction that is open there: when you commit, your rows and the jobs
-        are there, when you roll back, neither is. It never commits or rolls back for you.
-
-        Nobody else can write to the file, and no consumer can claim, from the first call until your
-        commit: keep it short. The job is as durable as your commit (``pragma synchronous``). No
-        ``enqueued`` signal is sent, as signals tell of what is committed. In other threads nothing
-        changes. A queue in memory has no file to share: there the jobs are stored at once.
-
-        Raises ``ConfigurationError`` for a connection to another file, one that has the queue only
-        attached (two files are two commits), or one in autocommit mode when nothing was begun."""
-        guest = self.storage.on(connection)
-        if not guest.shares:
-            yield
-            return
-        joined = Joined(guest)
-        try:
-            with self._inside(joined):
-                yield
-        finally:
-            joined.open = False
-            guest.ring()
-
-    def complete_job(self, connection: Any, ended: Ended) -> None:
-        """Write the ending of a run in the caller's transaction; see ``Task.complete_in``."""
-        if not self.storage.on(connection).end(ended):
-            claim = ended.claim
-            raise ClaimLost(f"this run does not hold job {claim.seq} of {claim.task} any more")
-
-    @contextmanager
-    def _inside(self, one: Batch | Joined) -> Iterator[None]:
-        before = _around.get()
-        _around.set((*before, (self, one)))
-        try:
-            yield
-        finally:
-            _around.set(before)
-
-    def _send(self, parcel: Parcel) -> None:
-        """Store jobs, or hand them to what surrounds the call."""
-        if not self._hand_over(parcel):
-            self._store(parcel)
-
-    def _store(self, parcel: Parcel) -> None:
-        stored = self.storage.enqueue(parcel.jobs, parcel.plan) if parcel.jobs else []
-        self._stored(parcel, stored)
-        if self._immediate:
-            self._run_now(stored)
-
-    def _hand_over(self, parcel: Parcel) -> bool:
-        """Whether a batch or a transaction of the caller's took the jobs."""
-        for owner, one in reversed(_around.get()):
-            if owner is not self or not one.open:
+    def enqueue_many(self, wholes: Iterable[Stage], chunk: int) -> list[Any]:
+        """Store many, ``chunk`` per transaction; their handles, in order."""
+        huey, handles = self._huey, []
+        source = iter(wholes)
+        while some := list(islice(source, chunk)):
+            if any(map(is_composed, some)):
+                calls, more = self._compose_all(some)
+                self.send(calls)
+                handles += more
                 continue
-            if not isinstance(one, Batch):
-                self._join(one, parcel)
-                return True
-            if one._take(parcel):
-                return True
-        return False
+            tasks = cast("list[Task]", some)
+            jobs = [self.new_job(task) for task in tasks]
+            results: list[Result[Any]] = [Result(huey, task) for task in tasks]
+            self.send(Calls(jobs, results))
+            handles += results
+        return handles
 
-    def _join(self, joined: Joined, parcel: Parcel) -> None:
-        if joined.thread != native.get_ident():
-            raise ConfigurationError("huey.using() holds in the thread that entered it alone")
-        stored = joined.guest.enqueue(parcel.jobs, parcel.plan) if parcel.jobs else []
-        for result, answer in zip(parcel.results, stored, strict=True):
-            result.found(answer)
+    # --- rows ---------------------------------------------------------------------------------
 
-    def _stored(self, parcel: Parcel, stored: Sequence[Enqueued]) -> None:
-        """Jobs are in the queue: their handles learn of it, and whoever listens."""
-        telling = self.signals.wanted(S.SIGNAL_ENQUEUED, S.SIGNAL_SCHEDULED)
-        for result, answer in zip(parcel.results, stored, strict=True):
+    def new_job(self, task: Task, more: tuple[Any, ...] = ()) -> NewJob:
+        """The row of a call, with ``more`` arguments than the signature has."""
+        if task._enqueued and task._generated and task._claim is None:
+            task.renew_id()
+        args = task.args + more if more else task.args
+        payload = self.pack(task.task_name, args, task.kwargs)
+        task._enqueued = True
+        huey, wrapper = self._huey, task.wrapper
+        if wrapper.options.limit is not None:
+            huey._limits.declare(wrapper)
+        return wrapper.new_job(task, payload, huey.serializer.preview(args, task.kwargs))
+
+    def pack(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+        """The arguments of a call of task ``name`` as bytes. Raises ``PayloadTooLarge``,
+        ``SerializationError``."""
+        huey = self._huey
+        payload = huey.serializer.serialize((args, kwargs))
+        if len(payload) > huey.max_payload:
+            raise PayloadTooLarge(
+                f"the arguments of {name} take {len(payload):,} bytes; the limit is "
+                f"{huey.max_payload:,} (max_payload=). Store them elsewhere and pass a reference"
+            )
+        return payload
+
+    # --- storing ------------------------------------------------------------------------------
+
+    def send(self, calls: Calls) -> None:
+        """Store jobs, or hand them to the batch or transaction around the caller."""
+        if not taken(self._huey, calls):
+            self.store(calls)
+
+    def store(self, calls: Calls) -> None:
+        """Store jobs, and in immediate mode run them."""
+        huey = self._huey
+        stored = huey.storage.enqueue(calls.jobs, calls.plan) if calls.jobs else []
+        self.on_stored(calls, stored)
+        if huey._immediate:
+            huey._stepper.run_now(stored)
+
+    def on_stored(self, calls: Calls, stored: Sequence[Enqueued]) -> None:
+        """Jobs are in the queue: their handles get the numbers, receivers get the signals."""
+        signals = self._huey.signals
+        wanted = signals.wanted(S.SIGNAL_ENQUEUED, S.SIGNAL_SCHEDULED)
+        for result, answer in zip(calls.results, stored, strict=True):
             result.found(answer)
-            if telling and answer.fresh:
-                self.signals.send(S.SIGNAL_ENQUEUED, result.task)
+            if wanted and answer.fresh:
+                signals.send(S.SIGNAL_ENQUEUED, result.task)
                 if answer.state == "scheduled":
-                    self.signals.send(S.SIGNAL_SCHEDULED, result.task)
+                    signals.send(S.SIGNAL_SCHEDULED, result.task)
+
+    # --- compositions -------------------------------------------------------------------------
+
+    def compose(self, whole: Stage) -> tuple[Calls, Handle]:
+        """The jobs of a composition, to be stored in one transaction, and the handle of it."""
+        if isinstance(whole, group):
+            calls, handles = self._compose_all(whole.tasks)
+            return calls, ResultGroup(handles)
+        calls, handles = self._compose_all([whole])
+        return calls, handles[0]
+
+    def _compose_all(self, parts: Sequence[Stage]) -> tuple[Calls, list[Handle]]:
+        """The same of several, with a handle for each."""
+        flat = [flatten(part) for part in parts]
+        nodes = [node for some, _ in flat for node in some]
+        for place, node in enumerate(nodes):
+            node.place = place
+        jobs, plan = self._plan(nodes)
+        results: list[Result[Any]] = []
+        for node, job in zip(nodes, jobs, strict=True):
+            result: Result[Any] = Result(self._huey, node.task)
+            result.id = job.id  # a signature that is there twice has only the last one
+            results.append(result)
+        handles, begin = [], 0
+        for part, (some, callback) in zip(parts, flat, strict=True):
+            mine = results[begin : begin + len(some)]
+            handles.append(_handle(part, some, callback, mine))
+            begin += len(some)
+        return Calls(jobs, results, plan), handles
+
+    def _plan(
+        self, nodes: Sequence[Node], handling: tuple[Stage, ...] = ()
+    ) -> tuple[list[NewJob], Plan]:
+        """Rows and edges. ``handling``: the stages whose error handlers these jobs are, innermost
+        last."""
+        # ``flatten`` lists the nodes after one from last to first.
+        edges = [
+            Edge(node.place, child.place, node.slot)
+            for node in nodes
+            for child in reversed(node.after)
+        ]
+        later = {edge.child for edge in edges} | ({0} if handling else set())
+        jobs = []
+        delays: dict[int, float] = {}
+        expiries: dict[int, float] = {}
+        handlers: dict[int, str] = {}
+        packed: dict[int, str] = {}
+        for place, node in enumerate(nodes):
+            task = node.task
+            job = self.new_job(task, ([],) if node.alone else ())
+            if place in later:
+                # The durations of a stage begin at its turn.
+                if task._delay is not None:
+                    delays[place], job = task._delay, job._replace(run_at=None)
+                if task.expires is not None and not isinstance(task.expires, datetime):
+                    expiries[place] = seconds(task.expires)
+                    job = job._replace(expires_at=None)
+            if node.handler is not None:
+                key = id(node.handler)
+                if key not in packed:
+                    packed[key] = self._pack_handler(node.handler, handling)
+                handlers[place] = packed[key]
+            jobs.append(job)
+        return jobs, Plan(edges, delays, expiries, handlers)
+
+    def _pack_handler(self, handler: Stage, handling: tuple[Stage, ...]) -> str:
+        if handler in handling:
+            raise ValueError("an error handler cannot be the handler of itself")
+        nodes, _ = flatten(handler)
+        later = {id(child) for node in nodes for child in node.after}
+        if len(nodes) - len(later) != 1:
+            raise ValueError("an error handler is one call: a signature or a pipeline")
+        return pack(*self._plan(nodes, (*handling, handler)))
+
+
+def _handle(
+    part: Stage, nodes: Sequence[Node], callback: Node | None, results: list[Result[Any]]
+) -> Handle:
+    if isinstance(part, chord):
+        assert callback is not None
+        begin = callback.place - nodes[0].place
+        members = [
+            result
+            for node, result in zip(nodes, results, strict=True)
+            if node.slot is not None and node.after[:1] == [callback]
+        ]
+        after = results[begin:]
+        line = ResultGroup(after) if len(after) > 1 else None
+        return ChordResult(ResultGroup(members), results[begin], line, results)
+    if isinstance(part, Pipeline | group) or len(results) > 1:
+        return ResultGroup(results)
+    return results[0]

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from hueycore.api.part import Part
 from hueycore.calendar.durations import Seconds, seconds
 from hueycore.model.jobs import Selector
 from hueycore.model.states import State
-from hueycore.serializer import Serializer
-from hueycore.storage.base import Storage
 from hueycore.tasks.result import Result
 
-if TYPE_CHECKING:
-    from hueycore.api import Huey
 
-
-class Storing:
-    """Part of ``Huey``."""
-
-    name: str
-    serializer: Serializer
-
-    if TYPE_CHECKING:
-
-        @property
-        def storage(self) -> Storage: ...
-        def _huey(self) -> Huey: ...
+class Results(Part):
+    """Part of ``Huey``: results, values and counters."""
 
     def result(
         self,
@@ -38,7 +25,7 @@ class Storing:
         preserve: bool = False,
     ) -> Any:
         """The value of a job by id; see ``Result.get``."""
-        handle: Result[Any] = Result(self._huey(), id)
+        handle: Result[Any] = Result(self._huey, id)
         return handle.get(blocking, timeout, backoff, max_delay, revoke_on_timeout, preserve)
 
     def put(self, key: str, data: Any) -> None:

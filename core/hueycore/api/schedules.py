@@ -1,11 +1,12 @@
-"""What runs later, and again and again: the part of ``Huey`` that stores times and schedules."""
+"""What runs later, once or on a schedule that is stored."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from hueycore.api.part import Part
 from hueycore.calendar.cron import Crontab
 from hueycore.calendar.durations import Seconds, When, posix, seconds
 from hueycore.calendar.schedule import Schedule, as_schedule, same_when_read_back
@@ -13,15 +14,10 @@ from hueycore.calendar.zones import default_zone, default_zone_name
 from hueycore.exceptions import ConfigurationError
 from hueycore.model.jobs import NewJob
 from hueycore.model.schedules import Periodic, repeated
-from hueycore.storage.base import Storage
 from hueycore.system import clock
+from hueycore.tasks.result import Result
 from hueycore.tasks.task import Task
 from hueycore.tasks.wrapper import TaskWrapper
-
-if TYPE_CHECKING:
-    from hueycore.registry import Registry
-    from hueycore.serializer import Serializer
-    from hueycore.tasks.result import Result
 
 #: What to do with runs that were missed.
 CATCH_UP = ("latest", "skip", "all")
@@ -29,19 +25,8 @@ CATCH_UP = ("latest", "skip", "all")
 LONGEST_NAME = 255
 
 
-class Timetable:
-    """Part of ``Huey``."""
-
-    utc: bool
-    registry: Registry
-    serializer: Serializer
-
-    if TYPE_CHECKING:
-
-        @property
-        def storage(self) -> Storage: ...
-        def enqueue(self, task: Task) -> Result[Any] | None: ...
-        def _pack(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes: ...
+class Schedules(Part):
+    """Part of ``Huey``: times and stored schedules."""
 
     def enqueue_at(self, when: datetime, task: Task) -> Result[Any] | None:
         """Enqueue a signature for a point in time: ``huey.enqueue_at(when, add.s(1, 2))``. A naive
@@ -52,7 +37,7 @@ class Timetable:
         if not isinstance(when, datetime):  # None, too: what has no time is not for now
             raise ValueError(f"enqueue_at() takes a datetime, not {when!r}")
         task.run_at = posix(when, None)
-        return self.enqueue(task)
+        return self._huey.enqueue(task)
 
     def schedule_periodic(
         self,
@@ -100,14 +85,18 @@ class Timetable:
         if not same_when_read_back(schedule):
             raise ConfigurationError(f"{when!r} cannot be stored; @huey.periodic_task takes it")
         given = {
-            "priority": priority, "retries": retries, "retry_delay": seconds(retry_delay),
-            "retry_backoff": retry_backoff, "timeout": seconds(timeout),
-        }  # fmt: skip
+            "priority": priority,
+            "retries": retries,
+            "retry_delay": seconds(retry_delay),
+            "retry_backoff": retry_backoff,
+            "timeout": seconds(timeout),
+        }
         options: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         call = (tuple(args), dict(kwargs or {}))
         wrapper = self.registry.get(task) if isinstance(task, str) else task
         task_name = task if isinstance(task, str) else task.name
-        payload, preview = self._pack(task_name, *call), self.serializer.preview(*call)
+        payload = self._producer.pack(task_name, *call)
+        preview = self.serializer.preview(*call)
         if wrapper is None:
             job = NewJob("", task_name, payload, preview, **options)
         else:

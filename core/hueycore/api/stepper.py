@@ -1,94 +1,151 @@
-"""Working through a queue by hand, one job at a time, as in Huey: for tests and own loops."""
+"""Working through a queue by hand, one job at a time, as in Huey: for tests and own loops.
+
+In immediate mode the caller that enqueues a job runs it this way, at once."""
 
 from __future__ import annotations
 
 import logging
-import os
+from collections import deque
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from hueycore import signals as S
+from hueycore.api.part import Part
+from hueycore.api.registration import Registration
 from hueycore.calendar.zones import default_zone
 from hueycore.exceptions import UnknownJob
-from hueycore.model.endings import Completed, Done
-from hueycore.model.jobs import Changed, Claim, JobRef, Selector, Want
+from hueycore.model.jobs import Claim, Enqueued, Job, Selector, Want
 from hueycore.model.states import State
 from hueycore.runs.executor import Executor, Finished
-from hueycore.storage.base import Storage
 from hueycore.system import clock
 from hueycore.tasks.task import PeriodicTask, Task
 
 if TYPE_CHECKING:
-    from hueycore.registry import Registry
-    from hueycore.signals import Signal
-    from hueycore.tasks.result import Result
-    from hueycore.tasks.wrapper import TaskWrapper
+    from hueycore.api.huey import Huey
+    from hueycore.storage.base import Storage
 
 logger = logging.getLogger("hueycore")
 
 
-#: Signals that say that the job will run again.
-_ANOTHER_RUN = (S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED, S.SIGNAL_ENQUEUED)
+class Stepper:
+    """This process as a worker of one slot: what it holds comes back when it dies."""
+
+    def __init__(self, huey: Huey) -> None:
+        self._huey = huey
+        self._registration = Registration(huey, "stepper", "stepper-{pid}")
+        self._executor = Executor(huey)
+
+    def worker(self) -> int:
+        """Its number in the list of workers."""
+        return self._registration.number()
+
+    def leave(self, storage: Storage) -> None:
+        """The storage is about to be closed."""
+        self._registration.leave(storage)
+
+    def claim(self, only: int | None = None) -> Task | None:
+        """Claim the next job, or this seq ``only``; None when it is not ready."""
+        huey = self._huey
+        while True:
+            got = huey.storage.exchange(self.worker(), [], Want(free=1, only=only))
+            huey.send_signals(S.SIGNAL_REVOKED, got.revoked)
+            huey.send_signals(S.SIGNAL_EXPIRED, got.expired)
+            if not got.claims:
+                return None
+            claim = got.claims[0]
+            try:
+                wrapper = huey.task_to_run(claim.task)
+                return Task.of_claim(wrapper, claim, *self._executor.arguments(claim))
+            except Exception as error:
+                logger.debug("job %s cannot be handed out: %s", claim.seq, error)
+            # The run says why, and ends the job.
+            self._commit(self._executor.run(claim))
+
+    def enqueue_and_claim(self, task: Task) -> Claim | None:
+        """Enqueue a task and claim it, also when it is due only by the caller's clock."""
+        huey = self._huey
+        huey.enqueue(task)
+        if not huey.ready_to_run(task):
+            huey.reschedule(task.id, run_at=clock.now())
+        row = huey.storage.result(task.id, preserve=True)
+        if row is None:
+            raise UnknownJob(f"there is no job {task.id}")
+        claimed = self.claim(row.seq)
+        return None if claimed is None else claimed._claim
+
+    def run(self, claim: Claim) -> Any:
+        """Run a job and commit its ending; see ``Huey.execute``."""
+        slots = self._huey.storage.slots(self.worker())
+        slots.start(0, claim.seq, claim.claim)
+        finished = self._executor.run(claim)
+        self._commit(finished)
+        slots.clear(0)
+        if any(notice.signal == S.SIGNAL_INTERRUPTED for notice in finished.notices):
+            raise KeyboardInterrupt
+        return finished.value
+
+    def _commit(self, finished: Finished) -> None:
+        huey = self._huey
+        got = huey.storage.exchange(self.worker(), [finished.ended], Want(free=0))
+        huey.send_finished(finished, lost=bool(got.lost), stopped=bool(got.stopped))
+
+    # --- immediate mode -----------------------------------------------------------------------
+
+    def run_now(self, stored: Sequence[Enqueued]) -> None:
+        """Run these jobs, their retries that need not wait, the stages that they make ready, and
+        those of them that a key held back until others had run. Nothing else: in a shared file the
+        other jobs are for the consumers."""
+        mine = [job for job in stored if job.fresh]
+        ready = deque(job.seq for job in mine if job.state in (State.PENDING, State.BLOCKED))
+        while ready:
+            seq = ready.popleft()
+            task = self.claim(seq)
+            if task is None:
+                continue
+            self._huey.execute(task)
+            ready.extend(self._made_ready(seq))
+
+    def _made_ready(self, seq: int) -> list[int]:
+        """The jobs that can run now that this one has: itself once more, stages, a handler."""
+        (job,) = self._rows("seq", seq) or (None,)
+        if job is None:
+            return []
+        if job.state is State.DONE:
+            after = [*self._rows("seq", job.next), *self._rows("source", seq)] if job.next else []
+        else:
+            # It may have broken a chain whose end is a member of a chord.
+            after = self._huey.storage.stages(seq)
+        return [stage.seq for stage in after if stage.state is State.PENDING]
+
+    def _rows(self, column: str, value: int) -> list[Job]:
+        return self._huey.storage.jobs(Selector(where=((column, "=", value),)))
 
 
-class Stepping:
-    """Part of ``Huey``."""
+class Steps(Part):
+    """Part of ``Huey``: one job at a time, and immediate mode."""
 
-    name: str
-    utc: bool
-    registry: Registry
-    signals: Signal
+    @property
+    def immediate(self) -> bool:
+        """Whether a call runs the job at once and answers with a handle that is ready. What lies
+        in the future is stored and waits, an exception is kept for whoever reads the result: both
+        as in Huey. Unless ``immediate_use_memory`` is off the jobs go to a queue in memory; setting
+        this changes over to it, and back."""
+        return self._immediate
 
-    if TYPE_CHECKING:
-
-        @property
-        def storage(self) -> Storage: ...
-        def enqueue(self, task: Task) -> Result[Any] | None: ...
-        def reschedule(self, id: str, *, run_at: float) -> Changed: ...
-        def tell(self, signal: str, jobs: list[JobRef]) -> None: ...
-        def task_to_run(self, name: str) -> TaskWrapper[Any, Any]: ...
-        def _now(self, timestamp: datetime | None) -> float: ...
-        def _of_ref(self, ref: JobRef) -> Task | None: ...
-
-    def _init_stepping(self) -> None:
-        self._stepper: int | None = None
-        self._stepper_pid = 0
-        self._executor = Executor(self)  # type: ignore[arg-type]
-
-    def _leave_stepping(self, storage: Storage) -> None:
-        if self._stepper is not None and self._stepper_pid == os.getpid():
-            storage.unregister(self._stepper)
-        self._stepper = None
-
-    def _worker(self) -> int:
-        """This process as a worker of one slot: what it holds comes back when it dies."""
-        if self._stepper is None or self._stepper_pid != os.getpid():
-            name = f"stepper-{os.getpid()}"
-            self._stepper = self.storage.register(name=name, kind="stepper", slots=1)
-            self._stepper_pid = os.getpid()
-        return self._stepper
+    @immediate.setter
+    def immediate(self, value: bool) -> None:
+        if value == self._immediate:
+            return
+        if self.immediate_use_memory:
+            self._huey.close()
+        self._immediate = value
 
     def dequeue(self) -> Task | None:
         """Claim the next job and hand it out; None when nothing is ready. Run it with ``execute``;
         if this process dies before, the job is pending again."""
         self.storage.promote()
-        return self._claim_one(None)
-
-    def _claim_one(self, only: int | None) -> Task | None:
-        while True:
-            got = self.storage.exchange(self._worker(), [], Want(free=1, only=only))
-            self.tell(S.SIGNAL_REVOKED, got.revoked)
-            self.tell(S.SIGNAL_EXPIRED, got.expired)
-            if not got.claims:
-                return None
-            claim = got.claims[0]
-            try:
-                wrapper = self.task_to_run(claim.task)
-                return Task.of_claim(wrapper, claim, *self._executor.arguments(claim))
-            except Exception as error:
-                logger.debug("job %s cannot be handed out: %s", claim.seq, error)
-            # Nothing to hand out: the run itself says why, and ends the job.
-            self._commit(self._executor.run(claim))
+        return self._stepper.claim()
 
     def execute(self, task: Task, timestamp: datetime | None = None) -> Any:
         """Run a job and commit its ending; returns the task's value, None if it failed. A task
@@ -100,54 +157,10 @@ class Stepping:
             if not self.ready_to_run(task, timestamp):
                 self.add_schedule(task)
                 return None
-            claim = self._claim_now(task)
+            claim = self._stepper.enqueue_and_claim(task)
             if claim is None:
                 return None
-        slots = self.storage.slots(self._worker())
-        slots.start(0, claim.seq, claim.claim)
-        finished = self._executor.run(claim)
-        self._commit(finished)
-        slots.clear(0)
-        if any(notice.signal == S.SIGNAL_INTERRUPTED for notice in finished.notices):
-            raise KeyboardInterrupt
-        return finished.value
-
-    def _claim_now(self, task: Task) -> Claim | None:
-        """Enqueue a task and claim it, also when it is due only by the caller's clock."""
-        self.enqueue(task)
-        if not self.ready_to_run(task):
-            self.reschedule(task.id, run_at=clock.now())
-        row = self.storage.result(task.id, preserve=True)
-        if row is None:
-            raise UnknownJob(f"there is no job {task.id}")
-        claimed = self._claim_one(row.seq)
-        return None if claimed is None else claimed._claim
-
-    def _commit(self, finished: Finished) -> None:
-        got = self.storage.exchange(self._worker(), [finished.ended], Want(free=0))
-        self.tell_finished(finished, lost=bool(got.lost), stopped=bool(got.stopped))
-
-    def tell_finished(self, finished: Finished, *, lost: bool, stopped: bool) -> None:
-        """Send the signals of an ending that is committed, or tell that its claim was lost.
-        ``stopped``: the job had been asked to stop, so that no run follows; it is revoked."""
-        claim: Claim = finished.ended.claim
-        ref = JobRef(claim.seq, claim.id, claim.task)
-        if lost:
-            self.tell(S.SIGNAL_CLAIM_LOST, [ref])
-            return
-        ending = finished.ended.ending
-        if isinstance(ending, Completed) and not isinstance(ending.otherwise, Done):
-            # It failed after it had completed itself: which of the two counts, the row knows.
-            row = self.storage.result(claim.id, preserve=True)
-            if row is not None and row.state is State.DONE:
-                self.signals.send(S.SIGNAL_COMPLETE, finished.notices[0].task)
-                return
-        for notice in finished.notices:
-            if not (stopped and notice.signal in _ANOTHER_RUN):
-                args = () if notice.error is None else (notice.error,)
-                self.signals.send(notice.signal, notice.task, *args)
-        if stopped:
-            self.tell(S.SIGNAL_REVOKED, [ref])
+        return self._stepper.run(claim)
 
     def ready_to_run(self, task: Task, timestamp: datetime | None = None) -> bool:
         """Whether a task's time has come."""
@@ -155,19 +168,20 @@ class Stepping:
 
     def add_schedule(self, task: Task) -> None:
         """Store a task for its eta; without one it is ready at once."""
-        self.enqueue(task)
+        self._huey.enqueue(task)
 
     def read_schedule(self, timestamp: datetime | None = None) -> list[Task]:
         """The scheduled jobs that are due, now or at ``timestamp``. They are pending from now on;
         enqueueing one again, as Huey's loops do, changes nothing."""
+        huey = self._huey
         if timestamp is None:
             due = self.storage.promote()
         else:
             by_then = (("run_at", "<=", self._now(timestamp)),)
             waiting = Selector(queues=(self.name,), states=(State.SCHEDULED,), where=by_then)
             due = self.storage.reschedule(waiting, run_at=clock.now()).changed
-        self.tell(S.SIGNAL_ENQUEUED, due)
-        return [task for task in map(self._of_ref, due) if task is not None]
+        huey.send_signals(S.SIGNAL_ENQUEUED, due)
+        return [task for task in map(huey._task_of_ref, due) if task is not None]
 
     def read_periodic(self, timestamp: datetime | None = None) -> list[Task]:
         """A fresh task for each periodic task whose schedule matches this minute."""

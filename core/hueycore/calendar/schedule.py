@@ -151,7 +151,7 @@ def as_schedule(obj: object, tz: str | tzinfo | None = None, utc: bool = True) -
 
 
 def read_back(expression: str, tz: str | None) -> Schedule | None:
-    """The schedule of a stored text; None for one that no text tells, such as a function."""
+    """The schedule of a stored text; None for one without such a text, as a function."""
     try:
         return as_schedule(expression, tz)
     except ValueError:

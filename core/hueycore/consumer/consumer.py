@@ -223,7 +223,7 @@ class Consumer(BaseConsumer):
 
     def _tell_interrupted(self, job: JobRef) -> None:
         try:
-            self.huey.tell(S.SIGNAL_INTERRUPTED, [job])
+            self.huey.send_signals(S.SIGNAL_INTERRUPTED, [job])
         except StorageError as error:
             self._give_up(error)
 

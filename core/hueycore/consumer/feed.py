@@ -18,7 +18,7 @@ from hueycore.exceptions import StorageBusy, StorageError, StorageFull
 from hueycore.model.endings import Released
 from hueycore.model.jobs import Claim, Ended, Exchange, Want
 from hueycore.runs.executor import Finished
-from hueycore.storage.base import Storage
+from hueycore.storage.protocol.workers import Workers
 from hueycore.system import clock, native
 
 logger = logging.getLogger("hueycore.consumer")
@@ -54,7 +54,7 @@ class Feed:
 
     def __init__(
         self,
-        storage: Storage,
+        storage: Workers,
         worker: int,
         *,
         tell: Teller,

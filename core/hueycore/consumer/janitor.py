@@ -51,13 +51,13 @@ class Janitor:
                     found.job.seq, found.job.task, found.worker,
                 )  # fmt: skip
                 died = HueyException(f"worker {found.worker} died while it ran this job")
-                self._huey.tell(S.SIGNAL_FINAL_ERROR, [found.job], died)
+                self._huey.send_signals(S.SIGNAL_FINAL_ERROR, [found.job], died)
             elif found.state is State.REVOKED:
                 logger.warning(
                     "job %s of %s is revoked: it was asked to stop, and worker %s died",
                     found.job.seq, found.job.task, found.worker,
                 )  # fmt: skip
-                self._huey.tell(S.SIGNAL_REVOKED, [found.job])
+                self._huey.send_signals(S.SIGNAL_REVOKED, [found.job])
             else:
                 logger.warning(
                     "job %s of %s is taken back from dead worker %s%s",
@@ -65,20 +65,20 @@ class Janitor:
                     "" if found.started else " (it had not started)",
                 )  # fmt: skip
                 if found.started:
-                    self._huey.tell(S.SIGNAL_INTERRUPTED, [found.job])
+                    self._huey.send_signals(S.SIGNAL_INTERRUPTED, [found.job])
 
     def _tell_timeout(self, found: Recovered) -> None:
         """As the executor does when a run ends at its timeout by itself."""
         logger.error("job %s of %s: its process was killed", found.job.seq, found.job.task)
-        self._huey.tell(S.SIGNAL_TIMEOUT, [found.job])
+        self._huey.send_signals(S.SIGNAL_TIMEOUT, [found.job])
         if found.state is not State.DEAD:
             then = S.SIGNAL_SCHEDULED if found.state is State.SCHEDULED else S.SIGNAL_ENQUEUED
-            self._huey.tell(S.SIGNAL_RETRYING, [found.job])
-            self._huey.tell(then, [found.job])
+            self._huey.send_signals(S.SIGNAL_RETRYING, [found.job])
+            self._huey.send_signals(then, [found.job])
 
     def _expire(self) -> None:
         expired = self._huey.storage.expire()
-        self._huey.tell(S.SIGNAL_EXPIRED, [job for job, _ in expired])
+        self._huey.send_signals(S.SIGNAL_EXPIRED, [job for job, _ in expired])
 
     def _mend(self) -> None:
         for key in self._huey.storage.mend():

@@ -23,12 +23,12 @@ def tell_exchange(huey: Huey, got: Exchange, finished: list[Finished]) -> None:
         claim = done.ended.claim
         if claim[:2] in lost:
             logger.warning("job %s: its claim was lost, the ending is dropped", claim.seq)
-            huey.tell_finished(done, lost=True, stopped=False)
+            huey.send_finished(done, lost=True, stopped=False)
         elif done.notices or claim[:2] in stopped:
-            huey.tell_finished(done, lost=False, stopped=claim[:2] in stopped)
+            huey.send_finished(done, lost=False, stopped=claim[:2] in stopped)
     for ref in got.revoked:
         logger.info("job %s of %s is revoked", ref.seq, ref.task)
     for ref in got.expired:
         logger.info("job %s of %s has expired", ref.seq, ref.task)
-    huey.tell(S.SIGNAL_REVOKED, got.revoked)
-    huey.tell(S.SIGNAL_EXPIRED, got.expired)
+    huey.send_signals(S.SIGNAL_REVOKED, got.revoked)
+    huey.send_signals(S.SIGNAL_EXPIRED, got.expired)

@@ -91,7 +91,7 @@ class Scheduler:
         storage = self._huey.storage
         while True:
             promoted = storage.promote(BATCH)
-            self._huey.tell(S.SIGNAL_ENQUEUED, promoted)
+            self._huey.send_signals(S.SIGNAL_ENQUEUED, promoted)
             if len(promoted) < BATCH:
                 break
         times = [clock.now() + self._interval]

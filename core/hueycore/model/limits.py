@@ -14,6 +14,15 @@ class Rate(NamedTuple):
     per: float
     burst: int = 1
 
+    def slot(self, tat: float) -> float:
+        """When the next start is allowed, by the theoretical arrival time of the generic cell rate
+        algorithm."""
+        return tat - (self.burst - 1) * self.per / self.limit
+
+    def after(self, tat: float, now: float) -> float:
+        """The theoretical arrival time after one more start."""
+        return max(tat, now) + self.per / self.limit
+
 
 class Limit(NamedTuple):
     """How the jobs of a task are held back, within their key: ``at_once`` may run at the same time

@@ -1,6 +1,6 @@
 """Async tasks: how the coroutine of a run is run. Worker kinds differ in this and nothing else.
 
-asyncio is imported when the first async task runs: who has none does not pay for it.
+asyncio is imported when the first async task runs: an application without one does not load it.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class Coroutines(Protocol):
     """How a kind of worker runs coroutines; all of it is called by the worker itself."""
 
     def prepare(self) -> None:
-        """What the first run needs and no run should be charged for."""
+        """Make what runs need; its time is not that of the first run."""
         ...
 
-    def run(self, call: Call, timeout: float | None, told: Callable[[], None]) -> Any:
+    def run(self, call: Call, timeout: float | None, on_timeout: Callable[[], None]) -> Any:
         """Call an async function and wait for what it returns or raises. After ``timeout`` seconds
-        its loop calls ``told`` and cancels it: ``TaskTimeout``."""
+        its loop calls ``on_timeout`` and cancels it: ``TaskTimeout``."""
         ...
 
     def stop(self, thread: int, error: type[BaseException], wanted: Callable[[], bool]) -> bool:
@@ -62,8 +62,8 @@ def run_coroutine(
     if timeout is None or limiter is None:
         return coroutines.run(call, timeout, lambda: None)
     run = limiter.prepare(timeout + PATIENCE, grace)
-    told = partial(limiter.told, run)
-    return limited(limiter, run, partial(coroutines.run, call, timeout, told))
+    on_timeout = partial(limiter.on_cancel, run)
+    return limited(limiter, run, partial(coroutines.run, call, timeout, on_timeout))
 
 
 class LoopPerThread:
@@ -83,8 +83,8 @@ class LoopPerThread:
             self._local.runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
             self._local.runner.get_loop()
 
-    def run(self, call: Call, timeout: float | None, told: Callable[[], None]) -> Any:
-        run = Run(call, timeout, told)
+    def run(self, call: Call, timeout: float | None, on_timeout: Callable[[], None]) -> Any:
+        run = Run(call, timeout, on_timeout)
         runner: asyncio.Runner = self._local.runner
         thread = native.get_ident()
         self._runs[thread] = run
@@ -97,13 +97,13 @@ class LoopPerThread:
         finally:
             self._runs.pop(thread, None)
             if not run.over:
-                # The exception struck the loop, not the coroutine: it is not trusted again.
+                # The exception arrived in the loop, not in the coroutine: a new loop is safe.
                 self.leave()
         return run.outcome()
 
     def stop(self, thread: int, error: type[BaseException], wanted: Callable[[], bool]) -> bool:
         run = self._runs.get(thread)
-        # Asked after the run was found: a thread only goes on to other jobs.
+        # Asked after the run was found: by now the thread may have another job.
         return run is not None and wanted() and run.stop(error)
 
     def leave(self) -> None:
@@ -116,30 +116,30 @@ class LoopPerThread:
 
 
 class LoopPerRun(LoopPerThread):
-    """A loop for each run, for threads that nobody tells to leave. Also inside a running loop: a
+    """A loop for each run, for threads that never call ``leave``. Also inside a running loop: a
     notebook, an async test."""
 
     def prepare(self) -> None:
         pass
 
-    def run(self, call: Call, timeout: float | None, told: Callable[[], None]) -> Any:
+    def run(self, call: Call, timeout: float | None, on_timeout: Callable[[], None]) -> Any:
         import asyncio
 
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return self._run_here(call, timeout, told)
+            return self._run_here(call, timeout, on_timeout)
         # A thread has one running loop at most, so this run gets another thread, waited for.
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(1) as pool:
             context = copy_context()
-            return pool.submit(context.run, self._run_here, call, timeout, told).result()
+            return pool.submit(context.run, self._run_here, call, timeout, on_timeout).result()
 
-    def _run_here(self, call: Call, timeout: float | None, told: Callable[[], None]) -> Any:
+    def _run_here(self, call: Call, timeout: float | None, on_timeout: Callable[[], None]) -> Any:
         super().prepare()
         try:
-            return super().run(call, timeout, told)
+            return super().run(call, timeout, on_timeout)
         finally:
             self.leave()
 
@@ -149,11 +149,11 @@ class Run:
     leaves a coroutine would stop the loop."""
 
     def __init__(
-        self, call: Call, timeout: float | None, told: Callable[[], None] = lambda: None
+        self, call: Call, timeout: float | None, on_timeout: Callable[[], None] = lambda: None
     ) -> None:
         self._call = call
         self._timeout = timeout
-        self._told = told
+        self._on_timeout = on_timeout
         self.value: Any = None
         self.error: BaseException | None = None
         #: What ``stop`` wants it to raise.
@@ -187,9 +187,9 @@ class Run:
         self._main = asyncio.current_task()
         timer = None
         if self._timeout is not None:
-            # Armed for longer than the time limit below: that the loop still turns is also true
-            # while it waits for what the run has started.
-            timer = asyncio.get_running_loop().call_later(self._timeout, self._told)
+            # Set for all of the run, not only for the time limit below: the loop turns too while
+            # it waits for the tasks that the run has started.
+            timer = asyncio.get_running_loop().call_later(self._timeout, self._on_timeout)
         try:
             self.value = await self._limited()
         except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""Run one claimed job and say what became of it. Nothing here touches the storage."""
+"""Run one claimed job; the answer is its ending. Nothing here touches the storage."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from hueycore import signals as S
-from hueycore.exceptions import (
-    CancelExecution,
-    StorageError,
-    UnknownTask,
-)
+from hueycore.exceptions import CancelExecution, StorageError, UnknownTask
 from hueycore.model.endings import Dead, Done, Expired, Failure, Released, Revoked, Snoozed
 from hueycore.model.events import Said
 from hueycore.model.jobs import Claim, Ended
@@ -22,11 +18,10 @@ from hueycore.model.retry import NOT_FOUND, UNKNOWN_TASK_PATIENCE, unknown_task_
 from hueycore.registry import Registry
 from hueycore.runs.completion import Completion
 from hueycore.runs.coroutines import Coroutines, LoopPerRun, run_coroutine
-from hueycore.runs.failures import brief_failure, failure_of, log_failure
 from hueycore.runs.inputs import call_of
-from hueycore.runs.notebook import Notebook, Notes
+from hueycore.runs.notebook import Notebook, Page
 from hueycore.runs.timeouts import AskedToStop, Limiter, limited
-from hueycore.runs.verdict import Failing
+from hueycore.runs.verdict import Verdict, brief_failure, failure_of, log_failure
 from hueycore.serializer import Serializer, describe
 from hueycore.system import clock
 from hueycore.tasks.joblog import run_of_this_context
@@ -35,7 +30,7 @@ from hueycore.tasks.wrapper import TaskWrapper
 
 logger = logging.getLogger("hueycore.execute")
 
-#: Seconds until a job is tried again whose arguments the storage would not give.
+#: Seconds until the next try, after the storage failed to give the arguments of a job.
 READ_AGAIN = 1.0
 _DONE = Done()
 
@@ -52,7 +47,7 @@ class Notice(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """A run that is over: what to write, and whom to tell afterwards."""
+    """A run that is over: what to write, and the signals to send after the commit."""
 
     ended: Ended
     notices: tuple[Notice, ...] = ()
@@ -64,7 +59,7 @@ class Begun(NamedTuple):
 
     task: Task
     claim: Claim
-    notebook: Notebook | None
+    page: Page | None
     started: float
     clock0: float
     completion: Completion
@@ -82,7 +77,7 @@ class Application(Protocol):
     signals: S.Signal
     results: bool
     store_none: bool
-    notes: Notes
+    notes: Notebook
     pre_execute_hooks: dict[str, Hook]
     post_execute_hooks: dict[str, Hook]
 
@@ -104,7 +99,7 @@ class Executor:
         coroutines: Coroutines | None = None,
     ) -> None:
         self._app = app
-        self._failing = Failing(app)
+        self._verdict = Verdict(app)
         self._limiter = limiter
         self._arms_all = limiter is not None and limiter.every_run
         self._coroutines = coroutines or LoopPerRun()
@@ -196,7 +191,7 @@ class Executor:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Finished:
-        """The short way for a task that nobody watches: no job object unless it fails."""
+        """The short way for a plain task without hooks: no job object unless it fails."""
         started, clock0 = clock.now(), clock.monotonic()
         try:
             if self._arms_all:
@@ -223,44 +218,47 @@ class Executor:
         except CancelExecution as error:
             ending = Revoked("canceled", failure=brief_failure(error))
             return Finished(Ended(claim, ending), (Notice(S.SIGNAL_CANCELED, task),))
-        notebook = self._notebook(task, claim)
+        page = self._open_page(task, claim)
         started, clock0 = clock.now(), clock.monotonic()
         completion = Completion(
             claim, started, clock0, lambda value: self._done(value, claim), self._app.complete_job
         )
         task._complete = completion
-        return Begun(task, claim, notebook, started, clock0, completion)
+        return Begun(task, claim, page, started, clock0, completion)
 
     def _finish(self, begun: Begun, outcome: Callable[[], Any]) -> Finished:
-        task, claim, notebook, started, clock0, completion = begun
+        task, claim, page, started, clock0, completion = begun
         try:
             value = outcome()
             done = self._done(value, claim)
         except BaseException as error:
             run_s = clock.monotonic() - clock0
-            said = self._app.notes.close(notebook) if notebook else None
+            log = self._app.notes.close(page) if page else None
             self._post_execute(task, None, error)
-            finished = self._failed(task, claim, error, started, run_s, said)
+            finished = self._failed(task, claim, error, started, run_s, log)
             return finished._replace(ended=completion.over(finished.ended))
         run_s = clock.monotonic() - clock0
-        said = self._app.notes.close(notebook) if notebook else None
+        log = self._app.notes.close(page) if page else None
         logger.info(
-            "job %s of %s is done in %.3f s", claim.seq, claim.task, run_s,
+            "job %s of %s is done in %.3f s",
+            claim.seq,
+            claim.task,
+            run_s,
             extra={"duration": round(run_s, 6)},
-        )  # fmt: skip
+        )
         self._post_execute(task, value, None)
         notices = (Notice(S.SIGNAL_COMPLETE, task),)
-        ended = completion.over(Ended(claim, done, started, run_s, said))
+        ended = completion.over(Ended(claim, done, started, run_s, log))
         return Finished(ended, notices, value)
 
-    def _notebook(self, task: Task, claim: Claim) -> Notebook | None:
-        """Only for a run that can say something of itself."""
+    def _open_page(self, task: Task, claim: Claim) -> Page | None:
+        """Only for a run that can report progress or keeps its log lines."""
         wrapper = task.wrapper
         if not wrapper.options.context and wrapper.log_level is None:
             return None
-        notebook = self._app.notes.open(claim, wrapper.log_level)
-        task._report = notebook.report
-        return notebook
+        page = self._app.notes.open(claim, wrapper.log_level)
+        task._report = page.report
+        return page
 
     def call(self, task: Task, *, hooks: bool = True) -> Any:
         """Run a task that no storage knows, as ``hueyctl run`` does: its value, or what it
@@ -305,14 +303,14 @@ class Executor:
         error: BaseException,
         started: float,
         run_s: float,
-        said: Said | None = None,
+        log: Said | None = None,
     ) -> Finished:
-        ending, signals = self._failing.ending_of(task, claim, error)
+        ending, signals = self._verdict.ending_of(task, claim, error)
         notices = tuple(
             Notice(signal, task, error if signal == S.SIGNAL_ERROR else None) for signal in signals
         )
         log_failure(claim, error, ending, run_s)
-        return Finished(Ended(claim, ending, started, run_s, said), notices)
+        return Finished(Ended(claim, ending, started, run_s, log), notices)
 
     def _unknown(self, claim: Claim, error: UnknownTask) -> Finished:
         """Another release may know this task: put back uncounted for ten minutes, then dead."""
@@ -355,7 +353,7 @@ def _bound(task: Task, clock0: float) -> Callable[[], Any]:
 
 def _impossible(claim: Claim, error: BaseException) -> Finished:
     """sys.exit() while arguments are read, a RetryTask with an impossible eta …: the worker must
-    not die of it with the claim in its hands, nor try the job for ever."""
+    not die of it while it holds the claim, nor try the job for ever."""
     logger.error("job %s of %s cannot be run", claim.seq, claim.task, exc_info=error)
     if isinstance(error, AskedToStop):
         return Finished(Ended(claim, Revoked()))

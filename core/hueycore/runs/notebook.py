@@ -1,7 +1,7 @@
-"""What runs say of themselves while they go on: progress, and the log lines kept with the job.
+"""The progress of runs, and the log lines that are kept with the job, while they go on.
 
-A run only appends to queues in memory. One thread per application writes what all of its runs have
-said, a few times a second; what is left at the end of a run goes with its ending, in the same
+A run only appends to queues in memory. One thread per application writes the pages of all its runs,
+a few times a second; what is left at the end of a run goes with its ending, in the same
 transaction. A crash keeps what was written.
 """
 
@@ -34,72 +34,72 @@ LONGEST_PROGRESS = 500
 AFTER_ERROR = 1.0
 
 
-class Notebook:
-    """What one run says. Without locks: the exception of a time limit may strike anywhere in a run,
-    and appending to a deque is one step."""
+class Page:
+    """Progress and log lines of one run. Without locks: the exception of a time limit may arrive
+    anywhere in a run, and appending to a deque is one step."""
 
     def __init__(
-        self, claim: Claim, level: int | None, inbox: native.SimpleQueue[Notebook | None]
+        self, claim: Claim, level: int | None, inbox: native.SimpleQueue[Page | None]
     ) -> None:
         self.claim = claim
         self.level = level
         self.used = False
-        #: How to come back to the run within which this one is, if it keeps its lines.
-        self.before: Token[Notebook | None] | None = None
-        #: Whether the writing thread knows that there is something.
-        self.told = False
+        #: Restores the page of the enclosing run, if this one keeps its lines.
+        self.before: Token[Page | None] | None = None
+        #: Whether it is in the inbox of the writing thread.
+        self.queued = False
         self._inbox = inbox
         self._progress: deque[str] = deque(maxlen=1)
         self._lines: deque[LogLine] = deque()
-        self._room = MOST_LINES
-        self._characters = MOST_CHARACTERS
+        self._lines_left = MOST_LINES
+        self._characters_left = MOST_CHARACTERS
 
     def report(self, text: str) -> None:
         """The progress of the run; only the last one of a quarter of a second is written."""
         self._progress.append(writable(text, LONGEST_PROGRESS))
-        self._tell()
+        self._queue()
 
     def keep(self, record: logging.LogRecord) -> None:
         """Keep a log line; the first ones of a run, up to its limits."""
-        if self._room <= 0:
+        if self._lines_left <= 0:
             return
         text = writable(text_of(record), LONGEST_LINE)
-        self._room -= 1
-        self._characters -= len(text)
+        self._lines_left -= 1
+        self._characters_left -= len(text)
         level = writable(record.levelname, 20)
-        if self._room <= 0 or self._characters < 0:
-            self._room = 0
+        if self._lines_left <= 0 or self._characters_left < 0:
+            self._lines_left = 0
             level = "WARNING"
             text = f"more was logged: a run keeps {MOST_LINES} lines, {MOST_CHARACTERS} characters"
         self._lines.append(LogLine(record.created, level, text))
-        self._tell()
+        self._queue()
 
-    def _tell(self) -> None:
+    def _queue(self) -> None:
         self.used = True
-        if not self.told:
-            self.told = True
+        if not self.queued:
+            self.queued = True
             self._inbox.put(self)
 
     def take(self) -> Said | None:
-        """What was said since the last time."""
-        # In this order: whoever appends after the taking sees that he must tell.
-        self.told = False
+        """What was added since the last time."""
+        # In this order: what is added after the taking puts the page into the inbox again.
+        self.queued = False
         lines = []
         while self._lines:
             lines.append(self._lines.popleft())
         progress = self._progress.popleft() if self._progress else None
         return Said(progress, lines) if lines or progress is not None else None
 
-    def give_back(self, said: Said) -> None:
+    def put_back(self, log: Said) -> None:
         """It could not be written."""
-        self._lines.extendleft(reversed(said.lines))
-        if said.progress is not None and not self._progress:
-            self._progress.append(said.progress)
-        self._tell()
+        self._lines.extendleft(reversed(log.lines))
+        if log.progress is not None and not self._progress:
+            self._progress.append(log.progress)
+        self._queue()
 
 
-class Notes:
-    """The notebooks of one application, and the thread that writes them down."""
+class Notebook:
+    """The pages of one application's runs, and the thread that writes them into the storage."""
 
     def __init__(self, storage: Callable[[], Storage]) -> None:
         self._storage = storage
@@ -107,25 +107,25 @@ class Notes:
 
     def _begin(self) -> None:
         self._pid = os.getpid()
-        self._inbox: native.SimpleQueue[Notebook | None] = native.SimpleQueue()
+        self._inbox: native.SimpleQueue[Page | None] = native.SimpleQueue()
         self._thread: native.AnyThread | None = None
         self._starting = native.Lock()
-        #: Held while something is on its way into the storage: an ending must not overtake it.
+        #: Held during a write: an ending must not overtake the lines before it.
         self._writing = native.Lock()
         self._written_at = 0.0
 
-    def open(self, claim: Claim, level: int | None) -> Notebook:
+    def open(self, claim: Claim, level: int | None) -> Page:
         """A run begins in this context; its log lines from ``level`` on are kept."""
         if self._pid != os.getpid():
             self._begin()  # the thread is the parent's, and so is what it had to write
         thread = self._thread
         if thread is None or not thread.is_alive():
             self._start()
-        notebook = Notebook(claim, level, self._inbox)
+        page = Page(claim, level, self._inbox)
         if level is not None:
-            _keeper.hang_up()
-            notebook.before = _notebook.set(notebook)
-        return notebook
+            _keeper.attach()
+            page.before = _page.set(page)
+        return page
 
     def _start(self) -> None:
         with self._starting:
@@ -134,23 +134,23 @@ class Notes:
             thread = native.Thread(self._run, "huey-notes")
             try:
                 thread.start()
-            except RuntimeError as error:  # no more threads: all is written with the endings
+            except RuntimeError as error:  # no more threads: everything is written with the endings
                 logger.warning("log lines and progress come late: %s", error)
             else:
                 self._thread = thread
 
-    def close(self, notebook: Notebook) -> Said | None:
+    def close(self, page: Page) -> Said | None:
         """The run is over: what is not written yet, for its ending."""
-        if notebook.before is not None:
-            _notebook.reset(notebook.before)
-            _keeper.take_down()
-        if not notebook.used:
+        if page.before is not None:
+            _page.reset(page.before)
+            _keeper.detach()
+        if not page.used:
             return None
         with self._writing:
-            return notebook.take()
+            return page.take()
 
     def stop(self) -> None:
-        """End the thread; the next notebook starts another one."""
+        """End the thread; the next page starts another one."""
         thread, self._thread = self._thread, None
         if thread is not None and self._pid == os.getpid():
             self._inbox.put(None)
@@ -158,44 +158,44 @@ class Notes:
 
     def _run(self) -> None:
         inbox = self._inbox
-        while (notebook := inbox.get()) is not None:
+        while (page := inbox.get()) is not None:
             pause = self._written_at + INTERVAL - clock.monotonic()
             if pause > 0:
                 native.sleep(pause)
-            told = {notebook}
+            pages = {page}
             try:
                 while (another := inbox.get_nowait()) is not None:
-                    told.add(another)
-                inbox.put(None)  # to be met again, when these are written
+                    pages.add(another)
+                inbox.put(None)  # taken out again, after these are written
             except native.Empty:
                 pass
             try:
-                self._write_down(told)
+                self._write(pages)
             except Exception:
-                logger.exception("log lines or progress of %d runs are lost", len(told))
+                logger.exception("log lines or progress of %d runs are lost", len(pages))
             self._written_at = clock.monotonic()
 
-    def _write_down(self, notebooks: set[Notebook]) -> None:
+    def _write(self, pages: set[Page]) -> None:
         with self._writing:
-            taken = [(one, said) for one in notebooks if (said := one.take()) is not None]
+            taken = [(page, log) for page in pages if (log := page.take()) is not None]
             if not taken:
                 return
             try:
-                self._storage().note([(one.claim, said) for one, said in taken])
+                self._storage().note([(page.claim, log) for page, log in taken])
                 return
             except StorageError as error:
                 logger.warning("log lines and progress must wait: %s", error)
-                for one, said in taken:
-                    one.give_back(said)
+                for page, log in taken:
+                    page.put_back(log)
         native.sleep(AFTER_ERROR)
 
 
-_notebook: ContextVar[Notebook | None] = ContextVar("hueycore_notebook", default=None)
+_page: ContextVar[Page | None] = ContextVar("hueycore_page", default=None)
 
 
 class _Keeper(logging.Handler):
-    """Hangs on the root logger while runs keep their lines, so that at any other time
-    ``logging.basicConfig`` finds what it would find without us."""
+    """A handler of the root logger while runs keep their lines. At any other time
+    ``logging.basicConfig`` finds what it would find without it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -208,13 +208,13 @@ class _Keeper(logging.Handler):
         self._counting = native.Lock()
         logging.getLogger().removeHandler(self)
 
-    def hang_up(self) -> None:
+    def attach(self) -> None:
         with self._counting:
             self._runs += 1
             if self._runs == 1:
                 logging.getLogger().addHandler(self)
 
-    def take_down(self) -> None:
+    def detach(self) -> None:
         with self._counting:
             self._runs -= 1
             if self._runs == 0:
@@ -222,9 +222,9 @@ class _Keeper(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Without the lock of other handlers: runs must not wait for each other."""
-        notebook = _notebook.get()
-        if notebook is not None and notebook.level is not None and record.levelno >= notebook.level:
-            notebook.keep(record)
+        page = _page.get()
+        if page is not None and page.level is not None and record.levelno >= page.level:
+            page.keep(record)
         last = logging.lastResort
         if last is not None and record.levelno >= last.level and self._is_alone(record.name):
             last.handle(record)  # a program that set up nothing still sees its warnings

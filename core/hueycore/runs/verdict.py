@@ -1,8 +1,9 @@
-"""What a run that raised becomes: a retry, a dead letter, a snooze … and which signals tell it."""
+"""What a run that raised becomes: a retry, a dead letter, a snooze … and the signals of it."""
 
 from __future__ import annotations
 
 import logging
+import traceback
 from typing import Any, Protocol
 
 from hueycore import signals as S
@@ -14,10 +15,9 @@ from hueycore.exceptions import (
     TaskLockedException,
     TaskTimeout,
 )
-from hueycore.model.endings import Dead, Ending, Released, Retry, Revoked, Snoozed
+from hueycore.model.endings import Dead, Ending, Failure, Released, Retry, Revoked, Snoozed
 from hueycore.model.jobs import Claim
 from hueycore.model.retry import next_delay, verdict
-from hueycore.runs.failures import brief_failure, failure_of
 from hueycore.runs.inputs import EXCEPTION
 from hueycore.runs.timeouts import AskedToStop
 from hueycore.serializer import Serializer, describe
@@ -28,6 +28,9 @@ logger = logging.getLogger("hueycore.execute")
 
 #: Seconds and numbers of retries beyond it are mistakes.
 FAR = 1e15
+#: Characters of a traceback that a row keeps, the end of it.
+KEPT_TRACEBACK = 8000
+KEPT_MESSAGE = 1000
 
 
 class Application(Protocol):
@@ -40,8 +43,8 @@ class Application(Protocol):
     def is_handled(self, claim: Claim) -> bool: ...
 
 
-class Failing:
-    """The verdicts of one application."""
+class Verdict:
+    """How one application judges the failures of its runs."""
 
     def __init__(self, app: Application) -> None:
         self._app = app
@@ -97,7 +100,7 @@ class Failing:
             return snoozed, (S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
         if run_at is None:
             return self._retry(task, error, task.retries + 1)
-        # A time of the task's own leaves the delay of its retries as it is.
+        # A time that the task gives does not change the delay of its retries.
         again = Retry(run_at, task.retries, task.retry_delay, failure_of(error))
         return again, (S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
 
@@ -115,14 +118,14 @@ class Failing:
 
     def _may_retry(self, task: Task, error: BaseException, reason: str) -> Seconds | bool:
         options = task.wrapper.options
-        # A lock or a limit held it back: that says nothing about the task, unless it is named.
+        # A lock or a limit is no failure of the task: only ``never_on`` counts.
         retry_on = options.retry_on if reason in ("failed", "timeout") else None
         return verdict(task, error, retry_on, options.never_on)
 
     def _retry(
         self, task: Task, error: BaseException, retries: int, delay: float | None = None
     ) -> tuple[Ending, tuple[str, ...]]:
-        """``delay`` is for this once, and leaves that of the coming retries as it is."""
+        """``delay`` is for this retry alone; the later ones have the task's."""
         coming, policy = task.retry_delay, task.wrapper.options.backoff
         if delay is None:
             delay = task.retry_delay
@@ -139,7 +142,7 @@ class Failing:
 
     def _cause(self, task: Task, error: BaseException) -> bytes | None:
         """What an error handler is called with: the exception itself if it can be written and
-        read, else what ``TaskException`` tells of it."""
+        read, else the metadata of a ``TaskException``."""
         app = self._app
         try:
             if task._claim is None or not app.is_handled(task._claim):
@@ -177,3 +180,53 @@ def _check_again(ending: Retry | Snoozed) -> None:
         raise ValueError(
             f"cannot run again with retries={retries}, retry_delay={delay} at {ending.run_at}"
         )
+
+
+# --- in words -------------------------------------------------------------------------------------
+
+
+def failure_of(error: BaseException) -> Failure:
+    """An exception as the row keeps it; also of one whose str or repr raises."""
+    try:
+        message = str(error)
+    except Exception:
+        message = "its message cannot be shown"
+    try:
+        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    except Exception:
+        text = "".join(traceback.format_tb(error.__traceback__))
+    return Failure(type(error).__name__, message[:KEPT_MESSAGE], text[-KEPT_TRACEBACK:])
+
+
+def brief_failure(error: BaseException) -> Failure:
+    """The same without the traceback, for an exception that was raised on purpose."""
+    return failure_of(error)._replace(traceback="")
+
+
+def log_failure(claim: Claim, error: BaseException, ending: Ending, run_s: float) -> None:
+    """One line about a failed run, with ``duration``."""
+    extra = {"duration": round(run_s, 6)}
+    match ending:
+        case Dead():
+            logger.error(
+                "job %s of %s is dead (%s) in attempt %s: %s",
+                claim.seq,
+                claim.task,
+                ending.reason,
+                claim.attempt,
+                describe(error),
+                exc_info=error if isinstance(error, Exception) else None,
+                extra=extra,
+            )
+        case Retry():
+            logger.warning(
+                "job %s of %s failed in attempt %s, %s retries left: %s",
+                claim.seq,
+                claim.task,
+                claim.attempt,
+                ending.retries,
+                describe(error),
+                extra=extra,
+            )
+        case _:
+            logger.info("job %s of %s: %s", claim.seq, claim.task, describe(error), extra=extra)

@@ -57,6 +57,23 @@ def locate(where: str) -> Location:
     return Location(path, queue)
 
 
+class Place(NamedTuple):
+    """What a storage lies on: '' for a file system that is not known, or not there yet."""
+
+    path: str
+    file_system: str
+    is_network: bool
+
+
+def place(location: Location) -> Place:
+    """What a storage lies, or would lie, on. Opens nothing."""
+    from hueycore.storage.sqlite.path import NETWORK, file_system
+
+    path = os.path.realpath(location.filename)
+    kind = file_system(path) if os.path.exists(path) else ""
+    return Place(path, kind, kind in NETWORK)
+
+
 def open_storage(
     where: str | os.PathLike[str] | Location,
     queue: str | None = None,

@@ -13,6 +13,6 @@ monotonic = time.monotonic
 
 
 def sleep(seconds: float) -> None:
-    """As its caller sleeps: where gevent has patched, a greenlet lets the others run. Who holds a
-    lock sleeps in ``native``."""
+    """As its caller sleeps: where gevent has patched, a greenlet lets the others run. The holder
+    of a lock sleeps in ``native``."""
     time.sleep(seconds)

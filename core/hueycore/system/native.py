@@ -45,9 +45,21 @@ else:
     Empty = _original("_queue", "Empty")
 
 __all__ = [
-    "AnyThread", "Condition", "DefaultSelector", "Empty", "Event", "Lock", "RLock", "SimpleQueue",
-    "Socket", "Thread", "get_ident", "is_patched", "local", "sleep",
-]  # fmt: skip
+    "AnyThread",
+    "Condition",
+    "DefaultSelector",
+    "Empty",
+    "Event",
+    "Lock",
+    "RLock",
+    "SimpleQueue",
+    "Socket",
+    "Thread",
+    "get_ident",
+    "is_patched",
+    "local",
+    "sleep",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -81,14 +93,14 @@ class Condition:
         waiter.acquire()
         self._waiters.append(waiter)
         self._lock.release()
-        told = False
+        notified = False
         try:
-            told = waiter.acquire(timeout=-1 if timeout is None else max(timeout, 0.0))
+            notified = waiter.acquire(timeout=-1 if timeout is None else max(timeout, 0.0))
         finally:
             self._lock.acquire()
-            if not told and waiter in self._waiters:
+            if not notified and waiter in self._waiters:
                 self._waiters.remove(waiter)
-        return told
+        return notified
 
     def notify(self, number: int = 1) -> None:
         for _ in range(min(number, len(self._waiters))):
@@ -154,8 +166,8 @@ class _Thread:
         return self.ident is not None and not self._over
 
     def join(self, timeout: float | None = None) -> None:
-        """Sleeps as its caller sleeps: a greenlet lets the others run meanwhile, on whom this
-        thread may wait."""
+        """Sleeps as its caller sleeps: a greenlet lets the others run meanwhile, because this
+        thread may wait for them."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while self.is_alive() and (deadline is None or time.monotonic() < deadline):
             time.sleep(0.005)

@@ -1,7 +1,7 @@
-"""Calls that hang together: pipelines, groups, chords. Data, until somebody enqueues them.
+"""Calls that depend on each other: pipelines, groups, chords. Data, until they are enqueued.
 
-``lay`` turns a composition of any depth into a flat list, with a stack of its own: a pipeline may
-have thousands of stages, and chords may be nested as deep as one likes.
+``flatten`` turns a composition of any depth into a flat list, with a stack of its own: a pipeline
+may have thousands of stages, and chords may be nested to any depth.
 """
 
 from __future__ import annotations
@@ -158,8 +158,7 @@ def stage(task: Link, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None 
 
 
 def handled(known: Stage | None, handler: Stage) -> Stage:
-    """The handler of something that may have one: as in Huey the second one is for when the first
-    one fails."""
+    """The handler of a stage that may have one. As in Huey a second one handles the first."""
     return handler if known is None or known is handler else known.error(handler)
 
 
@@ -176,7 +175,7 @@ def extended(
     return (*args, value), kwargs
 
 
-# --- laying it out --------------------------------------------------------------------------------
+# --- a flat list of jobs --------------------------------------------------------------------------
 
 
 class Node:
@@ -193,22 +192,22 @@ class Node:
         self.place = 0
 
 
-#: Stands where a group without members should begin.
-_GAP: Any = object()
+#: Stands for the first nodes of a group without members.
+_NO_MEMBERS: Any = object()
 
-#: What to lay, the nodes after it, its slot among those before them, where to tell which nodes it
-#: begins with, the handler of those that have none, the pipeline whose stage it is.
+#: A composition, the nodes after it, its slot among those before them, the list to which its first
+#: nodes are added, the handler of nodes that have none, the pipeline whose stage it is.
 _Work = tuple[Stage, list[Node], int | None, list[Node], "Stage | None", "Pipeline | None"]
 
 
-def lay(whole: Stage) -> tuple[list[Node], Node | None]:
+def flatten(whole: Stage) -> tuple[list[Node], Node | None]:
     """The jobs of a composition, first stages first, and the callback if it is a chord.
 
     Raises ValueError for what cannot be joined."""
     nodes: list[Node] = []
     callback: list[Node] = []
     work: list[_Work] = [(whole, [], None, [], None, None)]
-    # Taken from the end: what comes later is laid first, because edges lead there.
+    # Taken from the end: later stages first, because edges lead to them.
     while work:
         what, after, slot, heads, handler, line = work.pop()
         if isinstance(what, group):
@@ -220,22 +219,22 @@ def lay(whole: Stage) -> tuple[list[Node], Node | None]:
                 stages, handler = what.stages, what.handler or handler
             else:
                 stages = [group(what.tasks), what.callback]
-            spots: list[list[Node]] = [heads, *([] for _ in stages[1:]), after]
+            firsts: list[list[Node]] = [heads, *([] for _ in stages[1:]), after]
             if what is whole and isinstance(what, chord):
-                callback = spots[1]
+                callback = firsts[1]
             last = len(stages) - 1
             for place, one in enumerate(stages):
                 mine = slot if place == last else None
                 inner = what if isinstance(what, Pipeline) else None
-                # The members of a chord have their failures in its list.
-                whom = None if isinstance(one, group) else handler
-                work.append((one, spots[place + 1], mine, spots[place], whom, inner))
+                # The failures of a chord's members are in its list.
+                own = None if isinstance(one, group) else handler
+                work.append((one, firsts[place + 1], mine, firsts[place], own, inner))
         else:
             task = cast("Task", what)
             if task._pipeline is not None and task._pipeline is not line:
                 work.append((task._pipeline, after, slot, heads, handler, None))
                 continue
-            if _GAP in after:
+            if _NO_MEMBERS in after:
                 raise ValueError("a group without members cannot come after another stage")
             node = Node(task, after, slot, task._handler or handler)
             nodes.append(node)
@@ -252,9 +251,9 @@ def _check_group(what: group, after: list[Node], slot: int | None, heads: list[N
     if len(after) > 1:
         raise ValueError("a group cannot come after a group: put a stage between them")
     if not what.tasks and after:
-        if _GAP not in after:
+        if _NO_MEMBERS not in after:
             after[0].alone = True
-        heads.append(_GAP)
+        heads.append(_NO_MEMBERS)
 
 
 def huey_of(whole: Stage) -> Huey:

@@ -1,4 +1,4 @@
-"""How the jobs of a task are held back: how many at once, how fast, and which of them together."""
+"""The limits of a task: how many of its jobs run at once, how fast they start, by which key."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _RATE = re.compile(r"(\d+)\s*/\s*(\d+(?:\.\d+)?)?\s*([smhd])")
 
 
-class Hold(NamedTuple):
-    """What a task's options say; ``key`` None stands for the task's own name."""
+class TaskLimit(NamedTuple):
+    """The limits that a task declares; ``key`` None stands for the task's own name."""
 
     at_once: int | None
     rate: Rate | None
@@ -27,7 +27,7 @@ class Hold(NamedTuple):
         """The key of one call."""
         return str(self.key(*args, **kwargs)) if callable(self.key) else self.key or task
 
-    def and_also(self, other: Hold) -> Hold:
+    def combined(self, other: TaskLimit) -> TaskLimit:
         """Both together, the stricter number. Raises ``ConfigurationError`` when the keys differ: a
         job has one."""
         if self.key != other.key:
@@ -36,17 +36,17 @@ class Hold(NamedTuple):
         if self.rate is not None and other.rate is not None:
             raise ConfigurationError("a task has one rate")
         numbers = [one for one in (self.at_once, other.at_once) if one is not None]
-        return Hold(min(numbers, default=None), self.rate or other.rate, self.key)
+        return TaskLimit(min(numbers, default=None), self.rate or other.rate, self.key)
 
-    def limit(self, task: str) -> Limit:
-        """As the storage knows it."""
+    def for_task(self, task: str) -> Limit:
+        """As the storage has it."""
         key = None if callable(self.key) else self.key or task
         return Limit(task, key, self.at_once, self.rate)
 
 
-def make_hold(
+def make_limit(
     max_concurrent: int | None, key: Key | None, lock: bool | str, rate: str | None
-) -> Hold | None:
+) -> TaskLimit | None:
     """From the options of ``@huey.task``. Raises ``ConfigurationError``."""
     if lock:
         if max_concurrent not in (None, 1):
@@ -60,7 +60,7 @@ def make_hold(
         if key is not None:
             raise ConfigurationError("concurrency_key= needs max_concurrent=, lock= or rate=")
         return None
-    return Hold(max_concurrent, None if rate is None else parse_rate(rate), key)
+    return TaskLimit(max_concurrent, None if rate is None else parse_rate(rate), key)
 
 
 def parse_rate(text: str) -> Rate:

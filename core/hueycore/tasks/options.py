@@ -1,4 +1,4 @@
-"""What a task says of its jobs unless a call says otherwise."""
+"""The options of a task: those of its jobs, unless a call has its own."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from hueycore.calendar.durations import Seconds, When, seconds
 from hueycore.exceptions import ConfigurationError
 from hueycore.model.retry import Backoff, Exceptions, RetryRule
 from hueycore.tasks.joblog import KeepLogs
-from hueycore.tasks.limits import Hold, Key, make_hold
-from hueycore.tasks.unique import By, OnConflict, Unique, Until
-from hueycore.tasks.unique import unique as make_unique
+from hueycore.tasks.limits import Key, TaskLimit, make_limit
+from hueycore.tasks.unique import By, OnConflict, Unique, Until, make_unique
 
 #: Seconds from the soft timeout to the hard one, unless a task has its own.
 GRACE = 5.0
@@ -57,10 +56,10 @@ class TaskOptions:
     retry_on: Exceptions | RetryRule | None = None
     never_on: Exceptions = ()
     unique: Unique | None = None
-    hold: Hold | None = None
+    limit: TaskLimit | None = None
 
 
-#: The others, which stand in their own places in ``@huey.task``.
+#: The others, which ``@huey.task`` takes by position too.
 _PLACED = ("retries", "retry_delay", "retry_backoff", "priority", "expires")
 
 
@@ -103,7 +102,7 @@ def _converted(
         timeout_grace=grace,
         result_ttl=seconds(result_ttl),
         unique=make_unique(None, unique, None, unique_until, on_conflict),
-        hold=make_hold(max_concurrent, concurrency_key, lock, rate),
+        limit=make_limit(max_concurrent, concurrency_key, lock, rate),
         **others,
     )
 

@@ -37,11 +37,31 @@ class Task(Stage):
     """
 
     __slots__ = (
-        "_claim", "_complete", "_deadline", "_delay", "_enqueued", "_generated", "_handler",
-        "_pipeline", "_report", "args", "at_most_once", "expires", "id", "kwargs", "priority",
-        "result_ttl", "retries", "retry_backoff", "retry_delay", "run_at", "scheduled_for",
-        "timeout", "unique", "wrapper",
-    )  # fmt: skip
+        "_claim",
+        "_complete",
+        "_deadline",
+        "_delay",
+        "_enqueued",
+        "_generated",
+        "_handler",
+        "_pipeline",
+        "_report",
+        "args",
+        "at_most_once",
+        "expires",
+        "id",
+        "kwargs",
+        "priority",
+        "result_ttl",
+        "retries",
+        "retry_backoff",
+        "retry_delay",
+        "run_at",
+        "scheduled_for",
+        "timeout",
+        "unique",
+        "wrapper",
+    )
 
     def __init__(
         self,

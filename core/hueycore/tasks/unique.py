@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from enum import Enum
 from typing import Any, Literal, NamedTuple
 
-#: How jobs of a task are told apart: by their arguments (True and "args"), not at all ("task"), or
-#: by what a function of the arguments answers; its None is a job that may be doubled.
+from hueycore.exceptions import SerializationError
+
+#: What distinguishes the jobs of a task: their arguments (True and "args"), nothing ("task"), or
+#: what a function of the arguments returns. A job for which it returns None is not unique.
 By = bool | Literal["args", "task"] | Callable[..., object]
 Until = Literal["start", "end"]
 OnConflict = Literal["keep", "replace", "fail"]
@@ -35,13 +41,10 @@ class Unique(NamedTuple):
             return "task"
         if not self.by:
             return None
-        # Imported here: who has no such task does not pay for what it needs.
-        from hueycore.tasks.fingerprint import fingerprint
-
         return fingerprint(func, args, kwargs)
 
 
-def unique(
+def make_unique(
     base: Unique | None,
     by: By | None = None,
     key: str | None = None,
@@ -71,3 +74,73 @@ def unique(
     if until or on_conflict:
         raise ValueError("unique_until= and on_conflict= need unique= or unique_key=")
     return None
+
+
+def fingerprint(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+    """A digest of a call, the same in every process and Python: ``f(1, 2)`` and ``f(b=2, a=1)``
+    are one call, a list and a tuple one sequence, and the order of a dictionary or set is none.
+
+    Not of the pickle: its bytes depend on the protocol, on memoised objects and on hash seeds.
+    Raises ``SerializationError`` for arguments that have no canonical form."""
+    # OpenSSL takes megabytes: only a call that is unique by its arguments pays for it.
+    import hashlib
+
+    try:
+        named: Mapping[str, Any] = inspect.signature(func).bind_partial(*args, **kwargs).arguments
+    except (TypeError, ValueError):  # wrong arguments are for the run to complain about
+        named = {"": args, **kwargs}
+    try:
+        text = _canonical(dict(named))
+    except RecursionError:
+        raise SerializationError("arguments that contain themselves have no unique key") from None
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _canonical(value: Any) -> str:
+    """A text that two values share exactly when they are the same argument. Lengths are written
+    before contents, so that no content looks like structure."""
+    match value:
+        case None | bool():
+            return repr(value)
+        case Enum():
+            return f"{type(value).__qualname__}.{value.name}"
+        case int():
+            return f"i{value:x}"  # hexadecimal: digits have a limit
+        case float() | complex():
+            return f"f{value!r}"
+        case str():
+            return f"s{len(value)}:{value}"
+        case bytes() | bytearray() | memoryview():
+            return f"y{bytes(value).hex()}"
+        case list() | tuple():
+            return f"l{len(value)}[{','.join(map(_canonical, value))}]"
+        case Mapping():
+            pairs = sorted((_canonical(key), _canonical(item)) for key, item in value.items())
+            return f"d{len(pairs)}{{{','.join(f'{key}={item}' for key, item in pairs)}}}"
+        case set() | frozenset():
+            return f"e{len(value)}{{{','.join(sorted(map(_canonical, value)))}}}"
+        case datetime():
+            moment = value if value.tzinfo is None else value.astimezone(UTC)
+            return f"t{moment.isoformat()}"
+        case date() | time():
+            return f"t{value.isoformat()}"
+        case timedelta():
+            return f"t{value.days}d{value.seconds}s{value.microseconds}"
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return f"{type(value).__qualname__}{_canonical(fields)}"
+    if _has_exact_text(value):
+        return f"{type(value).__name__}({value})"
+    raise SerializationError(
+        f"unique=True cannot tell one {type(value).__name__} from another; "
+        "give unique= a function of the arguments that returns the key"
+    )
+
+
+def _has_exact_text(value: Any) -> bool:
+    # Who has such a value has loaded these; nobody else pays for them.
+    from decimal import Decimal
+    from pathlib import PurePath
+    from uuid import UUID
+
+    return isinstance(value, Decimal | UUID | PurePath)

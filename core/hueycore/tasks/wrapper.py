@@ -14,11 +14,10 @@ from hueycore.exceptions import ConfigurationError
 from hueycore.model.jobs import NewJob
 from hueycore.model.limits import Limit
 from hueycore.tasks.joblog import kept_level
-from hueycore.tasks.limits import Hold
+from hueycore.tasks.limits import TaskLimit
 from hueycore.tasks.options import TaskOptions
 from hueycore.tasks.task import Task
-from hueycore.tasks.unique import By, OnConflict, Unique, Until
-from hueycore.tasks.unique import unique as make_unique
+from hueycore.tasks.unique import By, OnConflict, Unique, Until, make_unique
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
@@ -29,9 +28,16 @@ R = TypeVar("R")
 
 #: Keywords of a signature that are the job's, not the function's.
 _JOB_OPTIONS = (
-    "id", "eta", "delay", "priority", "retries", "retry_delay", "retry_backoff", "expires",
+    "id",
+    "eta",
+    "delay",
+    "priority",
+    "retries",
+    "retry_delay",
+    "retry_backoff",
+    "expires",
     "timeout",
-)  # fmt: skip
+)
 #: The same, unless the function has a parameter of this name: Huey does not know them.
 _UNIQUE_OPTIONS = frozenset(("unique", "unique_key", "unique_until", "on_conflict"))
 
@@ -76,13 +82,13 @@ class TaskWrapper(Generic[P, R]):
     @property
     def limit(self) -> Limit | None:
         """How its jobs are held back, None when they are not."""
-        return None if self.options.hold is None else self.options.hold.limit(self.name)
+        return None if self.options.limit is None else self.options.limit.for_task(self.name)
 
-    def hold(self, more: Hold) -> TaskWrapper[P, R]:
+    def hold(self, more: TaskLimit) -> TaskWrapper[P, R]:
         """Hold its jobs back; for decorators above ``@huey.task()``. Raises
         ``ConfigurationError``."""
-        had = self.options.hold
-        self.options = replace(self.options, hold=more if had is None else had.and_also(more))
+        had = self.options.limit
+        self.options = replace(self.options, limit=more if had is None else had.combined(more))
         return self
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result[R]:
@@ -201,7 +207,7 @@ class TaskWrapper(Generic[P, R]):
 
     def new_job(self, task: Task, payload: bytes, preview: str | None) -> NewJob:
         """The row that a call becomes."""
-        expires, hold = task.expires, self.options.hold
+        expires, limit = task.expires, self.options.limit
         job = NewJob(
             task.id,
             self.name,
@@ -218,7 +224,7 @@ class TaskWrapper(Generic[P, R]):
             self.options.max_crashes,
             task.at_most_once,
             task.result_ttl,
-            None if hold is None else hold.key_of(self.name, task.args, task.kwargs),
+            None if limit is None else limit.key_of(self.name, task.args, task.kwargs),
         )
         unique = task.unique
         key = unique and unique.key_of(self.func, task.args, task.kwargs)

@@ -27,15 +27,13 @@ _SUFFIXES = ("", "-wal", "-shm", "-huey")
 
 
 def storage(session: Session) -> Iterator[Note]:
-    from hueycore.storage.sqlite.path import NETWORK, file_system
+    from hueycore.storage.open import place
 
     if session.location() is None and not session.has_app:
         yield skipped("storage", "none was named (--url or --app), and there is no huey.db here")
         return
-    location = session.location() or session.app_location()
-    path = os.path.realpath(location.filename)
-    kind = file_system(path) if os.path.exists(path) else ""
-    if kind in NETWORK:
+    path, kind, is_network = place(session.location() or session.app_location())
+    if is_network:
         yield problem(
             "storage",
             f"{path} is on {kind}, a network file system: SQLite's locks do not hold there",

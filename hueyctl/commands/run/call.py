@@ -30,7 +30,7 @@ class Alarm:
     def arm(self, run: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, run)
 
-    def told(self, run: float) -> None:
+    def on_cancel(self, run: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
     def disarm(self, run: float) -> None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hueycore.model import plan as plans
 from hueycore.model.endings import Blocked, Dead, Done, Expired, Released, Retry, Revoked, Snoozed
 from hueycore.model.events import LogLine, Said
 from hueycore.model.jobs import Claim, Ended, NewJob, Selector, Want
@@ -28,8 +29,7 @@ from hueycore.model.plan import Edge, Input
 from hueycore.model.retention import Keeping
 from hueycore.model.schedules import Fire, Periodic
 from hueycore.model.states import State
-from hueycore.storage import base as storage_base
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.sqlite import SqliteStorage, connection
 from hueycore.storage.sqlite.sidefile import boot_id
 from tests.storage.kit import FAILURE, by_seq, contents, ended, new, write
 
@@ -106,7 +106,7 @@ class FaultyCursor(sqlite3.Cursor):
         return super().__next__()
 
 
-class FaultyConnection(sqlite3.Connection):
+class FaultyConnection(connection.Connection):
     plan: Plan | None = None
 
     def cursor(self, factory: type[sqlite3.Cursor] = FaultyCursor) -> sqlite3.Cursor:
@@ -304,7 +304,7 @@ _RUNNING = (
 )
 
 _FINAL = ("final-done", "final-taken", "final-dead", "final-revoked", "final-broken")
-HANDLER = pack([new("handler"), new("after")], storage_base.Plan([Edge(0, 1)], {1: 5}))
+HANDLER = pack([new("handler"), new("after")], plans.Plan([Edge(0, 1)], {1: 5}))
 
 
 def build(path: str) -> World:
@@ -331,7 +331,7 @@ def build(path: str) -> World:
             ("parent", "child"), ("member-done", "callback", 0), ("member-dead", "callback", 1),
             ("broken", "upstream"), ("upstream", "upstream-2"), ("final-broken", "restored"),
         )  # fmt: skip
-        joined = storage_base.Plan(
+        joined = plans.Plan(
             [Edge(names.index(a), names.index(b), *slot) for a, b, *slot in edges],
             handlers={names.index(name): HANDLER for name in ("dead", "crash-once")},
         )
@@ -496,7 +496,7 @@ VERBS: dict[str, Act] = {
     "enqueue an id that exists": lambda s, w: s.enqueue(_jobs("first", "final-done", "a")),
     "enqueue stages": lambda s, w: s.enqueue(
         _jobs("a", "b", "c", "d"),
-        storage_base.Plan(
+        plans.Plan(
             [Edge(0, 1), Edge(0, 2), Edge(1, 3, 0), Edge(2, 3, 1)], {1: 5}, {3: 60}, {0: HANDLER}
         ),
     ),

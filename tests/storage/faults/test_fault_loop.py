@@ -194,7 +194,7 @@ class DrainingCursor(sqlite3.Cursor):
         return super().fetchall()
 
 
-class DrainingConnection(sqlite3.Connection):
+class DrainingConnection(connection.Connection):
     returning: ClassVar[list[str]] = []
     undrained: ClassVar[set[int]] = set()
     cursors: ClassVar[list[sqlite3.Cursor]] = []

@@ -86,7 +86,7 @@ def test_no_connection_is_closed_or_used_in_the_child(
     touched: list[str] = []
     home = os.getpid()
 
-    class Homebound(sqlite3.Connection):
+    class Homebound(connection.Connection):
         def __init__(self, *args: object, **options: object) -> None:
             super().__init__(*args, **options)  # type: ignore[arg-type]
             self.pid = os.getpid()

@@ -390,7 +390,7 @@ def modes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """``synchronous`` of each write transaction, asked at its begin and again at its commit."""
     seen: list[int] = []
 
-    class Watching(sqlite3.Connection):
+    class Watching(connection.Connection):
         def execute(self, sql: str, *args: object) -> sqlite3.Cursor:
             if sql in ("begin immediate", "commit"):
                 seen.append(super().execute("pragma synchronous").fetchone()[0])

@@ -199,10 +199,10 @@ class LoopWorker(Worker):
             return begun
         run = await self._run_coroutine(begun, context)
         finish = partial(context.run, executor.finish, begun, run.outcome)
-        # What a run has said is on its way to the storage, and a failure may ask it: no loop waits
+        # A used page is on its way to the storage, and a failure may ask the storage: no loop waits
         # for that.
-        said = begun.notebook is not None and begun.notebook.used
-        if light and run.error is None and not said:
+        used = begun.page is not None and begun.page.used
+        if light and run.error is None and not used:
             return finish()
         return await self._kind.in_thread(finish)
 

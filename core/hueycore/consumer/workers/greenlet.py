@@ -246,7 +246,7 @@ class HubLimiter:
         run.watched = self._limiter.watch(gevent.getcurrent(), run.timeout, run.grace)
         run.timer.start()
 
-    def told(self, run: _Limit) -> None:
+    def on_cancel(self, run: _Limit) -> None:
         run.timer.close()
 
     def disarm(self, run: _Limit) -> None:
@@ -267,10 +267,10 @@ class LoopBeside:
             self._loop = JobLoop("huey-loop", self._kind.threads, self._kind.beat)
             self._loop.start()
 
-    def run(self, call: Call, timeout: float | None, told: Callable[[], None]) -> Any:
+    def run(self, call: Call, timeout: float | None, on_timeout: Callable[[], None]) -> Any:
         loop, hub_call = self._loop, self._kind.call
         assert loop is not None
-        run = SharingRun(call, timeout, lambda: hub_call(told))
+        run = SharingRun(call, timeout, lambda: hub_call(on_timeout))
         context = copy_context()
         waiter = Waiter(self._kind.hub)
 

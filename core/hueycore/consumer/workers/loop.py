@@ -99,9 +99,9 @@ class SharingRun(Run):
     context, or in that of one of them."""
 
     def __init__(
-        self, call: Call, timeout: float | None, told: Callable[[], None] = lambda: None
+        self, call: Call, timeout: float | None, on_timeout: Callable[[], None] = lambda: None
     ) -> None:
-        super().__init__(call, timeout, told)
+        super().__init__(call, timeout, on_timeout)
         self.children: set[asyncio.Task[Any]] = set()
 
     async def whole(self) -> None:

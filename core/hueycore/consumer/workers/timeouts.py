@@ -70,7 +70,7 @@ class Limiter:
         self._poke()
         run.armed = True
 
-    def told(self, run: Run) -> None:
+    def on_cancel(self, run: Run) -> None:
         """The loop of an async run cancels it: nothing is thrown into its thread any more. If it
         goes on all the same it will be overdue like any other."""
         with run.shield:

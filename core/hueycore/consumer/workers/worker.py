@@ -10,7 +10,7 @@ from hueycore.consumer.feed import Feed, Teller
 from hueycore.model.endings import Dead, Failure
 from hueycore.model.jobs import Claim, Ended
 from hueycore.runs.executor import Finished, Hook
-from hueycore.storage.base import Slots
+from hueycore.storage.protocol.workers import Slots
 from hueycore.system import clock
 
 if TYPE_CHECKING:

@@ -11,10 +11,9 @@ from hueycore.model.states import State
 class HueyNames(Protocol):
     """Part of every storage, said with the verbs that it has anyway."""
 
+    queue: str
     if TYPE_CHECKING:
 
-        @property
-        def queue(self) -> str: ...
         def count(self, selector: Selector) -> int: ...
         def result_count(self) -> int: ...
         def flush(self) -> None: ...
@@ -32,11 +31,11 @@ class HueyNames(Protocol):
         return self._in(State.SCHEDULED)
 
     def result_store_size(self) -> int:
-        """Unread results and stored values."""
+        """``result_count``, as Huey calls it."""
         return self.result_count()
 
     def flush_all(self) -> None:
-        """``flush``: delete everything of this queue."""
+        """``flush``, as Huey calls it."""
         self.flush()
 
     def _in(self, state: State) -> int:

@@ -1,4 +1,4 @@
-"""The part of the storage protocol that holds jobs back: limits of tasks, rates, locks."""
+"""For what holds jobs back: limits of tasks, rates, locks."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Protocol
 from hueycore.model.limits import Limit, Lock, Rate
 
 
-class Guards(Protocol):
+class Limits(Protocol):
     """Jobs of one ``key_name`` share slots: at most as many run, over all consumers, as the limit
     of their task says; the others are ``blocked`` and come in running order."""
 
     def declare_limits(self, limits: Sequence[Limit], known: Collection[str] | None = None) -> None:
-        """Store what the code says of its tasks, and forget what was stored of other ``known``
-        tasks. In force at once: jobs that a change lets go become pending."""
+        """Store what the code says of its tasks; of ``known`` tasks (by default those that have a
+        limit) whatever else was stored is forgotten. In force at once: jobs that a change lets go
+        become pending. Writes nothing when nothing has changed."""
         ...
 
-    def limits(self) -> list[Limit]: ...
-    def mend(self) -> list[str]:
-        """Let go what a key blocks without need, which no verb should leave behind: the keys where
-        that was so. Also bring back what a clock that was set back has moved out of reach."""
+    def limits(self) -> list[Limit]:
+        """What the tasks of this queue declare, by name."""
         ...
 
     def spend(self, name: str, rate: Rate, job: tuple[int, int] | None) -> float | None:
-        """Take the next slot of a rate: None when it is now, else its time. A refused ``job``
-        (number and claim) is promised that slot and may ask again from then on."""
+        """Take the next slot of a rate: None when it is now, else the time (POSIX seconds) of the
+        slot. A refused ``job`` (number and claim) is promised that slot: the same job, asking again
+        from then on, is let through without another one being spent."""
         ...
 
     def reset_rate(self, name: str) -> None:
-        """Nothing of the rate is spent."""
+        """The rate begins anew: nothing was spent."""
         ...
 
     def key_due(self, queue: str, name: str) -> float | None:
@@ -47,14 +47,20 @@ class Guards(Protocol):
     ) -> bool:
         """Take a lock for a registered process, until it is given back, the process dies, or
         ``ttl`` seconds have passed. False when somebody has it, or a job of the key of this name
-        runs; with ``reserve`` no other such job begins, so that the next call may be given it."""
+        runs. With ``reserve`` no other job of the key begins, so that asking again with the same
+        token is given it when those that run have ended."""
         ...
 
     def unlock(self, name: str, token: bytes | None = None) -> bool:
-        """Give a lock back: the one of this token, or whoever has it. False if there was none."""
+        """Give a lock back: the one of this token, or whoever has it. Jobs that waited for it are
+        pending. False when there was none, or its lease was over."""
         ...
 
-    def is_locked(self, name: str) -> bool: ...
+    def is_locked(self, name: str) -> bool:
+        """Whether a lock is held, or a job of the key of this name runs."""
+        ...
+
     def locks(self) -> list[Lock]:
-        """Every lock of the file by queue and name; not those whose lease is over."""
+        """Every lock of the storage by queue and name; those of the dead included, not those whose
+        lease is over."""
         ...

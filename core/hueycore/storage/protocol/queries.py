@@ -1,4 +1,4 @@
-"""The half of the storage protocol that only looks."""
+"""For those who only look."""
 
 from __future__ import annotations
 
@@ -7,33 +7,58 @@ from typing import Protocol
 from hueycore.model.events import Event, EventQuery, LogLine
 from hueycore.model.flags import Revocation
 from hueycore.model.jobs import Job, Selector
-from hueycore.model.reports import DeadGroup, Depth, Finding, Metric, QueueRow, SeenTask, WorkerRow
+from hueycore.model.reports import (
+    DeadGroup,
+    Depth,
+    Finding,
+    Metric,
+    QueueRow,
+    SeenTask,
+    WorkerRow,
+)
 
 
-class Looks(Protocol):
+class Queries(Protocol):
     """Verbs that never write and never create anything. Times are POSIX seconds."""
 
-    def jobs(self, selector: Selector) -> list[Job]: ...
-    def count(self, selector: Selector) -> int: ...
-    def job(self, key: str) -> Job | None:
-        """By long id, else by seq."""
+    def jobs(self, selector: Selector) -> list[Job]:
+        """The selected jobs in the order asked for."""
         ...
 
-    def payload(self, seq: int) -> bytes | None: ...
+    def count(self, selector: Selector) -> int:
+        """How many jobs a selector matches, whatever its limit."""
+        ...
+
+    def job(self, key: str) -> Job | None:
+        """By long id, which wins, else by seq."""
+        ...
+
+    def payload(self, seq: int) -> bytes | None:
+        """The serialized arguments of a job."""
+        ...
+
     def log(self, seq: int, after: int = 0) -> list[LogLine]:
-        """The lines that the runs of a job have logged, from line ``after`` on."""
+        """The lines that the runs of a job have logged, those after line ``after``."""
         ...
 
     def events(self, query: EventQuery) -> list[Event]:
         """What happened, oldest first."""
         ...
 
-    def depths(self) -> list[Depth]: ...
-    def workers(self) -> list[WorkerRow]: ...
-    def queues(self) -> list[QueueRow]: ...
+    def depths(self) -> list[Depth]:
+        """How many jobs each queue has in each state; states without a job are left out."""
+        ...
+
+    def workers(self) -> list[WorkerRow]:
+        """Every consumer process of the storage with what it runs, told without a write."""
+        ...
+
+    def queues(self) -> list[QueueRow]:
+        """Every queue of the storage by name."""
+        ...
 
     def metrics(self, since: float) -> list[Metric]:
-        """What ended per queue, minute and task since a time."""
+        """What ended per queue, minute and task since a time, oldest first."""
         ...
 
     def totals(self) -> list[Metric]:
@@ -41,7 +66,7 @@ class Looks(Protocol):
         ...
 
     def arrivals(self, since: float) -> dict[str, int]:
-        """Jobs enqueued per queue since a time."""
+        """Jobs enqueued per queue since a time; what was purged is not counted."""
         ...
 
     def due(self) -> dict[str, float]:
@@ -62,19 +87,22 @@ class Looks(Protocol):
         ...
 
     def tasks_seen(self) -> list[SeenTask]:
-        """Every task that jobs of the file name, registered anywhere or not."""
+        """Every task that jobs of the storage name, registered anywhere or not. Reads every row."""
         ...
 
     def dead_groups(self, selector: Selector, *, by_task: bool = True) -> list[DeadGroup]:
-        """Dead jobs by the error of their last attempt, most frequent first."""
+        """Dead jobs by the error of their last attempt (and task), most frequent first, with how
+        many died in the last 1 h, 3 h, 24 h, 3 d and 7 d."""
         ...
 
     def revocations(self) -> list[Revocation]:
-        """Every standing order of the file: revoked tasks and ids, paused tasks."""
+        """Every standing order of the storage: revoked tasks and ids, paused tasks and
+        schedulers."""
         ...
 
     def examine(self, *, full: bool = False) -> list[Finding]:
-        """What is wrong with the storage, nothing when it is sound."""
+        """What is wrong with the storage, nothing when it is sound. ``full`` reads every page and
+        checks the invariants between rows, which takes time when there is much."""
         ...
 
     def size(self) -> tuple[int, int]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from hueycore.model.jobs import JobRef
+from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.keys import settle_keys_of
-from hueycore.storage.sql.part import listed
+from hueycore.storage.sql.rest import state
 from hueycore.storage.sql.unique import doubled
-from hueycore.system import clock
 
 #: What a parent has told its followers, in ``delivered``.
 RESULT, NONE, FAILED = 1, 2, 3
@@ -21,20 +20,21 @@ NEEDED = """(huey_job.next is not null and exists (select 1 from huey_job child
         and (child.finished_at is null or (child.state <> 'done' and child.waits = 0))))"""
 
 
-def follow(con: sqlite3.Connection, seqs: Sequence[int], *, delivered: bool) -> None:
+def follow(con: Connection, seqs: Sequence[int], *, delivered: bool) -> None:
     """Tell the followers of final jobs, in the transaction that made them final.
 
     A result (``delivered``), or any end of a chord's member (it has a ``slot``), counts down what
     the follower waits for, once for ever. Any other end revokes the follower and, in turn, its
     followers: a loop, because a pipeline may have thousands of stages.
     """
+    d = con.dialect
     while seqs:
         parents = con.execute(
-            """
+            f"""
             select seq, next, slot from huey_job
-            where seq in (select value from json_each(?)) and next is not null and delivered = 0
+            where {d.among("seq")} and next is not null and delivered = 0
             """,
-            (listed(seqs),),
+            (d.listed(seqs),),
         ).fetchall()
         arrived = [parent for parent in parents if delivered or parent[2] is not None]
         if arrived:
@@ -43,86 +43,88 @@ def follow(con: sqlite3.Connection, seqs: Sequence[int], *, delivered: bool) -> 
         seqs, delivered = _revoke_upstream(con, broken) if broken else [], False
 
 
-def ready(con: sqlite3.Connection, seqs: Iterable[int]) -> None:
+def ready(con: Connection, seqs: Iterable[int]) -> None:
     """Those of these jobs that wait for no parent any more are ready, now or after their delay; one
     that has a key, as soon as there is room."""
+    d = con.dialect
     rows = con.execute(
-        """
+        f"""
         update huey_job set (run_at, state, expires_at) = (
-            select at, case when at > :now then 'scheduled'
-                    when key_name is not null then 'blocked' else 'pending' end,
-                coalesce(:now + expires_in, expires_at)
+            select at, {state("at")}, coalesce(:now + expires_in, expires_at)
             -- A time of its own (eta) is later than its birth.
-            from (select max(:now + delay,
-                case when run_at > enqueued_at then run_at else 0 end) as at))
-        where seq in (select value from json_each(:seqs)) and state = 'blocked' and waits = 0
+            from (select {d.greatest}(:now + delay,
+                case when run_at > enqueued_at then run_at else 0 end) as at) as start)
+        where {d.among("seq", ":seqs")} and state = 'blocked' and waits = 0
         returning seq, key_name
         """,
-        {"now": clock.now(), "seqs": listed(seqs)},
+        {"now": con.now(), "seqs": d.listed(seqs)},
     ).fetchall()
     keyed = [seq for seq, key in rows if key is not None]
     if keyed:
         settle_keys_of(con, keyed)
 
 
-def revive(con: sqlite3.Connection, seqs: Sequence[int]) -> None:
+def revive(con: Connection, seqs: Sequence[int]) -> None:
     """These jobs run again: what was revoked because of their end waits for them again."""
+    d = con.dialect
     while seqs:
         parents = con.execute(
-            """
+            f"""
             select seq, next, slot from huey_job
-            where seq in (select value from json_each(?)) and next is not null and delivered = 0
+            where {d.among("seq")} and next is not null and delivered = 0
             """,
-            (listed(seqs),),
+            (d.listed(seqs),),
         ).fetchall()
         rows = con.execute(
-            """
+            f"""
             select seq, id, task from huey_job
-            where seq in (select value from json_each(?))
+            where {d.among("seq")}
                 and state = 'revoked' and reason = 'upstream' and waits > 0
             """,
-            (listed(_children(con, parents)),),
+            (d.listed(_children(con, parents)),),
         ).fetchall()
         seqs = [row[0] for row in rows]
         # The key of a unique one may be another's by now: then it waits beside that one.
         con.execute(
-            """
+            f"""
             update huey_job set unique_until = null
-            where seq in (select value from json_each(?))
+            where {d.among("seq")}
             """,
-            (listed(doubled(con, [JobRef(*row) for row in rows])),),
+            (d.listed(doubled(con, [JobRef(*row) for row in rows])),),
         )
         con.execute(
-            """
+            f"""
             update huey_job set state = 'blocked', reason = null, finished_at = null,
                 expires_at = case when expires_at > ? then expires_at end
-            where seq in (select value from json_each(?))
+            where {d.among("seq")}
             """,
-            (clock.now(), listed(seqs)),
+            (con.now(), d.listed(seqs)),
         )
 
 
-def forget(con: sqlite3.Connection, seqs: Sequence[int]) -> None:
+def forget(con: Connection, seqs: Sequence[int]) -> None:
     """These stages are done: results that only they had yet to read go."""
+    d = con.dialect
     con.execute(
         f"""
         delete from huey_result where seq in (
             select seq from huey_job
-            where (next in (select value from json_each(:seqs)) or seq in (
-                select source from huey_job where seq in (select value from json_each(:seqs))))
+            where ({d.among("next", ":seqs")} or seq in (
+                select source from huey_job where {d.among("seq", ":seqs")}))
                 and taken = 1 and not {NEEDED})
-        """,  # noqa: S608
-        {"seqs": listed(seqs)},
+        """,
+        {"seqs": d.listed(seqs)},
     )
 
 
-def _deliver(con: sqlite3.Connection, parents: Sequence[tuple[int, ...]], *, failed: bool) -> None:
+def _deliver(con: Connection, parents: Sequence[tuple[int, ...]], *, failed: bool) -> None:
+    d = con.dialect
     con.execute(
-        """
+        f"""
         update huey_job set delivered = case when ? then ? when taken is null then ? else ? end
-        where seq in (select value from json_each(?))
+        where {d.among("seq")}
         """,
-        (failed, FAILED, NONE, RESULT, listed(parent[0] for parent in parents)),
+        (failed, FAILED, NONE, RESULT, d.listed(parent[0] for parent in parents)),
     )
     counts = Counter(_children(con, parents))
     con.executemany(
@@ -132,22 +134,24 @@ def _deliver(con: sqlite3.Connection, parents: Sequence[tuple[int, ...]], *, fai
     ready(con, counts)
 
 
-def _children(con: sqlite3.Connection, parents: Sequence[tuple[int, ...]]) -> list[int]:
+def _children(con: Connection, parents: Sequence[tuple[int, ...]]) -> list[int]:
     """Of each parent; a child that waits for two of them is there twice."""
+    d = con.dialect
     others = con.execute(
-        "select seq from huey_job where source in (select value from json_each(?))",
-        (listed(parent[0] for parent in parents),),
+        f"select seq from huey_job where {d.among('source')}",
+        (d.listed(parent[0] for parent in parents),),
     ).fetchall()
     return [parent[1] for parent in parents] + [row[0] for row in others]
 
 
-def _revoke_upstream(con: sqlite3.Connection, parents: Sequence[tuple[int, ...]]) -> list[int]:
+def _revoke_upstream(con: Connection, parents: Sequence[tuple[int, ...]]) -> list[int]:
+    d = con.dialect
     rows = con.execute(
-        """
+        f"""
         update huey_job set state = 'revoked', reason = 'upstream', finished_at = ?
-        where seq in (select value from json_each(?)) and state = 'blocked'
+        where {d.among("seq")} and state = 'blocked'
         returning seq
         """,
-        (clock.now(), listed(_children(con, parents))),
+        (con.now(), d.listed(_children(con, parents))),
     ).fetchall()
     return [row[0] for row in rows]

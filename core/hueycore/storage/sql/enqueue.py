@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import weakref
 from collections.abc import Sequence
 
 from hueycore.exceptions import QueueFull, StorageBusy, TaskTimeout
+from hueycore.model import rest
 from hueycore.model.jobs import Enqueued, NewJob
 from hueycore.model.plan import Plan
 from hueycore.model.schedules import Fire
 from hueycore.model.states import FINAL, State
+from hueycore.storage.protocol.jobs import Jobs
+from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.edges import NEEDED
 from hueycore.storage.sql.keys import settle
-from hueycore.storage.sql.part import Room, insert_rows, listed, placeholders
+from hueycore.storage.sql.part import Part, insert_rows, placeholders
 from hueycore.storage.sql.pressure import pending
 from hueycore.storage.sql.stages import join
 from hueycore.storage.sql.unique import give_way
-from hueycore.storage.sqlite.numbers import keep_number, next_number
-from hueycore.system import clock, native
+from hueycore.system import native
 
 #: Jobs that one shared commit takes from other threads at most.
 SHARE = 5000
@@ -40,25 +41,18 @@ class _Ticket:
         return self.answer is None and self.refused is None
 
 
-_producers: weakref.WeakSet[Enqueueing] = weakref.WeakSet()
+_producers: weakref.WeakSet[Enqueue] = weakref.WeakSet()
 
 
-class Enqueueing(Room):
+class Enqueue(Part, Jobs):
     _queue_known = False
 
-    def _init_enqueueing(self) -> None:
+    def _init_door(self) -> None:
         self._door = native.Lock()
         self._tickets: dict[_Ticket, None] = {}
         _producers.add(self)
 
     def enqueue(self, jobs: Sequence[NewJob], plan: Plan | None = None) -> list[Enqueued]:
-        """All jobs are durable when this returns, or none is. An id that is live already, or whose
-        result a waiting job needs, answers with that job and inserts nothing; another final row of
-        the same id is replaced. A unique key that is taken answers as ``on_conflict`` says. With a
-        ``plan`` they are stages: those that have parents wait for them.
-
-        Raises ``QueueFull``, ``DuplicateJob``; ``ConfigurationError`` when some jobs of a plan
-        exist and others do not."""
         ticket = _Ticket(jobs, plan)
         try:
             self._tickets[ticket] = None
@@ -101,14 +95,14 @@ class Enqueueing(Room):
                 ticket.answer = answer
                 self._queue_known = True
 
-    def _try(self, con: sqlite3.Connection, ticket: _Ticket) -> list[Enqueued] | QueueFull:
+    def _try(self, con: Connection, ticket: _Ticket) -> list[Enqueued] | QueueFull:
         try:
             return self.admit(con, ticket.jobs, ticket.plan)
         except QueueFull as full:
             return full  # its thread's alone: nothing of it is written
 
     def admit(
-        self, con: sqlite3.Connection, jobs: Sequence[NewJob], plan: Plan | None = None
+        self, con: Connection, jobs: Sequence[NewJob], plan: Plan | None = None
     ) -> list[Enqueued]:
         """Let jobs into the queue, in the caller's transaction."""
         if not self._queue_known:
@@ -128,27 +122,28 @@ _OPTIONS = "".join(f", {name}" for name in NewJob._fields[6:18])
 _USUAL = tuple(NewJob._field_defaults[name] for name in NewJob._fields[6:18])
 
 
-def describe_queue(con: sqlite3.Connection, queue: str, serializer: str | None) -> None:
+def describe_queue(con: Connection, queue: str, serializer: str | None) -> None:
     """Make the queue's row. It tells those who write without the application how to."""
     con.execute(
         """
         insert into huey_queue (queue, serializer, created_at) values (?, ?, ?)
-        on conflict do update set serializer = coalesce(excluded.serializer, serializer)
+        on conflict (queue) do update
+            set serializer = coalesce(excluded.serializer, huey_queue.serializer)
         """,
-        (queue, serializer, clock.now()),
+        (queue, serializer, con.now()),
     )
 
 
-def insert_jobs(con: sqlite3.Connection, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
+def insert_jobs(con: Connection, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
     """Insert jobs in the caller's transaction."""
-    now = clock.now()
+    now = con.now()
     answer = _insert_fresh(con, queue, jobs, now)
     if answer is None:
         answer = [_insert_or_find(con, queue, job, now) for job in jobs]
     return answer
 
 
-def insert_due(con: sqlite3.Connection, queue: str, fires: Sequence[Fire]) -> None:
+def insert_due(con: Connection, queue: str, fires: Sequence[Fire]) -> None:
     """Insert what schedules fire, in the caller's transaction. A unique job that is still there
     stands for the new one: a schedule cannot be told that it failed."""
     jobs = [
@@ -167,23 +162,19 @@ def insert_due(con: sqlite3.Connection, queue: str, fires: Sequence[Fire]) -> No
 
 
 def _insert_fresh(
-    con: sqlite3.Connection, queue: str, jobs: Sequence[NewJob], now: float
+    con: Connection, queue: str, jobs: Sequence[NewJob], now: float
 ) -> list[Enqueued] | None:
     """The usual case, ids and keys that nobody has: numbers are given out here, which the write
     lock allows, so that rows and payloads go in as two bulk statements. None if one exists."""
-    first = next_number(con)
+    first = con.dialect.first_number(con, len(jobs))
     usual = all(job[6:18] == _USUAL for job in jobs)
     rows, payloads, answer = [], [], []
     keys = set()
     for seq, job in enumerate(jobs, first):
-        run_at = job.run_at
-        if run_at is None or run_at <= now:
-            state, run_at = State.PENDING, now
-            if job.key_name is not None:
-                state = State.BLOCKED  # until its key has room
-                keys.add(job.key_name)
-        else:
-            state = State.SCHEDULED
+        run_at = now if job.run_at is None or job.run_at <= now else job.run_at
+        state = rest.state(run_at, now, job.key_name)
+        if state is State.BLOCKED:
+            keys.add(job.key_name)
         row = (seq, job.id, queue, job.task, state, job.priority, run_at, now, job.preview)
         rows.append(row if usual else row + job[6:18])
         payloads.append((seq, job.payload))
@@ -195,7 +186,7 @@ def _insert_fresh(
             {"" if usual else _OPTIONS})
         values {placeholders(1, 9 if usual else 9 + len(_USUAL))}
         on conflict do nothing
-        """,  # noqa: S608  constants of this file
+        """,
         rows,
     ).rowcount
     if inserted != len(rows):
@@ -210,9 +201,9 @@ def _insert_fresh(
     return answer
 
 
-def _insert_or_find(con: sqlite3.Connection, queue: str, job: NewJob, now: float) -> Enqueued:
+def _insert_or_find(con: Connection, queue: str, job: NewJob, now: float) -> Enqueued:
     found = con.execute(
-        f"select seq, state, {NEEDED} from huey_job where queue = ? and id = ?",  # noqa: S608
+        f"select seq, state, {NEEDED} from huey_job where queue = ? and id = ?",
         (queue, job.id),
     ).fetchone()
     if found is not None:
@@ -230,24 +221,20 @@ def _insert_or_find(con: sqlite3.Connection, queue: str, job: NewJob, now: float
     return answer[0]
 
 
-def delete_jobs(con: sqlite3.Connection, seqs: Sequence[int]) -> int:
+def delete_jobs(con: Connection, seqs: Sequence[int]) -> int:
     """Delete rows with everything that other tables say of them."""
-    which = (listed(seqs),)
-    keep_number(con, which[0])
-    con.execute("delete from huey_payload where seq in (select value from json_each(?))", which)
-    con.execute("delete from huey_result where seq in (select value from json_each(?))", which)
-    con.execute("delete from huey_log where seq in (select value from json_each(?))", which)
-    con.execute("delete from huey_input where seq in (select value from json_each(?))", which)
-    con.execute("delete from huey_handler where seq in (select value from json_each(?))", which)
-    return con.execute(
-        "delete from huey_job where seq in (select value from json_each(?))", which
-    ).rowcount
+    d = con.dialect
+    which = (d.listed(seqs),)
+    d.keep_numbers(con, which[0])
+    for table in ("payload", "result", "log", "input", "handler"):
+        con.execute(f"delete from huey_{table} where {d.among('seq')}", which)
+    return con.execute(f"delete from huey_job where {d.among('seq')}", which).rowcount
 
 
 def _after_fork_in_child() -> None:
     # The thread at the door may not exist in the child; its jobs are its parent's.
     for producer in list(_producers):
-        producer._init_enqueueing()
+        producer._init_door()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

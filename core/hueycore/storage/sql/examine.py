@@ -1,13 +1,12 @@
-"""Is the file sound? For ``hueyctl doctor``: integrity, invariants, and what lies about."""
+"""Is the storage sound? For ``hueyctl doctor``: integrity, and invariants between rows."""
 
 from __future__ import annotations
 
-import os
-import sqlite3
-
 from hueycore.model.reports import Finding
+from hueycore.storage.protocol.queries import Queries
+from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.limits import STRANDED
-from hueycore.storage.sql.part import Room
+from hueycore.storage.sql.part import Part
 
 #: Sentences that hold for every row, and the rows that break them. The CHECKs of the schema hold
 #: what one row can say about itself; these hold between rows.
@@ -50,33 +49,18 @@ INVARIANTS: tuple[tuple[str, str], ...] = (
 )
 
 
-class Examination(Room):
+class Examination(Part, Queries):
     def examine(self, *, full: bool = False) -> list[Finding]:
-        """What is wrong with the file, nothing when it is sound. ``full`` reads every page and
-        checks the invariants between rows, which takes time on a large file."""
-
-        def body(con: sqlite3.Connection) -> list[Finding]:
-            found = []
-            check = "integrity_check" if full else "quick_check(1)"
-            for row in con.execute(f"pragma {check}").fetchall():
-                if row[0] != "ok":
-                    found.append(Finding("integrity", row[0], ()))
-            if full:
-                for sentence, query in INVARIANTS:
-                    rows = con.execute(f"{query} limit 20").fetchall()
-                    if rows:
-                        found.append(Finding("invariant", sentence, tuple(row[0] for row in rows)))
+        def body(con: Connection) -> list[Finding]:
+            found = [Finding("integrity", text, ()) for text in self.damage(con, full)]
+            for sentence, query in INVARIANTS if full else ():
+                rows = con.execute(f"{query} limit 20").fetchall()
+                if rows:
+                    found.append(Finding("invariant", sentence, tuple(row[0] for row in rows)))
             return found
 
         return self.db.read(body, snapshot=True)
 
-    def size(self) -> tuple[int, int]:
-        """Bytes of the file and of its write-ahead log."""
-        return _size(self.db.path), _size(self.db.path + "-wal")
-
-
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0
+    def damage(self, con: Connection, full: bool) -> list[str]:
+        """What the database itself finds damaged; ``full``: it reads everything for that."""
+        raise NotImplementedError

@@ -6,35 +6,33 @@ Until then they are text beside the job: on success nothing has to be undone.
 from __future__ import annotations
 
 import json
-import sqlite3
 
 from hueycore.model.pack import unpack
 from hueycore.model.plan import Input
 from hueycore.model.states import State
+from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.enqueue import delete_jobs, insert_jobs
-from hueycore.storage.sql.part import listed
 from hueycore.storage.sql.stages import join, keep_inputs
-from hueycore.system import clock
 from hueycore.system.ids import new_id
 
 
-def call_handler(con: sqlite3.Connection, seq: int, cause: bytes | None = None) -> None:
+def call_handler(con: Connection, seq: int, cause: bytes | None = None) -> None:
     """Enqueue what is to be called because this job has failed, if there is something: with
     ``cause``, else with the last error of its row."""
     row = con.execute(
         """
-        select jobs, queue, id, claim, json_extract(errors, '$[#-1]')
+        select jobs, queue, id, claim, errors
         from huey_handler join huey_job using (seq) where seq = ?
         """,
         (seq,),
     ).fetchone()
     if row is None:
         return
-    text, queue, id_, claim, error = row
+    text, queue, id_, claim, errors = row
     jobs, plan = unpack(text)
     ids = _ids(con, queue, f"{id_}/{seq}/{claim}", len(jobs))
     jobs = [job._replace(id=mine) for job, mine in zip(jobs, ids, strict=True)]
-    now = clock.now()
+    now = con.now()
     if 0 in plan.delays:
         jobs[0] = jobs[0]._replace(run_at=now + plan.delays[0])
     if 0 in plan.expiries:
@@ -45,18 +43,20 @@ def call_handler(con: sqlite3.Connection, seq: int, cause: bytes | None = None) 
         delete_jobs(con, [job.seq for job in born if job.fresh])
         return
     join(con, born, plan)
-    given = Input(None, id_, State.DEAD, cause, json.loads(error or "null"))
+    last = json.loads(errors)[-1] if errors else None
+    given = Input(None, id_, State.DEAD, cause, last)
     keep_inputs(con, born[0].seq, [given])
     con.execute("update huey_job set inputs = 1 where seq = ?", (born[0].seq,))
 
 
-def _ids(con: sqlite3.Connection, queue: str, run: str, number: int) -> list[str]:
+def _ids(con: Connection, queue: str, run: str, number: int) -> list[str]:
     """Ids that follow from the run that failed: each time it fails for good they are others."""
+    d = con.dialect
     from uuid import NAMESPACE_OID, uuid5  # dear, and rarely needed
 
     ids = [str(uuid5(NAMESPACE_OID, f"{run}/{place}")) for place in range(number)]
     taken = con.execute(
-        "select 1 from huey_job where queue = ? and id in (select value from json_each(?))",
-        (queue, listed(ids)),
+        f"select 1 from huey_job where queue = ? and {d.among('id')}",
+        (queue, d.listed(ids)),
     ).fetchall()
     return [new_id() for _ in ids] if taken else ids

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 
 from hueycore.model.events import LogLine, Said
 from hueycore.model.jobs import Claim
-from hueycore.storage.sql.part import Room
+from hueycore.storage.protocol.queries import Queries
+from hueycore.storage.protocol.workers import Workers
+from hueycore.storage.sql.dialect import Connection
+from hueycore.storage.sql.part import Part
 
 #: Log lines that a job keeps over all its runs, the newest ones.
 KEPT_LINES = 2000
 
 
-class JobLog(Room):
+class JobLog(Part, Workers, Queries):
     def note(self, said: Sequence[tuple[Claim, Said]]) -> None:
-        """What running jobs say of themselves; ignored of those whose claim is lost. A job keeps
-        its newest ``KEPT_LINES`` lines."""
         self.db.transact(lambda con: write_said(con, self.queue, said), durable=False)
 
     def log(self, seq: int, after: int = 0) -> list[LogLine]:
-        """The lines that the runs of a job have logged, those after line ``after``."""
-
-        def body(con: sqlite3.Connection) -> list[LogLine]:
+        def body(con: Connection) -> list[LogLine]:
             rows = con.execute(
                 """
                 select at, level, message, attempt, line from huey_log
@@ -35,7 +33,7 @@ class JobLog(Room):
         return self.db.read(body)
 
 
-def write_said(con: sqlite3.Connection, queue: str, said: Iterable[tuple[Claim, Said]]) -> None:
+def write_said(con: Connection, queue: str, said: Iterable[tuple[Claim, Said]]) -> None:
     """Write progress and lines in the caller's transaction, each only while its claim stands."""
     for claim, (progress, lines) in said:
         standing = con.execute(
@@ -49,9 +47,7 @@ def write_said(con: sqlite3.Connection, queue: str, said: Iterable[tuple[Claim, 
             _write_lines(con, queue, claim, lines)
 
 
-def _write_lines(
-    con: sqlite3.Connection, queue: str, claim: Claim, lines: Sequence[LogLine]
-) -> None:
+def _write_lines(con: Connection, queue: str, claim: Claim, lines: Sequence[LogLine]) -> None:
     last = con.execute(
         "select coalesce(max(line), 0) from huey_log where seq = ?", (claim.seq,)
     ).fetchone()[0]

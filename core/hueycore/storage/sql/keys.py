@@ -7,36 +7,36 @@ running or pending, in the transaction in which it leaves.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from functools import cached_property
 
 from hueycore.model.jobs import Claim
 from hueycore.model.limits import Limit, Rate
-from hueycore.storage.sql.keyview import MOVES, Keyring, after, slot_of
-from hueycore.storage.sql.part import listed
+from hueycore.storage.sql.dialect import Connection
+from hueycore.storage.sql.keyview import MOVES, KeyView
 
 
-def settle(con: sqlite3.Connection, queue: str, keys: Iterable[str | None]) -> list[int]:
+def settle(con: Connection, queue: str, keys: Iterable[str | None]) -> list[int]:
     """Promote the blocked jobs that the keys have room for; the numbers of those pending now."""
-    ring = Keyring(con, queue)
+    view = KeyView(con, queue)
     names = sorted({key for key in keys if key is not None})
-    return [seq for key in names for seq in settle_key(ring, key)]
+    return [seq for key in names for seq in settle_key(view, key)]
 
 
-def settle_keys_of(con: sqlite3.Connection, seqs: Iterable[int]) -> list[int]:
+def settle_keys_of(con: Connection, seqs: Iterable[int]) -> list[int]:
     """``settle`` the keys that some jobs carry, in whatever queue they are."""
+    d = con.dialect
     rows = con.execute(
-        """
+        f"""
         select distinct queue, key_name from huey_job
-        where seq in (select value from json_each(?)) and key_name is not null
+        where {d.among("seq")} and key_name is not null
         """,
-        (listed(seqs),),
+        (d.listed(seqs),),
     ).fetchall()
     return [seq for queue, key in rows for seq in settle(con, queue, [key])]
 
 
-def settle_task(con: sqlite3.Connection, queue: str, task: str) -> list[int]:
+def settle_task(con: Connection, queue: str, task: str) -> list[int]:
     """``settle`` the keys of a task's waiting jobs."""
     rows = con.execute(
         """
@@ -49,53 +49,53 @@ def settle_task(con: sqlite3.Connection, queue: str, task: str) -> list[int]:
     return settle(con, queue, [row[0] for row in rows])
 
 
-def settle_key(ring: Keyring, key: str) -> list[int]:
+def settle_key(view: KeyView, key: str) -> list[int]:
     """Promote the blocked jobs that a key has room for, in running order. A paused task takes no
     part: its pending rows hold no slot, its blocked ones stay."""
-    held, due = ring.outside_lock(key)
+    held, due = view.outside_lock(key)
     chosen: list[int] = []
     if not held:
-        chosen, due = _choose(ring, key)
-    ring.wake_at(key, due)
+        chosen, due = _choose(view, key)
+    view.wake_at(key, due)
     return chosen
 
 
-def _choose(ring: Keyring, key: str) -> tuple[list[int], float | None]:
+def _choose(view: KeyView, key: str) -> tuple[list[int], float | None]:
     """Promote what there is room for. Also when time alone will make more room, if it will."""
     chosen: list[int] = []
-    due = ring.next_resume
-    room = _Room(ring, key)
-    head = ring.blocked(key)
+    due = view.next_resume
+    room = _Room(view, key)
+    head = view.blocked(key)
     for seq, task, priority in head:
         if len(chosen) == MOVES:
-            due = ring.now
+            due = view.now
             break
-        limit = ring.limits.get(task)
+        limit = view.limits.get(task)
         if not room.take(limit) and not room.swap(limit, priority):
             due = _sooner(due, room.slot(limit))
             break
         chosen.append(seq)
     head.close()
-    _move(ring.con, room.parked, "pending", "blocked")
-    _move(ring.con, chosen, "blocked", "pending")
+    _move(view.con, room.parked, "pending", "blocked")
+    _move(view.con, chosen, "blocked", "pending")
     return chosen, due
 
 
 class _Room:
     """How much room a key has, while it is being filled."""
 
-    def __init__(self, ring: Keyring, key: str) -> None:
-        self._ring, self._key = ring, key
+    def __init__(self, view: KeyView, key: str) -> None:
+        self._view, self._key = view, key
         self._taken = 0
         self.parked: list[int] = []
 
     @cached_property
     def _used(self) -> tuple[int, int]:
-        return self._ring.used(self._key)
+        return self._view.used(self._key)
 
     @cached_property
     def _pending(self) -> list[tuple[float, int, str]]:
-        return self._ring.pending(self._key)
+        return self._view.pending(self._key)
 
     def take(self, limit: Limit | None) -> bool:
         """Room for one more job under its task's limit; None when nothing limits it any more."""
@@ -111,7 +111,7 @@ class _Room:
         if limit is None or not self._used[1] or not self._has_room(limit, self._taken - 1):
             return False
         for place, (other, seq, task) in enumerate(self._pending):
-            theirs = self._ring.limits.get(task)
+            theirs = self._view.limits.get(task)
             if other < priority and theirs is not None and theirs[2:] == limit[2:]:
                 del self._pending[place]
                 self.parked.append(seq)
@@ -123,28 +123,28 @@ class _Room:
         pending += more
         if limit.at_once is not None and running + pending >= limit.at_once:
             return False
-        return limit.rate is None or self._nth_slot(limit.rate, pending) <= self._ring.now
+        return limit.rate is None or self._nth_slot(limit.rate, pending) <= self._view.now
 
     def slot(self, limit: Limit | None) -> float | None:
         """When time gives the next job its turn; None when it waits for another job first."""
         if limit is None or limit.rate is None or self._used[1] + self._taken:
             return None
         slot = self._nth_slot(limit.rate, 0)
-        return slot if slot > self._ring.now else None
+        return slot if slot > self._view.now else None
 
     def _nth_slot(self, rate: Rate, taken: int) -> float:
         """When a start is allowed after so many others that have been promised theirs."""
-        tat = self._ring.tat(self._key)
+        tat = self._view.tat(self._key)
         for _ in range(min(taken, rate.burst)):
-            tat = after(tat, rate, self._ring.now)
-        return slot_of(tat, rate)
+            tat = rate.after(tat, self._view.now)
+        return rate.slot(tat)
 
 
 class Admission:
     """The keys' say when a group of claims is chosen: who may run, and who is parked again."""
 
-    def __init__(self, con: sqlite3.Connection, queue: str) -> None:
-        self._ring = Keyring(con, queue)
+    def __init__(self, con: Connection, queue: str) -> None:
+        self._view = KeyView(con, queue)
         #: {key: how many run}, None under an outside lock
         self._running: dict[str, int | None] = {}
         self._parked: list[int] = []
@@ -152,11 +152,11 @@ class Admission:
 
     def admit(self, claim: Claim) -> bool:
         """Take a slot of the claim's key; False parks the job."""
-        key, ring = str(claim.key_name), self._ring
+        key, view = str(claim.key_name), self._view
         if key not in self._running:
-            self._running[key] = None if ring.outside_lock(key)[0] else ring.used(key)[0]
+            self._running[key] = None if view.outside_lock(key)[0] else view.used(key)[0]
         running = self._running[key]
-        if running is None or not self._lets(key, running, ring.limits.get(claim.task)):
+        if running is None or not self._lets(key, running, view.limits.get(claim.task)):
             self._parked.append(claim.seq)
             self._touched.add(key)
             return False
@@ -171,10 +171,10 @@ class Admission:
         return limit.rate is None or self._spend(key, limit.rate)
 
     def _spend(self, key: str, rate: Rate) -> bool:
-        tat = self._ring.tat(key)
-        if slot_of(tat, rate) > self._ring.now:
+        tat = self._view.tat(key)
+        if rate.slot(tat) > self._view.now:
             return False
-        self._ring.set_tat(key, after(tat, rate, self._ring.now))
+        self._view.set_tat(key, rate.after(tat, self._view.now))
         self._touched.add(key)
         return True
 
@@ -185,26 +185,27 @@ class Admission:
 
     def settle(self) -> bool:
         """Write it down, once the claims are written. True when jobs were promoted."""
-        _move(self._ring.con, self._parked, "pending", "blocked")
-        return bool(self._touched and settle(self._ring.con, self._ring.queue, self._touched))
+        _move(self._view.con, self._parked, "pending", "blocked")
+        return bool(self._touched and settle(self._view.con, self._view.queue, self._touched))
 
 
 def _sooner(one: float | None, other: float | None) -> float | None:
     return min((at for at in (one, other) if at is not None), default=None)
 
 
-def _move(con: sqlite3.Connection, seqs: list[int], before: str, after: str) -> None:
+def _move(con: Connection, seqs: list[int], before: str, after: str) -> None:
+    d = con.dialect
     if seqs:
         con.execute(
-            """
+            f"""
             update huey_job set state = ?
-            where seq in (select value from json_each(?)) and state = ?
+            where {d.among("seq")} and state = ?
             """,
-            (after, listed(seqs), before),
+            (after, d.listed(seqs), before),
         )
 
 
-def free_locks(con: sqlite3.Connection, queue: str, owner: int) -> list[str]:
+def free_locks(con: Connection, queue: str, owner: int) -> list[str]:
     """A process is gone, and its locks with it: their names, for their keys to be settled."""
     rows = con.execute(
         "delete from huey_value where queue = ? and kind = 'lock' and owner = ? returning name",

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import sqlite3
 from functools import cached_property
 
 from hueycore.model.limits import Limit, Rate
-from hueycore.storage.sql.part import listed
-from hueycore.system import clock
+from hueycore.storage.sql.dialect import Connection, Pages
 
 #: Rows of one key that one transaction moves at most: a limit may be lifted over a long queue.
 MOVES = 500
 
 
-class Keyring:
+class KeyView:
     """What the keys of a queue say at this moment, read as far as it is asked."""
 
-    def __init__(self, con: sqlite3.Connection, queue: str) -> None:
-        self.con, self.queue, self.now = con, queue, clock.now()
+    def __init__(self, con: Connection, queue: str) -> None:
+        self.con, self.queue, self.now = con, queue, con.now()
         self._tats: dict[str, float] = {}
 
     @cached_property
@@ -54,41 +52,44 @@ class Keyring:
 
     def used(self, key: str) -> tuple[int, int]:
         """How many jobs of a key run, and how many are about to."""
+        d = self.con.dialect
         rows = self.con.execute(
-            """
+            f"""
             select state, count(*) from huey_job
             where queue = ? and key_name = ? and finished_at is null
                 and state in ('pending', 'running')
-                and (state = 'running' or task not in (select value from json_each(?)))
+                and (state = 'running' or not {d.among("task")})
             group by state
             """,
-            (self.queue, key, listed(self._paused)),
+            (self.queue, key, d.listed(self._paused)),
         ).fetchall()
         found = dict(rows)
         return found.get("running", 0), found.get("pending", 0)
 
-    def blocked(self, key: str) -> sqlite3.Cursor:
+    def blocked(self, key: str) -> Pages:
         """(seq, task, priority) of what waits for a key, in running order."""
-        return self.con.execute(
-            """
+        d = self.con.dialect
+        return self.con.pages(
+            f"""
             select seq, task, priority from huey_job
             where queue = ? and key_name = ? and state = 'blocked' and waits = 0
-                and task not in (select value from json_each(?))
+                and not {d.among("task")}
             order by priority desc, run_at, seq
             """,
-            (self.queue, key, listed(self._paused)),
+            (self.queue, key, d.listed(self._paused)),
         )
 
     def pending(self, key: str) -> list[tuple[float, int, str]]:
         """(priority, seq, task) of what is about to run, the last one first."""
+        d = self.con.dialect
         return self.con.execute(
-            """
+            f"""
             select priority, seq, task from huey_job
             where queue = ? and key_name = ? and finished_at is null and state = 'pending'
-                and task not in (select value from json_each(?))
+                and not {d.among("task")}
             order by priority, run_at desc, seq desc limit ?
             """,
-            (self.queue, key, listed(self._paused), MOVES),
+            (self.queue, key, d.listed(self._paused), MOVES),
         ).fetchall()
 
     def tat(self, name: str) -> float:
@@ -109,7 +110,7 @@ class Keyring:
         self.con.execute(
             """
             insert into huey_key (queue, name, tat, seen) values (?, ?, ?, ?)
-            on conflict do update set tat = excluded.tat, seen = excluded.seen
+            on conflict (queue, name) do update set tat = excluded.tat, seen = excluded.seen
             """,
             (self.queue, name, tat, self.now),
         )
@@ -125,15 +126,16 @@ class Keyring:
             )
         else:
             self.con.execute(
-                """
+                f"""
                 insert into huey_key (queue, name, due) values (?, ?, ?)
-                on conflict do update set due = excluded.due where due is not excluded.due
+                on conflict (queue, name) do update set due = excluded.due
+                where huey_key.due {self.con.dialect.differs} excluded.due
                 """,
                 (self.queue, key, due),
             )
 
 
-def read_limits(con: sqlite3.Connection, queue: str) -> dict[str, Limit]:
+def read_limits(con: Connection, queue: str) -> dict[str, Limit]:
     """What the tasks of a queue declare, by name."""
     rows = con.execute(
         "select task, key_name, at_once, rate, per, burst from huey_limit where queue = ?",
@@ -143,16 +145,3 @@ def read_limits(con: sqlite3.Connection, queue: str) -> dict[str, Limit]:
         task: Limit(task, key, at_once, None if rate is None else Rate(rate, per, burst))
         for task, key, at_once, rate, per, burst in rows
     }
-
-
-# --- the generic cell rate algorithm --------------------------------------------------------------
-
-
-def slot_of(tat: float, rate: Rate) -> float:
-    """When the next start is allowed."""
-    return tat - (rate.burst - 1) * rate.per / rate.limit
-
-
-def after(tat: float, rate: Rate, now: float) -> float:
-    """The arrival time after one more start."""
-    return max(tat, now) + rate.per / rate.limit

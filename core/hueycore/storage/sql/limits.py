@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Collection, Sequence
 
 from hueycore.model.limits import Limit, Rate
+from hueycore.storage.protocol import limits as protocol
+from hueycore.storage.protocol.upkeep import Upkeep
+from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.keys import settle, settle_key
-from hueycore.storage.sql.keyview import Keyring, after, read_limits, slot_of
-from hueycore.storage.sql.part import Room, listed
-from hueycore.system import clock
+from hueycore.storage.sql.keyview import KeyView, read_limits
+from hueycore.storage.sql.part import Part
 
 #: Blocked jobs that should not be: the next ones of their keys, when nobody outside holds the key,
 #: no rate counts, and fewer jobs run or are about to than their tasks allow.
@@ -37,7 +38,7 @@ STRANDED = """
     select head.seq, head.key_name, head.queue from huey_job head
         left join huey_limit using (queue, task)
     where head.seq in (select seq from heads)
-        and case when huey_limit.task is null then 1 else coalesce(at_once, 1) > (
+        and case when huey_limit.task is null then true else coalesce(at_once, 1) > (
             select count(*) from huey_job other
             where other.queue = head.queue and other.key_name = head.key_name
                 and other.finished_at is null and other.state in ('pending', 'running')
@@ -47,26 +48,21 @@ STRANDED = """
 """
 
 
-class Holding(Room):
+class Limits(Part, protocol.Limits, Upkeep):
     def declare_limits(self, limits: Sequence[Limit], known: Collection[str] | None = None) -> None:
-        """Store what the code says of its tasks; of ``known`` tasks (by default those that have a
-        limit) whatever else was stored is forgotten. Writes nothing when nothing has changed; jobs
-        that a change lets go become pending."""
         declared = {limit.task: limit for limit in limits}
         names = set(declared) if known is None else set(known) | set(declared)
 
-        def changed(con: sqlite3.Connection) -> set[str]:
+        def changed(con: Connection) -> set[str]:
             stored = read_limits(con, self.queue)
             return {name for name in names if stored.get(name) != declared.get(name)}
 
-        def body(con: sqlite3.Connection) -> None:
+        def body(con: Connection) -> None:
+            d = con.dialect
             changes = changed(con)
             con.execute(
-                """
-                delete from huey_limit
-                where queue = ? and task in (select value from json_each(?))
-                """,
-                (self.queue, listed(changes)),
+                f"delete from huey_limit where queue = ? and {d.among('task')}",
+                (self.queue, d.listed(changes)),
             )
             con.executemany(
                 "insert into huey_limit values (?, ?, ?, ?, ?, ?, ?)",
@@ -79,30 +75,25 @@ class Holding(Room):
             self.ring()
 
     def limits(self) -> list[Limit]:
-        """What the tasks of this queue declare, by name."""
         found = self.db.read(lambda con: read_limits(con, self.queue))
         return [found[name] for name in sorted(found)]
 
     def spend(self, name: str, rate: Rate, job: tuple[int, int] | None) -> float | None:
-        """Take the next slot of a rate: None when it is now, else the time (POSIX seconds) of the
-        slot. A refused ``job`` (number and claim) is promised that slot: the same job, asking again
-        from then on, is let through without another one being spent."""
-
-        def body(con: sqlite3.Connection) -> float | None:
-            ring = Keyring(con, self.queue)
+        def body(con: Connection) -> float | None:
+            view = KeyView(con, self.queue)
             tickets = _tickets(con, job) if job is not None else None
             if tickets and name in tickets:
-                if tickets[name] > ring.now:
+                if tickets[name] > view.now:
                     return float(tickets[name])
                 del tickets[name]
                 _write_tickets(con, job, tickets)
                 return None
-            tat = ring.tat(name)
-            slot = slot_of(tat, rate)
-            if slot > ring.now and tickets is None:
+            tat = view.tat(name)
+            slot = rate.slot(tat)
+            if slot > view.now and tickets is None:
                 return slot
-            ring.set_tat(name, after(tat, rate, ring.now))
-            if slot <= ring.now:
+            view.set_tat(name, rate.after(tat, view.now))
+            if slot <= view.now:
                 return None
             assert tickets is not None
             _write_tickets(con, job, {**tickets, name: slot})
@@ -111,9 +102,7 @@ class Holding(Room):
         return self.db.transact(body, durable=False)
 
     def reset_rate(self, name: str) -> None:
-        """The rate begins anew: nothing was spent."""
-
-        def body(con: sqlite3.Connection) -> list[int]:
+        def body(con: Connection) -> list[int]:
             con.execute(
                 "update huey_key set tat = null, seen = null where queue = ? and name = ?",
                 (self.queue, name),
@@ -124,7 +113,6 @@ class Holding(Room):
             self.ring()
 
     def key_due(self, queue: str, name: str) -> float | None:
-        """When time alone lets the next blocked job of a key go, if it does."""
         row = self.db.read(
             lambda con: con.execute(
                 "select due from huey_key where queue = ? and name = ?", (queue, name)
@@ -133,13 +121,9 @@ class Holding(Room):
         return None if row is None else row[0]
 
     def mend(self) -> list[str]:
-        """Settle every key that has room for a job it blocks, which no verb should leave behind;
-        answers with these keys. Also bring back what a clock that was set back has moved out of
-        reach, and forget rates that are at rest."""
-
-        def body(con: sqlite3.Connection) -> list[str]:
-            _go_back_with_the_clock(Keyring(con, self.queue))
-            con.execute(_FORGET, (self.queue, clock.now()))
+        def body(con: Connection) -> list[str]:
+            _go_back_with_the_clock(KeyView(con, self.queue))
+            con.execute(_FORGET, (self.queue, con.now()))
             keys = _stranded(con, self.queue)
             settle(con, self.queue, keys)
             return keys
@@ -151,13 +135,13 @@ class Holding(Room):
         return keys
 
 
-def _stranded(con: sqlite3.Connection, queue: str) -> list[str]:
+def _stranded(con: Connection, queue: str) -> list[str]:
     rows = con.execute(STRANDED).fetchall()
     return sorted(key for _, key, theirs in rows if theirs == queue)
 
 
-def _needs_mending(con: sqlite3.Connection, queue: str) -> bool:
-    now = clock.now()
+def _needs_mending(con: Connection, queue: str) -> bool:
+    now = con.now()
     old = con.execute(
         """
         select 1 from huey_key
@@ -168,43 +152,55 @@ def _needs_mending(con: sqlite3.Connection, queue: str) -> bool:
     return bool(old or _stranded(con, queue))
 
 
-def _go_back_with_the_clock(ring: Keyring) -> None:
-    rows = ring.con.execute(
-        "select name, seen from huey_key where queue = ? and seen > ?", (ring.queue, ring.now)
+def _go_back_with_the_clock(view: KeyView) -> None:
+    rows = view.con.execute(
+        "select name, seen from huey_key where queue = ? and seen > ?", (view.queue, view.now)
     ).fetchall()
     for name, seen in rows:
-        ring.tat(name)
-        values = {"by": seen - ring.now, "queue": ring.queue, "path": f"$.{json.dumps(name)}"}
-        ring.con.execute(_BRING_FORWARD, values)
-        settle_key(ring, name)
+        view.tat(name)
+        _bring_forward(view.con, view.queue, name, seen - view.now)
+        settle_key(view, name)
+
+
+def _bring_forward(con: Connection, queue: str, name: str, by: float) -> None:
+    """The slots of a rate that jobs were promised come ``by`` seconds earlier."""
+    rows = con.execute(
+        """
+        select seq, ticket from huey_job
+        where queue = ? and state = 'scheduled' and ticket is not null
+        """,
+        (queue,),
+    ).fetchall()
+    moved = []
+    for seq, text in rows:
+        tickets = json.loads(text)
+        if name in tickets:
+            moved.append((by, json.dumps({**tickets, name: tickets[name] - by}), seq))
+    con.executemany("update huey_job set run_at = run_at - ?, ticket = ? where seq = ?", moved)
 
 
 _FORGET = "delete from huey_key where queue = ? and coalesce(tat, 0) <= ? and due is null"
-_BRING_FORWARD = """
-    update huey_job set run_at = run_at - :by,
-        ticket = json_set(ticket, :path, json_extract(ticket, :path) - :by)
-    where queue = :queue and state = 'scheduled' and json_extract(ticket, :path) is not null
-"""
 
 
 def _flat(limit: Limit) -> tuple[object, ...]:
     return (limit.task, limit.key, limit.at_once, *(limit.rate or (None, None, None)))
 
 
-def _blocked_keys(con: sqlite3.Connection, queue: str, tasks: Collection[str]) -> set[str]:
+def _blocked_keys(con: Connection, queue: str, tasks: Collection[str]) -> set[str]:
     """The keys that block jobs of some tasks."""
+    d = con.dialect
     rows = con.execute(
-        """
+        f"""
         select distinct key_name from huey_job
         where queue = ? and state = 'blocked' and waits = 0
-            and task in (select value from json_each(?)) and key_name is not null
+            and {d.among("task")} and key_name is not null
         """,
-        (queue, listed(tasks)),
+        (queue, d.listed(tasks)),
     ).fetchall()
     return {row[0] for row in rows}
 
 
-def _tickets(con: sqlite3.Connection, job: tuple[int, int]) -> dict[str, float] | None:
+def _tickets(con: Connection, job: tuple[int, int]) -> dict[str, float] | None:
     """What a running job was promised; None when its claim is lost."""
     row = con.execute(
         "select ticket from huey_job where seq = ? and claim = ? and state = 'running'", job
@@ -215,9 +211,7 @@ def _tickets(con: sqlite3.Connection, job: tuple[int, int]) -> dict[str, float] 
     return found
 
 
-def _write_tickets(
-    con: sqlite3.Connection, job: tuple[int, int] | None, tickets: dict[str, float]
-) -> None:
+def _write_tickets(con: Connection, job: tuple[int, int] | None, tickets: dict[str, float]) -> None:
     assert job is not None
     con.execute(
         "update huey_job set ticket = ? where seq = ?",

@@ -6,17 +6,31 @@ The row of minute 0 holds what a task did in all the minutes up to the one that 
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from hueycore.model.endings import Dead, Ending, Expired, Retry, Revoked
 from hueycore.model.histogram import bucket
 from hueycore.model.jobs import Claim, Ended
-from hueycore.system import clock
+from hueycore.storage.sql.dialect import Connection, Dialect
 
 _COUNTED = ("done", "retried", "dead", "revoked", "expired")
+
+
+@cache
+def _add(d: Dialect) -> str:
+    sums = (*_COUNTED, "run_s")
+    return f"""
+        insert into huey_metric (queue, minute, task, {", ".join(_COUNTED)}, run_s, run_max,
+            run_hist, wait_hist)
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        on conflict (queue, minute, task) do update set
+            {", ".join(f"{name} = huey_metric.{name} + excluded.{name}" for name in sums)},
+            run_max = {d.greatest}(huey_metric.run_max, excluded.run_max),
+            run_hist = excluded.run_hist, wait_hist = excluded.wait_hist
+    """
 
 
 class _Line:
@@ -49,7 +63,7 @@ class _Line:
             for number, count in json.loads(text).items():
                 hist[int(number)] += count
 
-    def add_to(self, con: sqlite3.Connection, key: tuple[str, int, str]) -> None:
+    def add_to(self, con: Connection, key: tuple[str, int, str]) -> None:
         """Add this line to the stored one of (queue, minute, task)."""
         row = con.execute(
             """
@@ -60,22 +74,16 @@ class _Line:
         ).fetchone()
         run_hist, wait_hist = row or ("{}", "{}")
         con.execute(
-            """
-            insert into huey_metric (queue, minute, task, done, retried, dead, revoked, expired,
-                run_s, run_max, run_hist, wait_hist)
-            values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            on conflict (queue, minute, task) do update set
-                done = done + excluded.done, retried = retried + excluded.retried,
-                dead = dead + excluded.dead, revoked = revoked + excluded.revoked,
-                expired = expired + excluded.expired, run_s = run_s + excluded.run_s,
-                run_max = max(run_max, excluded.run_max),
-                run_hist = excluded.run_hist, wait_hist = excluded.wait_hist
-            """,
+            _add(con.dialect),
             (
-                *key, *(self.counts[name] for name in _COUNTED), self.run_s, self.run_max,
-                _merged(run_hist, self.run_hist), _merged(wait_hist, self.wait_hist),
+                *key,
+                *(self.counts[name] for name in _COUNTED),
+                self.run_s,
+                self.run_max,
+                _merged(run_hist, self.run_hist),
+                _merged(wait_hist, self.wait_hist),
             ),
-        )  # fmt: skip
+        )
 
 
 class Tally:
@@ -98,19 +106,19 @@ class Tally:
             line.counts[name] += 1
             line.run(ended.claim, ended.started_at, ended.run_s)
 
-    def write(self, con: sqlite3.Connection) -> None:
-        minute = int(clock.now() // 60)
+    def write(self, con: Connection) -> None:
+        minute = int(con.now() // 60)
         for task, line in self._lines.items():
             line.add_to(con, (self._queue, minute, task))
 
 
-def folded(con: sqlite3.Connection, queue: str) -> int:
+def folded(con: Connection, queue: str) -> int:
     """The last minute that the totals of a queue contain."""
     row = con.execute("select value from huey_meta where name = ?", (_mark(queue),)).fetchone()
     return int(row[0]) if row else 0
 
 
-def fold(con: sqlite3.Connection, queue: str, now: float) -> None:
+def fold(con: Connection, queue: str, now: float) -> None:
     """Add the minutes that are over to the totals of each task."""
     last, until = folded(con, queue), int(now // 60) - 1
     rows = con.execute(

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from hueycore.model.jobs import Changed, JobRef, Selector
 from hueycore.model.states import FINAL, WAITING, Asked, State
+from hueycore.storage.protocol import operators as protocol
+from hueycore.storage.protocol.workers import Workers
+from hueycore.storage.sql import rest
+from hueycore.storage.sql.dialect import UNLIMITED, Connection, Dialect
 from hueycore.storage.sql.edges import NEEDED, revive
 from hueycore.storage.sql.endings import end_waiting
 from hueycore.storage.sql.enqueue import delete_jobs
 from hueycore.storage.sql.keys import settle_keys_of
-from hueycore.storage.sql.part import Room, listed
+from hueycore.storage.sql.part import Part
 from hueycore.storage.sql.queries import conditions
 from hueycore.storage.sql.stages import orphans
 from hueycore.storage.sql.unique import doubled
-from hueycore.system import clock
 
-#: A retry is used up by every attempt but one that a crash or the last failure ended.
-_RESET = """
-    update huey_job set attempt = 0,
-        retries = retries + max(0, attempt - crashes - (reason is not 'crashed'))
-    where seq in (select value from json_each(?))
-"""
+
+def _reset(d: Dialect) -> str:
+    """Give back what attempts have used up: each of them a retry, but one that a crash or the last
+    failure ended."""
+    return f"""
+        update huey_job set attempt = 0, retries = retries + {d.greatest}(0, attempt - crashes
+            - case when reason {d.differs} 'crashed' then 1 else 0 end)
+        where {d.among("seq")}
+    """
+
+
 _LATER = """
     update huey_job set run_at = run_at + ?,
         state = case when state = 'pending' or (state = 'blocked' and waits = 0) then 'scheduled'
@@ -30,27 +36,26 @@ _LATER = """
 """
 
 
-class Steering(Room):
+class Operators(Part, Workers, protocol.Operators):
     def revoke(
         self, selector: Selector, reason: str | None = None, *, interrupt: bool = False
     ) -> Changed:
-        """Waiting jobs end revoked, running ones are asked to stop: by their worker's force if
-        ``interrupt``, where its kind can."""
         asked = Asked.INTERRUPT if interrupt else Asked.STOP
 
-        def body(con: sqlite3.Connection) -> Changed:
+        def body(con: Connection) -> Changed:
+            d = con.dialect
             found = _select(con, selector)
             waiting = [job for job, state in found if state in WAITING]
             running = [job for job, state in found if state is State.RUNNING]
             end_waiting(
-                con, [j.seq for j in waiting], State.REVOKED, reason or "revoked", clock.now()
+                con, [j.seq for j in waiting], State.REVOKED, reason or "revoked", con.now()
             )
             con.execute(
-                """
-                update huey_job set cancel_requested = max(cancel_requested, ?)
-                where seq in (select value from json_each(?)) and state = 'running'
+                f"""
+                update huey_job set cancel_requested = {d.greatest}(cancel_requested, ?)
+                where {d.among("seq")} and state = 'running'
                 """,
-                (asked, listed(job.seq for job in running)),
+                (asked, d.listed(job.seq for job in running)),
             )
             self.sign(con, "revoke", waiting + running, reason=reason)
             failed = [(job, f"already {state}") for job, state in found if state in FINAL]
@@ -59,17 +64,16 @@ class Steering(Room):
         return self.db.transact(body)
 
     def call_off(self, selector: Selector) -> Changed:
-        """Running jobs that were asked to stop are asked no more."""
-
-        def body(con: sqlite3.Connection) -> Changed:
+        def body(con: Connection) -> Changed:
+            d = con.dialect
             found = _select(con, selector)
             rows = con.execute(
-                """
+                f"""
                 update huey_job set cancel_requested = 0
-                where seq in (select value from json_each(?)) and cancel_requested in (1, 2)
+                where {d.among("seq")} and cancel_requested in (1, 2)
                 returning seq
                 """,
-                (listed(job.seq for job, _ in found),),
+                (d.listed(job.seq for job, _ in found),),
             ).fetchall()
             asked = {row[0] for row in rows}
             changed = [job for job, _ in found if job.seq in asked]
@@ -80,8 +84,6 @@ class Steering(Room):
         return self.db.transact(body)
 
     def note_overdue(self, seq: int, claim: int) -> bool:
-        """The process of this run is about to be killed because its time is over: recovery then
-        ends it as a timeout, or revoked if it was to be interrupted. False when it has ended."""
         return self.db.transact(
             lambda con: (
                 con.execute(
@@ -113,36 +115,26 @@ class Steering(Room):
         apart: float = 0.0,
         reason: str | None = None,
     ) -> Changed:
-        """Final jobs (revoked, expired, dead, done) wait again; their history is kept, and
-        ``reason`` stays on their rows until they end. Stages that were revoked because of their
-        end wait for them again; what had delivered before delivers nothing more.
-
-        They run at ``run_at``, else at the time they were due when that is yet to come, else now;
-        each ``apart`` seconds after the one before. ``reset`` gives back the attempts and the
-        retries that they have used up. One whose unique key another job has by now fails, as a
-        ``duplicate``.
-        """
-
-        def body(con: sqlite3.Connection) -> Changed:
+        def body(con: Connection) -> Changed:
+            d = con.dialect
             found = _select(con, selector)
             final = [job for job, state in found if state in FINAL]
             barred = {**doubled(con, final), **orphans(con, [job.seq for job in final])}
             final = [job for job in final if job.seq not in barred]
-            which = listed(job.seq for job in final)
-            now = clock.now()
+            which = d.listed(job.seq for job in final)
+            now = con.now()
             if reset:
-                con.execute(_RESET, (which,))
+                con.execute(_reset(d), (which,))
             con.execute(
-                """
+                f"""
                 update huey_job set
                     state = case when waits > 0 then 'blocked'
-                        when coalesce(:run_at, run_at) > :now then 'scheduled'
-                        when key_name is not null then 'blocked' else 'pending' end,
-                    run_at = max(coalesce(:run_at, run_at), :now),
+                        else {rest.state("coalesce(:run_at, run_at)")} end,
+                    run_at = {d.greatest}(coalesce(:run_at, run_at), :now),
                     retries = coalesce(:retries, retries), reason = :reason, finished_at = null,
                     taken = null, ticket = null, crashes = 0, expires_at = case
                         when expires_at <= :now then null else expires_at end
-                where seq in (select value from json_each(:which))
+                where {d.among("seq", ":which")}
                 """,
                 {
                     "run_at": run_at,
@@ -157,8 +149,8 @@ class Steering(Room):
             con.execute(
                 f"""
                 delete from huey_result where seq in (select seq from huey_job
-                    where seq in (select value from json_each(?)) and not {NEEDED})
-                """,  # noqa: S608
+                    where {d.among("seq")} and not {NEEDED})
+                """,
                 (which,),
             )
             if apart:
@@ -183,30 +175,27 @@ class Steering(Room):
         expires_at: float | None = None,
         reason: str | None = None,
     ) -> Changed:
-        """Waiting jobs get another time, priority or expiry; ids are kept, and ``reason`` stays on
-        their rows until they end."""
-
-        def body(con: sqlite3.Connection) -> Changed:
+        def body(con: Connection) -> Changed:
+            d = con.dialect
             found = _select(con, selector)
             movable = [job for job, state in found if state in WAITING]
             con.execute(
-                """
+                f"""
                 update huey_job set
                     priority = coalesce(:priority, priority), run_at = coalesce(:run_at, run_at),
                     expires_at = coalesce(:expires_at, expires_at),
                     reason = coalesce(:reason, reason),
                     state = case when state = 'blocked' and waits > 0 then state
-                        when coalesce(:run_at, run_at) > :now then 'scheduled'
-                        when key_name is not null then 'blocked' else 'pending' end
-                where seq in (select value from json_each(:which))
+                        else {rest.state("coalesce(:run_at, run_at)")} end
+                where {d.among("seq", ":which")}
                 """,
                 {
                     "priority": priority,
                     "run_at": run_at,
                     "expires_at": expires_at,
                     "reason": reason,
-                    "now": clock.now(),
-                    "which": listed(job.seq for job in movable),
+                    "now": con.now(),
+                    "which": d.listed(job.seq for job in movable),
                 },
             )
             self.sign(con, "reschedule", movable, reason=reason)
@@ -219,15 +208,13 @@ class Steering(Room):
         return changed
 
     def purge(self, selector: Selector, limit: int = 1000) -> int:
-        """Delete up to ``limit`` final jobs that no waiting job needs; counted in the queue row."""
-
-        def body(con: sqlite3.Connection) -> int:
-            where, values = conditions(selector)
+        def body(con: Connection) -> int:
+            where, values = conditions(con.dialect, selector)
             rows = con.execute(
                 f"""
                 select seq, queue from huey_job
                 where {where} and finished_at is not null and not {NEEDED} limit ?
-                """,  # noqa: S608
+                """,
                 (*values, limit),
             ).fetchall()
             self.sign(con, "purge", number=len(rows))
@@ -236,9 +223,7 @@ class Steering(Room):
         return self.db.transact(body)
 
     def flush(self) -> None:
-        """Delete everything of this queue (Huey's ``flush``); running jobs end as lost claims."""
-
-        def body(con: sqlite3.Connection) -> None:
+        def body(con: Connection) -> None:
             while True:
                 rows = con.execute(
                     "select seq from huey_job where queue = ? limit 10000", (self.queue,)
@@ -248,22 +233,22 @@ class Steering(Room):
                 delete_jobs(con, [row[0] for row in rows])
             # What tasks declare (huey_limit) is the code's; nobody would declare it again.
             for table in ("value", "flag", "periodic", "metric", "event", "key"):
-                con.execute(f"delete from huey_{table} where queue = ?", (self.queue,))  # noqa: S608
+                con.execute(f"delete from huey_{table} where queue = ?", (self.queue,))
             self.sign(con, "flush")
 
         self.db.transact(body)
 
 
-def _select(con: sqlite3.Connection, selector: Selector) -> list[tuple[JobRef, State]]:
-    where, values = conditions(selector)
+def _select(con: Connection, selector: Selector) -> list[tuple[JobRef, State]]:
+    where, values = conditions(con.dialect, selector)
     rows = con.execute(
-        f"select seq, id, task, state from huey_job where {where} order by seq limit ?",  # noqa: S608
-        (*values, -1 if selector.limit is None else selector.limit),
+        f"select seq, id, task, state from huey_job where {where} order by seq limit ?",
+        (*values, UNLIMITED if selector.limit is None else selector.limit),
     ).fetchall()
     return [(JobRef(*row[:3]), State(row[3])) for row in rows]
 
 
-def purge_rows(con: sqlite3.Connection, rows: list[tuple[int, str]]) -> int:
+def purge_rows(con: Connection, rows: list[tuple[int, str]]) -> int:
     """Delete (seq, queue) rows and count them where the queue is described."""
     for queue in {row[1] for row in rows}:
         gone = delete_jobs(con, [seq for seq, owner in rows if owner == queue])

@@ -1,52 +1,28 @@
-"""What the rooms of the SQLite engine share: one database, one queue name."""
+"""What the parts of a storage share: one database, one queue name."""
 
 from __future__ import annotations
 
-import json
-import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from hueycore.exceptions import StorageMoved
 from hueycore.model.jobs import JobRef
-from hueycore.storage.sqlite.connection import Database
-from hueycore.storage.sqlite.sidefile import MappedSlots, SideFile, attach
-from hueycore.system import clock
+from hueycore.storage.sql.dialect import Alive, Connection, Database
 
 
-class Room:
-    """Base of the rooms; :class:`hueycore.storage.sqlite.SqliteStorage` joins them."""
+class Part:
+    """Base of the parts, which an engine joins: no verb of a part calls another part's."""
 
     db: Database
+    alive: Alive
     queue: str
     serializer: str | None
     max_pending: int | None
-    mode: int
     #: Whose verbs these are, when a person gives them: they go into the event log then.
     operator: str | None
-    _side: SideFile | None
-    _slots: dict[int, MappedSlots]
-    #: When each worker of this process began.
     #: When each worker of this object registered: its number may be another's by now, and so may
     #: its process number, in another container.
     _since: dict[int, float]
-
-    def side(self) -> SideFile | None:
-        """The side file, made at the first need; None in memory, or for a reader where there is
-        none."""
-        if self._side is None and not self.db.memory:
-            try:
-                side = attach(self.db.path, None if self.db.read_only else self.mode)
-            except FileNotFoundError:
-                if self.db.read_only:
-                    return None
-                raise StorageMoved(f"{self.db.path}-huey was removed while it was opened") from None
-            if self._side is None:
-                self._side = side
-            else:
-                side.detach()  # another thread was quicker
-        return self._side
 
     def ring(self) -> None:
         """Wake the consumers. After the commit only, and never an error."""
@@ -54,7 +30,7 @@ class Room:
 
     def sign(
         self,
-        con: sqlite3.Connection,
+        con: Connection,
         verb: str,
         jobs: Sequence[JobRef] | None = None,
         *,
@@ -75,10 +51,17 @@ class Room:
             values (?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             (
-                self.queue, round(clock.now(), 3), verb, one and one.seq, one and one.id,
-                one.task if one else what, self.operator, reason, number,
+                self.queue,
+                round(con.now(), 3),
+                verb,
+                one and one.seq,
+                one and one.id,
+                one.task if one else what,
+                self.operator,
+                reason,
+                number,
             ),
-        )  # fmt: skip
+        )
 
 
 #: Rows that one statement takes as ``values``.
@@ -91,16 +74,18 @@ def placeholders(rows: int, columns: int) -> str:
     return ", ".join([row] * rows)
 
 
-def insert_rows(con: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]]) -> None:
+def insert_rows(
+    con: Connection, into: str, rows: Sequence[tuple[Any, ...]], on_conflict: str = ""
+) -> None:
     """Insert short rows; ``into`` is a statement up to its ``values``. Groups of them take two
     thirds of the time that they take one by one, and give the interpreter's lock away once."""
     groups, rest = grouped(rows)
     if groups:
-        sql = f"{into} values {placeholders(GROUP, len(rows[0]))}"
+        sql = f"{into} values {placeholders(GROUP, len(rows[0]))} {on_conflict}"
         for group in groups:
             con.execute(sql, group)
     if rest:
-        con.executemany(f"{into} values {placeholders(1, len(rest[0]))}", rest)
+        con.executemany(f"{into} values {placeholders(1, len(rest[0]))} {on_conflict}", rest)
 
 
 def grouped(rows: Sequence[tuple[Any, ...]]) -> tuple[list[list[Any]], Sequence[tuple[Any, ...]]]:
@@ -108,9 +93,3 @@ def grouped(rows: Sequence[tuple[Any, ...]]) -> tuple[list[list[Any]], Sequence[
     whole = len(rows) - len(rows) % GROUP
     groups = [list(chain(*rows[i : i + GROUP])) for i in range(0, whole, GROUP)]
     return groups, rows[whole:]
-
-
-def listed(values: Iterable[Any]) -> str:
-    """A list as one parameter, for ``in (select value from json_each(?))``: the number of bound
-    variables is limited, the length of a JSON text is not."""
-    return json.dumps(list(values))

@@ -8,40 +8,29 @@ forgets what another still fires.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
 from hueycore.model.schedules import Coming, Fire, Periodic
+from hueycore.storage.protocol import schedules as protocol
+from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.enqueue import describe_queue, insert_due
-from hueycore.storage.sql.part import Room, listed
-from hueycore.system import clock
+from hueycore.storage.sql.part import Part
 
 _FIELDS = Periodic._fields
 _PERIODIC = ", ".join(_FIELDS)
 
 
-class Schedules(Room):
+class Schedules(Part, protocol.Schedules):
     def declare_periodic(self, schedules: Sequence[Periodic], worker: int | None = None) -> None:
-        """These, and no others, are what a worker has in its code from now on.
-
-        What is new to it is stored; an unchanged schedule keeps its ``next_run``, so what was
-        missed while no consumer ran is known. What it has dropped is forgotten unless another
-        worker has it, and with its first declaration so is all that nobody has any more. A stored
-        schedule of the same name is left alone. Without a ``worker`` every declaration is the
-        first."""
-
-        def body(con: sqlite3.Connection) -> None:
+        def body(con: Connection) -> None:
             describe_queue(con, self.queue, self.serializer)
             declare(con, self.queue, schedules, worker)
 
         self.db.transact(body)
 
     def schedule_periodic(self, one: Periodic) -> bool:
-        """Store a schedule, or replace the stored one of this name; an unchanged schedule keeps its
-        ``next_run`` and its history. False when the name is declared in code."""
-
-        def body(con: sqlite3.Connection) -> bool:
+        def body(con: Connection) -> bool:
             describe_queue(con, self.queue, self.serializer)
             taken = con.execute(
                 """
@@ -59,9 +48,7 @@ class Schedules(Room):
         return stored
 
     def remove_periodic(self, name: str) -> bool:
-        """Forget a stored schedule; False when there was none of this name."""
-
-        def body(con: sqlite3.Connection) -> bool:
+        def body(con: Connection) -> bool:
             gone = con.execute(
                 "delete from huey_periodic where queue = ? and name = ? and origin = 'stored'",
                 (self.queue, name),
@@ -75,16 +62,15 @@ class Schedules(Room):
     def pause_periodic(
         self, names: Sequence[str], *, by: str | None = None, reason: str | None = None
     ) -> list[str]:
-        """These schedules do not fire from now on; the names of those that exist."""
-
-        def body(con: sqlite3.Connection) -> list[str]:
+        def body(con: Connection) -> list[str]:
+            d = con.dialect
             rows = con.execute(
-                """
+                f"""
                 update huey_periodic set paused_at = coalesce(paused_at, ?), paused_by = ?,
                     pause_reason = ?
-                where queue = ? and name in (select value from json_each(?)) returning name
+                where queue = ? and {d.among("name")} returning name
                 """,
-                (clock.now(), by, reason, self.queue, listed(names)),
+                (con.now(), by, reason, self.queue, d.listed(names)),
             ).fetchall()
             for (name,) in rows:
                 self.sign(con, "pause", what=name, reason=reason)
@@ -93,18 +79,16 @@ class Schedules(Room):
         return self.db.transact(body)
 
     def resume_periodic(self, names: Sequence[str]) -> list[str]:
-        """Undo ``pause_periodic``; the names of those that were paused. What was missed is made up
-        for as ``catch_up`` says."""
-
-        def body(con: sqlite3.Connection) -> list[str]:
+        def body(con: Connection) -> list[str]:
+            d = con.dialect
             rows = con.execute(
-                """
+                f"""
                 update huey_periodic set paused_at = null, paused_by = null, pause_reason = null
-                where queue = ? and name in (select value from json_each(?))
+                where queue = ? and {d.among("name")}
                     and paused_at is not null
                 returning name
                 """,
-                (self.queue, listed(names)),
+                (self.queue, d.listed(names)),
             ).fetchall()
             for (name,) in rows:
                 self.sign(con, "resume", what=name)
@@ -115,18 +99,16 @@ class Schedules(Room):
         return resumed
 
     def coming_periodic(self, now: float, declared: Sequence[str]) -> Coming:
-        """What a worker that declares these names has to do. Cheap, however many schedules wait:
-        it is asked all the time."""
-        names = listed(declared)
-
-        def body(con: sqlite3.Connection) -> Coming:
+        def body(con: Connection) -> Coming:
+            d = con.dialect
+            names = d.listed(declared)
             due = con.execute(
                 f"""
                 select {_PERIODIC} from huey_periodic
                 where queue = ? and next_run <= ? and paused_at is null
-                    and (origin = 'stored' or name in (select value from json_each(?)))
+                    and (origin = 'stored' or {d.among("name")})
                 order by next_run, name
-                """,  # noqa: S608
+                """,
                 (self.queue, now, names),
             ).fetchall()
             (following,) = con.execute(
@@ -137,8 +119,8 @@ class Schedules(Room):
                 (self.queue, now),
             ).fetchone()
             lost = con.execute(
-                """
-                select value from json_each(?) where not exists (
+                f"""
+                select value from {d.each("declared")} where not exists (
                     select 1 from huey_periodic where queue = ? and name = value)
                 """,
                 (names, self.queue),
@@ -148,11 +130,7 @@ class Schedules(Room):
         return self.db.read(body)
 
     def fire(self, fires: Sequence[Fire]) -> list[str]:
-        """Where ``next_run`` is still ``seen``: move it on and enqueue the jobs, all in one
-        transaction. The names of those that moved; with the others another scheduler was first,
-        or they were removed or paused."""
-
-        def body(con: sqlite3.Connection) -> list[Fire]:
+        def body(con: Connection) -> list[Fire]:
             moved = [one for one in fires if _move_on(con, self.queue, one)]
             if any(one.jobs for one in moved):
                 describe_queue(con, self.queue, self.serializer)
@@ -165,13 +143,11 @@ class Schedules(Room):
         return [one.name for one in moved]
 
     def periodic(self, *, whole: bool = False) -> list[Periodic]:
-        """The schedules of this queue, or of the ``whole`` file, by queue and name."""
-
-        def body(con: sqlite3.Connection) -> list[Periodic]:
+        def body(con: Connection) -> list[Periodic]:
             rows = con.execute(
                 f"""
                 select {_PERIODIC} from huey_periodic where ? or queue = ? order by queue, name
-                """,  # noqa: S608
+                """,
                 (whole, self.queue),
             ).fetchall()
             return [_to_periodic(row) for row in rows]
@@ -179,9 +155,7 @@ class Schedules(Room):
         return self.db.read(body)
 
 
-def declare(
-    con: sqlite3.Connection, queue: str, schedules: Sequence[Periodic], worker: int | None
-) -> None:
+def declare(con: Connection, queue: str, schedules: Sequence[Periodic], worker: int | None) -> None:
     """What ``declare_periodic`` says, in the caller's transaction."""
     before = _declared(con, worker)
     for one in schedules:
@@ -191,7 +165,7 @@ def declare(
     _forget(con, queue, names, before)
 
 
-def forget_declarations(con: sqlite3.Connection, worker: int) -> None:
+def forget_declarations(con: Connection, worker: int) -> None:
     """A worker is gone, in the caller's transaction: so are the schedules that it declared while
     it ran, unless another one has them too."""
     con.execute("delete from huey_declared where worker = ?", (worker,))
@@ -204,7 +178,7 @@ def forget_declarations(con: sqlite3.Connection, worker: int) -> None:
     )
 
 
-def _move_on(con: sqlite3.Connection, queue: str, one: Fire) -> bool:
+def _move_on(con: Connection, queue: str, one: Fire) -> bool:
     last = one.jobs[-1] if one.jobs else None
     changed = con.execute(
         """
@@ -213,10 +187,14 @@ def _move_on(con: sqlite3.Connection, queue: str, one: Fire) -> bool:
         where queue = ? and name = ? and next_run = ? and paused_at is null
         """,
         (
-            one.next_run, last and last.scheduled_for, last and last.id, queue, one.name,
+            one.next_run,
+            last and last.scheduled_for,
+            last and last.id,
+            queue,
+            one.name,
             one.seen,
         ),
-    ).rowcount  # fmt: skip
+    ).rowcount
     return changed == 1
 
 
@@ -226,14 +204,12 @@ def _to_periodic(row: tuple[Any, ...]) -> Periodic:
     return one._replace(options=json.loads(str(one.options)))
 
 
-def _declared(con: sqlite3.Connection, worker: int | None) -> set[str]:
+def _declared(con: Connection, worker: int | None) -> set[str]:
     rows = con.execute("select name from huey_declared where worker = ?", (worker,)).fetchall()
     return {row[0] for row in rows}
 
 
-def _note_declared(
-    con: sqlite3.Connection, queue: str, names: Sequence[str], worker: int | None
-) -> None:
+def _note_declared(con: Connection, queue: str, names: Sequence[str], worker: int | None) -> None:
     con.execute("delete from huey_declared where worker = ?", (worker,))
     if worker is not None:
         con.executemany(
@@ -242,41 +218,56 @@ def _note_declared(
         )
 
 
-def _forget(con: sqlite3.Connection, queue: str, names: Sequence[str], before: set[str]) -> None:
+def _forget(con: Connection, queue: str, names: Sequence[str], before: set[str]) -> None:
     """Drop the rows of code that no worker has: of those that this one had ``before``, of all if
     it had none."""
+    d = con.dialect
     con.execute(
-        """
+        f"""
         delete from huey_periodic where queue = :queue and origin <> 'stored'
-            and name not in (select value from json_each(:names))
-            and (:all or name in (select value from json_each(:before)))
+            and not {d.among("name", ":names")}
+            and (:all or {d.among("name", ":before")})
             and name not in (select name from huey_declared where queue = :queue)
         """,
         {
-            "queue": queue, "names": listed(names), "all": not before,
-            "before": listed(sorted(before)),
+            "queue": queue,
+            "names": d.listed(names),
+            "all": not before,
+            "before": d.listed(sorted(before)),
         },
-    )  # fmt: skip
+    )
 
 
-def _store(con: sqlite3.Connection, queue: str, one: Periodic, *, again: bool = False) -> None:
+def _store(con: Connection, queue: str, one: Periodic, *, again: bool = False) -> None:
     """Write a row. ``again``: its worker declared it before, so what stands there is not older."""
     con.execute(
-        """
+        f"""
         insert into huey_periodic (queue, name, task, schedule, tz, catch_up, grace, next_run,
             payload, preview, options, origin)
         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         on conflict (queue, name) do update set
             task = excluded.task, catch_up = excluded.catch_up, grace = excluded.grace,
             payload = excluded.payload, preview = excluded.preview, options = excluded.options,
-            next_run = case when schedule = excluded.schedule and tz is excluded.tz
-                then next_run else excluded.next_run end,
+            next_run = case when huey_periodic.schedule = excluded.schedule
+                    and huey_periodic.tz {con.dialect.same} excluded.tz
+                then huey_periodic.next_run else excluded.next_run end,
             schedule = excluded.schedule, tz = excluded.tz,
-            origin = case when origin = 'code' then origin else excluded.origin end
-        where not ? and (origin <> 'stored' or excluded.origin = 'stored')
+            origin = case when huey_periodic.origin = 'code' then 'code' else excluded.origin end
+        where not ? and (huey_periodic.origin <> 'stored' or excluded.origin = 'stored')
         """,
         (
-            queue, one.name, one.task, one.schedule, one.tz, one.catch_up, one.grace,
-            one.next_run, one.payload, one.preview, json.dumps(one.options), one.origin, again,
+            queue,
+            one.name,
+            one.task,
+            one.schedule,
+            one.tz,
+            one.catch_up,
+            one.grace,
+            one.next_run,
+            one.payload,
+            one.preview,
+            json.dumps(one.options),
+            one.origin,
+            again,
         ),
-    )  # fmt: skip
+    )

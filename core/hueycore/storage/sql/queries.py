@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,51 +10,48 @@ from hueycore.exceptions import ConfigurationError
 from hueycore.model.jobs import Job, Selector
 from hueycore.model.reports import Depth, QueueRow
 from hueycore.model.states import Asked, State
-from hueycore.storage.sql.part import Room, listed
+from hueycore.storage.protocol import queries as protocol
+from hueycore.storage.protocol.workers import Workers
+from hueycore.storage.sql.dialect import UNLIMITED, Connection, Dialect
+from hueycore.storage.sql.part import Part
 
 COLUMNS = Job._fields
 LIST = ", ".join(f'"{name}"' for name in COLUMNS)
-_OPERATORS = {"=": "is", "!=": "is not", "<": "<", ">": ">", "<=": "<=", ">=": ">="}
 #: When a row came into its state.
 _SINCE = (
     "coalesce(finished_at, claimed_at, case when state = 'scheduled' then enqueued_at end, run_at)"
 )
 
 
-class Looking(Room):
+class Queries(Part, Workers, protocol.Queries):
     def jobs(self, selector: Selector) -> list[Job]:
-        """The selected jobs in the order asked for."""
-
-        def body(con: sqlite3.Connection) -> list[Job]:
-            where, values = conditions(selector)
+        def body(con: Connection) -> list[Job]:
+            where, values = conditions(con.dialect, selector)
             rows = con.execute(
-                f"select {LIST} from huey_job where {where} {_order(selector)} limit ?",  # noqa: S608
-                (*values, -1 if selector.limit is None else selector.limit),
+                f"select {LIST} from huey_job where {where} {_order(selector)} limit ?",
+                (*values, UNLIMITED if selector.limit is None else selector.limit),
             ).fetchall()
             return [to_job(row) for row in rows]
 
         return self.db.read(body)
 
     def count(self, selector: Selector) -> int:
-        """How many jobs a selector matches, whatever its limit."""
-        where, values = conditions(selector)
-        return self.db.read(
-            lambda con: int(
-                con.execute(f"select count(*) from huey_job where {where}", values).fetchone()[0]  # noqa: S608
-            )
-        )
+        def body(con: Connection) -> int:
+            where, values = conditions(con.dialect, selector)
+            query = f"select count(*) from huey_job where {where}"
+            return int(con.execute(query, values).fetchone()[0])
+
+        return self.db.read(body)
 
     def job(self, key: str) -> Job | None:
-        """By long id, which wins, else by seq."""
-
-        def body(con: sqlite3.Connection) -> Job | None:
+        def body(con: Connection) -> Job | None:
             row = con.execute(
-                f"select {LIST} from huey_job where id = ? order by queue = ? desc limit 1",  # noqa: S608
+                f"select {LIST} from huey_job where id = ? order by queue = ? desc limit 1",
                 (key, self.queue),
             ).fetchone()
             if row is None and is_seq(key):
                 row = con.execute(
-                    f"select {LIST} from huey_job where seq = ?",  # noqa: S608
+                    f"select {LIST} from huey_job where seq = ?",
                     (int(key),),
                 ).fetchone()
             return None if row is None else to_job(row)
@@ -63,23 +59,19 @@ class Looking(Room):
         return self.db.read(body)
 
     def payload(self, seq: int) -> bytes | None:
-        """The serialized arguments of a job."""
-
-        def body(con: sqlite3.Connection) -> bytes | None:
+        def body(con: Connection) -> bytes | None:
             row = con.execute("select payload from huey_payload where seq = ?", (seq,)).fetchone()
             return None if row is None else bytes(row[0])
 
         return self.db.read(body)
 
     def depths(self) -> list[Depth]:
-        """How many jobs each queue has in each state; states without a job are left out."""
-
-        def body(con: sqlite3.Connection) -> list[Depth]:
+        def body(con: Connection) -> list[Depth]:
             found = []
-            for queue in _queues(con):
+            for queue in queue_names(con):
                 for state in State:
                     # One indexed count each: `group by state` would read every row.
-                    count, oldest = con.execute(_COUNT[state], (queue,)).fetchone()
+                    count, oldest = con.execute(_count(con.dialect, state), (queue,)).fetchone()
                     if count:
                         found.append(Depth(queue, state, count, oldest))
             return found
@@ -87,9 +79,7 @@ class Looking(Room):
         return self.db.read(body, snapshot=True)
 
     def queues(self) -> list[QueueRow]:
-        """Every queue of the file by name."""
-
-        def body(con: sqlite3.Connection) -> list[QueueRow]:
+        def body(con: Connection) -> list[QueueRow]:
             rows = con.execute(
                 """
                 select queue, serializer, paused_at, paused_until, paused_by, pause_reason, purged,
@@ -102,9 +92,7 @@ class Looking(Room):
         return self.db.read(body)
 
     def next_run_at(self) -> float | None:
-        """When the next scheduled job of this queue is due, or time lets a blocked one go."""
-
-        def body(con: sqlite3.Connection) -> float | None:
+        def body(con: Connection) -> float | None:
             return _float(
                 con.execute(
                     """
@@ -112,7 +100,8 @@ class Looking(Room):
                         select min(run_at) as at from huey_job
                         where queue = :queue and state = 'scheduled'
                         union all
-                        select min(due) from huey_key where queue = :queue and due is not null)
+                        select min(due) from huey_key
+                        where queue = :queue and due is not null) as coming
                     """,
                     {"queue": self.queue},
                 ).fetchone()[0]
@@ -121,24 +110,24 @@ class Looking(Room):
         return self.db.read(body)
 
     def cancel_requested(self, seqs: Sequence[int], *, interrupt: bool = False) -> list[int]:
-        """Which of these running jobs were asked to stop, or are even to be interrupted."""
         asked = (Asked.INTERRUPT,) if interrupt else (Asked.STOP, Asked.INTERRUPT)
 
-        def body(con: sqlite3.Connection) -> list[int]:
+        def body(con: Connection) -> list[int]:
+            d = con.dialect
             rows = con.execute(
-                """
+                f"""
                 select seq from huey_job
-                where seq in (select value from json_each(?))
-                    and cancel_requested in (select value from json_each(?))
+                where {d.among("seq")}
+                    and {d.among("cancel_requested")}
                 """,
-                (listed(seqs), listed(asked)),
+                (d.listed(seqs), d.listed(asked)),
             ).fetchall()
             return [row[0] for row in rows]
 
         return self.db.read(body)
 
 
-def _counter(state: State) -> str:
+def _count(d: Dialect, state: State) -> str:
     if state in (State.DONE, State.DEAD, State.REVOKED, State.EXPIRED):
         extra, oldest = " and finished_at is not null", "null"
     else:
@@ -146,15 +135,12 @@ def _counter(state: State) -> str:
     queue = "queue = ?"
     if state is State.RUNNING:
         # Their index is about workers: without this, that of all ids is taken and read as a whole.
-        queue, extra = "+queue = ?", " and worker is not null"
+        queue, extra = f"{d.unindexed('queue')} = ?", " and worker is not null"
     text = f"from huey_job where {queue} and state = '{state}'{extra}"
     return f"select count(*), {oldest} {text}"
 
 
-_COUNT = {state: _counter(state) for state in State}
-
-
-def _queues(con: sqlite3.Connection) -> list[str]:
+def queue_names(con: Connection) -> list[str]:
     return [row[0] for row in con.execute("select queue from huey_queue order by queue").fetchall()]
 
 
@@ -180,12 +166,12 @@ def is_seq(key: str) -> bool:
     return key.isascii() and key.isdigit() and len(key) < 19
 
 
-def conditions(selector: Selector) -> tuple[str, list[Any]]:
+def conditions(d: Dialect, selector: Selector) -> tuple[str, list[Any]]:
     """A selector as a WHERE clause of constant texts and its values.
 
     Raises ``ConfigurationError`` for a column or an operator that does not exist.
     """
-    parts: list[str] = ["1"]
+    parts: list[str] = ["true"]
     values: list[Any] = []
 
     def add(text: str, *given: Any) -> None:
@@ -193,7 +179,7 @@ def conditions(selector: Selector) -> tuple[str, list[Any]]:
         values.extend(given)
 
     if selector.queues:
-        add("queue in (select value from json_each(?))", listed(selector.queues))
+        add(f"{d.among('queue')}", d.listed(selector.queues))
     if len(selector.states) == 1:
         # Said with =, the partial index of the state can be used.
         parts.append(f"state = '{State(selector.states[0])}'")
@@ -202,16 +188,18 @@ def conditions(selector: Selector) -> tuple[str, list[Any]]:
     if selector.states and all(_is_final(state) for state in selector.states):
         parts.append("finished_at is not null")
     if selector.keys:
-        keys = listed(selector.keys)
-        numbers = listed(int(k) for k in selector.keys if is_seq(k))
+        keys = d.listed(selector.keys)
+        numbers = d.listed(int(k) for k in selector.keys if is_seq(k))
         add(
-            """(id in (select value from json_each(?)) or seq in (
-                select value from json_each(?) where cast(value as text) not in (
-                    select id from huey_job where id in (select value from json_each(?)))))""",
-            keys, numbers, keys,
-        )  # fmt: skip
+            f"""({d.among("id")} or seq in (
+                select value from {d.each("number")} where cast(value as text) not in (
+                    select id from huey_job where {d.among("id")})))""",
+            keys,
+            numbers,
+            keys,
+        )
     if selector.task is not None:
-        add("task glob ?", selector.task)
+        add(d.glob("task"), selector.task)
     if selector.older_than is not None:
         add(f"{_SINCE} <= ?", selector.older_than)
     if selector.newer_than is not None:
@@ -223,12 +211,13 @@ def conditions(selector: Selector) -> tuple[str, list[Any]]:
         add("priority <= ?", high)
     if selector.after:
         add("seq > ?", selector.after)
+    words = {"=": d.same, "!=": d.differs, "<": "<", ">": ">", "<=": "<=", ">=": ">="}
     for column, operator, value in selector.where:
         _check_column(column)
         if operator == "~":
-            add(f'instr("{column}", ?) > 0', str(value))
-        elif operator in _OPERATORS:
-            add(f'"{column}" {_OPERATORS[operator]} ?', value)
+            add(d.contains(f'"{column}"'), str(value))
+        elif operator in words:
+            add(f'"{column}" {words[operator]} ?', value)
         else:
             raise ConfigurationError(f"unknown operator {operator!r}: use = != < > <= >= ~")
     return " and ".join(parts), values

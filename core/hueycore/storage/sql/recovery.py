@@ -1,42 +1,24 @@
 """What becomes of the jobs of a worker that died. All of it runs under the write lock and the
-worker's byte: nobody else can be doing the same."""
+worker's number: nobody else can be doing the same."""
 
 from __future__ import annotations
 
-import sqlite3
-from typing import NamedTuple
-
 from hueycore.constants import MAX_WORKERS
+from hueycore.model import rest
 from hueycore.model.endings import Dead, Failure, Retry
 from hueycore.model.jobs import Claim, Ended, JobRef, Recovered
 from hueycore.model.states import Asked, State
+from hueycore.storage.sql.dialect import Alive, Connection, Registered
 from hueycore.storage.sql.edges import follow
-from hueycore.storage.sql.endings import add_error, apply_endings, error_entry
+from hueycore.storage.sql.endings import apply_endings
+from hueycore.storage.sql.failures import add_error
 from hueycore.storage.sql.handlers import call_handler
 from hueycore.storage.sql.keys import free_locks, settle
 from hueycore.storage.sql.periodic import forget_declarations
 from hueycore.storage.sql.unique import GIVES_WAY
-from hueycore.storage.sqlite.sidefile import SideFile, boot_id
-from hueycore.system import clock
 
 #: The columns of a claim; its payload is not read.
-_CLAIM = ", ".join("x''" if field == "payload" else field for field in Claim._fields)
-
-
-class Registered(NamedTuple):
-    """The row of a worker."""
-
-    id: int
-    queue: str
-    name: str
-    host: str
-    pid: int
-    boot_id: str
-    kind: str
-    slots: int
-    state: str
-    started_at: float
-    side: int
+_CLAIM = ", ".join("null" if field == "payload" else field for field in Claim._fields)
 
 
 def pairs(slots: int) -> int:
@@ -44,7 +26,7 @@ def pairs(slots: int) -> int:
     return max(1, slots, min(2 * slots, MAX_WORKERS))
 
 
-def recover_worker(con: sqlite3.Connection, worker: Registered, side: SideFile) -> list[Recovered]:
+def recover_worker(con: Connection, worker: Registered, alive: Alive) -> list[Recovered]:
     """Take back everything that a dead worker held, and forget the worker."""
     same = con.execute(
         "select 1 from huey_worker where id = ? and pid = ? and started_at = ?",
@@ -52,16 +34,14 @@ def recover_worker(con: sqlite3.Connection, worker: Registered, side: SideFile) 
     ).fetchall()
     if not same:
         return []
-    # Slots of another boot, or of a side file that is gone, say nothing: count all as started.
-    readable = worker.boot_id == boot_id() and worker.side == side.inode
-    started = (
-        {pair[1:] for pair in side.read_slots(worker.id, pairs(worker.slots))} if readable else None
-    )
+    started = None  # unknown: count all as started
+    if alive.remembers(worker):
+        started = {pair[1:] for pair in alive.started(worker, pairs(worker.slots))}
     rows = con.execute(
         f"""
         select {_CLAIM}, cancel_requested, claimed_at
         from huey_job where worker = ? and state = 'running' order by seq
-        """,  # noqa: S608  a constant of this file
+        """,
         (worker.id,),
     ).fetchall()
     recovered = []
@@ -82,13 +62,13 @@ def recover_worker(con: sqlite3.Connection, worker: Registered, side: SideFile) 
 
 
 def _take_back(
-    con: sqlite3.Connection, worker: Registered, claim: Claim, asked: Asked | None, started: bool
+    con: Connection, worker: Registered, claim: Claim, asked: Asked | None, started: bool
 ) -> Recovered:
     stopping = worker.state == "stopping"
     interrupted = asked is Asked.INTERRUPT  # its process was killed because it had to be
     crashed = started and not stopping and not interrupted
     crashes = claim.crashes + crashed
-    now = clock.now()
+    now = con.now()
     reason: str | None = "interrupted" if stopping else "crashed"
     finished: float | None = now
     if started and not interrupted and (claim.at_most_once or crashes >= claim.max_crashes):
@@ -96,24 +76,22 @@ def _take_back(
     elif asked in (Asked.STOP, Asked.INTERRUPT):
         state, reason = State.REVOKED, "revoked"
     else:
-        state = State.PENDING if claim.key_name is None else State.BLOCKED
-        reason, finished = None, None
+        state, reason, finished = rest.ready(claim.key_name), None, None
     if started and not interrupted:
         what = "was stopped" if stopping else "died"
         text = f"worker {worker.name} (process {worker.pid}) {what} while it ran this job"
         failure = Failure("Interrupted" if stopping else "Crashed", text, "")
         # A run that a stop has cut off is no failure of the job.
         counted = crashed or state is State.DEAD
-        entry = error_entry(failure, claim.attempt, now, 0.0, worker.name, counted=counted)
-        add_error(con, claim.seq, entry)
+        add_error(con, claim, failure, now, 0.0, worker.name, counted=counted)
     con.execute(
         f"""
         update huey_job set state = ?, reason = coalesce(?, reason), finished_at = ?, crashes = ?,
             unique_until = {GIVES_WAY if finished is None else "unique_until"},
             attempt = attempt - ?, worker = null, claimed_at = null, cancel_requested = 0
         where seq = ?
-        """,  # noqa: S608  constants
-        (state, reason, finished, crashes, not started, claim.seq),
+        """,
+        (state, reason, finished, crashes, int(not started), claim.seq),
     )
     if finished is not None:
         follow(con, [claim.seq], delivered=False)
@@ -122,14 +100,12 @@ def _take_back(
     return Recovered(JobRef(claim.seq, claim.id, claim.task), state, started, worker.name)
 
 
-def _end_overdue(
-    con: sqlite3.Connection, worker: Registered, claim: Claim, claimed_at: float
-) -> Recovered:
+def _end_overdue(con: Connection, worker: Registered, claim: Claim, claimed_at: float) -> Recovered:
     """The worker was killed because this run did not heed its timeout: no crash."""
     # Imported here: it brings logging along, and who only looks needs neither.
     from hueycore.model.retry import next_delay
 
-    now = clock.now()
+    now = con.now()
     text = f"process {worker.pid} was killed: the job went on after its timeout, {claim.timeout} s"
     failure = Failure("TaskTimeout", text, "")
     ending: Retry | Dead = Dead("timeout", failure)

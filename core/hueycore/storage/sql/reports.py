@@ -3,50 +3,45 @@
 from __future__ import annotations
 
 import json
-import sqlite3
+from operator import attrgetter
 from typing import Any
 
 from hueycore.model.jobs import Selector
 from hueycore.model.reports import DeadGroup, Metric, SeenTask
 from hueycore.model.states import State
+from hueycore.storage.protocol.queries import Queries
+from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.metrics import folded
-from hueycore.storage.sql.part import Room
-from hueycore.storage.sql.queries import conditions
-from hueycore.system import clock
+from hueycore.storage.sql.part import Part
+from hueycore.storage.sql.queries import conditions, queue_names
 
-_METRIC = """m.queue, minute, task, done, retried, dead, revoked, expired, run_s, run_max,
+_METRIC = """queue, minute, task, done, retried, dead, revoked, expired, run_s, run_max,
     run_hist, wait_hist"""
-_LAST_ERROR = "coalesce(json_extract(errors, '$[#-1].type'), reason, '?')"
 
 
-class Reporting(Room):
+class Reports(Part, Queries):
     def metrics(self, since: float) -> list[Metric]:
-        """What ended per queue, minute and task since a time (POSIX seconds), oldest first."""
+        def body(con: Connection) -> list[Metric]:
+            first = max(1, int(since // 60))
+            query = f"select {_METRIC} from huey_metric where queue = ? and minute >= ?"
+            found = [
+                _to_metric(row)
+                for queue in queue_names(con)
+                for row in con.execute(query, (queue, first)).fetchall()
+            ]
+            return sorted(found, key=attrgetter("minute", "queue", "task"))
 
-        def body(con: sqlite3.Connection) -> list[Metric]:
-            rows = con.execute(
-                f"""
-                select {_METRIC} from huey_queue q cross join huey_metric m
-                    on m.queue = q.queue and m.minute >= ?
-                order by minute, m.queue, task
-                """,  # noqa: S608
-                (max(1, int(since // 60)),),
-            ).fetchall()
-            return [_to_metric(row) for row in rows]
-
-        return self.db.read(body)
+        return self.db.read(body, snapshot=True)
 
     def totals(self) -> list[Metric]:
-        """What ended per queue and task, ever: numbers that only grow. Their minute is 0."""
-
-        def body(con: sqlite3.Connection) -> list[Metric]:
+        def body(con: Connection) -> list[Metric]:
             found: dict[tuple[str, str], Metric] = {}
-            for (queue,) in con.execute("select queue from huey_queue order by queue").fetchall():
+            for queue in queue_names(con):
                 rows = con.execute(
                     f"""
-                    select {_METRIC} from huey_metric m
+                    select {_METRIC} from huey_metric
                     where queue = ? and (minute = 0 or minute > ?) order by minute, task
-                    """,  # noqa: S608
+                    """,
                     (queue, folded(con, queue)),
                 ).fetchall()
                 for row in map(_to_metric, rows):
@@ -57,10 +52,7 @@ class Reporting(Room):
         return self.db.read(body, snapshot=True)
 
     def arrivals(self, since: float) -> dict[str, int]:
-        """Jobs enqueued per queue since a time. Numbers grow with time, so the first one of the
-        window is found by halving, without an index on times; what was purged is not counted."""
-
-        def body(con: sqlite3.Connection) -> dict[str, int]:
+        def body(con: Connection) -> dict[str, int]:
             # Asked for one by one: both in one query would read every row.
             first = con.execute("select coalesce(min(seq), 1) from huey_job").fetchone()[0]
             last = con.execute("select coalesce(max(seq), 0) from huey_job").fetchone()[0]
@@ -76,9 +68,9 @@ class Reporting(Room):
                 else:
                     high = middle - 1
             # The index of ids is smaller than the rows, but can only be read as a whole.
-            few = "not indexed" if 4 * (last - low) < last - first else ""
+            few = con.dialect.rows_only if 4 * (last - low) < last - first else ""
             rows = con.execute(
-                f"select queue, count(*) from huey_job {few} where seq >= ? group by queue",  # noqa: S608
+                f"select queue, count(*) from huey_job {few} where seq >= ? group by queue",
                 (low,),
             ).fetchall()
             return dict(rows)
@@ -86,15 +78,15 @@ class Reporting(Room):
         return self.db.read(body, snapshot=True)
 
     def due(self) -> dict[str, float]:
-        """When the next scheduled job of each queue that has one is due."""
-
-        def body(con: sqlite3.Connection) -> dict[str, float]:
+        def body(con: Connection) -> dict[str, float]:
             rows = con.execute(
                 """
                 select queue, (
                     select min(run_at) from huey_job
                     where huey_job.queue = huey_queue.queue and state = 'scheduled') as next
-                from huey_queue where next is not null
+                from huey_queue where exists (
+                    select 1 from huey_job
+                    where huey_job.queue = huey_queue.queue and state = 'scheduled')
                 """
             ).fetchall()
             return dict(rows)
@@ -102,9 +94,7 @@ class Reporting(Room):
         return self.db.read(body)
 
     def ahead(self, seq: int) -> int:
-        """How many pending jobs run before this one."""
-
-        def body(con: sqlite3.Connection) -> int:
+        def body(con: Connection) -> int:
             return int(
                 con.execute(
                     """
@@ -120,9 +110,7 @@ class Reporting(Room):
         return self.db.read(body)
 
     def tasks_seen(self) -> list[SeenTask]:
-        """Every task that jobs of the file name, registered anywhere or not. Reads every row."""
-
-        def body(con: sqlite3.Connection) -> list[SeenTask]:
+        def body(con: Connection) -> list[SeenTask]:
             rows = con.execute(
                 """
                 select queue, task, count(*), max(coalesce(finished_at, enqueued_at))
@@ -134,22 +122,20 @@ class Reporting(Room):
         return self.db.read(body)
 
     def dead_groups(self, selector: Selector, *, by_task: bool = True) -> list[DeadGroup]:
-        """Dead jobs by the error of their last attempt (and task), most frequent first, with how
-        many died in the last 1 h, 3 h, 24 h, 3 d and 7 d."""
-        where, values = conditions(selector._replace(states=(State.DEAD,)))
         task = "task" if by_task else "'*'"
-        now = clock.now()
-        hours = (1, 3, 24, 72, 168)
-        recent = ", ".join(f"sum(finished_at > {now - 3600 * hour!r})" for hour in hours)
 
-        def body(con: sqlite3.Connection) -> list[DeadGroup]:
+        def body(con: Connection) -> list[DeadGroup]:
+            where, values = conditions(con.dialect, selector._replace(states=(State.DEAD,)))
+            last = con.dialect.of_last("errors", "type")
+            since = [con.now() - 3600 * hours for hours in (1, 3, 24, 72, 168)]
+            recent = ", ".join(["count(*) filter (where finished_at > ?)"] * len(since))
             rows = con.execute(
                 f"""
-                select count(*), {task} as named, {_LAST_ERROR} as error, {recent},
+                select count(*), {task} as named, coalesce({last}, reason, '?') as error, {recent},
                     min(finished_at), max(finished_at)
                 from huey_job where {where} group by named, error order by 1 desc, 2, 3
-                """,  # noqa: S608
-                values,
+                """,
+                (*since, *values),
             ).fetchall()
             return [DeadGroup._make((*row[:3], tuple(row[3:8]), *row[8:])) for row in rows]
 

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 
 from hueycore.exceptions import UnknownJob
 from hueycore.model.jobs import ResultRow
 from hueycore.model.states import FINAL, State
+from hueycore.storage.protocol import results as protocol
+from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.edges import NEEDED
-from hueycore.storage.sql.part import Room, listed
+from hueycore.storage.sql.part import Part
 from hueycore.system import clock
 
 _LIVE_VALUE = "(expires_at is null or expires_at > ?)"
 
 
-class Values(Room):
+class Results(Part, protocol.Results):
     def result(self, id: str, *, preserve: bool) -> ResultRow | None:
-        """The state and result of a job, None when there is no such job. Unless ``preserve``, the
-        bytes are handed out once; what a waiting job still needs stays in the file."""
         row = self.db.read(lambda con: _result_row(con, self.queue, id))
         if row is None or preserve or row.taken is not False:
             return row
         return self.db.transact(lambda con: _take_result(con, self.queue, id), durable=False)
 
     def wait_for(self, id: str, timeout: float | None) -> bool:
-        """Sleep until the job is final; False when ``timeout`` seconds passed first. Looks only
-        when somebody has committed, every 2 ms at first, stretching to 20.
-
-        Raises ``UnknownJob``."""
         deadline = None if timeout is None else clock.monotonic() + timeout
         pause = 0.002
         while True:
@@ -46,29 +41,25 @@ class Values(Room):
                 pause = min(pause * 1.05, 0.02)
 
     def version(self) -> int:
-        """A number that is another one whenever somebody has committed. It is cheap to ask."""
         return self.db.version()
 
     def over(self, ids: Sequence[str]) -> list[str]:
-        """Those of these jobs that are final, or of which there is no row."""
-
-        def body(con: sqlite3.Connection) -> list[str]:
+        def body(con: Connection) -> list[str]:
+            d = con.dialect
             rows = con.execute(
-                """
-                select value from json_each(?) asked where not exists (
+                f"""
+                select value from {d.each("asked")} where not exists (
                     select 1 from huey_job
                     where queue = ? and id = asked.value and finished_at is null)
                 """,
-                (listed(ids), self.queue),
+                (d.listed(ids), self.queue),
             ).fetchall()
             return [row[0] for row in rows]
 
         return self.db.read(body)
 
     def result_count(self) -> int:
-        """Unread results and stored values."""
-
-        def body(con: sqlite3.Connection) -> int:
+        def body(con: Connection) -> int:
             return int(
                 con.execute(
                     """
@@ -82,14 +73,13 @@ class Values(Room):
         return self.db.read(body)
 
     def put(self, name: str, value: bytes) -> None:
-        """Store a value under a name, replacing what was there."""
-        now = clock.now()
+        now = self.db.now()
         self.db.transact(
             lambda con: con.execute(
                 """
                 insert into huey_value (queue, kind, name, value, created_at)
                 values (?, 'value', ?, ?, ?)
-                on conflict do update set
+                on conflict (queue, kind, name) do update set
                     value = excluded.value, created_at = excluded.created_at, expires_at = null
                 """,
                 (self.queue, name, value, now),
@@ -97,10 +87,9 @@ class Values(Room):
         )
 
     def put_if_empty(self, name: str, value: bytes, ttl: float | None = None) -> bool:
-        """Store a value unless the name has one; it leaves after ``ttl`` seconds."""
-        now = clock.now()
+        now = self.db.now()
 
-        def body(con: sqlite3.Connection) -> bool:
+        def body(con: Connection) -> bool:
             con.execute(
                 """
                 delete from huey_value
@@ -120,19 +109,17 @@ class Values(Room):
         return self.db.transact(body)
 
     def get(self, name: str, *, peek: bool) -> bytes | None:
-        """The value of a name, None when there is none; unless ``peek`` it is removed."""
-
-        def look(con: sqlite3.Connection) -> bytes | None:
+        def look(con: Connection) -> bytes | None:
             row = con.execute(
                 f"""
                 select value from huey_value
                 where queue = ? and kind = 'value' and name = ? and {_LIVE_VALUE}
-                """,  # noqa: S608
-                (self.queue, name, clock.now()),
+                """,
+                (self.queue, name, con.now()),
             ).fetchone()
             return None if row is None else bytes(row[0])
 
-        def pop(con: sqlite3.Connection) -> bytes | None:
+        def pop(con: Connection) -> bytes | None:
             value = look(con)
             con.execute(
                 "delete from huey_value where queue = ? and kind = 'value' and name = ?",
@@ -146,7 +133,6 @@ class Values(Room):
         return self.db.transact(pop)
 
     def delete(self, name: str) -> bool:
-        """Remove a value or a counter; False when there was none."""
         return self.db.transact(
             lambda con: (
                 con.execute(
@@ -161,25 +147,24 @@ class Values(Room):
         )
 
     def incr(self, name: str, amount: int = 1) -> int:
-        """Add to a counter, which begins at 0; returns its new value."""
-
-        def body(con: sqlite3.Connection) -> int:
+        def body(con: Connection) -> int:
             return int(
                 con.execute(
                     """
                     insert into huey_value (queue, kind, name, number, created_at)
                     values (?, 'counter', ?, ?, ?)
-                    on conflict do update set number = number + excluded.number
+                    on conflict (queue, kind, name) do update set
+                        number = huey_value.number + excluded.number
                     returning number
                     """,
-                    (self.queue, name, amount, clock.now()),
+                    (self.queue, name, amount, con.now()),
                 ).fetchall()[0][0]
             )
 
         return self.db.transact(body)
 
 
-def _result_row(con: sqlite3.Connection, queue: str, id_: str) -> ResultRow | None:
+def _result_row(con: Connection, queue: str, id_: str) -> ResultRow | None:
     row = con.execute(
         """
         select seq, state, reason, result, taken
@@ -195,7 +180,7 @@ def _result_row(con: sqlite3.Connection, queue: str, id_: str) -> ResultRow | No
     return ResultRow(seq, State(state), reason, readable, None if taken is None else bool(taken))
 
 
-def _take_result(con: sqlite3.Connection, queue: str, id_: str) -> ResultRow | None:
+def _take_result(con: Connection, queue: str, id_: str) -> ResultRow | None:
     row = _result_row(con, queue, id_)
     if row is None or row.taken is not False:
         return row
@@ -204,7 +189,7 @@ def _take_result(con: sqlite3.Connection, queue: str, id_: str) -> ResultRow | N
         f"""
         delete from huey_result where seq in (
             select seq from huey_job where seq = ? and not {NEEDED})
-        """,  # noqa: S608
+        """,
         (row.seq,),
     )
     return row

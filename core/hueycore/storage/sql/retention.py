@@ -2,72 +2,89 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
+from typing import NamedTuple
 
-from hueycore.exceptions import StorageMoved
 from hueycore.model.retention import Keeping
+from hueycore.storage.protocol.operators import Operators
+from hueycore.storage.protocol.upkeep import Upkeep
+from hueycore.storage.sql.dialect import UNLIMITED, Connection
 from hueycore.storage.sql.edges import NEEDED
 from hueycore.storage.sql.keys import settle
 from hueycore.storage.sql.metrics import fold
 from hueycore.storage.sql.operators import purge_rows
-from hueycore.storage.sql.part import Room, listed
-from hueycore.storage.sqlite import schema
-from hueycore.storage.sqlite.connection import WAL_LIMIT
-from hueycore.system import clock
+from hueycore.storage.sql.part import Part
 
 _BY_AGE = f"""
     select seq, queue from huey_job where queue = :queue and state = :state
         and finished_at is not null and finished_at < :before and not {NEEDED} limit :batch
-"""  # noqa: S608
+"""
 
 #: Finished rows whose result nobody will ask for any more: taken, or there was none.
 _BY_COUNT = f"""
     select seq, queue from huey_job where queue = :queue and state = 'done'
-        and finished_at is not null and taken is not 0 and not {NEEDED}
+        and finished_at is not null and (taken is null or taken <> 0) and not {NEEDED}
     order by finished_at limit :batch
-"""  # noqa: S608
+"""
 
 _BY_TTL = f"""
     select seq, queue from huey_job where queue = :queue and taken = 0 and state <> 'dead'
         and result_ttl is not null and finished_at + result_ttl < :now and not {NEEDED}
     limit :batch
-"""  # noqa: S608
+"""
 
 
-def _values(kind: str) -> str:
-    return f"""
-        select rowid from huey_value where queue = :queue and kind = '{kind}'
-            and (:before is null or created_at <= :before) limit :limit
-    """  # noqa: S608
+class _Kind(NamedTuple):
+    """A kind of thing: its table, what its rows there have in common, the column that tells them
+    apart, and those of a queue that may go."""
+
+    table: str
+    common: str
+    key: str
+    found: str
 
 
-#: What ``holding`` counts and ``clear`` deletes, as row numbers.
+def _values(kind: str) -> _Kind:
+    common = f"queue = :queue and kind = '{kind}'"
+    found = f"""
+        select name from huey_value
+        where {common} and (:before is null or created_at <= :before) limit :limit
+    """
+    return _Kind("huey_value", common, "name", found)
+
+
+#: What ``holding`` counts and ``clear`` deletes.
 _KINDS = {
-    "results": f"""
+    "results": _Kind(
+        "huey_result",
+        "queue = :queue",
+        "seq",
+        f"""
         select huey_result.seq from huey_result join huey_job using (seq)
         where huey_result.queue = :queue and not {NEEDED}
             and (:before is null or finished_at <= :before) limit :limit
-    """,  # noqa: S608
-    "events": """
+        """,
+    ),
+    "events": _Kind(
+        "huey_event",
+        "queue = :queue",
+        "event",
+        """
         select event from huey_event
         where queue = :queue and (:before is null or at <= :before) order by event limit :limit
-    """,
+        """,
+    ),
     "values": _values("value"),
     "counters": _values("counter"),
     "locks": _values("lock"),
 }
 
 
-class Housekeeping(Room):
+class Retention(Part, Operators, Upkeep):
     def keep(self, rules: Keeping) -> dict[str, int]:
-        """Purge by rule, a small batch per call: {rule: rows}. All zero when there is no more.
-
-        Dead letters leave by age only, never by number."""
-        now = clock.now()
+        now = self.db.now()
         values = {"queue": self.queue, "now": now, "batch": rules.batch}
 
-        def body(con: sqlite3.Connection) -> dict[str, int]:
+        def body(con: Connection) -> dict[str, int]:
             found = {}
             for state in ("done", "revoked", "expired"):
                 found[f"{state}-age"] = _purge(
@@ -94,80 +111,39 @@ class Housekeeping(Room):
         return self.db.transact(body, durable=False)
 
     def holding(self, kind: str, older_than: float | None = None) -> int:
-        """How many things of a kind this queue holds besides its jobs: ``results`` that no waiting
-        job needs, ``values``, ``counters``, ``locks``, ``events``."""
-        return self.db.read(
-            lambda con: int(
-                con.execute(
-                    f"select count(*) from ({_KINDS[kind]})",  # noqa: S608
-                    {"queue": self.queue, "before": older_than, "limit": -1},
-                ).fetchone()[0]
-            )
-        )
+        query = f"select count(*) from ({_KINDS[kind].found}) as held"
+        values = {"queue": self.queue, "before": older_than, "limit": UNLIMITED}
+        return self.db.read(lambda con: int(con.execute(query, values).fetchone()[0]))
 
     def clear(self, kind: str, older_than: float | None = None, limit: int = 1000) -> int:
-        """Delete up to ``limit`` of what ``holding`` counts. A result that is deleted counts as
-        taken."""
-        table = {"results": "huey_result", "events": "huey_event"}.get(kind, "huey_value")
+        table, common, key, found = _KINDS[kind]
         values = {"queue": self.queue, "before": older_than, "limit": limit}
 
-        def body(con: sqlite3.Connection) -> int:
-            which = listed(row[0] for row in con.execute(_KINDS[kind], values).fetchall())
+        def body(con: Connection) -> int:
+            d = con.dialect
+            keys = [row[0] for row in con.execute(found, values).fetchall()]
+            which = {"queue": self.queue, "keys": d.listed(keys)}
             if kind == "results":
                 con.execute(
-                    """
-                    update huey_job set taken = 1
-                    where seq in (select value from json_each(?)) and taken = 0
-                    """,
-                    (which,),
+                    f"update huey_job set taken = 1 where {d.among('seq')} and taken = 0",
+                    (which["keys"],),
                 )
-            names = con.execute(
-                """
-                select name from huey_value
-                where kind = 'lock' and ? and rowid in (select value from json_each(?))
-                """,
-                (kind == "locks", which),
-            ).fetchall()
             gone = con.execute(
-                f"delete from {table} where rowid in (select value from json_each(?))",  # noqa: S608
-                (which,),
+                f"delete from {table} where {common} and {d.among(key, ':keys')}", which
             ).rowcount
             self.sign(con, "clear", number=gone, what=kind)
-            settle(con, self.queue, [name for (name,) in names])
+            if kind == "locks":
+                settle(con, self.queue, keys)
             return gone
 
         return self.db.transact(body)
 
-    def verify(self) -> None:
-        """Raise ``StorageMoved`` or ``StorageTooNew`` when this process must stop taking jobs."""
-        self.db.read(schema.is_current)
-        side = self.side()
-        if side is not None and side.moved():
-            raise StorageMoved(
-                f"{side.path} was removed or replaced: it tells who lives, so this consumer must "
-                "start again"
-            )
 
-    def leave_checkpoints_to_janitor(self) -> None:
-        """Called by a consumer: from now on only ``checkpoint`` does such work."""
-        self.db.autocheckpoint(0)
-
-    def checkpoint(self) -> None:
-        """Move the write-ahead log into the file; wait for readers only when it has grown large."""
-        try:
-            size = os.stat(self.db.path + "-wal").st_size
-        except OSError:
-            return
-        self.db.checkpoint(truncate=size > WAL_LIMIT)
-
-
-def _purge(con: sqlite3.Connection, query: str, values: dict[str, object]) -> int:
+def _purge(con: Connection, query: str, values: dict[str, object]) -> int:
     return purge_rows(con, con.execute(query, values).fetchall())
 
 
-def _small_tables(
-    con: sqlite3.Connection, queue: str, rules: Keeping, now: float
-) -> dict[str, int]:
+def _small_tables(con: Connection, queue: str, rules: Keeping, now: float) -> dict[str, int]:
     fold(con, queue, now)
     gone = con.execute(
         "delete from huey_metric where queue = ? and minute > 0 and minute < ?",
@@ -185,11 +161,14 @@ def _small_tables(
         (queue, now, now - rules.flag_age),
     ).rowcount
     return {
-        "metrics": gone, "values": values, "flags": flags, "events": _events(con, queue, rules, now)
-    }  # fmt: skip
+        "metrics": gone,
+        "values": values,
+        "flags": flags,
+        "events": _events(con, queue, rules, now),
+    }
 
 
-def _events(con: sqlite3.Connection, queue: str, rules: Keeping, now: float) -> int:
+def _events(con: Connection, queue: str, rules: Keeping, now: float) -> int:
     """By age and by number. Their numbers grow with time, so only the oldest are looked at."""
     number = con.execute("select count(*) from huey_event where queue = ?", (queue,)).fetchone()[0]
     if not number:
@@ -199,7 +178,7 @@ def _events(con: sqlite3.Connection, queue: str, rules: Keeping, now: float) -> 
         delete from huey_event where event in (
             select event from (
                 select event, at, row_number() over (order by event) as place from huey_event
-                where queue = :queue order by event limit :batch)
+                where queue = :queue order by event limit :batch) as oldest
             where at < :before or place <= :over)
         """,
         {

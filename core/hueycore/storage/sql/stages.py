@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 
@@ -11,30 +10,23 @@ from hueycore.exceptions import ConfigurationError
 from hueycore.model.jobs import Enqueued, Job
 from hueycore.model.plan import Edge, Input, Plan
 from hueycore.model.states import FINAL, State
+from hueycore.storage.protocol.queries import Queries
+from hueycore.storage.protocol.workers import Workers
+from hueycore.storage.sql.dialect import Connection, Dialect
 from hueycore.storage.sql.edges import FAILED, NONE, RESULT
 from hueycore.storage.sql.keys import settle_keys_of
-from hueycore.storage.sql.part import Room, listed
+from hueycore.storage.sql.part import Part
 from hueycore.storage.sql.queries import LIST, to_job
 
-#: What a stage that was never run because of another one is traced back to.
-_CULPRIT = """
-    with recursive up(seq) as (
-        select :seq
-        union select parent.seq from up join huey_job job using (seq) join huey_job parent
-            on (parent.next = job.seq or parent.seq = job.source)
-        where job.reason = 'upstream' and parent.delivered = 0
-            and parent.finished_at is not null)
-    select seq from up join huey_job using (seq)
-    where reason is not 'upstream' and finished_at is not null order by seq limit 1
-"""
 #: Parents of a stage that have yet to deliver, and results that it could read.
 _AT_HAND = """
     select count(*) filter (where delivered = 0),
         count(*) filter (where delivered <> 0 and not (result is null and (
-            (state = 'done' and taken is 1) or (finished_at is null and delivered = 1))))
+            (state = 'done' and coalesce(taken, 0) = 1)
+            or (finished_at is null and delivered = 1))))
         + (select count(*) from huey_input where seq = :seq)
     from (select * from huey_job where next = :seq union select parent.* from huey_job parent
-        join huey_job child on parent.seq = child.source where child.seq = :seq)
+        join huey_job child on parent.seq = child.source where child.seq = :seq) as parent
         left join huey_result using (seq)
 """
 _PARENTS = """
@@ -46,14 +38,11 @@ _PARENTS = """
 """
 
 
-class Stages(Room):
+class Stages(Part, Workers, Queries):
     def inputs(self, seq: int) -> list[Input]:
-        """What the parents of a stage give to its call, in the order of their slots. Fewer than
-        ``inputs`` of its row: some of it was purged."""
         return self.db.read(lambda con: read_inputs(con, seq), snapshot=True)
 
     def is_handled(self, seq: int) -> bool:
-        """Whether somebody is called when this job fails for good."""
         return self.db.read(
             lambda con: bool(
                 con.execute("select 1 from huey_handler where seq = ?", (seq,)).fetchall()
@@ -61,20 +50,14 @@ class Stages(Room):
         )
 
     def culprit(self, seq: int) -> Job | None:
-        """The job whose end revoked this one ``upstream``; None when it was purged."""
-
-        def body(con: sqlite3.Connection) -> Job | None:
+        def body(con: Connection) -> Job | None:
             found = _culprit(con, seq)
             return None if found == seq else _job(con, found)
 
         return self.db.read(body, snapshot=True)
 
     def stages(self, seq: int, limit: int = 1000) -> list[Job]:
-        """The jobs that a job is joined with, itself included: pipeline, group, chord, and the
-        handlers that were called. By number; a job on its own is alone in the list. Up the edges
-        and down again, until there is no more."""
-
-        def body(con: sqlite3.Connection) -> list[Job]:
+        def body(con: Connection) -> list[Job]:
             rows = con.execute(
                 f"""
                 with recursive whole(seq) as (
@@ -92,7 +75,7 @@ class Stages(Room):
                         join huey_job other on other.id = given.id and other.queue = job.queue)
                 select {LIST} from huey_job where seq in (select seq from whole)
                 order by seq limit ?
-                """,  # noqa: S608
+                """,
                 (seq, limit),
             ).fetchall()
             return [to_job(row) for row in rows]
@@ -100,7 +83,7 @@ class Stages(Room):
         return self.db.read(body)
 
 
-def join(con: sqlite3.Connection, jobs: Sequence[Enqueued], plan: Plan) -> list[Enqueued]:
+def join(con: Connection, jobs: Sequence[Enqueued], plan: Plan) -> list[Enqueued]:
     """Tie jobs that were inserted just now together: those with a parent wait for it.
 
     Raises ``ConfigurationError`` when only some of them are new; when none is, nothing changes."""
@@ -131,12 +114,16 @@ def join(con: sqlite3.Connection, jobs: Sequence[Enqueued], plan: Plan) -> list[
         """,
         [
             (
-                number, number, sources.get(place), plan.delays.get(place, 0),
-                plan.expiries.get(place), jobs[place].seq,
+                number,
+                number,
+                sources.get(place),
+                plan.delays.get(place, 0),
+                plan.expiries.get(place),
+                jobs[place].seq,
             )
             for place, number in waits.items()
         ],
-    )  # fmt: skip
+    )
     # What waits for its parents has no place among the pending ones of its key.
     settle_keys_of(con, [jobs[place].seq for place in waits])
     con.executemany(
@@ -149,7 +136,7 @@ def join(con: sqlite3.Connection, jobs: Sequence[Enqueued], plan: Plan) -> list[
     ]
 
 
-def read_inputs(con: sqlite3.Connection, seq: int) -> list[Input]:
+def read_inputs(con: Connection, seq: int) -> list[Input]:
     """In the caller's transaction; see ``Stages.inputs``."""
     found = [
         Input(slot if in_list else None, id_, State(state), result, json.loads(error or "null"))
@@ -168,7 +155,7 @@ def read_inputs(con: sqlite3.Connection, seq: int) -> list[Input]:
     return found
 
 
-def keep_inputs(con: sqlite3.Connection, seq: int, inputs: Sequence[Input]) -> None:
+def keep_inputs(con: Connection, seq: int, inputs: Sequence[Input]) -> None:
     """Give a job what no parent's row can give it."""
     con.executemany(
         """
@@ -177,22 +164,28 @@ def keep_inputs(con: sqlite3.Connection, seq: int, inputs: Sequence[Input]) -> N
         """,
         [
             (
-                seq, one.slot or 0, one.slot is not None, one.id, one.state, one.result,
+                seq,
+                one.slot or 0,
+                int(one.slot is not None),
+                one.id,
+                one.state,
+                one.result,
                 None if one.error is None else json.dumps(one.error),
             )
             for one in inputs
         ],
-    )  # fmt: skip
+    )
 
 
-def orphans(con: sqlite3.Connection, seqs: Sequence[int]) -> dict[int, str]:
+def orphans(con: Connection, seqs: Sequence[int]) -> dict[int, str]:
     """Stages that could never start, and why: what they need was purged."""
+    d = con.dialect
     rows = con.execute(
-        """
+        f"""
         select seq, waits, inputs from huey_job
-        where seq in (select value from json_each(?)) and inputs > 0
+        where {d.among("seq")} and inputs > 0
         """,
-        (listed(seqs),),
+        (d.listed(seqs),),
     ).fetchall()
     found = {}
     for seq, waits, inputs in rows:
@@ -205,9 +198,16 @@ def orphans(con: sqlite3.Connection, seqs: Sequence[int]) -> dict[int, str]:
 
 
 def _input(
-    con: sqlite3.Connection, slot: int | None, id_: str, state: str, reason: str | None,
-    delivered: int, taken: int | None, result: bytes | None, seq: int,
-) -> Input | None:  # fmt: skip
+    con: Connection,
+    slot: int | None,
+    id_: str,
+    state: str,
+    reason: str | None,
+    delivered: int,
+    taken: int | None,
+    result: bytes | None,
+    seq: int,
+) -> Input | None:
     """What one parent gives; None when it has not delivered, or when that was purged."""
     if not delivered:
         return None
@@ -234,11 +234,25 @@ def _input(
     return Input(slot, id_, State(state))
 
 
-def _culprit(con: sqlite3.Connection, seq: int) -> int:
-    row = con.execute(_CULPRIT, {"seq": seq}).fetchone()
+def _traced(d: Dialect) -> str:
+    """What a stage that was never run because of another one is traced back to."""
+    return f"""
+        with recursive up(seq) as (
+            select :seq
+            union select parent.seq from up join huey_job job using (seq) join huey_job parent
+                on (parent.next = job.seq or parent.seq = job.source)
+            where job.reason = 'upstream' and parent.delivered = 0
+                and parent.finished_at is not null)
+        select seq from up join huey_job using (seq)
+        where reason {d.differs} 'upstream' and finished_at is not null order by seq limit 1
+    """
+
+
+def _culprit(con: Connection, seq: int) -> int:
+    row = con.execute(_traced(con.dialect), {"seq": seq}).fetchone()
     return seq if row is None else int(row[0])
 
 
-def _job(con: sqlite3.Connection, seq: int) -> Job | None:
-    row = con.execute(f"select {LIST} from huey_job where seq = ?", (seq,)).fetchone()  # noqa: S608
+def _job(con: Connection, seq: int) -> Job | None:
+    row = con.execute(f"select {LIST} from huey_job where seq = ?", (seq,)).fetchone()
     return None if row is None else to_job(row)

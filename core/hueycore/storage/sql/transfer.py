@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
 
+from hueycore.model import rest
 from hueycore.model.jobs import Cargo, Job, JobRef, Loaded, Selector
 from hueycore.model.states import LIVE, State
+from hueycore.storage.protocol import transfer as protocol
+from hueycore.storage.sql.dialect import UNLIMITED, Connection
 from hueycore.storage.sql.edges import NEEDED
 from hueycore.storage.sql.enqueue import delete_jobs, describe_queue
 from hueycore.storage.sql.keys import settle, settle_keys_of
 from hueycore.storage.sql.operators import purge_rows
-from hueycore.storage.sql.part import Room, listed
+from hueycore.storage.sql.part import Part
 from hueycore.storage.sql.queries import COLUMNS, conditions, to_job
 from hueycore.storage.sql.stages import keep_inputs, read_inputs
 from hueycore.storage.sql.unique import holder
-from hueycore.storage.sqlite.numbers import next_number
-from hueycore.system import clock
 
 #: Columns that mean something only in the file that they come from.
 _LOCAL = frozenset(
@@ -29,13 +29,10 @@ _LOCAL = frozenset(
 _CARRIED = tuple(name for name in COLUMNS if name not in _LOCAL)
 
 
-class Transfer(Room):
+class Transfer(Part, protocol.Transfer):
     def export(self, selector: Selector) -> list[Cargo]:
-        """The selected jobs with payload, result and what their parents gave them, in the order of
-        their numbers. Page through them with ``limit`` and ``after``."""
-
-        def body(con: sqlite3.Connection) -> list[Cargo]:
-            where, values = conditions(selector)
+        def body(con: Connection) -> list[Cargo]:
+            where, values = conditions(con.dialect, selector)
             columns = ", ".join(f'job."{name}"' for name in COLUMNS)
             rows = con.execute(
                 f"""
@@ -43,8 +40,8 @@ class Transfer(Room):
                 from (select * from huey_job where {where} order by seq limit ?) job
                     left join huey_payload using (seq) left join huey_result using (seq)
                 order by job.seq
-                """,  # noqa: S608
-                (*values, -1 if selector.limit is None else selector.limit),
+                """,
+                (*values, UNLIMITED if selector.limit is None else selector.limit),
             ).fetchall()
             found = []
             for row in rows:
@@ -58,16 +55,7 @@ class Transfer(Room):
     def load(
         self, cargo: Sequence[Cargo], *, if_exists: str = "keep", pending: bool = False
     ) -> list[Loaded]:
-        """Bring jobs in, all of them or none, each in the queue that it names. An id that exists is
-        kept (``keep``), replaced unless it runs or a later stage waits for it (``replace``), or
-        refused (``fail``).
-        ``pending``: they are to run, whatever state they come in; else a running or blocked job
-        comes in as pending, everything else as it was; a pending job of a key waits its turn. Edges
-        stay behind: a stage brings along what its parents gave it, and one that did not get all of
-        it ends revoked. Outcomes: ``loaded``, ``exists``, and ``duplicate`` for a job that would
-        wait beside another of its unique key."""
-
-        def body(con: sqlite3.Connection) -> list[Loaded]:
+        def body(con: Connection) -> list[Loaded]:
             for queue in {one.job.queue for one in cargo}:
                 describe_queue(con, queue, None)
             replaced = _keys_of_ids(con, [one.job.id for one in cargo])
@@ -83,10 +71,7 @@ class Transfer(Room):
         return loaded
 
     def discard(self, jobs: Sequence[Job]) -> list[JobRef]:
-        """Delete final jobs that are still as they were seen, unless a waiting job needs them;
-        counted in the queue row. A job that has run again since then stays."""
-
-        def body(con: sqlite3.Connection) -> list[JobRef]:
+        def body(con: Connection) -> list[JobRef]:
             gone = [job for job in jobs if con.execute(_UNCHANGED, _stamp(job)).fetchone()]
             purge_rows(con, [(job.seq, job.queue) for job in gone])
             self.sign(con, "purge", number=len(gone))
@@ -99,34 +84,38 @@ _UNCHANGED = f"""
     select 1 from huey_job
     where seq = ? and queue = ? and id = ? and state = ? and claim = ? and finished_at = ?
         and not {NEEDED}
-"""  # noqa: S608
+"""
 
 
 def _stamp(job: Job) -> tuple[object, ...]:
     return (job.seq, job.queue, job.id, job.state, job.claim, job.finished_at)
 
 
-def _load_one(con: sqlite3.Connection, one: Cargo, if_exists: str, pending: bool) -> Loaded:
+def _load_one(con: Connection, one: Cargo, if_exists: str, pending: bool) -> Loaded:
     job = one.job
     found = con.execute(
-        f"select seq, state, {NEEDED} from huey_job where queue = ? and id = ?",  # noqa: S608
+        f"select seq, state, {NEEDED} from huey_job where queue = ? and id = ?",
         (job.queue, job.id),
     ).fetchone()
     if found is not None and (if_exists != "replace" or found[1] == State.RUNNING or found[2]):
         return Loaded(JobRef(found[0], job.id, job.task), "exists")
     values = job._asdict()
-    now = clock.now()
+    now = con.now()
     if pending or job.state in (State.RUNNING, State.BLOCKED):
         values.update(
-            state=State.PENDING, run_at=now, finished_at=None, taken=None, reason=None,
+            state=State.PENDING,
+            run_at=now,
+            finished_at=None,
+            taken=None,
+            reason=None,
             crashes=0 if pending else job.crashes,
-        )  # fmt: skip
+        )
         if job.expires_at is not None and job.expires_at <= now:
             values["expires_at"] = None
     if len(one.inputs) < job.inputs and (pending or job.state in LIVE):
         values.update(state=State.REVOKED, reason="upstream", finished_at=now)
-    if values["state"] == State.PENDING and job.key_name is not None:
-        values["state"] = State.BLOCKED
+    if values["state"] == State.PENDING:
+        values["state"] = rest.ready(job.key_name)
     if values["state"] in LIVE and _is_doubled(con, job):
         return Loaded(JobRef(0, job.id, job.task), "duplicate")
     if found is not None:
@@ -134,11 +123,12 @@ def _load_one(con: sqlite3.Connection, one: Cargo, if_exists: str, pending: bool
     values["errors"] = json.dumps(job.errors) if job.errors else None
     final = values["state"] not in LIVE
     unread = final and one.result is not None and not job.taken
-    values["taken"] = False if unread else (final and job.taken) or None
+    values["taken"] = 0 if unread else 1 if final and job.taken else None
+    values["at_most_once"] = int(job.at_most_once)
     columns = ", ".join(f'"{name}"' for name in _CARRIED)
-    seq = next_number(con)
+    seq = con.dialect.first_number(con, 1)
     con.execute(
-        f"insert into huey_job (seq, {columns}) values (?{', ?' * len(_CARRIED)})",  # noqa: S608
+        f"insert into huey_job (seq, {columns}) values (?{', ?' * len(_CARRIED)})",
         (seq, *(values[name] for name in _CARRIED)),
     )
     con.execute("insert into huey_payload (seq, payload) values (?, ?)", (seq, one.payload or b""))
@@ -151,18 +141,19 @@ def _load_one(con: sqlite3.Connection, one: Cargo, if_exists: str, pending: bool
     return Loaded(JobRef(seq, job.id, job.task), "loaded")
 
 
-def _keys_of_ids(con: sqlite3.Connection, ids: Sequence[str]) -> list[tuple[str, str]]:
+def _keys_of_ids(con: Connection, ids: Sequence[str]) -> list[tuple[str, str]]:
     """(queue, key) of the jobs that exist already, and may be replaced."""
+    d = con.dialect
     return con.execute(
-        """
+        f"""
         select distinct queue, key_name from huey_job
-        where id in (select value from json_each(?)) and key_name is not null
+        where {d.among("id")} and key_name is not null
         """,
-        (listed(ids),),
+        (d.listed(ids),),
     ).fetchall()
 
 
-def _is_doubled(con: sqlite3.Connection, job: Job) -> bool:
+def _is_doubled(con: Connection, job: Job) -> bool:
     """Whether another live job has its unique key."""
     if job.unique_until is None:
         return False

@@ -3,14 +3,14 @@ what happens to the second one is said here."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 
 from hueycore.exceptions import DuplicateJob
+from hueycore.model import rest
 from hueycore.model.jobs import Enqueued, JobRef, NewJob
 from hueycore.model.states import State
+from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.keys import settle
-from hueycore.storage.sql.part import listed
 
 #: True of the job that has its key: the condition of the index, word for word, so that it is used.
 _HOLDS = """unique_until is not null and finished_at is null
@@ -31,20 +31,20 @@ GIVES_WAY = """
 
 
 def holder(
-    con: sqlite3.Connection, queue: str, task: str, key: str | None
+    con: Connection, queue: str, task: str, key: str | None
 ) -> tuple[int, str, State] | None:
     """Number, id and state of the job that has a key."""
     row = con.execute(
         f"""
         select seq, id, state from huey_job
         where queue = ? and task = ? and unique_key = ? and {_HOLDS}
-        """,  # noqa: S608
+        """,
         (queue, task, key),
     ).fetchone()
     return None if row is None else (row[0], row[1], State(row[2]))
 
 
-def give_way(con: sqlite3.Connection, queue: str, job: NewJob, now: float) -> Enqueued | None:
+def give_way(con: Connection, queue: str, job: NewJob, now: float) -> Enqueued | None:
     """The job that stands for a new one whose key is taken; None when the new one is to be born.
 
     ``replace`` changes a waiting job. One that runs has read its arguments: it passes the key on to
@@ -67,10 +67,9 @@ def give_way(con: sqlite3.Connection, queue: str, job: NewJob, now: float) -> En
     return Enqueued(seq, id_, _replace(con, queue, seq, job, now), fresh=False)
 
 
-def _replace(con: sqlite3.Connection, queue: str, seq: int, job: NewJob, now: float) -> State:
+def _replace(con: Connection, queue: str, seq: int, job: NewJob, now: float) -> State:
     """A waiting job becomes another call, and keeps its number, id and edges."""
-    later = job.run_at is not None and job.run_at > now
-    ready = State.PENDING if job.key_name is None else State.BLOCKED
+    run_at = now if job.run_at is None else max(job.run_at, now)
     before = con.execute("select key_name from huey_job where seq = ?", (seq,)).fetchone()[0]
     con.execute(
         """
@@ -82,26 +81,39 @@ def _replace(con: sqlite3.Connection, queue: str, seq: int, job: NewJob, now: fl
         where seq = ?
         """,
         (
-            State.SCHEDULED if later else ready, job.run_at if later else now, job.priority,
-            job.expires_at, job.scheduled_for, job.key_name, job.retries, job.retry_delay,
-            job.retry_backoff, job.timeout, job.max_crashes, job.at_most_once, job.result_ttl,
-            job.unique_until, job.preview, seq,
+            rest.state(run_at, now, job.key_name),
+            run_at,
+            job.priority,
+            job.expires_at,
+            job.scheduled_for,
+            job.key_name,
+            job.retries,
+            job.retry_delay,
+            job.retry_backoff,
+            job.timeout,
+            job.max_crashes,
+            int(job.at_most_once),
+            job.result_ttl,
+            job.unique_until,
+            job.preview,
+            seq,
         ),
-    )  # fmt: skip
+    )
     con.execute("update huey_payload set payload = ? where seq = ?", (job.payload, seq))
     settle(con, queue, [before, job.key_name])
     return State(con.execute("select state from huey_job where seq = ?", (seq,)).fetchone()[0])
 
 
-def doubled(con: sqlite3.Connection, jobs: Sequence[JobRef]) -> dict[int, str]:
+def doubled(con: Connection, jobs: Sequence[JobRef]) -> dict[int, str]:
     """Which of these final jobs could not wait again, and why: the key is another's by now, or that
     of one before it in the list."""
+    d = con.dialect
     rows = con.execute(
-        """
+        f"""
         select seq, queue, task, unique_key from huey_job
-        where seq in (select value from json_each(?)) and unique_until is not null order by seq
+        where {d.among("seq")} and unique_until is not null order by seq
         """,
-        (listed(job.seq for job in jobs),),
+        (d.listed(job.seq for job in jobs),),
     ).fetchall()
     taken: dict[tuple[str, str, str], str] = {}
     found = {}

@@ -6,55 +6,54 @@ import os
 from typing import TYPE_CHECKING
 
 from hueycore.exceptions import StorageError
-from hueycore.storage.protocol.huey import HueyNames
-from hueycore.storage.sql.due import Scheduling
-from hueycore.storage.sql.events import EventLog
-from hueycore.storage.sql.examine import Examination
-from hueycore.storage.sql.exchange import Exchanging
-from hueycore.storage.sql.flags import Standing
+from hueycore.storage.base import Storage
+from hueycore.storage.sql.due import Due
+from hueycore.storage.sql.events import Events
+from hueycore.storage.sql.exchange import Exchanges
+from hueycore.storage.sql.flags import Flags
 from hueycore.storage.sql.joblog import JobLog
-from hueycore.storage.sql.limits import Holding
+from hueycore.storage.sql.limits import Limits
 from hueycore.storage.sql.locks import Locks
-from hueycore.storage.sql.operators import Steering
+from hueycore.storage.sql.operators import Operators
 from hueycore.storage.sql.periodic import Schedules
-from hueycore.storage.sql.queries import Looking
-from hueycore.storage.sql.reports import Reporting
-from hueycore.storage.sql.results import Values
-from hueycore.storage.sql.retention import Housekeeping
+from hueycore.storage.sql.queries import Queries
+from hueycore.storage.sql.reports import Reports
+from hueycore.storage.sql.results import Results
+from hueycore.storage.sql.retention import Retention
 from hueycore.storage.sql.stages import Stages
 from hueycore.storage.sql.transfer import Transfer
-from hueycore.storage.sql.workers import Liveness
+from hueycore.storage.sql.workers import Workers
+from hueycore.storage.sqlite.alive import Alive
 from hueycore.storage.sqlite.connection import Database
-from hueycore.storage.sqlite.guest import Hosting
-from hueycore.storage.sqlite.sidefile import MappedSlots
+from hueycore.storage.sqlite.examine import Examination
+from hueycore.storage.sqlite.guest import Guests
 
 if TYPE_CHECKING:
-    from hueycore.storage.base import Storage
     from hueycore.storage.sqlite.bell import Bell
 
 __all__ = ["SqliteStorage"]
 
 
 class SqliteStorage(
-    Hosting,
-    Exchanging,
-    Liveness,
-    Looking,
-    Reporting,
-    Values,
-    Scheduling,
+    Guests,
+    Exchanges,
+    Workers,
+    Due,
     Schedules,
-    Steering,
-    Standing,
-    Stages,
-    Holding,
+    Limits,
     Locks,
-    Housekeeping,
-    EventLog,
+    Operators,
+    Flags,
+    Retention,
+    Results,
+    Queries,
+    Reports,
+    Stages,
     JobLog,
-    Transfer,
+    Events,
     Examination,
-    HueyNames,
+    Transfer,
+    Storage,
 ):
     """A queue in a SQLite file, or in memory with ``filename=":memory:"``.
 
@@ -86,14 +85,11 @@ class SqliteStorage(
         self.queue = queue
         self.serializer = serializer
         self.max_pending = max_pending
-        self.mode = mode
         self.operator = operator
-        self._side = None
-        self._slots: dict[int, MappedSlots] = {}
-        self._since: dict[int, float] = {}
+        self._since = {}
         self._bell: Bell | None = None
         self._pid = os.getpid()
-        self._init_enqueueing()
+        self._init_door()
         self.db = Database(
             os.fspath(filename),
             create=create,
@@ -102,21 +98,20 @@ class SqliteStorage(
             durability=durability,
             force_network=force_network,
         )
+        self.alive = Alive(self.db, mode)
+        self.side = self.alive.side
         if events is not None and not read_only:
             self.record_events(events)
 
     @property
     def url(self) -> str:
-        """Where the data is, for people."""
         return f"sqlite:///{self.db.path}"
 
     @property
     def shared(self) -> bool:
-        """Whether other processes see it."""
         return not self.db.memory
 
     def ring(self) -> None:
-        """Wake the consumers. After the commit only, and never an error."""
         try:
             side = self.side()
         except StorageError:
@@ -127,7 +122,6 @@ class SqliteStorage(
             self._bell.nudge()
 
     def wait(self, timeout: float) -> bool:
-        """Sleep until somebody enqueued, or ``timeout`` seconds; True when there may be news."""
         if self._bell is None or self._pid != os.getpid():
             # Imported here: ctypes and selectors are dear, and only consumers wait.
             from hueycore.storage.sqlite.bell import Bell
@@ -139,22 +133,12 @@ class SqliteStorage(
         return self._bell.wait(timeout)
 
     def nudge(self) -> None:
-        """End a ``wait`` of this process now."""
         if self._bell is not None:
             self._bell.nudge()
 
     def close(self) -> None:
-        """Close the connections. Locks of this process on the file end with the last user."""
         self.db.close()
         if self._bell is not None:
             self._bell.close()
             self._bell = None
-        if self._side is not None:
-            self._side.detach()
-            self._side = None
-
-
-if TYPE_CHECKING:
-
-    def _implements(storage: SqliteStorage) -> Storage:
-        return storage
+        self.alive.close()

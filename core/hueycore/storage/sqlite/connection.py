@@ -8,30 +8,33 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 from collections.abc import Callable
 from typing import TypeVar
 
 from hueycore.exceptions import (
     ConfigurationError,
-    StorageBusy,
     StorageError,
     StorageMissing,
     StorageMoved,
     StorageReadOnly,
 )
 from hueycore.storage.sqlite import forks, schema
-from hueycore.storage.sqlite.errors import RETRY, error_code, is_busy, retry, translate
+from hueycore.storage.sqlite.dialect import Speaker
+from hueycore.storage.sqlite.errors import RETRY, busy_for, error_code, is_busy, retry, translate
 from hueycore.storage.sqlite.path import make_file, refuse_network
 from hueycore.system import clock, native
 from hueycore.system.shield import shield_of_this_thread
 
 T = TypeVar("T")
-Body = Callable[[sqlite3.Connection], T]
+Body = Callable[["Connection"], T]
 
 #: Give up after this many seconds.
 DEADLINE = 5.0
 WAL_LIMIT = 16 * 1024 * 1024
+
+
+class Connection(sqlite3.Connection, Speaker):
+    """What bodies see; statements go straight to SQLite."""
 
 
 class Database:
@@ -61,8 +64,8 @@ class Database:
         self._pid = os.getpid()
         self._lock = native.RLock() if self.memory else native.Lock()
         self._read_lock = self._lock if self.memory else native.Lock()
-        self._write: sqlite3.Connection | None = None
-        self._read: sqlite3.Connection | None = None
+        self._write: Connection | None = None
+        self._read: Connection | None = None
         self._sync = ""
         self._closed = False
         #: A read-only view that will not notice writers; it is opened anew for each read.
@@ -174,7 +177,10 @@ class Database:
             return int(clock.monotonic() * 1e9)
         return self.read(self._data_version)
 
-    def _data_version(self, connection: sqlite3.Connection) -> int:
+    def now(self) -> float:
+        return clock.now()
+
+    def _data_version(self, connection: Connection) -> int:
         # Each connection counts for itself: that there is another one is news.
         row = connection.execute("pragma data_version").fetchone()
         return self._readers << 32 | int(row[0])
@@ -231,7 +237,7 @@ class Database:
 
     # --- inside -------------------------------------------------------------------------------
 
-    def _begin(self, connection: sqlite3.Connection, durable: bool) -> None:
+    def _begin(self, connection: Connection, durable: bool) -> None:
         full = durable if self._durability == "standard" else self._durability == "full"
         sync = "full" if full else "normal"
         if connection.in_transaction:  # an exception struck between two lines of transact
@@ -252,26 +258,21 @@ class Database:
                     raise
                 deadline = deadline or clock.monotonic() + DEADLINE
                 if clock.monotonic() > deadline:
-                    raise StorageBusy(self._who_holds()) from error
+                    raise busy_for(self.path, DEADLINE, self._others()) from error
             native.sleep(RETRY * (0.5 + clock.monotonic() * 1e6 % 1.0))
 
-    def _who_holds(self) -> str:
-        for other in list(forks.open_databases):
-            owner = other._owner
-            if other is not self and other.path == self.path and owner is not None:
-                return f'{self.path} is locked by thread "{_name_of(owner)}" of this very process'
-        return (
-            f"{self.path} has been locked by another process for {DEADLINE:.0f} s; "
-            "does something hold a transaction open?"
-        )
+    def _others(self) -> list[int]:
+        """The threads of this process that hold the lock through another object."""
+        others = [other for other in list(forks.open_databases) if other.path == self.path]
+        return [other._owner for other in others if other._owner is not None and other is not self]
 
-    def _writer(self) -> sqlite3.Connection:
+    def _writer(self) -> Connection:
         self._check_use()
         if self._write is None:
             self._write = self._connect("rw")
         return self._write
 
-    def _reader(self) -> sqlite3.Connection:
+    def _reader(self) -> Connection:
         if self.memory:
             return self._writer()
         self._check_use()
@@ -301,7 +302,7 @@ class Database:
             raise StorageError(f"{self.path}: {error.strerror}") from error
         return found.st_dev, found.st_ino
 
-    def _connect(self, access: str) -> sqlite3.Connection:
+    def _connect(self, access: str) -> Connection:
         try:
             connection = self._dial(access)
         except sqlite3.Error as error:
@@ -320,7 +321,7 @@ class Database:
             raise translate(error, self.path) from error
         return connection
 
-    def _dial(self, access: str) -> sqlite3.Connection:
+    def _dial(self, access: str) -> Connection:
         if self.memory:
             return _sqlite_connect(":memory:")
         plain = self.path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
@@ -397,12 +398,7 @@ class Database:
         self._pid = os.getpid()
 
 
-def _name_of(ident: int) -> str:
-    names = [thread.name for thread in threading.enumerate() if thread.ident == ident]
-    return names[0] if names else str(ident)
-
-
-def _sqlite_connect(target: str) -> sqlite3.Connection:
+def _sqlite_connect(target: str) -> Connection:
     return sqlite3.connect(
         target,
         uri=target.startswith("file:"),
@@ -415,4 +411,4 @@ def _sqlite_connect(target: str) -> sqlite3.Connection:
 
 
 #: Tests replace it to make the N-th statement fail.
-connection_class: type[sqlite3.Connection] = sqlite3.Connection
+connection_class: type[Connection] = Connection

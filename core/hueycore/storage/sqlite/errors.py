@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from hueycore.exceptions import (
@@ -41,6 +42,19 @@ def translate(error: sqlite3.Error, path: str) -> StorageError:
         case 14:
             return StorageMissing(f"cannot open {path}: {error}")
     return StorageError(f"{path}: {error}")
+
+
+def busy_for(path: str, seconds: float, owners: Sequence[int]) -> StorageBusy:
+    """The write lock was not given for so long. ``owners``: the threads of this process that hold
+    it."""
+    if not owners:
+        return StorageBusy(
+            f"{path} has been locked by another process for {seconds:.0f} s; "
+            "does something hold a transaction open?"
+        )
+    names = [thread.name for thread in threading.enumerate() if thread.ident == owners[0]]
+    name = names[0] if names else str(owners[0])
+    return StorageBusy(f'{path} is locked by thread "{name}" of this very process')
 
 
 def error_code(error: sqlite3.Error) -> int:

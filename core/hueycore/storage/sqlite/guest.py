@@ -6,16 +6,18 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hueycore.exceptions import ConfigurationError
 from hueycore.model.jobs import Ended, Enqueued, NewJob
 from hueycore.model.plan import Plan
+from hueycore.storage.sql.dialect import Body
 from hueycore.storage.sql.endings import apply_endings
-from hueycore.storage.sql.enqueue import Enqueueing
+from hueycore.storage.sql.enqueue import Enqueue
 from hueycore.storage.sqlite import schema
 from hueycore.storage.sqlite.connection import Database
+from hueycore.storage.sqlite.dialect import Speaker
 from hueycore.storage.sqlite.errors import translate
 from hueycore.system.shield import shield_of_this_thread
 
@@ -26,15 +28,12 @@ if TYPE_CHECKING:
 _LEGACY = -1
 
 T = TypeVar("T")
-Body = Callable[[sqlite3.Connection], T]
 
 
-class Hosting(Enqueueing):
+class Guests(Enqueue):
+    db: Database
+
     def on(self, connection: Any) -> Guest:
-        """Write in the transaction of a connection of the caller's own to the same file. In memory
-        there is no file to share: a verb is then a transaction of its own.
-
-        Raises ``ConfigurationError`` when the connection's main database is another one."""
         if not isinstance(connection, sqlite3.Connection):
             kind = type(connection).__qualname__
             raise ConfigurationError(f"a sqlite3.Connection is needed, not {kind}")
@@ -47,7 +46,7 @@ class Hosting(Enqueueing):
 class _Own:
     shares = False
 
-    def __init__(self, storage: Hosting) -> None:
+    def __init__(self, storage: Guests) -> None:
         self._storage = storage
 
     def enqueue(self, jobs: Sequence[NewJob], plan: Plan | None = None) -> list[Enqueued]:
@@ -65,7 +64,7 @@ class _Own:
 class _Joined:
     shares = True
 
-    def __init__(self, storage: Hosting, connection: sqlite3.Connection) -> None:
+    def __init__(self, storage: Guests, connection: sqlite3.Connection) -> None:
         self._storage = storage
         self._connection = connection
 
@@ -96,7 +95,7 @@ class _Joined:
             plain.execute("savepoint huey_step")
             inside = True
             _check_schema(plain)
-            value = body(plain)  # type: ignore[arg-type]
+            value = body(plain)
             _release(plain)
             inside = False
             return value
@@ -109,7 +108,7 @@ class _Joined:
             plain.leave()
 
 
-class _Plain:
+class _Plain(Speaker):
     """The caller's connection, with rows and texts as the engine reads them until ``leave``."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -172,7 +171,7 @@ def _begin(connection: sqlite3.Connection, plain: _Plain) -> bool:
 
 
 def _check_schema(plain: _Plain) -> None:
-    if not schema.is_current(plain):  # type: ignore[arg-type]
+    if not schema.is_current(plain):
         raise ConfigurationError("this transaction began before the queue was made in the file")
 
 

@@ -7,22 +7,22 @@ written down.
 
 from __future__ import annotations
 
-import sqlite3
+from hueycore.storage.sql.dialect import Connection
 
 _KEPT = "(select cast(value as integer) from huey_meta where name = 'last_seq')"
 
 
-def next_number(con: sqlite3.Connection) -> int:
+def next_number(con: Connection) -> int:
     """The next free number, for whoever holds the write lock."""
     row = con.execute(
         f"""
         select max(coalesce((select max(seq) from huey_job), 0), coalesce({_KEPT}, 0))
-        """  # noqa: S608
+        """
     ).fetchone()
     return int(row[0]) + 1
 
 
-def keep_number(con: sqlite3.Connection, which: str) -> None:
+def keep_number(con: Connection, which: str) -> None:
     """Before rows are deleted (a JSON list of their numbers): remember the highest of all if it is
     among them."""
     con.execute(
@@ -31,6 +31,6 @@ def keep_number(con: sqlite3.Connection, which: str) -> None:
         select 'last_seq', value from json_each(?)
         where value = (select max(seq) from huey_job) and value > coalesce({_KEPT}, 0)
         on conflict do update set value = excluded.value
-        """,  # noqa: S608
+        """,
         (which,),
     )

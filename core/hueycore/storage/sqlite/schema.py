@@ -6,6 +6,7 @@ import os
 import sqlite3
 
 from hueycore.exceptions import ConfigurationError, StorageCorrupt, StorageTooNew
+from hueycore.storage.sql.dialect import Connection
 
 VERSION = 1
 #: STRICT tables.
@@ -15,7 +16,7 @@ MINIMUM_SQLITE = (3, 37, 0)
 MIGRATIONS: dict[int, tuple[str, ...]] = {}
 
 
-def version(connection: sqlite3.Connection) -> int:
+def version(connection: Connection) -> int:
     """The schema version of the file, 0 when it holds no queue yet."""
     if not connection.execute("select 1 from sqlite_master where name = 'huey_meta'").fetchall():
         return 0
@@ -25,7 +26,7 @@ def version(connection: sqlite3.Connection) -> int:
     return int(row[0])
 
 
-def is_current(connection: sqlite3.Connection) -> bool:
+def is_current(connection: Connection) -> bool:
     """Raises ``StorageTooNew`` for a file of a newer release."""
     found = version(connection)
     if found > VERSION:
@@ -35,14 +36,14 @@ def is_current(connection: sqlite3.Connection) -> bool:
     return found == VERSION
 
 
-def check(connection: sqlite3.Connection) -> None:
+def check(connection: Connection) -> None:
     """For readers, who never migrate. An older schema is additive, hence readable; a file with no
     queue in it raises ``StorageCorrupt``."""
     if not is_current(connection) and version(connection) == 0:
         raise StorageCorrupt("the file is a database, but holds no queue")
 
 
-def migrate(connection: sqlite3.Connection) -> None:
+def migrate(connection: Connection) -> None:
     """Create the schema, or bring an older one up to date, in the caller's transaction."""
     if sqlite3.sqlite_version_info < MINIMUM_SQLITE:
         raise ConfigurationError(
@@ -57,6 +58,14 @@ def migrate(connection: sqlite3.Connection) -> None:
         for statement in MIGRATIONS[step]:
             connection.execute(statement)
     connection.execute("update huey_meta set value = ? where name = 'schema'", (str(VERSION),))
+
+
+def set_triggers(con: Connection, name: str, on: bool = True) -> None:
+    """Make the triggers of a file of SQL anew, or drop them."""
+    for trigger in statements(name):
+        con.execute(f"drop trigger if exists {trigger.split('create trigger ')[1].split()[0]}")
+        if on:
+            con.execute(trigger)
 
 
 def statements(name: str = "schema.sql") -> list[str]:

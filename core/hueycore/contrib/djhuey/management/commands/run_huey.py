@@ -28,10 +28,24 @@ from hueyctl.service.watch import watched
 
 #: The options that are those of ``create_consumer``, by the same names.
 _PASSED = (
-    "workers", "worker_type", "initial_delay", "max_delay", "backoff", "check_worker_health",
-    "health_check_interval", "periodic", "scheduler_interval", "max_tasks", "shutdown_timeout",
-    "graceful_signal", "flush_locks", "extra_locks", "name", "burst", "max_time",
-)  # fmt: skip
+    "workers",
+    "worker_type",
+    "initial_delay",
+    "max_delay",
+    "backoff",
+    "check_worker_health",
+    "health_check_interval",
+    "periodic",
+    "scheduler_interval",
+    "max_tasks",
+    "shutdown_timeout",
+    "graceful_signal",
+    "flush_locks",
+    "extra_locks",
+    "name",
+    "burst",
+    "max_time",
+)
 
 
 def _as(kind: click.ParamType[Any]) -> Callable[[str], Any]:
@@ -129,9 +143,9 @@ def _refuse_late_patching(kind: str | None) -> None:
 
 
 def _set_up_logging(options: dict[str, Any], kept: int | None) -> None:
-    """Unless the project's LOGGING does, and nothing is said here."""
-    said = options["logfile"] or options["log_format"] or options["simple"]
-    if logging.getLogger("hueycore").hasHandlers() and not said:
+    """Unless the project's LOGGING does, and no option says how."""
+    given = options["logfile"] or options["log_format"] or options["simple"]
+    if logging.getLogger("hueycore").hasHandlers() and not given:
         return
     logs.set_up(
         logfile=options["logfile"],

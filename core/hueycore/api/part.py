@@ -1,0 +1,94 @@
+"""What the parts of ``Huey`` share, declared once: its attributes and its storage."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from hueycore.model.jobs import Selector
+from hueycore.storage.open import MEMORY, Location, open_storage
+from hueycore.system import clock, native
+
+if TYPE_CHECKING:
+    from hueycore.api.huey import Huey
+    from hueycore.api.producer import Producer
+    from hueycore.api.stepper import Stepper
+    from hueycore.registry import Registry
+    from hueycore.serializer import Serializer
+    from hueycore.signals import Signal
+    from hueycore.storage.base import Storage
+
+
+class Part:
+    """The base of every part of ``Huey``, whose ``__init__`` sets what is declared here."""
+
+    name: str
+    filename: str
+    results: bool
+    utc: bool
+    immediate_use_memory: bool
+    registry: Registry
+    serializer: Serializer
+    signals: Signal
+
+    _immediate: bool
+    _storage: Storage | None
+    _storage_options: dict[str, Any]
+    _producer: Producer
+    _stepper: Stepper
+
+    @property
+    def _huey(self) -> Huey:
+        """The instance itself, for what another part has."""
+        return cast("Huey", self)
+
+    # --- the storage --------------------------------------------------------------------------
+
+    @property
+    def storage(self) -> Storage:
+        """The engine, opened now if it was not."""
+        storage = self._storage
+        if storage is None:
+            with _opening:  # threads that come together share one
+                storage = self._storage = self._storage or self._open_storage()
+        return storage
+
+    def create_storage(self) -> Storage:
+        """Open the storage; override it to use another one."""
+        return open_storage(Location(self.filename), self.name, **self._storage_options)
+
+    def _open_storage(self) -> Storage:
+        if self._immediate and self.immediate_use_memory:
+            return self._storage_in_memory()
+        return self.create_storage()
+
+    def _storage_in_memory(self) -> Storage:
+        return open_storage(MEMORY, self.name, **self._storage_options)
+
+    def _by_id(self, id: str) -> Selector:
+        return Selector(queues=(self.name,), where=(("id", "=", id),))
+
+    # --- times --------------------------------------------------------------------------------
+
+    def posix_of(self, timestamp: datetime) -> float:
+        """POSIX seconds of a datetime; a naive one is read as ``utc`` says, as Huey's are."""
+        if timestamp.tzinfo is None and self.utc:
+            timestamp = timestamp.replace(tzinfo=UTC)
+        return timestamp.timestamp()
+
+    def _now(self, timestamp: datetime | None) -> float:
+        return clock.now() if timestamp is None else self.posix_of(timestamp)
+
+
+#: Held while a storage is opened.
+_opening = native.Lock()
+
+
+def _in_child() -> None:
+    # It may be held by a thread that does not exist in the child.
+    global _opening
+    _opening = native.Lock()
+
+
+os.register_at_fork(after_in_child=_in_child)

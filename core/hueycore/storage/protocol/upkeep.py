@@ -1,0 +1,40 @@
+"""For those who keep a storage in order."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from hueycore.model.retention import Keeping
+
+
+class Upkeep(Protocol):
+    """What a consumer does beside its jobs, and switches for the whole queue."""
+
+    def record_events(self, on: bool) -> bool:
+        """From now on what becomes of this queue's jobs is recorded, whoever does it, in the
+        transaction that does it; or no more. False when that was so already."""
+        ...
+
+    def keep(self, rules: Keeping) -> dict[str, int]:
+        """Purge by rule, a small batch per call: {rule: rows}. All zero when there is no more.
+
+        Dead letters leave by age only, never by number."""
+        ...
+
+    def mend(self) -> list[str]:
+        """Let go what a key blocks without need, which no verb should leave behind: the keys where
+        that was so. Also bring back what a clock that was set back has moved out of reach, and
+        forget rates that are at rest."""
+        ...
+
+    def verify(self) -> None:
+        """Raise ``StorageMoved`` or ``StorageTooNew`` when this process must stop taking jobs."""
+        ...
+
+    def leave_checkpoints_to_janitor(self) -> None:
+        """Called by a consumer: from now on only ``checkpoint`` does such work."""
+        ...
+
+    def checkpoint(self) -> None:
+        """Fold the log of changes into the data."""
+        ...

@@ -1,0 +1,209 @@
+"""What the rules ask of a database, and the words in which one differs from another.
+
+Statements are SQL that every engine understands, with ``?`` or ``:name`` for their values, and with
+words of the ``Dialect`` where there is no such SQL. A truth value is compared with, or stored as, a
+number; a ``bool`` among the values is a condition of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from hueycore.storage.protocol.workers import Slots
+
+T = TypeVar("T")
+Body = Callable[["Connection"], T]
+
+#: The limit of a statement that has none.
+UNLIMITED = 2**63 - 1
+
+
+class Rows(Protocol):
+    """What a statement brought."""
+
+    @property
+    def rowcount(self) -> int: ...
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> list[Any]: ...
+
+
+class Pages(Protocol):
+    """Rows that are read as they are asked for."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+    def close(self) -> None: ...
+
+
+class Connection(Protocol):
+    """A transaction, as the body that runs in it sees it."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+    def now(self) -> float:
+        """The time (POSIX seconds) that all who share the data go by."""
+        ...
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Rows: ...
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> Rows: ...
+    def pages(self, sql: str, parameters: Any = ()) -> Pages:
+        """Like ``execute``, for what may be long and is rarely read to its end: close it."""
+        ...
+
+
+class Database(Protocol):
+    """Transactions on the data."""
+
+    def transact(self, body: Body[T], durable: bool = True) -> T:
+        """Run ``body`` in one write transaction, alone in its queue: all of it is committed, or
+        nothing. A power cut cannot undo it if it is ``durable``."""
+        ...
+
+    def read(self, body: Body[T], *, snapshot: bool = False) -> T:
+        """Run ``body``, which only reads; with ``snapshot`` all its statements see the same
+        moment. It must fetch all it wants before it returns."""
+        ...
+
+    def version(self) -> int:
+        """See ``Results.version``."""
+        ...
+
+    def now(self) -> float:
+        """See ``Connection.now``."""
+        ...
+
+
+class Dialect(Protocol):
+    """The words of a database, and what each does in its own way.
+
+    A statement that is asked often is put together once: by a function of the dialect, with
+    ``functools.cache``."""
+
+    def __hash__(self) -> int: ...
+    @property
+    def same(self) -> str:
+        """Between two values: they are equal, or both null."""
+        ...
+
+    @property
+    def differs(self) -> str:
+        """The contrary of ``same``."""
+        ...
+
+    @property
+    def greatest(self) -> str:
+        """The function that tells the greatest of several values, none of which is null."""
+        ...
+
+    @property
+    def rows_only(self) -> str:
+        """After the name of a table: read its rows, and no index."""
+        ...
+
+    def unindexed(self, column: str) -> str:
+        """A column whose condition is to choose no index."""
+        ...
+
+    def listed(self, values: Iterable[Any]) -> Any:
+        """A list as one value, for ``among`` and ``each``."""
+        ...
+
+    def among(self, column: str, values: str = "?") -> str:
+        """The condition that a column has one of the ``listed`` values."""
+        ...
+
+    def each(self, name: str) -> str:
+        """A table called ``name``, whose column ``value`` has the ``listed`` values ``?``."""
+        ...
+
+    def glob(self, column: str) -> str:
+        """The condition that a text matches the pattern ``?``, with ``*`` and ``?`` in it."""
+        ...
+
+    def contains(self, column: str) -> str:
+        """The condition that a value, read as text, has ``?`` in it."""
+        ...
+
+    def of_last(self, column: str, key: str) -> str:
+        """A field of the last object in a JSON list."""
+        ...
+
+    def first_number(self, con: Connection, count: int) -> int:
+        """Give out ``count`` numbers for jobs, one after the other: the first of them. None is ever
+        given twice, whatever is deleted."""
+        ...
+
+    def keep_numbers(self, con: Connection, seqs: Any) -> None:
+        """Jobs of these ``listed`` numbers are about to be deleted."""
+        ...
+
+    def record_events(self, con: Connection, on: bool) -> None:
+        """From this commit on the moves of jobs are recorded in ``huey_event``, in the queues whose
+        row says so; or no more."""
+        ...
+
+    def count_pending(self, con: Connection) -> None:
+        """From this commit on ``huey_queue.pending`` follows the jobs, where it is not null."""
+        ...
+
+
+class Registered(NamedTuple):
+    """The row of a worker. ``boot_id`` and ``side`` say where its sign of life is."""
+
+    id: int
+    queue: str
+    name: str
+    host: str
+    pid: int
+    boot_id: str
+    kind: str
+    slots: int
+    state: str
+    started_at: float
+    side: int
+
+
+class Alive(Protocol):
+    """Who lives. A process holds the number of each of its workers until it gives it back, or dies;
+    beside it stands what the worker has started."""
+
+    def place(self) -> tuple[str, int]:
+        """``boot_id`` and ``side`` of a row that is written now."""
+        ...
+
+    def numbers(self, con: Connection) -> Iterator[int]:
+        """Numbers that no row of a worker has, best first. Raises ``StorageError`` at their end."""
+        ...
+
+    def take(self, number: int) -> bool:
+        """Hold a number. False when somebody holds it already."""
+        ...
+
+    def open_slots(self, number: int, count: int) -> None:
+        """Make room for what a worker of this process starts."""
+        ...
+
+    def free(self, number: int) -> None:
+        """Give a number back; its slots are closed, if it had some here."""
+        ...
+
+    def slots(self, number: int) -> Slots:
+        """Where a worker of this process notes what it starts."""
+        ...
+
+    def lives(self, worker: Registered) -> bool:
+        """Whether the process of a worker holds its number."""
+        ...
+
+    def holder(self, worker: Registered) -> int | None:
+        """The process that holds a worker's number, None when there is none in sight."""
+        ...
+
+    def started(self, worker: Registered, count: int) -> Sequence[tuple[int, int, int]]:
+        """(slot, seq, claim) of every run that a worker has started and not ended, in its
+        first ``count`` slots."""
+        ...
+
+    def remembers(self, worker: Registered) -> bool:
+        """Whether ``started`` says what the worker did before it died."""
+        ...

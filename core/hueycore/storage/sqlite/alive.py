@@ -1,0 +1,115 @@
+"""Who lives, by the lock bytes of the side file. In memory there is no process but this one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from hueycore.exceptions import StorageError, StorageMoved
+from hueycore.storage.sqlite.connection import Database
+from hueycore.storage.sqlite.sidefile import LAST_WORKER, MappedSlots, SideFile, attach, boot_id
+
+if TYPE_CHECKING:
+    from hueycore.storage.sql.dialect import Connection, Registered
+
+
+class Alive:
+    """The numbers that workers of this object hold, and what other processes hold."""
+
+    def __init__(self, db: Database, mode: int) -> None:
+        self._db = db
+        self._mode = mode
+        self._side: SideFile | None = None
+        self._slots: dict[int, MappedSlots] = {}
+
+    def side(self) -> SideFile | None:
+        """The side file, made at the first need; None in memory, or for a reader where there is
+        none."""
+        db = self._db
+        if self._side is None and not db.memory:
+            try:
+                side = attach(db.path, None if db.read_only else self._mode)
+            except FileNotFoundError:
+                if db.read_only:
+                    return None
+                raise StorageMoved(f"{db.path}-huey was removed while it was opened") from None
+            if self._side is None:
+                self._side = side
+            else:
+                side.detach()  # another thread was quicker
+        return self._side
+
+    def close(self) -> None:
+        """Locks of this process on the file end with the last user."""
+        if self._side is not None:
+            self._side.detach()
+            self._side = None
+
+    def place(self) -> tuple[str, int]:
+        side = self.side()
+        return boot_id(), side.inode if side else 0
+
+    def numbers(self, con: Connection) -> Iterator[int]:
+        used = {row[0] for row in con.execute("select id from huey_worker").fetchall()}
+        yield from (number for number in range(1, LAST_WORKER + 1) if number not in used)
+        raise StorageError(f"{LAST_WORKER} consumers use this file already")
+
+    def take(self, number: int) -> bool:
+        side = self.side()
+        return self._db.memory if side is None else side.lock(number)
+
+    def open_slots(self, number: int, count: int) -> None:
+        side = self.side()
+        self._slots[number] = (
+            side.map_slots(number, count) if side else MappedSlots(bytearray(16 * count))
+        )
+
+    def free(self, number: int) -> None:
+        slots = self._slots.pop(number, None)
+        if slots is not None:
+            slots.close()
+        side = self.side()
+        if side:
+            side.unlock(number)
+
+    def slots(self, number: int) -> MappedSlots:
+        return self._slots[number]
+
+    def lives(self, worker: Registered) -> bool:
+        """A row from before a reboot is dead; a row whose side file was replaced under it is judged
+        by its process number, the only trace that is left. Where that number is another
+        container's it says nothing: better a job that waits than one that runs twice."""
+        side = self.side()
+        if side is None:
+            return worker.id in self._slots
+        if worker.boot_id != boot_id():
+            return False
+        if worker.side == side.inode:
+            return side.locked(worker.id)
+        return worker.host != os.uname().nodename or _runs(worker.pid)
+
+    def holder(self, worker: Registered) -> int | None:
+        side = self.side()
+        return worker.pid if side is None else side.holder(worker.id) or None
+
+    def started(self, worker: Registered, count: int) -> Sequence[tuple[int, int, int]]:
+        side = self.side()
+        if side is not None:
+            return list(side.read_slots(worker.id, count))
+        mine = self._slots.get(worker.id)
+        return list(mine.pairs()) if mine else []
+
+    def remembers(self, worker: Registered) -> bool:
+        """Slots of another boot, or of a side file that is gone, say nothing."""
+        return (worker.boot_id, worker.side) == self.place()
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

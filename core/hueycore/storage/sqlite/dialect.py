@@ -1,0 +1,71 @@
+"""The words of SQLite."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from hueycore.storage.sql.dialect import Connection
+from hueycore.storage.sqlite import numbers, schema
+from hueycore.system import clock
+
+
+class SqliteDialect:
+    """SQLite's side of :class:`hueycore.storage.sql.dialect.Dialect`."""
+
+    same = "is"
+    differs = "is not"
+    greatest = "max"
+    rows_only = "not indexed"
+
+    def unindexed(self, column: str) -> str:
+        return f"+{column}"
+
+    def listed(self, values: Iterable[Any]) -> str:
+        # One text: the number of bound variables is limited, the length of JSON is not.
+        return json.dumps(list(values))
+
+    def among(self, column: str, values: str = "?") -> str:
+        return f"{column} in (select value from json_each({values}))"
+
+    def each(self, name: str) -> str:
+        return f"json_each(?) {name}"
+
+    def glob(self, column: str) -> str:
+        return f"{column} glob ?"
+
+    def contains(self, column: str) -> str:
+        return f"instr({column}, ?) > 0"
+
+    def of_last(self, column: str, key: str) -> str:
+        return f"json_extract({column}, '$[#-1].{key}')"
+
+    def first_number(self, con: Connection, count: int) -> int:
+        return numbers.next_number(con)
+
+    def keep_numbers(self, con: Connection, seqs: str) -> None:
+        numbers.keep_number(con, seqs)
+
+    def record_events(self, con: Connection, on: bool) -> None:
+        schema.set_triggers(con, "events.sql", on)
+
+    def count_pending(self, con: Connection) -> None:
+        schema.set_triggers(con, "pending.sql")
+
+
+DIALECT = SqliteDialect()
+
+
+class Speaker:
+    """What a connection of sqlite3 lacks to be one of :mod:`hueycore.storage.sql.dialect`."""
+
+    dialect = DIALECT
+    execute: Callable[..., sqlite3.Cursor]
+
+    def now(self) -> float:
+        return clock.now()
+
+    def pages(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+        return self.execute(sql, parameters)

@@ -1,0 +1,54 @@
+"""The half of examination and upkeep that is about a file."""
+
+from __future__ import annotations
+
+import os
+
+from hueycore.exceptions import StorageMoved
+from hueycore.storage.protocol.upkeep import Upkeep
+from hueycore.storage.sql import examine
+from hueycore.storage.sql.dialect import Connection
+from hueycore.storage.sqlite import schema
+from hueycore.storage.sqlite.alive import Alive
+from hueycore.storage.sqlite.connection import WAL_LIMIT, Database
+
+
+class Examination(examine.Examination, Upkeep):
+    db: Database
+    alive: Alive
+
+    def damage(self, con: Connection, full: bool) -> list[str]:
+        check = "integrity_check" if full else "quick_check(1)"
+        rows = con.execute(f"pragma {check}").fetchall()
+        return [row[0] for row in rows if row[0] != "ok"]
+
+    def size(self) -> tuple[int, int]:
+        return _size(self.db.path), _size(self._log)
+
+    def verify(self) -> None:
+        self.db.read(schema.is_current)
+        side = self.alive.side()
+        if side is not None and side.moved():
+            raise StorageMoved(
+                f"{side.path} was removed or replaced: it tells who lives, so this consumer must "
+                "start again"
+            )
+
+    def leave_checkpoints_to_janitor(self) -> None:
+        self.db.autocheckpoint(0)
+
+    def checkpoint(self) -> None:
+        """Waits for readers only when the log has grown large."""
+        if os.path.exists(self._log):
+            self.db.checkpoint(truncate=_size(self._log) > WAL_LIMIT)
+
+    @property
+    def _log(self) -> str:
+        return self.db.path + "-wal"
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
