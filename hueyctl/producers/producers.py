@@ -24,7 +24,8 @@ MAX_PAYLOAD = 10_000_000
 
 
 class Order(NamedTuple):
-    """One job that is wanted, in the words of the command line. Times are POSIX seconds."""
+    """One job that is wanted, in the words of the command line. Times are POSIX seconds; ``delay``
+    as in ``NewJob``."""
 
     task: str
     call: Call
@@ -36,6 +37,7 @@ class Order(NamedTuple):
     retry_delay: float | None = None
     unique_key: str | None = None
     on_conflict: str = "fail"
+    delay: float | None = None
 
 
 class Queued(NamedTuple):
@@ -138,6 +140,7 @@ class AppProducer:
             priority=order.priority,
             expires=_moment(order.expires_at),
         )
+        task._delay = order.delay
         if order.unique_key is not None:
             task.unique = make_unique(
                 task.unique, key=order.unique_key, on_conflict=order.on_conflict
@@ -190,6 +193,7 @@ def new_job(order: Order, serializer: Any) -> NewJob:
         expires_at=order.expires_at,
         retries=order.retries or 0,
         retry_delay=order.retry_delay or 0,
+        delay=order.delay or 0,
     )
     if order.unique_key is None:
         return job

@@ -16,7 +16,7 @@ import pytest
 from tests.crash.crashkit import every_kind
 from tests.crash.machine import Machine
 
-CUTS = int(os.environ.get("HUEYCTL_CUTS", "2"))
+CUTS = int(os.environ.get("HUEYCTL_CUTS", "1"))
 
 pytestmark = pytest.mark.slow
 

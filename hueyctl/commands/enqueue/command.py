@@ -169,6 +169,7 @@ def order_defaults(task: str | None, given: dict[str, Any]) -> Order:
         given["retry_delay"],
         given["unique"],
         given["if_exists"] or "fail",
+        given["delay"],
     )
 
 
