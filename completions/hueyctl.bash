@@ -1,5 +1,5 @@
 # bash completion for hueyctl
-# Made by make generate from hueyctl/completion.py; do not edit.
+# Made by make generate from hueyctl/docs/scripts.py; do not edit.
 
 _hueyctl_completion() {
     local IFS=$'\n' line kind value answer

@@ -1,5 +1,5 @@
 # fish completion for hueyctl
-# Made by make generate from hueyctl/completion.py; do not edit.
+# Made by make generate from hueyctl/docs/scripts.py; do not edit.
 
 function _hueyctl_completion
     set -l line (commandline -cp | string collect)

@@ -23,7 +23,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    # `python -m` puts the working directory first: a json.py there would be imported for ours.
+    # `python -m` puts the working directory first: a json.py there would be imported.
     if not sys.flags.safe_path:
         del sys.path[0]
     sys.exit(main())

@@ -23,7 +23,7 @@ def load(name: str, folder: str | None = None) -> Huey:
     if not os.path.isdir(folder):
         raise _bad(f"--app-dir {folder}: no such directory")
     # Before the folder is on the path: what the library imports is not the application's.
-    import hueycore.api  # noqa: F401
+    import_module("hueycore.api")
 
     with _importable(folder), redirect_stdout(sys.stderr):
         # An application that prints while it is imported must not spoil JSON on stdout.
@@ -60,7 +60,7 @@ def load_path(huey: Huey, path: str, folder: str | None = None) -> TaskWrapper[A
 @contextmanager
 def _importable(folder: str) -> Iterator[None]:
     """First on the path while the application is imported; last after that, so that its tasks
-    can import more, and no file of its folder shadows a module that we import later."""
+    can import more, and no file of its folder shadows a module that is imported later."""
     sys.path.insert(0, folder)
     try:
         yield
@@ -107,7 +107,7 @@ def _failed(name: str, error: BaseException) -> errors.CliError:
 
 
 def _user_frames(traceback: TracebackType | None) -> list[str]:
-    """The frames of the application itself: no import machinery, nothing of ours."""
+    """The frames of the application itself: no import machinery, nothing of hueyctl."""
     from linecache import getline
     from traceback import extract_tb
 

@@ -1,4 +1,4 @@
-"""The command tree. Nothing here imports a command: ``--help`` and TAB read the registry only."""
+"""The command tree. A command is imported when it runs: ``--help`` and TAB read ``tree`` only."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hueyctl import errors, exits, streams
-from hueyctl.options import global_options, is_verbose, settings_from, wants_json
-from hueyctl.tree import ALIASES, COMMANDS, Entry
+from hueyctl.options import global_options, is_verbose, wants_json
+from hueyctl.settings import settings_from
+from hueyctl.tree import ALIASES, COMMANDS, SECTIONS
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
 class Branch(click.Group):
-    """A group of the registry: lazy. Its commands are the entries that begin with its name."""
+    """A group whose commands are those of ``tree`` that begin with its name, imported when used."""
 
     prefix = ""
 
@@ -27,22 +28,15 @@ class Branch(click.Group):
         names = (name[len(self.prefix) :] for name in COMMANDS if name.startswith(self.prefix))
         return [name for name in names if " " not in name]
 
-    def entry(self, name: str) -> Entry:
+    def line_of(self, name: str) -> str:
+        """What ``--help`` says of a command."""
         return COMMANDS[self.prefix + name]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         name = self.real_name(cmd_name)
         if name in self.list_commands(ctx) and name not in self.commands:
-            self.add_command(self._load(name), name)
+            self.add_command(load(self.prefix + name), name)
         return super().get_command(ctx, name)
-
-    def _load(self, name: str) -> click.Command:
-        place = self.entry(name).place
-        if not place:
-            return branch(self.prefix + name)
-        module, _, attribute = place.partition(":")
-        found: click.Command = getattr(import_module(f"hueyctl.commands.{module}"), attribute)
-        return found
 
     def real_name(self, name: str) -> str:
         """The name behind an alias, without the options that the alias adds."""
@@ -63,31 +57,39 @@ class Branch(click.Group):
         return super().resolve_command(ctx, [name, *added, *args[1:]])
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        names = self.list_commands(ctx)
-        sections: dict[str, list[tuple[str, str]]] = {}
-        width = max(map(len, names))
-        for name in names:
-            title = self.entry(name).section if not self.prefix else "Commands"
-            sections.setdefault(title, []).append((name.ljust(width), self.entry(name).short))
-        for title, rows in sections.items():
+        width = max(map(len, self.list_commands(ctx)))
+        for title, names in self.sections(ctx).items():
             with formatter.section(title):
-                formatter.write_dl(rows)
+                formatter.write_dl([(name.ljust(width), self.line_of(name)) for name in names])
+
+    def sections(self, ctx: click.Context) -> dict[str, list[str]]:
+        return {"Commands": self.list_commands(ctx)}
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
         names = [
-            CompletionItem(name, help=self.entry(name).short)
+            CompletionItem(name, help=self.line_of(name))
             for name in self.list_commands(ctx)
             if name.startswith(incomplete)
         ]
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
 
+def load(name: str) -> click.Command:
+    """The group of this name, or the one command that its module defines."""
+    if any(each.startswith(f"{name} ") for each in COMMANDS):
+        return branch(name)
+    module = import_module(f"hueyctl.commands.{name.replace(' ', '.')}")
+    if hasattr(module, "__path__"):
+        module = import_module(f"{module.__name__}.command")
+    return next(found for found in vars(module).values() if isinstance(found, click.Command))
+
+
 def branch(name: str) -> Branch:
     """A group inside the tree, such as ``dead``. Its options are the global ones."""
 
-    @click.group(name, cls=Branch, no_args_is_help=True, help=COMMANDS[name].short)
+    @click.group(name, cls=Branch, no_args_is_help=True, help=COMMANDS[name])
     @global_options
     def group() -> None: ...
 
@@ -98,6 +100,11 @@ def branch(name: str) -> Branch:
 
 class Root(Branch):
     """The group ``hueyctl``, and the one place where errors become exit codes."""
+
+    def sections(self, ctx: click.Context) -> dict[str, list[str]]:
+        return {
+            title: [name for name in lines if " " not in name] for title, lines in SECTIONS.items()
+        }
 
     def main(  # type: ignore[override]
         self,

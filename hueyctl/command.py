@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from hueyctl.options import GlobalOption, global_options, key_of
+from hueyctl.options import GlobalOption, global_options
+from hueyctl.settings import key_of
 
 
 class Command(click.Command):
@@ -32,9 +33,9 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if ctx.default_map:
-            from hueyctl.config import take
+            from hueyctl import config
 
-            take(ctx)
+            config.set_defaults(ctx)
         for param in self.params:
             key = key_of(param)
             if key != param.name and key is not None and not isinstance(param, GlobalOption):

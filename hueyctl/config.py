@@ -11,37 +11,51 @@ from typing import Any
 
 import click
 
-from hueyctl import errors, exits, options, streams
-from hueyctl.options import key_of
+from hueyctl import errors, exits, settings, streams
+from hueyctl.settings import key_of
+from hueyctl.tree import COMMANDS
 
+Table = dict[str, Any]
+
+_FILES, _NAMED = "hueyctl.config", "hueyctl.config_file"
 _ROOTS = (".git", ".hg", ".svn", ".jj")
 
 
 def apply(ctx: click.Context, named: str | None) -> None:
     """Make the config the defaults of this context: of the group, or of one command."""
     if named is not None:
-        options.forget_config(ctx.meta)
-        ctx.meta.pop("hueyctl.config", None)
-        ctx.meta["hueyctl.config_file"] = named
+        settings.forget_files(ctx.meta)
+        ctx.meta.pop(_FILES, None)
+        ctx.meta[_NAMED] = named
         if not os.path.isfile(named):
             raise errors.CliError(f"config file {named}: no such file", exits.CONFIG)
-        layers = [(named, _table(named, required=True))]
-    else:
-        layers = [(path, _table(path)) for path in candidates()]
-    layers = [(path, table) for path, table in layers if table is not None]
-    root = ctx.find_root()
-    merged: dict[str, Any] = {}
-    for path, table in reversed(layers):
-        _merge(merged, _normal(table or {}))
-        _warn_unknown(path, _normal(table or {}), root)
+    paths = candidates() if named is None else [named]
+    tables = [(path, read(path, required=named is not None)) for path in paths]
+    merged: Table = {}
+    for path, table in reversed(tables):
+        if table is not None:
+            normal = _normal(table)
+            _merge(merged, normal)
+            _warn_unknown(path, normal, ctx.find_root())
     if ctx.parent is None:
         ctx.default_map = merged
     else:
         ctx.default_map = {**merged, **table_of(ctx, merged)}
-    take(ctx)
+    set_defaults(ctx)
 
 
-def table_of(ctx: click.Context, table: dict[str, Any]) -> dict[str, Any]:
+def files_of(ctx: click.Context) -> list[tuple[str, Table]]:
+    """The path and the table of each file that was read, the strongest first."""
+    return list(reversed(ctx.meta.get(_FILES, [])))
+
+
+def named_file(ctx: click.Context) -> str | None:
+    """The path of ``--config``."""
+    found: str | None = ctx.meta.get(_NAMED)
+    return found
+
+
+def table_of(ctx: click.Context, table: Table) -> Table:
     """The part of a config that is about the command of ``ctx``: ``[dead.list]`` for two words."""
     for name in words(ctx):
         inner = table.get(name)
@@ -56,16 +70,16 @@ def words(ctx: click.Context) -> list[str]:
     return [*words(ctx.parent), ctx.info_name or ""]
 
 
-def take(ctx: click.Context) -> None:
-    """From the keys of a file, which are long options, to click's defaults, which go by the names
-    of parameters; tables of other commands stay. ``queue = "mail"`` means a list of one: click
-    would take it letter by letter."""
+def set_defaults(ctx: click.Context) -> None:
+    """Turn the keys of a file, which are long options, into click's defaults, which go by the names
+    of parameters. Tables of other commands stay."""
     table = ctx.default_map or {}
-    taken: dict[str, Any] = {key: each for key, each in table.items() if isinstance(each, dict)}
+    taken: Table = {key: each for key, each in table.items() if isinstance(each, dict)}
     for param in ctx.command.params:
         value = table.get(key_of(param) or "")
         if value is None or isinstance(value, dict):
             continue
+        # ``queue = "mail"`` means a list of one: click would take it letter by letter.
         alone = param.multiple and isinstance(value, (str, int, float))
         taken[param.name or ""] = [value] if alone else value
     ctx.default_map = taken
@@ -102,7 +116,9 @@ def _mentions_us(path: str) -> bool:
         return False
 
 
-def _table(path: str, *, required: bool = False) -> dict[str, Any] | None:
+def read(path: str, *, required: bool = False) -> Table | None:
+    """The settings of a file, None for a ``pyproject.toml`` without any. Exit 78 when it is broken,
+    or when ``required`` settings are not there."""
     import tomllib
 
     try:
@@ -122,7 +138,7 @@ def _table(path: str, *, required: bool = False) -> dict[str, Any] | None:
     return table
 
 
-def _normal(table: dict[str, Any]) -> dict[str, Any]:
+def _normal(table: Table) -> Table:
     """Keys with underscores, those of tables as they are: commands have dashes."""
     return {
         key if isinstance(value, dict) else key.replace("-", "_"): (
@@ -132,7 +148,7 @@ def _normal(table: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _merge(into: dict[str, Any], table: dict[str, Any]) -> None:
+def _merge(into: Table, table: Table) -> None:
     for key, value in table.items():
         if isinstance(value, dict) and isinstance(into.get(key), dict):
             _merge(into[key], value)
@@ -140,23 +156,21 @@ def _merge(into: dict[str, Any], table: dict[str, Any]) -> None:
             into[key] = value
 
 
-def _warn_unknown(path: str, table: dict[str, Any], root: click.Context) -> None:
-    """Warn of keys that mean nothing. Only the table of the command that runs is known to be
-    checked cheaply, and it is checked when that command is read (``check_command``)."""
-    from hueyctl.tree import COMMANDS
-
+def _warn_unknown(path: str, table: Table, root: click.Context) -> None:
+    """Warn of keys at the top that mean nothing. ``check_command`` looks at the table of the
+    command that runs. A look at the other tables would cost the import of their commands."""
     known = [*filter(None, map(key_of, root.command.params)), *COMMANDS]
     for key in table:
         if key not in known:
             _warn(path, key, known)
-    root.meta.setdefault("hueyctl.config", []).append((path, table))
+    root.meta.setdefault(_FILES, []).append((path, table))
 
 
 def check_command(ctx: click.Context) -> None:
     """Warn of unknown keys in the table of the command that runs."""
     name = ".".join(words(ctx))
     known = [*filter(None, map(key_of, ctx.command.params))]
-    for path, table in ctx.meta.get("hueyctl.config", ()):
+    for path, table in reversed(files_of(ctx)):
         for key in table_of(ctx, table):
             if key not in known:
                 _warn(path, f"{name}.{key}", [f"{name}.{each}" for each in known])

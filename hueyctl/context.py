@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hueyctl import config, errors, exits, streams
-from hueyctl.options import Settings, settings_from
+from hueyctl.settings import Settings, settings_from
 
 if TYPE_CHECKING:
     from hueycore import Huey
@@ -22,7 +22,8 @@ _WHERE = "say where the queue is: --app MODULE:ATTR or --url sqlite:///queue.db"
 
 
 class Session:
-    """One run of one command. Opens things when they are first asked for, and closes them."""
+    """One run of one command. The application and the storage are opened when first used, and
+    closed at the end."""
 
     def __init__(self, ctx: click.Context) -> None:
         self.ctx = ctx
@@ -51,8 +52,6 @@ class Session:
         """Something only a person wants to read, never a log file."""
         if not self.settings.quiet and streams.is_tty(sys.stderr):
             streams.say(streams.visible(text))
-
-    # --- application and storage ---------------------------------------------------------------
 
     @property
     def has_app(self) -> bool:
@@ -122,7 +121,7 @@ class Session:
             raise errors.usage("this command writes to one queue", "say --queue once")
         location = self.location(looking=False)
         if location is None:
-            # The application's own file: what it may do at its first use, we may do for it.
+            # The application makes its own file at its first use, and so does this.
             location, create = self.app_location(), True
         if not create:
             # Opened for writing, a database without a queue would get one.
@@ -166,8 +165,6 @@ class Session:
             )
         return Location(filename, None)
 
-    # --- inside ----------------------------------------------------------------------------------
-
     def _first_queue(self, location: Location) -> str | None:
         return self.settings.queues[0] if self.settings.queues else location.queue
 
@@ -197,9 +194,12 @@ class Session:
             if os.path.isdir(location.filename):
                 raise errors.CliError(f"{location.filename} is a directory", exits.UNAVAILABLE)
             storage = open_storage(
-                location, queue, create=create, read_only=read_only,
+                location,
+                queue,
+                create=create,
+                read_only=read_only,
                 operator=None if read_only else operator(),
-            )  # fmt: skip
+            )
             self.ctx.call_on_close(storage.close)
             self._storages[key] = storage
         return self._storages[key]

@@ -3,89 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
+from hueyctl.settings import store
+
 F = TypeVar("F", bound=Callable[..., Any])
 
-KEY = "hueyctl.settings"
 OWN_FORMATS = ("table", "wide", "plain", "json", "jsonl", "csv", "tsv", "name")
 TIME_FORMATS = ("relative", "iso", "unix")
-
-# What was said on the command line beats the environment, which beats the config file; of equals
-# the one that was read last wins, and a command is read after the group.
-_RANK = {
-    ParameterSource.COMMANDLINE: 3,
-    ParameterSource.PROMPT: 3,
-    ParameterSource.ENVIRONMENT: 2,
-    ParameterSource.DEFAULT_MAP: 1,
-    ParameterSource.DEFAULT: 0,
-}
-
-
-class Settings(NamedTuple):
-    """The global options as they stand for the command that runs."""
-
-    app: str | None = None
-    app_dir: str | None = None
-    url: str | None = None
-    queues: tuple[str, ...] = ()
-    output: str | None = None
-    columns: tuple[str, ...] = ()
-    headers: bool = True
-    time_format: str | None = None
-    color: str = "auto"
-    no_input: bool = False
-    quiet: int = 0
-    verbose: int = 0
 
 
 class GlobalOption(click.Option):
     """Listed apart in a command's help."""
-
-
-def _store(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    if ctx.resilient_parsing or param.name is None:
-        return
-    source = ctx.get_parameter_source(param.name) or ParameterSource.DEFAULT
-    rank = _RANK.get(source, 0)
-    held = ctx.meta.setdefault(KEY, {})
-    if rank >= held.get(param.name, (0, None))[0] and rank > 0:
-        held[param.name] = (rank, value)
-
-
-def key_of(param: click.Parameter) -> str | None:
-    """What an option is called in a config file and, in capitals, in its variable: its long form
-    with underscores. None for what has to be said each time, such as --yes."""
-    if not isinstance(param, click.Option) or not param.allow_from_autoenv:
-        return None
-    return max(param.opts, key=len).lstrip("-").replace("-", "_")
-
-
-def forget_config(meta: dict[str, Any]) -> None:
-    """Drop what came from a config file: another one was named."""
-    held = meta.get(KEY, {})
-    for name in [name for name, (rank, _) in held.items() if rank == 1]:
-        del held[name]
-
-
-def settings_from(meta: Mapping[str, Any]) -> Settings:
-    held: dict[str, tuple[int, Any]] = meta.get(KEY, {})
-    values = {name: value for name, (_, value) in held.items() if name != "json_"}
-    rank, chosen = held.get("json_", (0, False))
-    if chosen and rank >= held.get("output", (0, None))[0]:
-        values["output"] = "json"
-    if "columns" in values:
-        names = (values["columns"] or "").split(",")
-        values["columns"] = tuple(name.strip() for name in names if name.strip())
-    if "no_headers" in values:
-        values["headers"] = not values.pop("no_headers")
-    if "queue" in values:
-        values["queues"] = tuple(values.pop("queue"))
-    values.pop("config", None)
-    return Settings(**values)
 
 
 def _check_format(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
@@ -103,7 +35,7 @@ def _check_format(ctx: click.Context, param: click.Parameter, value: str | None)
                 f"{value!r} is not an output format ({', '.join(OWN_FORMATS)}, "
                 f"or a format of tabulate such as github, html, latex, rst){more}"
             )
-    _store(ctx, param, value)
+    store(ctx, param, value)
 
 
 def _load_config(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
@@ -111,9 +43,9 @@ def _load_config(ctx: click.Context, param: click.Parameter, value: str | None) 
         return
     if ctx.parent is not None and ctx.get_parameter_source("config") != ParameterSource.COMMANDLINE:
         return
-    from hueyctl.config import apply
+    from hueyctl import config
 
-    apply(ctx, value)
+    config.apply(ctx, value)
 
 
 def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -134,7 +66,7 @@ def _formats(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
 
 
 def _option(*names: str, **attributes: Any) -> Callable[[F], F]:
-    attributes.setdefault("callback", _store)
+    attributes.setdefault("callback", store)
     attributes.setdefault("expose_value", False)
     return click.option(*names, cls=GlobalOption, **attributes)
 

@@ -1,163 +1,102 @@
-"""Every setting, its value, and where that came from: a flag, a variable, a line of a file."""
+"""The global options of one run: what was said of each, how strongly, and what that comes to."""
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterator
+from collections.abc import Mapping
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 import click
 from click.core import ParameterSource
 
-from hueycore.storage.open import masked
-from hueyctl import config
-from hueyctl.options import KEY, GlobalOption, key_of
-
-Layers = list[tuple[str, dict[str, Any]]]
+_KEY = "hueyctl.settings"
 
 
-class Setting(NamedTuple):
-    """``where`` is the option, the variable, ``file:line``, or None for a default."""
+class Rank(IntEnum):
+    """The stronger wins, and of equals the later. A command is read after its group."""
 
-    setting: str
+    DEFAULT = 0
+    FILE = 1
+    ENVIRONMENT = 2
+    COMMAND_LINE = 3
+
+
+_RANKS = {
+    ParameterSource.COMMANDLINE: Rank.COMMAND_LINE,
+    ParameterSource.PROMPT: Rank.COMMAND_LINE,
+    ParameterSource.ENVIRONMENT: Rank.ENVIRONMENT,
+    ParameterSource.DEFAULT_MAP: Rank.FILE,
+}
+
+
+class Given(NamedTuple):
+    """The value of a global option, by the name of its parameter in ``stored``."""
+
+    rank: Rank
     value: Any
-    source: str
-    where: str | None
-
-    def as_object(self) -> dict[str, Any]:
-        return self._asdict()
 
 
-def current(ctx: click.Context) -> list[Setting]:
-    """The global options as they stand for the command of ``ctx``."""
-    layers = _layers(ctx)
-    return [
-        _global(ctx, param, layers)
-        for param in ctx.find_root().command.params
-        if isinstance(param, GlobalOption) and param.name not in ("version", None)
-    ]
+class Settings(NamedTuple):
+    """The global options as they stand for the command that runs."""
+
+    app: str | None = None
+    app_dir: str | None = None
+    url: str | None = None
+    queues: tuple[str, ...] = ()
+    output: str | None = None
+    columns: tuple[str, ...] = ()
+    headers: bool = True
+    time_format: str | None = None
+    color: str = "auto"
+    no_input: bool = False
+    quiet: int = 0
+    verbose: int = 0
 
 
-def of_commands(ctx: click.Context) -> Iterator[Setting]:
-    """The options of every command, as they would stand if it were called without any."""
-    layers = _layers(ctx)
-    root = ctx.find_root()
-    for words, found in _leaves(root, root.command, ()):
-        for param in found.params:
-            if isinstance(param, click.Option) and not isinstance(param, GlobalOption):
-                yield _of_command(words, param, layers)
+def stored(meta: Mapping[str, Any]) -> dict[str, Given]:
+    """The options that have a value from anywhere but their default."""
+    found: dict[str, Given] = meta.get(_KEY, {})
+    return found
 
 
-def _layers(ctx: click.Context) -> Layers:
-    """The config files that count, the strongest first."""
-    return list(reversed(ctx.meta.get("hueyctl.config", [])))
+def store(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """The callback of a global option: its value counts unless a stronger one is there."""
+    if ctx.resilient_parsing or param.name is None:
+        return
+    source = ctx.get_parameter_source(param.name)
+    rank = _RANKS.get(source, Rank.DEFAULT) if source is not None else Rank.DEFAULT
+    held = ctx.meta.setdefault(_KEY, {})
+    if rank > Rank.DEFAULT and (param.name not in held or rank >= held[param.name].rank):
+        held[param.name] = Given(rank, value)
 
 
-def _line(ctx: click.Context) -> list[click.Context]:
-    """The command's context, its parent's, and so on."""
-    return [ctx, *(_line(ctx.parent) if ctx.parent is not None else [])]
+def forget_files(meta: Mapping[str, Any]) -> None:
+    """Drop what came from config files: another one was named."""
+    held = stored(meta)
+    for name in [name for name, (rank, _) in held.items() if rank == Rank.FILE]:
+        del held[name]
 
 
-def _leaves(
-    ctx: click.Context, group: click.Command, words: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    assert isinstance(group, click.Group)
-    for name in group.list_commands(ctx):
-        found = group.get_command(ctx, name)
-        if isinstance(found, click.Group):
-            yield from _leaves(ctx, found, (*words, name))
-        elif found is not None:
-            yield (*words, name), found
+def settings_from(meta: Mapping[str, Any]) -> Settings:
+    """The settings of a context: ``--json`` and ``-o`` are one, lists are tuples."""
+    held = stored(meta)
+    values = {name: value for name, (_, value) in held.items() if name not in ("json_", "config")}
+    json, output = held.get("json_"), held.get("output")
+    if json is not None and json.value and (output is None or json.rank >= output.rank):
+        values["output"] = "json"
+    if "columns" in values:
+        names = (values["columns"] or "").split(",")
+        values["columns"] = tuple(name.strip() for name in names if name.strip())
+    if "no_headers" in values:
+        values["headers"] = not values.pop("no_headers")
+    if "queue" in values:
+        values["queues"] = tuple(values.pop("queue"))
+    return Settings(**values)
 
 
-def _global(ctx: click.Context, param: click.Option, layers: Layers) -> Setting:
-    name = _name(param)
-    rank, value = ctx.meta.get(KEY, {}).get(param.name, (0, None))
-    if param.name == "config":
-        value = ctx.meta.get("hueyctl.config_file")
-        rank = 0 if value is None else 3
-    if not rank:
-        return Setting(name, _default(param), "default", None)
-    value = _masked(param, value)
-    for each in _line(ctx):
-        source = each.get_parameter_source(param.name or "")
-        if rank == 3 and source is ParameterSource.COMMANDLINE:
-            return Setting(name, value, "flag", param.opts[-1])
-        if rank >= 2 and source is ParameterSource.ENVIRONMENT:
-            return Setting(name, value, "env", f"{each.auto_envvar_prefix}_{_variable(param)}")
-    where = _in_files(layers, [*config.words(ctx)], param) or _in_files(layers, [], param)
-    return Setting(name, value, "file", where[1] if where else None)
-
-
-def _of_command(words: tuple[str, ...], param: click.Option, layers: Layers) -> Setting:
-    name = ".".join((*words, _name(param)))
-    variable = "_".join(("HUEYCTL", *words, _variable(param))).upper().replace("-", "_")
-    if key_of(param) and os.environ.get(variable):
-        return Setting(name, _masked(param, os.environ[variable]), "env", variable)
-    found = _in_files(layers, list(words), param)
-    if found is not None:
-        return Setting(name, _masked(param, found[0]), "file", found[1])
-    return Setting(name, _default(param), "default", None)
-
-
-def _name(param: click.Option) -> str:
-    """As it is written in a config file: the long option without dashes."""
-    longest = max(param.opts, key=len)
-    return longest.lstrip("-")
-
-
-def _variable(param: click.Option) -> str:
-    return (key_of(param) or "").upper()
-
-
-def _default(param: click.Option) -> Any:
-    value = param.to_info_dict()["default"]
-    if value is None and param.is_flag and not param.count:
-        return False
-    if isinstance(value, (tuple, list)):
-        return list(value)
-    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
-
-
-def _masked(param: click.Option, value: Any) -> Any:
-    if isinstance(value, (tuple, list)):
-        return [_masked(param, each) for each in value]
-    return masked(value) if isinstance(value, str) else value
-
-
-def _in_files(layers: Layers, words: list[str], param: click.Option) -> tuple[Any, str] | None:
-    """The value and ``file:line`` of the strongest file that has it."""
-    for path, table in layers:
-        inner: Any = table
-        for word in words:
-            inner = inner.get(word) if isinstance(inner, dict) else None
-        key = key_of(param)
-        if isinstance(inner, dict) and key is not None and key in inner:
-            return inner[key], f"{path}:{line_of(path, words, key)}"
-    return None
-
-
-def line_of(path: str, words: list[str], key: str) -> int:
-    """The line of a key in a TOML file; that of its table, or 1, when it is written another way."""
-    wanted, best, inside = [word.replace("_", "-") for word in words], 1, not words
-    try:
-        with open(path, encoding="utf-8") as file:
-            lines = file.read().splitlines()
-    except (OSError, UnicodeDecodeError):
-        return best
-    for number, text in enumerate(lines, 1):
-        if header := re.match(r"\s*\[([^\[\]]+)\]", text):
-            inside = _parts(header.group(1)) == wanted
-            best = number if inside else best
-        elif inside and (found := re.match(r"\s*([\w\"'.-]+)\s*=", text)):
-            name = found.group(1).strip("\"'").replace("_", "-")
-            if name == key.replace("_", "-"):
-                return number
-    return best
-
-
-def _parts(header: str) -> list[str]:
-    """``tool.hueyctl.dead.list`` as the words after the name of the tool."""
-    parts = [part.strip().strip("\"'").replace("_", "-") for part in header.split(".")]
-    return parts[2:] if parts[:2] == ["tool", "hueyctl"] else parts
+def key_of(param: click.Parameter) -> str | None:
+    """What an option is called in a config file and, in capitals, in its variable: its long form
+    with underscores. None for what has to be said each time, such as --yes."""
+    if not isinstance(param, click.Option) or not param.allow_from_autoenv:
+        return None
+    return max(param.opts, key=len).lstrip("-").replace("-", "_")

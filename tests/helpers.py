@@ -137,7 +137,7 @@ def check_file(path: str) -> None:
     if not os.path.exists(path):
         return
     try:
-        from tests.storage.invariants import check_invariants
+        from tests.storage.sqlite.invariants import check_invariants
     except ModuleNotFoundError:
         return  # written beside these tests
     check_invariants(path)

@@ -102,7 +102,8 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 def test_no_name_of_a_file_is_a_verb() -> None:
     for name in MODULES:
         last = name.rpartition(".")[2]
-        assert not last.endswith("ing") or last == "testing", name
+        # A state of a job, and Huey's own name.
+        assert not last.endswith("ing") or last in ("pending", "testing"), name
 
 
 def test_answers_know_no_terminal() -> None:
@@ -123,6 +124,18 @@ def test_an_engine_is_named_where_it_is_opened_and_nowhere_else() -> None:
         if not name.startswith("hueycore.storage"):
             assert "SqliteStorage" not in path.read_text("utf-8"), name
             assert not any(m.startswith("hueycore.storage.sqlite") for m in imports(path)), name
+
+
+def test_the_storage_suite_is_for_every_engine_and_names_none() -> None:
+    """Beside the list of engines; what is about one of them has a folder of its own."""
+    folder = ROOT / "tests" / "storage"
+    suite = [*folder.glob("*.py"), *sources(folder / "conformance")]
+    of_an_engine = ("sqlite", "postgres", "redis", "huey_", ".db.", "con.execute", "storage.sql")
+    for path in suite:
+        if path.name != "engines.py":
+            text = path.read_text("utf-8").lower()
+            found = [word for word in of_an_engine if word in text]
+            assert not found, f"{path.relative_to(ROOT)}: {found}"
 
 
 def test_hueycore_imports_only_the_standard_library() -> None:

@@ -1,1 +1,1 @@
-"""One file per command. Imported by the registry in ``hueyctl.cli``, one at a time."""
+"""A file per command, or a folder with its helpers. ``hueyctl.cli`` imports the one that runs."""

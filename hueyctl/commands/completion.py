@@ -26,6 +26,6 @@ def completion(session: Session, shell: str) -> None:
     commands, options and choices, and queues, tasks and ids from the queue itself. No application
     is imported for it.
     """
-    from hueyctl.docs.completion import script
+    from hueyctl.docs.scripts import script
 
     session.output.write(script(shell))

@@ -13,7 +13,7 @@ from hueyctl.selection.params import DURATION
 from hueyctl.service.options import consumer_options, import_more, running_options
 
 if TYPE_CHECKING:
-    from hueyctl.service.together import Line
+    from hueyctl.service.channel import Channel
 
 
 @command(
@@ -29,10 +29,15 @@ if TYPE_CHECKING:
     ],
     arguments=[("APP", "MODULE:ATTR or MODULE.ATTR, before --app. Several get a process each.")],
     codes=[
-        exits.FAILURE, exits.REFUSED, exits.UNAVAILABLE, exits.IO_ERROR, exits.CONFIG,
-        exits.INTERRUPTED, exits.TERMINATED,
+        exits.FAILURE,
+        exits.REFUSED,
+        exits.UNAVAILABLE,
+        exits.IO_ERROR,
+        exits.CONFIG,
+        exits.INTERRUPTED,
+        exits.TERMINATED,
     ],
-)  # fmt: skip
+)
 @click.argument("apps", nargs=-1, metavar="[APP]...")
 @running_options
 @click.option("-d", "--delay", type=DURATION, metavar="S", help="Shortest pause when idle (0.1).")
@@ -81,11 +86,11 @@ def _run(session: Session, names: tuple[str, ...], given: dict[str, Any]) -> int
     try:
         if len(names) == 1:
             return _consume_one(session, names[0], given)
-        from hueyctl.service.several import Children
+        from hueyctl.service.children import Children
 
         return Children(
             names,
-            lambda name, line: _consume_one(session, name, given, line),
+            lambda name, channel: _consume_one(session, name, given, channel),
             http=given["http"],
             notify=given["notify"],
         ).run()
@@ -95,14 +100,14 @@ def _run(session: Session, names: tuple[str, ...], given: dict[str, Any]) -> int
 
 
 def _consume_one(
-    session: Session, name: str, given: dict[str, Any], line: Line | None = None
+    session: Session, name: str, given: dict[str, Any], channel: Channel | None = None
 ) -> int:
     if given["worker_type"] == "greenlet":
         patch()
     huey = session.app_to_write(name)
     import_more(session, given["imports"])
     from hueyctl.service import logs
-    from hueyctl.service.watch import watched
+    from hueyctl.service.monitors import monitored
 
     logs.set_up(
         logfile=given["logfile"],
@@ -113,7 +118,7 @@ def _consume_one(
         kept=huey.registry.kept_level(),
     )
     consumer = huey.create_consumer(**consumer_options(given))
-    with watched(consumer, http=given["http"], notify=given["notify"], line=line):
+    with monitored(consumer, http=given["http"], notify=given["notify"], channel=channel):
         code = consumer.run()
     if consumer.error is not None:
         raise consumer.error

@@ -1,1 +1,1 @@
-"""Man pages, completions and topics, made from the command tree."""
+"""Man pages and completions, made from the command tree, and the topics of help."""

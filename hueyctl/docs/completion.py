@@ -1,8 +1,4 @@
-"""TAB: the scripts for bash, zsh and fish, and the answers that they ask us for.
-
-The templates are our own: click's lose words with ``:`` and ``=`` in bash, cut descriptions in
-fish, and differ from release to release.
-"""
+"""TAB: what the ``scripts`` of bash, zsh and fish ask for, and the answers."""
 
 from __future__ import annotations
 
@@ -23,103 +19,10 @@ if TYPE_CHECKING:
     import click
 
 VARIABLE = "_HUEYCTL_COMPLETE"
-_MADE = "# Made by make generate from hueyctl/completion.py; do not edit.\n"
-
-_BASH = """\
-# bash completion for hueyctl
-%(made)s
-_hueyctl_completion() {
-    local IFS=$'\\n' line kind value answer
-    COMPREPLY=()
-    answer=$(COMP_LINE="${COMP_LINE:0:$COMP_POINT}" COMP_BREAKS="$COMP_WORDBREAKS" \\
-        _HUEYCTL_COMPLETE=bash_complete "$1" 2>/dev/null)
-    while IFS= read -r line; do
-        kind="${line%%%%,*}"
-        value="${line#*,}"
-        case "$kind" in
-            dir) compopt -o dirnames 2>/dev/null ;;
-            file) compopt -o default 2>/dev/null ;;
-            plain)
-                COMPREPLY+=("$value")
-                case "$value" in *=) compopt -o nospace 2>/dev/null ;; esac
-                ;;
-        esac
-    done <<< "$answer"
-}
-
-complete -o nosort -F _hueyctl_completion hueyctl 2>/dev/null ||
-    complete -F _hueyctl_completion hueyctl
-"""
-
-_ZSH = """\
-#compdef hueyctl
-# zsh completion for hueyctl
-%(made)s
-_hueyctl() {
-    local -a plain described answer
-    local kind value help
-    (( $+commands[$words[1]] )) || return 1
-
-    answer=("${(@f)$(COMP_WORDS="${words[*]}" COMP_CWORD=$((CURRENT - 1)) \\
-        _HUEYCTL_COMPLETE=zsh_complete $words[1] 2>/dev/null)}")
-
-    for kind value help in $answer; do
-        case "$kind" in
-            plain)
-                if [[ "$help" == _ ]]; then
-                    plain+=("$value")
-                else
-                    described+=("$value:$help")
-                fi
-                ;;
-            dir) _path_files -/ ;;
-            file) _path_files -f ;;
-        esac
-    done
-
-    if (( $#described )); then
-        _describe -V unsorted described -U
-    fi
-    if (( $#plain )); then
-        compadd -U -V unsorted -a plain
-    fi
-}
-
-if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
-    _hueyctl "$@"
-else
-    compdef _hueyctl hueyctl
-fi
-"""
-
-_FISH = """\
-# fish completion for hueyctl
-%(made)s
-function _hueyctl_completion
-    set -l line (commandline -cp | string collect)
-    set -l answer (env _HUEYCTL_COMPLETE=fish_complete "COMP_LINE=$line" hueyctl 2>/dev/null)
-    for line in $answer
-        set -l parts (string split -m1 "," -- $line)
-        switch $parts[1]
-            case dir
-                __fish_complete_directories $parts[2]
-            case file
-                __fish_complete_path $parts[2]
-            case plain
-                echo $parts[2]
-        end
-    end
-end
-
-complete --no-files --command hueyctl --arguments "(_hueyctl_completion)"
-"""
 
 
 class _Own(ShellComplete):
     """What the three have in common: values from the queue where a parameter means one."""
-
-    def source_vars(self) -> Any:
-        return {"made": _MADE}
 
     def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem[str]]:
         # The two that click's own method calls: it keeps the parameter that they find to itself.
@@ -147,7 +50,6 @@ class _Own(ShellComplete):
 class Bash(_Own, BashComplete):
     """``COMP_LINE`` up to the cursor, not ``COMP_WORDS``, which bash splits at ``:`` and ``=``."""
 
-    source_template = _BASH
     _kept = ""
 
     @staticmethod
@@ -174,16 +76,12 @@ class Bash(_Own, BashComplete):
 
 
 class Zsh(_Own, ZshComplete):
-    source_template = _ZSH
-
     def format_completion(self, item: CompletionItem[str]) -> str:
         item.help = _line(item.help)
         return super().format_completion(item)
 
 
 class Fish(_Own, FishComplete):
-    source_template = _FISH
-
     def get_completion_args(self) -> tuple[list[str], str]:
         return _split(os.environ["COMP_LINE"])
 
@@ -193,8 +91,6 @@ class Fish(_Own, FishComplete):
 
 
 SHELLS: dict[str, type[_Own]] = {"bash": Bash, "zsh": Zsh, "fish": Fish}
-#: Names under completions/.
-NAMES = {"bash": "hueyctl.bash", "zsh": "_hueyctl", "fish": "hueyctl.fish"}
 
 
 def _split(line: str) -> tuple[list[str], str]:
@@ -220,22 +116,14 @@ def _quoted(value: str) -> str:
     return re.sub(r"([^\w@%+=:,./~^*{}\[\]-])", r"\\\1", value)
 
 
-def script(shell: str) -> str:
-    """The completion script of a shell."""
-    return SHELLS[shell].source_template % {"made": _MADE}
-
-
-def files() -> dict[str, str]:
-    """What stands in completions/."""
-    return {name: script(shell) for shell, name in NAMES.items()}
-
-
 def respond(cli: click.Command) -> int:
-    """Answer a shell. Whatever goes wrong, nothing is printed: it would land in a command line."""
+    """Answer a shell. No error is printed: it would land in a command line."""
     shell, _, verb = os.environ[VARIABLE].partition("_")
     answer = ""
     try:
         if verb == "source":
+            from hueyctl.docs.scripts import script
+
             answer = script(shell)
         elif verb == "complete":
             answer = SHELLS[shell](cli, {}, "hueyctl", VARIABLE).complete() + "\n"

@@ -1,25 +1,22 @@
-"""Man pages from the command tree: one for each command, and those of sections 5 and 7.
+"""The manual: a page for each command, made from what ``--help`` says, and those of ``reference``.
 
-Made from what ``--help`` says, so that neither can be forgotten. The same tree makes the same
-bytes: the date is that of the release. ``make generate`` writes them to ``man/``.
+The same tree makes the same bytes: the date is that of the release. ``make generate`` writes them
+to ``man/``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import click
 
-from hueyctl import RELEASED, __version__
 from hueyctl.command import Command
-from hueyctl.docs import topics
-from hueyctl.docs.markdown import as_roff
+from hueyctl.docs import reference, topics
+from hueyctl.docs.page import ALWAYS, dashed, head, joined, long_name, options_of, references, walk
 from hueyctl.docs.roff import bold, escape, filled, italic, prose, tagged, verbatim
-from hueyctl.options import GlobalOption, key_of
+from hueyctl.options import GlobalOption
+from hueyctl.settings import key_of
 
-_SOURCE = f"hueyctl {__version__}"
-_MANUAL = "hueyctl manual"
 _FLAG = re.compile(r"--?[\w?][\w?-]*")
 
 FILES = (
@@ -28,44 +25,20 @@ FILES = (
     ("$XDG_CONFIG_HOME/hueyctl/config.toml", "Settings of the user; see hueyctl.toml(5)."),
     ("huey.db", "The queue that commands look at when none is named and it is in this folder."),
 )
-#: Pages that every page names.
-ALWAYS = ("hueyctl-exit-codes(7)", "hueyctl-filters(7)", "hueyctl-states(7)", "hueyctl.toml(5)")
 
 
 def pages() -> dict[str, str]:
     """Every page: {path under man/: roff}."""
     from hueyctl.cli import cli
 
-    found = {f"man1/{dashed(ctx)}.1": page(ctx) for ctx in walk(cli, "hueyctl")}
-    found["man5/hueyctl.toml.5"] = _config_page(cli)
-    found["man7/hueyctl-exit-codes.7"] = _exit_codes_page()
-    found["man7/hueyctl-states.7"] = _states_page()
-    found |= {f"man7/hueyctl-{name}.7": _text_page(name) for name in topics.PAGES}
-    return found
-
-
-def walk(
-    command: click.Command, name: str, parent: click.Context | None = None
-) -> Iterator[click.Context]:
-    """The contexts of a command and of all below it, in the order of ``--help``."""
-    # Through list_commands and get_command: a lazy group has no ``commands`` to look at.
-    ctx = click.Context(command, info_name=name, parent=parent, **command.context_settings)
-    yield ctx
-    if isinstance(command, click.Group):
-        for below in command.list_commands(ctx):
-            found = command.get_command(ctx, below)
-            if found is not None and not found.hidden:
-                yield from walk(found, below, ctx)
-
-
-def dashed(ctx: click.Context) -> str:
-    return ctx.command_path.replace(" ", "-")
+    commands = {f"man1/{dashed(ctx)}.1": page(ctx) for ctx in walk(cli, "hueyctl")}
+    return commands | reference.pages(cli)
 
 
 def page(ctx: click.Context) -> str:
     """The page of one command."""
     command = ctx.command
-    lines = _head(dashed(ctx), 1, _short(ctx))
+    lines = head(dashed(ctx), 1, _short(ctx))
     lines += [".SH SYNOPSIS", *_synopsis(ctx)]
     lines += [".SH DESCRIPTION", *(prose(command.help or "") or filled(_short(ctx)))]
     lines += _arguments(command)
@@ -80,23 +53,14 @@ def page(ctx: click.Context) -> str:
         for path, what in FILES:
             lines += tagged(italic(path), filled(what))
     lines += _see_also(ctx)
-    return _joined(lines)
-
-
-def _head(name: str, section: int, short: str, source: str = "the command tree") -> list[str]:
-    return [
-        rf".\" Made by make generate from {source}; do not edit.",
-        f'.TH "{escape(name.upper())}" "{section}" "{RELEASED}" "{_SOURCE}" "{_MANUAL}"',
-        ".SH NAME",
-        rf"{escape(name)} \- {escape(short)}",
-    ]
+    return joined(lines)
 
 
 def _short(ctx: click.Context) -> str:
     """The line of the registry, which ``--help`` shows: without its full stop, in small letters."""
     text = ctx.command.get_short_help_str(limit=1000)
-    if ctx.parent is not None and hasattr(ctx.parent.command, "entry") and ctx.info_name:
-        text = ctx.parent.command.entry(ctx.info_name).short
+    if ctx.parent is not None and hasattr(ctx.parent.command, "line_of") and ctx.info_name:
+        text = ctx.parent.command.line_of(ctx.info_name)
     text = text.rstrip(".")
     return text[:1].lower() + text[1:] if not text[:2].isupper() else text
 
@@ -118,8 +82,8 @@ def _arguments(command: click.Command) -> list[str]:
 
 
 def _options(ctx: click.Context) -> list[str]:
-    own = [option for option in _shown(ctx) if not isinstance(option, GlobalOption)]
-    shared = [option for option in _shown(ctx) if isinstance(option, GlobalOption)]
+    own = [option for option in options_of(ctx) if not isinstance(option, GlobalOption)]
+    shared = [option for option in options_of(ctx) if isinstance(option, GlobalOption)]
     lines = [".SH OPTIONS"]
     for option in own + (shared if ctx.parent is None else []):
         lines += _option(ctx, option)
@@ -129,11 +93,6 @@ def _options(ctx: click.Context) -> list[str]:
         if not own:
             lines.remove(".PP")
     return lines
-
-
-def _shown(ctx: click.Context) -> list[click.Option]:
-    params = ctx.command.get_params(ctx)
-    return [each for each in params if isinstance(each, click.Option) and not each.hidden]
 
 
 def _option(ctx: click.Context, option: click.Option) -> list[str]:
@@ -178,14 +137,14 @@ def _exit_status(command: Command) -> list[str]:
 
 def _environment(ctx: click.Context) -> list[str]:
     lines = [".SH ENVIRONMENT"]
-    for option in _shown(ctx):
+    for option in options_of(ctx):
         if ctx.parent is not None and isinstance(option, GlobalOption):
             continue
         key = key_of(option)
         # Of click's own, and of --json, which -o json is, there are none.
         if key not in (None, "help", "json"):
             variable = f"{ctx.auto_envvar_prefix}_{key.upper()}"
-            lines += tagged(bold(variable), [f"Stands for {bold(f'--{_long(option)}')}."])
+            lines += tagged(bold(variable), [f"Stands for {bold(f'--{long_name(option)}')}."])
     if ctx.parent is not None:
         known = [] if lines == [".SH ENVIRONMENT"] else [".PP"]
         lines += [*known, "Those of the global options are in", rf"{bold('hueyctl')}(1)."]
@@ -201,87 +160,10 @@ def _see_also(ctx: click.Context) -> list[str]:
         names.append(f"{dashed(ctx.parent)}(1)")
         siblings = [each for each in _siblings(ctx) if each != f"{dashed(ctx)}(1)"]
         names += siblings if ctx.parent.parent is not None else []
-    return _references([*names, *ALWAYS])
+    return references([*names, *ALWAYS])
 
 
 def _siblings(ctx: click.Context) -> list[str]:
     assert ctx.parent is not None and isinstance(ctx.parent.command, click.Group)
     names = ctx.parent.command.list_commands(ctx.parent)
     return [f"{dashed(ctx.parent)}-{name}(1)" for name in names]
-
-
-def _references(names: list[str]) -> list[str]:
-    lines = [".SH SEE ALSO"]
-    for place, name in enumerate(names):
-        stem, _, section = name.partition("(")
-        lines.append(f"{bold(stem)}({section}" + ("," if place < len(names) - 1 else ""))
-    return lines
-
-
-def _joined(lines: list[str]) -> str:
-    return "\n".join(lines) + "\n"
-
-
-# --- sections 5 and 7 -----------------------------------------------------------------------------
-
-
-def _text_page(topic: str) -> str:
-    name = f"hueyctl-{topic}"
-    body = as_roff(topics.text_of(topic))
-    # The first line asks for tbl.
-    lines = [r"'\" t"] if ".TS" in body else []
-    lines += _head(name, 7, topics.ABOUT[topic], f"man/pages/{topic}.md")
-    # Code must not be hyphenated, nor pulled apart in the narrow cells of a table.
-    lines += [".nh", ".ad l", ".SH DESCRIPTION", *body]
-    others = [each for each in ALWAYS if not each.startswith(name)]
-    return _joined([*lines, *_references(["hueyctl(1)", *others])])
-
-
-def _exit_codes_page() -> str:
-    lines = _head("hueyctl-exit-codes", 7, topics.ABOUT["exit-codes"])
-    lines += [".SH DESCRIPTION", "Every command uses the same codes, except"]
-    lines += [
-        rf"{bold('hueyctl-check')}(1),",
-        "whose codes 0 to 3 are those of monitoring plugins.",
-    ]
-    for each in topics.exit_codes():
-        lines += tagged(rf"{bold(str(each.code))} {escape(each.name)}", filled(each.when))
-    return _joined([*lines, *_references(["hueyctl(1)", *ALWAYS[1:]])])
-
-
-def _states_page() -> str:
-    from hueycore.model.states import TRANSITIONS
-
-    lines = _head("hueyctl-states", 7, topics.ABOUT["states"])
-    lines += [".SH DESCRIPTION", *as_roff(topics.STATES), ".SH TRANSITIONS"]
-    for row in TRANSITIONS:
-        before = ", ".join(row.before) or "nothing"
-        after = ", ".join(row.after) or "gone"
-        more = f" Fenced by the {row.fence}." if row.fence else ""
-        more += f" Counts: {row.counts}." if row.counts else ""
-        lines += tagged(bold(row.verb), filled(f"From {before} to {after}.{more}"))
-    return _joined([*lines, *_references(["hueyctl(1)", *ALWAYS[:2], ALWAYS[3]])])
-
-
-def _config_page(root: click.Command) -> str:
-    lines = _head("hueyctl.toml", 5, "settings of hueyctl")
-    lines += [".SH DESCRIPTION", *as_roff(topics.CONFIG)]
-    for ctx in walk(root, "hueyctl"):
-        options = [each for each in _shown(ctx) if _is_setting(ctx, each)]
-        if options:
-            words = ctx.command_path.split(" ")[1:]
-            table = f"[{'.'.join(words)}]" if words else "Of every command"
-            lines.append(f".SS {escape(table)}")
-            for option in options:
-                lines += tagged(bold(_long(option)), filled(option.help or ""))
-    return _joined([*lines, *_references(["hueyctl(1)", *ALWAYS[:3]])])
-
-
-def _is_setting(ctx: click.Context, option: click.Option) -> bool:
-    if key_of(option) in (None, "help", "version", "config"):
-        return False
-    return ctx.parent is None or not isinstance(option, GlobalOption)
-
-
-def _long(option: click.Option) -> str:
-    return max(option.opts, key=len).lstrip("-")

@@ -77,7 +77,7 @@ def _inline(token: Token, marks: Marks) -> str:
             case "strong_close":
                 text += marks.strong[1]
             case "link_open":
-                target = str(child.attrs["href"]).removeprefix("../")
+                target = str(child.attrs["href"]).replace("../", "")
             case "link_close":
                 # Another page is named by its command; what has a folder is in the repository.
                 text += f" ({target})" if "/" in target and target not in text else ""
@@ -86,9 +86,6 @@ def _inline(token: Token, marks: Marks) -> str:
             case _:
                 text += child.content
     return text
-
-
-# --- for a terminal -------------------------------------------------------------------------------
 
 
 def as_text(text: str, width: int = WIDTH) -> str:
@@ -105,9 +102,13 @@ def as_text(text: str, width: int = WIDTH) -> str:
 
 def _wrapped(text: str, width: int, first: str = "", rest: str = "") -> str:
     return textwrap.fill(
-        text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False,
+        text,
+        width,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
         break_on_hyphens=False,
-    )  # fmt: skip
+    )
 
 
 def _table_as_text(block: Block, width: int) -> str:
@@ -120,9 +121,12 @@ def _table_as_text(block: Block, width: int) -> str:
 
     head, *rows = block.rows
     table = Table(
-        box=SIMPLE_HEAD if any(head) else None, show_header=any(head), show_edge=False,
-        pad_edge=False, padding=(0, 2, 0, 0),
-    )  # fmt: skip
+        box=SIMPLE_HEAD if any(head) else None,
+        show_header=any(head),
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
     for name in head:
         table.add_column(Text(name))
     for row in rows:
@@ -149,8 +153,6 @@ _AS_TEXT: dict[str, Callable[[Block, int], str]] = {
     "table": _table_as_text,
 }
 
-
-# --- for man --------------------------------------------------------------------------------------
 
 #: Of the private use area: a column each when lines are wrapped, and ``escape`` names them.
 _BOLD, _ROMAN = "\ue000", "\ue001"

@@ -50,25 +50,6 @@ def exit_codes() -> list[ExitCode]:
     return [ExitCode(int(code), exits.name_of(int(code)), when) for when, _, code in found]
 
 
-ENVIRONMENT = """
-A variable is weaker than an option and stronger than a config file. Every option of a command has
-one: HUEYCTL_, the command, the option, in capitals, as HUEYCTL_CONSUME_WORKERS=8. Flags are on with
-1, true, yes, off with 0, false, no. What confirms something destructive has none.
-
-## For every command
-{global_options}
-
-## Of others
-    NO_COLOR             not empty: no colours
-    FORCE_COLOR          neither empty nor 0: colours in pipes as well; also CLICOLOR_FORCE
-    TERM                 dumb: no colours, nothing is redrawn
-    COLUMNS              how wide tables may be
-    XDG_CONFIG_HOME      where hueyctl/config.toml of the user is (default ~/.config)
-    TZ                   what local times are
-
-A URL with a password is better kept in a file: --url @FILE or HUEYCTL_URL=@FILE.
-"""
-
 STATES = """
 A job is one row from its birth until it is purged, and always in one of eight states. The words are
 the same in the database, in every command, in JSON and in metrics.
@@ -110,25 +91,8 @@ An unknown key is reported and ignored.
 """
 
 
-def environment() -> str:
-    """The text with the variables of the global options."""
-    from hueyctl.cli import cli
-    from hueyctl.options import GlobalOption
-
-    lines = []
-    for option in cli.params:
-        if isinstance(option, GlobalOption) and option.allow_from_autoenv:
-            if (option.name or "_").endswith("_"):
-                continue  # -o json is what --json is
-            name = f"HUEYCTL_{option.name.upper()}"
-            lines.append(f"    {name:<20} {max(option.opts, key=len)}: {option.help}")
-    return ENVIRONMENT.format(global_options="\n".join(lines))
-
-
 def text_of(name: str) -> str:
-    """The Markdown of a topic that is a text."""
-    if name == "environment":
-        return environment()
+    """The Markdown of a page."""
     path = data_file(f"man/pages/{name}.md")
     if path is None:
         raise errors.CliError(f"the page of {name!r} was not installed", exits.NOT_FOUND)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from hueycore.model.states import LIVE, WAITING, State
+
 if TYPE_CHECKING:
     from hueycore.storage.base import Storage
 
@@ -25,15 +27,13 @@ BUDGET = 0.1
 _JOBS = 200
 _LOOKED_AT = 500
 
-_STATES = ("scheduled", "pending", "blocked", "running", "done", "dead", "revoked", "expired")
-_WAITING = ("scheduled", "pending", "blocked")
 #: The states of jobs that a command can be about, where not all.
-_OF_COMMAND = {
-    "dead": ("dead",),
-    "revoke": (*_WAITING, "running"),
-    "reschedule": _WAITING,
-    "restore": ("revoked",),
-    "result": ("done", "dead"),
+_OF_COMMAND: dict[str, tuple[State, ...]] = {
+    "dead": (State.DEAD,),
+    "revoke": LIVE,
+    "reschedule": WAITING,
+    "restore": (State.REVOKED,),
+    "result": (State.DONE, State.DEAD),
 }
 
 
@@ -43,9 +43,7 @@ def values_of(
     """The values for a parameter, None where the parameter itself knows."""
     name = param.name or ""
     if name == "state":
-        return [
-            CompletionItem(state) for state in (*_STATES, "all") if state.startswith(incomplete)
-        ]
+        return [CompletionItem(state) for state in (*State, "all") if state.startswith(incomplete)]
     _start_clock()
     try:
         if name in ("app", "apps"):
@@ -104,7 +102,7 @@ def _configured() -> str | None:
     from hueyctl import config
 
     for path in config.candidates():
-        found = (config._table(path) or {}).get("url")
+        found = (config.read(path) or {}).get("url")
         if isinstance(found, str):
             return found
     return None
@@ -128,11 +126,10 @@ def _schedules(storage: Storage, ctx: click.Context) -> Iterable[CompletionItem[
 
 def _ids(storage: Storage, ctx: click.Context) -> Iterable[CompletionItem[str]]:
     from hueycore.model.jobs import Selector
-    from hueycore.model.states import states
 
     words = ctx.command_path.split(" ")[1:]
     chosen = _OF_COMMAND.get(words[0], ()) if words else ()
-    found = storage.jobs(Selector(states=states(chosen), sort="-seq", limit=_JOBS))
+    found = storage.jobs(Selector(states=chosen, sort="-seq", limit=_JOBS))
     return [CompletionItem(str(job.seq), help=f"{job.state} {job.task}") for job in found]
 
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from hueyctl import streams
-from hueyctl.options import OWN_FORMATS, Settings
+from hueyctl.options import OWN_FORMATS
 from hueyctl.output.columns import Column, Style, cell, choose
+from hueyctl.settings import Settings
 
 MACHINE = ("json", "jsonl", "name")
 

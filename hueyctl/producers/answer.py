@@ -1,4 +1,4 @@
-"""What is told of jobs that were just queued: their ids, or what came of them."""
+"""What a command prints of jobs that it has queued: their ids, or their results."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from hueyctl.output import results
-from hueyctl.producers.producers import Queued
+from hueyctl.producers.base import Queued
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Job

@@ -24,8 +24,15 @@ class Unfit(ValueError):
     """The value cannot become what the annotation says."""
 
 
-def fit(call: Call, function: Callable[..., Any], name: str, *, convert: bool, check: bool,
-        given: tuple[str, ...] = ()) -> Call:  # fmt: skip
+def fit(
+    call: Call,
+    function: Callable[..., Any],
+    name: str,
+    *,
+    convert: bool,
+    check: bool,
+    given: tuple[str, ...] = (),
+) -> Call:
     """The call with its values converted, after a look at the signature.
 
     ``given`` names parameters that the worker fills in. Raises ``CliError`` with exit 2 that names
@@ -137,8 +144,12 @@ def _convert_literal(value: Any, choices: tuple[Any, ...]) -> Any:
 
 def _is_sequence(plain: type) -> bool:
     return plain.__module__ == "collections.abc" and plain.__name__ in (
-        "Sequence", "Iterable", "Collection", "MutableSequence", "Set",
-    )  # fmt: skip
+        "Sequence",
+        "Iterable",
+        "Collection",
+        "MutableSequence",
+        "Set",
+    )
 
 
 def _convert_many(value: Any, plain: type, hints: tuple[Any, ...]) -> Any:

@@ -1,1 +1,1 @@
-"""A consumer as a program: several at once, logs, probes, pidfile."""
+"""A consumer as a program: logs, probes, pidfile, systemd, one process per application."""

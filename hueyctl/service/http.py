@@ -143,7 +143,7 @@ def _hang_up(connection: native.Socket) -> None:
 class _Handler(BaseHTTPRequestHandler):
     """One request per connection."""
 
-    server: Server  # type: ignore[assignment]  # of our own class
+    server: Server  # type: ignore[assignment]  # of this module
     timeout = PATIENCE
     server_version, sys_version = "hueyctl", ""
 

@@ -1,4 +1,4 @@
-"""``consume --notify``: tell systemd what this consumer does, and that it is alive."""
+"""``consume --notify``: what systemd is told of a consumer, and that it is alive."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from hueycore.system import native
 
 if TYPE_CHECKING:
     from hueycore.consumer.health import Health
-    from hueyctl.service.together import Together
+    from hueyctl.service.health import CombinedHealth
 
-#: Longest pause between two lines of status, seconds.
+#: Seconds between two lines of status, at most.
 STATUS_EVERY = 10.0
 
 
 class Notifier:
-    """Speaks to ``$NOTIFY_SOCKET``; without one it says nothing.
+    """Writes to ``$NOTIFY_SOCKET``, if there is one.
 
-    READY=1 once the workers run; RELOADING=1 when a HUP restarts it (the new process is ready
-    again); STOPPING=1. With a watchdog, WATCHDOG=1 at least twice in its time for as long as the
-    consumer is healthy: systemd replaces one that hangs.
+    READY=1 once the workers run, RELOADING=1 when a HUP restarts it, STOPPING=1 at the end. With a
+    watchdog, WATCHDOG=1 at least twice in its time while the consumer is healthy: systemd replaces
+    one that hangs.
     """
 
     def __init__(
-        self, health: Health | Together, environ: MutableMapping[str, str] | None = None
+        self, health: Health | CombinedHealth, environ: MutableMapping[str, str] | None = None
     ) -> None:
         environ = os.environ if environ is None else environ
         self._health = health
@@ -38,13 +38,13 @@ class Notifier:
     def start(self) -> None:
         if self._address is None:
             return
-        self._health.changed = self._tell_phase
+        self._health.changed = self._on_phase
         native.Thread(self._run, "huey-notify").start()
 
     def stop(self) -> None:
         self._over.set()
 
-    def _tell_phase(self, phase: str) -> None:
+    def _on_phase(self, phase: str) -> None:
         lines = [f"STATUS={self._status()}"]
         if phase == "running":
             lines.append("READY=1")

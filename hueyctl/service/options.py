@@ -27,39 +27,62 @@ def _factor_of_a_minute(
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
-        "-w", "--workers", type=click.IntRange(1, 4096), metavar="N",
+        "-w",
+        "--workers",
+        type=click.IntRange(1, 4096),
+        metavar="N",
         help="Workers (the app's, or 1).",
     ),
     click.option(
-        "-k", "--worker-type", type=click.Choice(KINDS),
+        "-k",
+        "--worker-type",
+        type=click.Choice(KINDS),
         help="Kind of worker (the app's, or thread).",
     ),
     click.option(
-        "-c", "--health-check-interval", type=DURATION, metavar="S",
+        "-c",
+        "--health-check-interval",
+        type=DURATION,
+        metavar="S",
         help="Between health checks; a loop this late hangs (10).",
     ),
     click.option(
-        "-s", "--scheduler-interval", type=click.IntRange(1, 60), callback=_factor_of_a_minute,
-        metavar="S", help="Between looks of the scheduler (1); a factor of 60.",
+        "-s",
+        "--scheduler-interval",
+        type=click.IntRange(1, 60),
+        callback=_factor_of_a_minute,
+        metavar="S",
+        help="Between looks of the scheduler (1); a factor of 60.",
     ),
     click.option(
         "--periodic/--no-periodic", " /-n", default=None, help="Run periodic tasks (yes)."
     ),
     click.option(
-        "-M", "--max-tasks", type=click.IntRange(min=1), metavar="N",
+        "-M",
+        "--max-tasks",
+        type=click.IntRange(min=1),
+        metavar="N",
         help="Replace a worker after so many.",
     ),
     click.option(
-        "-t", "--shutdown-timeout", type=DURATION, metavar="S",
+        "-t",
+        "--shutdown-timeout",
+        type=DURATION,
+        metavar="S",
         help="How long a stop waits for jobs.",
     ),
     click.option(
-        "-g", "--graceful-signal", type=click.Choice(("INT", "TERM")),
+        "-g",
+        "--graceful-signal",
+        type=click.Choice(("INT", "TERM")),
         help="Only this signal stops gently, the other one at once (default: both gently).",
     ),
     click.option("-S", "--simple", is_flag=True, help="Log just the time and the message."),
     click.option(
-        "--log-format", type=click.Choice(("text", "json")), default="text", show_default=True,
+        "--log-format",
+        type=click.Choice(("text", "json")),
+        default="text",
+        show_default=True,
         help="Lines for people or JSON lines.",
     ),
     click.option("--max-time", type=DURATION, metavar="DUR", help="End after this long."),
@@ -68,10 +91,12 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--import", "imports", multiple=True, metavar="MODULE", help="Import this as well."
     ),
     click.option(
-        "--http", type=ADDRESS, metavar="HOST:PORT",
+        "--http",
+        type=ADDRESS,
+        metavar="HOST:PORT",
         help="Answer /healthz, /readyz and /metrics here; port 0 takes a free one.",
     ),
-)  # fmt: skip
+)
 
 
 def running_options(function: F) -> F:
@@ -80,7 +105,7 @@ def running_options(function: F) -> F:
     return function
 
 
-#: Our option names and those of ``Huey.create_consumer``; what was not said is not passed, so
+#: The names of options and those of ``Huey.create_consumer``. What was not said is not passed, so
 #: that the application's own defaults stand.
 _PASSED = {
     "workers": "workers",
@@ -102,9 +127,9 @@ _PASSED = {
 def consumer_options(given: dict[str, Any]) -> dict[str, Any]:
     """The options of ``create_consumer`` that were said."""
     options = {
-        theirs: given[ours]
-        for ours, theirs in _PASSED.items()
-        if given[ours] is not None and given[ours] is not False
+        parameter: given[option]
+        for option, parameter in _PASSED.items()
+        if given[option] is not None and given[option] is not False
     }
     if given["periodic"] is False:
         options["periodic"] = False

@@ -16,10 +16,10 @@ class Pidfile:
         self._descriptor: int | None = None
 
     def take(self) -> None:
-        """Write our process number. Exit 6 when the process of the file is alive."""
+        """Write the number of this process. Exit 6 when the process of the file is alive."""
         while True:
             descriptor = self._locked()
-            # Its holder may have removed it between our open and our lock.
+            # Its holder may have removed it between open and lock.
             if _same_file(descriptor, self.path):
                 break
             os.close(descriptor)

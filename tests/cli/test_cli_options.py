@@ -13,7 +13,8 @@ import pytest
 from click.testing import Result
 from clikit import QueueFile
 
-from hueyctl.options import is_verbose, key_of, wants_json
+from hueyctl.options import is_verbose, wants_json
+from hueyctl.settings import key_of
 from hueyctl.streams import wants_colour
 
 Invoke = Callable[..., Result]
@@ -242,7 +243,7 @@ def leaves(group: click.Group, ctx: click.Context) -> Iterator[click.Command]:
 
 def test_every_option_has_a_key_and_a_variable_of_its_own_name() -> None:
     from hueyctl.cli import cli
-    from hueyctl.config import take
+    from hueyctl.config import set_defaults
 
     root = click.Context(cli, info_name="hueyctl", auto_envvar_prefix="HUEYCTL")
     for found in leaves(cli, root):
@@ -250,7 +251,7 @@ def test_every_option_has_a_key_and_a_variable_of_its_own_name() -> None:
         keys = [key for key in map(key_of, found.params) if key]
         assert len(keys) == len(set(keys))
         ctx.default_map = dict.fromkeys(keys, "x")
-        take(ctx)
+        set_defaults(ctx)
         for param in found.params:
             key = key_of(param)
             if key is None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from hueyctl.settings import line_of
+from hueyctl.sources import line_of
 
 Invoke = Callable[..., Result]
 

@@ -18,7 +18,7 @@ import pytest
 from click.testing import Result
 from clikit import APP, ROOT, QueueFile
 
-from hueyctl.docs import completion
+from hueyctl.docs import scripts
 from hueyctl.docs.nearby import applications
 
 Invoke = Callable[..., Result]
@@ -201,7 +201,7 @@ def test_completion_loads_no_output_and_no_library_for_words(home: Path) -> None
 def test_the_command_prints_the_script_that_is_shipped(
     shell: str, invoke: Invoke, home: Path
 ) -> None:
-    shipped = (ROOT / "completions" / completion.NAMES[shell]).read_text()
+    shipped = (ROOT / "completions" / scripts.NAMES[shell]).read_text()
 
     assert invoke("completion", shell).stdout == shipped
     asked = ask("", _HUEYCTL_COMPLETE=f"{shell}_source")
@@ -215,7 +215,7 @@ def test_an_unknown_shell_is_2(invoke: Invoke) -> None:
 
 @pytest.mark.parametrize("shell", [pytest.param(shell, marks=needs(shell)) for shell in SHELLS])
 def test_the_shell_can_read_its_script(shell: str) -> None:
-    path = ROOT / "completions" / completion.NAMES[shell]
+    path = ROOT / "completions" / scripts.NAMES[shell]
     done = subprocess.run([shell, "-n", str(path)], capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -270,7 +270,7 @@ def test_tab_completes_in_a_terminal(
     shell: str, words: QueueFile, home: Path, terminal: Callable[..., Any]
 ) -> None:
     script = home / "script"
-    script.write_text(completion.script(shell))
+    script.write_text(scripts.script(shell))
     if shell == "bash":
         child = terminal(
             "bash", "--norc", "--noprofile", "-i",
@@ -329,7 +329,7 @@ def test_fish_offers(
     typed: str, offered: list[str], words: QueueFile, home: Path, program: Path
 ) -> None:
     script = home / "script.fish"
-    script.write_text(completion.script("fish"))
+    script.write_text(scripts.script("fish"))
     done = subprocess.run(
         ["fish", "--no-config", "-c", f'source {script}; complete -C "{typed}"'],
         capture_output=True, text=True, check=True,

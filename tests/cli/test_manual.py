@@ -21,6 +21,7 @@ from hueyctl import RELEASED, exits
 from hueyctl.cli import cli
 from hueyctl.command import Command
 from hueyctl.docs import manual, roff
+from hueyctl.docs.page import walk
 from hueyctl.docs.topics import PAGES
 from hueyctl.tree import COMMANDS
 
@@ -56,7 +57,7 @@ def test_every_page_has_its_sections_once_and_in_order(pages: dict[str, str]) ->
             assert {"SYNOPSIS", "OPTIONS", "ENVIRONMENT"} <= set(found), name
 
 
-@pytest.mark.parametrize("ctx", list(manual.walk(cli, "hueyctl")), ids=lambda ctx: ctx.command_path)
+@pytest.mark.parametrize("ctx", list(walk(cli, "hueyctl")), ids=lambda ctx: ctx.command_path)
 def test_a_page_says_all_that_the_command_knows(ctx: click.Context) -> None:
     text = manual.page(ctx)
     for option in ctx.command.params:

@@ -25,7 +25,7 @@ from hueycore.storage.base import Storage
 from hueycore.tasks.task import Task
 from tests.crash.app import App
 from tests.helpers import wait_until
-from tests.storage.invariants import check_invariants
+from tests.storage.sqlite.invariants import check_invariants
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 20.0

@@ -15,7 +15,7 @@ from tests.crash.crashkit import DEADLINE, ConsumerProcess, Place
 from tests.crash.machineapp import Tasks
 from tests.crash.tablekit import processes_of
 from tests.helpers import wait_until
-from tests.storage.invariants import violations
+from tests.storage.sqlite.invariants import violations
 
 SECTOR = 512
 

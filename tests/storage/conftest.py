@@ -1,84 +1,80 @@
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
-from hueycore.storage.sqlite import SqliteStorage, sidefile
-from tests.storage.engines import ENGINES, Factory, sqlite_file
-from tests.storage.invariants import violations
-from tests.storage.kit import give_back
+from hueycore.storage.base import Storage
+from tests.storage.engines import ENGINES, Engine
+from tests.storage.lab import Lab
 
-Maker = Callable[..., SqliteStorage]
+
+class Maker:
+    """Opens storages of one engine in one folder; whatever a test did, the rows must make sense at
+    its end."""
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self._engine = engine
+        self._folder = folder
+        self._made: list[Storage] = []
+
+    def __call__(self, queue: str = "huey", **options: object) -> Storage:
+        self._made.append(self._engine.open(self._folder, queue, **options))
+        return self._made[-1]
+
+    def lab(self, storage: Storage) -> Lab:
+        return self._engine.lab(storage)
+
+    def close(self) -> None:
+        for storage in self._made:
+            lab = self.lab(storage)
+            if not lab.closed:
+                found: list[str] = []
+                try:
+                    found = lab.violations()
+                finally:
+                    storage.close()
+                assert not found, found
 
 
 @pytest.fixture(autouse=True)
-def no_byte_stays_locked() -> Iterator[None]:
-    """A worker that a test registered would live, and keep its side file open, as long as the
+def nothing_is_left() -> Iterator[None]:
+    """A worker that a test registered would live, and keep open what it needs, as long as the
     suite: hundreds of descriptors, which other tests count."""
-    before = set(sidefile._files)
-    yield
-    give_back(before)
+    with ExitStack() as guards:
+        for engine in ENGINES.values():
+            guards.enter_context(engine.guard())
+        yield
 
 
 @pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> Factory:
+def engine(request: pytest.FixtureRequest) -> Engine:
     return ENGINES[request.param]
 
 
-def _maker(factory: Factory, folder: Path) -> Iterator[Maker]:
-    made: list[SqliteStorage] = []
-
-    def make(queue: str = "huey", **options: object) -> SqliteStorage:
-        made.append(factory(folder, queue, **options))
-        return made[-1]
-
-    yield make
-    for storage in made:
-        if not storage.db._closed:
-            found: list[str] = []
-            try:
-                found = storage.db.read(violations, snapshot=True)
-            finally:
-                storage.close()
-            assert not found, found
+@pytest.fixture
+def make(engine: Engine, tmp_path: Path) -> Iterator[Maker]:
+    """Opens storages of each engine."""
+    with closing(Maker(engine, tmp_path)) as maker:
+        yield maker
 
 
 @pytest.fixture
-def make(engine: Factory, tmp_path: Path) -> Iterator[Maker]:
-    """Opens storages of one engine; whatever a test did, the rows must make sense at its end."""
-    yield from _maker(engine, tmp_path)
-
-
-@pytest.fixture
-def storage(make: Maker) -> SqliteStorage:
+def storage(make: Maker) -> Storage:
     """A queue of each engine."""
     return make()
 
 
 @pytest.fixture
-def make_file(tmp_path: Path) -> Iterator[Maker]:
-    """As ``make``, on the SQLite file engine only."""
-    yield from _maker(sqlite_file, tmp_path)
+def lab(make: Maker, storage: Storage) -> Lab:
+    """Looks behind ``storage``."""
+    return make.lab(storage)
 
 
-@pytest.fixture
-def file(make_file: Maker) -> SqliteStorage:
-    """A queue in a SQLite file."""
-    return make_file()
-
-
-@pytest.fixture
-def raw(path: str) -> Iterator[Callable[[], sqlite3.Connection]]:
-    """Opens connections of somebody else to the file."""
-    opened: list[sqlite3.Connection] = []
-
-    def connect() -> sqlite3.Connection:
-        opened.append(sqlite3.connect(path, isolation_level=None, timeout=0))
-        return opened[-1]
-
-    yield connect
-    for connection in opened:
-        connection.close()
+@pytest.fixture(params=[name for name, engine in ENGINES.items() if engine.shared])
+def make_shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Maker]:
+    """Opens storages on the same data, of each engine that other processes see."""
+    with closing(Maker(ENGINES[request.param], tmp_path)) as maker:
+        yield maker

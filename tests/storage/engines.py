@@ -1,24 +1,30 @@
-"""The engines that the conformance suite runs on: to test another one, add its factory."""
+"""The engines that the suites run on: to test another one, add its entry."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
 
-from hueycore.storage.sqlite import SqliteStorage
-
-#: (an empty folder, the queue's name, options) → a storage on the same data for the same folder,
-#: except in memory.
-Factory = Callable[..., SqliteStorage]
+from hueycore.storage.base import Storage
+from tests.storage.lab import Lab
+from tests.storage.sqlite.lab import SqliteLab, give_back_sides, open_file, open_memory
 
 
-def sqlite_file(folder: Path, queue: str = "huey", **options: Any) -> SqliteStorage:
-    return SqliteStorage(folder / "queue.db", queue, **options)
+class Engine(NamedTuple):
+    """How to open a storage and how to look behind it.
+
+    ``open``: (an empty folder, the queue's name, options) → a storage. ``shared``: those of one
+    folder are on the same data. ``guard``: around each test, it takes back what tests leave in this
+    process."""
+
+    open: Callable[..., Storage]
+    lab: Callable[[Any], Lab]
+    shared: bool = True
+    guard: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
-def memory(folder: Path, queue: str = "huey", **options: Any) -> SqliteStorage:
-    return SqliteStorage(":memory:", queue, **options)
-
-
-ENGINES: dict[str, Factory] = {"sqlite": sqlite_file, "memory": memory}
+ENGINES: dict[str, Engine] = {
+    "sqlite": Engine(open_file, SqliteLab, guard=give_back_sides),
+    "memory": Engine(open_memory, SqliteLab, shared=False),
+}

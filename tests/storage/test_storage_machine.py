@@ -1,4 +1,4 @@
-"""Random verbs on a file and in memory, in step with a model: same answers, same rows, and no row
+"""Random verbs on every engine, in step with a model: same answers, same rows, and no row
 ever moves but along the transition table."""
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from hueycore.model.limits import Limit
 from hueycore.model.plan import Edge, Plan
 from hueycore.model.retention import Keeping
 from hueycore.model.states import FINAL, State
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.base import Storage
 from hueycore.system import clock
 from tests.storage.engines import ENGINES
-from tests.storage.invariants import violations
-from tests.storage.kit import FAILURE, bury, by_seq, new, sql
+from tests.storage.kit import FAILURE, by_seq, new
+from tests.storage.lab import Lab
 from tests.storage.model import SHOWN, Model, ModelJob
-from tests.storage.watch import allowed, moves, watch
+from tests.storage.watch import allowed
 
 START = 2_000_000_000.0
 #: Thousands of commits: nobody cuts the power here, so no disk need be waited for.
@@ -55,7 +55,8 @@ class Machine(RuleBasedStateMachine):
         self.model = Model(START)
         clock.now = lambda: self.model.now
         self.folder = Path(tempfile.mkdtemp(prefix="huey-machine-", dir=FAST))
-        self.storages: dict[str, SqliteStorage] = {}
+        self.storages: dict[str, Storage] = {}
+        self.labs: dict[str, Lab] = {}
         self.seen: dict[str, int] = {}
         #: Claims that were handed out, also those that are lost by now.
         self.claims: list[tuple[int, Claim]] = []
@@ -63,11 +64,12 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
-        for name, factory in ENGINES.items():
+        for name, engine in ENGINES.items():
             folder = self.folder / name
             folder.mkdir()
-            self.storages[name] = factory(folder)
-            watch(self.storages[name])
+            self.storages[name] = engine.open(folder)
+            self.labs[name] = engine.lab(self.storages[name])
+            self.labs[name].watch()
             self.seen[name] = 0
         self.register()
         self.each("declare_limits", [Limit("a", "k1", 1), Limit("b", None, 2)])
@@ -93,8 +95,8 @@ class Machine(RuleBasedStateMachine):
         """Every move since the last check is one that these verbs may make; ``runs`` says which
         ending a running job was given, and whether it had started."""
         runs = runs or {}
-        for name, storage in self.storages.items():
-            made = moves(storage, self.seen[name])
+        for name, lab in self.labs.items():
+            made = lab.moves(self.seen[name])
             born = {move.seq for move in made if move.before is None}
             gone = {move.seq for move in made if move.after is None}
             for move in made:
@@ -194,8 +196,8 @@ class Machine(RuleBasedStateMachine):
         assert [answer.state for answer in answers] == [
             self.model.jobs[answer.seq].state for answer in answers
         ]
-        for name, storage in self.storages.items():
-            self.seen[name] = moves(storage)[-1].n
+        for name, lab in self.labs.items():
+            self.seen[name] = lab.moves()[-1].n
 
     def register(self) -> None:
         if len(self.model.workers) < 3:
@@ -333,9 +335,9 @@ class Machine(RuleBasedStateMachine):
                     storage.slots(worker).start(place, job.seq, job.claim)
         runs = {job.seq: ("recover", job.seq in started) for job in running}
 
-        recovered = [bury(storage, worker) for storage in self.storages.values()]
+        recovered = [lab.bury(worker) for lab in self.labs.values()]
 
-        assert recovered[0] == recovered[1]
+        assert all(jobs == recovered[0] for jobs in recovered)
         self.model.recover(worker, started)
         assert [(r.job.seq, r.started) for r in recovered[0]] == [
             (job.seq, job.seq in started) for job in running
@@ -483,12 +485,12 @@ class Machine(RuleBasedStateMachine):
             {name: getattr(job, name) for name in SHOWN}
             for _, job in sorted(self.model.jobs.items())
         ]
-        for storage in self.storages.values():
+        results = {seq: job.blob for seq, job in self.model.jobs.items() if job.blob}
+        for name, storage in self.storages.items():
             assert sorted(lock.name for lock in storage.locks()) == sorted(self.model.locks)
             rows = storage.jobs(Selector())
             assert [{name: getattr(row, name) for name in SHOWN} for row in rows] == expected
-            stored = sql(storage, "select seq, result from huey_result order by seq")
-            assert stored == [(j.seq, j.blob) for _, j in sorted(self.model.jobs.items()) if j.blob]
+            assert self.labs[name].results() == results
 
     @invariant()
     def what_may_run_has_all_that_it_is_called_with(self) -> None:
@@ -501,8 +503,8 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def invariants_hold(self) -> None:
-        for storage in self.storages.values():
-            found = storage.db.read(violations, snapshot=True)
+        for lab in self.labs.values():
+            found = lab.violations()
             assert not found, found
 
 

@@ -1,15 +1,11 @@
-"""Triggers that write down every move of every job, to be held against ``base.TRANSITIONS``."""
+"""Every move of every job, held against ``model.states.TRANSITIONS``; a lab writes them down."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection
 from typing import NamedTuple
 
 from hueycore.model.states import TRANSITIONS, State, Transition
-from hueycore.storage.sqlite import SqliteStorage
-
-_COUNTED = ("state", "claim", "attempt", "retries", "crashes", "cancel_requested")
 
 
 class Move(NamedTuple):
@@ -24,54 +20,6 @@ class Move(NamedTuple):
     retries: tuple[int, int]
     crashes: tuple[int, int]
     cancels: tuple[int, int]
-
-
-def watch(storage: SqliteStorage) -> None:
-    """Write down the moves from now on."""
-    columns = ", ".join(f"{side}_{name}" for name in _COUNTED for side in ("old", "new"))
-    both = ", ".join(f"old.{name}, new.{name}" for name in _COUNTED)
-    birth = ", ".join(f"null, new.{name}" for name in _COUNTED)
-    death = ", ".join(f"old.{name}, null" for name in _COUNTED)
-    moved = " or ".join(f"old.{name} <> new.{name}" for name in _COUNTED)
-
-    def body(con: sqlite3.Connection) -> None:
-        con.execute(f"create table watched (n integer primary key, seq, {columns})")
-        for name, event, values, seq, condition in (
-            ("born", "insert", birth, "new.seq", ""),
-            ("gone", "delete", death, "old.seq", ""),
-            ("moved", "update", both, "new.seq", f"when {moved}"),
-        ):
-            con.execute(
-                f"""
-                create trigger watch_{name} after {event} on huey_job {condition} begin
-                    insert into watched (seq, {columns}) values ({seq}, {values});
-                end
-                """
-            )
-        # What no verb may ever do stops the verb.
-        con.execute(
-            """
-            create trigger watch_claim before update on huey_job when new.claim < old.claim begin
-                select raise(abort, 'the claim number shrinks');
-            end
-            """
-        )
-
-    storage.db.transact(body)
-
-
-def moves(storage: SqliteStorage, after: int = 0) -> list[Move]:
-    """What happened since move number ``after``, in order."""
-    rows = storage.db.read(
-        lambda con: con.execute("select * from watched where n > ? order by n", (after,)).fetchall()
-    )
-    return [
-        Move(
-            n, seq, State(old) if old else None, State(new) if new else None,
-            *(counted[i : i + 2] for i in range(0, 10, 2)),
-        )
-        for n, seq, old, new, *counted in rows
-    ]  # fmt: skip
 
 
 def rows_of(verbs: Collection[str]) -> list[Transition]:

@@ -15,11 +15,11 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def generated() -> dict[str, str]:
     """Every generated file: {path from the root: text}."""
     sys.path[:0] = [str(ROOT / "core"), str(ROOT)]
-    from hueyctl.docs import completion, manual
+    from hueyctl.docs import manual, scripts
     from tests.tools import features
 
     found = {f"man/{path}": text for path, text in manual.pages().items()}
-    found |= {f"completions/{name}": text for name, text in completion.files().items()}
+    found |= {f"completions/{name}": text for name, text in scripts.files().items()}
     return found | {"tests/README.md": features.page()}
 
 

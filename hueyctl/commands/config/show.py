@@ -1,4 +1,4 @@
-"""``hueyctl config show``: what is set, and by whom."""
+"""``hueyctl config show``: what is set, and where."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hueyctl.command import command
 from hueyctl.context import Session
 
 if TYPE_CHECKING:
-    from hueyctl.settings import Setting
+    from hueyctl.sources import Setting
 
 
 @command(
@@ -31,7 +31,7 @@ def config_show(session: Session, changed: bool) -> None:
     these, the first that is there wins. Settings of one command are named after it:
     consume.workers. Passwords are masked.
     """
-    from hueyctl.settings import current, of_commands
+    from hueyctl.sources import current, of_commands
 
     rows = [*current(session.ctx), *of_commands(session.ctx)]
     if changed:
@@ -60,9 +60,12 @@ def _print(session: Session, rows: list[Setting]) -> None:
         "where": Column("where", "WHERE", "text", lambda row: row.where),
     }
     session.output.rows(
-        rows, known, ("setting", "value", "source", "where"),
-        name=lambda row: str(row.setting), cut=False,
-    )  # fmt: skip
+        rows,
+        known,
+        ("setting", "value", "source", "where"),
+        name=lambda row: str(row.setting),
+        cut=False,
+    )
 
 
 def _text(value: Any) -> str | None:

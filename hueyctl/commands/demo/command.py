@@ -18,7 +18,8 @@ from hueyctl.context import Session
 from hueyctl.selection.params import POSITIVE
 
 if TYPE_CHECKING:
-    from hueyctl.commands.demo.demonstration import Account, Frame
+    from hueyctl.commands.demo.account import Account
+    from hueyctl.commands.demo.demonstration import Frame
 
 
 @command(
@@ -30,13 +31,21 @@ if TYPE_CHECKING:
     codes=[exits.FAILURE, exits.REFUSED, exits.UNAVAILABLE, exits.INTERRUPTED],
 )
 @click.option(
-    "--count", type=click.IntRange(50, 1_000_000), default=2000, show_default=True, metavar="N",
+    "--count",
+    type=click.IntRange(50, 1_000_000),
+    default=2000,
+    show_default=True,
+    metavar="N",
     help="Jobs to queue.",
-)  # fmt: skip
+)
 @click.option(
-    "--seconds", type=POSITIVE, default=8.0, show_default=True, metavar="S",
+    "--seconds",
+    type=POSITIVE,
+    default=8.0,
+    show_default=True,
+    metavar="S",
     help="How long it is about to take.",
-)  # fmt: skip
+)
 @click.option("--db", metavar="FILE", help="Use this new file instead of a temporary one.")
 @click.option("--keep", is_flag=True, help="Leave the file behind, to look at it.")
 def demo(session: Session, count: int, seconds: float, db: str | None, keep: bool) -> int:

@@ -25,22 +25,28 @@ def live_view(colour: bool) -> Iterator[Callable[[Frame], None]]:
     from rich.live import Live
 
     console = Console(
-        file=sys.stdout, force_terminal=True, no_color=not colour, highlight=False, markup=False,
-        emoji=False, color_system="standard" if colour else None, legacy_windows=False,
-    )  # fmt: skip
-    told: list[str] = []
+        file=sys.stdout,
+        force_terminal=True,
+        no_color=not colour,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        color_system="standard" if colour else None,
+        legacy_windows=False,
+    )
+    events: list[str] = []
     bar = "█" if streams.is_utf8(sys.stdout) else "#"
     with Live(console=console, auto_refresh=False, transient=False) as live:
 
         def show(frame: Frame) -> None:
             if frame.event:
-                told.append(f"{frame.at:5.1f}s  {frame.event}")
-            live.update(_drawn(frame, told, bar), refresh=True)
+                events.append(f"{frame.at:5.1f}s  {frame.event}")
+            live.update(_drawn(frame, events, bar), refresh=True)
 
         yield show
 
 
-def _drawn(frame: Frame, told: list[str], bar: str) -> RenderableType:
+def _drawn(frame: Frame, events: list[str], bar: str) -> RenderableType:
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -57,4 +63,4 @@ def _drawn(frame: Frame, told: list[str], bar: str) -> RenderableType:
             Text(state, style=style), Text(f"{number:,}"), Text(bar * length, style=style)
         )
     rates = Text(f"\nin {frame.in_s:,.0f}/s   out {frame.out_s:,.0f}/s   {frame.at:.1f} s\n")
-    return Group(table, rates, *(Text(line, style="bold") for line in told))
+    return Group(table, rates, *(Text(line, style="bold") for line in events))

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from hueyctl import errors, exits
-
-if TYPE_CHECKING:
-    pass
 
 OK, WARNING, PROBLEM, SKIPPED = "ok", "warning", "problem", "skipped"
 
@@ -18,8 +15,8 @@ class Note(NamedTuple):
     name: str
     status: str
     text: str
+    facts: dict[str, Any]
     hint: str | None = None
-    facts: dict[str, Any] = {}  # noqa: RUF012  a NamedTuple default that nobody mutates
     code: int = exits.FAILURE
 
     def as_object(self) -> dict[str, Any]:
@@ -33,25 +30,25 @@ class Note(NamedTuple):
 
 
 def ok(name: str, text: str, **facts: Any) -> Note:
-    return Note(name, OK, text, None, facts)
+    return Note(name, OK, text, facts)
 
 
 def warning(name: str, text: str, hint: str | None = None, **facts: Any) -> Note:
-    return Note(name, WARNING, text, hint, facts)
+    return Note(name, WARNING, text, facts, hint)
 
 
 def problem(name: str, text: str, hint: str | None = None, **facts: Any) -> Note:
-    return Note(name, PROBLEM, text, hint, facts)
+    return Note(name, PROBLEM, text, facts, hint)
 
 
 def skipped(name: str, why: str) -> Note:
-    return Note(name, SKIPPED, why)
+    return Note(name, SKIPPED, why, {})
 
 
 def from_error(name: str, error: Exception) -> Note:
-    """A question that could not be answered is an answer. Raises what is a bug of ours."""
+    """A question that could not be answered is an answer. Raises what is a bug of hueyctl."""
     found = errors.explain(error)
     if found.bug:
         raise error
     code = exits.CONFIG if found.code == exits.CONFIG else exits.FAILURE
-    return Note(name, PROBLEM, found.message, found.hint, code=code)
+    return Note(name, PROBLEM, found.message, {}, found.hint, code)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from hueyctl import __version__
+from hueyctl import __version__, config
 from hueyctl.commands.doctor.findings import Note, ok, problem, skipped, warning
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ def has_wal_reset_bug(found: Version) -> bool:
 
 
 def config_sources(session: Session) -> Iterator[Note]:
-    from hueyctl.settings import current
+    from hueyctl.sources import current
 
-    files = [path for path, _ in session.ctx.meta.get("hueyctl.config", ())]
+    files = [path for path, _ in reversed(config.files_of(session.ctx))]
     given = [row.as_object() for row in current(session.ctx) if row.source != "default"]
     said = ", ".join(f"{row['setting']}={row['value']} ({row['where']})" for row in given)
     text = f"files: {', '.join(files) or 'none'}; settings: {said or 'all defaults'}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from hueyctl.commands.doctor import machine, storage
+from hueyctl.commands.doctor import files, jobs, machine, storage
 from hueyctl.commands.doctor.findings import OK, PROBLEM, Note, from_error, skipped
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ def examine(session: Session, *, full: bool) -> Iterator[Note]:
     yield from _asked("durability", storage.fsync, session)
     yield from _asked("wal", storage.log, session)
     yield from _asked("integrity", lambda each: storage.integrity(each, full), session)
-    yield from _asked("consumers", storage.consumers, session)
-    yield from _asked("tasks", storage.unknown_tasks, session)
-    yield from _asked("files", storage.files, session)
-    yield from _asked("clock", storage.clock, session)
+    yield from _asked("consumers", jobs.consumers, session)
+    yield from _asked("tasks", jobs.unknown_tasks, session)
+    yield from _asked("files", files.files, session)
+    yield from _asked("clock", files.clock, session)
 
 
 def _asked(name: str, probe: Probe, session: Session) -> Iterator[Note]:

@@ -10,10 +10,11 @@ import click
 from hueyctl import errors, exits, units
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.producers import producers as producing
 from hueyctl.producers.answer import announce, wait_for
+from hueyctl.producers.app import AppProducer
 from hueyctl.producers.arguments import GRAMMAR, call_options, parse_words
-from hueyctl.producers.producers import Order, Producer
+from hueyctl.producers.base import Order, Producer
+from hueyctl.producers.file import FileProducer
 from hueyctl.selection.params import DURATION
 
 
@@ -32,10 +33,16 @@ from hueyctl.selection.params import DURATION
         ("ARG", GRAMMAR),
     ],
     codes=[
-        exits.FAILURE, exits.NOT_FOUND, exits.TASK_FAILED, exits.REFUSED, exits.UNAVAILABLE,
-        exits.IO_ERROR, exits.CONFIG, exits.TIMEOUT,
+        exits.FAILURE,
+        exits.NOT_FOUND,
+        exits.TASK_FAILED,
+        exits.REFUSED,
+        exits.UNAVAILABLE,
+        exits.IO_ERROR,
+        exits.CONFIG,
+        exits.TIMEOUT,
     ],
-)  # fmt: skip
+)
 @click.argument("task", required=False, metavar="TASK")
 @click.argument("words", nargs=-1, metavar="[ARG]...")
 @call_options
@@ -49,33 +56,47 @@ from hueyctl.selection.params import DURATION
 @click.option("--id", "id_", metavar="ID", help="The long id; one that waits is not doubled.")
 @click.option("--unique", metavar="KEY", help="Be the only one of the task with this key.")
 @click.option(
-    "--if-exists", type=click.Choice(["keep", "replace", "fail"]), metavar="HOW",
+    "--if-exists",
+    type=click.Choice(["keep", "replace", "fail"]),
+    metavar="HOW",
     help="With --unique, when there is one: keep it, replace its arguments and time, or fail "
     "(default).",
-)  # fmt: skip
+)
 @click.option(
-    "--then", multiple=True, metavar="TASK",
+    "--then",
+    multiple=True,
+    metavar="TASK",
     help="Then run this task with its value; may be given several times.",
-)  # fmt: skip
+)
 @click.option(
     "--on-error", metavar="TASK", help="Call this task with the exception when it fails for good."
 )
 @click.option(
-    "-W", "--wait", "wait_", is_flag=True,
+    "-W",
+    "--wait",
+    "wait_",
+    is_flag=True,
     help="Wait for the job (with --then for the last one), print its result.",
-)  # fmt: skip
+)
 @click.option(
     "-t", "--timeout", type=DURATION, metavar="DUR", help="With --wait: give up after this long."
 )
 @click.option(
-    "--from", "source", type=click.File("r", encoding="utf-8"), metavar="FILE",
+    "--from",
+    "source",
+    type=click.File("r", encoding="utf-8"),
+    metavar="FILE",
     help="Read jobs from a file of JSON lines, - for stdin: task, args, kwargs, delay, eta, "
     "expires, priority, retries, retry_delay, id, unique.",
-)  # fmt: skip
+)
 @click.option(
-    "--batch", type=click.IntRange(1, 100_000), default=5000, show_default=True, metavar="N",
+    "--batch",
+    type=click.IntRange(1, 100_000),
+    default=5000,
+    show_default=True,
+    metavar="N",
     help="With --from: jobs per transaction.",
-)  # fmt: skip
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be queued, queue nothing.")
 @click.option("--create", is_flag=True, help="Make the file of --url when it is missing.")
 def enqueue(session: Session, task: str | None, words: tuple[str, ...], **given: Any) -> int:
@@ -90,13 +111,13 @@ def enqueue(session: Session, task: str | None, words: tuple[str, ...], **given:
     if given["source"] is not None:
         from hueyctl.commands.enqueue.jsonlines import feed
 
-        return feed(session, producer, given["source"], order_defaults(task, given), given)
+        return feed(session, producer, given["source"], _order(task, given), given)
     assert task is not None
     call = parse_words(words, given["more_args"], given["more_kwargs"])
-    order = order_defaults(task, given)._replace(call=call, id=given["id_"])
+    order = _order(task, given)._replace(call=call, id=given["id_"])
     prepared = producer.prepare(order)
     if given["dry_run"]:
-        show_dry_run(session, producer, prepared)
+        _show_dry_run(session, producer, prepared)
         return exits.OK
     queued = producer.commit([prepared])[0]
     if given["wait_"]:
@@ -131,33 +152,33 @@ def _producer(session: Session, given: dict[str, Any]) -> Producer:
     # A dry run looks at everything and creates nothing.
     create = given["create"] and not given["dry_run"]
     if given["then"] or given["on_error"]:
-        return _lines(session, given, create)
+        return _pipelines(session, given, create)
     if session.has_app:
-        return producing.AppProducer(
+        return AppProducer(
             session, convert=not given["no_coerce"], check=not given["no_check"], create=create
         )
-    return producing.FileProducer(session, create=create)
+    return FileProducer(session, create=create)
 
 
-def _lines(session: Session, given: dict[str, Any], create: bool) -> Producer:
-    from hueyctl.commands.enqueue.followers import After, AppLines, FileLines
+def _pipelines(session: Session, given: dict[str, Any], create: bool) -> Producer:
+    from hueyctl.commands.enqueue.followers import After, AppPipelines, FilePipelines
 
     after = After(given["then"], given["on_error"])
     if not session.has_app:
-        return FileLines(session, after, create=create)
+        return FilePipelines(session, after, create=create)
     convert, check = not given["no_coerce"], not given["no_check"]
-    return AppLines(session, after, convert=convert, check=check, create=create)
+    return AppPipelines(session, after, convert=convert, check=check, create=create)
 
 
-def order_defaults(task: str | None, given: dict[str, Any]) -> Order:
+def _order(task: str | None, given: dict[str, Any]) -> Order:
     """What the options say of every job."""
     now = time.time()
     run_at = None if given["delay"] is None else now + given["delay"]
     if given["eta"] is not None:
-        run_at = when(given["eta"], "--eta", now, given["utc"])
+        run_at = _when(given["eta"], "--eta", now, given["utc"])
     expires_at = None
     if given["expires"] is not None:
-        expires_at = when(given["expires"], "--expires", now, given["utc"])
+        expires_at = _when(given["expires"], "--expires", now, given["utc"])
     return Order(
         task or "",
         parse_words((), None, None),
@@ -173,14 +194,14 @@ def order_defaults(task: str | None, given: dict[str, Any]) -> Order:
     )
 
 
-def when(text: str, option: str, now: float, utc: bool) -> float:
+def _when(text: str, option: str, now: float, utc: bool) -> float:
     try:
         return units.parse_when(text, utc=utc, now=now)
     except ValueError as error:
         raise errors.usage(f"{option}: {error}") from None
 
 
-def show_dry_run(session: Session, producer: Producer, prepared: Any) -> None:
+def _show_dry_run(session: Session, producer: Producer, prepared: Any) -> None:
     """Say what would be queued: on stdout as JSON, otherwise on stderr."""
     described = producer.describe(prepared)
     if session.output.is_json:

@@ -1,11 +1,14 @@
-"""``enqueue --then`` and ``--on-error``: jobs that others follow, whatever producer makes them."""
+"""``enqueue --then`` and ``--on-error``: jobs that others follow."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hueyctl.producers.producers import AppProducer, FileProducer, Order, Queued, new_job
+from hueyctl.producers.app import AppProducer
+from hueyctl.producers.arguments import Call
+from hueyctl.producers.base import Order, Queued
+from hueyctl.producers.file import FileProducer, new_job
 from hueyctl.producers.tasks import find_task
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ class After(NamedTuple):
         return {"then": list(self.then), "on_error": self.on_error}
 
 
-class FileLines(FileProducer):
+class FilePipelines(FileProducer):
     def __init__(self, session: Session, after: After, *, create: bool) -> None:
         super().__init__(session, create=create)
         self.after = after
@@ -55,15 +58,13 @@ class FileLines(FileProducer):
 
     def _called(self, task: str) -> NewJob:
         """A call whose arguments are what the one before gives."""
-        from hueyctl.producers.arguments import Call
-
         return new_job(Order(task, Call([], {})), self.serializer)
 
     def describe(self, prepared: NewJob) -> dict[str, Any]:
         return {**super().describe(prepared), **self.after.as_object()}
 
 
-class AppLines(AppProducer):
+class AppPipelines(AppProducer):
     def __init__(
         self, session: Session, after: After, *, convert: bool, check: bool, create: bool
     ) -> None:
@@ -75,11 +76,12 @@ class AppLines(AppProducer):
     def commit(self, prepared: Sequence[Task]) -> list[Queued]:
         from hueycore.tasks.canvas import Pipeline
 
-        lines = [Pipeline([first, *self._then]) for first in prepared]
+        pipelines = [Pipeline([first, *self._then]) for first in prepared]
         if self._handler:
-            lines = [line.error(self._handler) for line in lines]
+            pipelines = [each.error(self._handler) for each in pipelines]
         found = []
-        for task, stages in zip(prepared, self.huey.enqueue_many(lines, len(lines)), strict=True):
+        results = self.huey.enqueue_many(pipelines, len(pipelines))
+        for task, stages in zip(prepared, results, strict=True):
             handles = list(stages)
             first, last = handles[0], handles[-1]
             found.append(Queued(first.id, first.seq, task.task_name, True, last.id))

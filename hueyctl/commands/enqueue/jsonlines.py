@@ -7,17 +7,27 @@ import time
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
+from hueycore.exceptions import DuplicateJob, PayloadTooLarge, SerializationError
 from hueyctl import errors, exits, streams, units
 from hueyctl.producers.arguments import Call
-from hueyctl.producers.producers import Order, Producer, Queued
+from hueyctl.producers.base import Order, Producer, Queued
 
 if TYPE_CHECKING:
     from hueyctl.context import Session
 
 _KEYS = (
-    "task", "args", "kwargs", "delay", "eta", "expires", "priority", "retries", "retry_delay", "id",
+    "task",
+    "args",
+    "kwargs",
+    "delay",
+    "eta",
+    "expires",
+    "priority",
+    "retries",
+    "retry_delay",
+    "id",
     "unique",
-)  # fmt: skip
+)
 
 
 class BadLine(Exception):
@@ -73,23 +83,19 @@ class _Feeder:
         if not batch:
             return
         try:
-            self._tell(self.producer.commit([prepared for _, prepared in batch]))
-        except Exception as error:
-            if type(error).__name__ not in (
-                "PayloadTooLarge",
-                "SerializationError",
-                "DuplicateJob",
-            ):
-                self.finish()
-                raise
+            self._print(self.producer.commit([prepared for _, prepared in batch]))
+        except (PayloadTooLarge, SerializationError, DuplicateJob) as error:
             for number, prepared in batch:
                 try:
-                    self._tell(self.producer.commit([prepared]))
+                    self._print(self.producer.commit([prepared]))
                 except type(error) as refusal:
                     self._refuse(number, refusal)
+        except Exception:
+            self.finish()
+            raise
 
     def finish(self) -> None:
-        """The last words: the JSON array, and how many."""
+        """Print the JSON array, and how many."""
         if self.session.output.format == "json":
             self.session.output.objects(self.objects)
             self.objects = []
@@ -97,7 +103,7 @@ class _Feeder:
         more = f", {self.bad} bad lines" if self.bad else ""
         self.session.notice(f"{verb} {self.good} jobs{more}")
 
-    def _tell(self, queued: list[Queued]) -> None:
+    def _print(self, queued: list[Queued]) -> None:
         self.good += len(queued)
         output = self.session.output
         if not output.is_json:

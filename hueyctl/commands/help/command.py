@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from hueyctl import errors, exits
+from hueyctl import exits
 from hueyctl.command import command
+from hueyctl.commands.help.topics import TOPICS, unknown
 from hueyctl.context import Session
-from hueyctl.docs.topics import ABOUT, PAGES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from hueyctl.docs.topics import ABOUT
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
@@ -71,7 +69,7 @@ def _find(root: click.Context, words: tuple[str, ...]) -> click.Context:
         found = group.get_command(ctx, name) if group else None
         if found is None:
             known = group.list_commands(ctx) if group else []
-            raise _unknown(" ".join(words), known + (list(TOPICS) if ctx is root else []))
+            raise unknown(" ".join(words), known + (list(TOPICS) if ctx is root else []))
         ctx = click.Context(found, parent=ctx, info_name=found.name)
     return ctx
 
@@ -97,100 +95,3 @@ def _open_page(session: Session, words: tuple[str, ...]) -> bool:
     local = [] if sys.platform == "darwin" else ["-l"]
     subprocess.run([program, *local, page], check=False)
     return True
-
-
-def _unknown(name: str, known: list[str]) -> errors.CliError:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name.rpartition(" ")[2], known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(known) or 'none'}"
-    return errors.CliError(f"no command or topic {name!r}", exits.NOT_FOUND, hint)
-
-
-def _exit_codes(session: Session) -> None:
-    from hueyctl.docs.topics import exit_codes
-    from hueyctl.output.columns import Column
-
-    rows = exit_codes()
-    if session.output.is_json:
-        session.output.objects(row._asdict() for row in rows)
-        return
-    known = {
-        "code": Column("code", "CODE", "int", lambda row: row.code),
-        "name": Column("name", "NAME", "text", lambda row: row.name),
-        "when": Column("when", "WHEN", "text", lambda row: row.when),
-    }
-    session.output.rows(
-        rows, known, ("code", "name", "when"), name=lambda row: str(row.name), cut=False
-    )
-
-
-def _states(session: Session) -> None:
-    """Print the transition table of the storage, the one that its tests read as well."""
-    from hueycore.model.states import TRANSITIONS
-    from hueyctl.output.columns import Column
-
-    if session.output.is_json:
-        session.output.objects(
-            {
-                "verb": row.verb,
-                "before": [str(state) for state in row.before],
-                "after": [str(state) for state in row.after],
-                "fence": row.fence or None,
-                "counts": row.counts or None,
-            }
-            for row in TRANSITIONS
-        )
-        return
-    known = {
-        "verb": Column("verb", "VERB", "text", lambda row: row.verb),
-        "before": Column("before", "FROM", "text", lambda row: ", ".join(row.before) or "-"),
-        "after": Column("after", "TO", "text", lambda row: ", ".join(row.after) or "gone"),
-        "fence": Column("fence", "FENCED BY", "text", lambda row: row.fence),
-        "counts": Column("counts", "COUNTS", "text", lambda row: row.counts),
-    }
-    session.output.rows(
-        TRANSITIONS, known, ("verb", "before", "after", "fence", "counts"),
-        name=lambda row: str(row.verb), cut=False,
-    )  # fmt: skip
-
-
-def _schemas(session: Session, name: str | None = None) -> None:
-    """Print all schemas, or one: ``hueyctl.job/1``, ``job/1``, ``job``."""
-    import json
-
-    from hueyctl.commands.help.schemas import schemas
-
-    found = schemas()
-    shown: Any = found
-    if name is not None:
-        near = [each for each in found if each.removeprefix("hueyctl.").startswith(f"{name}/")]
-        key = next((each for each in (name, f"hueyctl.{name}", *near) if each in found), None)
-        if key is None:
-            raise _unknown(f"schemas {name}", [each.removeprefix("hueyctl.") for each in found])
-        shown = found[key]
-    session.output.line(json.dumps(shown, indent=2))
-
-
-def _text(name: str) -> Callable[[Session], None]:
-    def show(session: Session) -> None:
-        from shutil import get_terminal_size
-
-        from hueyctl.docs.markdown import WIDTH, as_text
-        from hueyctl.docs.topics import text_of
-
-        if session.output.is_json:
-            session.output.document({"topic": name, "text": as_text(text_of(name))})
-        else:
-            width = min(get_terminal_size((WIDTH, 0)).columns, 100)
-            session.output.line(as_text(text_of(name), width))
-
-    return show
-
-
-TOPICS: dict[str, Callable[..., None]] = {
-    "exit-codes": _exit_codes,
-    "states": _states,
-    "schemas": _schemas,
-    **{name: _text(name) for name in (*PAGES, "environment")},
-}

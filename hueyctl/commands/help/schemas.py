@@ -8,245 +8,228 @@ from __future__ import annotations
 
 from typing import Any
 
+from hueycore.model.states import State
 from hueyctl.answers import jobs
 
 Schema = dict[str, Any]
 
-STATES = ("scheduled", "pending", "blocked", "running", "done", "dead", "revoked", "expired")
+STATES = tuple(map(str, State))
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
-_TEXT: Schema = {"type": "string"}
-_INT: Schema = {"type": "integer"}
-_NUMBER: Schema = {"type": "number"}
-#: JSON has no infinity: a number that is one is written as a word.
-_ANY_NUMBER: Schema = {"type": ["number", "string"]}
-_BOOL: Schema = {"type": "boolean"}
-_STATE: Schema = {"enum": list(STATES)}
-_TIME: Schema = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,6}Z$|^[^T]*$"}
-_VALUE: Schema = {}
-_KINDS = {"int": _INT, "number": _ANY_NUMBER, "time": _TIME, "bool": _BOOL, "text": _TEXT}
-#: Columns that are never null.
+_TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,6}Z$|^[^T]*$"
+_KINDS: dict[str, Schema] = {
+    "text": {"type": "string"},
+    "int": {"type": "integer"},
+    "number": {"type": "number"},
+    # JSON has no infinity: a number that is one is written as a word.
+    "float": {"type": ["number", "string"]},
+    "bool": {"type": "boolean"},
+    "state": {"enum": list(STATES)},
+    "status": {"enum": ["ok", "warning", "critical", "unknown"]},
+    "time": {"type": "string", "pattern": _TIME},
+    "object": {"type": "object"},
+    "objects": {"type": "array", "items": {"type": "object"}},
+    "values": {"type": "array", "items": {}},
+    "texts": {"type": "array", "items": {"type": "string"}},
+    "value": {},
+    "null": {"type": "null"},
+}
+#: Columns of a job that are never null.
 _SURE = frozenset(
-    ("seq", "id", "queue", "task", "state", "priority", "run_at", "enqueued_at", "attempt",
-     "retries", "retry_delay", "retry_backoff", "crashes", "max_crashes", "at_most_once",
-     "cancel_requested", "waits"),
-)  # fmt: skip
+    (
+        "seq",
+        "id",
+        "queue",
+        "task",
+        "state",
+        "priority",
+        "run_at",
+        "enqueued_at",
+        "attempt",
+        "retries",
+        "retry_delay",
+        "retry_backoff",
+        "crashes",
+        "max_crashes",
+        "at_most_once",
+        "cancel_requested",
+        "waits",
+    )
+)
+
+
+def _keys(text: str, /, **others: Schema) -> dict[str, Schema]:
+    """The schemas of ``key:kind``, with a question mark where it may be null, and of ``others``."""
+    found = {}
+    for word in text.split():
+        key, _, kind = word.partition(":")
+        plain = _KINDS[kind.removesuffix("?")]
+        found[key] = _or_null(plain) if kind.endswith("?") else plain
+    return found | others
+
+
+def _object(text: str = "", /, **others: Schema) -> Schema:
+    properties = _keys(text, **others)
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _document(name: str, text: str = "", /, **others: Schema) -> Schema:
+    """An object that says what it is."""
+    return _object(schema={"const": f"hueyctl.{name}"}, **_keys(text, **others))
 
 
 def _or_null(schema: Schema) -> Schema:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-def _object(**properties: Schema) -> Schema:
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
 def _list(items: Schema) -> Schema:
     return {"type": "array", "items": items}
-
-
-def _named(name: str, **properties: Schema) -> Schema:
-    """A document that says what it is."""
-    return _object(schema={"const": f"hueyctl.{name}"}, **properties)
 
 
 def _map(values: Schema) -> Schema:
     return {"type": "object", "additionalProperties": values}
 
 
-_ERROR = _object(
-    type=_or_null(_TEXT), message=_or_null(_TEXT), traceback=_or_null(_TEXT), at=_or_null(_TIME)
-)
+_ERROR = _object("type:text? message:text? traceback:text? at:time?")
 
 
-def _job() -> Schema:
+def _job(**more: Schema) -> Schema:
     properties: dict[str, Schema] = {}
     for name, kind in jobs.COLUMNS.items():
-        plain = _STATE if name == "state" else _KINDS[kind]
+        plain = _KINDS["state" if name == "state" else "float" if kind == "number" else kind]
         properties[name] = plain if name in _SURE else _or_null(plain)
-    return _object(
-        **properties,
-        args=_or_null(_list(_VALUE)),
-        kwargs=_or_null({"type": "object"}),
-        args_repr=_or_null(_TEXT),
-        wait_s=_or_null(_NUMBER),
-        run_s=_or_null(_NUMBER),
-        error=_or_null(_ERROR),
-    )
+    others = _keys("args:values? kwargs:object? args_repr:text? wait_s:number? run_s:number?")
+    return _object(**properties, **others, error=_or_null(_ERROR), **more)
 
 
-_BYTES = _object(serializer=_TEXT, base64=_TEXT)
+_BYTES = _object("serializer:text base64:text")
 _STAGE = _object(
-    seq=_INT, id=_TEXT, task=_TEXT, state=_STATE, next=_or_null(_INT), slot=_or_null(_INT),
-    source=_or_null(_INT), inputs=_INT, waits=_INT,
-)  # fmt: skip
-_EVENT = _object(
-    at=_TIME, event=_TEXT, attempt=_or_null(_INT), worker=_or_null(_TEXT), run_s=_or_null(_NUMBER),
-    error=_or_null(_TEXT),
-)  # fmt: skip
-_LOG_LINE: dict[str, Schema] = {
-    "line": _INT, "at": _TIME, "attempt": _INT, "level": _TEXT, "message": _TEXT
-}  # fmt: skip
-_RATES: dict[str, Schema] = {
-    "out_per_s": _or_null(_NUMBER),
-    "failed_per_s": _or_null(_NUMBER),
-    "failure_ratio": _or_null(_NUMBER),
-    "wait_s": {"type": "object"},
-    "run_s": {"type": "object"},
-    "trend": _list(_NUMBER),
-}
-_QUEUE_FIGURES: dict[str, Schema] = {
-    "paused": _BOOL,
-    **dict.fromkeys(STATES, _INT),
-    "oldest_pending_s": _or_null(_NUMBER),
-    "next_run_at": _or_null(_TIME),
-    "in_per_s": _or_null(_NUMBER),
-    "empty_in_s": _or_null(_NUMBER),
+    "seq:int id:text task:text state:state next:int? slot:int? source:int? inputs:int waits:int"
+)
+_EVENT = _object("at:time event:text attempt:int? worker:text? run_s:number? error:text?")
+_LOG_LINE = "line:int at:time attempt:int level:text message:text"
+_RUN = _object("slot:int seq:int id:text? task:text? for_s:number? overdue:bool")
+_COUNTS = " ".join(f"{state}:int" for state in STATES)
+_RATES = _keys(
+    "out_per_s:number? failed_per_s:number? failure_ratio:number? wait_s:object run_s:object",
+    trend=_list(_KINDS["number"]),
+)
+_QUEUE_FIGURES = _keys(
+    f"paused:bool {_COUNTS} oldest_pending_s:number? next_run_at:time? in_per_s:number? "
+    "empty_in_s:number?",
     **_RATES,
-}
-_TASK_FIGURES: dict[str, Schema] = {
-    "queue": _TEXT, "task": _TEXT, "runs": _INT, "done": _INT, "dead": _INT, "retried": _INT,
-    **_RATES,
-}  # fmt: skip
-_RUN = _object(
-    slot=_INT, seq=_INT, id=_or_null(_TEXT), task=_or_null(_TEXT), for_s=_or_null(_NUMBER),
-    overdue=_BOOL,
-)  # fmt: skip
-_CHECK_STATUS: Schema = {"enum": ["ok", "warning", "critical", "unknown"]}
-
-
-def _change() -> Schema:
-    failed = _object(id=_TEXT, code=_TEXT, message=_TEXT)
-    return _named(
-        "change/1", action=_TEXT, matched=_INT, changed=_INT, dry_run=_BOOL, ids=_list(_TEXT),
-        failed=_list(failed),
-    )  # fmt: skip
+)
+_TASK_FIGURES = _keys("queue:text task:text runs:int done:int dead:int retried:int", **_RATES)
 
 
 def _stats() -> Schema:
-    return _named(
+    return _document(
         "stats/1",
-        at=_TIME,
-        window_s=_NUMBER,
-        storage=_object(kind=_TEXT, url=_TEXT, size_bytes=_INT, wal_bytes=_INT),
+        "at:time window_s:number",
+        storage=_object("kind:text url:text size_bytes:int wal_bytes:int"),
         totals=_object(**_QUEUE_FIGURES),
-        queues=_list(_object(name=_TEXT, **_QUEUE_FIGURES)),
+        queues=_list(_object("name:text", **_QUEUE_FIGURES)),
         tasks=_list(_object(**_TASK_FIGURES)),
-        workers=_object(alive=_INT, busy=_INT, dead=_INT),
+        workers=_object("alive:int busy:int dead:int"),
     )
 
 
 def _depth() -> Schema:
-    counts = _object(**dict.fromkeys(STATES, _INT), oldest_pending_s=_or_null(_NUMBER))
-    found = _named("depth/1", total=_INT)
+    found = _document("depth/1", "total:int")
+    counts = _object(f"{_COUNTS} oldest_pending_s:number?")
     # --by task has tasks in place of queues.
-    found["properties"] |= {"queues": _map(counts), "tasks": _map(_INT)}
+    found["properties"] |= {"queues": _map(counts), "tasks": _map(_KINDS["int"])}
     found["oneOf"] = [{"required": ["queues"]}, {"required": ["tasks"]}]
     return found
 
 
 def _reports() -> dict[str, Schema]:
-    """What is said of the set-up."""
-    measured = _object(
-        name=_TEXT, value=_or_null(_NUMBER), warn=_or_null(_NUMBER), crit=_or_null(_NUMBER),
-        status=_CHECK_STATUS,
-    )  # fmt: skip
-    note = _object(
-        name=_TEXT, status=_TEXT, message=_TEXT, hint=_or_null(_TEXT), facts={"type": "object"}
-    )
-    setting = _object(setting=_TEXT, value=_VALUE, source=_TEXT, where=_or_null(_TEXT))
+    """What is said of a change or of the set-up."""
+    failed = _object("id:text code:text message:text")
+    measured = _object("name:text value:number? warn:number? crit:number? status:status")
+    note = _object("name:text status:text message:text hint:text? facts:object")
+    setting = _object("setting:text value:value source:text where:text?")
     return {
-        "check/1": _named(
-            "check/1", status=_CHECK_STATUS, message=_or_null(_TEXT), checks=_list(measured)
+        "change/1": _document(
+            "change/1",
+            "action:text matched:int changed:int dry_run:bool ids:texts",
+            failed=_list(failed),
         ),
-        "doctor/1": _named("doctor/1", ok=_BOOL, problems=_INT, checks=_list(note)),
-        "config/1": _named("config/1", settings=_list(setting)),
-        "preflight/1": _named(
-            "preflight/1", app=_TEXT, storage=_or_null(_TEXT), tasks=_INT, periodic=_INT, ok=_BOOL,
-            problems=_list(_TEXT),
+        "depth/1": _depth(),
+        "stats/1": _stats(),
+        "check/1": _document("check/1", "status:status message:text?", checks=_list(measured)),
+        "doctor/1": _document("doctor/1", "ok:bool problems:int", checks=_list(note)),
+        "config/1": _document("config/1", settings=_list(setting)),
+        "preflight/1": _document(
+            "preflight/1", "app:text storage:text? tasks:int periodic:int ok:bool problems:texts"
         ),
-        "probe/1": _named(
-            "probe/1", about=_TEXT, ok=_BOOL, reasons=_list(_TEXT), consumer=_TEXT, phase=_TEXT
+        "probe/1": _document(
+            "probe/1", "about:text ok:bool reasons:texts consumer:text phase:text"
         ),
-        "demo/1": _named(
-            "demo/1", queued=_INT, done=_INT, dead=_INT, lost=_INT, wrong=_INT, interrupted=_INT,
-            retried=_INT, ticks=_INT, seconds=_NUMBER, db=_or_null(_TEXT),
+        "demo/1": _document(
+            "demo/1",
+            "queued:int done:int dead:int lost:int wrong:int interrupted:int retried:int ticks:int "
+            "seconds:number db:text?",
         ),
-        "error/1": _object(
-            error=_object(code=_TEXT, exit=_INT, message=_TEXT, hint=_or_null(_TEXT))
-        ),
-    }  # fmt: skip
+        "error/1": _object(error=_object("code:text exit:int message:text hint:text?")),
+    }
 
 
 def _rows() -> dict[str, Schema]:
     """What lists hold besides jobs."""
     return {
         "result/1": _object(
-            seq=_INT, id=_TEXT, state=_STATE, value=_VALUE, value_repr=_or_null(_TEXT),
-            error=_or_null(_ERROR),
+            "seq:int id:text state:state value:value value_repr:text?", error=_or_null(_ERROR)
         ),
         "why/1": _object(
-            seq=_INT, state=_STATE, because=_TEXT, since=_or_null(_TIME),
-            blocking=_or_null({"type": "object"}), next=_or_null(_TEXT),
+            "seq:int state:state because:text since:time? blocking:object? next:text?"
         ),
         "why-periodic/1": _object(
-            seq={"type": "null"}, schedule=_TEXT, state={"enum": ["waiting", "paused", "overdue"]},
-            because=_TEXT, since=_or_null(_TIME), blocking=_or_null({"type": "object"}),
-            next=_or_null(_TEXT),
+            "seq:null schedule:text",
+            state={"enum": ["waiting", "paused", "overdue"]},
+            **_keys("because:text since:time? blocking:object? next:text?"),
         ),
-        "wait/1": _object(**{"seq": _INT, "id": _TEXT, "from": _STATE, "to": _STATE, "at": _TIME}),
-        "log/1": _object(seq=_INT, id=_TEXT, task=_TEXT, **_LOG_LINE),
+        "wait/1": _object("seq:int id:text from:state to:state at:time"),
+        "log/1": _object(f"seq:int id:text task:text {_LOG_LINE}"),
         "event/1": _object(
-            event=_INT, queue=_TEXT, at=_TIME, signal=_TEXT, seq=_or_null(_INT), id=_or_null(_TEXT),
-            task=_or_null(_TEXT), worker=_or_null(_TEXT), run_s=_or_null(_NUMBER),
-            error=_or_null(_TEXT), reason=_or_null(_TEXT), jobs=_or_null(_INT),
+            "event:int queue:text at:time signal:text seq:int? id:text? task:text? worker:text? "
+            "run_s:number? error:text? reason:text? jobs:int?"
         ),
         "worker/1": _object(
-            name=_TEXT, host=_TEXT, pid=_INT, queue=_TEXT, kind=_TEXT, state=_TEXT, slots=_INT,
-            busy=_INT, held=_INT, started_at=_TIME, up_s=_NUMBER, rss_bytes=_or_null(_INT),
+            "name:text host:text pid:int queue:text kind:text state:text slots:int busy:int "
+            "held:int started_at:time up_s:number rss_bytes:int?",
             jobs=_list(_RUN),
         ),
         "task/1": _object(
-            task=_TEXT, kind=_TEXT, signature=_TEXT, schedule=_or_null(_TEXT), tz=_or_null(_TEXT),
-            retries=_INT, retry_delay=_ANY_NUMBER, priority=_or_null(_ANY_NUMBER),
-            timeout=_or_null(_ANY_NUMBER), revoked=_BOOL, paused=_BOOL,
+            "task:text kind:text signature:text schedule:text? tz:text? retries:int "
+            "retry_delay:float priority:float? timeout:float? revoked:bool paused:bool"
         ),
         "pause/1": _object(
-            queue=_TEXT, task=_or_null(_TEXT), paused=_BOOL, since=_or_null(_TIME),
-            until=_or_null(_TIME), by=_or_null(_TEXT), reason=_or_null(_TEXT), what=_TEXT,
+            "queue:text task:text? paused:bool since:time? until:time? by:text? reason:text? "
+            "what:text"
         ),
         "periodic/1": _object(
-            name=_TEXT, task=_TEXT, queue=_TEXT, schedule=_TEXT, tz=_or_null(_TEXT),
-            next_run=_TIME, last_run=_or_null(_TIME), last_id=_or_null(_TEXT),
-            last_state=_or_null(_STATE), paused=_BOOL, paused_at=_or_null(_TIME),
-            paused_by=_or_null(_TEXT), pause_reason=_or_null(_TEXT),
-            catch_up={"enum": ["latest", "skip", "all"]}, grace_s=_NUMBER,
-            origin={"enum": ["code", "process", "stored"]}, args=_or_null(_list(_VALUE)),
-            kwargs=_or_null({"type": "object"}), args_repr=_or_null(_TEXT),
+            "name:text task:text queue:text schedule:text tz:text? next_run:time last_run:time? "
+            "last_id:text? last_state:state? paused:bool paused_at:time? paused_by:text? "
+            "pause_reason:text?",
+            catch_up={"enum": ["latest", "skip", "all"]},
+            grace_s=_KINDS["number"],
+            origin={"enum": ["code", "process", "stored"]},
+            **_keys("args:values? kwargs:object? args_repr:text?"),
         ),
-        "firing/1": _object(
-            at=_TIME, name=_TEXT, task=_TEXT, queue=_TEXT, schedule=_TEXT, tz=_or_null(_TEXT),
-        ),
+        "firing/1": _object("at:time name:text task:text queue:text schedule:text tz:text?"),
         "lock/1": _object(
-            name=_TEXT, queue=_TEXT, holder=_TEXT, host=_TEXT, pid=_INT, alive=_BOOL,
-            waiting=_BOOL, since=_TIME, expires_at=_or_null(_TIME), ttl_s=_or_null(_NUMBER),
+            "name:text queue:text holder:text host:text pid:int alive:bool waiting:bool since:time "
+            "expires_at:time? ttl_s:number?"
         ),
         "revocation/1": _object(
-            target=_TEXT, kind=_TEXT, queue=_TEXT, until=_or_null(_TIME), once=_BOOL, since=_TIME,
-            reason=_or_null(_TEXT),
+            "target:text kind:text queue:text until:time? once:bool since:time reason:text?"
         ),
         "dead-group/1": _object(
-            count=_INT, task=_or_null(_TEXT), error=_or_null(_TEXT), last_1h=_INT, last_3h=_INT,
-            last_24h=_INT, last_3d=_INT, last_7d=_INT, first=_TIME, last=_TIME,
+            "count:int task:text? error:text? last_1h:int last_3h:int last_24h:int last_3d:int "
+            "last_7d:int first:time last:time"
         ),
-    }  # fmt: skip
-
-
-def _of_job(**more: Schema) -> Schema:
-    found = _job()
-    found["properties"] |= more
-    found["required"] += more
-    return found
+    }
 
 
 _ABOUT = {
@@ -284,20 +267,20 @@ def schemas() -> dict[str, Schema]:
     """Every schema by the name of its document, such as ``hueyctl.job/1``."""
     found = {
         "job/1": _job(),
-        "shown-job/1": _of_job(
-            timeline=_list(_EVENT), tree=_list(_STAGE), log=_list(_object(**_LOG_LINE))
+        "shown-job/1": _job(
+            timeline=_list(_EVENT), tree=_list(_STAGE), log=_list(_object(_LOG_LINE))
         ),
-        "dump/1": _of_job(
-            payload=_or_null(_BYTES), result=_or_null(_BYTES), errors=_list({"type": "object"}),
-            edges={"type": "object"}, inputs=_list({"type": "object"}), delay=_ANY_NUMBER,
-            expires_in=_or_null(_ANY_NUMBER), claim=_INT, preview=_or_null(_TEXT),
+        "dump/1": _job(
+            payload=_or_null(_BYTES),
+            result=_or_null(_BYTES),
+            **_keys(
+                "errors:objects edges:object inputs:objects delay:float expires_in:float? "
+                "claim:int preview:text?"
+            ),
         ),
-        "change/1": _change(),
-        "depth/1": _depth(),
-        "stats/1": _stats(),
         **_reports(),
         **_rows(),
-    }  # fmt: skip
+    }
     return {
         f"hueyctl.{name}": {
             "$schema": DRAFT,

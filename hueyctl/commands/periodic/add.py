@@ -10,9 +10,10 @@ from hueyctl import errors, exits
 from hueyctl.command import command
 from hueyctl.commands.periodic import shared
 from hueyctl.context import Session
-from hueyctl.producers import producers as producing
+from hueyctl.producers.app import AppProducer
 from hueyctl.producers.arguments import GRAMMAR, call_options, parse_words
-from hueyctl.producers.producers import Order, Producer
+from hueyctl.producers.base import Order, Producer
+from hueyctl.producers.file import FileProducer
 from hueyctl.selection.params import DURATION, POSITIVE
 
 if TYPE_CHECKING:
@@ -98,10 +99,10 @@ def _schedule(given: dict[str, Any]) -> Schedule:
 def _producer(session: Session, given: dict[str, Any]) -> Producer:
     create = given["create"] and not given["dry_run"]
     if session.has_app:
-        return producing.AppProducer(
+        return AppProducer(
             session, convert=not given["no_coerce"], check=not given["no_check"], create=create
         )
-    return producing.FileProducer(session, create=create)
+    return FileProducer(session, create=create)
 
 
 def _row(

@@ -12,7 +12,7 @@ from hueyctl.command import command
 from hueyctl.commands.periodic import shared
 from hueyctl.context import Session
 from hueyctl.producers.answer import announce, wait_for
-from hueyctl.producers.producers import Queued
+from hueyctl.producers.base import Queued
 from hueyctl.selection.params import DURATION
 
 

@@ -28,17 +28,24 @@ if TYPE_CHECKING:
         ("ARG", GRAMMAR),
     ],
     codes=[
-        exits.NOT_FOUND, exits.TASK_FAILED, exits.UNAVAILABLE, exits.CONFIG, exits.TIMEOUT,
+        exits.NOT_FOUND,
+        exits.TASK_FAILED,
+        exits.UNAVAILABLE,
+        exits.CONFIG,
+        exits.TIMEOUT,
     ],
-)  # fmt: skip
+)
 @click.argument("task", required=False, metavar="TASK")
 @click.argument("words", nargs=-1, metavar="[ARG]...")
 @call_options
 @click.option("--job", "job_id", metavar="ID", help="Make the call of this job; it stays as it is.")
 @click.option(
-    "-t", "--timeout", type=POSITIVE, metavar="DUR",
+    "-t",
+    "--timeout",
+    type=POSITIVE,
+    metavar="DUR",
     help="Interrupt it after this long; by default the task's own timeout.",
-)  # fmt: skip
+)
 @click.option("--no-hooks", is_flag=True, help="Leave out the hooks of the application.")
 def run(session: Session, task: str | None, words: tuple[str, ...], **given: Any) -> int:
     """Call a task here and now, and print what it returns as JSON.

@@ -8,9 +8,10 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from hueyctl import errors
+from hueyctl import config, errors
 from hueyctl.context import Session
-from hueyctl.options import KEY, GlobalOption
+from hueyctl.options import GlobalOption
+from hueyctl.settings import Rank, stored
 
 
 def words_of(session: Session, given: dict[str, Any], directory: str, *, inside: bool) -> list[str]:
@@ -35,7 +36,7 @@ def said(ctx: click.Context) -> list[str]:
 
 
 def _is_said(ctx: click.Context, name: str) -> bool:
-    """By whatever means: the variables and the table of this command are nobody else's."""
+    """By an option, or in a variable or table of this command: ``consume`` would not read those."""
     return ctx.get_parameter_source(name) not in (None, ParameterSource.DEFAULT)
 
 
@@ -49,7 +50,9 @@ def _is_written(ctx: click.Context, param: click.Option) -> bool:
 def _value(ctx: click.Context, param: click.Option) -> Any:
     if param.name in ctx.params:
         return ctx.params[param.name]
-    return ctx.meta.get(KEY, {}).get(param.name, (0, None))[1]
+    if param.name == "config":
+        return config.named_file(ctx)
+    return stored(ctx.meta)[param.name or ""].value
 
 
 def _spelled(param: click.Parameter, value: Any) -> list[str]:
@@ -77,10 +80,11 @@ def _text(value: Any) -> str:
 def _of_session(ctx: click.Context, directory: str, inside: bool) -> list[str]:
     """The global options that say which queue, as they are to be said there."""
     words: list[str] = []
-    held = ctx.meta.get(KEY, {})
-    written = {name: value for name, (rank, value) in held.items() if rank == 3}
-    if config := ctx.meta.get("hueyctl.config_file") or (inside and _project_config(directory)):
-        words += ["--config", _in_image(config, directory) if inside else os.path.abspath(config)]
+    written = {
+        name: value for name, (rank, value) in stored(ctx.meta).items() if rank == Rank.COMMAND_LINE
+    }
+    if path := config.named_file(ctx) or (inside and _project_config(directory)):
+        words += ["--config", _in_image(path, directory) if inside else os.path.abspath(path)]
     if url := written.get("url"):
         words += ["--url", url if inside else _absolute(url)]
     for queue in written.get("queue", ()):
@@ -90,9 +94,7 @@ def _of_session(ctx: click.Context, directory: str, inside: bool) -> list[str]:
 
 def _project_config(directory: str) -> str | None:
     """In the image the working directory is the volume, where nobody looks for it."""
-    from hueyctl.config import candidates
-
-    return next((path for path in candidates() if os.path.dirname(path) == directory), None)
+    return next((path for path in config.candidates() if os.path.dirname(path) == directory), None)
 
 
 def _in_image(path: str, directory: str) -> str:

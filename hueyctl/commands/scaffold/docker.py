@@ -100,8 +100,8 @@ def _distribution(plan: Plan) -> str:
 
 
 def probe(plan: Plan) -> list[str]:
-    host = plan.http[0] if plan.http else "0.0.0.0"  # noqa: S104
-    local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    host = plan.http[0] if plan.http else "0.0.0.0"
+    local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return ["python", "-c", _ASK.format(host=local, port=port(plan))]
 
 

@@ -12,7 +12,7 @@ from hueyctl.commands.scaffold.plan import PORT, Plan, header
 def render(plan: Plan) -> str:
     if plan.stop_signal != "TERM":
         raise errors.usage("Kubernetes stops a pod with TERM", "leave out --graceful-signal INT")
-    if plan.http is not None and plan.http[0] not in ("0.0.0.0", "::"):  # noqa: S104
+    if plan.http is not None and plan.http[0] not in ("0.0.0.0", "::"):
         raise errors.usage(
             "the probes of Kubernetes come from outside of the pod", f"--http 0.0.0.0:{PORT}"
         )

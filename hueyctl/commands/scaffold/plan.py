@@ -70,5 +70,5 @@ def refuse_controls(*texts: str) -> None:
 
 def header(plan: Plan, *lines: str) -> str:
     """Where the file goes and how it was made, as a comment."""
-    told = f"Made by: hueyctl scaffold {plan.command}"
-    return "".join(f"# {line}".rstrip() + "\n" for line in (*lines, told))
+    made = f"Made by: hueyctl scaffold {plan.command}"
+    return "".join(f"# {line}".rstrip() + "\n" for line in (*lines, made))

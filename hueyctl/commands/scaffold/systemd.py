@@ -88,7 +88,7 @@ def _no_variables(words: list[str]) -> str:
 
 def _private_tmp(plan: Plan) -> str:
     """Not for an application that lives there."""
-    inside = any(f"{plan.directory}/".startswith(f"{each}/") for each in ("/tmp", "/var/tmp"))  # noqa: S108
+    inside = any(f"{plan.directory}/".startswith(f"{each}/") for each in ("/tmp", "/var/tmp"))
     return "" if inside else "PrivateTmp=yes\n"
 
 

@@ -9,7 +9,7 @@ from hueycore.model.jobs import Selector
 from hueycore.model.limits import Limit
 from hueycore.model.plan import Edge, Plan
 from hueycore.model.states import State
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.base import Storage
 from tests.helpers import Clock
 from tests.storage.kit import DAY, born, by_seq, new, row, run, state, take, tasks, worker
 
@@ -23,7 +23,7 @@ def noon(clock: Clock) -> None:
 
 
 def test_a_job_waits_no_longer_than_its_delay_and_its_eta_stays(
-    storage: SqliteStorage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
     delayed = born(storage, run_at=NOW + 60, delay=60)
     moment = born(storage, run_at=NOW + 60)
@@ -36,9 +36,7 @@ def test_a_job_waits_no_longer_than_its_delay_and_its_eta_stays(
     assert row(storage, moment).run_at == NOW + 60
 
 
-def test_a_clock_that_was_not_set_back_changes_no_time(
-    storage: SqliteStorage, clock: Clock
-) -> None:
+def test_a_clock_that_was_not_set_back_changes_no_time(storage: Storage, clock: Clock) -> None:
     jobs = [born(storage, run_at=NOW + at, delay=60) for at in (30, 60)]
     jobs.append(born(storage))
     before = [row(storage, job) for job in jobs]
@@ -51,7 +49,7 @@ def test_a_clock_that_was_not_set_back_changes_no_time(
 
 @pytest.mark.parametrize("again", [Retry(NOW + 60, 1, 0, None, 60), Snoozed(NOW + 60, None, 60)])
 def test_a_retry_waits_no_longer_than_its_delay(
-    storage: SqliteStorage, clock: Clock, again: Retry | Snoozed
+    storage: Storage, clock: Clock, again: Retry | Snoozed
 ) -> None:
     job = born(storage, retries=2)
     run(storage, worker(storage), again)
@@ -63,7 +61,7 @@ def test_a_retry_waits_no_longer_than_its_delay(
 
 
 def test_a_retry_at_a_moment_of_its_own_comes_at_that_moment(
-    storage: SqliteStorage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
     job = born(storage, run_at=NOW + 5, delay=5, retries=2)
     clock.jump(5)
@@ -76,9 +74,7 @@ def test_a_retry_at_a_moment_of_its_own_comes_at_that_moment(
     assert row(storage, job).run_at == NOW + 60
 
 
-def test_what_an_operator_gives_a_time_comes_at_that_time(
-    storage: SqliteStorage, clock: Clock
-) -> None:
+def test_what_an_operator_gives_a_time_comes_at_that_time(storage: Storage, clock: Clock) -> None:
     moved, again = (born(storage, run_at=NOW + 60, delay=60) for _ in range(2))
     storage.revoke(by_seq(again.seq))
     storage.reschedule(by_seq(moved.seq), run_at=NOW + DAY)
@@ -90,7 +86,7 @@ def test_what_an_operator_gives_a_time_comes_at_that_time(
 
 
 def test_a_stage_waits_no_longer_than_its_delay_unless_it_has_an_eta(
-    storage: SqliteStorage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
     jobs = [new("first"), new("delayed", delay=60), new("moment", run_at=NOW + DAY)]
     edges = [Edge(0, 1), Edge(0, 2)]
@@ -105,7 +101,7 @@ def test_a_stage_waits_no_longer_than_its_delay_unless_it_has_an_eta(
 
 
 def test_jobs_that_are_due_are_not_overtaken_by_those_that_come_later(
-    storage: SqliteStorage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
     born(storage, "first")
     clock.jump(1)
@@ -119,7 +115,7 @@ def test_jobs_that_are_due_are_not_overtaken_by_those_that_come_later(
     assert tasks(take(storage, worker(storage), 9)) == ["first", "second", "third"]
 
 
-def test_jobs_of_a_key_are_not_overtaken_either(storage: SqliteStorage, clock: Clock) -> None:
+def test_jobs_of_a_key_are_not_overtaken_either(storage: Storage, clock: Clock) -> None:
     storage.declare_limits([Limit("task", "k", 1)])
     jobs = [born(storage, key_name="k") for _ in range(2)]
     clock.jump(-HOUR)
@@ -132,7 +128,7 @@ def test_jobs_of_a_key_are_not_overtaken_either(storage: SqliteStorage, clock: C
     assert [run(storage, number, Done()).seq for _ in jobs] == [job.seq for job in jobs]
 
 
-def test_a_pause_lasts_no_longer_than_it_was_to_last(storage: SqliteStorage, clock: Clock) -> None:
+def test_a_pause_lasts_no_longer_than_it_was_to_last(storage: Storage, clock: Clock) -> None:
     storage.declare_limits([Limit("keyed", "k", 1)])
     storage.pause(until=NOW + 60)
     for task in ("task", "keyed"):
@@ -157,7 +153,7 @@ def test_a_pause_lasts_no_longer_than_it_was_to_last(storage: SqliteStorage, clo
 
 
 def test_revocations_until_a_moment_and_pauses_for_good_stay(
-    storage: SqliteStorage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
     storage.set_revocation("revoked-task", "task", until=NOW + 60)
     storage.pause(task="task")

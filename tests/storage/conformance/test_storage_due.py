@@ -11,11 +11,12 @@ from hueycore.model.endings import Retry
 from hueycore.model.jobs import NewJob, Selector
 from hueycore.model.schedules import Fire, Periodic
 from hueycore.model.states import State
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.base import Storage
 from hueycore.system.ids import new_id
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
-from tests.storage.kit import DAY, born, new, one, row, run, state, take, tasks, worker, write
+from tests.storage.kit import DAY, born, new, one, row, run, state, take, tasks, worker
+from tests.storage.lab import Lab
 
 NOW = 2_000_000_000.0
 
@@ -24,7 +25,7 @@ NOW = 2_000_000_000.0
 
 
 def test_due_jobs_become_pending_in_the_order_of_their_times(
-    storage: SqliteStorage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
     clock.freeze(NOW)
     storage.enqueue([new(f"t{n}", run_at=NOW + 10 - n) for n in range(10)])
@@ -37,7 +38,7 @@ def test_due_jobs_become_pending_in_the_order_of_their_times(
     assert row(storage, promoted[0].seq).run_at == NOW + 1
 
 
-def test_promote_moves_at_most_its_limit(storage: SqliteStorage, clock: Clock) -> None:
+def test_promote_moves_at_most_its_limit(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     storage.enqueue([new(run_at=NOW + 1) for _ in range(12)])
     clock.jump(1)
@@ -45,7 +46,7 @@ def test_promote_moves_at_most_its_limit(storage: SqliteStorage, clock: Clock) -
     assert [len(storage.promote(5)) for _ in range(4)] == [5, 5, 2, 0]
 
 
-def test_promote_keeps_everything_of_a_job(storage: SqliteStorage, clock: Clock) -> None:
+def test_promote_keeps_everything_of_a_job(storage: Storage, clock: Clock) -> None:
     """A due job changes its state: it is not deleted and born again."""
     clock.freeze(NOW)
     job = born(storage, run_at=NOW + 1, retries=3, preview="args")
@@ -57,16 +58,16 @@ def test_promote_keeps_everything_of_a_job(storage: SqliteStorage, clock: Clock)
     assert storage.payload(job.seq) == b"payload"
 
 
-def test_nothing_due_writes_nothing(storage: SqliteStorage, clock: Clock) -> None:
+def test_nothing_due_writes_nothing(storage: Storage, lab: Lab, clock: Clock) -> None:
     clock.freeze(NOW)
     born(storage, run_at=NOW + 1)
-    before = storage.db.commits
+    before = lab.commits()
 
     assert storage.promote() == [] and storage.expire() == []
-    assert storage.db.commits == before
+    assert lab.commits() == before
 
 
-def test_the_next_due_time_is_known(storage: SqliteStorage, clock: Clock) -> None:
+def test_the_next_due_time_is_known(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     assert storage.next_run_at() is None
     born(storage)
@@ -79,9 +80,9 @@ def test_the_next_due_time_is_known(storage: SqliteStorage, clock: Clock) -> Non
     assert storage.next_run_at() == NOW + 20
 
 
-def test_due_jobs_of_another_queue_are_not_ours(make_file: Maker, clock: Clock) -> None:
+def test_due_jobs_of_another_queue_are_not_ours(make_shared: Maker, clock: Clock) -> None:
     clock.freeze(NOW)
-    ours, theirs = make_file("ours"), make_file("theirs")
+    ours, theirs = make_shared("ours"), make_shared("theirs")
     job = born(theirs, run_at=NOW + 1, expires_at=NOW + 2)
     clock.jump(5)
 
@@ -90,9 +91,7 @@ def test_due_jobs_of_another_queue_are_not_ours(make_file: Maker, clock: Clock) 
     assert state(theirs, job) is State.SCHEDULED
 
 
-def test_a_clock_that_is_set_back_delays_and_loses_nothing(
-    storage: SqliteStorage, clock: Clock
-) -> None:
+def test_a_clock_that_is_set_back_delays_and_loses_nothing(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     born(storage, "scheduled", run_at=NOW + 10)
     born(storage, "pending")
@@ -107,7 +106,7 @@ def test_a_clock_that_is_set_back_delays_and_loses_nothing(
 
 
 def test_a_clock_that_is_set_forward_hastens_and_duplicates_nothing(
-    storage: SqliteStorage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
     clock.freeze(NOW)
     job = born(storage, retries=1)
@@ -127,13 +126,15 @@ def test_a_clock_that_is_set_forward_hastens_and_duplicates_nothing(
 
 
 @pytest.mark.parametrize("waiting", [State.SCHEDULED, State.PENDING, State.BLOCKED])
-def test_a_waiting_job_expires_at_its_time(
-    storage: SqliteStorage, clock: Clock, waiting: State
-) -> None:
+def test_a_waiting_job_expires_at_its_time(storage: Storage, clock: Clock, waiting: State) -> None:
     clock.freeze(NOW)
-    job = born(storage, expires_at=NOW + 5, run_at=NOW + 50 if waiting is State.SCHEDULED else None)
-    if waiting is State.BLOCKED:
-        write(storage, "update huey_job set state = 'blocked', key_name = 'k'")
+    storage.lock("k", worker(storage), b"token")
+    job = born(
+        storage, expires_at=NOW + 5,
+        run_at=NOW + 50 if waiting is State.SCHEDULED else None,
+        key_name="k" if waiting is State.BLOCKED else None,
+    )  # fmt: skip
+    assert state(storage, job) is waiting
     clock.jump(4.9)
     assert storage.expire() == []
     clock.jump(0.1)
@@ -146,7 +147,7 @@ def test_a_waiting_job_expires_at_its_time(
     assert storage.expire() == []
 
 
-def test_a_running_job_does_not_expire(storage: SqliteStorage, clock: Clock) -> None:
+def test_a_running_job_does_not_expire(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     job = born(storage, expires_at=NOW + 5, retries=1)
     number = worker(storage)
@@ -157,7 +158,7 @@ def test_a_running_job_does_not_expire(storage: SqliteStorage, clock: Clock) -> 
     assert state(storage, job) is State.RUNNING
 
 
-def test_a_retry_past_its_expiry_expires(storage: SqliteStorage, clock: Clock) -> None:
+def test_a_retry_past_its_expiry_expires(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     job = born(storage, expires_at=NOW + 5, retries=1)
     run(storage, worker(storage), Retry(NOW + 7, 0, 0))
@@ -166,7 +167,7 @@ def test_a_retry_past_its_expiry_expires(storage: SqliteStorage, clock: Clock) -
     assert [(ref.seq, before) for ref, before in storage.expire()] == [(job.seq, State.SCHEDULED)]
 
 
-def test_expire_moves_at_most_its_limit(storage: SqliteStorage, clock: Clock) -> None:
+def test_expire_moves_at_most_its_limit(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     storage.enqueue([new(expires_at=NOW + 1) for _ in range(12)])
     clock.jump(2)
@@ -182,11 +183,11 @@ def periodic(name: str = "tick", schedule: str = "* * * * *", **fields: object) 
     return Periodic(name=name, schedule=schedule, **given)  # type: ignore[arg-type]
 
 
-def stored(storage: SqliteStorage) -> dict[str, Periodic]:
+def stored(storage: Storage) -> dict[str, Periodic]:
     return {one.name: one for one in storage.periodic()}
 
 
-def test_a_declared_schedule_is_stored_whole(storage: SqliteStorage) -> None:
+def test_a_declared_schedule_is_stored_whole(storage: Storage) -> None:
     one = periodic(
         "b", tz="Europe/Paris", catch_up="all", grace=5.0, payload=b"args", preview="args",
         options={"priority": 5, "at_most_once": True, "expires": 1.5}, queue="huey",
@@ -198,7 +199,7 @@ def test_a_declared_schedule_is_stored_whole(storage: SqliteStorage) -> None:
     assert stored(storage)["b"].origin == "code"
 
 
-def test_declaring_again_keeps_the_next_run_of_what_is_unchanged(storage: SqliteStorage) -> None:
+def test_declaring_again_keeps_the_next_run_of_what_is_unchanged(storage: Storage) -> None:
     storage.declare_periodic([periodic("same"), periodic("other"), periodic("zone")])
 
     storage.declare_periodic(
@@ -217,7 +218,7 @@ def test_declaring_again_keeps_the_next_run_of_what_is_unchanged(storage: Sqlite
 
 
 def test_what_is_declared_no_more_is_forgotten_and_what_was_made_by_hand_is_kept(
-    storage: SqliteStorage,
+    storage: Storage,
 ) -> None:
     storage.declare_periodic([periodic("old"), periodic("kept")])
     storage.schedule_periodic(periodic("by hand"))
@@ -230,22 +231,23 @@ def test_what_is_declared_no_more_is_forgotten_and_what_was_made_by_hand_is_kept
 
 
 def test_a_fire_moves_the_schedule_and_enqueues_in_one_transaction(
-    storage: SqliteStorage,
+    storage: Storage,
+    lab: Lab,
 ) -> None:
     storage.declare_periodic([periodic()])
     job = new("tick", scheduled_for=NOW)
-    before = storage.db.commits
+    before = lab.commits()
 
     assert storage.fire([Fire("tick", NOW, NOW + 60, [job])])
 
-    assert storage.db.commits == before + 1
+    assert lab.commits() == before + 1
     found = stored(storage)["tick"]
     assert (found.next_run, found.last_run, found.last_id) == (NOW + 60, NOW, job.id)
     (enqueued,) = storage.jobs(Selector())
     assert (enqueued.id, enqueued.scheduled_for, enqueued.state) == (job.id, NOW, State.PENDING)
 
 
-def test_a_fire_that_somebody_else_made_does_nothing(storage: SqliteStorage) -> None:
+def test_a_fire_that_somebody_else_made_does_nothing(storage: Storage) -> None:
     storage.declare_periodic([periodic()])
     storage.fire([Fire("tick", NOW, NOW + 60, [new()])])
 
@@ -256,7 +258,7 @@ def test_a_fire_that_somebody_else_made_does_nothing(storage: SqliteStorage) -> 
     assert stored(storage)["tick"].next_run == NOW + 60
 
 
-def test_a_fire_without_a_job_only_moves_on(storage: SqliteStorage) -> None:
+def test_a_fire_without_a_job_only_moves_on(storage: Storage) -> None:
     storage.declare_periodic([periodic()])
     storage.fire([Fire("tick", NOW, NOW + 60, [new(scheduled_for=NOW, id="first")])])
 
@@ -266,7 +268,7 @@ def test_a_fire_without_a_job_only_moves_on(storage: SqliteStorage) -> None:
     assert (found.next_run, found.last_run, found.last_id) == (NOW + 120, NOW, "first")
 
 
-def test_a_fire_of_several_remembers_the_last(storage: SqliteStorage) -> None:
+def test_a_fire_of_several_remembers_the_last(storage: Storage) -> None:
     storage.declare_periodic([periodic()])
     jobs = [new(scheduled_for=NOW + n) for n in range(3)]
 
@@ -276,7 +278,7 @@ def test_a_fire_of_several_remembers_the_last(storage: SqliteStorage) -> None:
     assert storage.count(Selector()) == 3
 
 
-def test_many_schedulers_fire_each_time_once(storage: SqliteStorage) -> None:
+def test_many_schedulers_fire_each_time_once(storage: Storage) -> None:
     storage.declare_periodic([periodic()])
     barrier = threading.Barrier(5)
 
@@ -297,7 +299,7 @@ def test_many_schedulers_fire_each_time_once(storage: SqliteStorage) -> None:
 
 
 def test_a_stored_schedule_is_removed_by_name_and_one_of_code_is_not(
-    storage: SqliteStorage,
+    storage: Storage,
 ) -> None:
     storage.declare_periodic([periodic("of code")])
     storage.schedule_periodic(periodic("a"))
@@ -308,8 +310,8 @@ def test_a_stored_schedule_is_removed_by_name_and_one_of_code_is_not(
     assert set(stored(storage)) == {"b", "of code"}
 
 
-def test_schedules_belong_to_their_queue(make_file: Maker) -> None:
-    ours, theirs = make_file("ours"), make_file("theirs")
+def test_schedules_belong_to_their_queue(make_shared: Maker) -> None:
+    ours, theirs = make_shared("ours"), make_shared("theirs")
     ours.declare_periodic([periodic()])
     theirs.declare_periodic([periodic("other")])
 

@@ -6,16 +6,16 @@ import pytest
 
 from hueycore.model.endings import Dead, Done, Ending, Expired, Released, Retry, Revoked, Snoozed
 from hueycore.model.jobs import Selector, Want
+from hueycore.model.plan import Edge, Plan
 from hueycore.model.retention import Keeping
 from hueycore.model.states import State
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.base import Storage
 from tests.helpers import Clock
 from tests.storage.kit import (
     DAY,
     FAILURE,
-    born,
     by_seq,
-    edge,
+    chord,
     end,
     ended,
     new,
@@ -23,25 +23,26 @@ from tests.storage.kit import (
     pipeline,
     row,
     run,
-    sql,
     state,
     take,
     worker,
-    write,
 )
+from tests.storage.lab import Lab
 
 NOW = 2_000_000_000.0
 
 
-def test_a_stage_becomes_ready_with_the_commit_that_ends_its_parent(storage: SqliteStorage) -> None:
+def test_a_stage_becomes_ready_with_the_commit_that_ends_its_parent(
+    storage: Storage, lab: Lab
+) -> None:
     first, second, third = pipeline(storage, 3)
     number = worker(storage)
     claim = one(storage, number)
-    before = storage.db.commits
+    before = lab.commits()
 
     answer = storage.exchange(number, [ended(claim, Done(b"1"))], Want(1))
 
-    assert storage.db.commits == before + 1
+    assert lab.commits() == before + 1
     assert [c.seq for c in answer.claims] == [second.seq]
     assert row(storage, first).delivered
     assert (row(storage, second).waits, row(storage, third).waits) == (0, 1)
@@ -49,9 +50,7 @@ def test_a_stage_becomes_ready_with_the_commit_that_ends_its_parent(storage: Sql
 
 
 @pytest.mark.parametrize("ending", [Retry(None, 1, 0), Released(), Snoozed(0.0)])
-def test_a_stage_that_will_run_again_delivers_nothing(
-    storage: SqliteStorage, ending: Ending
-) -> None:
+def test_a_stage_that_will_run_again_delivers_nothing(storage: Storage, ending: Ending) -> None:
     first, second = pipeline(storage, 2)
     number = worker(storage)
 
@@ -61,7 +60,7 @@ def test_a_stage_that_will_run_again_delivers_nothing(
     assert not row(storage, first).delivered
 
 
-def test_a_later_run_of_a_stage_delivers_nothing_again(storage: SqliteStorage) -> None:
+def test_a_later_run_of_a_stage_delivers_nothing_again(storage: Storage) -> None:
     first, second = pipeline(storage, 2)
     number = worker(storage)
     run(storage, number, Done(b"1"))
@@ -73,10 +72,8 @@ def test_a_later_run_of_a_stage_delivers_nothing_again(storage: SqliteStorage) -
     assert take(storage, number, 9) == []
 
 
-def test_a_chord_counts_each_member_once_for_ever(storage: SqliteStorage) -> None:
-    members = storage.enqueue([new("member") for _ in range(3)])
-    callback = born(storage, "callback")
-    edge(storage, members, callback, chord=True)
+def test_a_chord_counts_each_member_once_for_ever(storage: Storage) -> None:
+    members, callback = chord(storage, 3)
     number = worker(storage)
     for _ in range(3):
         assert run(storage, number, Done(b"0")).seq == members[0].seq
@@ -92,10 +89,8 @@ def test_a_chord_counts_each_member_once_for_ever(storage: SqliteStorage) -> Non
 @pytest.mark.parametrize(
     "ending", [Done(b"x"), Done(), Dead("failed", FAILURE, b"e"), Revoked(), Expired()]
 )
-def test_any_end_of_a_member_counts_for_its_chord(storage: SqliteStorage, ending: Ending) -> None:
-    members = storage.enqueue([new("member"), new("member")])
-    callback = born(storage, "callback")
-    edge(storage, members, callback, chord=True)
+def test_any_end_of_a_member_counts_for_its_chord(storage: Storage, ending: Ending) -> None:
+    _, callback = chord(storage, 2)
     number = worker(storage)
 
     run(storage, number, ending)
@@ -105,10 +100,8 @@ def test_any_end_of_a_member_counts_for_its_chord(storage: SqliteStorage, ending
     assert one(storage, number).seq == callback.seq
 
 
-def test_members_that_end_in_one_group_all_count(storage: SqliteStorage) -> None:
-    members = storage.enqueue([new("member") for _ in range(100)])
-    callback = born(storage, "callback")
-    edge(storage, members, callback, chord=True)
+def test_members_that_end_in_one_group_all_count(storage: Storage) -> None:
+    _, callback = chord(storage, 100)
     number = worker(storage)
     claims = take(storage, number, 100)
 
@@ -123,7 +116,7 @@ def test_members_that_end_in_one_group_all_count(storage: SqliteStorage) -> None
 
 @pytest.mark.parametrize("ending", [Dead("failed"), Revoked(), Expired()])
 def test_a_stage_that_fails_for_good_revokes_what_waits_for_it(
-    storage: SqliteStorage, ending: Ending, clock: Clock
+    storage: Storage, ending: Ending, clock: Clock
 ) -> None:
     clock.freeze(NOW)
     stages = pipeline(storage, 4)
@@ -138,25 +131,20 @@ def test_a_stage_that_fails_for_good_revokes_what_waits_for_it(
     assert take(storage, number, 9) == []
 
 
-def test_two_thousand_stages_are_revoked_in_one_transaction(storage: SqliteStorage) -> None:
-    stages = storage.enqueue([new() for _ in range(2000)])
-    write(storage, "update huey_job set next = seq + 1 where seq < ?", stages[-1].seq)
-    write(
-        storage,
-        "update huey_job set state = 'blocked', waits = 1 where seq > ?", stages[0].seq,
-    )  # fmt: skip
+def test_two_thousand_stages_are_revoked_in_one_transaction(storage: Storage, lab: Lab) -> None:
+    stages = pipeline(storage, 2000)
     number = worker(storage)
     claim = one(storage, number)
-    before = storage.db.commits
+    before = lab.commits()
 
     end(storage, number, claim, Dead("failed"))
 
-    assert storage.db.commits == before + 1
+    assert lab.commits() == before + 1
     assert storage.count(Selector(states=(State.REVOKED,))) == 1999
     assert row(storage, stages[-1]).reason == "upstream"
 
 
-def test_pipelines_that_break_together_break_whole(storage: SqliteStorage) -> None:
+def test_pipelines_that_break_together_break_whole(storage: Storage) -> None:
     lines = [pipeline(storage, 4) for _ in range(3)]
 
     storage.revoke(by_seq(*(line[0] for line in lines)))
@@ -165,11 +153,12 @@ def test_pipelines_that_break_together_break_whole(storage: SqliteStorage) -> No
 
 
 def test_a_broken_pipeline_that_is_a_chords_member_counts_for_the_chord(
-    storage: SqliteStorage,
+    storage: Storage,
 ) -> None:
-    first, second = pipeline(storage, 2)
-    other, callback = born(storage, "other"), born(storage, "callback")
-    edge(storage, [second, other], callback, chord=True)
+    plan = Plan([Edge(0, 1), Edge(1, 3, 0), Edge(2, 3, 1)])
+    first, second, _, callback = storage.enqueue(
+        [new("first"), new("second"), new("other"), new("callback")], plan
+    )
     number = worker(storage)
 
     run(storage, number, Dead("failed"))
@@ -180,11 +169,9 @@ def test_a_broken_pipeline_that_is_a_chords_member_counts_for_the_chord(
     assert one(storage, number).seq == callback.seq
 
 
-def test_a_chord_that_dies_revokes_what_follows_it(storage: SqliteStorage) -> None:
-    members = storage.enqueue([new("member"), new("member")])
-    callback, after = born(storage, "callback"), born(storage, "after")
-    edge(storage, members, callback, chord=True)
-    edge(storage, [callback], after)
+def test_a_chord_that_dies_revokes_what_follows_it(storage: Storage) -> None:
+    plan = Plan([Edge(0, 2, 0), Edge(1, 2, 1), Edge(2, 3)])
+    *_, after = storage.enqueue([new("member"), new("member"), new("callback"), new("after")], plan)
     number = worker(storage)
     run(storage, number), run(storage, number)
 
@@ -195,11 +182,11 @@ def test_a_chord_that_dies_revokes_what_follows_it(storage: SqliteStorage) -> No
 
 @pytest.mark.parametrize("verb", ["revoke", "expire", "claim-expired", "claim-revoked"])
 def test_a_waiting_stage_that_ends_without_a_run_tells_its_followers(
-    storage: SqliteStorage, clock: Clock, verb: str
+    storage: Storage, clock: Clock, verb: str
 ) -> None:
     clock.freeze(NOW)
-    stages = pipeline(storage, 3, expires_at=NOW + 10)
-    write(storage, "update huey_job set expires_at = null where seq > ?", stages[0].seq)
+    jobs = [new("stage-0", expires_at=NOW + 10), new("stage-1"), new("stage-2")]
+    stages = storage.enqueue(jobs, Plan([Edge(0, 1), Edge(1, 2)]))
     match verb:
         case "revoke":
             storage.revoke(by_seq(stages[0]))
@@ -219,12 +206,11 @@ def test_a_waiting_stage_that_ends_without_a_run_tells_its_followers(
 
 @pytest.mark.parametrize("verb", ["revoke", "expire"])
 def test_a_waiting_member_that_ends_without_a_run_counts_for_its_chord(
-    storage: SqliteStorage, clock: Clock, verb: str
+    storage: Storage, clock: Clock, verb: str
 ) -> None:
     clock.freeze(NOW)
-    members = storage.enqueue([new("member", expires_at=NOW + 10), new("member")])
-    callback = born(storage, "callback")
-    edge(storage, members, callback, chord=True)
+    jobs = [new("member", expires_at=NOW + 10), new("member"), new("callback")]
+    *members, callback = storage.enqueue(jobs, Plan([Edge(0, 2, 0), Edge(1, 2, 1)]))
     if verb == "revoke":
         storage.revoke(by_seq(members[0]))
     else:
@@ -237,7 +223,7 @@ def test_a_waiting_member_that_ends_without_a_run_counts_for_its_chord(
     assert one(storage, number).seq == callback.seq
 
 
-def test_revoking_a_blocked_stage_revokes_what_waits_for_it_alone(storage: SqliteStorage) -> None:
+def test_revoking_a_blocked_stage_revokes_what_waits_for_it_alone(storage: Storage) -> None:
     first, second, third = pipeline(storage, 3)
 
     storage.revoke(by_seq(second))
@@ -251,10 +237,9 @@ def test_revoking_a_blocked_stage_revokes_what_waits_for_it_alone(storage: Sqlit
     assert (row(storage, second).reason, row(storage, third).reason) == ("revoked", "upstream")
 
 
-def test_a_delay_counts_from_the_last_delivery(storage: SqliteStorage, clock: Clock) -> None:
+def test_a_delay_counts_from_the_last_delivery(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
-    first, second = storage.enqueue([new(), new()])
-    edge(storage, [first], second, delay=30)
+    _, second = storage.enqueue([new(), new()], Plan([Edge(0, 1)], delays={1: 30}))
     number = worker(storage)
     clock.jump(100)
 
@@ -266,7 +251,7 @@ def test_a_delay_counts_from_the_last_delivery(storage: SqliteStorage, clock: Cl
 
 
 def test_a_stage_without_a_delay_is_ready_from_the_delivery_on(
-    storage: SqliteStorage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
     clock.freeze(NOW)
     _, second = pipeline(storage, 2)
@@ -278,7 +263,7 @@ def test_a_stage_without_a_delay_is_ready_from_the_delivery_on(
 
 
 def test_a_stage_that_was_revoked_upstream_waits_again_when_it_is_requeued(
-    storage: SqliteStorage,
+    storage: Storage,
 ) -> None:
     first, second = pipeline(storage, 2)
     number = worker(storage)
@@ -292,7 +277,7 @@ def test_a_stage_that_was_revoked_upstream_waits_again_when_it_is_requeued(
     assert one(storage, number).seq == second.seq
 
 
-def test_a_result_that_a_waiting_stage_needs_is_read_and_kept(storage: SqliteStorage) -> None:
+def test_a_result_that_a_waiting_stage_needs_is_read_and_kept(storage: Storage, lab: Lab) -> None:
     first, second = pipeline(storage, 2)
     number = worker(storage)
     run(storage, number, Done(b"1"))
@@ -302,14 +287,11 @@ def test_a_result_that_a_waiting_stage_needs_is_read_and_kept(storage: SqliteSto
     assert taken is not None and taken.result == b"1"
     again = storage.result(first.id, preserve=False)
     assert again is not None and (again.result, again.taken) == (None, True)
-    stored = sql(storage, "select result from huey_result where seq = ?", first.seq)
-    assert stored == [(b"1",)]
+    assert lab.results() == {first.seq: b"1"}
     assert state(storage, second) is State.PENDING
 
 
-def test_a_parent_that_a_waiting_stage_needs_is_not_purged(
-    storage: SqliteStorage, clock: Clock
-) -> None:
+def test_a_parent_that_a_waiting_stage_needs_is_not_purged(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     first, second = pipeline(storage, 2)
     number = worker(storage)
@@ -326,7 +308,7 @@ def test_a_parent_that_a_waiting_stage_needs_is_not_purged(
     assert state(storage, second) is State.DONE
 
 
-def test_a_follower_that_is_gone_harms_nobody(storage: SqliteStorage) -> None:
+def test_a_follower_that_is_gone_harms_nobody(storage: Storage) -> None:
     first, second = pipeline(storage, 2)
     storage.revoke(by_seq(second))
     storage.purge(by_seq(second))
@@ -338,24 +320,23 @@ def test_a_follower_that_is_gone_harms_nobody(storage: SqliteStorage) -> None:
     assert storage.purge(by_seq(first)) == 1
 
 
-@pytest.mark.parametrize("chord", [False, True])
+@pytest.mark.parametrize("slot", [None, 0], ids=["stage", "chord"])
 def test_an_id_whose_result_is_needed_answers_with_that_job(
-    storage: SqliteStorage, chord: bool
+    storage: Storage, lab: Lab, slot: int | None
 ) -> None:
-    first, second = storage.enqueue([new(), new()])
-    edge(storage, [first], second, chord=chord)
+    first, _ = storage.enqueue([new(), new()], Plan([Edge(0, 1, slot)]))
     number = worker(storage)
     run(storage, number, Done(b"1"))
 
     (again,) = storage.enqueue([new(id=first.id)])
     assert again == (first.seq, first.id, State.DONE, False)
-    assert sql(storage, "select result from huey_result") == [(b"1",)]
+    assert lab.results() == {first.seq: b"1"}
 
     run(storage, number)
     assert storage.enqueue([new(id=first.id)])[0].fresh
 
 
-def test_a_load_does_not_replace_a_stage_that_another_waits_for(storage: SqliteStorage) -> None:
+def test_a_load_does_not_replace_a_stage_that_another_waits_for(storage: Storage) -> None:
     first, second = pipeline(storage, 2)
     cargo = storage.export(by_seq(first))
 
@@ -367,24 +348,24 @@ def test_a_load_does_not_replace_a_stage_that_another_waits_for(storage: SqliteS
     assert one(storage, number).seq == second.seq
 
 
-def test_a_result_that_a_waiting_stage_needs_survives_a_requeue(storage: SqliteStorage) -> None:
+def test_a_result_that_a_waiting_stage_needs_survives_a_requeue(storage: Storage, lab: Lab) -> None:
     first, second = pipeline(storage, 2)
     number = worker(storage)
     run(storage, number, Done(b"1"))
 
     storage.requeue(by_seq(first))
 
-    assert sql(storage, "select result from huey_result") == [(b"1",)]
+    assert lab.results() == {first.seq: b"1"}
     answer = storage.result(first.id, preserve=False)
     assert answer is not None and (answer.state, answer.result) == (State.PENDING, None)
     run(storage, number, Done(b"2")), run(storage, number, Done(b"3"))
     assert {state(storage, first), state(storage, second)} == {State.DONE}
     storage.requeue(by_seq(first))
-    assert sql(storage, "select seq from huey_result") == [(second.seq,)]
+    assert [*lab.results()] == [second.seq]
 
 
 def test_a_stage_whose_parent_was_purged_is_not_requeued_to_wait_for_ever(
-    storage: SqliteStorage,
+    storage: Storage,
 ) -> None:
     first, second = pipeline(storage, 2)
     run(storage, worker(storage), Dead("failed"))

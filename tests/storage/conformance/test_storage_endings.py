@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
@@ -22,8 +22,9 @@ from hueycore.model.endings import (
 )
 from hueycore.model.events import Said
 from hueycore.model.jobs import Ended, Want
+from hueycore.model.reports import Metric
 from hueycore.model.states import State
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.base import Storage
 from tests.helpers import Clock
 from tests.storage.kit import (
     FAILURE,
@@ -35,7 +36,6 @@ from tests.storage.kit import (
     one,
     row,
     run,
-    sql,
     state,
     take,
     worker,
@@ -80,7 +80,7 @@ CASES: dict[str, Case] = {
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_an_ending_leaves_the_row_as_the_table_says(
-    storage: SqliteStorage, clock: Clock, case: Case
+    storage: Storage, clock: Clock, case: Case
 ) -> None:
     clock.freeze(NOW)
     job = born(storage, retries=3, retry_delay=4.0)
@@ -113,7 +113,7 @@ def test_an_ending_leaves_the_row_as_the_table_says(
 
 
 @pytest.mark.parametrize("ending", [Revoked(), Expired(), Released(), Blocked("key")])
-def test_a_run_that_never_began_is_no_attempt(storage: SqliteStorage, ending: Ending) -> None:
+def test_a_run_that_never_began_is_no_attempt(storage: Storage, ending: Ending) -> None:
     job = born(storage)
     number = worker(storage)
 
@@ -123,7 +123,7 @@ def test_a_run_that_never_began_is_no_attempt(storage: SqliteStorage, ending: En
     assert (found.attempt, found.claim, found.started_at) == (0, 1, None)
 
 
-def test_a_dead_run_counts_even_when_it_never_began(storage: SqliteStorage) -> None:
+def test_a_dead_run_counts_even_when_it_never_began(storage: Storage) -> None:
     job = born(storage)
     number = worker(storage)
 
@@ -132,7 +132,7 @@ def test_a_dead_run_counts_even_when_it_never_began(storage: SqliteStorage) -> N
     assert (row(storage, job).attempt, row(storage, job).reason) == (1, "unknown-task")
 
 
-def test_an_error_says_when_who_and_how(storage: SqliteStorage, clock: Clock) -> None:
+def test_an_error_says_when_who_and_how(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     job = born(storage)
     number = worker(storage, "box-1")
@@ -155,7 +155,7 @@ def test_an_error_says_when_who_and_how(storage: SqliteStorage, clock: Clock) ->
     ]
 
 
-def test_a_row_keeps_the_newest_25_errors(storage: SqliteStorage) -> None:
+def test_a_row_keeps_the_newest_25_errors(storage: Storage) -> None:
     job = born(storage)
     number = worker(storage)
     for n in range(30):
@@ -168,7 +168,7 @@ def test_a_row_keeps_the_newest_25_errors(storage: SqliteStorage) -> None:
 
 
 @pytest.mark.parametrize("message", ["\x00\ud800\U0001f600\"'\\", "x" * 300_000, "", "{}]["])
-def test_an_error_of_any_text_is_stored(storage: SqliteStorage, message: str) -> None:
+def test_an_error_of_any_text_is_stored(storage: Storage, message: str) -> None:
     job = born(storage)
     number = worker(storage)
 
@@ -181,7 +181,7 @@ def test_an_error_of_any_text_is_stored(storage: SqliteStorage, message: str) ->
     "ending", [Retry(None, 2, 0, FAILURE), Snoozed(4e9), Released(), Blocked("key")]
 )
 def test_a_run_that_was_asked_to_stop_is_revoked_instead_of_tried_again(
-    storage: SqliteStorage, ending: Ending
+    storage: Storage, ending: Ending
 ) -> None:
     job = born(storage, retries=3)
     number = worker(storage)
@@ -201,7 +201,7 @@ def test_a_run_that_was_asked_to_stop_is_revoked_instead_of_tried_again(
     [(Done(b"x"), State.DONE), (Dead("failed"), State.DEAD), (Expired(), State.EXPIRED)],
 )
 def test_a_run_that_was_asked_to_stop_and_ended_first_has_ended(
-    storage: SqliteStorage, ending: Ending, after: State
+    storage: Storage, ending: Ending, after: State
 ) -> None:
     job = born(storage)
     number = worker(storage)
@@ -213,7 +213,7 @@ def test_a_run_that_was_asked_to_stop_and_ended_first_has_ended(
     assert (state(storage, job), row(storage, job).cancel_requested) == (after, False)
 
 
-def test_a_snoozed_job_is_due_even_if_its_time_is_past(storage: SqliteStorage) -> None:
+def test_a_snoozed_job_is_due_even_if_its_time_is_past(storage: Storage) -> None:
     job = born(storage)
     number = worker(storage)
 
@@ -224,7 +224,7 @@ def test_a_snoozed_job_is_due_even_if_its_time_is_past(storage: SqliteStorage) -
     assert one(storage, number).attempt == 1
 
 
-def test_the_latest_result_is_the_result(storage: SqliteStorage) -> None:
+def test_the_latest_result_is_the_result(storage: Storage) -> None:
     job = born(storage)
     number = worker(storage)
     run(storage, number, Dead("failed", FAILURE, b"error"))
@@ -237,7 +237,7 @@ def test_the_latest_result_is_the_result(storage: SqliteStorage) -> None:
     )  # fmt: skip
 
 
-def test_a_group_of_every_ending_is_written_whole(storage: SqliteStorage) -> None:
+def test_a_group_of_every_ending_is_written_whole(storage: Storage) -> None:
     cases = list(CASES.values()) * 3
     storage.enqueue([new(retries=3) for _ in cases])
     number = worker(storage)
@@ -257,7 +257,7 @@ def test_a_group_of_every_ending_is_written_whole(storage: SqliteStorage) -> Non
     ]  # fmt: skip
 
 
-def test_progress_is_of_the_run_that_notes_it(storage: SqliteStorage) -> None:
+def test_progress_is_of_the_run_that_notes_it(storage: Storage) -> None:
     job = born(storage)
     number = worker(storage)
     claim = one(storage, number)
@@ -271,7 +271,7 @@ def test_progress_is_of_the_run_that_notes_it(storage: SqliteStorage) -> None:
     assert row(storage, job).progress == "half"
 
 
-def test_who_was_asked_to_stop_can_be_told_among_many(storage: SqliteStorage) -> None:
+def test_who_was_asked_to_stop_can_be_told_among_many(storage: Storage) -> None:
     storage.enqueue([new() for _ in range(3)])
     claims = take(storage, worker(storage), 3)
     storage.revoke(by_seq(claims[1]))
@@ -285,16 +285,13 @@ def test_who_was_asked_to_stop_can_be_told_among_many(storage: SqliteStorage) ->
 # --- metrics --------------------------------------------------------------------------------------
 
 
-def metric(storage: SqliteStorage, minute: float, task: str) -> dict[str, Any]:
-    names = [name for (name,) in sql(storage, "select name from pragma_table_info('huey_metric')")]
-    (values,) = sql(
-        storage,
-        "select * from huey_metric where minute = ? and task = ?", int(minute // 60), task,
-    )  # fmt: skip
-    return dict(zip(names, values, strict=True))
+def metric(storage: Storage, at: float, task: str) -> Metric:
+    """What ended of a task in the minute of a time."""
+    (line,) = (line for line in storage.metrics(0) if (line.minute, line.task) == (at // 60, task))
+    return line
 
 
-def test_endings_are_counted_per_minute_and_task(storage: SqliteStorage, clock: Clock) -> None:
+def test_endings_are_counted_per_minute_and_task(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     number = worker(storage)
     endings: list[Callable[[], Ending]] = [
@@ -310,16 +307,16 @@ def test_endings_are_counted_per_minute_and_task(storage: SqliteStorage, clock: 
 
     line = metric(storage, NOW, "counted")
 
-    counted = {name: line[name] for name in ("done", "retried", "dead", "revoked", "expired")}
-    assert counted == {"done": 2, "retried": 1, "dead": 1, "revoked": 1, "expired": 1}
-    assert line["run_s"] == pytest.approx(1.5)
-    assert line["run_max"] == 0.25
-    assert line["run_hist"] == f'{{"{histogram.bucket(0.25)}":6}}'
-    assert line["wait_hist"] == f'{{"{histogram.bucket(2)}":6}}'
-    assert metric(storage, NOW, "other")["done"] == 1
+    counted = (line.done, line.retried, line.dead, line.revoked, line.expired)
+    assert counted == (2, 1, 1, 1, 1)
+    assert line.run_s == pytest.approx(1.5)
+    assert line.run_max == 0.25
+    assert line.run_hist == {histogram.bucket(0.25): 6}
+    assert line.wait_hist == {histogram.bucket(2): 6}
+    assert metric(storage, NOW, "other").done == 1
 
 
-def test_another_minute_is_another_line(storage: SqliteStorage, clock: Clock) -> None:
+def test_another_minute_is_another_line(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     number = worker(storage)
     for _ in range(2):
@@ -327,10 +324,10 @@ def test_another_minute_is_another_line(storage: SqliteStorage, clock: Clock) ->
         run(storage, number)
         clock.jump(60)
 
-    assert [metric(storage, NOW + n * 60, "task")["done"] for n in range(2)] == [1, 1]
+    assert [metric(storage, NOW + n * 60, "task").done for n in range(2)] == [1, 1]
 
 
-def test_a_lost_ending_is_not_counted(storage: SqliteStorage) -> None:
+def test_a_lost_ending_is_not_counted(storage: Storage) -> None:
     born(storage)
     number = worker(storage)
     claim = one(storage, number)
@@ -339,13 +336,10 @@ def test_a_lost_ending_is_not_counted(storage: SqliteStorage) -> None:
     end(storage, number, claim)
     end(storage, number, claim, Dead("failed"))
 
-    assert sql(storage, "select sum(done), sum(dead) from huey_metric") in (
-        [(0, 0)],
-        [(None, None)],
-    )
+    assert [(line.done, line.dead) for line in storage.totals()] in ([(0, 0)], [])
 
 
-def test_a_run_that_never_began_has_no_duration(storage: SqliteStorage, clock: Clock) -> None:
+def test_a_run_that_never_began_has_no_duration(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     born(storage)
     number = worker(storage)
@@ -353,4 +347,4 @@ def test_a_run_that_never_began_has_no_duration(storage: SqliteStorage, clock: C
     end(storage, number, one(storage, number), Expired(), started=False)
 
     line = metric(storage, NOW, "task")
-    assert (line["expired"], line["run_hist"], line["wait_hist"]) == (1, "{}", "{}")
+    assert (line.expired, line.run_hist, line.wait_hist) == (1, {}, {})

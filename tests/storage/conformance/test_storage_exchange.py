@@ -9,9 +9,9 @@ from itertools import pairwise
 import pytest
 
 from hueycore.model.endings import Dead, Done, Ending, Expired, Released, Retry, Snoozed
-from hueycore.model.jobs import Selector, Want
+from hueycore.model.jobs import Claim, Selector, Want
 from hueycore.model.states import State
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.base import Storage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
 from tests.storage.kit import (
@@ -24,17 +24,17 @@ from tests.storage.kit import (
     one,
     row,
     run,
-    snapshot,
     state,
     take,
     tasks,
     worker,
 )
+from tests.storage.lab import Lab
 
 # --- the claim ------------------------------------------------------------------------------------
 
 
-def test_a_claim_carries_the_whole_job(storage: SqliteStorage, clock: Clock) -> None:
+def test_a_claim_carries_the_whole_job(storage: Storage, clock: Clock) -> None:
     now = clock.freeze()
     job = new(
         "mail.send", b"bytes", priority=4.0, expires_at=now + 9, scheduled_for=now - 1, retries=3,
@@ -50,9 +50,7 @@ def test_a_claim_carries_the_whole_job(storage: SqliteStorage, clock: Clock) -> 
     )  # fmt: skip
 
 
-def test_a_claimed_job_is_running_and_held_by_its_worker(
-    storage: SqliteStorage, clock: Clock
-) -> None:
+def test_a_claimed_job_is_running_and_held_by_its_worker(storage: Storage, clock: Clock) -> None:
     now = clock.freeze()
     job = born(storage)
     number = worker(storage)
@@ -64,7 +62,7 @@ def test_a_claimed_job_is_running_and_held_by_its_worker(
     assert (found.attempt, found.claim, found.started_at) == (1, 1, None)
 
 
-def test_a_job_is_claimed_once(storage: SqliteStorage) -> None:
+def test_a_job_is_claimed_once(storage: Storage) -> None:
     storage.enqueue([new() for _ in range(3)])
     first, second = worker(storage), worker(storage)
 
@@ -73,11 +71,11 @@ def test_a_job_is_claimed_once(storage: SqliteStorage) -> None:
     assert len({claim.seq for claim in claims}) == len(claims) == 3
 
 
-def test_an_empty_queue_has_nothing(storage: SqliteStorage) -> None:
+def test_an_empty_queue_has_nothing(storage: Storage) -> None:
     assert storage.exchange(worker(storage), [], Want(5)) == ([], [], [], [], None, [])
 
 
-def test_who_wants_nothing_gets_nothing(storage: SqliteStorage) -> None:
+def test_who_wants_nothing_gets_nothing(storage: Storage) -> None:
     job = born(storage)
 
     assert storage.exchange(worker(storage), [], Want(0)).claims == []
@@ -85,20 +83,20 @@ def test_who_wants_nothing_gets_nothing(storage: SqliteStorage) -> None:
     assert state(storage, job) is State.PENDING
 
 
-def test_an_exchange_without_anything_to_do_writes_nothing(storage: SqliteStorage) -> None:
+def test_an_exchange_without_anything_to_do_writes_nothing(storage: Storage, lab: Lab) -> None:
     born(storage, run_at=4e9)
     number = worker(storage)
-    before = storage.db.commits
+    before = lab.commits()
 
     storage.exchange(number, [], Want(8))
 
-    assert storage.db.commits == before
+    assert lab.commits() == before
 
 
 # --- order ----------------------------------------------------------------------------------------
 
 
-def test_priority_goes_before_readiness_before_number(storage: SqliteStorage, clock: Clock) -> None:
+def test_priority_goes_before_readiness_before_number(storage: Storage, clock: Clock) -> None:
     now = clock.freeze(1e9)
     chosen = random.Random(7)
     jobs = []
@@ -113,7 +111,7 @@ def test_priority_goes_before_readiness_before_number(storage: SqliteStorage, cl
 
 
 def test_a_promoted_job_keeps_its_place_by_the_time_it_was_due(
-    storage: SqliteStorage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
     now = clock.freeze(1e9)
     born(storage, "due-third", run_at=now + 30)
@@ -127,7 +125,7 @@ def test_a_promoted_job_keeps_its_place_by_the_time_it_was_due(
     assert tasks(take(storage, worker(storage), 9)) == ["due-first", "second", "due-third"]
 
 
-def test_a_retry_goes_to_the_back_of_its_priority(storage: SqliteStorage, clock: Clock) -> None:
+def test_a_retry_goes_to_the_back_of_its_priority(storage: Storage, clock: Clock) -> None:
     clock.freeze(1e9)
     born(storage, "failing", retries=50)
     clock.jump(1)
@@ -143,7 +141,7 @@ def test_a_retry_goes_to_the_back_of_its_priority(storage: SqliteStorage, clock:
     assert order == ["failing", *(f"good-{n}" for n in range(5))]
 
 
-def test_a_released_job_keeps_its_place(storage: SqliteStorage) -> None:
+def test_a_released_job_keeps_its_place(storage: Storage) -> None:
     storage.enqueue([new("first"), new("second")])
     number = worker(storage)
 
@@ -152,7 +150,7 @@ def test_a_released_job_keeps_its_place(storage: SqliteStorage) -> None:
     assert tasks(take(storage, number, 2)) == ["first", "second"]
 
 
-def test_only_claims_the_job_that_is_asked_for(storage: SqliteStorage) -> None:
+def test_only_claims_the_job_that_is_asked_for(storage: Storage) -> None:
     _, second, _ = storage.enqueue([new(), new(), new()])
     number = worker(storage)
 
@@ -163,19 +161,19 @@ def test_only_claims_the_job_that_is_asked_for(storage: SqliteStorage) -> None:
 # --- group sizes ----------------------------------------------------------------------------------
 
 
-def test_unknown_tasks_are_claimed_for_free_workers_alone(storage: SqliteStorage) -> None:
+def test_unknown_tasks_are_claimed_for_free_workers_alone(storage: Storage) -> None:
     storage.enqueue([new("slow") for _ in range(10)])
 
     assert len(take(storage, worker(storage), 3)) == 3
 
 
-def test_quick_tasks_are_claimed_in_groups(storage: SqliteStorage) -> None:
+def test_quick_tasks_are_claimed_in_groups(storage: Storage) -> None:
     storage.enqueue([new("quick") for _ in range(100)])
 
     assert len(take(storage, worker(storage), 1, quick={"quick": 64})) == 64
 
 
-def test_a_group_ends_where_a_slow_job_has_no_worker(storage: SqliteStorage) -> None:
+def test_a_group_ends_where_a_slow_job_has_no_worker(storage: Storage) -> None:
     names = ["quick", "slow", "quick", "slow", "quick"]
     storage.enqueue([new(name) for name in names])
 
@@ -187,14 +185,14 @@ def test_a_group_ends_where_a_slow_job_has_no_worker(storage: SqliteStorage) -> 
 
 
 def test_a_slow_job_is_never_queued_behind_more_runs_than_there_are_workers(
-    storage: SqliteStorage,
+    storage: Storage,
 ) -> None:
     storage.enqueue([*(new("quick") for _ in range(10)), new("slow"), new("quick")])
 
     assert tasks(take(storage, worker(storage), 2, quick={"quick": 64})) == ["quick"] * 10
 
 
-def test_each_quick_task_has_its_own_group_size(storage: SqliteStorage) -> None:
+def test_each_quick_task_has_its_own_group_size(storage: Storage) -> None:
     storage.enqueue([new("tiny"), new("small"), *(new("tiny") for _ in range(20))])
 
     claims = take(storage, worker(storage), 1, quick={"tiny": 12, "small": 2})
@@ -205,17 +203,10 @@ def test_each_quick_task_has_its_own_group_size(storage: SqliteStorage) -> None:
 # --- fences ---------------------------------------------------------------------------------------
 
 
-def lose(storage: SqliteStorage, number: int) -> None:
-    """As recovery does: the worker's runs go back, while it still believes it has them."""
-    storage.db.transact(
-        lambda con: con.execute(
-            """
-            update huey_job set state = 'pending', worker = null, claimed_at = null
-            where worker = ?
-            """,
-            (number,),
-        )
-    )
+def lose(lab: Lab, *claims: Claim) -> None:
+    """As recovery does: runs go back, while their worker still believes it has them."""
+    seqs = (claim.seq for claim in claims)
+    lab.set(*seqs, state=State.PENDING, worker=None, claimed_at=None)
 
 
 ENDINGS: list[Ending] = [
@@ -231,25 +222,25 @@ ENDINGS: list[Ending] = [
 
 @pytest.mark.parametrize("ending", ENDINGS, ids=lambda ending: type(ending).__name__)
 def test_the_ending_of_a_lost_claim_changes_nothing(
-    storage: SqliteStorage, ending: Ending, clock: Clock
+    storage: Storage, lab: Lab, ending: Ending, clock: Clock
 ) -> None:
     clock.freeze()
     job = born(storage)
     zombie, heir = worker(storage), worker(storage)
     old = one(storage, zombie)
-    lose(storage, zombie)
-    before = snapshot(storage)
+    lose(lab, old)
+    before = lab.snapshot()
 
     refused = end(storage, zombie, old, ending)
 
     assert refused.lost == [ended(old, ending)]
-    assert snapshot(storage) == before
+    assert lab.snapshot() == before
 
     claim = one(storage, heir)
     assert claim.claim == 2
-    before = snapshot(storage)
+    before = lab.snapshot()
     assert end(storage, zombie, old, ending).lost == [ended(old, ending)]
-    assert snapshot(storage) == before
+    assert lab.snapshot() == before
 
     assert end(storage, heir, claim, Done(b"heir")).lost == []
     assert end(storage, zombie, old, ending).lost == [ended(old, ending)]
@@ -257,7 +248,7 @@ def test_the_ending_of_a_lost_claim_changes_nothing(
     assert found is not None and (found.state, found.result) == (State.DONE, b"heir")
 
 
-def test_the_attempt_is_not_the_claim_number(storage: SqliteStorage) -> None:
+def test_the_attempt_is_not_the_claim_number(storage: Storage) -> None:
     """A release takes back the attempt and never the claim, or a zombie could end the next run."""
     born(storage)
     number = worker(storage)
@@ -271,7 +262,7 @@ def test_the_attempt_is_not_the_claim_number(storage: SqliteStorage) -> None:
     assert state(storage, second) is State.RUNNING
 
 
-def test_a_done_that_is_sent_again_after_its_commit_is_not_lost(storage: SqliteStorage) -> None:
+def test_a_done_that_is_sent_again_after_its_commit_is_not_lost(storage: Storage) -> None:
     """As the feed does when the answer to a commit was an error and the commit stood."""
     job = born(storage)
     number = worker(storage)
@@ -283,11 +274,11 @@ def test_a_done_that_is_sent_again_after_its_commit_is_not_lost(storage: SqliteS
     assert found is not None and found.result == b"x"
 
 
-def test_a_lost_ending_does_not_hinder_its_neighbours(storage: SqliteStorage) -> None:
+def test_a_lost_ending_does_not_hinder_its_neighbours(storage: Storage, lab: Lab) -> None:
     storage.enqueue([new(f"t{n}") for n in range(6)])
     zombie, heir = worker(storage), worker(storage)
     old = take(storage, zombie, 3)
-    lose(storage, zombie)
+    lose(lab, *old)
     fresh = take(storage, heir, 6)
     endings = [
         ended(old[0], Done(b"zombie")), ended(fresh[0], Done(b"a")), ended(old[1], Dead("failed")),
@@ -303,12 +294,13 @@ def test_a_lost_ending_does_not_hinder_its_neighbours(storage: SqliteStorage) ->
 
 
 def test_lost_endings_do_not_hinder_hundreds_that_are_written_with_them(
-    storage: SqliteStorage,
+    storage: Storage,
+    lab: Lab,
 ) -> None:
     storage.enqueue([new(f"t{n}") for n in range(150)])
     zombie, heir = worker(storage), worker(storage)
     old = take(storage, zombie, 150)
-    lose(storage, zombie)
+    lose(lab, *old)
     fresh = take(storage, heir, 150)
     lost = (5, 140)
     endings = [
@@ -328,21 +320,21 @@ def test_lost_endings_do_not_hinder_hundreds_that_are_written_with_them(
             assert (found.state, found.result) == (State.DONE, b"%d" % number)
 
 
-def test_endings_and_claims_commit_together(storage: SqliteStorage) -> None:
+def test_endings_and_claims_commit_together(storage: Storage, lab: Lab) -> None:
     storage.enqueue([new(), new()])
     number = worker(storage)
     claim = one(storage, number)
-    before = storage.db.commits
+    before = lab.commits()
 
     answer = storage.exchange(number, [ended(claim)], Want(1))
 
-    assert storage.db.commits == before + 1
+    assert lab.commits() == before + 1
     assert state(storage, claim) is State.DONE
     assert [c.seq for c in answer.claims] == [claim.seq + 1]
 
 
 def test_a_job_that_ends_in_a_retry_can_be_claimed_by_the_same_exchange(
-    storage: SqliteStorage,
+    storage: Storage,
 ) -> None:
     born(storage, retries=1)
     number = worker(storage)
@@ -357,15 +349,9 @@ def test_a_job_that_ends_in_a_retry_can_be_claimed_by_the_same_exchange(
 # --- suspects -------------------------------------------------------------------------------------
 
 
-def suspect(storage: SqliteStorage, seq: int, crashes: int = 1) -> None:
-    storage.db.transact(
-        lambda con: con.execute("update huey_job set crashes = ? where seq = ?", (crashes, seq))
-    )
-
-
-def test_a_job_that_crashed_a_process_is_claimed_alone(storage: SqliteStorage) -> None:
+def test_a_job_that_crashed_a_process_is_claimed_alone(storage: Storage, lab: Lab) -> None:
     jobs = storage.enqueue([new("quick") for _ in range(4)])
-    suspect(storage, jobs[1].seq)
+    lab.set(jobs[1].seq, crashes=1)
     number = worker(storage)
 
     groups = [take(storage, number, 8, quick={"quick": 64}) for _ in range(4)]
@@ -373,9 +359,9 @@ def test_a_job_that_crashed_a_process_is_claimed_alone(storage: SqliteStorage) -
     assert [[c.seq - jobs[0].seq for c in group] for group in groups] == [[0], [1], [2, 3], []]
 
 
-def test_suspects_wait_while_another_suspect_runs(storage: SqliteStorage) -> None:
+def test_suspects_wait_while_another_suspect_runs(storage: Storage, lab: Lab) -> None:
     jobs = storage.enqueue([new() for _ in range(3)])
-    suspect(storage, jobs[0].seq)
+    lab.set(jobs[0].seq, crashes=1)
 
     claims = take(storage, worker(storage), 8, suspects=False)
 
@@ -384,11 +370,12 @@ def test_suspects_wait_while_another_suspect_runs(storage: SqliteStorage) -> Non
 
 
 def test_a_job_that_the_next_crash_would_kill_can_be_left_out_alone(
-    storage: SqliteStorage,
+    storage: Storage,
+    lab: Lab,
 ) -> None:
     jobs = storage.enqueue([new(max_crashes=3) for _ in range(2)])
-    suspect(storage, jobs[0].seq, crashes=2)
-    suspect(storage, jobs[1].seq, crashes=1)
+    lab.set(jobs[0].seq, crashes=2)
+    lab.set(jobs[1].seq, crashes=1)
     number = worker(storage)
 
     first = take(storage, number, 8, last_chance=False)
@@ -402,7 +389,7 @@ def test_a_job_that_the_next_crash_would_kill_can_be_left_out_alone(
 
 
 def test_an_at_most_once_job_is_claimed_in_a_synced_transaction_of_its_own(
-    storage: SqliteStorage,
+    storage: Storage,
 ) -> None:
     storage.enqueue([new("plain"), new("once", at_most_once=True), new("plain")])
     number = worker(storage)
@@ -413,7 +400,7 @@ def test_an_at_most_once_job_is_claimed_in_a_synced_transaction_of_its_own(
 
 
 def test_endings_are_written_before_the_synced_claim_that_comes_with_them(
-    storage: SqliteStorage,
+    storage: Storage,
 ) -> None:
     storage.enqueue([new("plain"), new("once", at_most_once=True)])
     number = worker(storage)
@@ -428,7 +415,7 @@ def test_endings_are_written_before_the_synced_claim_that_comes_with_them(
 # --- what holds jobs back -------------------------------------------------------------------------
 
 
-def test_a_paused_queue_gives_nothing_until_it_is_resumed(storage: SqliteStorage) -> None:
+def test_a_paused_queue_gives_nothing_until_it_is_resumed(storage: Storage) -> None:
     job = born(storage)
     number = worker(storage)
 
@@ -442,7 +429,7 @@ def test_a_paused_queue_gives_nothing_until_it_is_resumed(storage: SqliteStorage
     assert take(storage, number)
 
 
-def test_endings_are_written_while_the_queue_is_paused(storage: SqliteStorage) -> None:
+def test_endings_are_written_while_the_queue_is_paused(storage: Storage) -> None:
     storage.enqueue([new(), new()])
     number = worker(storage)
     claim = one(storage, number)
@@ -454,7 +441,7 @@ def test_endings_are_written_while_the_queue_is_paused(storage: SqliteStorage) -
     assert state(storage, claim) is State.DONE
 
 
-def test_a_pause_ends_at_its_time(storage: SqliteStorage, clock: Clock) -> None:
+def test_a_pause_ends_at_its_time(storage: Storage, clock: Clock) -> None:
     now = clock.freeze()
     storage.enqueue([new("held"), new("free")])
     number = worker(storage)
@@ -468,7 +455,7 @@ def test_a_pause_ends_at_its_time(storage: SqliteStorage, clock: Clock) -> None:
     assert tasks(take(storage, number, 9)) == ["held"]
 
 
-def test_a_paused_task_is_stepped_over(storage: SqliteStorage) -> None:
+def test_a_paused_task_is_stepped_over(storage: Storage) -> None:
     storage.enqueue([new("held"), new("free"), new("held")])
     number = worker(storage)
     storage.pause(task="held")
@@ -478,7 +465,7 @@ def test_a_paused_task_is_stepped_over(storage: SqliteStorage) -> None:
     assert tasks(take(storage, number, 9)) == ["held", "held"]
 
 
-def test_a_revoked_task_is_revoked_when_its_turn_comes(storage: SqliteStorage) -> None:
+def test_a_revoked_task_is_revoked_when_its_turn_comes(storage: Storage) -> None:
     storage.enqueue([new("bad"), new("good"), new("bad")])
     number = worker(storage)
     storage.set_revocation("revoked-task", "bad")
@@ -494,7 +481,7 @@ def test_a_revoked_task_is_revoked_when_its_turn_comes(storage: SqliteStorage) -
     assert storage.revocation("revoked-task", "bad") is not None
 
 
-def test_once_revokes_a_single_run(storage: SqliteStorage) -> None:
+def test_once_revokes_a_single_run(storage: Storage) -> None:
     storage.enqueue([new("bad"), new("bad")])
     storage.set_revocation("revoked-task", "bad", once=True)
 
@@ -504,7 +491,7 @@ def test_once_revokes_a_single_run(storage: SqliteStorage) -> None:
     assert storage.revocation("revoked-task", "bad") is None
 
 
-def test_a_revocation_lasts_until_its_time(storage: SqliteStorage, clock: Clock) -> None:
+def test_a_revocation_lasts_until_its_time(storage: Storage, clock: Clock) -> None:
     now = clock.freeze()
     storage.enqueue([new("bad"), new("bad")])
     number = worker(storage)
@@ -516,7 +503,7 @@ def test_a_revocation_lasts_until_its_time(storage: SqliteStorage, clock: Clock)
     assert tasks(take(storage, number, 9)) == ["bad"]
 
 
-def test_a_revoked_id_is_revoked_when_the_job_comes(storage: SqliteStorage) -> None:
+def test_a_revoked_id_is_revoked_when_the_job_comes(storage: Storage) -> None:
     job = new()
     storage.set_revocation("revoked-id", job.id)
     storage.enqueue([job, new("other")])
@@ -528,7 +515,7 @@ def test_a_revoked_id_is_revoked_when_the_job_comes(storage: SqliteStorage) -> N
     assert storage.revocation("revoked-id", job.id) is None
 
 
-def test_an_expired_job_never_starts(storage: SqliteStorage, clock: Clock) -> None:
+def test_an_expired_job_never_starts(storage: Storage, clock: Clock) -> None:
     now = clock.freeze()
     late, good = storage.enqueue([new(expires_at=now + 5), new(expires_at=now + 50)])
     clock.jump(5)
@@ -545,7 +532,7 @@ def test_an_expired_job_never_starts(storage: SqliteStorage, clock: Clock) -> No
 
 @pytest.mark.parametrize("kind", ["expired", "revoked"])
 def test_a_thousand_jobs_that_must_not_run_do_not_hide_the_one_that_must(
-    storage: SqliteStorage, clock: Clock, kind: str
+    storage: Storage, clock: Clock, kind: str
 ) -> None:
     now = clock.freeze()
     storage.enqueue([new("bad", expires_at=now + 1) for _ in range(1200)])
@@ -565,8 +552,8 @@ def test_a_thousand_jobs_that_must_not_run_do_not_hide_the_one_that_must(
     assert tasks(answer.claims) == ["good"]
 
 
-def test_a_queue_claims_its_own_jobs_alone(make_file: Maker) -> None:
-    ours, theirs = make_file("ours"), make_file("theirs")
+def test_a_queue_claims_its_own_jobs_alone(make_shared: Maker) -> None:
+    ours, theirs = make_shared("ours"), make_shared("theirs")
     born(ours), born(theirs, priority=100)
     theirs.pause()
     theirs.set_revocation("revoked-task", "task")
@@ -578,7 +565,7 @@ def test_a_queue_claims_its_own_jobs_alone(make_file: Maker) -> None:
     assert ours.count(Selector(queues=("theirs",), states=(State.PENDING,))) == 1
 
 
-def test_threads_claim_every_job_once(storage: SqliteStorage) -> None:
+def test_threads_claim_every_job_once(storage: Storage) -> None:
     storage.enqueue([new() for _ in range(600)])
     number = worker(storage)
 
@@ -596,7 +583,7 @@ def test_threads_claim_every_job_once(storage: SqliteStorage) -> None:
     assert storage.count(Selector(states=(State.DONE,))) == 600
 
 
-def test_claim_numbers_of_a_job_only_grow(storage: SqliteStorage) -> None:
+def test_claim_numbers_of_a_job_only_grow(storage: Storage) -> None:
     job = born(storage)
     number = worker(storage)
     seen = []

@@ -5,25 +5,28 @@ from __future__ import annotations
 import pytest
 
 from hueycore.model.endings import Dead, Done
+from hueycore.model.jobs import Selector
+from hueycore.model.plan import Edge, Plan
 from hueycore.model.reports import SeenTask
 from hueycore.model.states import State
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.base import Storage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
-from tests.storage.kit import FAILURE, born, by_seq, edge, pipeline, row, run, sql, worker, write
+from tests.storage.kit import FAILURE, born, by_seq, new, pipeline, row, run, worker
+from tests.storage.lab import Lab
 
 NOW = 2_000_000_000.0
 KINDS = ("results", "values", "counters", "locks", "events")
 
 
-def seqs(storage: SqliteStorage, of: int, **how: int) -> list[int]:
+def seqs(storage: Storage, of: int, **how: int) -> list[int]:
     return [job.seq for job in storage.stages(of, **how)]
 
 
 # --- stages ---------------------------------------------------------------------------------------
 
 
-def test_every_stage_of_a_pipeline_knows_all_of_it(storage: SqliteStorage) -> None:
+def test_every_stage_of_a_pipeline_knows_all_of_it(storage: Storage) -> None:
     born(storage)
     stages = [stage.seq for stage in pipeline(storage, 4)]
     born(storage)
@@ -33,37 +36,35 @@ def test_every_stage_of_a_pipeline_knows_all_of_it(storage: SqliteStorage) -> No
     assert seqs(storage, stages[0], limit=2) == stages[:2]
 
 
-def test_a_job_on_its_own_is_alone(storage: SqliteStorage) -> None:
+def test_a_job_on_its_own_is_alone(storage: Storage) -> None:
     job = born(storage)
 
     assert seqs(storage, job.seq) == [job.seq]
     assert seqs(storage, 99) == []
 
 
-def test_the_members_of_a_chord_and_what_comes_before_and_after(storage: SqliteStorage) -> None:
-    before, left, right, callback, last = (born(storage, f"t{n}") for n in range(5))
-    edge(storage, [before], left)
-    edge(storage, [left, right], callback, chord=True)
-    edge(storage, [callback], last)
+def test_the_members_of_a_chord_and_what_comes_before_and_after(storage: Storage) -> None:
+    # The members are 1 and 2; only the first of them has something before it.
+    plan = Plan([Edge(0, 1), Edge(1, 3, 0), Edge(2, 3, 1), Edge(3, 4)])
 
-    for stage in (before, left, right, callback, last):
+    for stage in storage.enqueue([new(f"t{n}") for n in range(5)], plan):
         assert seqs(storage, stage.seq) == [1, 2, 3, 4, 5]
 
 
-def test_a_thousand_stages_are_one_question(storage: SqliteStorage) -> None:
+def test_a_thousand_stages_are_one_question(storage: Storage) -> None:
     stages = pipeline(storage, 1000)
 
     assert len(storage.stages(stages[500].seq)) == 1000
 
 
-def test_a_stage_whose_follower_is_gone_or_that_follows_itself(storage: SqliteStorage) -> None:
+def test_a_stage_whose_follower_is_gone_or_that_follows_itself(storage: Storage, lab: Lab) -> None:
     job = born(storage)
-    write(storage, "update huey_job set next = 77")
+    lab.set(job.seq, next=77)
     assert seqs(storage, job.seq) == [job.seq]
 
-    write(storage, "update huey_job set next = seq")
+    lab.set(job.seq, next=job.seq)
     assert seqs(storage, job.seq) == [job.seq]
-    write(storage, "update huey_job set next = null")
+    lab.set(job.seq, next=None)
 
 
 # --- tasks ----------------------------------------------------------------------------------------
@@ -86,32 +87,28 @@ def test_tasks_are_seen_with_their_jobs_and_their_last_sign_of_life(
     assert seen == [SeenTask("huey", "a", 1, NOW + 10), SeenTask("huey", "b", 2, NOW + 10)]
 
 
-def test_an_empty_storage_has_seen_no_task(storage: SqliteStorage) -> None:
+def test_an_empty_storage_has_seen_no_task(storage: Storage) -> None:
     assert storage.tasks_seen() == []
 
 
 # --- clearing -------------------------------------------------------------------------------------
 
 
-def fill(storage: SqliteStorage) -> None:
+def fill(storage: Storage) -> None:
     """Two of each kind."""
     number = worker(storage)
     for name in ("one", "two"):
+        storage.record_events(True)
         born(storage)
+        storage.record_events(False)
         run(storage, number, Done(b"x"))
         storage.put(name, b"x")
         storage.incr(name)
-        write(
-            storage,
-            "insert into huey_value (queue, kind, name, owner, created_at) "
-            "values ('huey', 'lock', ?, 1, unixepoch())",
-            name,
-        )
-        write(storage, "insert into huey_event (queue, at, signal) values ('huey', 1, 'x')")
+        storage.lock(name, number, b"token")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_kind_is_cleared_and_the_others_stay(storage: SqliteStorage, kind: str) -> None:
+def test_one_kind_is_cleared_and_the_others_stay(storage: Storage, kind: str) -> None:
     fill(storage)
 
     assert storage.clear(kind, limit=1) == 1
@@ -121,7 +118,7 @@ def test_one_kind_is_cleared_and_the_others_stay(storage: SqliteStorage, kind: s
     assert {each: storage.holding(each) for each in KINDS} == {
         each: 0 if each == kind else 2 for each in KINDS
     }
-    assert sql(storage, "select count(*) from huey_job") == [(2,)]
+    assert storage.count(Selector()) == 2
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -135,7 +132,7 @@ def test_another_queue_is_left_alone(make: Maker, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_younger_stays(storage: SqliteStorage, kind: str) -> None:
+def test_what_is_younger_stays(storage: Storage, kind: str) -> None:
     fill(storage)
 
     assert storage.holding(kind, older_than=0.5) == 0
@@ -144,7 +141,7 @@ def test_what_is_younger_stays(storage: SqliteStorage, kind: str) -> None:
     assert storage.clear(kind, older_than=NOW * 2) == 2
 
 
-def test_a_result_that_was_cleared_counts_as_taken(storage: SqliteStorage) -> None:
+def test_a_result_that_was_cleared_counts_as_taken(storage: Storage) -> None:
     job = born(storage)
     run(storage, worker(storage), Done(b"x"))
 
@@ -155,7 +152,7 @@ def test_a_result_that_was_cleared_counts_as_taken(storage: SqliteStorage) -> No
 
 
 def test_a_result_that_a_later_stage_needs_is_neither_counted_nor_cleared(
-    storage: SqliteStorage,
+    storage: Storage,
 ) -> None:
     first, _ = pipeline(storage, 2)
     run(storage, worker(storage), Done(b"x"))
@@ -168,7 +165,7 @@ def test_a_result_that_a_later_stage_needs_is_neither_counted_nor_cleared(
 # --- reasons --------------------------------------------------------------------------------------
 
 
-def test_the_reason_of_a_change_stays_until_the_job_ends(storage: SqliteStorage) -> None:
+def test_the_reason_of_a_change_stays_until_the_job_ends(storage: Storage) -> None:
     number = worker(storage)
     job = born(storage)
     storage.reschedule(by_seq(job), priority=5, reason="sooner")

@@ -6,13 +6,14 @@ import pytest
 
 from hueycore.model.limits import Limit
 from hueycore.model.states import State
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.base import Storage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
-from tests.storage.kit import born, bury, end, new, one, state, take, worker
+from tests.storage.kit import born, end, new, one, state, take, worker
+from tests.storage.lab import Lab
 
 
-def test_a_lock_has_one_holder(storage: SqliteStorage) -> None:
+def test_a_lock_has_one_holder(storage: Storage) -> None:
     number = worker(storage)
 
     assert storage.lock("name", number, b"first")
@@ -24,7 +25,7 @@ def test_a_lock_has_one_holder(storage: SqliteStorage) -> None:
     assert storage.lock("name", number, b"second")
 
 
-def test_locks_say_who_holds_them_and_for_how_long(storage: SqliteStorage, clock: Clock) -> None:
+def test_locks_say_who_holds_them_and_for_how_long(storage: Storage, clock: Clock) -> None:
     now = clock.freeze()
     number = worker(storage, "holder")
     storage.lock("long", number, b"1")
@@ -39,7 +40,7 @@ def test_locks_say_who_holds_them_and_for_how_long(storage: SqliteStorage, clock
     assert long.since == now
 
 
-def test_a_lease_ends_by_the_wall_clock(storage: SqliteStorage, clock: Clock) -> None:
+def test_a_lease_ends_by_the_wall_clock(storage: Storage, clock: Clock) -> None:
     clock.freeze()
     number = worker(storage)
     storage.lock("name", number, b"old", ttl=60)
@@ -52,20 +53,19 @@ def test_a_lease_ends_by_the_wall_clock(storage: SqliteStorage, clock: Clock) ->
     assert storage.is_locked("name")
 
 
-def test_the_lock_of_a_dead_process_is_free(file: SqliteStorage) -> None:
-    dead, alive = worker(file), worker(file)
-    file.lock("name", dead, b"dead")
-    side = file.side()
-    assert side is not None
-    side.unlock(dead)  # what the kernel does
+def test_the_lock_of_a_dead_process_is_free(make_shared: Maker) -> None:
+    shared = make_shared()
+    dead, alive = worker(shared), worker(shared)
+    shared.lock("name", dead, b"dead")
+    make_shared.lab(shared).kill(dead)
 
-    assert not file.is_locked("name")
-    assert file.lock("name", alive, b"alive")
-    file.recover()
-    assert file.is_locked("name")
+    assert not shared.is_locked("name")
+    assert shared.lock("name", alive, b"alive")
+    shared.recover()
+    assert shared.is_locked("name")
 
 
-def test_a_worker_that_leaves_gives_its_locks_back(storage: SqliteStorage) -> None:
+def test_a_worker_that_leaves_gives_its_locks_back(storage: Storage) -> None:
     number = worker(storage)
     storage.lock("name", number, b"token")
 
@@ -75,12 +75,12 @@ def test_a_worker_that_leaves_gives_its_locks_back(storage: SqliteStorage) -> No
 
 
 @pytest.fixture
-def guarded(storage: SqliteStorage) -> SqliteStorage:
+def guarded(storage: Storage) -> Storage:
     storage.declare_limits([Limit("task", "k", 1)])
     return storage
 
 
-def test_a_lock_holds_back_the_jobs_of_its_key(guarded: SqliteStorage) -> None:
+def test_a_lock_holds_back_the_jobs_of_its_key(guarded: Storage) -> None:
     number = worker(guarded)
     first, second = guarded.enqueue([new(key_name="k"), new(key_name="k")])
     guarded.lock("k", number, b"token")
@@ -92,7 +92,7 @@ def test_a_lock_holds_back_the_jobs_of_its_key(guarded: SqliteStorage) -> None:
     assert (state(guarded, first), state(guarded, second)) == (State.PENDING, State.BLOCKED)
 
 
-def test_a_running_job_of_the_key_holds_the_lock(guarded: SqliteStorage) -> None:
+def test_a_running_job_of_the_key_holds_the_lock(guarded: Storage) -> None:
     number = worker(guarded)
     born(guarded, key_name="k")
     claim = one(guarded, number)
@@ -103,7 +103,7 @@ def test_a_running_job_of_the_key_holds_the_lock(guarded: SqliteStorage) -> None
     assert guarded.lock("k", number, b"token")
 
 
-def test_who_waits_for_a_lock_is_not_passed_by_more_jobs_of_its_key(guarded: SqliteStorage) -> None:
+def test_who_waits_for_a_lock_is_not_passed_by_more_jobs_of_its_key(guarded: Storage) -> None:
     number = worker(guarded)
     guarded.enqueue([new(key_name="k") for _ in range(3)])
     claim = one(guarded, number)
@@ -121,7 +121,7 @@ def test_who_waits_for_a_lock_is_not_passed_by_more_jobs_of_its_key(guarded: Sql
 
 @pytest.mark.parametrize("way", ["unregister", "death", "clear", "lease"])
 def test_jobs_that_a_lock_held_back_run_when_it_is_gone(
-    guarded: SqliteStorage, clock: Clock, way: str
+    guarded: Storage, lab: Lab, clock: Clock, way: str
 ) -> None:
     now = clock.freeze()
     holder, number = worker(guarded), worker(guarded)
@@ -133,7 +133,7 @@ def test_jobs_that_a_lock_held_back_run_when_it_is_gone(
         case "unregister":
             guarded.unregister(holder)
         case "death":
-            bury(guarded, holder)
+            lab.bury(holder)
         case "clear":
             assert guarded.clear("locks") == 1
         case "lease":
@@ -144,7 +144,7 @@ def test_jobs_that_a_lock_held_back_run_when_it_is_gone(
     assert state(guarded, job) is State.PENDING
 
 
-def test_a_lease_that_was_waited_for_ends_by_itself(guarded: SqliteStorage, clock: Clock) -> None:
+def test_a_lease_that_was_waited_for_ends_by_itself(guarded: Storage, clock: Clock) -> None:
     now = clock.freeze()
     number = worker(guarded)
     guarded.enqueue([new(key_name="k") for _ in range(2)])

@@ -8,7 +8,7 @@ from hueycore.model.endings import Dead, Done, Ending, Expired, Revoked
 from hueycore.model.flags import Revocation
 from hueycore.model.jobs import JobRef, Selector, Want
 from hueycore.model.states import State
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.base import Storage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
 from tests.storage.kit import (
@@ -24,13 +24,13 @@ from tests.storage.kit import (
     take,
     tasks,
     worker,
-    write,
 )
+from tests.storage.lab import Lab
 
 NOW = 2_000_000_000.0
 
 
-def finish(storage: SqliteStorage, number: int, ending: Ending, **fields: object) -> int:
+def finish(storage: Storage, number: int, ending: Ending, **fields: object) -> int:
     job = born(storage, **fields)
     run(storage, number, ending)
     return job.seq
@@ -40,23 +40,27 @@ def finish(storage: SqliteStorage, number: int, ending: Ending, **fields: object
 
 
 @pytest.mark.parametrize("waiting", [State.SCHEDULED, State.PENDING, State.BLOCKED])
-def test_a_waiting_job_ends_revoked_at_once(
-    storage: SqliteStorage, clock: Clock, waiting: State
-) -> None:
+def test_a_waiting_job_ends_revoked_at_once(storage: Storage, clock: Clock, waiting: State) -> None:
     clock.freeze(NOW)
-    job = born(storage, run_at=NOW + 50 if waiting is State.SCHEDULED else None)
-    if waiting is State.BLOCKED:
-        write(storage, "update huey_job set state = 'blocked', key_name = 'k'")
+    number = worker(storage)
+    storage.lock("k", number, b"token")
+    job = born(
+        storage,
+        run_at=NOW + 50 if waiting is State.SCHEDULED else None,
+        key_name="k" if waiting is State.BLOCKED else None,
+    )
+    assert state(storage, job) is waiting
 
     changed = storage.revoke(by_seq(job), "by me")
 
     assert changed == (1, [JobRef(job.seq, job.id, "task")], [])
     found = row(storage, job)
     assert (found.state, found.reason, found.finished_at) == (State.REVOKED, "by me", NOW)
-    assert take(storage, worker(storage)) == []
+    storage.unlock("k")
+    assert take(storage, number) == []
 
 
-def test_a_running_job_is_asked_to_stop_and_goes_on(storage: SqliteStorage) -> None:
+def test_a_running_job_is_asked_to_stop_and_goes_on(storage: Storage) -> None:
     job = born(storage)
     number = worker(storage)
     claim = one(storage, number)
@@ -70,7 +74,7 @@ def test_a_running_job_is_asked_to_stop_and_goes_on(storage: SqliteStorage) -> N
 
 
 @pytest.mark.parametrize("ending", [Done(), Dead("failed"), Revoked("first"), Expired()])
-def test_a_final_job_is_not_revoked(storage: SqliteStorage, ending: Ending) -> None:
+def test_a_final_job_is_not_revoked(storage: Storage, ending: Ending) -> None:
     seq = finish(storage, worker(storage), ending)
     before = row(storage, seq)
 
@@ -81,7 +85,7 @@ def test_a_final_job_is_not_revoked(storage: SqliteStorage, ending: Ending) -> N
     assert row(storage, seq) == before
 
 
-def test_revoke_takes_a_selector(storage: SqliteStorage) -> None:
+def test_revoke_takes_a_selector(storage: Storage) -> None:
     storage.enqueue([new("a.x"), new("a.y"), new("b.x")])
 
     changed = storage.revoke(Selector(task="a.*"))
@@ -91,7 +95,7 @@ def test_revoke_takes_a_selector(storage: SqliteStorage) -> None:
     assert storage.revoke(Selector(task="nothing")) == (0, [], [])
 
 
-def test_a_limit_bounds_what_is_revoked(storage: SqliteStorage) -> None:
+def test_a_limit_bounds_what_is_revoked(storage: Storage) -> None:
     storage.enqueue([new() for _ in range(5)])
 
     assert len(storage.revoke(Selector(states=(State.PENDING,), limit=2)).changed) == 2
@@ -105,12 +109,12 @@ def test_a_limit_bounds_what_is_revoked(storage: SqliteStorage) -> None:
     "ending", [Done(b"x"), Dead("failed", FAILURE, b"e"), Revoked("r", b"e"), Expired(b"e")]
 )
 def test_a_final_job_waits_again_with_its_history(
-    storage: SqliteStorage, clock: Clock, ending: Ending
+    storage: Storage, lab: Lab, clock: Clock, ending: Ending
 ) -> None:
     clock.freeze(NOW)
     number = worker(storage)
     seq = finish(storage, number, ending, retries=3)
-    write(storage, "update huey_job set crashes = 2")
+    lab.set(seq, crashes=2)
     errors = row(storage, seq).errors
     clock.jump(10)
 
@@ -124,9 +128,7 @@ def test_a_final_job_waits_again_with_its_history(
     assert one(storage, number).attempt == 2
 
 
-def test_a_requeued_job_keeps_a_time_that_is_yet_to_come(
-    storage: SqliteStorage, clock: Clock
-) -> None:
+def test_a_requeued_job_keeps_a_time_that_is_yet_to_come(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     job = born(storage, run_at=NOW + 100)
     storage.revoke(by_seq(job))
@@ -136,7 +138,7 @@ def test_a_requeued_job_keeps_a_time_that_is_yet_to_come(
     assert (state(storage, job), row(storage, job).run_at) == (State.SCHEDULED, NOW + 100)
 
 
-def test_requeue_takes_a_time_and_a_number_of_retries(storage: SqliteStorage, clock: Clock) -> None:
+def test_requeue_takes_a_time_and_a_number_of_retries(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     seq = finish(storage, worker(storage), Dead("failed"), retries=3)
 
@@ -147,7 +149,7 @@ def test_requeue_takes_a_time_and_a_number_of_retries(storage: SqliteStorage, cl
 
 
 def test_requeue_forgets_an_expiry_that_is_past_and_keeps_one_to_come(
-    storage: SqliteStorage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
     clock.freeze(NOW)
     jobs = storage.enqueue([new(expires_at=NOW + 5), new(expires_at=NOW + 500)])
@@ -159,7 +161,7 @@ def test_requeue_forgets_an_expiry_that_is_past_and_keeps_one_to_come(
     assert [row(storage, job).expires_at for job in jobs] == [None, NOW + 500]
 
 
-def test_a_live_job_is_not_requeued(storage: SqliteStorage) -> None:
+def test_a_live_job_is_not_requeued(storage: Storage) -> None:
     storage.enqueue([new(), new(run_at=4e9), new()])
     one(storage, worker(storage))
 
@@ -176,7 +178,7 @@ def test_a_live_job_is_not_requeued(storage: SqliteStorage) -> None:
 # --- reschedule -----------------------------------------------------------------------------------
 
 
-def test_a_waiting_job_gets_another_time(storage: SqliteStorage, clock: Clock) -> None:
+def test_a_waiting_job_gets_another_time(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     later, sooner = storage.enqueue([new("later"), new("sooner", run_at=NOW + 50)])
 
@@ -188,9 +190,7 @@ def test_a_waiting_job_gets_another_time(storage: SqliteStorage, clock: Clock) -
     assert storage.next_run_at() == NOW + 9
 
 
-def test_a_waiting_job_gets_another_priority_and_expiry(
-    storage: SqliteStorage, clock: Clock
-) -> None:
+def test_a_waiting_job_gets_another_priority_and_expiry(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     storage.enqueue([new("first"), new("second")])
 
@@ -201,7 +201,7 @@ def test_a_waiting_job_gets_another_priority_and_expiry(
     assert (claims[0].priority, claims[0].expires_at) == (5, NOW + 60)
 
 
-def test_a_blocked_job_stays_blocked_when_it_is_rescheduled(storage: SqliteStorage) -> None:
+def test_a_blocked_job_stays_blocked_when_it_is_rescheduled(storage: Storage) -> None:
     storage.lock("k", worker(storage), b"token")
     job = born(storage, key_name="k")
     assert state(storage, job) is State.BLOCKED
@@ -211,7 +211,7 @@ def test_a_blocked_job_stays_blocked_when_it_is_rescheduled(storage: SqliteStora
     assert (state(storage, job), row(storage, job).priority) == (State.BLOCKED, 3)
 
 
-def test_what_runs_or_is_over_is_not_rescheduled(storage: SqliteStorage) -> None:
+def test_what_runs_or_is_over_is_not_rescheduled(storage: Storage) -> None:
     number = worker(storage)
     done = finish(storage, number, Done())
     running = born(storage)
@@ -229,7 +229,7 @@ def test_what_runs_or_is_over_is_not_rescheduled(storage: SqliteStorage) -> None
 # --- standing orders ------------------------------------------------------------------------------
 
 
-def test_a_standing_revocation_is_seen_and_taken_back(storage: SqliteStorage, clock: Clock) -> None:
+def test_a_standing_revocation_is_seen_and_taken_back(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     storage.set_revocation("revoked-task", "t", until=NOW + 5, once=True, reason="why")
 
@@ -242,7 +242,7 @@ def test_a_standing_revocation_is_seen_and_taken_back(storage: SqliteStorage, cl
     assert storage.revocation("revoked-task", "t") is None
 
 
-def test_a_standing_revocation_ends_by_itself(storage: SqliteStorage, clock: Clock) -> None:
+def test_a_standing_revocation_ends_by_itself(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     storage.set_revocation("revoked-id", "x", until=NOW + 5)
     clock.jump(5)
@@ -251,7 +251,7 @@ def test_a_standing_revocation_ends_by_itself(storage: SqliteStorage, clock: Clo
     assert not storage.clear_revocation("revoked-id", "x")
 
 
-def test_a_second_revocation_replaces_the_first(storage: SqliteStorage) -> None:
+def test_a_second_revocation_replaces_the_first(storage: Storage) -> None:
     storage.set_revocation("revoked-task", "t", until=5.0, reason="first")
     storage.set_revocation("revoked-task", "t", reason="second")
 
@@ -259,7 +259,7 @@ def test_a_second_revocation_replaces_the_first(storage: SqliteStorage) -> None:
     assert found is not None and (found.until, found.reason) == (None, "second")
 
 
-def test_a_queue_without_a_job_can_be_paused(storage: SqliteStorage, clock: Clock) -> None:
+def test_a_queue_without_a_job_can_be_paused(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     storage.pause(until=NOW + 60, by="me", reason="why")
 
@@ -269,7 +269,7 @@ def test_a_queue_without_a_job_can_be_paused(storage: SqliteStorage, clock: Cloc
     assert storage.queues()[0].paused_at is None
 
 
-def test_pausing_again_replaces_the_pause(storage: SqliteStorage, clock: Clock) -> None:
+def test_pausing_again_replaces_the_pause(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     storage.pause(until=NOW + 1, by="a")
     storage.pause(by="b")
@@ -280,13 +280,13 @@ def test_pausing_again_replaces_the_pause(storage: SqliteStorage, clock: Clock) 
     assert storage.queues()[0].paused_by == "b"
 
 
-def test_resuming_what_is_not_paused_says_so(storage: SqliteStorage) -> None:
+def test_resuming_what_is_not_paused_says_so(storage: Storage) -> None:
     assert storage.resume() is False
     assert storage.resume(task="t") is False
 
 
-def test_standing_orders_belong_to_their_queue(make_file: Maker) -> None:
-    ours, theirs = make_file("ours"), make_file("theirs")
+def test_standing_orders_belong_to_their_queue(make_shared: Maker) -> None:
+    ours, theirs = make_shared("ours"), make_shared("theirs")
     theirs.set_revocation("revoked-task", "task")
     theirs.pause()
     born(ours), born(theirs)
@@ -300,8 +300,8 @@ def test_standing_orders_belong_to_their_queue(make_file: Maker) -> None:
 # --- selectors reach over queues only when they say so --------------------------------------------
 
 
-def test_a_selector_of_a_queue_leaves_the_others_alone(make_file: Maker) -> None:
-    ours, theirs = make_file("ours"), make_file("theirs")
+def test_a_selector_of_a_queue_leaves_the_others_alone(make_shared: Maker) -> None:
+    ours, theirs = make_shared("ours"), make_shared("theirs")
     mine, other = born(ours), born(theirs)
 
     ours.revoke(Selector(queues=("ours",)))

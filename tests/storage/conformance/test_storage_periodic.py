@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from tests.storage.conformance.test_storage_schedule import NOW, periodic, stored
 
 from hueycore.model.jobs import NewJob, Selector
 from hueycore.model.schedules import Fire, Periodic, repeated
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.base import Storage
 from tests.helpers import Clock
-from tests.storage.kit import bury, new, sql, worker
+from tests.storage.conformance.test_storage_due import NOW, periodic, stored
+from tests.storage.kit import new, worker
+from tests.storage.lab import Lab
 
 
 def code(*names: str) -> list[Periodic]:
@@ -24,7 +25,7 @@ def runtime(name: str, **fields: object) -> Periodic:
 
 
 def test_a_later_release_forgets_nothing_that_a_living_consumer_still_has(
-    storage: SqliteStorage,
+    storage: Storage,
 ) -> None:
     old, new_one = worker(storage, "old"), worker(storage, "new")
     storage.declare_periodic(code("both", "gone"), old)
@@ -40,7 +41,7 @@ def test_a_later_release_forgets_nothing_that_a_living_consumer_still_has(
     assert set(stored(storage)) == {"both", "added"}
 
 
-def test_a_worker_declares_as_it_registers(storage: SqliteStorage) -> None:
+def test_a_worker_declares_as_it_registers(storage: Storage) -> None:
     first = storage.register(name="one", kind="thread", slots=1, declares=code("a", "b"))
     assert set(stored(storage)) == {"a", "b"}
     storage.register(name="none", kind="thread", slots=1)
@@ -51,7 +52,7 @@ def test_a_worker_declares_as_it_registers(storage: SqliteStorage) -> None:
     assert set(stored(storage)) == {"b"}
 
 
-def test_what_is_missed_while_no_consumer_lives_is_still_known(storage: SqliteStorage) -> None:
+def test_what_is_missed_while_no_consumer_lives_is_still_known(storage: Storage) -> None:
     first = worker(storage)
     storage.declare_periodic(code("tick"), first)
     storage.unregister(first)
@@ -62,7 +63,7 @@ def test_what_is_missed_while_no_consumer_lives_is_still_known(storage: SqliteSt
 
 
 def test_a_consumer_that_declares_anew_turns_nothing_back_that_another_has_changed(
-    storage: SqliteStorage,
+    storage: Storage,
 ) -> None:
     old, new_one = worker(storage, "old"), worker(storage, "new")
     storage.declare_periodic(code("tick"), old)
@@ -75,7 +76,7 @@ def test_a_consumer_that_declares_anew_turns_nothing_back_that_another_has_chang
 
 
 def test_a_consumer_that_drops_a_schedule_takes_it_away_unless_another_has_it(
-    storage: SqliteStorage,
+    storage: Storage,
 ) -> None:
     one, other = worker(storage, "one"), worker(storage, "other")
     storage.declare_periodic([*code("shared"), runtime("mine")], one)
@@ -89,7 +90,7 @@ def test_a_consumer_that_drops_a_schedule_takes_it_away_unless_another_has_it(
 
 
 def test_a_consumer_that_declares_anew_forgets_nothing_of_one_that_restarts(
-    storage: SqliteStorage,
+    storage: Storage,
 ) -> None:
     one, other = worker(storage, "one"), worker(storage, "other")
     storage.declare_periodic(code("theirs"), other)
@@ -104,7 +105,7 @@ def test_a_consumer_that_declares_anew_forgets_nothing_of_one_that_restarts(
 
 @pytest.mark.parametrize("how", ["leaves", "dies"])
 def test_what_was_declared_while_a_consumer_ran_goes_with_it(
-    storage: SqliteStorage, how: str
+    storage: Storage, lab: Lab, how: str
 ) -> None:
     one, other = worker(storage, "one"), worker(storage, "other")
     storage.declare_periodic(code("of code"), one)
@@ -114,16 +115,16 @@ def test_what_was_declared_while_a_consumer_ran_goes_with_it(
     if how == "leaves":
         storage.unregister(one)
     else:
-        bury(storage, one)
+        lab.bury(one)
 
     assert set(stored(storage)) == {"of code", "both"}
     storage.unregister(other)
     assert set(stored(storage)) == {"of code"}
-    assert sql(storage, "select count(*) from huey_declared") == [(0,)]
+    assert lab.count("declarations") == 0
 
 
 def test_a_schedule_of_code_stays_one_when_a_running_consumer_declares_it_too(
-    storage: SqliteStorage,
+    storage: Storage,
 ) -> None:
     one, other = worker(storage, "one"), worker(storage, "other")
     storage.declare_periodic(code("tick"), one)
@@ -137,7 +138,7 @@ def test_a_schedule_of_code_stays_one_when_a_running_consumer_declares_it_too(
     assert {row.origin for row in storage.periodic()} == {"code"}
 
 
-def test_rows_that_were_flushed_under_a_consumer_come_back(storage: SqliteStorage) -> None:
+def test_rows_that_were_flushed_under_a_consumer_come_back(storage: Storage) -> None:
     number = worker(storage)
     storage.declare_periodic(code("tick"), number)
     storage.flush()
@@ -151,7 +152,7 @@ def test_rows_that_were_flushed_under_a_consumer_come_back(storage: SqliteStorag
 
 
 def test_a_schedule_of_the_same_name_is_replaced_and_goes_on_if_it_runs_at_the_same_times(
-    storage: SqliteStorage,
+    storage: Storage,
 ) -> None:
     first = periodic("made", task="a", payload=b"1", options={"retries": 1}, queue="huey")
     assert storage.schedule_periodic(first)
@@ -169,7 +170,7 @@ def test_a_schedule_of_the_same_name_is_replaced_and_goes_on_if_it_runs_at_the_s
     assert stored(storage)["made"].next_run == NOW + 5
 
 
-def test_code_and_people_do_not_take_each_others_names(storage: SqliteStorage) -> None:
+def test_code_and_people_do_not_take_each_others_names(storage: Storage) -> None:
     storage.declare_periodic(code("of code"))
     storage.schedule_periodic(periodic("by hand", task="theirs"))
 
@@ -180,7 +181,7 @@ def test_code_and_people_do_not_take_each_others_names(storage: SqliteStorage) -
     assert found == {"of code": ("code", "of code"), "by hand": ("stored", "theirs")}
 
 
-def test_storing_a_schedule_rings(storage: SqliteStorage) -> None:
+def test_storing_a_schedule_rings(storage: Storage) -> None:
     storage.wait(0)
     while storage.wait(0):
         pass
@@ -194,7 +195,7 @@ def test_storing_a_schedule_rings(storage: SqliteStorage) -> None:
 
 
 def test_what_is_due_is_handed_out_with_the_time_of_the_next_and_nothing_else(
-    storage: SqliteStorage,
+    storage: Storage,
 ) -> None:
     storage.declare_periodic(
         [
@@ -215,18 +216,20 @@ def test_what_is_due_is_handed_out_with_the_time_of_the_next_and_nothing_else(
     assert storage.coming_periodic(NOW + 10, []).next_run is None
 
 
-def test_schedules_that_are_due_together_fire_in_one_transaction(storage: SqliteStorage) -> None:
+def test_schedules_that_are_due_together_fire_in_one_transaction(
+    storage: Storage, lab: Lab
+) -> None:
     storage.declare_periodic(code("a", "b", "c", "moved"))
     storage.fire([Fire("moved", NOW, NOW + 60, [])])
     storage.pause_periodic(["c"])
-    before = storage.db.commits
+    before = lab.commits()
 
     fired = storage.fire(
         [Fire(name, NOW, NOW + 60, [new(name)]) for name in ("a", "b", "c", "moved")]
     )
 
     assert fired == ["a", "b"]
-    assert storage.db.commits == before + 1
+    assert lab.commits() == before + 1
     assert [job.task for job in storage.jobs(Selector())] == ["a", "b"]
 
 
@@ -234,7 +237,7 @@ def test_schedules_that_are_due_together_fire_in_one_transaction(storage: Sqlite
 
 
 def test_a_paused_schedule_does_not_fire_until_it_is_resumed(
-    storage: SqliteStorage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
     clock.freeze(NOW)
     storage.declare_periodic(code("a", "b"))
@@ -257,7 +260,7 @@ def test_a_paused_schedule_does_not_fire_until_it_is_resumed(
     assert storage.count(Selector()) == 1
 
 
-def test_a_deploy_does_not_resume_what_is_paused(storage: SqliteStorage) -> None:
+def test_a_deploy_does_not_resume_what_is_paused(storage: Storage) -> None:
     storage.declare_periodic(code("a"), worker(storage, "old"))
     storage.pause_periodic(["a"])
 

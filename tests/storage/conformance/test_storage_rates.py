@@ -10,15 +10,16 @@ from hueycore.model.endings import Snoozed
 from hueycore.model.jobs import Claim, Want
 from hueycore.model.limits import Limit, Rate
 from hueycore.model.states import State
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.base import Storage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
 from tests.storage.kit import DAY, born, by_seq, end, ended, new, one, row, take, worker
+from tests.storage.lab import Lab
 
 TEN_A_SECOND = Rate(10, 1.0)
 
 
-def starts(storage: SqliteStorage, clock: Clock, number: int) -> list[tuple[float, Claim]]:
+def starts(storage: Storage, clock: Clock, number: int) -> list[tuple[float, Claim]]:
     """Run everything, time passing from one thing to the next; (seconds since now, claim)."""
     begun = clock.now()
     seen: list[tuple[float, Claim]] = []
@@ -37,7 +38,7 @@ def starts(storage: SqliteStorage, clock: Clock, number: int) -> list[tuple[floa
 
 @pytest.mark.feature("rate limit")
 def test_a_thousand_jobs_behind_one_take_a_hundred_seconds_at_ten_a_second_by_priority(
-    storage: SqliteStorage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
     clock.freeze(2_000_000_000.0)
     storage.declare_limits([Limit("task", "k", None, TEN_A_SECOND)])
@@ -54,9 +55,7 @@ def test_a_thousand_jobs_behind_one_take_a_hundred_seconds_at_ten_a_second_by_pr
     assert max(claim.claim for _, claim in seen) == 1
 
 
-def test_a_job_of_a_higher_priority_takes_the_next_slot(
-    storage: SqliteStorage, clock: Clock
-) -> None:
+def test_a_job_of_a_higher_priority_takes_the_next_slot(storage: Storage, clock: Clock) -> None:
     clock.freeze()
     storage.declare_limits([Limit("task", "k", None, Rate(1, 60.0))])
     number = worker(storage)
@@ -69,7 +68,7 @@ def test_a_job_of_a_higher_priority_takes_the_next_slot(
     assert [claim.seq for claim in take(storage, number, 9)] == [urgent.seq]
 
 
-def test_a_burst_goes_at_once_and_the_rest_evenly(storage: SqliteStorage, clock: Clock) -> None:
+def test_a_burst_goes_at_once_and_the_rest_evenly(storage: Storage, clock: Clock) -> None:
     clock.freeze(2_000_000_000.0)
     storage.declare_limits([Limit("task", "k", None, Rate(3, 30.0, burst=3))])
     storage.enqueue([new(key_name="k") for _ in range(5)])
@@ -79,7 +78,7 @@ def test_a_burst_goes_at_once_and_the_rest_evenly(storage: SqliteStorage, clock:
     assert [round(at, 3) for at, _ in seen] == [0, 0, 0, 10, 20]
 
 
-def test_a_rate_and_a_number_at_once_hold_both(storage: SqliteStorage, clock: Clock) -> None:
+def test_a_rate_and_a_number_at_once_hold_both(storage: Storage, clock: Clock) -> None:
     clock.freeze()
     storage.declare_limits([Limit("task", "k", 1, Rate(1, 10.0))])
     number = worker(storage)
@@ -106,7 +105,7 @@ def test_a_slot_is_spent_by_a_claim_in_any_process(make: Maker, clock: Clock) ->
 
 
 def test_a_clock_that_is_set_back_delays_a_rate_by_no_more_than_its_interval(
-    storage: SqliteStorage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
     clock.freeze()
     storage.declare_limits([Limit("task", "k", None, Rate(1, 60.0))])
@@ -122,22 +121,20 @@ def test_a_clock_that_is_set_back_delays_a_rate_by_no_more_than_its_interval(
     assert len(take(storage, number)) == 1
 
 
-def test_a_rate_at_rest_is_forgotten(storage: SqliteStorage, clock: Clock) -> None:
+def test_a_rate_at_rest_is_forgotten(storage: Storage, lab: Lab, clock: Clock) -> None:
     clock.freeze()
     storage.spend("api", TEN_A_SECOND, None)
     clock.jump(1)
 
     storage.mend()
 
-    assert storage.db.read(lambda con: con.execute("select * from huey_key").fetchall()) == []
+    assert lab.count("keys") == 0
 
 
 # --- rates that runs ask for ----------------------------------------------------------------------
 
 
-def test_a_rate_that_is_used_up_says_when_the_next_slot_is(
-    storage: SqliteStorage, clock: Clock
-) -> None:
+def test_a_rate_that_is_used_up_says_when_the_next_slot_is(storage: Storage, clock: Clock) -> None:
     now = clock.freeze()
     rate = Rate(2, 60.0, burst=2)
 
@@ -149,7 +146,7 @@ def test_a_rate_that_is_used_up_says_when_the_next_slot_is(
 
 
 def test_a_refused_job_is_promised_a_slot_and_let_through_then(
-    storage: SqliteStorage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
     now = clock.freeze()
     rate = Rate(1, 60.0)
@@ -171,7 +168,7 @@ def test_a_refused_job_is_promised_a_slot_and_let_through_then(
     assert storage.spend("api", rate, again[:2]) == pytest.approx(now + 180)
 
 
-def test_a_claim_that_is_lost_is_promised_nothing(storage: SqliteStorage, clock: Clock) -> None:
+def test_a_claim_that_is_lost_is_promised_nothing(storage: Storage, clock: Clock) -> None:
     now = clock.freeze()
     rate = Rate(1, 60.0)
     number = worker(storage)
@@ -184,7 +181,7 @@ def test_a_claim_that_is_lost_is_promised_nothing(storage: SqliteStorage, clock:
     assert storage.spend("api", rate, None) == pytest.approx(now + 60)
 
 
-def test_a_promise_goes_back_with_the_clock(storage: SqliteStorage, clock: Clock) -> None:
+def test_a_promise_goes_back_with_the_clock(storage: Storage, clock: Clock) -> None:
     now = clock.freeze()
     rate = Rate(1, 60.0)
     number = worker(storage)
@@ -205,7 +202,7 @@ def test_a_promise_goes_back_with_the_clock(storage: SqliteStorage, clock: Clock
     assert storage.spend("api", rate, again[:2]) is None
 
 
-def test_a_job_that_is_run_again_has_no_promise_left(storage: SqliteStorage, clock: Clock) -> None:
+def test_a_job_that_is_run_again_has_no_promise_left(storage: Storage, clock: Clock) -> None:
     clock.freeze()
     rate = Rate(1, 60.0)
     number = worker(storage)

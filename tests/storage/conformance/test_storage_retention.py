@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import time
-from collections.abc import Callable
-
 import pytest
 
 from hueycore.model.endings import Dead, Done, Ending, Expired, Revoked
 from hueycore.model.jobs import Selector
 from hueycore.model.retention import Keeping
 from hueycore.model.states import State
-from hueycore.storage.sqlite import SqliteStorage, examine
+from hueycore.storage.base import Storage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
 from tests.storage.kit import (
@@ -26,17 +21,16 @@ from tests.storage.kit import (
     one,
     row,
     run,
-    sql,
     take,
     worker,
-    write,
 )
+from tests.storage.lab import Lab
 
 NOW = 2_000_000_000.0
 HOUR = 3600.0
 
 
-def finish(storage: SqliteStorage, number: int, *endings: Ending, **fields: object) -> list[int]:
+def finish(storage: Storage, number: int, *endings: Ending, **fields: object) -> list[int]:
     seqs = []
     for ending in endings:
         seqs.append(born(storage, **fields).seq)
@@ -44,13 +38,13 @@ def finish(storage: SqliteStorage, number: int, *endings: Ending, **fields: obje
     return seqs
 
 
-def left(storage: SqliteStorage) -> set[int]:
+def left(storage: Storage) -> set[int]:
     return {job.seq for job in storage.jobs(Selector())}
 
 
 @pytest.mark.feature("retention")
 def test_finished_jobs_leave_after_a_day_and_dead_letters_after_thirty(
-    storage: SqliteStorage, clock: Clock
+    storage: Storage, lab: Lab, clock: Clock
 ) -> None:
     clock.freeze(NOW)
     number = worker(storage)
@@ -64,7 +58,7 @@ def test_finished_jobs_leave_after_a_day_and_dead_letters_after_thirty(
     assert (gone["done-age"], gone["revoked-age"], gone["expired-age"]) == (2, 1, 1)
     assert left(storage) == {dead}
     assert storage.payload(done) is None
-    assert sql(storage, "select * from huey_result") == []
+    assert lab.results() == {}
     clock.jump(28 * DAY)
     assert sum(storage.keep(Keeping()).values()) == 1  # the line of the metrics
     clock.jump(DAY)
@@ -73,7 +67,7 @@ def test_finished_jobs_leave_after_a_day_and_dead_letters_after_thirty(
     assert storage.queues()[0].purged == 5
 
 
-def test_what_is_young_or_alive_stays(storage: SqliteStorage, clock: Clock) -> None:
+def test_what_is_young_or_alive_stays(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     number = worker(storage)
     finish(storage, number, Done(), Revoked(), Expired(), Dead("failed"))
@@ -86,7 +80,7 @@ def test_what_is_young_or_alive_stays(storage: SqliteStorage, clock: Clock) -> N
     assert len(left(storage)) == 7
 
 
-def test_dead_letters_never_leave_by_number(storage: SqliteStorage) -> None:
+def test_dead_letters_never_leave_by_number(storage: Storage) -> None:
     number = worker(storage)
     dead = finish(storage, number, *[Dead("failed", FAILURE)] * 20)
     done = finish(storage, number, *[Done()] * 20)
@@ -98,7 +92,7 @@ def test_dead_letters_never_leave_by_number(storage: SqliteStorage) -> None:
 
 
 def test_dead_letters_do_not_leave_with_the_time_of_their_result(
-    storage: SqliteStorage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
     clock.freeze(NOW)
     number = worker(storage)
@@ -110,9 +104,7 @@ def test_dead_letters_do_not_leave_with_the_time_of_their_result(
     assert left(storage) == {dead}
 
 
-def test_above_the_number_the_oldest_finished_jobs_leave(
-    storage: SqliteStorage, clock: Clock
-) -> None:
+def test_above_the_number_the_oldest_finished_jobs_leave(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     number = worker(storage)
     done = []
@@ -125,7 +117,7 @@ def test_above_the_number_the_oldest_finished_jobs_leave(
     assert storage.keep(Keeping(done_count=4))["done-count"] == 0
 
 
-def test_an_unread_result_does_not_leave_by_number(storage: SqliteStorage) -> None:
+def test_an_unread_result_does_not_leave_by_number(storage: Storage) -> None:
     number = worker(storage)
     unread, read, none = finish(storage, number, Done(b"1"), Done(b"2"), Done())
     storage.result(row(storage, read).id, preserve=False)
@@ -136,14 +128,12 @@ def test_an_unread_result_does_not_leave_by_number(storage: SqliteStorage) -> No
 
 
 @pytest.mark.feature("retention")
-def test_an_unread_result_leaves_after_the_tasks_own_time(
-    storage: SqliteStorage, clock: Clock
-) -> None:
+def test_an_unread_result_leaves_after_the_tasks_own_time(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     number = worker(storage)
     (short,) = finish(storage, number, Done(b"1"), result_ttl=HOUR)
-    read, unlimited = finish(storage, number, Done(b"2"), Done(b"3"))
-    write(storage, "update huey_job set result_ttl = 60 where seq = ?", read)
+    (read,) = finish(storage, number, Done(b"2"), result_ttl=60.0)
+    (unlimited,) = finish(storage, number, Done(b"3"))
     storage.result(row(storage, read).id, preserve=False)
     clock.jump(HOUR - 1)
     assert storage.keep(Keeping())["result-ttl"] == 0
@@ -154,7 +144,7 @@ def test_an_unread_result_leaves_after_the_tasks_own_time(
     assert storage.job(str(short)) is None
 
 
-def test_a_batch_bounds_what_one_call_deletes(storage: SqliteStorage, clock: Clock) -> None:
+def test_a_batch_bounds_what_one_call_deletes(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     number = worker(storage)
     finish(storage, number, *[Done()] * 25)
@@ -163,7 +153,7 @@ def test_a_batch_bounds_what_one_call_deletes(storage: SqliteStorage, clock: Clo
     assert [storage.keep(Keeping(batch=10))["done-age"] for _ in range(4)] == [10, 10, 5, 0]
 
 
-def test_metrics_and_flags_leave_after_a_week(storage: SqliteStorage, clock: Clock) -> None:
+def test_metrics_and_flags_leave_after_a_week(storage: Storage, lab: Lab, clock: Clock) -> None:
     clock.freeze(NOW)
     number = worker(storage)
     finish(storage, number, Done())
@@ -179,11 +169,12 @@ def test_metrics_and_flags_leave_after_a_week(storage: SqliteStorage, clock: Clo
     gone = storage.keep(Keeping())
 
     assert (gone["metrics"], gone["flags"]) == (1, 1)
-    flags = sql(storage, "select kind, name from huey_flag order by name")
-    assert flags == [("revoked-task", "for ever"), ("paused-task", "paused")]
+    flags = {(flag.kind, flag.name) for flag in storage.revocations()}
+    assert flags == {("revoked-task", "for ever"), ("paused-task", "paused")}
+    assert lab.count("flags") == 2
 
 
-def test_purge_deletes_what_is_selected_and_final(storage: SqliteStorage) -> None:
+def test_purge_deletes_what_is_selected_and_final(storage: Storage, lab: Lab) -> None:
     number = worker(storage)
     first, second, dead = finish(storage, number, Done(b"1"), Done(), Dead("failed", FAILURE))
     waiting = born(storage)
@@ -193,19 +184,19 @@ def test_purge_deletes_what_is_selected_and_final(storage: SqliteStorage) -> Non
     assert storage.purge(by_seq(waiting)) == 0
     assert storage.purge(Selector()) == 1
     assert storage.queues()[0].purged == 3
-    assert sql(storage, "select seq from huey_payload") == [(waiting.seq,)]
+    assert lab.payloads() == {waiting.seq: b"payload"}
     assert first < second
 
 
-def test_purge_deletes_at_most_its_limit(storage: SqliteStorage) -> None:
+def test_purge_deletes_at_most_its_limit(storage: Storage) -> None:
     number = worker(storage)
     finish(storage, number, *[Done()] * 5)
 
     assert [storage.purge(Selector(), limit=2) for _ in range(4)] == [2, 2, 1, 0]
 
 
-def test_purges_are_counted_for_the_queue_whose_jobs_they_were(make_file: Maker) -> None:
-    ours, theirs = make_file("ours"), make_file("theirs")
+def test_purges_are_counted_for_the_queue_whose_jobs_they_were(make_shared: Maker) -> None:
+    ours, theirs = make_shared("ours"), make_shared("theirs")
     finish(ours, worker(ours), Done(), Done())
     finish(theirs, worker(theirs), Done())
 
@@ -214,9 +205,9 @@ def test_purges_are_counted_for_the_queue_whose_jobs_they_were(make_file: Maker)
     assert {queue.queue: queue.purged for queue in ours.queues()} == {"ours": 2, "theirs": 1}
 
 
-def test_rules_keep_to_their_own_queue(make_file: Maker, clock: Clock) -> None:
+def test_rules_keep_to_their_own_queue(make_shared: Maker, clock: Clock) -> None:
     clock.freeze(NOW)
-    ours, theirs = make_file("ours"), make_file("theirs")
+    ours, theirs = make_shared("ours"), make_shared("theirs")
     finish(theirs, worker(theirs), Done(), Dead("failed"))
     theirs.set_revocation("revoked-id", "x")
     theirs.put_if_empty("name", b"1", ttl=1)
@@ -225,8 +216,8 @@ def test_rules_keep_to_their_own_queue(make_file: Maker, clock: Clock) -> None:
     assert sum(ours.keep(Keeping(done_count=0)).values()) == 0
 
 
-def test_flush_deletes_everything_of_one_queue(make_file: Maker) -> None:
-    ours, theirs = make_file("ours"), make_file("theirs")
+def test_flush_deletes_everything_of_one_queue(make_shared: Maker) -> None:
+    ours, theirs = make_shared("ours"), make_shared("theirs")
     for storage in (ours, theirs):
         number = worker(storage)
         finish(storage, number, Done(b"1"), Dead("failed"))
@@ -243,10 +234,10 @@ def test_flush_deletes_everything_of_one_queue(make_file: Maker) -> None:
     assert ours.result_count() == 0
     assert ours.revocation("revoked-task", "bad") is None
     assert theirs.get("name", peek=True) == b"1"
-    assert sql(ours, "select count(*) from huey_payload") == [(4,)]
+    assert len(make_shared.lab(ours).payloads()) == 4
 
 
-def test_a_run_whose_job_was_flushed_has_lost_its_claim(storage: SqliteStorage) -> None:
+def test_a_run_whose_job_was_flushed_has_lost_its_claim(storage: Storage) -> None:
     born(storage)
     number = worker(storage)
     claim = one(storage, number)
@@ -257,7 +248,7 @@ def test_a_run_whose_job_was_flushed_has_lost_its_claim(storage: SqliteStorage) 
     assert storage.count(Selector(states=(State.PENDING,))) == 1
 
 
-def test_flush_deletes_more_than_one_batch(storage: SqliteStorage) -> None:
+def test_flush_deletes_more_than_one_batch(storage: Storage) -> None:
     storage.enqueue([new() for _ in range(10_500)])
 
     storage.flush()
@@ -265,71 +256,7 @@ def test_flush_deletes_more_than_one_batch(storage: SqliteStorage) -> None:
     assert storage.count(Selector()) == 0
 
 
-# --- the write-ahead log --------------------------------------------------------------------------
-
-
-def log_size(storage: SqliteStorage) -> int:
-    return storage.size()[1]
-
-
-def test_a_checkpoint_folds_a_large_log_into_the_file(
-    make_file: Maker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(examine, "WAL_LIMIT", 100_000)
-    storage = make_file()
-    storage.enqueue([new(payload=b"x" * 1000) for _ in range(200)])
-    assert log_size(storage) > 100_000
-
-    storage.checkpoint()
-
-    assert log_size(storage) == 0
-    assert storage.count(Selector()) == 200
-
-
-def test_a_checkpoint_does_not_wait_long_for_a_reader(
-    make_file: Maker, monkeypatch: pytest.MonkeyPatch, raw: Callable[[], sqlite3.Connection]
-) -> None:
-    monkeypatch.setattr(examine, "WAL_LIMIT", 0)
-    storage = make_file()
-    born(storage)
-    reader = raw()
-    reader.execute("begin")
-    reader.execute("select count(*) from huey_job").fetchall()
-    storage.enqueue([new() for _ in range(50)])
-    begun = time.monotonic()
-
-    storage.checkpoint()
-
-    assert time.monotonic() - begun < 2
-    assert log_size(storage) > 0
-    assert born(storage).fresh
-    reader.execute("rollback")
-    storage.checkpoint()
-    assert log_size(storage) == 0
-
-
-def test_who_consumes_checkpoints_only_when_told_so(make_file: Maker) -> None:
-    """Also after its connection was replaced, by an I/O error or a fork."""
-    storage = make_file()
-    assert autocheckpoint(storage) == 10_000
-
-    storage.leave_checkpoints_to_janitor()
-
-    assert autocheckpoint(storage) == 0
-    with storage.db._lock:
-        storage.db._discard("_write")
-    assert autocheckpoint(storage) == 0
-    storage.enqueue([new(payload=b"x" * 4000) for _ in range(100)])
-    storage.checkpoint()
-
-
-def autocheckpoint(storage: SqliteStorage) -> int:
-    return storage.db.transact(
-        lambda con: int(con.execute("pragma wal_autocheckpoint").fetchone()[0])
-    )
-
-
-def test_memory_has_no_log(make: Maker) -> None:
+def test_the_rounds_of_a_janitor_change_nothing(make: Maker) -> None:
     storage = make()
     born(storage)
 
@@ -338,16 +265,3 @@ def test_memory_has_no_log(make: Maker) -> None:
     storage.verify()
 
     assert storage.count(Selector()) == 1
-
-
-def test_a_closed_file_is_all_there_is(make_file: Maker, path: str) -> None:
-    """Somebody may copy it."""
-    storage = make_file()
-    storage.enqueue([new() for _ in range(10)])
-    take(storage, worker(storage))
-
-    storage.unregister(1)
-    storage.close()
-
-    assert not os.path.exists(path + "-wal")
-    assert make_file().count(Selector()) == 10

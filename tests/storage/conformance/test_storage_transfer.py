@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,13 +11,15 @@ import pytest
 from hueycore.model.endings import Dead, Done, Failure
 from hueycore.model.jobs import Cargo, Job, Selector
 from hueycore.model.states import State
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.base import Storage
 from tests.helpers import Clock
+from tests.storage.conftest import Maker
+from tests.storage.engines import Engine
 from tests.storage.kit import (
     FAILURE,
     born,
     by_seq,
-    edge,
+    chord,
     new,
     one,
     row,
@@ -23,15 +27,15 @@ from tests.storage.kit import (
     state,
     take,
     worker,
-    write,
 )  # fmt: skip
+from tests.storage.lab import Lab
 
 NOW = 2_000_000_000.0
-#: Columns that belong to the file that a job is in.
+#: Columns that belong to the storage that a job is in.
 LOCAL = {"seq": 0, "worker": None, "claimed_at": None, "next": None, "slot": None, "waits": 0}
 
 
-def dead(storage: SqliteStorage, number: int, **fields: object) -> int:
+def dead(storage: Storage, number: int, **fields: object) -> int:
     seq = born(storage, **fields).seq
     run(storage, number, Dead("failed", FAILURE))
     return seq
@@ -42,17 +46,18 @@ def plain(job: Job) -> Job:
 
 
 @pytest.fixture
-def other(tmp_path: Path) -> SqliteStorage:
-    (tmp_path / "other").mkdir()
-    storage = SqliteStorage(tmp_path / "other" / "queue.db", "huey")
-    yield storage  # type: ignore[misc]
-    storage.close()
+def other(engine: Engine, tmp_path: Path) -> Iterator[Storage]:
+    """A queue that has nothing in common with ``storage``."""
+    folder = tmp_path / "other"
+    folder.mkdir()
+    with closing(Maker(engine, folder)) as make:
+        yield make()
 
 
 # --- export ---------------------------------------------------------------------------------------
 
 
-def test_cargo_is_the_row_the_payload_and_the_result(storage: SqliteStorage) -> None:
+def test_cargo_is_the_row_the_payload_and_the_result(storage: Storage) -> None:
     number = worker(storage)
     seq = born(storage, payload=b"\x00in").seq
     run(storage, number, Done(b"\xffout"))
@@ -62,7 +67,7 @@ def test_cargo_is_the_row_the_payload_and_the_result(storage: SqliteStorage) -> 
     assert cargo == Cargo(row(storage, seq), b"\x00in", b"\xffout")
 
 
-def test_export_goes_by_number_and_can_be_paged(storage: SqliteStorage) -> None:
+def test_export_goes_by_number_and_can_be_paged(storage: Storage) -> None:
     storage.enqueue([new(f"task-{n}", priority=n) for n in range(5)])
 
     first = storage.export(Selector(limit=2))
@@ -71,7 +76,7 @@ def test_export_goes_by_number_and_can_be_paged(storage: SqliteStorage) -> None:
     assert [one.job.task for one in first + rest] == [f"task-{n}" for n in range(5)]
 
 
-def test_export_takes_what_the_selector_says(storage: SqliteStorage) -> None:
+def test_export_takes_what_the_selector_says(storage: Storage) -> None:
     number = worker(storage)
     wanted = dead(storage, number, task="mail.send")
     dead(storage, number, task="report")
@@ -82,14 +87,14 @@ def test_export_takes_what_the_selector_says(storage: SqliteStorage) -> None:
     assert [one.job.seq for one in found] == [wanted]
 
 
-def test_an_empty_storage_exports_nothing(storage: SqliteStorage) -> None:
+def test_an_empty_storage_exports_nothing(storage: Storage) -> None:
     assert storage.export(Selector()) == []
 
 
 # --- load -----------------------------------------------------------------------------------------
 
 
-def test_what_was_exported_arrives_as_it_was(storage: SqliteStorage, other: SqliteStorage) -> None:
+def test_what_was_exported_arrives_as_it_was(storage: Storage, other: Storage) -> None:
     number = worker(storage)
     born(storage, payload=b"dead", priority=3, retries=2, timeout=9.5, preview="x=1")
     run(storage, number, Dead("failed", Failure("E", "m", "trace"), result=b"error"))
@@ -105,9 +110,7 @@ def test_what_was_exported_arrives_as_it_was(storage: SqliteStorage, other: Sqli
     assert [one[1:] for one in theirs] == [one[1:] for one in mine]
 
 
-def test_each_job_goes_to_the_queue_that_it_names(
-    storage: SqliteStorage, other: SqliteStorage
-) -> None:
+def test_each_job_goes_to_the_queue_that_it_names(storage: Storage, other: Storage) -> None:
     born(storage)
     (cargo,) = storage.export(Selector())
 
@@ -118,7 +121,7 @@ def test_each_job_goes_to_the_queue_that_it_names(
 
 
 def test_pending_means_now_with_a_clean_slate(
-    storage: SqliteStorage, other: SqliteStorage, clock: Clock
+    storage: Storage, other: Storage, clock: Clock
 ) -> None:
     clock.freeze(NOW)
     number = worker(storage)
@@ -135,7 +138,7 @@ def test_pending_means_now_with_a_clean_slate(
     assert one(other, worker(other)).payload == b"again"
 
 
-def test_a_running_job_arrives_as_pending(storage: SqliteStorage, other: SqliteStorage) -> None:
+def test_a_running_job_arrives_as_pending(storage: Storage, other: Storage) -> None:
     born(storage)
     one(storage, worker(storage))
 
@@ -144,7 +147,7 @@ def test_a_running_job_arrives_as_pending(storage: SqliteStorage, other: SqliteS
     assert state(other, loaded.job.seq) is State.PENDING
 
 
-def test_an_id_that_exists_is_kept_or_replaced(storage: SqliteStorage) -> None:
+def test_an_id_that_exists_is_kept_or_replaced(storage: Storage) -> None:
     number = worker(storage)
     seq = dead(storage, number, payload=b"old")
     (cargo,) = storage.export(Selector())
@@ -161,7 +164,7 @@ def test_an_id_that_exists_is_kept_or_replaced(storage: SqliteStorage) -> None:
     assert storage.count(Selector()) == 1
 
 
-def test_a_running_job_is_never_replaced(storage: SqliteStorage) -> None:
+def test_a_running_job_is_never_replaced(storage: Storage) -> None:
     born(storage)
     cargo = storage.export(Selector())
     claim = one(storage, worker(storage))
@@ -172,10 +175,10 @@ def test_a_running_job_is_never_replaced(storage: SqliteStorage) -> None:
     assert state(storage, claim) is State.RUNNING
 
 
-def test_two_jobs_of_one_unique_key_never_wait_together(storage: SqliteStorage) -> None:
+def test_two_jobs_of_one_unique_key_never_wait_together(storage: Storage) -> None:
     number = worker(storage)
-    first, second = dead(storage, number), dead(storage, number)
-    write(storage, "update huey_job set unique_key = 'nightly', unique_until = 'end'")
+    unique = {"unique_key": "nightly", "unique_until": "end"}
+    first, second = (dead(storage, number, **unique) for _ in range(2))
     cargo = storage.export(by_seq(first, second))
     storage.discard([one.job for one in cargo])
 
@@ -184,7 +187,7 @@ def test_two_jobs_of_one_unique_key_never_wait_together(storage: SqliteStorage) 
     assert [answer.outcome for answer in answers] == ["loaded", "duplicate"]
 
 
-def test_loading_is_all_or_nothing(storage: SqliteStorage) -> None:
+def test_loading_is_all_or_nothing(storage: Storage) -> None:
     from hueycore.exceptions import StorageError
 
     born(storage)
@@ -201,7 +204,7 @@ def test_loading_is_all_or_nothing(storage: SqliteStorage) -> None:
 # --- discard --------------------------------------------------------------------------------------
 
 
-def test_discard_deletes_what_was_seen_and_counts_it(storage: SqliteStorage) -> None:
+def test_discard_deletes_what_was_seen_and_counts_it(storage: Storage) -> None:
     number = worker(storage)
     seq, kept = dead(storage, number), dead(storage, number)
 
@@ -213,7 +216,7 @@ def test_discard_deletes_what_was_seen_and_counts_it(storage: SqliteStorage) -> 
     assert storage.queues()[0].purged == 1
 
 
-def test_a_job_that_died_again_meanwhile_stays(storage: SqliteStorage) -> None:
+def test_a_job_that_died_again_meanwhile_stays(storage: Storage) -> None:
     number = worker(storage)
     seq = dead(storage, number)
     seen = row(storage, seq)
@@ -225,15 +228,14 @@ def test_a_job_that_died_again_meanwhile_stays(storage: SqliteStorage) -> None:
     assert [job.seq for job in storage.discard([row(storage, seq)])] == [seq]
 
 
-def test_discard_never_takes_what_lives(storage: SqliteStorage) -> None:
+def test_discard_never_takes_what_lives(storage: Storage) -> None:
     seq = born(storage).seq
 
     assert storage.discard([row(storage, seq)]) == []
 
 
-def test_discard_leaves_what_a_waiting_job_needs(storage: SqliteStorage) -> None:
-    parent, sibling, child = storage.enqueue([new(), new(), new()])
-    edge(storage, [parent, sibling], child, chord=True)
+def test_discard_leaves_what_a_waiting_job_needs(storage: Storage) -> None:
+    (parent, _), _ = chord(storage, 2)
     run(storage, worker(storage), Done(b"needed"))
 
     assert storage.discard([row(storage, parent.seq)]) == []
@@ -242,7 +244,7 @@ def test_discard_leaves_what_a_waiting_job_needs(storage: SqliteStorage) -> None
 # --- requeue, as dead letters need it -------------------------------------------------------------
 
 
-def test_jobs_run_again_one_after_the_other(storage: SqliteStorage, clock: Clock) -> None:
+def test_jobs_run_again_one_after_the_other(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     number = worker(storage)
     seqs = [dead(storage, number) for _ in range(3)]
@@ -254,10 +256,10 @@ def test_jobs_run_again_one_after_the_other(storage: SqliteStorage, clock: Clock
     assert len(take(storage, number, free=9)) == 1
 
 
-def test_reset_gives_back_the_retries_that_were_used_up(storage: SqliteStorage) -> None:
+def test_reset_gives_back_the_retries_that_were_used_up(storage: Storage, lab: Lab) -> None:
     number = worker(storage)
     seq = dead(storage, number)
-    write(storage, "update huey_job set attempt = 4, claim = 4, retries = 0")
+    lab.set(seq, attempt=4, claim=4, retries=0)
 
     storage.requeue(by_seq(seq), reset=True)
     job = row(storage, seq)
@@ -265,13 +267,10 @@ def test_reset_gives_back_the_retries_that_were_used_up(storage: SqliteStorage) 
     assert (job.attempt, job.retries) == (0, 3)
 
 
-def test_a_crash_used_up_no_retry(storage: SqliteStorage) -> None:
+def test_a_crash_used_up_no_retry(storage: Storage, lab: Lab) -> None:
     number = worker(storage)
     seq = dead(storage, number)
-    write(
-        storage,
-        "update huey_job set attempt = 3, claim = 3, retries = 2, crashes = 3, reason = 'crashed'",
-    )
+    lab.set(seq, attempt=3, claim=3, retries=2, crashes=3, reason="crashed")
 
     storage.requeue(by_seq(seq), reset=True)
 

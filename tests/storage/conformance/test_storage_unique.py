@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import pytest
@@ -10,42 +9,43 @@ import pytest
 from hueycore.exceptions import DuplicateJob
 from hueycore.model.endings import Blocked, Dead, Done, Released, Retry, Snoozed
 from hueycore.model.jobs import Enqueued, NewJob, Selector, Want
+from hueycore.model.plan import Edge, Plan
 from hueycore.model.schedules import Fire, Periodic
 from hueycore.model.states import State
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.base import Storage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
 from tests.storage.kit import (
     FAILURE,
     born,
-    bury,
     by_seq,
     end,
     new,
     one,
-    pipeline,
     row,
     run,
-    sql,
     state,
     take,
     worker,
-    write,
 )
-
-#: Turns a later stage into a unique job.
-KEYED = "update huey_job set task = 'task', unique_key = 'key', unique_until = 'end' where seq = ?"
+from tests.storage.lab import Lab
 
 
 def keyed(key: str = "key", until: str = "end", **fields: Any) -> NewJob:
     return new(unique_key=key, unique_until=until, **fields)
 
 
-def put(storage: SqliteStorage, **fields: Any) -> Enqueued:
+def put(storage: Storage, **fields: Any) -> Enqueued:
     return storage.enqueue([keyed(**fields)])[0]
 
 
-def count(storage: SqliteStorage) -> int:
+def put_behind(storage: Storage) -> Enqueued:
+    """A unique job that waits for another one."""
+    _, child = storage.enqueue([new("parent"), keyed()], Plan([Edge(0, 1)]))
+    return child
+
+
+def count(storage: Storage) -> int:
     return storage.count(Selector())
 
 
@@ -55,16 +55,11 @@ def count(storage: SqliteStorage) -> int:
 @pytest.mark.feature("unique")
 @pytest.mark.parametrize("live", ["scheduled", "pending", "blocked", "running"])
 def test_a_key_that_is_live_answers_with_the_job_that_has_it(
-    storage: SqliteStorage, clock: Clock, live: str
+    storage: Storage, clock: Clock, live: str
 ) -> None:
     now = clock.freeze()
     if live == "blocked":
-        _, first = pipeline(storage, 2)
-        write(
-            storage,
-            KEYED,
-            first.seq,
-        )
+        first = put_behind(storage)
     else:
         first = put(storage, run_at=now + 50 if live == "scheduled" else None)
     if live == "running":
@@ -78,7 +73,7 @@ def test_a_key_that_is_live_answers_with_the_job_that_has_it(
 
 
 @pytest.mark.parametrize("final", [Done(), Dead("failed")], ids=["done", "dead"])
-def test_the_key_is_free_when_the_job_is_over(storage: SqliteStorage, final: Any) -> None:
+def test_the_key_is_free_when_the_job_is_over(storage: Storage, final: Any) -> None:
     first = put(storage)
     run(storage, worker(storage), final)
 
@@ -87,7 +82,7 @@ def test_the_key_is_free_when_the_job_is_over(storage: SqliteStorage, final: Any
     assert again.fresh and again.seq != first.seq
 
 
-def test_until_the_start_the_key_is_free_once_the_job_runs(storage: SqliteStorage) -> None:
+def test_until_the_start_the_key_is_free_once_the_job_runs(storage: Storage) -> None:
     first = put(storage, until="start")
     assert not put(storage, until="start").fresh
     one(storage, worker(storage))
@@ -99,15 +94,15 @@ def test_until_the_start_the_key_is_free_once_the_job_runs(storage: SqliteStorag
     assert state(storage, first) is State.RUNNING
 
 
-def test_keys_are_of_a_task_and_of_a_queue(make_file: Maker) -> None:
-    ours, theirs = make_file("ours"), make_file("theirs")
+def test_keys_are_of_a_task_and_of_a_queue(make_shared: Maker) -> None:
+    ours, theirs = make_shared("ours"), make_shared("theirs")
 
     answers = [put(ours), put(ours, task="other"), put(theirs)]
 
     assert all(answer.fresh for answer in answers)
 
 
-def test_duplicates_within_one_call_are_one_job(storage: SqliteStorage) -> None:
+def test_duplicates_within_one_call_are_one_job(storage: Storage) -> None:
     jobs = [keyed(id="a"), keyed(id="b"), new(id="c"), keyed("else", id="d"), keyed(id="e")]
 
     answers = storage.enqueue(jobs)
@@ -118,7 +113,7 @@ def test_duplicates_within_one_call_are_one_job(storage: SqliteStorage) -> None:
     assert count(storage) == 3
 
 
-def test_an_id_that_is_live_wins_over_the_key(storage: SqliteStorage) -> None:
+def test_an_id_that_is_live_wins_over_the_key(storage: Storage) -> None:
     first = put(storage, id="mine")
 
     again = storage.enqueue([keyed("another", id="mine")])[0]
@@ -126,7 +121,7 @@ def test_an_id_that_is_live_wins_over_the_key(storage: SqliteStorage) -> None:
     assert again == (first.seq, "mine", State.PENDING, False)
 
 
-def test_a_final_job_of_the_same_id_stays_when_the_key_is_taken(storage: SqliteStorage) -> None:
+def test_a_final_job_of_the_same_id_stays_when_the_key_is_taken(storage: Storage) -> None:
     old = born(storage, id="mine")
     run(storage, worker(storage))
     holder = put(storage)
@@ -140,7 +135,7 @@ def test_a_final_job_of_the_same_id_stays_when_the_key_is_taken(storage: SqliteS
 # --- fail -----------------------------------------------------------------------------------------
 
 
-def test_fail_names_the_job_that_is_there_and_stores_nothing(storage: SqliteStorage) -> None:
+def test_fail_names_the_job_that_is_there_and_stores_nothing(storage: Storage) -> None:
     first = put(storage)
 
     with pytest.raises(DuplicateJob, match='has the unique key "key"') as caught:
@@ -150,38 +145,11 @@ def test_fail_names_the_job_that_is_there_and_stores_nothing(storage: SqliteStor
     assert count(storage) == 1
 
 
-def test_a_refused_duplicate_takes_no_other_thread_with_it(storage: SqliteStorage) -> None:
-    put(storage)
-    answers: list[Any] = []
-
-    def enqueue(job: NewJob) -> None:
-        try:
-            answers.append(storage.enqueue([job])[0].fresh)
-        except DuplicateJob:
-            answers.append("refused")
-
-    # They come together while the door is shut, so that they share a commit.
-    with storage._door:
-        threads = [
-            threading.Thread(target=enqueue, args=(keyed(on_conflict="fail") if n % 2 else new(),))
-            for n in range(8)
-        ]
-        for thread in threads:
-            thread.start()
-        while len(storage._tickets) < 8:
-            pass
-    for thread in threads:
-        thread.join()
-
-    assert sorted(answers, key=str) == [True] * 4 + ["refused"] * 4
-    assert count(storage) == 5
-
-
 # --- replace --------------------------------------------------------------------------------------
 
 
 def test_replace_gives_the_waiting_job_the_new_call_and_keeps_its_id(
-    storage: SqliteStorage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
     now = clock.freeze()
     first = put(storage, run_at=now + 10, retries=1)
@@ -203,13 +171,8 @@ def test_replace_gives_the_waiting_job_the_new_call_and_keeps_its_id(
     assert put(storage, on_conflict="replace").state is State.PENDING
 
 
-def test_replace_of_a_later_stage_keeps_it_waiting_for_its_parent(storage: SqliteStorage) -> None:
-    _, child = pipeline(storage, 2)
-    write(
-        storage,
-        KEYED,
-        child.seq,
-    )
+def test_replace_of_a_later_stage_keeps_it_waiting_for_its_parent(storage: Storage) -> None:
+    child = put_behind(storage)
 
     again = put(storage, payload=b"newer", on_conflict="replace")
 
@@ -218,7 +181,7 @@ def test_replace_of_a_later_stage_keeps_it_waiting_for_its_parent(storage: Sqlit
     assert state(storage, child) is State.PENDING
 
 
-def test_replace_of_a_running_job_is_a_new_one_that_has_the_key(storage: SqliteStorage) -> None:
+def test_replace_of_a_running_job_is_a_new_one_that_has_the_key(storage: Storage) -> None:
     first = put(storage)
     number = worker(storage)
     claim = one(storage, number)
@@ -242,7 +205,7 @@ def test_replace_of_a_running_job_is_a_new_one_that_has_the_key(storage: SqliteS
     ids=["retry", "later", "snooze", "release", "blocked"],
 )
 def test_a_run_that_is_put_back_waits_beside_the_job_that_has_its_key_now(
-    storage: SqliteStorage, back: Any
+    storage: Storage, back: Any
 ) -> None:
     first = put(storage, until="start")
     number = worker(storage)
@@ -257,7 +220,7 @@ def test_a_run_that_is_put_back_waits_beside_the_job_that_has_its_key_now(
 
 
 def test_a_run_that_is_put_back_has_its_key_again_when_nobody_took_it(
-    storage: SqliteStorage,
+    storage: Storage,
 ) -> None:
     first = put(storage, until="start")
     number = worker(storage)
@@ -268,7 +231,7 @@ def test_a_run_that_is_put_back_has_its_key_again_when_nobody_took_it(
 
 @pytest.mark.parametrize("death", [False, True], ids=["stopped", "dead"])
 def test_several_runs_of_one_key_come_back_from_a_worker_that_is_gone(
-    storage: SqliteStorage, death: bool
+    storage: Storage, lab: Lab, death: bool
 ) -> None:
     number = worker(storage)
     seqs = []
@@ -277,7 +240,7 @@ def test_several_runs_of_one_key_come_back_from_a_worker_that_is_gone(
         one(storage, number)
 
     if death:
-        bury(storage, number)
+        lab.bury(number)
     else:
         storage.unregister(number)
 
@@ -286,7 +249,7 @@ def test_several_runs_of_one_key_come_back_from_a_worker_that_is_gone(
     assert put(storage, until="start").seq in seqs
 
 
-def test_requeue_leaves_a_job_whose_key_is_taken_and_says_so(storage: SqliteStorage) -> None:
+def test_requeue_leaves_a_job_whose_key_is_taken_and_says_so(storage: Storage) -> None:
     number = worker(storage)
     first = put(storage)
     run(storage, number, Dead("failed"))
@@ -301,7 +264,7 @@ def test_requeue_leaves_a_job_whose_key_is_taken_and_says_so(storage: SqliteStor
     assert [job.seq for job in storage.requeue(by_seq(first)).changed] == [first.seq]
 
 
-def test_of_several_dead_jobs_of_one_key_the_first_is_requeued(storage: SqliteStorage) -> None:
+def test_of_several_dead_jobs_of_one_key_the_first_is_requeued(storage: Storage) -> None:
     number = worker(storage)
     dead = []
     for _ in range(3):
@@ -316,7 +279,7 @@ def test_of_several_dead_jobs_of_one_key_the_first_is_requeued(storage: SqliteSt
 
 
 def test_a_periodic_task_that_is_still_there_does_not_fire_again(
-    storage: SqliteStorage, clock: Clock
+    storage: Storage, clock: Clock
 ) -> None:
     now = clock.freeze()
     storage.declare_periodic([Periodic("tick", "task", "@every 60", None, now)], worker(storage))
@@ -330,32 +293,7 @@ def test_a_periodic_task_that_is_still_there_does_not_fire_again(
     assert count(storage) == 1
 
 
-# --- the index ------------------------------------------------------------------------------------
-
-
-def test_the_index_itself_refuses_a_second_one(storage: SqliteStorage) -> None:
-    from hueycore.exceptions import StorageError
-
-    put(storage)
-    born(storage, id="other")
-
-    with pytest.raises(StorageError, match="UNIQUE"):
-        write(storage, "update huey_job set unique_key = 'key', unique_until = 'end'")
-
-
-def test_a_key_is_found_by_the_index(storage: SqliteStorage) -> None:
-    from hueycore.storage.sql.unique import _HOLDS
-
-    plan = sql(
-        storage,
-        "explain query plan select seq from huey_job where queue = 'huey' and task = 'task' "
-        f"and unique_key = 'key' and {_HOLDS}",
-    )
-
-    assert "huey_job_unique (queue=? AND task=? AND unique_key=?)" in plan[0][3]
-
-
-def test_a_claim_and_an_ending_leave_the_key_on_the_row(storage: SqliteStorage) -> None:
+def test_a_claim_and_an_ending_leave_the_key_on_the_row(storage: Storage) -> None:
     put(storage, until="start")
     number = worker(storage)
     claims = take(storage, number)

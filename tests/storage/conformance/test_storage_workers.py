@@ -11,31 +11,29 @@ from hueycore.exceptions import StorageError, StorageMoved
 from hueycore.model.endings import Done, Retry
 from hueycore.model.jobs import Claim, Selector
 from hueycore.model.states import State
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.base import Storage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
 from tests.storage.kit import (
     born,
-    bury,
     by_seq,
-    edge,
+    chord,
     end,
     new,
     one,
     pipeline,
     row,
     run,
-    sql,
     state,
     take,
     worker,
-    write,
 )
+from tests.storage.lab import Lab
 
 NOW = 2_000_000_000.0
 
 
-def test_a_registered_worker_is_seen_alive(storage: SqliteStorage, clock: Clock) -> None:
+def test_a_registered_worker_is_seen_alive(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     number = storage.register(name="box", kind="thread", slots=3)
 
@@ -48,22 +46,14 @@ def test_a_registered_worker_is_seen_alive(storage: SqliteStorage, clock: Clock)
     assert (found.started_at, found.alive, found.running) == (NOW, True, [])
 
 
-def test_workers_have_numbers_of_their_own(storage: SqliteStorage) -> None:
+def test_workers_have_numbers_of_their_own(storage: Storage) -> None:
     numbers = [worker(storage) for _ in range(5)]
 
     assert len(set(numbers)) == 5
     assert [found.id for found in storage.workers()] == sorted(numbers)
 
 
-def test_a_number_is_free_again_when_its_worker_left(storage: SqliteStorage) -> None:
-    first, second = worker(storage), worker(storage)
-    storage.unregister(first)
-
-    assert [found.id for found in storage.workers()] == [second]
-    assert worker(storage) == first
-
-
-def test_slots_show_what_has_started(storage: SqliteStorage) -> None:
+def test_slots_show_what_has_started(storage: Storage) -> None:
     storage.enqueue([new(), new()])
     number = worker(storage)
     first, second = take(storage, number, 2)
@@ -77,16 +67,7 @@ def test_slots_show_what_has_started(storage: SqliteStorage) -> None:
     assert storage.workers()[0].running == [(7, second.seq)]
 
 
-def test_slots_are_clean_for_the_next_worker_of_a_number(storage: SqliteStorage) -> None:
-    number = worker(storage)
-    storage.slots(number).start(3, 12, 1)
-    storage.unregister(number)
-
-    assert worker(storage) == number
-    assert storage.workers()[0].running == []
-
-
-def test_a_worker_that_leaves_gives_back_what_it_held(storage: SqliteStorage) -> None:
+def test_a_worker_that_leaves_gives_back_what_it_held(storage: Storage) -> None:
     storage.enqueue([new("held"), new("other"), new("done")])
     leaving, staying = worker(storage), worker(storage)
     held, other = one(storage, leaving), one(storage, staying)
@@ -102,7 +83,7 @@ def test_a_worker_that_leaves_gives_back_what_it_held(storage: SqliteStorage) ->
     assert one(storage, staying).claim == 2
 
 
-def test_what_was_asked_to_stop_is_revoked_when_its_worker_leaves(storage: SqliteStorage) -> None:
+def test_what_was_asked_to_stop_is_revoked_when_its_worker_leaves(storage: Storage) -> None:
     """A revocation that was promised to a running job is not forgotten with its worker."""
     first, second = pipeline(storage, 2)
     number = worker(storage)
@@ -118,7 +99,7 @@ def test_what_was_asked_to_stop_is_revoked_when_its_worker_leaves(storage: Sqlit
     assert (state(storage, second), row(storage, second).reason) == (State.REVOKED, "upstream")
 
 
-def test_a_worker_may_say_that_it_stops(storage: SqliteStorage) -> None:
+def test_a_worker_may_say_that_it_stops(storage: Storage) -> None:
     number = worker(storage)
     born(storage)
     claim = one(storage, number)
@@ -140,44 +121,18 @@ def test_nobody_recovers_the_jobs_of_the_living(make: Maker) -> None:
     assert [state(storage, claim) for claim in claims] == [State.RUNNING] * 2
 
 
-def test_a_process_has_at_most_4096_slots(file: SqliteStorage) -> None:
-    with pytest.raises(StorageError, match="4096"):
-        file.register(name="w", kind="thread", slots=4097)
-
-    assert file.workers() == []
-    assert file.register(name="w", kind="thread", slots=4096)
-
-
-def test_the_last_number_is_4095(storage: SqliteStorage) -> None:
-    last = worker(storage)
-    write(
-        storage,
-        """
-        with recursive n(n) as (select 2 union all select n + 1 from n where n < 4095)
-        insert into huey_worker select n, queue, name, host, pid, boot_id, kind, slots, state,
-            started_at, side from n, huey_worker
-        """,
-    )
-
-    with pytest.raises(StorageError, match="4095"):
-        worker(storage)
-
-    assert len(sql(storage, "select id from huey_worker")) == 4095
-    storage.unregister(last)
-    assert worker(storage) == last
-
-
 # --- recovery -------------------------------------------------------------------------------------
 
 
-def started(storage: SqliteStorage, number: int, *claims: Claim) -> None:
+def started(storage: Storage, number: int, *claims: Claim) -> None:
     for place, claim in enumerate(claims):
         storage.slots(number).start(place, claim.seq, claim.claim)
 
 
 @pytest.mark.feature("crash")
 def test_a_dead_workers_jobs_come_back_and_only_those_that_ran_are_charged(
-    storage: SqliteStorage,
+    storage: Storage,
+    lab: Lab,
 ) -> None:
     storage.enqueue([new() for _ in range(4)])
     number, other = worker(storage, "dead-box"), worker(storage)
@@ -186,7 +141,7 @@ def test_a_dead_workers_jobs_come_back_and_only_those_that_ran_are_charged(
     end(storage, number, over)
     started(storage, number, ran)
 
-    recovered = bury(storage, number)
+    recovered = lab.bury(number)
 
     assert [(r.job.seq, r.state, r.started, r.worker) for r in recovered] == [
         (ran.seq, State.PENDING, True, "dead-box"), (held.seq, State.PENDING, False, "dead-box"),
@@ -201,7 +156,7 @@ def test_a_dead_workers_jobs_come_back_and_only_those_that_ran_are_charged(
     assert storage.recover() == []
 
 
-def test_a_slot_of_another_claim_charges_nobody(storage: SqliteStorage) -> None:
+def test_a_slot_of_another_claim_charges_nobody(storage: Storage, lab: Lab) -> None:
     """The run before was of the same job, and its slot was never cleared."""
     born(storage)
     number = worker(storage)
@@ -210,7 +165,7 @@ def test_a_slot_of_another_claim_charges_nobody(storage: SqliteStorage) -> None:
     end(storage, number, first, Retry(None, 0, 0))
     second = one(storage, number)
 
-    (recovered,) = bury(storage, number)
+    (recovered,) = lab.bury(number)
 
     assert (recovered.job.seq, recovered.started) == (second.seq, False)
     assert row(storage, second).crashes == 0
@@ -218,13 +173,13 @@ def test_a_slot_of_another_claim_charges_nobody(storage: SqliteStorage) -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
 def test_a_job_that_kills_its_process_too_often_is_dead_and_kept(
-    storage: SqliteStorage, limit: int
+    storage: Storage, lab: Lab, limit: int
 ) -> None:
     job = born(storage, max_crashes=limit)
     for crash in range(1, limit + 1):
         number = worker(storage)
         started(storage, number, one(storage, number))
-        (recovered,) = bury(storage, number)
+        (recovered,) = lab.bury(number)
 
         found = row(storage, job)
         dead = crash == limit
@@ -235,53 +190,54 @@ def test_a_job_that_kills_its_process_too_often_is_dead_and_kept(
     assert storage.payload(job.seq) == b"payload"
 
 
-def test_the_neighbours_of_a_job_that_kills_are_never_charged(storage: SqliteStorage) -> None:
+def test_the_neighbours_of_a_job_that_kills_are_never_charged(storage: Storage, lab: Lab) -> None:
     bad, *good = storage.enqueue([new() for _ in range(6)])
     for _ in range(3):
         number = worker(storage)
         claims = take(storage, number, 6)
         started(storage, number, *(claim for claim in claims if claim.seq == bad.seq))
-        bury(storage, number)
+        lab.bury(number)
 
     assert state(storage, bad) is State.DEAD
     assert [(row(storage, job).crashes, row(storage, job).attempt) for job in good] == [(0, 0)] * 5
 
 
 def test_an_at_most_once_job_that_had_started_is_dead_and_one_that_had_not_runs(
-    storage: SqliteStorage,
+    storage: Storage,
+    lab: Lab,
 ) -> None:
     storage.enqueue([new(at_most_once=True), new(at_most_once=True)])
     number = worker(storage)
     ran, held = take(storage, number, 2)
     started(storage, number, ran)
 
-    bury(storage, number)
+    lab.bury(number)
 
     assert (state(storage, ran), row(storage, ran).reason) == (State.DEAD, "crashed")
     assert one(storage, worker(storage)).seq == held.seq
 
 
-def test_a_stop_is_no_crash(storage: SqliteStorage) -> None:
+def test_a_stop_is_no_crash(storage: Storage, lab: Lab) -> None:
     storage.enqueue([new(max_crashes=1), new(at_most_once=True)])
     number = worker(storage)
     plain, once = one(storage, number), one(storage, number)
     started(storage, number, plain, once)
     storage.stopping(number)
 
-    bury(storage, number)
+    lab.bury(number)
 
     assert (state(storage, plain), row(storage, plain).crashes) == (State.PENDING, 0)
     assert (state(storage, once), row(storage, once).reason) == (State.DEAD, "interrupted")
     assert row(storage, once).crashes == 0
 
 
-def test_a_run_that_was_asked_to_stop_and_died_is_revoked(storage: SqliteStorage) -> None:
+def test_a_run_that_was_asked_to_stop_and_died_is_revoked(storage: Storage, lab: Lab) -> None:
     job = born(storage)
     number = worker(storage)
     started(storage, number, one(storage, number))
     storage.revoke(by_seq(job))
 
-    (recovered,) = bury(storage, number)
+    (recovered,) = lab.bury(number)
 
     found = row(storage, job)
     assert recovered.state is found.state is State.REVOKED
@@ -290,14 +246,14 @@ def test_a_run_that_was_asked_to_stop_and_died_is_revoked(storage: SqliteStorage
 
 @pytest.mark.parametrize("fields", [{}, {"max_crashes": 1}, {"at_most_once": True}], ids=str)
 def test_a_run_that_was_to_be_interrupted_and_died_is_revoked_and_not_charged(
-    storage: SqliteStorage, fields: dict[str, Any]
+    storage: Storage, lab: Lab, fields: dict[str, Any]
 ) -> None:
     job = born(storage, **fields)
     number = worker(storage)
     started(storage, number, one(storage, number))
     storage.revoke(by_seq(job), interrupt=True)
 
-    (recovered,) = bury(storage, number)
+    (recovered,) = lab.bury(number)
 
     found = row(storage, job)
     assert recovered.state is found.state is State.REVOKED
@@ -305,7 +261,7 @@ def test_a_run_that_was_to_be_interrupted_and_died_is_revoked_and_not_charged(
 
 
 def test_an_overdue_run_whose_process_was_killed_is_a_timeout_and_no_crash(
-    storage: SqliteStorage, clock: Clock
+    storage: Storage, lab: Lab, clock: Clock
 ) -> None:
     clock.freeze(NOW)
     job = born(storage, timeout=5, retries=2, retry_delay=10, retry_backoff=3, max_crashes=1)
@@ -316,7 +272,7 @@ def test_an_overdue_run_whose_process_was_killed_is_a_timeout_and_no_crash(
 
     assert storage.note_overdue(claim.seq, claim.claim)
     assert not row(storage, job).cancel_requested
-    (recovered,) = bury(storage, number)
+    (recovered,) = lab.bury(number)
 
     found = row(storage, job)
     assert (recovered.state, recovered.timeout) == (State.SCHEDULED, True)
@@ -327,7 +283,7 @@ def test_an_overdue_run_whose_process_was_killed_is_a_timeout_and_no_crash(
 
 @pytest.mark.parametrize("fields", [{}, {"retries": 3, "at_most_once": True}], ids=str)
 def test_an_overdue_run_without_another_try_is_dead_and_its_followers_learn_of_it(
-    storage: SqliteStorage, fields: dict[str, Any]
+    storage: Storage, lab: Lab, fields: dict[str, Any]
 ) -> None:
     first, second = pipeline(storage, 2, **fields)
     number = worker(storage)
@@ -335,13 +291,13 @@ def test_an_overdue_run_without_another_try_is_dead_and_its_followers_learn_of_i
     started(storage, number, claim)
     storage.note_overdue(claim.seq, claim.claim)
 
-    bury(storage, number)
+    lab.bury(number)
 
     assert (state(storage, first), row(storage, first).reason) == (State.DEAD, "timeout")
     assert (state(storage, second), row(storage, second).reason) == (State.REVOKED, "upstream")
 
 
-def test_an_overdue_run_that_ends_by_itself_ends_as_it_likes(storage: SqliteStorage) -> None:
+def test_an_overdue_run_that_ends_by_itself_ends_as_it_likes(storage: Storage) -> None:
     job, other = born(storage), born(storage)
     number = worker(storage)
     claims = take(storage, number, 2)
@@ -355,7 +311,7 @@ def test_an_overdue_run_that_ends_by_itself_ends_as_it_likes(storage: SqliteStor
     assert (state(storage, job), state(storage, other)) == (State.PENDING, State.PENDING)
 
 
-def test_only_what_is_to_be_interrupted_is_named_as_such(storage: SqliteStorage) -> None:
+def test_only_what_is_to_be_interrupted_is_named_as_such(storage: Storage) -> None:
     asked, interrupted, overdue, plain = (born(storage).seq for _ in range(4))
     claims = {claim.seq: claim for claim in take(storage, worker(storage), 4)}
     storage.revoke(by_seq(asked))
@@ -368,26 +324,24 @@ def test_only_what_is_to_be_interrupted_is_named_as_such(storage: SqliteStorage)
     assert storage.cancel_requested(seqs, interrupt=True) == [interrupted]
 
 
-def test_a_stage_that_dies_by_crashing_tells_its_followers(storage: SqliteStorage) -> None:
+def test_a_stage_that_dies_by_crashing_tells_its_followers(storage: Storage, lab: Lab) -> None:
     first, second = pipeline(storage, 2, max_crashes=1)
-    members = storage.enqueue([new("member", max_crashes=1, priority=5)])
-    callback = born(storage, "callback")
-    edge(storage, members, callback, chord=True)
+    members, callback = chord(storage, 1, max_crashes=1, priority=5)
     number = worker(storage)
     started(storage, number, *take(storage, number, 2))
 
-    bury(storage, number)
+    lab.bury(number)
 
     assert (state(storage, first), state(storage, members[0])) == (State.DEAD, State.DEAD)
     assert (state(storage, second), row(storage, second).reason) == (State.REVOKED, "upstream")
     assert one(storage, worker(storage)).seq == callback.seq
 
 
-def test_who_was_taken_for_dead_claims_nothing_and_ends_nothing(storage: SqliteStorage) -> None:
+def test_who_was_taken_for_dead_claims_nothing_and_ends_nothing(storage: Storage, lab: Lab) -> None:
     storage.enqueue([new(), new()])
     number = worker(storage)
     claim = one(storage, number)
-    bury(storage, number)
+    lab.bury(number)
 
     with pytest.raises(StorageMoved, match="taken for dead"):
         take(storage, number)
@@ -399,7 +353,7 @@ def test_who_was_taken_for_dead_claims_nothing_and_ends_nothing(storage: SqliteS
 # --- moving jobs ----------------------------------------------------------------------------------
 
 
-def test_jobs_move_with_everything_they_have(storage: SqliteStorage, clock: Clock) -> None:
+def test_jobs_move_with_everything_they_have(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     number = worker(storage)
     waiting = born(storage, "w", priority=3, run_at=NOW + 50, retries=2, preview="x", payload=b"\0")
@@ -419,7 +373,7 @@ def test_jobs_move_with_everything_they_have(storage: SqliteStorage, clock: Cloc
     assert answer is not None and answer.result == b"result"
 
 
-def test_a_running_job_comes_in_as_pending(storage: SqliteStorage, clock: Clock) -> None:
+def test_a_running_job_comes_in_as_pending(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     job = born(storage)
     one(storage, worker(storage))
@@ -435,7 +389,7 @@ def test_a_running_job_comes_in_as_pending(storage: SqliteStorage, clock: Clock)
     assert (found.attempt, found.claim) == (1, 1)
 
 
-def test_an_id_that_exists_is_kept_or_replaced_unless_it_runs(storage: SqliteStorage) -> None:
+def test_an_id_that_exists_is_kept_or_replaced_unless_it_runs(storage: Storage) -> None:
     kept, running = storage.enqueue([new("a"), new("b", priority=9)])
     number = worker(storage)
     one(storage, number)
@@ -452,7 +406,7 @@ def test_an_id_that_exists_is_kept_or_replaced_unless_it_runs(storage: SqliteSto
     assert state(storage, running) is State.RUNNING
 
 
-def test_what_is_loaded_to_run_runs(storage: SqliteStorage) -> None:
+def test_what_is_loaded_to_run_runs(storage: Storage) -> None:
     job = born(storage)
     number = worker(storage)
     run(storage, number, Done(b"old"))
@@ -466,7 +420,7 @@ def test_what_is_loaded_to_run_runs(storage: SqliteStorage) -> None:
     assert answer is not None and answer.result is None
 
 
-def test_a_result_that_was_read_is_not_read_again_after_a_move(storage: SqliteStorage) -> None:
+def test_a_result_that_was_read_is_not_read_again_after_a_move(storage: Storage) -> None:
     first, _ = pipeline(storage, 2)
     run(storage, worker(storage), Done(b"1"))
     storage.result(first.id, preserve=False)
@@ -480,7 +434,7 @@ def test_a_result_that_was_read_is_not_read_again_after_a_move(storage: SqliteSt
     assert other[0].outcome == "loaded"
 
 
-def test_one_impossible_job_keeps_all_out(storage: SqliteStorage) -> None:
+def test_one_impossible_job_keeps_all_out(storage: Storage) -> None:
     storage.enqueue([new(), new()])
     cargo = storage.export(Selector())
     storage.flush()
@@ -492,7 +446,7 @@ def test_one_impossible_job_keeps_all_out(storage: SqliteStorage) -> None:
     assert storage.count(Selector()) == 0
 
 
-def test_export_pages_in_the_order_of_numbers(storage: SqliteStorage) -> None:
+def test_export_pages_in_the_order_of_numbers(storage: Storage) -> None:
     storage.enqueue([new() for _ in range(5)])
     seen: list[int] = []
     while page := storage.export(Selector(limit=2, after=seen[-1] if seen else 0)):
@@ -504,7 +458,7 @@ def test_export_pages_in_the_order_of_numbers(storage: SqliteStorage) -> None:
 # --- figures --------------------------------------------------------------------------------------
 
 
-def test_metrics_are_told_since_a_time(storage: SqliteStorage, clock: Clock) -> None:
+def test_metrics_are_told_since_a_time(storage: Storage, clock: Clock) -> None:
     clock.freeze(NOW)
     number = worker(storage)
     for _ in range(3):
@@ -521,9 +475,7 @@ def test_metrics_are_told_since_a_time(storage: SqliteStorage, clock: Clock) -> 
 
 
 @pytest.mark.parametrize("since", range(-1, 12))
-def test_arrivals_are_counted_since_a_time(
-    storage: SqliteStorage, clock: Clock, since: int
-) -> None:
+def test_arrivals_are_counted_since_a_time(storage: Storage, clock: Clock, since: int) -> None:
     clock.freeze(NOW)
     for _ in range(10):
         born(storage)
@@ -535,18 +487,18 @@ def test_arrivals_are_counted_since_a_time(
     assert storage.arrivals(NOW + since) == ({"huey": len(arrived)} if arrived else {})
 
 
-def test_an_empty_queue_has_no_arrivals(storage: SqliteStorage) -> None:
+def test_an_empty_queue_has_no_arrivals(storage: Storage) -> None:
     assert storage.arrivals(0) == {}
 
 
-def test_a_job_knows_how_many_run_before_it(storage: SqliteStorage) -> None:
+def test_a_job_knows_how_many_run_before_it(storage: Storage) -> None:
     jobs = storage.enqueue([new(), new(priority=5), new(), new(run_at=4e9), new(priority=5)])
 
     assert [storage.ahead(job.seq) for job in jobs] == [2, 0, 3, 4, 1]
     assert storage.ahead(99) == 0
 
 
-def test_dead_letters_are_grouped_by_error_and_task(storage: SqliteStorage, clock: Clock) -> None:
+def test_dead_letters_are_grouped_by_error_and_task(storage: Storage, clock: Clock) -> None:
     from hueycore.model.endings import Dead, Failure
 
     clock.freeze(NOW)
@@ -565,9 +517,9 @@ def test_dead_letters_are_grouped_by_error_and_task(storage: SqliteStorage, cloc
     assert [(group.number, group.error) for group in merged] == [(3, "KeyError"), (1, "timeout")]
 
 
-def test_standing_orders_are_listed(make_file: Maker, clock: Clock) -> None:
+def test_standing_orders_are_listed(make_shared: Maker, clock: Clock) -> None:
     clock.freeze(NOW)
-    ours, theirs = make_file("ours"), make_file("theirs")
+    ours, theirs = make_shared("ours"), make_shared("theirs")
     ours.set_revocation("revoked-task", "t", until=NOW + 5)
     theirs.pause(task="p")
     ours.set_revocation("revoked-id", "x", once=True)
@@ -581,23 +533,15 @@ def test_standing_orders_are_listed(make_file: Maker, clock: Clock) -> None:
     assert len(ours.revocations()) == 2
 
 
-def test_a_sound_file_is_found_sound_and_a_broken_row_is_named(storage: SqliteStorage) -> None:
+def test_a_sound_storage_is_found_sound_and_a_broken_row_is_named(
+    storage: Storage, lab: Lab
+) -> None:
     storage.enqueue([new(), new()])
     run(storage, worker(storage), Retry(None, 0, 0))
     assert storage.examine(full=True) == [] == storage.examine()
 
-    write(storage, "delete from huey_payload where seq = 2")
+    lab.set_payload(2, None)
     findings = storage.examine(full=True)
 
     assert [(one.kind, one.rows) for one in findings] == [("invariant", (2,))]
-    write(storage, "insert into huey_payload (seq, payload) values (2, x'')")
-
-
-def test_the_size_is_that_of_the_file_and_its_log(make_file: Maker, path: str) -> None:
-    storage = make_file()
-    storage.enqueue([new(payload=b"x" * 100_000)])
-
-    size, log = storage.size()
-
-    assert size == os.stat(path).st_size
-    assert log == os.stat(path + "-wal").st_size > 100_000
+    lab.set_payload(2, b"")

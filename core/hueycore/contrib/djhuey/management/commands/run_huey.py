@@ -22,9 +22,9 @@ from hueycore.system import native
 from hueyctl.errors import CliError
 from hueyctl.selection.params import ADDRESS, DURATION
 from hueyctl.service import logs
+from hueyctl.service.monitors import monitored
 from hueyctl.service.options import KINDS
 from hueyctl.service.pidfile import Pidfile
-from hueyctl.service.watch import watched
 
 #: The options that are those of ``create_consumer``, by the same names.
 _PASSED = (
@@ -67,36 +67,77 @@ class Command(BaseCommand):
         add, seconds = parser.add_argument, _as(DURATION)
         add("-w", "--workers", type=int, metavar="N", help="Jobs at once.")
         add("-k", "--worker-type", choices=KINDS, help="Kind of workers.")
-        add("-n", "--no-periodic", dest="periodic", action="store_false", default=None,
-            help="Do not run periodic tasks.")  # fmt: skip
+        add(
+            "-n",
+            "--no-periodic",
+            dest="periodic",
+            action="store_false",
+            default=None,
+            help="Do not run periodic tasks.",
+        )
         add("-s", "--scheduler-interval", type=int, metavar="S", help="Between two looks.")
-        add("-d", "--delay", dest="initial_delay", type=seconds, metavar="S",
-            help="Huey's; workers are woken.")  # fmt: skip
+        add(
+            "-d",
+            "--delay",
+            dest="initial_delay",
+            type=seconds,
+            metavar="S",
+            help="Huey's; workers are woken.",
+        )
         add("-m", "--max-delay", type=seconds, metavar="S", help="Huey's; workers are woken.")
         add("-b", "--backoff", type=float, metavar="F", help="Huey's; workers are woken.")
-        add("-c", "--health-check-interval", type=seconds, metavar="S",
-            help="Between health checks; a loop this late hangs.")  # fmt: skip
-        add("-C", "--disable-health-check", dest="check_worker_health", action="store_false",
-            default=None, help="Do not replace dead workers.")  # fmt: skip
-        add("-f", "--flush-locks", action="store_true", default=None,
-            help="Free all locks at the start.")  # fmt: skip
+        add(
+            "-c",
+            "--health-check-interval",
+            type=seconds,
+            metavar="S",
+            help="Between health checks; a loop this late hangs.",
+        )
+        add(
+            "-C",
+            "--disable-health-check",
+            dest="check_worker_health",
+            action="store_false",
+            default=None,
+            help="Do not replace dead workers.",
+        )
+        add(
+            "-f",
+            "--flush-locks",
+            action="store_true",
+            default=None,
+            help="Free all locks at the start.",
+        )
         add("-L", "--extra-locks", metavar="A,B", help="With -f: free these locks as well.")
         add("-M", "--max-tasks", type=int, metavar="N", help="Replace a worker after so many.")
-        add("-t", "--shutdown-timeout", type=seconds, metavar="S",
-            help="How long a stop waits for running jobs.")  # fmt: skip
+        add(
+            "-t",
+            "--shutdown-timeout",
+            type=seconds,
+            metavar="S",
+            help="How long a stop waits for running jobs.",
+        )
         add("-g", "--graceful-signal", choices=("INT", "TERM"), help="Only this one stops gently.")
         add("--burst", action="store_true", default=None, help="End when the queue is empty.")
         add("--max-time", type=seconds, metavar="DUR", help="End after this long.")
         add("--name", help="Name of the consumer in listings.")
         add("--pidfile", metavar="FILE", help="Write the pid here; refuse if it is alive.")
-        add("--http", type=_as(ADDRESS), metavar="HOST:PORT",
-            help="Answer /healthz, /readyz and /metrics here.")  # fmt: skip
+        add(
+            "--http",
+            type=_as(ADDRESS),
+            metavar="HOST:PORT",
+            help="Answer /healthz, /readyz and /metrics here.",
+        )
         add("--notify", action="store_true", help="Tell systemd what it does.")
         add("-l", "--logfile", metavar="FILE", help="Log here instead of on stderr.")
         add("-S", "--simple", action="store_true", help="Log just the time and the message.")
         add("--log-format", choices=("text", "json"), help="Lines for people or JSON lines.")
-        add("-A", "--disable-autoload", action="store_true",
-            help="Do not import the module tasks of each app.")  # fmt: skip
+        add(
+            "-A",
+            "--disable-autoload",
+            action="store_true",
+            help="Do not import the module tasks of each app.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         from hueycore.contrib.djhuey import CONSUMER, HUEY
@@ -112,16 +153,16 @@ class Command(BaseCommand):
         chosen = {**CONSUMER, **given}
         _refuse_late_patching({**HUEY.consumer_defaults, **chosen}.get("worker_type"))
         try:
-            with ExitStack() as ending:
+            with ExitStack() as stack:
                 if options["pidfile"]:
                     pidfile = Pidfile(options["pidfile"])
                     pidfile.take()
-                    ending.callback(pidfile.drop)
+                    stack.callback(pidfile.drop)
                 _set_up_logging(options, HUEY.registry.kept_level())
                 consumer = HUEY.create_consumer(**chosen)
                 connections.close_all()  # worker processes must not share them
-                probes = watched(consumer, http=options["http"], notify=options["notify"])
-                ending.enter_context(probes)
+                monitors = monitored(consumer, http=options["http"], notify=options["notify"])
+                stack.enter_context(monitors)
                 code = consumer.run()
         except CliError as error:
             hint = f"\nhint: {error.hint}" if error.hint else ""

@@ -31,11 +31,12 @@ from hueycore.model.schedules import Fire, Periodic
 from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage, connection
 from hueycore.storage.sqlite.sidefile import boot_id
-from tests.storage.kit import FAILURE, by_seq, contents, ended, new, write
+from tests.storage.kit import FAILURE, by_seq, ended, new
+from tests.storage.sqlite.lab import contents, write
 
 NOW = 2_000_000_000.0
 HERE = Path(__file__).parent
-ROOT = HERE.parents[2]
+ROOT = HERE.parents[3]
 
 # --- statements that fail -------------------------------------------------------------------------
 

@@ -12,10 +12,11 @@ from types import FrameType
 
 from hueycore.consumer.health import RESTARTING, STOPPING
 from hueyctl import exits, streams
+from hueyctl.service.channel import Channel
+from hueyctl.service.health import CombinedHealth
 from hueyctl.service.http import Answer, Server
 from hueyctl.service.notify import Notifier
 from hueyctl.service.probes import answer
-from hueyctl.service.together import Line, Together
 
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -23,23 +24,24 @@ _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Children:
     """Forks one child per application, before any is imported: each imports its own.
 
-    Signals are passed on. When a child fails, the others are told to stop, and the failure is the
-    exit code: whoever supervises us sees it and starts all of them again. With ``http`` and
-    ``notify`` we answer for all of them.
+    Signals are passed on. When a child fails, the others are stopped, and the failure is the exit
+    code, so that a supervisor starts all of them again. With ``http`` and ``notify`` the parent
+    answers for all of them.
     """
 
     def __init__(
         self,
         names: Sequence[str],
-        work: Callable[[str, Line | None], int],
+        work: Callable[[str, Channel | None], int],
         *,
         http: tuple[str, int] | None = None,
         notify: bool = False,
     ) -> None:
         self.names, self.work = names, work
         self._http, self._notify = http, notify
-        self._lines = [Line(name) for name in names] if http is not None or notify else []
-        self.health = Together(self._lines)
+        monitored = http is not None or notify
+        self._channels = [Channel(name) for name in names] if monitored else []
+        self.health = CombinedHealth(self._channels)
         self.pids: dict[int, str] = {}
         self.code = exits.OK
         self.restart = False
@@ -48,13 +50,13 @@ class Children:
     def run(self) -> int:
         """Until the last child has ended; the first exit code that is not 0. Exit 69 when the port
         cannot be had."""
-        with ExitStack() as ending:
-            ending.callback(self.health.close)
+        with ExitStack() as stack:
+            stack.callback(self.health.close)
             server = None
             if self._http is not None:
                 server = Server(*self._http, self._answer)
-                ending.callback(server.stop)
-            self._run(lambda: self._watch(server, ending))
+                stack.callback(server.stop)
+            self._run(lambda: self._monitor(server, stack))
         if self.restart and self.code == exits.OK:
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
         return self.code
@@ -62,39 +64,39 @@ class Children:
     def _answer(self, path: str) -> Answer:
         return answer(path, self.health.name, self.health, self.health.metrics)
 
-    def _watch(self, server: Server | None, ending: ExitStack) -> None:
-        """In threads, now that nothing is forked any more."""
-        if not self._lines:
+    def _monitor(self, server: Server | None, stack: ExitStack) -> None:
+        """Start the threads, now that nothing is forked any more."""
+        if not self._channels:
             return
-        for line in self._lines:
-            line.become_parent()
+        for channel in self._channels:
+            channel.become_parent()
         if server is not None:
             server.start()
             streams.say(f"hueyctl: probes at {server.url}/healthz, /readyz and /metrics")
         if self._notify:
             notifier = Notifier(self.health)
             notifier.start()
-            ending.callback(notifier.stop)
+            stack.callback(notifier.stop)
         self.health.start()
-        ending.callback(self.health.stop)
+        stack.callback(self.health.stop)
 
-    def _run(self, forked: Callable[[], None]) -> None:
+    def _run(self, on_forked: Callable[[], None]) -> None:
         before = {number: signal.signal(number, self._forward) for number in _FORWARDED}
         self._lifeline = os.pipe()
         try:
             for number, name in enumerate(self.names):
-                self._spawn(name, self._lines[number] if self._lines else None)
-            forked()
+                self._spawn(name, self._channels[number] if self._channels else None)
+            on_forked()
             while self.pids:
                 self._reap()
         finally:
-            self._tell(signal.SIGTERM)
+            self._send(signal.SIGTERM)
             for number, handler in before.items():
                 signal.signal(number, handler)
             for descriptor in self._lifeline:
                 os.close(descriptor)
 
-    def _spawn(self, name: str, line: Line | None) -> None:
+    def _spawn(self, name: str, channel: Channel | None) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         # A signal between the fork and the child's own handlers would be forwarded by the child.
@@ -103,8 +105,8 @@ class Children:
         if pid == 0:
             code = exits.INTERNAL
             try:
-                self._become_child(line)
-                code = self.work(name, line)
+                self._become_child(channel)
+                code = self.work(name, channel)
             except BaseException as error:
                 from hueyctl.errors import report
 
@@ -114,16 +116,16 @@ class Children:
         self.pids[pid] = name
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _FORWARDED)
 
-    def _become_child(self, own: Line | None) -> None:
-        # ^C reaches the whole foreground group; passed on by us it would arrive twice, and the
-        # second one means "now".
+    def _become_child(self, own: Channel | None) -> None:
+        # ^C reaches the whole foreground group. Passed on by the parent it would arrive twice, and
+        # the second one means "now".
         os.setpgid(0, 0)
         for number in _FORWARDED:
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         self.pids.clear()
-        for line in self._lines:
-            line.become_child(mine=line is own)
+        for channel in self._channels:
+            channel.become_child(mine=channel is own)
         assert self._lifeline is not None
         receive, send = self._lifeline
         os.close(send)
@@ -145,15 +147,15 @@ class Children:
             self.code = code
             if self.pids:
                 streams.say(f"hueyctl: the consumer of {name} ended with {code}; stopping the rest")
-        self._tell(signal.SIGTERM)
+        self._send(signal.SIGTERM)
 
     def _forward(self, number: int, frame: FrameType | None) -> None:
-        # A consumer restarts by running its command line again, and a child's is ours.
+        # A consumer restarts by running its command line again, and a child has that of all.
         self.restart = self.restart or number == signal.SIGHUP
         self.health.ending = RESTARTING if number == signal.SIGHUP else STOPPING
-        self._tell(signal.SIGTERM if number == signal.SIGHUP else number)
+        self._send(signal.SIGTERM if number == signal.SIGHUP else number)
 
-    def _tell(self, number: int) -> None:
+    def _send(self, number: int) -> None:
         for pid in self.pids:
             try:
                 os.kill(pid, number)
@@ -162,7 +164,7 @@ class Children:
 
 
 def _watch_parent(receive: int) -> None:
-    """The pipe ends when the parent dies, however it dies: then stop as if told to."""
+    """Stop as on TERM when the parent is gone: its end of the pipe closes however it dies."""
     os.read(receive, 1)
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -22,11 +22,13 @@ from hueycore.model.jobs import Selector, Want
 from hueycore.model.limits import Limit, Rate
 from hueycore.model.retention import Keeping
 from hueycore.model.states import State
+from hueycore.storage.sql.unique import _HOLDS
 from hueycore.storage.sqlite import SqliteStorage, connection, schema
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
-from tests.storage.invariants import violations
-from tests.storage.kit import FAILURE, born, ended, new, one, run, sql, take, worker, write
+from tests.storage.kit import FAILURE, born, ended, new, one, run, take, worker
+from tests.storage.sqlite.invariants import violations
+from tests.storage.sqlite.lab import sql, write
 
 Raw = Callable[[], sqlite3.Connection]
 
@@ -139,6 +141,14 @@ def test_an_id_is_unique_in_its_queue(make: Maker) -> None:
             """,
             job.id,
         )
+
+
+def test_a_second_job_of_a_unique_key_is_refused(storage: SqliteStorage) -> None:
+    born(storage, unique_key="key", unique_until="end")
+    born(storage, id="other")
+
+    with pytest.raises(StorageError, match="UNIQUE"):
+        write(storage, "update huey_job set unique_key = 'key', unique_until = 'end'")
 
 
 def test_every_table_is_strict_and_everything_has_the_prefix(storage: SqliteStorage) -> None:
@@ -306,6 +316,16 @@ def test_jobs_of_other_queues_cost_a_poll_nothing(make_file: Maker) -> None:
     poll()
 
     assert 0 < poll() == before
+
+
+def test_a_unique_key_is_found_by_its_index(storage: SqliteStorage) -> None:
+    plan = sql(
+        storage,
+        "explain query plan select seq from huey_job where queue = 'huey' and task = 'task' "
+        f"and unique_key = 'key' and {_HOLDS}",
+    )
+
+    assert "huey_job_unique (queue=? AND task=? AND unique_key=?)" in plan[0][3]
 
 
 # --- versions -------------------------------------------------------------------------------------

@@ -24,8 +24,9 @@ from hueycore.model.jobs import Selector, Want
 from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage, connection
 from tests.helpers import consuming, states, wait_until
-from tests.storage.faults.conftest import Opener
-from tests.storage.faults.rig import (
+from tests.storage.kit import ended, new, row, take, worker
+from tests.storage.sqlite.faults.conftest import Opener
+from tests.storage.sqlite.faults.rig import (
     BUSY,
     FULL,
     IOERR,
@@ -42,8 +43,8 @@ from tests.storage.faults.rig import (
     halfway,
     rows,
 )
-from tests.storage.invariants import check_invariants
-from tests.storage.kit import ended, new, row, sql, take, worker
+from tests.storage.sqlite.invariants import check_invariants
+from tests.storage.sqlite.lab import sql
 
 CODES = {"io-error": IOERR, "busy": BUSY, "full": FULL}
 KINDS = {IOERR: StorageError, BUSY: StorageBusy, FULL: StorageFull}

@@ -10,9 +10,9 @@ import pytest
 
 from hueycore.model.jobs import Want
 from hueycore.storage.sqlite import SqliteStorage
-from tests.storage.faults.rig import Crew, rows
-from tests.storage.invariants import check_invariants
 from tests.storage.kit import ended, new, worker
+from tests.storage.sqlite.faults.rig import Crew, rows
+from tests.storage.sqlite.invariants import check_invariants
 
 PRODUCERS, CONSUMERS, JOBS = 4, 6, 1000
 

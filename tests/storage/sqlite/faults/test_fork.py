@@ -15,9 +15,9 @@ from hueycore.exceptions import StorageError
 from hueycore.model.jobs import Selector
 from hueycore.storage.sqlite import SqliteStorage, connection
 from hueycore.system.ids import new_id
-from tests.storage.faults.rig import Crew, finish, fork, forked, rows
-from tests.storage.invariants import check_invariants
 from tests.storage.kit import new, take, worker
+from tests.storage.sqlite.faults.rig import Crew, finish, fork, forked, rows
+from tests.storage.sqlite.invariants import check_invariants
 
 HUNDRED = 100
 

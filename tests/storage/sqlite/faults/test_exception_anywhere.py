@@ -26,8 +26,9 @@ from hueycore.storage.sqlite import SqliteStorage, sidefile
 from hueycore.storage.sqlite.connection import Database
 from hueycore.system.shield import raise_shield
 from tests.helpers import wait_until
-from tests.storage.faults.conftest import Opener
-from tests.storage.faults.rig import (
+from tests.storage.kit import ended, new, take, worker
+from tests.storage.sqlite.faults.conftest import Opener
+from tests.storage.sqlite.faults.rig import (
     READERS,
     TWO_TRANSACTIONS,
     VERBS,
@@ -37,8 +38,8 @@ from tests.storage.faults.rig import (
     dump,
     halfway,
 )
-from tests.storage.invariants import check_invariants
-from tests.storage.kit import ended, give_back, new, take, worker
+from tests.storage.sqlite.invariants import check_invariants
+from tests.storage.sqlite.lab import give_back
 
 FLAG = "insert into huey_flag (queue, kind, name, since) values ('huey', 'revoked-id', ?, 0)"
 PACKAGE = os.path.dirname(hueycore.storage.__file__)

@@ -24,23 +24,13 @@ from hueycore.exceptions import (
 )
 from hueycore.model.endings import Completed, Dead, Done, Retry
 from hueycore.model.jobs import Ended, Selector, Want
+from hueycore.model.limits import Limit
 from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage
 from tests.storage.conftest import Maker
-from tests.storage.invariants import check_invariants
-from tests.storage.kit import (
-    FAILURE,
-    born,
-    ended,
-    new,
-    one,
-    pipeline,
-    row,
-    sql,
-    state,
-    worker,
-    write,
-)
+from tests.storage.kit import FAILURE, born, ended, new, one, pipeline, row, state, worker
+from tests.storage.sqlite.invariants import check_invariants
+from tests.storage.sqlite.lab import sql, write
 
 Connect = Callable[..., sqlite3.Connection]
 
@@ -471,3 +461,20 @@ def test_a_step_that_fails_anywhere_leaves_nothing_of_itself(
     assert failures > 50
     assert {job.id for job in file.jobs(Selector())} == {"there", "a"}
     check_invariants(file.db.path)
+
+
+def test_a_run_that_ends_in_the_applications_transaction_gives_its_slot_away(
+    file: SqliteStorage,
+) -> None:
+    file.declare_limits([Limit("task", "k", 1)])
+    number = worker(file)
+    _, second = file.enqueue([new(key_name="k"), new(key_name="k")])
+    claim = one(file, number)
+    connection = sqlite3.connect(file.db.path)
+
+    assert file.on(connection).end(ended(claim))
+    assert state(file, second) is State.BLOCKED
+    connection.commit()
+    connection.close()
+
+    assert state(file, second) is State.PENDING

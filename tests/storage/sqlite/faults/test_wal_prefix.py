@@ -25,23 +25,11 @@ from hueycore.model.schedules import Fire, Periodic
 from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage, connection
 from tests.helpers import Clock
-from tests.storage.faults.conftest import Opener
-from tests.storage.faults.rig import HANDLER, NOW, VERBS, World
-from tests.storage.invariants import violations
-from tests.storage.kit import (
-    FAILURE,
-    by_seq,
-    contents,
-    end,
-    ended,
-    new,
-    one,
-    pipeline,
-    state,
-    take,
-    worker,
-    write,
-)
+from tests.storage.kit import FAILURE, by_seq, end, ended, new, one, pipeline, state, take, worker
+from tests.storage.sqlite.faults.conftest import Opener
+from tests.storage.sqlite.faults.rig import HANDLER, NOW, VERBS, World
+from tests.storage.sqlite.invariants import violations
+from tests.storage.sqlite.lab import contents, write
 
 HEADER = 32
 FRAME = 24 + 4096

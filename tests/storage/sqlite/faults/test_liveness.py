@@ -17,8 +17,9 @@ from hueycore.storage.sql import workers
 from hueycore.storage.sqlite import SqliteStorage, sidefile
 from hueycore.storage.sqlite import alive as liveness
 from tests.helpers import wait_until
-from tests.storage.faults.rig import Crew, Member, Plan, failing, forked, rows
-from tests.storage.kit import new, row, sql, state, take, worker, write
+from tests.storage.kit import new, row, state, take, worker
+from tests.storage.sqlite.faults.rig import Crew, Member, Plan, failing, forked, rows
+from tests.storage.sqlite.lab import sql, write
 
 
 def victim(

@@ -10,9 +10,9 @@ import pytest
 
 from hueycore.storage.sqlite import SqliteStorage, connection, sidefile
 from tests.helpers import Clock
-from tests.storage.faults.rig import NOW, Crew, FaultyConnection, World, build
-from tests.storage.invariants import check_invariants
-from tests.storage.kit import give_back
+from tests.storage.sqlite.faults.rig import NOW, Crew, FaultyConnection, World, build
+from tests.storage.sqlite.invariants import check_invariants
+from tests.storage.sqlite.lab import give_back
 
 Opener = Callable[[], SqliteStorage]
 

@@ -35,9 +35,10 @@ from hueycore.storage.sqlite import SqliteStorage, connection, path
 from hueycore.storage.sqlite.connection import Database
 from hueycore.storage.sqlite.errors import translate
 from tests.helpers import Clock
-from tests.storage.faults.rig import NOW, Crew, forked, rows
-from tests.storage.invariants import check_invariants
-from tests.storage.kit import DAY, ended, new, state, take, worker, write
+from tests.storage.kit import DAY, ended, new, state, take, worker
+from tests.storage.sqlite.faults.rig import NOW, Crew, forked, rows
+from tests.storage.sqlite.invariants import check_invariants
+from tests.storage.sqlite.lab import write
 
 NOBODY = 65534
 
@@ -250,7 +251,7 @@ def test_a_network_file_system_is_refused_unless_forced(
     local.mkdir(parents=True)
     mountinfo.write_text(MOUNTS.format(remote))
     monkeypatch.setattr(
-        connection, "refuse_network", lambda path: path.refuse_network(path, str(mountinfo))
+        connection, "refuse_network", lambda file: path.refuse_network(file, str(mountinfo))
     )
 
     with pytest.raises(StorageError, match="nfs4, a network file system"):
@@ -274,7 +275,7 @@ def test_a_symbolic_link_to_a_network_file_system_is_refused_too(
     mountinfo = tmp_path / "mountinfo"
     mountinfo.write_text(MOUNTS.format(remote))
     monkeypatch.setattr(
-        connection, "refuse_network", lambda path: path.refuse_network(path, str(mountinfo))
+        connection, "refuse_network", lambda file: path.refuse_network(file, str(mountinfo))
     )
     with pytest.raises(StorageError, match="network"):
         SqliteStorage(tmp_path / "link" / "queue.db")

@@ -1,0 +1,94 @@
+"""Questions of ``doctor`` about the jobs of a storage: who runs them, and whether anybody can.
+
+Dead consumers are recovered; all else only looks.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from hueyctl import errors
+from hueyctl.commands.doctor.findings import Note, ok, problem, skipped, warning
+from hueyctl.commands.doctor.storage import path_of
+
+if TYPE_CHECKING:
+    from hueycore import Huey
+    from hueyctl.context import Session
+
+
+def consumers(session: Session) -> Iterator[Note]:
+    """Consumers that died leave their jobs behind until somebody takes them back."""
+    found = session.looking()
+    rows = [row for row in found.workers() if row.takes_jobs]
+    dead = [row for row in rows if not row.alive]
+    if not dead:
+        alive = sum(row.slots for row in rows)
+        text = f"{len(rows)} alive with {alive} workers" if rows else "none is running"
+        yield ok("consumers", text, alive=len(rows), dead=0)
+        return
+    names = ", ".join(f"{row.name} (pid {row.pid})" for row in dead)
+    if not os.access(path_of(found), os.W_OK):
+        yield problem(
+            "consumers",
+            f"dead: {names}; the file cannot be written to take their jobs back",
+            "run hueyctl doctor as the owner of the file",
+            dead=len(dead),
+        )
+        return
+    taken = [
+        one
+        for queue in sorted({row.queue for row in dead})
+        for one in session.writing(queue).recover()
+    ]
+    yield warning(
+        "consumers",
+        f"dead: {names}; {len(taken)} jobs were taken back",
+        "a living consumer does this by itself within a second" if len(dead) == len(rows) else None,
+        alive=len(rows) - len(dead),
+        dead=len(dead),
+        recovered=[one.job.seq for one in taken],
+    )
+
+
+def unknown_tasks(session: Session) -> Iterator[Note]:
+    if not session.has_app:
+        yield skipped("tasks", "needs the application (--app)")
+        return
+    from hueycore.model.jobs import Selector
+    from hueycore.model.states import WAITING
+
+    huey, found = session.app(), session.looking()
+    known = set(huey.registry.names())
+    seen = [row for row in found.tasks_seen() if row.queue == huey.name and row.task not in known]
+    unknown = {}
+    for row in seen:
+        selector = Selector(queues=(row.queue,), states=WAITING, where=(("task", "=", row.task),))
+        number = found.count(selector)
+        if number and not _is_path(session, huey, row.task):
+            unknown[row.task] = number
+    if not unknown:
+        yield ok("tasks", "every waiting job is of a task that the application has")
+    for task, number in unknown.items():
+        yield problem(
+            "tasks",
+            f"{number} jobs wait for {task}, which the application does not register",
+            "an older or newer producer, or a module that nobody imports: they will end dead",
+            task=task,
+            jobs=number,
+        )
+
+
+def _is_path(session: Session, huey: Huey, task: str) -> bool:
+    """Whether a name that no task has is that of a function which the application allows. One
+    whose module raises is there, for this question."""
+    from hueycore.exceptions import UnknownTask
+    from hueyctl.apps import load_path
+
+    try:
+        return bool(load_path(huey, task, session.settings.app_dir))
+    except UnknownTask:
+        return False
+    except errors.CliError:
+        return True
