@@ -89,11 +89,7 @@ class Place:
 
     def environment(self) -> dict[str, str]:
         """What its processes find there."""
-        found = {
-            "CRASH_DB": self.path,
-            "CRASH_LOG": str(self.log),
-            "CRASH_CLOCK": self.gate("clock"),
-        }
+        found = {"CRASH_DB": self.path, "CRASH_LOG": str(self.log)}
         return found if self.every is None else {**found, "CRASH_EVERY": str(self.every)}
 
     def drain(self, workers: int = 4) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING
 
 from hueycore import signals as S
@@ -26,12 +27,15 @@ class Janitor:
         self._huey = huey
         self._checkpoint = checkpoint
         self._keep_at = clock.monotonic() + KEEP_INTERVAL
+        #: The wall time of the last round; before the first nobody knows what it was.
+        self._seen = math.inf
 
     def step(self) -> float:
         """One round; seconds until the next. Raises when the file was moved or upgraded."""
         self._huey.storage.verify()
         self.recover()
         self._expire()
+        self._look_at_the_clock()
         if clock.monotonic() >= self._keep_at:
             self._mend()
             more = self._keep()
@@ -86,8 +90,16 @@ class Janitor:
         expired = self._huey.storage.expire()
         self._huey.send_signals(S.SIGNAL_EXPIRED, [job for job, _ in expired])
 
-    def _mend(self) -> None:
-        for key in self._huey.storage.mend():
+    def _look_at_the_clock(self) -> None:
+        now = clock.now()
+        if now < self._seen:
+            if self._seen < math.inf:
+                logger.warning("the clock was set back, by %.1f s or more", self._seen - now)
+            self._mend(set_back=True)
+        self._seen = now
+
+    def _mend(self, *, set_back: bool = False) -> None:
+        for key in self._huey.storage.mend(set_back=set_back):
             logger.error("key %s blocked jobs without need: a bug; they run now", key)
 
     def _keep(self) -> bool:

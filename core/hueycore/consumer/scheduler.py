@@ -4,6 +4,7 @@ consumers may do this for one queue; the storage lets one win."""
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from hueycore import signals as S
 from hueycore.api.schedules import periodic_row, zone_of
-from hueycore.calendar.schedule import Schedule, read_back
+from hueycore.calendar.schedule import Every, Schedule, read_back
 from hueycore.calendar.zones import default_zone
 from hueycore.exceptions import SerializationError
 from hueycore.model.jobs import NewJob
@@ -46,6 +47,8 @@ class Scheduler:
         self._code: frozenset[str] = frozenset()
         self._declared: set[str] = set()
         self._warned: set[tuple[str, str]] = set()
+        #: The wall time of the last look; before the first nobody knows what it was.
+        self._seen = math.inf
 
     def declarations(self) -> list[Periodic] | None:
         """The periodic tasks of the application's code, to be declared by its worker; None if this
@@ -107,6 +110,9 @@ class Scheduler:
         storage = self._huey.storage
         wrappers = {wrapper.name: wrapper for wrapper in self._huey.registry.periodic()}
         now = clock.now()
+        if now < self._seen:
+            self._bring_back(wrappers, now)
+        self._seen = now
         coming = storage.coming_periodic(now, list(wrappers))
         # Tasks may be declared while the consumer runs, and rows flushed under it.
         if wrappers.keys() != self._declared or coming.lost:
@@ -123,6 +129,18 @@ class Scheduler:
             self._commit(fires[start : start + BATCH])
         times = [one.next_run for one in fires]
         return times if coming.next_run is None else [*times, coming.next_run]
+
+    def _bring_back(self, wrappers: Mapping[str, AnyTask], now: float) -> None:
+        """The clock may have been set back: a period is elapsed time, and goes on. A cron line
+        names times of the clock, each of which runs once."""
+        fires = []
+        for one in self._huey.storage.periodic():
+            if one.origin == "stored" or one.name in wrappers:
+                schedule = self._schedule_of(one, wrappers)
+                if isinstance(schedule, Every) and one.next_run > (last := schedule.furthest(now)):
+                    fires.append(Fire(one.name, one.next_run, last, []))
+        if fires:
+            self._huey.storage.fire(fires)
 
     def _commit(self, fires: Sequence[Fire]) -> None:
         moved = set(self._huey.storage.fire(fires))
