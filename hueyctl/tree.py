@@ -56,7 +56,7 @@ COMMANDS: dict[str, Entry] = {
     "lock acquire": Entry("lock.acquire:lock_acquire", "Run a command under a lock.", "Changing"),
     "lock release": Entry("lock.release:lock_release", "Free locks.", "Changing"),
     "result": Entry("result:result", "Print what a job returned.", "Results"),
-    "wait": Entry("wait:wait", "Wait for jobs, or for an empty queue.", "Results"),
+    "wait": Entry("wait.command:wait", "Wait for jobs, or for an empty queue.", "Results"),
     "dead": Entry("", "Keep, look at and retry what failed for good.", "Dead letters"),
     "dead list": Entry("dead.list:dead_list", "List dead letters.", "Dead letters"),
     "dead summary": Entry(

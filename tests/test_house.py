@@ -102,13 +102,26 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 def test_no_name_of_a_file_is_a_verb() -> None:
     for name in MODULES:
         last = name.rpartition(".")[2]
-        assert not last.endswith("ing") or last == "testing", name
+        # Huey's module, and a command that lists the jobs of a state.
+        assert not last.endswith("ing") or last in ("testing", "pending"), name
 
 
 def test_answers_know_no_terminal() -> None:
     for path in sources(ROOT / "hueyctl" / "answers"):
         tops = {module.split(".")[0] for module in imports(path)}
         assert not tops & {"click", "rich", "tabulate"}, path
+
+
+def test_answers_and_selections_load_no_library_of_terminals() -> None:
+    """In a fresh process, with everything that they import in turn."""
+    selection = (
+        f"hueyctl.selection.{name}" for name in ("cargo", "choice", "filters", "selection")
+    )
+    answers = (name for name in MODULES if name.startswith("hueyctl.answers"))
+    for name in (*answers, *selection):
+        probe = f"import sys, {name}; print(*{{'click', 'rich', 'tabulate'}} & sys.modules.keys())"
+        done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
+        assert (done.stdout, done.stderr) == ("\n", ""), name
 
 
 def test_the_rules_of_the_queue_name_no_driver() -> None:

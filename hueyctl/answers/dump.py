@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from hueyctl.answers import jobs
@@ -21,12 +21,7 @@ if TYPE_CHECKING:
     from hueycore.model.jobs import Cargo, Job
     from hueycore.model.plan import Input
     from hueycore.storage.base import Storage
-    from hueyctl.selection.options import Selection
 
-#: How much is read from the storage at once: bytes of payloads and results.
-_PAGE_BYTES = 8_000_000
-_PAGE_JOBS = 500
-_BY_ID = 50
 _INT64 = 2**63
 
 #: Columns of a job besides those of ``hueyctl.job/1``.
@@ -51,56 +46,6 @@ class BadLine(Exception):
 
 
 # --- out ------------------------------------------------------------------------------------------
-
-
-def cargoes(storage: Storage, selection: Selection) -> Iterator[Cargo]:
-    """The selected jobs with their bytes, a page in memory at a time."""
-    if selection.impossible:
-        return
-    left = selection.limit
-    for one in _pages(storage, selection):
-        if selection.deep and not selection.matches(one.job, one.payload):
-            continue
-        yield one
-        if left is not None:
-            left -= 1
-            if left == 0:
-                return
-
-
-def _pages(storage: Storage, selection: Selection) -> Iterator[Cargo]:
-    if selection.selector.sort != "seq":
-        yield from _sorted(storage, selection)
-        return
-    selector, size = selection.selector, 50
-    while True:
-        page = storage.export(selector._replace(limit=size))
-        yield from page
-        if len(page) < size:
-            return
-        selector = selector._replace(after=page[-1].job.seq)
-        weight = sum(len(one.payload or b"") + len(one.result or b"") for one in page)
-        size = min(_PAGE_JOBS, max(1, size * _PAGE_BYTES // max(1, weight)))
-
-
-def _sorted(storage: Storage, selection: Selection) -> Iterator[Cargo]:
-    """``export`` knows one order only."""
-    limit = None if selection.deep else selection.limit
-    return cargo_of(storage, storage.jobs(selection.selector._replace(limit=limit)))
-
-
-def cargo_of(storage: Storage, found: Sequence[Job]) -> Iterator[Cargo]:
-    """These jobs with their bytes, in this order. One that was purged meanwhile is left out."""
-    from hueycore.model.jobs import Selector
-
-    for start in range(0, len(found), _BY_ID):
-        group = found[start : start + _BY_ID]
-        queues = tuple({job.queue for job in group})
-        page = storage.export(Selector(queues=queues, keys=tuple(job.id for job in group)))
-        by_id = {(one.job.queue, one.job.id): one for one in page}
-        for job in group:
-            if (one := by_id.get((job.queue, job.id))) is not None:
-                yield one
 
 
 def to_line(cargo: Cargo, now: float | None = None) -> str:

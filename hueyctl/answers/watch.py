@@ -26,21 +26,15 @@ def looks(storage: Storage, timeout: float | None = None, most: float = MOST) ->
     deadline = None if timeout is None else time.monotonic() + timeout
     first = min(FIRST, most)
     pause = first
-    seen = _version(storage)
+    seen = storage.version()
     yield True
     while True:
         left = None if deadline is None else deadline - time.monotonic()
         time.sleep(pause if left is None else max(0.0, min(pause, left)))
-        version = _version(storage)
-        news = version is None or version != seen
+        version = storage.version()
+        news = version != seen
         seen = version
         yield news
         if deadline is not None and time.monotonic() >= deadline:
             raise Timeout
-        pause = first if news and version is not None else min(pause * 1.5, most)
-
-
-def _version(storage: Storage) -> int | None:
-    """A number that changes with every commit, None when the engine has none."""
-    version = getattr(getattr(storage, "db", None), "version", None)
-    return int(version()) if callable(version) else None
+        pause = first if news else min(pause * 1.5, most)

@@ -15,21 +15,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from hueyctl import errors, exits
 from hueyctl.changes.confirm import confirm
 from hueyctl.changes.report import NOT_FOUND, REFUSED, Change
+from hueyctl.selection.params import collected
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Changed, Job, Selector
     from hueycore.storage.base import Storage
     from hueyctl.context import Session
-    from hueyctl.selection.options import Choice, Selection
-
-F = TypeVar("F", bound=Callable[..., Any])
+    from hueyctl.selection.choice import Choice
+    from hueyctl.selection.selection import Selection
 
 #: Jobs that one transaction changes, so that workers are not kept waiting for long.
 _GROUP = 2000
@@ -49,25 +49,21 @@ class How(NamedTuple):
     exit_code: bool
 
 
-def bulk_options(function: F) -> F:
-    """--dry-run, --yes, --reason and --exit-code; the command gets them as one ``how``."""
-
-    def collect(*args: Any, **kwargs: Any) -> Any:
-        how = How(**{name: kwargs.pop(name) for name in How._fields})
-        return function(*args, how=how, **kwargs)
-
-    collect.__doc__, collect.__name__ = function.__doc__, function.__name__
-    collect.__dict__.update(function.__dict__)
-    for option in (
-        click.option("--exit-code", is_flag=True, help="Exit 4 when nothing was changed."),
-        click.option("--reason", metavar="TEXT", help="Why; kept with what was changed."),
-        click.option(
+#: --dry-run, --yes, --reason and --exit-code; the command gets them as one ``how``.
+bulk_options = collected(
+    "how",
+    How,
+    {
+        "dry_run": click.option("--dry-run", is_flag=True, help="Only say what would be changed."),
+        "yes": click.option(
             "-y", "--yes", is_flag=True, allow_from_autoenv=False, help="Do not ask before."
         ),
-        click.option("--dry-run", is_flag=True, help="Only say what would be changed."),
-    ):
-        collect = option(collect)
-    return collect  # type: ignore[return-value]
+        "reason": click.option("--reason", metavar="TEXT", help="Why; kept with what was changed."),
+        "exit_code": click.option(
+            "--exit-code", is_flag=True, help="Exit 4 when nothing was changed."
+        ),
+    },
+)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from hueyctl import errors
+from hueyctl.answers.reason import shell_line
 from hueyctl.changes import revocations
 from hueyctl.changes.bulk import CODES, Action, How, Plan, bulk_options, plan
-from hueyctl.changes.confirm import shell_line
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.selection.options import ID_HELP, Choice, selecting
+from hueyctl.selection.choice import Choice
+from hueyctl.selection.options import ID_HELP, selecting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from hueycore.model.jobs import Changed, Job, Selector
     from hueycore.storage.base import Storage
     from hueyctl.changes.report import Change
-
-#: What has ended without a run. Others ran, and running again is another command's business.
-_RESTORED = ("revoked", "expired")
 
 
 @command(
@@ -59,12 +57,14 @@ class Restoring:
         self.session, self.choice, self.how = session, choice, how
 
     def run(self) -> int:
+        from hueycore.model.states import WAITING
+
         action = Action(
             verb="restore",
             past="restored",
             states=("revoked",),
             apply=self._apply,
-            fine=("scheduled", "pending", "blocked"),
+            fine=WAITING,
             refuse=_refusal,
         )
         planned = plan(self.session, self.choice, action)
@@ -83,8 +83,9 @@ class Restoring:
     def _apply(self, storage: Storage, selector: Selector) -> Changed:
         from hueycore.model.states import State
 
-        # Seen as revoked a moment ago: what another operator restored meanwhile may be done.
-        narrowed = selector._replace(states=tuple(State(name) for name in _RESTORED))
+        # What ended without a run. Seen so a moment ago: what another operator restored meanwhile
+        # may be done, and running again what ran is another command's business.
+        narrowed = selector._replace(states=(State.REVOKED, State.EXPIRED))
         waiting = storage.requeue(narrowed, reason=self.how.reason)
         running = storage.call_off(selector._replace(states=(State.RUNNING,)))
         return waiting._replace(

@@ -9,8 +9,8 @@ from hueyctl.changes import revocations
 from hueyctl.changes.bulk import CODES, Action, How, Plan, bulk_options, plan
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.output import list_view
-from hueyctl.selection.options import ID_HELP, Choice, selecting
+from hueyctl.selection.choice import Choice
+from hueyctl.selection.options import ID_HELP, selecting
 
 
 @command(
@@ -66,10 +66,12 @@ def revoke(
                 "--task revokes a whole task, filters choose jobs", "choose with --where 'task ~ …'"
             )
         return revocations.revoke_task(session, how, task, _moment(until, choice.utc), once)
+    from hueycore.model.states import LIVE
+
     action = Action(
         verb="revoke",
         past=lambda job: "stopping" if job.state == "running" else "revoked",
-        states=list_view.LIVE,
+        states=LIVE,
         apply=lambda storage, selector: storage.revoke(selector, how.reason, interrupt=terminate),
         fine=("revoked",),
     )
@@ -94,6 +96,6 @@ def _say_cooperative(session: Session, planned: Plan) -> None:
 
 
 def _moment(text: str | None, utc: bool) -> float | None:
-    from hueyctl.selection.times import in_future
+    from hueyctl.selection.params import in_future
 
     return None if text is None else in_future("--until", text, utc=utc)

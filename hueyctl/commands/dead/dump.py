@@ -10,7 +10,8 @@ from hueyctl import errors, exits
 from hueyctl.command import command
 from hueyctl.commands.dead import shared
 from hueyctl.context import Session
-from hueyctl.selection.options import ID_HELP, Choice
+from hueyctl.selection.choice import Choice
+from hueyctl.selection.options import ID_HELP
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Job
@@ -46,8 +47,8 @@ def dead_dump(
     never overwritten.
     """
     from hueyctl import files
-    from hueyctl.answers import dump
     from hueyctl.changes.bulk import looking_before_writing
+    from hueyctl.selection.cargo import cargoes
 
     if remove and (to == "-" or not files.is_plain(to)):
         raise errors.usage("--remove needs a file that is safe on a disk", "say --to FILE")
@@ -57,8 +58,7 @@ def dead_dump(
     selection = shared.selected(session, storage, choice)
     seen: list[Job] = []
     with files.sink(to, compressed=gzip) as sink:
-        cargoes = dump.cargoes(storage, selection)
-        number = shared.write(cargoes, sink, seen if remove else None)
+        number = shared.write(cargoes(storage, selection), sink, seen if remove else None)
         sink.finish()
     selection.say_undecodable()
     session.notice(f"{number} dead letters written" + ("" if to == "-" else f" to {to}"))

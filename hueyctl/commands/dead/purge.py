@@ -12,7 +12,8 @@ from hueyctl.changes.report import REFUSED
 from hueyctl.command import command
 from hueyctl.commands.dead import shared
 from hueyctl.context import Session
-from hueyctl.selection.options import ID_HELP, Choice
+from hueyctl.selection.choice import Choice
+from hueyctl.selection.options import ID_HELP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,14 +66,14 @@ def dead_purge(session: Session, choice: Choice, how: bulk.How, backup: str | No
 def _backed_up(session: Session, jobs: Sequence[Job], path: str) -> Sequence[Job]:
     """Write the jobs to a file; as they were written, they may be deleted."""
     from hueyctl import files
-    from hueyctl.answers import dump
+    from hueyctl.selection.cargo import cargo_of
 
     if not files.is_plain(path):
         raise errors.usage("--backup needs a file that is safe on a disk")
     storage = session.looking()
     seen: list[Job] = []
     with files.sink(path, compressed=path.endswith(".gz")) as sink:
-        dead = (one for one in dump.cargo_of(storage, jobs) if one.job.state == "dead")
+        dead = (one for one in cargo_of(storage, jobs) if one.job.state == "dead")
         shared.write(dead, sink, seen)
         sink.finish()
     session.notice(f"{len(seen)} dead letters written to {path}")

@@ -12,7 +12,8 @@ from hueyctl.changes import bulk
 from hueyctl.command import command
 from hueyctl.commands.dead import shared
 from hueyctl.context import Session
-from hueyctl.selection.options import ID_HELP, Choice
+from hueyctl.selection.choice import Choice
+from hueyctl.selection.options import ID_HELP
 from hueyctl.selection.params import DURATION
 
 if TYPE_CHECKING:

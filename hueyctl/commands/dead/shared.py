@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hueyctl.selection.options import Choice, Selection, selecting
+from hueyctl.selection.choice import Choice
+from hueyctl.selection.options import selecting
+from hueyctl.selection.selection import Selection
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Cargo, Job, JobRef

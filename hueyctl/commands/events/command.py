@@ -103,7 +103,7 @@ def _query(
 ) -> EventQuery:
     from hueycore.model.events import EventQuery
     from hueycore.model.states import MOVES, VERBS
-    from hueyctl.selection.times import moment
+    from hueyctl.selection.params import moment
 
     for name in signals:
         if name not in (*MOVES, *VERBS):

@@ -14,7 +14,7 @@ from hueyctl import exits
 from hueyctl.command import command
 from hueyctl.commands.periodic import shared
 from hueyctl.context import Session
-from hueyctl.selection.times import in_future
+from hueyctl.selection.params import in_future
 from hueyctl.units import EXAMPLE_TIMES, rfc3339
 
 if TYPE_CHECKING:

@@ -65,9 +65,9 @@ class Purge:
     def back_up(self, path: str) -> dict[str, list[Job]]:
         """Write the jobs to a new file, and answer them by state: only these may go then."""
         from hueyctl import files
-        from hueyctl.answers import dump
         from hueyctl.commands.dead import shared
-        from hueyctl.selection.options import Selection
+        from hueyctl.selection.cargo import cargoes
+        from hueyctl.selection.selection import Selection
 
         if not files.is_plain(path):
             raise errors.usage("--backup needs a file that is safe on a disk")
@@ -78,7 +78,7 @@ class Purge:
             for state in states:
                 selection = Selection(self.selector(state), (), None)
                 written[state] = []
-                shared.write(dump.cargoes(storage, selection), sink, written[state])
+                shared.write(cargoes(storage, selection), sink, written[state])
             sink.finish()
         number = sum(map(len, written.values()))
         self.session.notice(f"{number} jobs written to {path}")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hueycore.storage.base import Storage
     from hueyctl.commands.stats.view import View
     from hueyctl.context import Session
-    from hueyctl.output import Output
+    from hueyctl.output.output import Output
 
 HEADER_EVERY = 20
 _KEYS = (
