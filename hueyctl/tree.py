@@ -44,7 +44,7 @@ COMMANDS: dict[str, Entry] = {
     "doctor": Entry(
         "doctor.command:doctor", "Look for what is wrong with the set-up.", "Monitoring"
     ),
-    "revoke": Entry("revoke:revoke", "Revoke jobs, or a task from now on.", "Changing"),
+    "revoke": Entry("revoke.command:revoke", "Revoke jobs, or a task from now on.", "Changing"),
     "restore": Entry("restore:restore", "Undo revoke.", "Changing"),
     "reschedule": Entry(
         "reschedule:reschedule", "Give waiting jobs another time or priority.", "Changing"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hueyctl.answers.jobs import error_text
 from hueyctl.answers.reason import Reason
 from hueyctl.units import relative
 
@@ -32,7 +33,7 @@ def ending(storage: Storage, job: Job, now: float) -> Reason:
 
 def _cause_of_death(job: Job) -> str:
     tries = "1 try" if job.attempt == 1 else f"{job.attempt} tries"
-    error = f"{job.errors[-1].get('type')}: {job.errors[-1].get('message')}" if job.errors else None
+    error = error_text(job.errors[-1]) if job.errors else None
     if error and job.reason in (None, "failed"):
         return f"dead after {tries} because of {error}"
     more = f" ({error})" if error else ""

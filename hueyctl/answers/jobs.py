@@ -74,6 +74,11 @@ def run_s(job: Job, now: float) -> float | None:
     return round(max(0.0, (job.finished_at or now) - job.started_at), 6)
 
 
+def error_text(error: dict[str, Any]) -> str:
+    """One error of a job as text."""
+    return f"{error.get('type')}: {error.get('message')}"
+
+
 def last_error(job: Job) -> dict[str, Any] | None:
     """The newest error: type, message, traceback, at."""
     if not job.errors:

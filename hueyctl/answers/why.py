@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hueycore.model.states import FINAL
 from hueyctl.answers.endings import ending
 from hueyctl.answers.keys import in_the_way
+from hueyctl.answers.queues import is_paused
 from hueyctl.answers.reason import Answer, Reason, shell_line
 from hueyctl.units import brief, relative
 
@@ -146,10 +147,9 @@ def _not_due(facts: Facts) -> Reason:
 def _paused(facts: Facts) -> Iterator[Reason]:
     job, now = facts.job, facts.now
     for row in facts.storage.queues():
-        until = row.paused_until
-        if row.queue == job.queue and row.paused_at is not None and (until is None or until > now):
+        if row.queue == job.queue and row.paused_at is not None and is_paused(row, now):
             by = f" by {row.paused_by}" if row.paused_by else ""
-            terms = f"{by}{_left(until, now)}{_because(row.pause_reason)}"
+            terms = f"{by}{_left(row.paused_until, now)}{_because(row.pause_reason)}"
             text = f"queue {row.queue} has been paused for {brief(now - row.paused_at)}{terms}"
             blocking = {"queue": row.queue}
             yield Reason(text, row.paused_at, blocking, shell_line("resume", row.queue))

@@ -21,6 +21,7 @@ import click
 
 from hueyctl import errors, exits
 from hueyctl.changes.confirm import confirm
+from hueyctl.changes.queues import looking_before_writing, queues_to_change
 from hueyctl.changes.report import NOT_FOUND, REFUSED, Change
 from hueyctl.selection.params import collected
 
@@ -35,9 +36,14 @@ if TYPE_CHECKING:
 _GROUP = 2000
 #: The exit codes that such a command lists.
 CODES = (
-    exits.FAILURE, exits.NOT_FOUND, exits.NO_MATCH, exits.REFUSED, exits.UNAVAILABLE,
-    exits.IO_ERROR, exits.CONFIG,
-)  # fmt: skip
+    exits.FAILURE,
+    exits.NOT_FOUND,
+    exits.NO_MATCH,
+    exits.REFUSED,
+    exits.UNAVAILABLE,
+    exits.IO_ERROR,
+    exits.CONFIG,
+)
 
 
 class How(NamedTuple):
@@ -108,29 +114,6 @@ def plan(session: Session, choice: Choice, action: Action) -> Plan:
     selection.say_undecodable()
     missing = _missing(storage, selection, jobs) if by_id else []
     return Plan(action, jobs, missing, queues, by_id)
-
-
-def looking_before_writing(session: Session) -> Storage:
-    """The storage to look at in a command that will write: a file that merely lies about here is
-    good enough for looking, not for changes."""
-    if session.location(looking=False) is None:
-        session.app_location()
-    return session.looking()
-
-
-def queues_to_change(session: Session, storage: Storage, *, by_id: bool) -> tuple[str, ...]:
-    """The queues that a change is about, none for all of the file: a job's number is enough."""
-    wanted = session.check_queues(storage)
-    if wanted or by_id:
-        return wanted
-    if session.has_app and not session.settings.url:
-        return (session.app().name,)
-    known = tuple(row.queue for row in storage.queues())
-    if len(known) > 1:
-        raise errors.usage(
-            f"the file has several queues: {', '.join(known)}", "choose with --queue"
-        )
-    return known
 
 
 def _missing(storage: Storage, selection: Selection, jobs: Sequence[Job]) -> list[str]:

@@ -39,7 +39,7 @@ def logs(session: Session, id_: str, follow: bool, tail: int | None) -> int:
     """
     from hueycore.model.states import FINAL
     from hueyctl.answers.watch import looks
-    from hueyctl.output.joblog import Logged
+    from hueyctl.output.joblog import JobLog
     from hueyctl.selection.ids import find
 
     if follow and session.output.format == "json":
@@ -52,7 +52,7 @@ def logs(session: Session, id_: str, follow: bool, tail: int | None) -> int:
         job = find(storage, job.id, (job.queue,))
         found = storage.log(job.seq, last)
         skipped = len(found) - tail if tail and not last else 0
-        Logged(session, job).show(found[max(0, skipped) :], stream=follow)
+        JobLog(session, job).show(found[max(0, skipped) :], stream=follow)
         last = found[-1].line if found else last
         if job.state in FINAL:
             break

@@ -11,8 +11,6 @@ from hueyctl import streams
 from hueyctl.options import OWN_FORMATS, Settings
 from hueyctl.output.columns import Column, Style, cell, choose
 
-MACHINE = ("json", "jsonl", "name")
-
 
 class Output:
     """Writes to stdout in the format of the settings."""
@@ -29,6 +27,8 @@ class Output:
         self.style = Style(
             settings.time_format or ("relative" if human else "iso"), now=time.time()
         )
+        #: For times of what happened one after another: relative to now only if asked for.
+        self.steady = self.style if settings.time_format else self.style._replace(time_format="iso")
         self._ascii = not streams.is_utf8(sys.stdout)
 
     @property

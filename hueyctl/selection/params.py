@@ -90,8 +90,9 @@ class Address(_Place):
         if not host or not digits or int(port) > 65535 or (":" in host and not bracketed):
             self.fail(
                 f"{value!r} is not HOST:PORT (like 127.0.0.1:9808, 0.0.0.0:9808 or [::1]:9808)",
-                param, ctx,
-            )  # fmt: skip
+                param,
+                ctx,
+            )
         return host, int(port)
 
 

@@ -57,9 +57,13 @@ class Rate(click.ParamType[float]):
 )
 @bulk.bulk_options
 def dead_retry(
-    session: Session, choice: Choice, how: bulk.How, delay: float | None, rate: float | None,
+    session: Session,
+    choice: Choice,
+    how: bulk.How,
+    delay: float | None,
+    rate: float | None,
     reset_retries: bool,
-) -> int:  # fmt: skip
+) -> int:
     """Put dead letters back into the queue, to be run again.
 
     They keep their ids, arguments and the errors of the attempts so far. Without --reset-retries

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
 from hueyctl import streams, units
-from hueyctl.commands.stats.tables import TABLES, TREND_WIDTH, Look, sorted_rows
+from hueyctl.commands.stats.tables import TABLES, TREND_WIDTH, Reader, sorted_rows
 from hueyctl.output.columns import Column, Style, cell
 
 if TYPE_CHECKING:
@@ -98,8 +98,10 @@ def frame(figures: Figures, view: View, width: int, height: int | None, utf8: bo
     room = None if height is None else max(0, height - len(lines) - 2)
     if view.lower != "queue":
         table = TABLES[view.lower]
-        most = min((n for n in (view.top, None if room is None else room - 1) if n is not None),
-                   default=None)  # fmt: skip
+        most = min(
+            (n for n in (view.top, None if room is None else room - 1) if n is not None),
+            default=None,
+        )
         lower = _table(figures, view.lower, view, width, utf8, table.normal, most)
         nothing: list[Line] = [[(_cut(_NOTHING[view.lower], width), "dim")]]
         lines += [[("", "")], *(lower if len(lower) > 1 else nothing)]
@@ -144,8 +146,8 @@ def _table(
     most: int | None,
 ) -> list[Line]:
     table = TABLES[by]
-    look = Look(human=True, now=figures.at, utf8=utf8, trend=TREND_WIDTH)
-    known = table.columns(look)
+    reader = Reader(human=True, now=figures.at, utf8=utf8, trend=TREND_WIDTH)
+    known = table.columns(reader)
     rows = sorted_rows(figures, table, view.sort if by == view.lower else None)
     rows = rows[: max(0, most)] if most is not None else rows
     columns = [known[key] for key in keys]
@@ -176,9 +178,9 @@ def _grid(columns: list[Column], texts: list[list[str]], width: int) -> list[Lin
     shown = {column.key: place for place, column in enumerate(columns)}
     first = columns[0].key
     for key in (*_SPARE, None):
-        needed = sum(
-            (_LEAST_TREND if each == "trend" else widths[each]) + _GAP for each in shown
-        ) - _GAP  # fmt: skip
+        needed = (
+            sum((_LEAST_TREND if each == "trend" else widths[each]) + _GAP for each in shown) - _GAP
+        )
         excess = needed - width
         spare = widths[first] - min(widths[first], _LEAST_NAME)
         if excess <= spare:
@@ -255,8 +257,3 @@ def _bytes(number: int) -> str:
 def _brief(seconds: float) -> str:
     """A window as it was asked for: 5m, not 5m 00s."""
     return units.brief(seconds).replace(" 00s", "").replace(" 00m", "").replace(" 0h", "")
-
-
-def as_plain(lines: Sequence[Line]) -> list[Any]:
-    """The lines without styles, for tests."""
-    return ["".join(text for text, _ in line).rstrip() for line in lines]
