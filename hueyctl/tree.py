@@ -31,7 +31,7 @@ COMMANDS: dict[str, Entry] = {
     "scheduled": Entry("scheduled:scheduled", "List what is due later, soonest first.", "Looking"),
     "show": Entry("show.command:show", "Show everything about a job.", "Looking"),
     "why": Entry("why:why", "Say why a job is not running, or not done.", "Looking"),
-    "logs": Entry("logs:logs", "Print what a job has logged.", "Looking"),
+    "logs": Entry("logs.command:logs", "Print what a job has logged.", "Looking"),
     "depth": Entry("depth:depth", "Print how many jobs wait: one number.", "Looking"),
     "workers": Entry("workers:workers", "List consumers and what they run.", "Looking"),
     "tasks": Entry("tasks:tasks", "List the tasks of an application.", "Looking"),

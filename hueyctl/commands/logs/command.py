@@ -39,7 +39,7 @@ def logs(session: Session, id_: str, follow: bool, tail: int | None) -> int:
     """
     from hueycore.model.states import FINAL
     from hueyctl.answers.watch import looks
-    from hueyctl.output.joblog import JobLog
+    from hueyctl.commands.logs.view import JobLog
     from hueyctl.selection.ids import find
 
     if follow and session.output.format == "json":
