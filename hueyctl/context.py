@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hueycore import Huey
     from hueycore.storage.base import Storage
     from hueycore.storage.open import Location
-    from hueyctl.output import Output
+    from hueyctl.output.output import Output
 
 DEFAULT_FILE = "huey.db"
 _WHERE = "say where the queue is: --app MODULE:ATTR or --url sqlite:///queue.db"
@@ -38,7 +38,7 @@ class Session:
     @property
     def output(self) -> Output:
         if self._output is None:
-            from hueyctl.output import Output
+            from hueyctl.output.output import Output
 
             self._output = Output(self.settings)
         return self._output

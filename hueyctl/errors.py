@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import NamedTuple
-
-import click
+from typing import TYPE_CHECKING, NamedTuple
 
 from hueyctl import exits, streams
+
+if TYPE_CHECKING:
+    import click
 
 
 class CliError(Exception):
@@ -66,6 +67,8 @@ LIBRARY: dict[str, tuple[int, str | None]] = {
 
 def explain(error: BaseException) -> Problem:
     """What to say about any exception, and how to exit."""
+    import click
+
     if isinstance(error, CliError):
         return Problem(error.code, error.message, error.hint)
     if isinstance(error, click.UsageError):
@@ -87,6 +90,8 @@ def explain(error: BaseException) -> Problem:
 
 
 def _explain_usage(error: click.UsageError) -> Problem:
+    import click
+
     path = error.ctx.command_path if error.ctx is not None else "hueyctl"
     hint = f"{path} --help"
     option = getattr(error, "option_name", "")
@@ -119,6 +124,8 @@ def _explain_os(error: OSError) -> Problem:
 
 def report(error: BaseException, *, as_json: bool, verbose: bool) -> int:
     """Say it on stderr, once, and answer the exit code."""
+    import click
+
     if isinstance(error, KeyboardInterrupt):
         # The terminal echoed "^C" without a newline.
         lead = "\n" if streams.is_tty(sys.stderr) and not as_json else ""

@@ -8,9 +8,7 @@ Payloads are never decoded on the way, so every type of argument arrives as it l
 from __future__ import annotations
 
 import json
-import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hueyctl.answers import jobs
@@ -18,89 +16,15 @@ from hueyctl.answers.payloads import decode_arguments, jsonable
 from hueyctl.units import precise
 
 if TYPE_CHECKING:
-    from hueycore.model.jobs import Cargo, Job
-    from hueycore.model.plan import Input
-    from hueycore.storage.base import Storage
-    from hueyctl.selection.options import Selection
-
-#: How much is read from the storage at once: bytes of payloads and results.
-_PAGE_BYTES = 8_000_000
-_PAGE_JOBS = 500
-_BY_ID = 50
-_INT64 = 2**63
+    from hueycore.model.jobs import Cargo
 
 #: Columns of a job besides those of ``hueyctl.job/1``.
-_MORE = {"delay": "number", "expires_in": "number", "claim": "int", "preview": "text"}
-_EDGES = {
+MORE = {"delay": "number", "expires_in": "number", "claim": "int", "preview": "text"}
+#: What joins it to other stages.
+EDGES = {
     "next": "int", "slot": "int", "source": "int", "inputs": "int", "waits": "int",
     "delivered": "bool",
 }  # fmt: skip
-_KINDS = {**jobs.COLUMNS, **_MORE, **_EDGES}
-_DEFAULTS: dict[str, Any] = {
-    "seq": 0, "priority": 0.0, "delay": 0.0, "attempt": 0, "claim": 0, "retries": 0,
-    "retry_delay": 0.0, "retry_backoff": 0.0, "crashes": 0, "max_crashes": 3,
-    "at_most_once": False, "cancel_requested": False, "inputs": 0, "waits": 0,
-    "delivered": False,
-}  # fmt: skip
-_REQUIRED = ("id", "queue", "task", "state")
-_FINAL = ("done", "dead", "revoked", "expired")
-
-
-class BadLine(Exception):
-    """A line that is not a job."""
-
-
-# --- out ------------------------------------------------------------------------------------------
-
-
-def cargoes(storage: Storage, selection: Selection) -> Iterator[Cargo]:
-    """The selected jobs with their bytes, a page in memory at a time."""
-    if selection.impossible:
-        return
-    left = selection.limit
-    for one in _pages(storage, selection):
-        if selection.deep and not selection.matches(one.job, one.payload):
-            continue
-        yield one
-        if left is not None:
-            left -= 1
-            if left == 0:
-                return
-
-
-def _pages(storage: Storage, selection: Selection) -> Iterator[Cargo]:
-    if selection.selector.sort != "seq":
-        yield from _sorted(storage, selection)
-        return
-    selector, size = selection.selector, 50
-    while True:
-        page = storage.export(selector._replace(limit=size))
-        yield from page
-        if len(page) < size:
-            return
-        selector = selector._replace(after=page[-1].job.seq)
-        weight = sum(len(one.payload or b"") + len(one.result or b"") for one in page)
-        size = min(_PAGE_JOBS, max(1, size * _PAGE_BYTES // max(1, weight)))
-
-
-def _sorted(storage: Storage, selection: Selection) -> Iterator[Cargo]:
-    """``export`` knows one order only."""
-    limit = None if selection.deep else selection.limit
-    return cargo_of(storage, storage.jobs(selection.selector._replace(limit=limit)))
-
-
-def cargo_of(storage: Storage, found: Sequence[Job]) -> Iterator[Cargo]:
-    """These jobs with their bytes, in this order. One that was purged meanwhile is left out."""
-    from hueycore.model.jobs import Selector
-
-    for start in range(0, len(found), _BY_ID):
-        group = found[start : start + _BY_ID]
-        queues = tuple({job.queue for job in group})
-        page = storage.export(Selector(queues=queues, keys=tuple(job.id for job in group)))
-        by_id = {(one.job.queue, one.job.id): one for one in page}
-        for job in group:
-            if (one := by_id.get((job.queue, job.id))) is not None:
-                yield one
 
 
 def to_line(cargo: Cargo, now: float | None = None) -> str:
@@ -119,10 +43,10 @@ def as_object(cargo: Cargo, now: float) -> dict[str, Any]:
     for name, kind in jobs.COLUMNS.items():
         if kind == "time":
             found[name] = _exact(getattr(job, name))
-    for name in _MORE:
+    for name in MORE:
         found[name] = getattr(job, name)
     found["errors"] = [{**error, "at": _exact(error.get("at"))} for error in job.errors]
-    found["edges"] = {name: getattr(job, name) for name in _EDGES}
+    found["edges"] = {name: getattr(job, name) for name in EDGES}
     found["payload"] = _wrapped(cargo.payload)
     found["result"] = _wrapped(cargo.result)
     found["inputs"] = [
@@ -144,184 +68,3 @@ def _wrapped(blob: bytes | None) -> dict[str, str] | None:
     from hueycore.serializer import format_name
 
     return {"serializer": format_name(blob), "base64": base64.b64encode(blob).decode("ascii")}
-
-
-# --- in -------------------------------------------------------------------------------------------
-
-
-def to_cargo(line: bytes, queue: str | None = None) -> Cargo:
-    """The job of a line, for ``queue`` or for the queue that it names. Raises ``BadLine``."""
-    from hueycore.model.jobs import Cargo
-
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise BadLine(f"not JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise BadLine("not a JSON object")
-    if queue is not None:
-        found["queue"] = queue
-    payload = _unwrapped(found, "payload")
-    if payload is None:
-        raise BadLine("it has no payload; was it made by a dump?")
-    return Cargo(_job(found), payload, _unwrapped(found, "result"), _inputs(found.get("inputs")))
-
-
-def _inputs(found: Any) -> list[Input]:
-    """What the stages before it gave to its call."""
-    from hueycore.model.plan import Input
-    from hueycore.model.states import FINAL
-
-    if found is None:
-        return []
-    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-        raise BadLine("'inputs' is not a list of objects")
-    inputs = []
-    for place, each in enumerate(found):
-        state = next((state for state in FINAL if state == each.get("state")), None)
-        error = each.get("error")
-        in_list = each.get("slot") is not None
-        if state is None or _value(each, "id", "text") is None:
-            raise BadLine("'inputs' has an entry without an id or a final state")
-        if error is not None and not isinstance(error, dict):
-            raise BadLine("'inputs' has an error that is not an object")
-        result = _unwrapped(each, "result")
-        inputs.append(Input(place if in_list else None, each["id"], state, result, error))
-    return inputs
-
-
-def _job(found: dict[str, Any]) -> Job:
-    from hueycore.model.jobs import Job
-
-    edges = found.get("edges")
-    source = {**found, **edges} if isinstance(edges, dict) else found
-    values = {name: _value(source, name, kind) for name, kind in _KINDS.items()}
-    values["errors"] = _errors(found.get("errors"))
-    _check(values)
-    return Job(**values)
-
-
-def _check(values: dict[str, Any]) -> None:
-    """What a row cannot say of itself would stop the whole transaction."""
-    from hueycore.model.states import State
-
-    for name in _REQUIRED:
-        if not values[name]:
-            raise BadLine(f"it has no {name!r}")
-    try:
-        values["state"] = State(values["state"])
-    except ValueError:
-        raise BadLine(f"unknown state {values['state']!r}") from None
-    now = time.time()
-    for name in ("enqueued_at", "run_at"):
-        values[name] = now if values[name] is None else values[name]
-    values["claim"] = max(values["claim"], values["attempt"])
-    for name in ("attempt", "retries", "retry_delay", "delay", "inputs", "waits", "crashes"):
-        if values[name] < 0:
-            raise BadLine(f"{name!r} is negative")
-    final = values["state"] in _FINAL
-    if final and values["finished_at"] is None:
-        raise BadLine(f"it is {values['state']} and has no 'finished_at'")
-    if not final:
-        values["finished_at"] = None
-    if values["state"] == "running" and values["claim"] < 1:
-        values["claim"] = 1
-
-
-def _value(source: dict[str, Any], name: str, kind: str) -> Any:
-    value = source.get(name)
-    if value is None:
-        return _DEFAULTS.get(name)
-    reader = {"int": _whole, "number": _number, "time": _moment, "bool": _flag, "text": _text}[kind]
-    try:
-        return reader(value)
-    except (ValueError, OverflowError):
-        words = {"int": "a whole number", "number": "a number", "time": "a time",
-                 "bool": "true or false", "text": "text"}  # fmt: skip
-        raise BadLine(f"{name!r} is not {words[kind]}") from None
-
-
-def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
-        raise ValueError
-    if abs(value) >= _INT64:
-        raise ValueError
-    return int(value)
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError
-    number = float(value)
-    if math.isnan(number):
-        raise ValueError
-    return number
-
-
-def _moment(value: Any) -> float:
-    if isinstance(value, str):
-        from datetime import UTC, datetime
-
-        try:
-            moment = datetime.fromisoformat(value)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, OverflowError, OSError):
-            return _number(value)  # a time that no calendar has
-    return _number(value)
-
-
-def _flag(value: Any) -> bool:
-    if value not in (True, False):
-        raise ValueError
-    return bool(value)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError
-    value.encode()  # JSON can write half a character, which no database takes
-    return value
-
-
-def _errors(found: Any) -> list[dict[str, Any]]:
-    if found is None:
-        return []
-    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-        raise BadLine("'errors' is not a list of objects")
-    try:
-        return [
-            {**each, "at": None if each.get("at") is None else _moment(each["at"])}
-            for each in found
-        ]
-    except (ValueError, OverflowError):
-        raise BadLine("'errors' has an entry without a time") from None
-
-
-def _unwrapped(found: dict[str, Any], name: str) -> bytes | None:
-    import base64
-
-    from hueycore.serializer import format_name
-
-    wrapped = found.get(name)
-    if wrapped is None:
-        return None
-    if not isinstance(wrapped, dict) or not isinstance(wrapped.get("base64"), str):
-        raise BadLine(f"{name!r} is not an object with 'base64'")
-    try:
-        blob = base64.b64decode(wrapped["base64"], validate=True)
-    except ValueError:
-        raise BadLine(f"{name!r}: the base64 text is damaged") from None
-    said = wrapped.get("serializer")
-    if said is not None and said != format_name(blob):
-        raise BadLine(f"{name!r} is said to be {said} and is {format_name(blob)}")
-    return blob
-
-
-def existing(storage: Storage, cargo: Iterable[Cargo]) -> set[tuple[str, str]]:
-    """Which of these (queue, id) the storage has already."""
-    from hueycore.model.jobs import Selector
-
-    wanted = {(one.job.queue, one.job.id) for one in cargo}
-    queues = tuple({queue for queue, _ in wanted})
-    found = storage.jobs(Selector(queues=queues, keys=tuple(id_ for _, id_ in wanted)))
-    return {(job.queue, job.id) for job in found} & wanted

@@ -1,14 +1,13 @@
-"""A job's life as far as its row tells it, and the stages that it is joined with."""
+"""A job's life as far as its row tells it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hueyctl.answers.jobs import error_text
 from hueyctl.units import rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from hueycore.model.jobs import Job
     from hueycore.storage.base import Storage
 
@@ -64,7 +63,7 @@ def _failure(error: dict[str, Any]) -> Event:
         error.get("attempt"),
         error.get("worker") or None,
         error.get("run_s"),
-        f"{error.get('type')}: {error.get('message')}",
+        error_text(error),
     )
 
 
@@ -73,24 +72,3 @@ def worker_name(storage: Storage, job: Job) -> str | None:
     if job.worker is None:
         return None
     return next((row.name for row in storage.workers() if row.id == job.worker), None)
-
-
-def tree(stages: Sequence[Job]) -> list[dict[str, Any]]:
-    """The stages for JSON: a flat list, because a pipeline may have thousands; empty when the
-    job stands alone."""
-    if len(stages) < 2:
-        return []
-    return [
-        {
-            "seq": stage.seq,
-            "id": stage.id,
-            "task": stage.task,
-            "state": str(stage.state),
-            "next": stage.next,
-            "slot": stage.slot,
-            "source": stage.source,
-            "inputs": stage.inputs,
-            "waits": stage.waits,
-        }
-        for stage in stages
-    ]

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from hueycore.model.states import WAITING
 from hueyctl.answers.payloads import Arguments, decode_arguments
 from hueyctl.units import rfc3339
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Job
     from hueycore.storage.base import Storage
-
-FINAL = ("done", "dead", "revoked", "expired")
 
 #: The columns of a job that a user can mean, by kind.
 COLUMNS: dict[str, str] = {
@@ -63,16 +62,21 @@ def wait_s(job: Job, now: float) -> float | None:
     if job.state == "scheduled":
         return None
     until = job.started_at
-    if until is None or job.state in ("pending", "blocked"):
+    if until is None or job.state in WAITING:
         until = job.finished_at or now
     return round(max(0.0, until - job.run_at), 6)
 
 
 def run_s(job: Job, now: float) -> float | None:
     """How long its last run took, or has taken so far."""
-    if job.started_at is None or job.state in ("pending", "blocked", "scheduled"):
+    if job.started_at is None or job.state in WAITING:
         return None
     return round(max(0.0, (job.finished_at or now) - job.started_at), 6)
+
+
+def error_text(error: dict[str, Any]) -> str:
+    """One error of a job as text."""
+    return f"{error.get('type')}: {error.get('message')}"
 
 
 def last_error(job: Job) -> dict[str, Any] | None:

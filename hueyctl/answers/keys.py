@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from hueyctl.changes.confirm import shell_line
+from hueyctl.answers.reason import Reason, shell_line
 from hueyctl.units import brief, rfc3339
 
 if TYPE_CHECKING:
@@ -13,16 +13,7 @@ if TYPE_CHECKING:
     from hueycore.storage.base import Storage
 
 
-class Way(NamedTuple):
-    """A sentence without its full stop, since when, what is in the way, and what to look at."""
-
-    because: str
-    since: float | None
-    blocking: dict[str, Any]
-    next: str
-
-
-def in_the_way(storage: Storage, job: Job, now: float) -> Way:
+def in_the_way(storage: Storage, job: Job, now: float) -> Reason:
     """Why a blocked job of a key does not run."""
     key = str(job.key_name)
     for lock in storage.locks():
@@ -32,7 +23,9 @@ def in_the_way(storage: Storage, job: Job, now: float) -> Way:
     if due is not None and due > now:
         at = rfc3339(due)
         text = f"blocked by key {key}, rate-limited until {at} (in {brief(due - now)})"
-        return Way(text, None, {"key": key, "until": at}, shell_line("list", "--where", _of(key)))
+        return Reason(
+            text, None, {"key": key, "until": at}, shell_line("list", "--where", _of(key))
+        )
     return _held(storage, job, now)
 
 
@@ -40,7 +33,7 @@ def _of(key: str) -> str:
     return f"key_name = {key}"
 
 
-def _locked(lock: Lock, now: float) -> Way:
+def _locked(lock: Lock, now: float) -> Reason:
     who = f"{lock.holder} (process {lock.pid})"
     span = brief(now - lock.since)
     if not lock.alive:
@@ -51,10 +44,10 @@ def _locked(lock: Lock, now: float) -> Way:
         left = "" if lock.expires_at is None else f", for {brief(lock.expires_at - now)} more"
         text = f"a lock held by {who} for {span}{left}"
     blocking = {"key": lock.name, "lock": lock.name, "holder": lock.holder, "pid": lock.pid}
-    return Way(f"blocked by key {lock.name}, {text}", lock.since, blocking, "hueyctl lock list")
+    return Reason(f"blocked by key {lock.name}, {text}", lock.since, blocking, "hueyctl lock list")
 
 
-def _held(storage: Storage, job: Job, now: float) -> Way:
+def _held(storage: Storage, job: Job, now: float) -> Reason:
     """By jobs that run, or by those that are about to."""
     from hueycore.model.jobs import Selector
     from hueycore.model.states import State
@@ -68,15 +61,15 @@ def _held(storage: Storage, job: Job, now: float) -> Way:
     ]
     blocking: dict[str, Any] = {"key": key, "job": None, "worker": None}
     if not holders:
-        return Way(f"blocked by key {key}", None, blocking, "hueyctl workers")
+        return Reason(f"blocked by key {key}", None, blocking, "hueyctl workers")
     holder = holders[0]
     if holder.claimed_at is None:
         blocking |= {"job": holder.seq}
         text = f"blocked by key {key}, held by job {holder.seq}, which runs before it"
-        return Way(text, None, blocking, f"hueyctl why {holder.seq}")
+        return Reason(text, None, blocking, f"hueyctl why {holder.seq}")
     worker = next((row.name for row in storage.workers() if row.id == holder.worker), None)
     blocking |= {"job": holder.seq, "worker": worker}
     on = f" on worker {worker}" if worker else ""
     span = brief(now - holder.claimed_at)
     text = f"blocked by key {key}, held by job {holder.seq}{on} for {span}"
-    return Way(text, holder.claimed_at, blocking, f"hueyctl show {holder.seq}")
+    return Reason(text, holder.claimed_at, blocking, f"hueyctl show {holder.seq}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from hueycore.model.histogram import upper_edge
 from hueycore.model.states import State
 from hueyctl.answers.figures import count_workers
+from hueyctl.answers.queues import chosen_consumers, chosen_queues, is_paused
 
 if TYPE_CHECKING:
     from hueycore.consumer.base import BaseConsumer
@@ -39,7 +40,7 @@ def render(storage: Storage, queues: Sequence[str] = ()) -> str:
 
 
 def _lines(storage: Storage, queues: Sequence[str]) -> Iterator[str]:
-    rows = [row for row in storage.queues() if not queues or row.queue in queues]
+    rows = chosen_queues(storage, queues)
     names = [row.queue for row in rows]
     totals = [row for row in storage.totals() if row.queue in names]
     now = time.time()
@@ -48,43 +49,50 @@ def _lines(storage: Storage, queues: Sequence[str]) -> Iterator[str]:
     )
     size, wal = storage.size()
     yield from _family(
-        "hueyctl_storage_bytes", "gauge", "Size of the data and of its write-ahead log.",
+        "hueyctl_storage_bytes",
+        "gauge",
+        "Size of the data and of its write-ahead log.",
         [("", {"part": "data"}, size), ("", {"part": "wal"}, wal)],
-    )  # fmt: skip
+    )
     yield from _depths(storage, names, now)
     yield from _family(
-        "hueyctl_queue_paused", "gauge", "Whether the queue is paused.",
-        [
-            ("", {"queue": row.queue}, row.paused_at is not None
-             and (row.paused_until is None or row.paused_until > now))
-            for row in rows
-        ],
-    )  # fmt: skip
-    workers = count_workers(
-        row for row in storage.workers()
-        if row.takes_jobs and (not queues or row.queue in queues)
-    )  # fmt: skip
+        "hueyctl_queue_paused",
+        "gauge",
+        "Whether the queue is paused.",
+        [("", {"queue": row.queue}, is_paused(row, now)) for row in rows],
+    )
+    workers = count_workers(chosen_consumers(storage, queues))
     states = {"busy": workers.busy, "idle": workers.alive - workers.busy, "dead": workers.dead}
     yield from _family(
-        "hueyctl_workers", "gauge", "Workers of the consumers of this storage.",
+        "hueyctl_workers",
+        "gauge",
+        "Workers of the consumers of this storage.",
         [("", {"state": state}, count) for state, count in states.items()],
-    )  # fmt: skip
+    )
     yield from _family(
-        "hueyctl_jobs_total", "counter", "Runs that ended, by what became of them.",
+        "hueyctl_jobs_total",
+        "counter",
+        "Runs that ended, by what became of them.",
         [
             ("", {**_of(row), "ending": ending}, getattr(row, ending))
             for row in totals
             for ending in _ENDINGS
         ],
-    )  # fmt: skip
+    )
     yield from _histogram(
-        "hueyctl_run_seconds", "What runs took.", totals,
-        [row.run_hist for row in totals], [row.run_s for row in totals],
-    )  # fmt: skip
+        "hueyctl_run_seconds",
+        "What runs took.",
+        totals,
+        [row.run_hist for row in totals],
+        [row.run_s for row in totals],
+    )
     yield from _histogram(
-        "hueyctl_wait_seconds", "How long jobs were ready before they ran.", totals,
-        [row.wait_hist for row in totals], None,
-    )  # fmt: skip
+        "hueyctl_wait_seconds",
+        "How long jobs were ready before they ran.",
+        totals,
+        [row.wait_hist for row in totals],
+        None,
+    )
 
 
 def of_consumer(consumer: BaseConsumer) -> Iterator[str]:
@@ -99,14 +107,23 @@ def of_consumer(consumer: BaseConsumer) -> Iterator[str]:
         ("start_time_seconds", "When it was started, since 1970.", [("", {}, health.since)]),
         ("healthy", "What /healthz says.", [("", {}, not health.ill())]),
         ("ready", "What /readyz says.", [("", {}, not health.unready())]),
-        ("workers", "Its workers; the spare of an overdue one is not counted.",
-         [("", {"state": state}, max(0, count)) for state, count in states.items()]),
+        (
+            "workers",
+            "Its workers; the spare of an overdue one is not counted.",
+            [("", {"state": state}, max(0, count)) for state, count in states.items()],
+        ),
         ("held_jobs", "Jobs that it claimed and has not started.", [("", {}, figures.held)]),
-        ("unwritten_endings", "Runs that are over and not committed.",
-         [("", {}, figures.unwritten)]),
-        ("late_seconds", "How late its loops are.",
-         [("", {"loop": loop}, round(late, 3)) for loop, late in health.lateness().items()]),
-    )  # fmt: skip
+        (
+            "unwritten_endings",
+            "Runs that are over and not committed.",
+            [("", {}, figures.unwritten)],
+        ),
+        (
+            "late_seconds",
+            "How late its loops are.",
+            [("", {"loop": loop}, round(late, 3)) for loop, late in health.lateness().items()],
+        ),
+    )
     for name, text, samples in gauges:
         yield from _family(f"hueyctl_consumer_{name}", "gauge", text, samples)
 
@@ -120,13 +137,17 @@ def _depths(storage: Storage, names: Sequence[str], now: float) -> Iterator[str]
             if row.oldest is not None:
                 waited[row.queue] = max(0.0, now - row.oldest)
     yield from _family(
-        "hueyctl_jobs", "gauge", "Jobs by state.",
+        "hueyctl_jobs",
+        "gauge",
+        "Jobs by state.",
         [("", {"queue": queue, "state": state}, n) for (queue, state), n in counts.items()],
-    )  # fmt: skip
+    )
     yield from _family(
-        "hueyctl_oldest_pending_seconds", "gauge", "How long the oldest pending job has waited.",
+        "hueyctl_oldest_pending_seconds",
+        "gauge",
+        "How long the oldest pending job has waited.",
         [("", {"queue": queue}, round(seconds, 3)) for queue, seconds in waited.items()],
-    )  # fmt: skip
+    )
 
 
 def _histogram(

@@ -1,12 +1,11 @@
-"""Why a periodic task does not run: one answer from the storage, as ``reasons`` has for jobs."""
+"""Why a periodic task does not fire, or when it does: one answer, as ``why`` has for jobs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hueyctl.changes.confirm import shell_line
-from hueyctl.units import brief, relative, rfc3339
+from hueyctl.answers.reason import Answer, Reason, shell_line
+from hueyctl.units import brief, relative
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,59 +18,30 @@ if TYPE_CHECKING:
 LATE = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Fires:
-    """``state`` is waiting, paused or overdue; the rest as in an answer about a job."""
-
-    row: Periodic
-    state: str
-    because: str
-    since: float | None = None
-    blocking: dict[str, Any] | None = None
-    next: str | None = None
-
-    @property
-    def seq(self) -> None:
-        return None
-
-    @property
-    def name(self) -> str:
-        return self.row.name
-
-    def as_object(self) -> dict[str, Any]:
-        return {
-            "seq": None,
-            "schedule": self.row.name,
-            "state": self.state,
-            "because": self.because,
-            "since": None if self.since is None else rfc3339(self.since),
-            "blocking": self.blocking,
-            "next": self.next,
-        }
+def explain(storage: Storage, row: Periodic, now: float) -> Answer:
+    """The first thing that keeps a schedule from firing; else when it fires. Its state is waiting,
+    paused or overdue."""
+    state, reason = next(_obstacles(storage, row, now))
+    return Answer(None, row.name, state, reason)
 
 
-def explain(storage: Storage, row: Periodic, now: float) -> Fires:
-    """The first thing that keeps a schedule from firing; else when it fires."""
-    return next(_obstacles(storage, row, now))
-
-
-def _obstacles(storage: Storage, row: Periodic, now: float) -> Iterator[Fires]:
+def _obstacles(storage: Storage, row: Periodic, now: float) -> Iterator[tuple[str, Reason]]:
     if row.paused_at is not None:
         resume = shell_line("periodic", "resume", row.name)
         terms = _by(row.paused_by, row.pause_reason)
         text = f"it has been paused for {brief(now - row.paused_at)}{terms}"
-        yield Fires(row, "paused", text, row.paused_at, {"schedule": row.name}, resume)
+        yield "paused", Reason(text, row.paused_at, {"schedule": row.name}, resume)
     for order in storage.revocations():
         if order.kind == "paused-scheduler" and order.queue == row.queue:
             resume = shell_line("resume", "--scheduler", row.queue)
             terms = _by(order.by, order.reason)
             text = f"periodic tasks of queue {row.queue} have been paused for "
             text += f"{brief(now - order.since)}{terms}"
-            yield Fires(row, "paused", text, order.since, {"queue": row.queue}, resume)
+            yield "paused", Reason(text, order.since, {"queue": row.queue}, resume)
         if (order.kind, order.queue, order.name) == ("revoked-task", row.queue, row.task):
             restore = shell_line("restore", "--task", row.task)
             text = f"task {row.task} is revoked{_by(None, order.reason)}: its runs end revoked"
-            yield Fires(row, "waiting", text, order.since, {"task": row.task}, restore)
+            yield "waiting", Reason(text, order.since, {"task": row.task}, restore)
     yield from _no_consumer(storage, row)
     if row.next_run < now - LATE:
         yield _overdue(row, now)
@@ -82,30 +52,30 @@ def _by(who: str | None, reason: str | None) -> str:
     return (f" by {who}" if who else "") + (f" ({reason})" if reason else "")
 
 
-def _no_consumer(storage: Storage, row: Periodic) -> Iterator[Fires]:
+def _no_consumer(storage: Storage, row: Periodic) -> Iterator[tuple[str, Reason]]:
     mine = [each for each in storage.workers() if each.queue == row.queue and each.alive]
     if not any(each.state == "running" for each in mine):
         consume = shell_line("consume", "APP", "--queue", row.queue)
         text = f"no live consumer serves queue {row.queue}"
-        yield Fires(row, "waiting", text, None, {"queue": row.queue}, consume)
+        yield "waiting", Reason(text, None, {"queue": row.queue}, consume)
 
 
-def _overdue(row: Periodic, now: float) -> Fires:
+def _overdue(row: Periodic, now: float) -> tuple[str, Reason]:
     text = f"overdue since {brief(now - row.next_run)}: "
     if row.origin == "stored":
         text += "consumers are up, but run without periodic tasks (-n) or cannot read its schedule"
     else:
         text += "no live consumer has it in its code, or they run without periodic tasks (-n)"
-    return Fires(row, "overdue", text, row.next_run, None, "hueyctl workers")
+    return "overdue", Reason(text, row.next_run, None, "hueyctl workers")
 
 
-def _waiting(storage: Storage, row: Periodic, now: float) -> Fires:
+def _waiting(storage: Storage, row: Periodic, now: float) -> tuple[str, Reason]:
     text = f"it fires {relative(row.next_run, now)}"
     last = _last_job(storage, row)
     if last is None:
-        return Fires(row, "waiting", text)
+        return "waiting", Reason(text)
     text += f"; its last run, job {last.seq}, is {last.state}"
-    return Fires(row, "waiting", text, row.last_run, {"job": last.seq}, f"hueyctl why {last.seq}")
+    return "waiting", Reason(text, row.last_run, {"job": last.seq}, f"hueyctl why {last.seq}")
 
 
 def _last_job(storage: Storage, row: Periodic) -> Job | None:

@@ -1,13 +1,13 @@
-"""The stages around a job, drawn for people: one line each, members of a chord indented before the
-job that waits for them, and folded when there are many of them."""
+"""The stages that a job is joined with: as a list, how deep each lies, which are worth a look."""
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from hueycore.model.states import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from hueycore.model.jobs import Job
 
@@ -15,26 +15,31 @@ if TYPE_CHECKING:
 _MEMBERS = 10
 _FIRST = 3
 #: What somebody who looks wants to see.
-_TELLING = ("running", "dead", "revoked", "expired")
+_TELLING = (State.RUNNING, State.DEAD, State.REVOKED, State.EXPIRED)
 
 
-def draw(stages: Sequence[Job], job: Job, most: int) -> list[str]:
-    """At most ``most`` lines, with ``job`` among them and marked; nothing for a job on its own."""
+def tree(stages: Sequence[Job]) -> list[dict[str, Any]]:
+    """The stages for JSON: a flat list, because a pipeline may have thousands; empty when the
+    job stands alone."""
     if len(stages) < 2:
         return []
-    depths = _depths(stages)
-    lines = list(_lines(stages, job, depths))
-    here = next((place for place, (seq, _) in enumerate(lines) if seq == job.seq), 0)
-    start = max(0, min(here - most // 2, len(lines) - most))
-    shown = [text for _, text in lines[start : start + most]]
-    if start:
-        shown.insert(0, f"  … {start} more before")
-    if start + most < len(lines):
-        shown.append(f"  … {len(lines) - start - most} more: hueyctl show --json has all")
-    return shown
+    return [
+        {
+            "seq": stage.seq,
+            "id": stage.id,
+            "task": stage.task,
+            "state": str(stage.state),
+            "next": stage.next,
+            "slot": stage.slot,
+            "source": stage.source,
+            "inputs": stage.inputs,
+            "waits": stage.waits,
+        }
+        for stage in stages
+    ]
 
 
-def _depths(stages: Sequence[Job]) -> dict[int, int]:
+def depths_of(stages: Sequence[Job]) -> dict[int, int]:
     """In how many chords each job lies as a member, or what leads to one."""
     feeding = {stage.source for stage in stages}
     depths: dict[int, int] = {}
@@ -45,30 +50,8 @@ def _depths(stages: Sequence[Job]) -> dict[int, int]:
     return depths
 
 
-def _lines(
-    stages: Sequence[Job], job: Job, depths: dict[int, int]
-) -> Iterator[tuple[int | None, str]]:
-    folded = _folded(stages, job)
-    rest: dict[int | None, Counter[str]] = {}
-    for stage in stages:
-        if stage.seq in folded:
-            rest.setdefault(stage.next, Counter())[str(stage.state)] += 1
-    last = {stage.next: stage.seq for stage in stages if stage.seq in folded}
-    for stage in stages:
-        indent = "  " * depths[stage.seq]
-        if stage.seq not in folded:
-            mark = "*" if stage.seq == job.seq else " "
-            after = f" → {stage.next}" if stage.next is not None else ""
-            waits = f", waits for {stage.waits} of {stage.inputs}" if stage.waits > 1 else ""
-            yield stage.seq, f"{mark} {indent}{stage.seq} {stage.state} {stage.task}{after}{waits}"
-        elif last[stage.next] == stage.seq:
-            counts = rest[stage.next]
-            said = ", ".join(f"{number} {state}" for state, number in counts.most_common())
-            yield None, f"  {indent}… {counts.total()} more members: {said}"
-
-
-def _folded(stages: Sequence[Job], job: Job) -> set[int]:
-    """Members that are not drawn one by one: those of large chords that say nothing."""
+def folded(stages: Sequence[Job], job: Job) -> set[int]:
+    """Members that need not be shown one by one: those of large chords that say nothing."""
     fed = {stage.next for stage in stages if stage.slot is None}
     members: dict[int | None, list[Job]] = {}
     for stage in stages:

@@ -8,7 +8,8 @@ from hueyctl.units import rfc3339
 
 if TYPE_CHECKING:
     from hueycore.model.reports import WorkerRow
-    from hueyctl.answers.figures import Figures, QueueFigures, Spread, TaskFigures
+    from hueyctl.answers.figures import Figures, QueueFigures
+    from hueyctl.answers.rates import Spread, TaskFigures
 
 
 def document(figures: Figures) -> dict[str, Any]:

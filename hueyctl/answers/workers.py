@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hueycore.constants import WORKER_PROCESS
+from hueyctl.answers.queues import chosen_consumers
 from hueyctl.units import rfc3339
 
 if TYPE_CHECKING:
@@ -92,10 +93,7 @@ def consumers(storage: Storage, queues: Sequence[str]) -> list[Consumer]:
     from hueycore.model.jobs import Selector
     from hueycore.model.states import State
 
-    rows = [
-        row for row in storage.workers()
-        if row.takes_jobs and (not queues or row.queue in queues)
-    ]  # fmt: skip
+    rows = chosen_consumers(storage, queues)
     if not rows:
         return []
     claimed = storage.jobs(Selector(queues=tuple(queues), states=(State.RUNNING,)))

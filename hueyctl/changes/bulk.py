@@ -15,29 +15,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from hueyctl import errors, exits
 from hueyctl.changes.confirm import confirm
+from hueyctl.changes.queues import looking_before_writing, queues_to_change
 from hueyctl.changes.report import NOT_FOUND, REFUSED, Change
+from hueyctl.selection.params import collected
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Changed, Job, Selector
     from hueycore.storage.base import Storage
     from hueyctl.context import Session
-    from hueyctl.selection.options import Choice, Selection
-
-F = TypeVar("F", bound=Callable[..., Any])
+    from hueyctl.selection.choice import Choice
+    from hueyctl.selection.selection import Selection
 
 #: Jobs that one transaction changes, so that workers are not kept waiting for long.
 _GROUP = 2000
 #: The exit codes that such a command lists.
 CODES = (
-    exits.FAILURE, exits.NOT_FOUND, exits.NO_MATCH, exits.REFUSED, exits.UNAVAILABLE,
-    exits.IO_ERROR, exits.CONFIG,
-)  # fmt: skip
+    exits.FAILURE,
+    exits.NOT_FOUND,
+    exits.NO_MATCH,
+    exits.REFUSED,
+    exits.UNAVAILABLE,
+    exits.IO_ERROR,
+    exits.CONFIG,
+)
 
 
 class How(NamedTuple):
@@ -49,25 +55,21 @@ class How(NamedTuple):
     exit_code: bool
 
 
-def bulk_options(function: F) -> F:
-    """--dry-run, --yes, --reason and --exit-code; the command gets them as one ``how``."""
-
-    def collect(*args: Any, **kwargs: Any) -> Any:
-        how = How(**{name: kwargs.pop(name) for name in How._fields})
-        return function(*args, how=how, **kwargs)
-
-    collect.__doc__, collect.__name__ = function.__doc__, function.__name__
-    collect.__dict__.update(function.__dict__)
-    for option in (
-        click.option("--exit-code", is_flag=True, help="Exit 4 when nothing was changed."),
-        click.option("--reason", metavar="TEXT", help="Why; kept with what was changed."),
-        click.option(
+#: --dry-run, --yes, --reason and --exit-code; the command gets them as one ``how``.
+bulk_options = collected(
+    "how",
+    How,
+    {
+        "dry_run": click.option("--dry-run", is_flag=True, help="Only say what would be changed."),
+        "yes": click.option(
             "-y", "--yes", is_flag=True, allow_from_autoenv=False, help="Do not ask before."
         ),
-        click.option("--dry-run", is_flag=True, help="Only say what would be changed."),
-    ):
-        collect = option(collect)
-    return collect  # type: ignore[return-value]
+        "reason": click.option("--reason", metavar="TEXT", help="Why; kept with what was changed."),
+        "exit_code": click.option(
+            "--exit-code", is_flag=True, help="Exit 4 when nothing was changed."
+        ),
+    },
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,29 +114,6 @@ def plan(session: Session, choice: Choice, action: Action) -> Plan:
     selection.say_undecodable()
     missing = _missing(storage, selection, jobs) if by_id else []
     return Plan(action, jobs, missing, queues, by_id)
-
-
-def looking_before_writing(session: Session) -> Storage:
-    """The storage to look at in a command that will write: a file that merely lies about here is
-    good enough for looking, not for changes."""
-    if session.location(looking=False) is None:
-        session.app_location()
-    return session.looking()
-
-
-def queues_to_change(session: Session, storage: Storage, *, by_id: bool) -> tuple[str, ...]:
-    """The queues that a change is about, none for all of the file: a job's number is enough."""
-    wanted = session.check_queues(storage)
-    if wanted or by_id:
-        return wanted
-    if session.has_app and not session.settings.url:
-        return (session.app().name,)
-    known = tuple(row.queue for row in storage.queues())
-    if len(known) > 1:
-        raise errors.usage(
-            f"the file has several queues: {', '.join(known)}", "choose with --queue"
-        )
-    return known
 
 
 def _missing(storage: Storage, selection: Selection, jobs: Sequence[Job]) -> list[str]:

@@ -1,5 +1,4 @@
-"""Talking with a person: confirmations, asked on a terminal and refused elsewhere unless the answer
-was given before; and the command to run next."""
+"""Confirmations: asked on a terminal, refused elsewhere unless the answer was given before."""
 
 from __future__ import annotations
 
@@ -10,13 +9,6 @@ from hueyctl import errors, exits, streams
 
 if TYPE_CHECKING:
     from hueyctl.context import Session
-
-
-def shell_line(*words: str) -> str:
-    """A command line to copy, whatever letters a name has."""
-    import shlex
-
-    return f"hueyctl {shlex.join(words)}"
 
 
 def confirm(session: Session, question: str, *, yes: bool, typed: str | None = None) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hueyctl import errors, exits
-from hueyctl.changes.bulk import looking_before_writing, queues_to_change
+from hueyctl.answers.queues import is_paused
+from hueyctl.changes.queues import looking_before_writing, queues_to_change
 from hueyctl.changes.revocations import check_name
 from hueyctl.context import unknown_queue
 from hueyctl.units import rfc3339
@@ -76,8 +77,7 @@ def look(storage: Storage, queue: str, task: str | None, scheduler: bool = False
                 return Pause(queue, task, True, *told, what)
         return Pause(queue, task, False, what=what)
     for row in storage.queues():
-        is_over = row.paused_until is not None and row.paused_until <= now
-        if row.queue == queue and row.paused_at is not None and not is_over:
+        if row.queue == queue and is_paused(row, now):
             return Pause(
                 queue, None, True, row.paused_at, row.paused_until, row.paused_by, row.pause_reason
             )

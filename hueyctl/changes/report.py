@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hueyctl import errors, exits, streams
 
 if TYPE_CHECKING:
-    from hueycore.model.jobs import Job
+    from hueycore.model.jobs import Job, JobRef
     from hueyctl.context import Session
     from hueyctl.output.columns import Column
 
@@ -18,7 +18,7 @@ REFUSED = "refused"
 _TOLD = 20
 
 
-class Line(NamedTuple):
+class Done(NamedTuple):
     """One thing that was changed, a job unless ``seq`` is None."""
 
     action: str
@@ -40,7 +40,7 @@ class Change:
     action: str
     matched: int = 0
     dry_run: bool = False
-    done: list[Line] = field(default_factory=list)
+    done: list[Done] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
     #: Where to look for what was not found.
     look: str = "hueyctl list --state all"
@@ -49,12 +49,12 @@ class Change:
     #: More keys for the document, such as ``run_at``.
     more: dict[str, Any] = field(default_factory=dict)
 
-    def add(self, job: Job, action: str) -> None:
-        self.done.append(Line(action, job.seq, job.id, job.task))
+    def add(self, job: Job | JobRef, action: str) -> None:
+        self.done.append(Done(action, job.seq, job.id, job.task))
 
     def add_order(self, action: str, name: str) -> None:
         """Something that is not a job, such as a standing order."""
-        self.done.append(Line(action, None, name, name))
+        self.done.append(Done(action, None, name, name))
         self.more.setdefault("orders", []).append(name)
 
     def fail(self, id: str, code: str, message: str) -> None:
@@ -110,7 +110,7 @@ class Change:
         raise errors.CliError(last.message, code, hint)
 
 
-def _id(line: Line) -> str:
+def _id(line: Done) -> str:
     return line.id
 
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from hueycore.model.reports import Depth
     from hueycore.storage.base import Storage
 
-STATES = ("scheduled", "pending", "blocked", "running", "done", "dead", "revoked", "expired")
-
 
 @command(
     "depth",
@@ -65,11 +63,13 @@ def depth(
 
 
 def _chosen(words: tuple[str, ...]) -> tuple[str, ...]:
+    from hueycore.model.states import State
+
     names = [name.strip() for word in words for name in word.split(",") if name.strip()]
     for name in names:
-        if name not in STATES and name != "all":
-            raise errors.usage(f"unknown state {name!r}", f"states are {', '.join(STATES)}, or all")
-    return STATES if "all" in names else tuple(names) or ("pending",)
+        if name not in (*State, "all"):
+            raise errors.usage(f"unknown state {name!r}", f"states are {', '.join(State)}, or all")
+    return tuple(State) if "all" in names else tuple(names) or ("pending",)
 
 
 def _of_queues(session: Session, storage: Storage) -> list[Depth]:
@@ -93,11 +93,13 @@ def _oldest(found: list[Depth]) -> float | None:
 
 
 def _document(session: Session, storage: Storage, found: list[Depth], total: int) -> dict[str, Any]:
+    from hueycore.model.states import State
+
     names = session.queues() or sorted({row.queue for row in storage.queues()})
     queues: dict[str, dict[str, Any]] = {}
     for name in names:
         own = [row for row in found if row.queue == name]
-        counts: dict[str, Any] = dict.fromkeys(STATES, 0)
+        counts: dict[str, Any] = dict.fromkeys(map(str, State), 0)
         counts.update({str(row.state): row.count for row in own})
         waited = _oldest(own)
         counts["oldest_pending_s"] = None if waited is None else round(waited, 3)
@@ -118,13 +120,12 @@ def _print_by_task(
     session: Session, storage: Storage, chosen: tuple[str, ...], most: int | None
 ) -> int:
     from hueycore.model.jobs import Selector
-    from hueycore.model.states import State
-    from hueyctl.selection.options import Selection
+    from hueycore.model.states import states
+    from hueyctl.selection.selection import Selection
 
-    states = tuple(State(name) for name in chosen)
-    selector = Selector(queues=session.queues(), states=states)
+    selector = Selector(queues=session.queues(), states=states(chosen))
     sums: dict[str, int] = {}
-    for job in Selection(selector, (), None).jobs(storage):
+    for job in Selection(selector).jobs(storage):
         sums[job.task] = sums.get(job.task, 0) + 1
     if session.output.is_json:
         total = sum(sums.values())
@@ -135,13 +136,14 @@ def _print_by_task(
 
 
 def _print_table(session: Session, by: str, sums: dict[str, int]) -> None:
+    from hueycore.model.states import State
     from hueyctl.output.columns import Column
 
     known = {
         by: Column(by, by.upper(), "text", lambda row: row[0]),
         "jobs": Column("jobs", "JOBS", "int", lambda row: row[1]),
     }
-    order = {name: place for place, name in enumerate(STATES)}
+    order = {str(state): place for place, state in enumerate(State)}
     rows = sorted(sums.items(), key=lambda row: (order.get(row[0], 0), row[0]))
     if by == "task":
         rows.sort(key=lambda row: -row[1])

@@ -6,14 +6,8 @@ from hueyctl import exits
 from hueyctl.command import command
 from hueyctl.context import Session
 from hueyctl.output import list_view
-from hueyctl.selection.options import ID_HELP, Choice, selector_options
-
-PRESET = list_view.Preset(
-    states=list_view.LIVE,
-    sort="seq",
-    columns=("seq", "state", "task", "args", "run_at", "age", "priority", "try"),
-    wide=("queue", "worker", "enqueued_at", "retries", "expires_at", "progress", "id"),
-)
+from hueyctl.selection.choice import Choice
+from hueyctl.selection.options import ID_HELP, selector_options
 
 
 @command(
@@ -34,4 +28,12 @@ def list_jobs(session: Session, choice: Choice, how: list_view.How) -> int:
     A terminal gets a table of at most 100 jobs, a pipe gets tab-separated lines of all of them.
     Arguments are shown as the producer wrote them down; nothing of a job is executed.
     """
-    return list_view.run(session, choice, how, PRESET)
+    from hueycore.model.states import LIVE
+
+    preset = list_view.Preset(
+        states=LIVE,
+        sort="seq",
+        columns=("seq", "state", "task", "args", "run_at", "age", "priority", "try"),
+        wide=("queue", "worker", "enqueued_at", "retries", "expires_at", "progress", "id"),
+    )
+    return list_view.run(session, choice, how, preset)

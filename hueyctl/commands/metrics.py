@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     codes=[exits.NOT_FOUND, exits.UNAVAILABLE, exits.IO_ERROR],
 )
 @click.option(
-    "--textfile", metavar="PATH",
+    "--textfile",
+    metavar="PATH",
     help="Write this file, by rename, so that its reader never sees half of it.",
-)  # fmt: skip
+)
 def metrics(session: Session, textfile: str | None) -> None:
     """Print figures in the text format of Prometheus.
 

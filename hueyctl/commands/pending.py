@@ -6,7 +6,8 @@ from hueyctl import exits
 from hueyctl.command import command
 from hueyctl.context import Session
 from hueyctl.output import list_view
-from hueyctl.selection.options import ID_HELP, Choice, selector_options
+from hueyctl.selection.choice import Choice
+from hueyctl.selection.options import ID_HELP, selector_options
 
 PRESET = list_view.Preset(
     states=("pending",),

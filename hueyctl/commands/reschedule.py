@@ -12,14 +12,12 @@ from hueyctl import errors, units
 from hueyctl.changes.bulk import CODES, Action, How, bulk_options, plan
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.selection.options import ID_HELP, Choice, selecting
-from hueyctl.selection.params import DURATION
-from hueyctl.selection.times import moment
+from hueyctl.selection.choice import Choice
+from hueyctl.selection.options import ID_HELP, selecting
+from hueyctl.selection.params import DURATION, moment
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Job
-
-WAITING = ("scheduled", "pending", "blocked")
 
 
 @command(
@@ -51,6 +49,8 @@ def reschedule(
 
     Choose by priority with --where 'priority > 5'.
     """
+    from hueycore.model.states import WAITING
+
     run_at = _run_at(eta, delay, now, choice.utc)
     if run_at is None and priority is None:
         raise errors.usage("say when", "--eta, --delay or --now; or --priority")

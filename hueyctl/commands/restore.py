@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hueyctl import errors
-from hueyctl.changes import revocations
+from hueyctl import errors, exits
+from hueyctl.answers.reason import shell_line
 from hueyctl.changes.bulk import CODES, Action, How, Plan, bulk_options, plan
-from hueyctl.changes.confirm import shell_line
+from hueyctl.changes.queues import looking_before_writing, queues_to_change
+from hueyctl.changes.report import Change
+from hueyctl.changes.revocations import ID, TASK, standing
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.selection.options import ID_HELP, Choice, selecting
+from hueyctl.selection.choice import Choice
+from hueyctl.selection.options import ID_HELP, selecting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,10 +23,6 @@ if TYPE_CHECKING:
     from hueycore.model.flags import Revocation
     from hueycore.model.jobs import Changed, Job, Selector
     from hueycore.storage.base import Storage
-    from hueyctl.changes.report import Change
-
-#: What has ended without a run. Others ran, and running again is another command's business.
-_RESTORED = ("revoked", "expired")
 
 
 @command(
@@ -48,23 +47,44 @@ def restore(session: Session, choice: Choice, how: How, task: str | None) -> int
     if task is not None:
         if choice.narrows:
             raise errors.usage("--task is about a whole task, filters choose jobs")
-        return revocations.restore_task(session, how, task)
-    return Restoring(session, choice, how).run()
+        return _restore_task(session, how, task)
+    return Restoration(session, choice, how).run()
 
 
-class Restoring:
+def _restore_task(session: Session, how: How, task: str) -> int:
+    """Take the order back. Exit 3 when there is none."""
+    storage = looking_before_writing(session)
+    queues = queues_to_change(session, storage, by_id=False)
+    found = [
+        order for order in standing(storage, queues) if (order.kind, order.name) == (TASK, task)
+    ]
+    if not found:
+        raise errors.CliError(
+            f"task {task} is not revoked", exits.NOT_FOUND, "hueyctl revoke --list"
+        )
+    change = Change("restore", matched=1, dry_run=how.dry_run)
+    for order in found:
+        if not how.dry_run:
+            session.writing(order.queue).clear_revocation(TASK, task)
+    change.add_order("restore" if how.dry_run else "restored", task)
+    return change.report(session, exit_code=how.exit_code)
+
+
+class Restoration:
     """The jobs that are meant, and the standing orders about ids (with --all, of tasks too)."""
 
     def __init__(self, session: Session, choice: Choice, how: How) -> None:
         self.session, self.choice, self.how = session, choice, how
 
     def run(self) -> int:
+        from hueycore.model.states import WAITING
+
         action = Action(
             verb="restore",
             past="restored",
             states=("revoked",),
             apply=self._apply,
-            fine=("scheduled", "pending", "blocked"),
+            fine=WAITING,
             refuse=_refusal,
         )
         planned = plan(self.session, self.choice, action)
@@ -83,8 +103,9 @@ class Restoring:
     def _apply(self, storage: Storage, selector: Selector) -> Changed:
         from hueycore.model.states import State
 
-        # Seen as revoked a moment ago: what another operator restored meanwhile may be done.
-        narrowed = selector._replace(states=tuple(State(name) for name in _RESTORED))
+        # What ended without a run. Seen so a moment ago: what another operator restored meanwhile
+        # may be done, and running again what ran is another command's business.
+        narrowed = selector._replace(states=(State.REVOKED, State.EXPIRED))
         waiting = storage.requeue(narrowed, reason=self.how.reason)
         running = storage.call_off(selector._replace(states=(State.RUNNING,)))
         return waiting._replace(
@@ -94,11 +115,11 @@ class Restoring:
         )
 
     def _orders(self, planned: Plan) -> list[Revocation]:
-        standing = revocations.standing(self.session.looking(), planned.queues)
+        orders = standing(self.session.looking(), planned.queues)
         if self.choice.all_ and not self.choice.state:
-            return standing
+            return orders
         keys = set(planned.missing) | {job.id for job in planned.jobs}
-        return [one for one in standing if one.kind == revocations.ID and one.name in keys]
+        return [one for one in orders if one.kind == ID and one.name in keys]
 
     def _take_back(self, found: Sequence[Revocation], change: Change) -> None:
         for order in found:
@@ -109,8 +130,8 @@ class Restoring:
 
     def _warn(self, tasks: set[str]) -> None:
         """A job of a task that is still revoked ends revoked again."""
-        for order in revocations.standing(self.session.looking(), ()):
-            if order.kind == revocations.TASK and order.name in tasks:
+        for order in standing(self.session.looking(), ()):
+            if order.kind == TASK and order.name in tasks:
                 after = shell_line("restore", "--task", order.name)
                 self.session.notice(f"task {order.name} is still revoked: {after}")
 

@@ -7,8 +7,8 @@ import click
 from hueyctl import errors, exits
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.output import results
-from hueyctl.selection.options import ID_HELP, read_ids
+from hueyctl.selection.ids import find, read_ids
+from hueyctl.selection.options import ID_HELP
 from hueyctl.selection.params import DURATION
 
 
@@ -52,6 +52,8 @@ def result(
     A value that is not plain data is not decoded, because that could execute code; its size is
     printed instead. A failed job prints its error on stderr and exits 5.
     """
+    from hueyctl.output import results
+
     if timeout is not None and not wait_:
         raise errors.usage("--timeout needs --wait")
     storage = session.looking()
@@ -60,7 +62,7 @@ def result(
     jobs = []
     for key in read_ids(ids):
         try:
-            jobs.append(results.find(storage, key, queues))
+            jobs.append(find(storage, key, queues))
         except errors.CliError as error:
             if missing is not None:
                 session.notice(missing.message)

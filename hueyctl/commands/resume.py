@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from hueyctl import exits
+from hueyctl.answers.reason import shell_line
 from hueyctl.changes import pauses
-from hueyctl.changes.confirm import shell_line
 from hueyctl.command import command
 from hueyctl.context import Session
 

@@ -15,8 +15,7 @@ from hueyctl.selection.options import ID_HELP
 
 if TYPE_CHECKING:
     from hueycore.model.schedules import Periodic
-    from hueyctl.answers.schedules import Fires
-    from hueyctl.answers.why import Answer
+    from hueyctl.answers.reason import Answer
     from hueyctl.output.columns import Column
 
 
@@ -43,7 +42,7 @@ def why(session: Session, ids: tuple[str, ...]) -> int:
 
     found = find_all(session, ids)
     now = time.time()
-    answers: list[Answer | Fires] = [why.explain(found.storage, job, now) for job in found.jobs]
+    answers: list[Answer] = [why.explain(found.storage, job, now) for job in found.jobs]
     answers += [schedules.explain(found.storage, row, now) for row in _schedules(session, found)]
     _show(session, answers)
     found.raise_missing()
@@ -65,7 +64,7 @@ def _schedules(session: Session, found: Found) -> list[Periodic]:
     return rows
 
 
-def _show(session: Session, answers: list[Answer | Fires]) -> None:
+def _show(session: Session, answers: list[Answer]) -> None:
     output = session.output
     if output.is_json:
         objects = [answer.as_object() for answer in answers]
@@ -76,9 +75,9 @@ def _show(session: Session, answers: list[Answer | Fires]) -> None:
     elif output.format in ("table", "wide", "plain") and not output.columns:
         for answer in answers:
             subject = answer.name if answer.seq is None else answer.seq
-            output.line(streams.visible(f"{subject} {answer.state}: {answer.because}."))
-            if answer.next:
-                output.line(streams.visible(f"  {answer.next}"))
+            output.line(streams.visible(f"{subject} {answer.state}: {answer.reason.because}."))
+            if answer.reason.next:
+                output.line(streams.visible(f"  {answer.reason.next}"))
     else:
         output.rows(
             answers, _columns(), ("seq", "state", "because", "next"), name=lambda one: one.name
@@ -91,7 +90,7 @@ def _columns() -> dict[str, Column]:
     return {
         "seq": Column("seq", "SEQ", "int", lambda one: one.seq),
         "state": Column("state", "STATE", "text", lambda one: one.state),
-        "because": Column("because", "BECAUSE", "text", lambda one: one.because),
-        "since": Column("since", "SINCE", "time", lambda one: one.since),
-        "next": Column("next", "NEXT", "text", lambda one: one.next),
+        "because": Column("because", "BECAUSE", "text", lambda one: one.reason.because),
+        "since": Column("since", "SINCE", "time", lambda one: one.reason.since),
+        "next": Column("next", "NEXT", "text", lambda one: one.reason.next),
     }

@@ -44,10 +44,12 @@ def workers(session: Session, exit_code: bool) -> int:
         output.objects(consumer.as_object(now) for consumer in found)
     else:
         output.rows(
-            [row for consumer in found for row in _rows(consumer)], _columns(now),
+            [row for consumer in found for row in _rows(consumer)],
+            _columns(now),
             ("name", "host", "pid", "kind", "state", "job", "task", "for", "rss", "up"),
-            ("queue", "slots", "held", "started_at"), name=lambda row: row.consumer.row.name,
-        )  # fmt: skip
+            ("queue", "slots", "held", "started_at"),
+            name=lambda row: row.consumer.row.name,
+        )
     if not found:
         session.remark("No consumers.")
     alive = any(consumer.row.alive for consumer in found)

@@ -58,9 +58,7 @@ def job_columns(now: float) -> dict[str, Column]:
         return f"{job.attempt}/{job.attempt + job.retries}" if job.retries else str(job.attempt)
 
     def error(job: Job) -> str | None:
-        if not job.errors:
-            return None
-        return f"{job.errors[-1].get('type')}: {job.errors[-1].get('message')}"
+        return jobs.error_text(job.errors[-1]) if job.errors else None
 
     headers = {
         "priority": "PRI",

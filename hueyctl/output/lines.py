@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from hueyctl import streams
 
 if TYPE_CHECKING:
-    from hueyctl.output import Output
     from hueyctl.output.columns import Column, Style
+    from hueyctl.output.output import Output
 
 
 class Lines:

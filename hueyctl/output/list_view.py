@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from hueyctl import errors, exits
-from hueyctl.selection.options import Choice, Selection
-from hueyctl.selection.params import POSITIVE
+from hueyctl.selection.choice import Choice
+from hueyctl.selection.params import POSITIVE, collected
+from hueyctl.selection.selection import Selection
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Job
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from hueyctl.context import Session
     from hueyctl.output.columns import Column
 
-LIVE = ("scheduled", "pending", "blocked", "running")
 ON_A_SCREEN = 100
 #: Of what --follow writes.
 WIDTHS = (("seq", 7), ("state", 9), ("task", 28), ("args", 0))
@@ -45,29 +45,25 @@ class How(NamedTuple):
     exit_code: bool
 
 
-def listing_options(function: Any) -> Any:
-    """The options of ``How``; the command gets them as one ``how`` argument."""
-
-    def collect(*args: Any, **kwargs: Any) -> Any:
-        how = How(**{name: kwargs.pop(name) for name in How._fields})
-        return function(*args, how=how, **kwargs)
-
-    collect.__doc__, collect.__name__ = function.__doc__, function.__name__
-    collect.__dict__.update(function.__dict__)
-    for option in (
-        click.option("--exit-code", is_flag=True, help="Exit 4 when nothing matches."),
-        click.option("--count", "number", is_flag=True, help="Print just the number."),
-        click.option(
+#: The options of ``How``; the command gets them as one ``how`` argument.
+listing_options = collected(
+    "how",
+    How,
+    {
+        "follow": click.option(
+            "-f", "--follow", is_flag=True, help="Go on with new jobs as they come."
+        ),
+        "interval": click.option(
             "-i",
             "--interval",
             type=POSITIVE,
             metavar="S",
             help="With --follow: look at least this often (0.25).",
         ),
-        click.option("-f", "--follow", is_flag=True, help="Go on with new jobs as they come."),
-    ):
-        collect = option(collect)
-    return collect
+        "number": click.option("--count", "number", is_flag=True, help="Print just the number."),
+        "exit_code": click.option("--exit-code", is_flag=True, help="Exit 4 when nothing matches."),
+    },
+)
 
 
 def run(session: Session, choice: Choice, how: How, preset: Preset) -> int:
@@ -170,7 +166,7 @@ def _follow(
     for news in looks(storage, most=interval or MOST):
         if not news:
             continue
-        fresh = Selection(base._replace(after=last), selection.deep, None)
+        fresh = Selection(base._replace(after=last), selection.deep)
         now = time.time()
         style = session.output.style._replace(now=now)
         for job in fresh.jobs(storage):

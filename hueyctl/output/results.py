@@ -1,42 +1,20 @@
-"""Results of jobs: read without executing anything, shown the same by every command."""
+"""Results of jobs, shown the same by every command, and waiting for them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from hueycore.model.states import FINAL
 from hueyctl import errors, exits, streams
-from hueyctl.answers.jobs import FINAL, last_error
-from hueyctl.answers.payloads import decode_value
-from hueyctl.answers.watch import MOST, Timeout, looks
+from hueyctl.answers.payloads import dumps
+from hueyctl.answers.results import Outcome, as_object, error_of, value_of
+from hueyctl.answers.watch import Timeout, looks
 
 if TYPE_CHECKING:
-    from hueycore.model.jobs import Job, ResultRow
+    from hueycore.model.jobs import Job
     from hueycore.storage.base import Storage
     from hueyctl.context import Session
-
-
-class Outcome(NamedTuple):
-    """A job and what is known of its result. ``row`` is None while the job waits or runs."""
-
-    job: Job
-    row: ResultRow | None
-
-    @property
-    def ready(self) -> bool:
-        return self.job.state in FINAL
-
-    @property
-    def failed(self) -> bool:
-        return self.ready and self.job.state != "done"
-
-
-def find(storage: Storage, key: str, queues: Sequence[str] = ()) -> Job:
-    """The job of an id as people type it. Exit 3 when there is none."""
-    job = storage.job(key)
-    if job is None or (queues and job.queue not in queues):
-        raise errors.CliError(f"no job {key}", exits.NOT_FOUND, "hueyctl list --state all")
-    return job
 
 
 def read(session: Session, storage: Storage, job: Job, *, pop: bool = False) -> Outcome:
@@ -57,7 +35,7 @@ def wait_final(storage: Storage, jobs: Sequence[Job], timeout: float | None) -> 
     wanted = {job.seq: job for job in jobs}
     keys = tuple(job.id for job in jobs)
     try:
-        for news in looks(storage, timeout, MOST):
+        for news in looks(storage, timeout):
             if not news:
                 continue
             found = {job.seq: job for job in storage.jobs(Selector(keys=keys))}
@@ -77,47 +55,9 @@ def purged(job: Job) -> errors.CliError:
     return errors.CliError(f"job {job.seq} was purged meanwhile", exits.NOT_FOUND)
 
 
-def as_object(outcome: Outcome) -> dict[str, Any]:
-    """The JSON object of a result."""
-    known, value, text = _value(outcome)
-    return {
-        "seq": outcome.job.seq,
-        "id": outcome.job.id,
-        "state": str(outcome.job.state),
-        "value": value if known else None,
-        "value_repr": text,
-        "error": error_of(outcome),
-    }
-
-
-def _value(outcome: Outcome) -> tuple[bool, Any, str | None]:
-    """Whether the value is known, the value, and words instead of one that cannot be shown."""
-    row = outcome.row
-    if row is None or outcome.failed:
-        return False, None, None
-    if row.result is None:
-        # None is not stored; a value that was read is gone.
-        return not row.taken, None, "already taken" if row.taken else None
-    known, value = decode_value(row.result)
-    return known, value, None if known else f"<{len(row.result)} bytes, not shown: not plain data>"
-
-
-def error_of(outcome: Outcome) -> dict[str, Any] | None:
-    """Why a job failed, also when it never ran."""
-    if not outcome.failed:
-        return None
-    error = last_error(outcome.job) if outcome.job.state == "dead" else None
-    if error is not None:
-        return error
-    reason = outcome.job.reason
-    state = str(outcome.job.state)
-    message = state if reason in (None, state) else f"{state} ({reason})"
-    return {"type": None, "message": message, "traceback": None, "at": None}
-
-
 def text_of(outcome: Outcome, *, raw: bool) -> str:
     """The value for people: JSON, or with ``raw`` a string as it is."""
-    known, value, text = _value(outcome)
+    known, value, text = value_of(outcome)
     if not known:
         return text or ""
     return value if raw and isinstance(value, str) else text_of_value(value)
@@ -126,8 +66,6 @@ def text_of(outcome: Outcome, *, raw: bool) -> str:
 def text_of_value(value: Any) -> str:
     """A JSON value on one line. JSON escapes C0, but leaves C1 controls and bidirectional
     overrides as they are: with such in it all is ASCII."""
-    from hueyctl.answers.payloads import dumps
-
     text = dumps(value)
     return text if streams.visible(text) == text else dumps(value, ascii_only=True)
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from hueyctl.output.columns import Column
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 STATE_STYLES = {
     "running": "green",
@@ -28,24 +32,23 @@ def print_table(
     """Aligned, and cut to the width of the terminal where columns are long. Cells must be free of
     control characters."""
     from rich.cells import cell_len
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     lines = [[column.header for column in columns], *rows] if headers else list(rows)
     widths = [max(map(cell_len, texts)) for texts in zip(*lines, strict=True)]
-    # Both are said, or rich would consult the environment by rules of its own.
-    console = Console(
-        file=sys.stdout, force_terminal=True, no_color=not colour, highlight=False, markup=False,
-        emoji=False, color_system="standard" if colour else None, legacy_windows=False,
-    )  # fmt: skip
+    console = make_console(colour)
     widths = _fitting(columns, widths, console.width)
     # A line that cannot fit is left to the terminal to wrap: numbers are never cut.
     console.width = max(console.width, sum(widths) + _GAP * len(widths))
     table = Table(
-        box=None, show_header=headers, header_style="bold" if colour else "", pad_edge=False,
-        padding=(0, _GAP, 0, 0), collapse_padding=True,
-    )  # fmt: skip
+        box=None,
+        show_header=headers,
+        header_style="bold" if colour else "",
+        pad_edge=False,
+        padding=(0, _GAP, 0, 0),
+        collapse_padding=True,
+    )
     for column, width in zip(columns, widths, strict=True):
         right = column.kind in ("int", "number", "span")
         table.add_column(
@@ -60,6 +63,22 @@ def print_table(
             cells.append(text)
         table.add_row(*cells)
     console.print(table)
+
+
+def make_console(colour: bool) -> Console:
+    from rich.console import Console
+
+    # All is said, or rich would consult the environment by rules of its own.
+    return Console(
+        file=sys.stdout,
+        force_terminal=True,
+        no_color=not colour,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        color_system="standard" if colour else None,
+        legacy_windows=False,
+    )
 
 
 def _fitting(columns: Sequence[Column], widths: list[int], room: int) -> list[int]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from hueyctl.output import results
 from hueyctl.producers.base import Queued
+from hueyctl.selection.ids import find
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Job
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 def wait_for(session: Session, queued: Queued, timeout: float | None) -> int:
     """Wait for a job, or for the last stage after it, and print the result; answers the exit
     code."""
+    from hueyctl.output import results
+
     session.notice(f"queued {queued.seq} {queued.task}")
     storage = session.looking()
-    wanted = results.find(storage, queued.last or queued.id)
+    wanted = find(storage, queued.last or queued.id)
     job = results.wait_final(storage, [wanted], timeout)[0]
     outcome = results.read(session, storage, job)
     results.show(session, [outcome], raw=False, traceback=session.settings.verbose > 0)

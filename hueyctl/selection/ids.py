@@ -1,18 +1,36 @@
-"""The jobs of ids as people type them, for commands that look at each."""
+"""The ids of jobs as people type them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from hueyctl import errors
-from hueyctl.output import results
-from hueyctl.selection.options import read_ids
+from hueyctl import errors, exits
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Job
     from hueycore.storage.base import Storage
     from hueyctl.context import Session
+
+
+def read_ids(words: Iterable[str]) -> tuple[str, ...]:
+    """The ids on the command line; ``-`` stands for those on stdin."""
+    found: list[str] = []
+    for word in words:
+        if word == "-":
+            found.extend(line.strip() for line in sys.stdin if line.strip())
+        else:
+            found.append(word)
+    return tuple(dict.fromkeys(found))
+
+
+def find(storage: Storage, key: str, queues: Sequence[str] = ()) -> Job:
+    """The job of an id. Exit 3 when there is none."""
+    job = storage.job(key)
+    if job is None or (queues and job.queue not in queues):
+        raise errors.CliError(f"no job {key}", exits.NOT_FOUND, "hueyctl list --state all")
+    return job
 
 
 class Found(NamedTuple):
@@ -38,7 +56,7 @@ def find_all(session: Session, ids: Sequence[str]) -> Found:
     jobs, missing = [], {}
     for key in read_ids(ids):
         try:
-            jobs.append(results.find(storage, key, queues))
+            jobs.append(find(storage, key, queues))
         except errors.CliError as error:
             missing[key] = error
     return Found(storage, jobs, missing, session)

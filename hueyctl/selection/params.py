@@ -1,12 +1,15 @@
-"""Parameter types of click for what only queues have: durations, times, ranges."""
+"""Parameters of click for what only queues have: durations, times, ranges, options as one value."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from hueyctl import units
+from hueyctl import errors, units
 
 if TYPE_CHECKING:
     _Seconds = click.ParamType[float]
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
 else:
     # Not generic before click 8.4.
     _Seconds = _Bounds = _Place = click.ParamType
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class Duration(_Seconds):
@@ -84,8 +90,9 @@ class Address(_Place):
         if not host or not digits or int(port) > 65535 or (":" in host and not bracketed):
             self.fail(
                 f"{value!r} is not HOST:PORT (like 127.0.0.1:9808, 0.0.0.0:9808 or [::1]:9808)",
-                param, ctx,
-            )  # fmt: skip
+                param,
+                ctx,
+            )
         return host, int(port)
 
 
@@ -93,3 +100,38 @@ ADDRESS = Address()
 DURATION = Duration()
 POSITIVE = Positive()
 RANGE = Range()
+
+
+def moment(option: str, text: str, *, utc: bool) -> float:
+    """POSIX seconds of a WHEN, in which ``--utc`` has a say. Exit 2 when it is none."""
+    try:
+        return units.parse_when(text, utc=utc)
+    except ValueError as error:
+        raise errors.usage(f"{option}: {error}") from error
+
+
+def in_future(option: str, text: str, *, utc: bool) -> float:
+    """As ``moment``; exit 2 when it is past."""
+    found = moment(option, text, utc=utc)
+    if found <= time.time():
+        raise errors.usage(f"{option}: {text!r} is past", f"like {units.EXAMPLE_TIMES}")
+    return found
+
+
+def collected(
+    name: str, kind: Callable[..., Any], options: Mapping[str, Decorator]
+) -> Callable[[Command], Command]:
+    """Add options to a command, which gets their values as one argument ``name`` of a ``kind``."""
+
+    def decorate(function: Command) -> Command:
+        @wraps(function)
+        def collect(*args: Any, **kwargs: Any) -> Any:
+            kwargs[name] = kind(**{key: kwargs.pop(key) for key in options})
+            return function(*args, **kwargs)
+
+        decorated: Any = collect
+        for option in reversed(list(options.values())):
+            decorated = option(decorated)
+        return decorated  # type: ignore[no-any-return]
+
+    return decorate

@@ -13,8 +13,7 @@ from click.testing import Result
 from clikit import DEADLINE, QueueFile
 from ptykit import Terminal
 
-from hueycore.storage.base import Storage
-from hueyctl.answers import watch
+from hueycore.storage.sqlite import SqliteStorage
 
 Invoke = Callable[..., Result]
 
@@ -145,9 +144,9 @@ def test_waiting_for_a_result_ends_when_it_is_there(queue: QueueFile, invoke: In
 
 def during(action: Callable[[], Any], ask: Callable[..., Any], *args: Any) -> Any:
     """Ask, and let ``action`` happen between the first look at the file and the second."""
-    original, looks = watch._version, 0
+    original, looks = SqliteStorage.version, 0
 
-    def version(storage: Storage) -> int | None:
+    def version(storage: SqliteStorage) -> int:
         nonlocal looks
         looks += 1
         if looks == 2:
@@ -155,7 +154,7 @@ def during(action: Callable[[], Any], ask: Callable[..., Any], *args: Any) -> An
         return original(storage)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(watch, "_version", version)
+        patch.setattr(SqliteStorage, "version", version)
         return ask(*args)
 
 

@@ -195,14 +195,14 @@ def test_only_what_is_in_the_backup_is_purged(
     letters: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from hueycore.model.jobs import Selector
-    from hueyctl.commands.dead import shared as module
+    from hueyctl.changes import backup
 
     def late(storage: object, jobs: object) -> object:
         letters.storage.requeue(Selector(keys=("2",)))
         return remove(storage, jobs)  # type: ignore[arg-type]
 
-    remove = module.remove
-    monkeypatch.setattr(module, "remove", late)
+    remove = backup.remove
+    monkeypatch.setattr(backup, "remove", late)
 
     found = change(invoke, "dead", "purge", "--all", "--yes", "--backup", "b", code=1)
 

@@ -18,9 +18,10 @@ import pytest
 from clikit import QueueFile
 from operatingkit import Invoke, OnTty, ask, change, error, sql, states
 
-from hueyctl import files
-from hueyctl.answers.dump import BadLine, to_cargo, to_line
-from hueyctl.changes import load
+from hueyctl.answers.dump import to_line
+from hueyctl.changes import dumpfile
+from hueyctl.commands.dead import loader, source
+from hueyctl.commands.dead.parser import BadLine, to_cargo
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -165,8 +166,8 @@ def test_remove_comes_after_the_file_is_on_the_disk(
     letters: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    monkeypatch.setattr(files.os, "fsync", lambda number: seen.append("fsync"))
-    monkeypatch.setattr(files.os, "rename", lambda old, new: seen.append("rename"))
+    monkeypatch.setattr(dumpfile.os, "fsync", lambda number: seen.append("fsync"))
+    monkeypatch.setattr(dumpfile.os, "rename", lambda old, new: seen.append("rename"))
     monkeypatch.setattr(
         "hueycore.storage.sqlite.SqliteStorage.discard",
         lambda self, jobs: seen.append("gone") or [],
@@ -180,14 +181,14 @@ def test_remove_comes_after_the_file_is_on_the_disk(
 def test_remove_leaves_what_changed_meanwhile(
     letters: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def finish(self: files.DumpFile) -> None:
+    def finish(self: dumpfile.DumpFile) -> None:
         plain(self)
         from hueycore.model.jobs import Selector
 
         letters.storage.requeue(Selector(keys=("1",)))
 
-    plain = files.DumpFile.finish
-    monkeypatch.setattr(files.DumpFile, "finish", finish)
+    plain = dumpfile.DumpFile.finish
+    monkeypatch.setattr(dumpfile.DumpFile, "finish", finish)
 
     result = ask(invoke, "dead", "dump", "--remove", "--to", "d.jsonl")
 
@@ -215,7 +216,7 @@ def test_a_disk_that_is_full_is_74_and_removes_nothing(
     def fail(number: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", fail)
+    monkeypatch.setattr(dumpfile.os, "fsync", fail)
     result = ask(invoke, "dead", "dump", "--remove", "--to", "d.jsonl")
 
     assert result.exit_code == 74
@@ -447,7 +448,7 @@ def test_a_truncated_archive_is_told_and_what_came_before_is_kept(
 def test_a_line_that_is_too_long_is_left_out(
     dump: list[str], home: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "LONGEST", max(map(len, dump)) + 10)
+    monkeypatch.setattr(source, "LONGEST", max(map(len, dump)) + 10)
     (home / "long").write_text("\n".join([dump[0], "x" * 30_000, dump[1]]))
 
     result = invoke("dead", "load", "long", "-u", "new.db", "--create")
@@ -466,7 +467,7 @@ def test_a_row_that_the_database_refuses_does_not_take_the_others_along(
             found = found._replace(job=found.job._replace(retries=-1))
         return found
 
-    monkeypatch.setattr(load, "to_cargo", lenient)
+    monkeypatch.setattr(loader, "to_cargo", lenient)
 
     result = invoke("dead", "load", "d", "-u", "new.db", "--create")
 
@@ -493,7 +494,7 @@ def test_a_disk_that_fails_is_no_bad_line(
 def test_many_jobs_are_loaded_batch_by_batch(
     dump: list[str], home: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(load, "_BATCH_JOBS", 3)
+    monkeypatch.setattr(loader, "_BATCH_JOBS", 3)
     lines = [json.dumps({**json.loads(dump[1]), "id": f"job-{n}"}) for n in range(10)]
     (home / "many").write_text("\n".join(lines))
 

@@ -525,11 +525,12 @@ def test_a_dumb_terminal_gets_lines(
 def test_a_slow_terminal_skips_frames(mixed: QueueFile, monkeypatch: pytest.MonkeyPatch) -> None:
     from hueyctl.commands.stats import live
     from hueyctl.commands.stats.view import View
+    from hueyctl.output.table import make_console
 
     drawn: list[Any] = []
 
     class Screen:
-        console = live.make_console(False)
+        console = make_console(False)
 
         def update(self, shown: Any, refresh: bool) -> None:
             drawn.append(shown)

@@ -59,9 +59,13 @@ class Plugin(Command):
 @click.option("--workers-min", type=AT_LEAST, metavar="W:C", help="Living workers, at least.")
 @click.option("--disk-free", type=SPACE, metavar="W:C", help="Free bytes beside the file: 2G:500M.")
 @click.option(
-    "--window", type=POSITIVE, default="5m", show_default=True, metavar="DUR",
+    "--window",
+    type=POSITIVE,
+    default="5m",
+    show_default=True,
+    metavar="DUR",
     help="What --failure is about.",
-)  # fmt: skip
+)
 def check(
     session: Session,
     depth: Limits | None,
@@ -81,8 +85,14 @@ def check(
     try:
         storage = session.looking()
         checks = _checks(session, storage, window, failure)
-        limits = {"pending": depth, "oldest": oldest, "failure": failure, "dead": dead,
-                  "workers": workers_min, "disk_free": disk_free}  # fmt: skip
+        limits = {
+            "pending": depth,
+            "oldest": oldest,
+            "failure": failure,
+            "dead": dead,
+            "workers": workers_min,
+            "disk_free": disk_free,
+        }
         checks = [row._replace(limits=limits[row.name] or NONE) for row in checks]
         checks = [row for row in checks if row.name != "disk_free" or disk_free]
     except Exception as error:

@@ -10,7 +10,8 @@ from hueyctl import errors, exits
 from hueyctl.command import command
 from hueyctl.commands.dead import shared
 from hueyctl.context import Session
-from hueyctl.selection.options import ID_HELP, Choice
+from hueyctl.selection.choice import Choice
+from hueyctl.selection.options import ID_HELP
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Job
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
     "--to", metavar="FILE", default="-", help="Write to this new file, - for stdout (default)."
 )
 @click.option(
-    "--remove", is_flag=True, allow_from_autoenv=False,
+    "--remove",
+    is_flag=True,
+    allow_from_autoenv=False,
     help="Delete them from the queue once the file is safely on the disk.",
-)  # fmt: skip
+)
 @click.option("--gzip", is_flag=True, help="Compress it.")
 @click.option("--exit-code", is_flag=True, help="Exit 4 when nothing matches.")
 def dead_dump(
@@ -45,26 +48,31 @@ def dead_dump(
     attempt. Payloads are copied as bytes: arguments of every type survive. An existing file is
     never overwritten.
     """
-    from hueyctl import files
-    from hueyctl.answers import dump
-    from hueyctl.changes.bulk import looking_before_writing
+    from hueyctl.changes import backup
+    from hueyctl.changes.dumpfile import is_plain, sink
+    from hueyctl.changes.queues import looking_before_writing
+    from hueyctl.selection.cargo import cargoes
 
-    if remove and (to == "-" or not files.is_plain(to)):
+    if remove and (to == "-" or not is_plain(to)):
         raise errors.usage("--remove needs a file that is safe on a disk", "say --to FILE")
     if gzip and to == "-" and session.output.on_tty:
         raise errors.usage("a terminal cannot show compressed data", "say --to FILE")
     storage = looking_before_writing(session) if remove else session.looking()
     selection = shared.selected(session, storage, choice)
+    number = 0
     seen: list[Job] = []
-    with files.sink(to, compressed=gzip) as sink:
-        cargoes = dump.cargoes(storage, selection)
-        number = shared.write(cargoes, sink, seen if remove else None)
-        sink.finish()
+    with sink(to, compressed=gzip) as file:
+        for job in backup.write(cargoes(storage, selection), file):
+            number += 1
+            if remove:
+                seen.append(job)
+        file.finish()
     selection.say_undecodable()
     session.notice(f"{number} dead letters written" + ("" if to == "-" else f" to {to}"))
     if seen:
-        gone = len(shared.remove(session.writing(seen[0].queue), seen))
+        gone = len(backup.remove(session.writing(seen[0].queue), seen))
         session.notice(f"{gone} removed from the queue")
         if gone < number:
-            raise errors.CliError(shared.stayed(number - gone))
+            why = "they changed meanwhile, or a waiting job needs them"
+            raise errors.CliError(f"{number - gone} dead letters stay: {why}")
     return exits.NO_MATCH if exit_code and not number else exits.OK

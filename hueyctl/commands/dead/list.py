@@ -9,7 +9,8 @@ from hueyctl.command import command
 from hueyctl.commands.dead import shared
 from hueyctl.context import Session
 from hueyctl.output import list_view
-from hueyctl.selection.options import ID_HELP, Choice
+from hueyctl.selection.choice import Choice
+from hueyctl.selection.options import ID_HELP
 
 PRESET = list_view.Preset(
     states=("dead",),

@@ -12,7 +12,7 @@ from hueyctl.context import Session
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Storage
-    from hueyctl.changes.load import How
+    from hueyctl.commands.dead.loader import How
 
 
 @command(
@@ -29,14 +29,20 @@ if TYPE_CHECKING:
 @click.option("--create", is_flag=True, help="Make the file of --url when it is missing.")
 @click.option("--dry-run", is_flag=True, help="Check every line, load nothing.")
 @click.option(
-    "--if-exists", type=click.Choice(("keep", "replace", "fail")), default="keep",
+    "--if-exists",
+    type=click.Choice(("keep", "replace", "fail")),
+    default="keep",
     show_default=True,
     help="For an id that the queue has already: keep its job, replace it, or exit 6.",
-)  # fmt: skip
+)
 @click.option(
-    "--as", "as_", type=click.Choice(("dead", "pending")), default="dead", show_default=True,
+    "--as",
+    "as_",
+    type=click.Choice(("dead", "pending")),
+    default="dead",
+    show_default=True,
     help="As dead letters, as they were; or to be run again at once.",
-)  # fmt: skip
+)
 def dead_load(
     session: Session, source: str, create: bool, dry_run: bool, if_exists: str, as_: str
 ) -> int:
@@ -47,15 +53,14 @@ def dead_load(
 
     Between two files: hueyctl dead dump | hueyctl -u sqlite:///new.db dead load - --create
     """
-    from hueyctl import files
-    from hueyctl.changes import load
+    from hueyctl.commands.dead.loader import How, Loader, one_destination
+    from hueyctl.commands.dead.source import lines, opened
 
-    queue = load.one_destination(session.settings.queues or _queue_of_url(session))
-    how = load.How(if_exists, as_ == "pending", dry_run, queue, only=("dead",))
-    with files.opened(source) as file:
-        opener = _Opener(session, how, create)
-        loader = load.Loader(opener, how)
-        loader.run(files.lines(file))
+    queue = one_destination(session.settings.queues or _queue_of_url(session))
+    how = How(if_exists, as_ == "pending", dry_run, queue, only=("dead",))
+    with opened(source) as file:
+        loader = Loader(_Opener(session, how, create), how)
+        loader.run(lines(file))
     return loader.report(session)
 
 
@@ -68,7 +73,7 @@ class _Opener:
     """Opens the storage when it is first needed; what is missing is told before a line is read."""
 
     def __init__(self, session: Session, how: How, create: bool) -> None:
-        from hueyctl.changes.bulk import looking_before_writing
+        from hueyctl.changes.queues import looking_before_writing
 
         self.session, self.how, self.create = session, how, create
         if not create:

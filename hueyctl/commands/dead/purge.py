@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hueyctl import errors
 from hueyctl.changes import bulk
 from hueyctl.changes.report import REFUSED
 from hueyctl.command import command
 from hueyctl.commands.dead import shared
 from hueyctl.context import Session
-from hueyctl.selection.options import ID_HELP, Choice
+from hueyctl.selection.choice import Choice
+from hueyctl.selection.options import ID_HELP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 )
 @shared.letter_options
 @click.option(
-    "--backup", metavar="FILE",
+    "--backup",
+    metavar="FILE",
     help="Write them to this new file before, as dead dump does; compressed if it ends in .gz.",
-)  # fmt: skip
+)
 @bulk.bulk_options
 def dead_purge(session: Session, choice: Choice, how: bulk.How, backup: str | None) -> int:
     """Delete dead letters for good.
@@ -43,16 +44,22 @@ def dead_purge(session: Session, choice: Choice, how: bulk.How, backup: str | No
     Always asks, unless told --yes. With --backup nothing is deleted before the file is safely on
     the disk, and only what is in it.
     """
+    from hueyctl.changes.backup import remove
+
     action = bulk.Action(
-        verb="purge", past="purged", states=("dead",), apply=_never, refuse=shared.not_dead,
+        verb="purge",
+        past="purged",
+        states=("dead",),
+        apply=_never,
+        refuse=shared.not_dead,
         ask_above=0,
-    )  # fmt: skip
+    )
     found = bulk.plan(session, choice, action)
     change = found.begin(how)
     if found.jobs and not how.dry_run:
         found.ask(session, how)
         jobs = _backed_up(session, found.jobs, backup) if backup else found.jobs
-        gone = shared.remove(session.writing(found.jobs[0].queue), jobs)
+        gone = remove(session.writing(found.jobs[0].queue), jobs)
         seqs = {job.seq for job in gone}
         for job in found.jobs:
             if job.seq in seqs:
@@ -64,17 +71,12 @@ def dead_purge(session: Session, choice: Choice, how: bulk.How, backup: str | No
 
 def _backed_up(session: Session, jobs: Sequence[Job], path: str) -> Sequence[Job]:
     """Write the jobs to a file; as they were written, they may be deleted."""
-    from hueyctl import files
-    from hueyctl.answers import dump
+    from hueyctl.changes.backup import backup_file, write
+    from hueyctl.selection.cargo import cargo_of
 
-    if not files.is_plain(path):
-        raise errors.usage("--backup needs a file that is safe on a disk")
-    storage = session.looking()
-    seen: list[Job] = []
-    with files.sink(path, compressed=path.endswith(".gz")) as sink:
-        dead = (one for one in dump.cargo_of(storage, jobs) if one.job.state == "dead")
-        shared.write(dead, sink, seen)
-        sink.finish()
+    with backup_file(path) as file:
+        found = cargo_of(session.looking(), jobs)
+        seen = list(write((one for one in found if one.job.state == "dead"), file))
     session.notice(f"{len(seen)} dead letters written to {path}")
     return seen
 

@@ -12,7 +12,8 @@ from hueyctl.changes import bulk
 from hueyctl.command import command
 from hueyctl.commands.dead import shared
 from hueyctl.context import Session
-from hueyctl.selection.options import ID_HELP, Choice
+from hueyctl.selection.choice import Choice
+from hueyctl.selection.options import ID_HELP
 from hueyctl.selection.params import DURATION
 
 if TYPE_CHECKING:
@@ -56,9 +57,13 @@ class Rate(click.ParamType[float]):
 )
 @bulk.bulk_options
 def dead_retry(
-    session: Session, choice: Choice, how: bulk.How, delay: float | None, rate: float | None,
+    session: Session,
+    choice: Choice,
+    how: bulk.How,
+    delay: float | None,
+    rate: float | None,
     reset_retries: bool,
-) -> int:  # fmt: skip
+) -> int:
     """Put dead letters back into the queue, to be run again.
 
     They keep their ids, arguments and the errors of the attempts so far. Without --reset-retries

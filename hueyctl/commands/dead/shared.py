@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hueyctl.selection.options import Choice, Selection, selecting
+from hueyctl.selection.choice import Choice
+from hueyctl.selection.options import selecting
+from hueyctl.selection.selection import Selection
 
 if TYPE_CHECKING:
-    from hueycore.model.jobs import Cargo, Job, JobRef
+    from hueycore.model.jobs import Job
     from hueycore.storage.base import Storage
     from hueyctl.context import Session
-    from hueyctl.files import DumpFile, StandardOutput
 
 #: The selector's options. --state has nothing to say here.
 letter_options = selecting(leave_out=("state",), all_help="All dead letters.")
-
-_GROUP = 1000
 
 
 def only_dead(choice: Choice) -> Choice:
@@ -32,30 +30,3 @@ def selected(session: Session, storage: Storage, choice: Choice) -> Selection:
 def not_dead(job: Job) -> str | None:
     """Why a job that was named must be left alone."""
     return None if job.state == "dead" else f"is {job.state}, not dead"
-
-
-def write(
-    cargoes: Iterable[Cargo], sink: DumpFile | StandardOutput, seen: list[Job] | None = None
-) -> int:
-    """Write every job as a line; ``seen`` gets the stamps by which ``remove`` knows them again."""
-    from hueyctl.answers.dump import to_line
-
-    number = 0
-    for cargo in cargoes:
-        number += 1
-        sink.write(to_line(cargo))
-        if seen is not None:
-            seen.append(cargo.job._replace(errors=[], preview=None, progress=None))
-    return number
-
-
-def remove(storage: Storage, jobs: Sequence[Job]) -> list[JobRef]:
-    """Delete what was written, but nothing that has changed since."""
-    gone: list[JobRef] = []
-    for start in range(0, len(jobs), _GROUP):
-        gone += storage.discard(jobs[start : start + _GROUP])
-    return gone
-
-
-def stayed(number: int) -> str:
-    return f"{number} dead letters stay: they changed meanwhile, or a waiting job needs them"

@@ -10,7 +10,9 @@ from hueyctl import exits
 from hueyctl.command import command
 from hueyctl.commands.dead import shared
 from hueyctl.context import Session
-from hueyctl.selection.options import ID_HELP, Choice, Selection, selecting
+from hueyctl.selection.choice import Choice
+from hueyctl.selection.options import ID_HELP, selecting
+from hueyctl.selection.selection import Selection
 from hueyctl.units import rfc3339
 
 if TYPE_CHECKING:

@@ -33,22 +33,34 @@ def _complete_signal(ctx: click.Context, param: click.Parameter, incomplete: str
         "hueyctl events --id 4312",
     ],
     codes=[
-        exits.NOT_FOUND, exits.NO_MATCH, exits.REFUSED, exits.UNAVAILABLE, exits.IO_ERROR,
-        exits.CONFIG, exits.INTERRUPTED,
+        exits.NOT_FOUND,
+        exits.NO_MATCH,
+        exits.REFUSED,
+        exits.UNAVAILABLE,
+        exits.IO_ERROR,
+        exits.CONFIG,
+        exits.INTERRUPTED,
     ],
-)  # fmt: skip
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on with new events as they come.")
 @click.option(
-    "-n", "--limit", type=click.IntRange(min=0), metavar="N",
+    "-n",
+    "--limit",
+    type=click.IntRange(min=0),
+    metavar="N",
     help="The newest N (20, all with --since or --after); 0 for all.",
-)  # fmt: skip
+)
 @click.option("--since", metavar="WHEN", help="Not before: -1h, 09:00, 2030-01-31T12:00.")
 @click.option("--until", metavar="WHEN", help="Not after.")
 @click.option("--after", type=click.IntRange(min=0), metavar="EVENT", help="Later than this one.")
 @click.option(
-    "--signal", "signals", multiple=True, metavar="NAME", shell_complete=_complete_signal,
+    "--signal",
+    "signals",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=_complete_signal,
     help="Only these, such as complete, error, retrying, claimed, revoke; repeatable.",
-)  # fmt: skip
+)
 @click.option("--task", metavar="GLOB", help="Only tasks whose name matches, like 'mail.*'.")
 @click.option("--id", "id_", metavar="ID", help="Only of this job.")
 @click.option("--utc", is_flag=True, help="Times without an offset are UTC, not local.")
@@ -56,9 +68,13 @@ def _complete_signal(ctx: click.Context, param: click.Parameter, incomplete: str
 @click.option("--enable", "switch", flag_value="on", help="Record events of jobs from now on.")
 @click.option("--disable", "switch", flag_value="off", help="Record them no more.")
 def events(
-    session: Session, follow: bool, limit: int | None, switch: str | None, exit_code: bool,
+    session: Session,
+    follow: bool,
+    limit: int | None,
+    switch: str | None,
+    exit_code: bool,
     **which: Any,
-) -> int:  # fmt: skip
+) -> int:
     """Print what happened: each move of a job, and every change that an operator made.
 
     Moves of jobs are recorded while that is switched on, with --enable or Huey(events=True), in
@@ -103,7 +119,7 @@ def _query(
 ) -> EventQuery:
     from hueycore.model.events import EventQuery
     from hueycore.model.states import MOVES, VERBS
-    from hueyctl.selection.times import moment
+    from hueyctl.selection.params import moment
 
     for name in signals:
         if name not in (*MOVES, *VERBS):
@@ -137,7 +153,7 @@ def _check_recorded(session: Session, storage: Storage, queues: tuple[str, ...])
 
 
 def _switch(session: Session, on: bool) -> int:
-    from hueyctl.changes.bulk import looking_before_writing, queues_to_change
+    from hueyctl.changes.queues import looking_before_writing, queues_to_change
     from hueyctl.changes.report import Change
 
     word = "enable" if on else "disable"

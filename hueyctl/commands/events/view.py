@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from hueyctl.answers.watch import looks
 from hueyctl.output.columns import Column
-from hueyctl.output.joblog import steady
 from hueyctl.output.lines import Lines
 from hueyctl.units import rfc3339
 
@@ -27,19 +26,21 @@ WIDTHS = (
 def show(session: Session, events: Sequence[Event], *, stream: bool) -> None:
     """Print events. With ``stream`` more will come."""
     output = session.output
-    style = steady(session)
     if output.is_json and not stream:
         output.objects(map(as_object, events))
     elif stream:
         lines = Lines(output, WIDTHS)
         for event in events:
-            lines.write(event, _KNOWN, style, partial(as_object, event), str(event.event))
+            lines.write(event, _KNOWN, output.steady, partial(as_object, event), str(event.event))
     else:
-        output.style = style
+        output.style = output.steady
         output.rows(
-            events, _KNOWN, [key for key, _ in WIDTHS], ("queue", "id", "event"),
+            events,
+            _KNOWN,
+            [key for key, _ in WIDTHS],
+            ("queue", "id", "event"),
             name=lambda event: str(event.event),
-        )  # fmt: skip
+        )
 
 
 def newest(storage: Storage) -> int:

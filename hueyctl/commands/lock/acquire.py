@@ -22,10 +22,14 @@ from hueyctl.selection.params import DURATION, POSITIVE
         ("COMMAND", "What to run, after --."),
     ],
     codes=[
-        exits.NOT_FOUND, exits.REFUSED, exits.UNAVAILABLE, exits.IO_ERROR, exits.CONFIG,
+        exits.NOT_FOUND,
+        exits.REFUSED,
+        exits.UNAVAILABLE,
+        exits.IO_ERROR,
+        exits.CONFIG,
         exits.TIMEOUT,
     ],
-)  # fmt: skip
+)
 @click.argument("name", metavar="NAME")
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="COMMAND...")
 @click.option("--ttl", type=POSITIVE, metavar="DUR", help="Free after this, whatever happens.")
@@ -46,8 +50,8 @@ def lock_acquire(
     besides, that ends although the command may still be at work. Exit 6 when the lock is held, 124
     when --timeout ran out, 127 when there is no such command, else the command's own.
     """
-    from hueyctl.changes.bulk import looking_before_writing
-    from hueyctl.commands.lock.shared import holding, run
+    from hueyctl.changes.queues import looking_before_writing
+    from hueyctl.commands.lock.holder import holding, run
 
     if timeout is not None and not wait_:
         raise errors.usage("--timeout needs --wait")

@@ -19,10 +19,14 @@ from hueyctl.context import Session
     ],
     arguments=[("NAME", "A lock; several may be named.")],
     codes=[
-        exits.FAILURE, exits.NOT_FOUND, exits.REFUSED, exits.UNAVAILABLE, exits.IO_ERROR,
+        exits.FAILURE,
+        exits.NOT_FOUND,
+        exits.REFUSED,
+        exits.UNAVAILABLE,
+        exits.IO_ERROR,
         exits.CONFIG,
     ],
-)  # fmt: skip
+)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--force", is_flag=True, help="Also when its holder lives, and is not told.")
 def lock_release(session: Session, names: tuple[str, ...], force: bool) -> int:
@@ -32,7 +36,7 @@ def lock_release(session: Session, names: tuple[str, ...], force: bool) -> int:
     --force: what it does under the lock goes on, and another may do the same beside it.
     """
     from hueyctl import errors
-    from hueyctl.changes.bulk import looking_before_writing
+    from hueyctl.changes.queues import looking_before_writing
     from hueyctl.changes.report import NOT_FOUND, Change
     from hueyctl.commands.lock.shared import find, held_by
 
@@ -45,9 +49,10 @@ def lock_release(session: Session, names: tuple[str, ...], force: bool) -> int:
             change.fail(name, NOT_FOUND, f"no lock {name!r} is held")
         elif lock.alive and not force:
             raise errors.CliError(
-                f"lock {name} is held by {held_by(storage, name, time.time())}", exits.REFUSED,
+                f"lock {name} is held by {held_by(storage, name, time.time())}",
+                exits.REFUSED,
                 "--force frees it all the same",
-            )  # fmt: skip
+            )
         else:
             storage.unlock(name)
             change.add_order("released", name)

@@ -42,13 +42,20 @@ if TYPE_CHECKING:
 @click.option("--every", type=POSITIVE, metavar="DUR", help="Run once in so much elapsed time.")
 @click.option("--tz", metavar="ZONE", help="The zone of --cron, like Europe/Paris.")
 @click.option(
-    "--catch-up", type=click.Choice(["latest", "skip", "all"]), default="latest",
-    show_default=True, help="Which of the runs that were missed are made up for.",
-)  # fmt: skip
+    "--catch-up",
+    type=click.Choice(["latest", "skip", "all"]),
+    default="latest",
+    show_default=True,
+    help="Which of the runs that were missed are made up for.",
+)
 @click.option(
-    "--grace", type=DURATION, default="1h", show_default=True, metavar="DUR",
+    "--grace",
+    type=DURATION,
+    default="1h",
+    show_default=True,
+    metavar="DUR",
     help="With --catch-up latest: unless it is older than this.",
-)  # fmt: skip
+)
 @call_options
 @click.option("--expires", type=POSITIVE, metavar="DUR", help="A run not started by then is not.")
 @click.option("--priority", type=float, metavar="N", help="Higher runs first.")

@@ -14,7 +14,7 @@ from hueyctl import exits
 from hueyctl.command import command
 from hueyctl.commands.periodic import shared
 from hueyctl.context import Session
-from hueyctl.selection.times import in_future
+from hueyctl.selection.params import in_future
 from hueyctl.units import EXAMPLE_TIMES, rfc3339
 
 if TYPE_CHECKING:
@@ -32,9 +32,13 @@ class Firing(NamedTuple):
     def as_object(self) -> dict[str, Any]:
         row = self.row
         return {
-            "at": rfc3339(self.at), "name": row.name, "task": row.task, "queue": row.queue,
-            "schedule": row.schedule, "tz": row.tz,
-        }  # fmt: skip
+            "at": rfc3339(self.at),
+            "name": row.name,
+            "task": row.task,
+            "queue": row.queue,
+            "schedule": row.schedule,
+            "tz": row.tz,
+        }
 
 
 @command(
@@ -49,9 +53,12 @@ class Firing(NamedTuple):
 )
 @click.argument("periodic", nargs=-1, metavar="[NAME]...")
 @click.option(
-    "-n", "--limit", type=click.IntRange(min=1), metavar="N",
+    "-n",
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
     help="At most so many (10, or all with --until).",
-)  # fmt: skip
+)
 @click.option("--until", metavar="WHEN", help=f"Only those up to this time, like {EXAMPLE_TIMES}.")
 @click.option("--utc", is_flag=True, help="Times without an offset are UTC, not local.")
 def periodic_next(
@@ -124,6 +131,9 @@ def _show(session: Session, coming: Iterator[Firing]) -> None:
         "queue": Column("queue", "QUEUE", "text", lambda firing: firing.row.queue),
     }
     output.rows(
-        coming, known, ("at", "name", "schedule", "tz"), ("task", "queue"),
+        coming,
+        known,
+        ("at", "name", "schedule", "tz"),
+        ("task", "queue"),
         name=lambda firing: firing.row.name,
-    )  # fmt: skip
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from hueyctl import exits
-from hueyctl.changes.confirm import confirm, shell_line
+from hueyctl.answers.reason import shell_line
+from hueyctl.changes.confirm import confirm
 from hueyctl.changes.report import NOT_FOUND, REFUSED, Change
 from hueyctl.command import command
 from hueyctl.commands.periodic import shared

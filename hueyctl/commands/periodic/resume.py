@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from hueyctl import exits
-from hueyctl.changes.bulk import looking_before_writing
+from hueyctl.changes.queues import looking_before_writing
 from hueyctl.command import command
 from hueyctl.commands.periodic import shared
 from hueyctl.context import Session

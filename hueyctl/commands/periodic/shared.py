@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hueyctl import errors, exits
 from hueyctl.answers.payloads import decode_arguments
-from hueyctl.changes.bulk import looking_before_writing, queues_to_change
+from hueyctl.changes.queues import looking_before_writing, queues_to_change
 from hueyctl.units import rfc3339
 
 if TYPE_CHECKING:
@@ -80,10 +80,7 @@ def by_queue(rows: Iterable[Periodic]) -> dict[str, list[str]]:
     return found
 
 
-# --- printing -------------------------------------------------------------------------------------
-
-
-class Line(NamedTuple):
+class ScheduleRow(NamedTuple):
     """A schedule, and the state of the last job that it fired."""
 
     row: Periodic
@@ -118,15 +115,18 @@ class Line(NamedTuple):
 def show(session: Session, rows: Sequence[Periodic]) -> None:
     """Print schedules as they are now."""
     states = _last_states(session, rows)
-    lines = [Line(row, states.get((row.queue, row.last_id or ""))) for row in rows]
+    lines = [ScheduleRow(row, states.get((row.queue, row.last_id or ""))) for row in rows]
     output = session.output
     if output.is_json:
         output.objects(line.as_object() for line in lines)
         return
     output.rows(
-        lines, _columns(), ("name", "schedule", "tz", "next_run", "last_run", "result", "paused"),
-        ("task", "args", "catch_up", "origin", "reason", "queue"), name=lambda line: line.row.name,
-    )  # fmt: skip
+        lines,
+        _columns(),
+        ("name", "schedule", "tz", "next_run", "last_run", "result", "paused"),
+        ("task", "args", "catch_up", "origin", "reason", "queue"),
+        name=lambda line: line.row.name,
+    )
 
 
 def show_now(session: Session, changed: Sequence[Periodic]) -> None:

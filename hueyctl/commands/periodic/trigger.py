@@ -7,7 +7,7 @@ import time
 import click
 
 from hueyctl import errors, exits
-from hueyctl.changes.bulk import looking_before_writing
+from hueyctl.changes.queues import looking_before_writing
 from hueyctl.command import command
 from hueyctl.commands.periodic import shared
 from hueyctl.context import Session

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from hueyctl import errors, exits
-from hueyctl.changes.bulk import looking_before_writing, queues_to_change
 from hueyctl.changes.confirm import confirm
+from hueyctl.changes.queues import looking_before_writing, queues_to_change
 from hueyctl.command import command
-from hueyctl.commands.purge.targets import TARGETS, Purge
+from hueyctl.commands.purge.targets import TARGETS
 from hueyctl.context import Session
 from hueyctl.selection.params import DURATION
 
 if TYPE_CHECKING:
-    from hueyctl.commands.purge.targets import Purged
+    from hueyctl.commands.purge.deletion import Deleted, Deletion
 
 
 @command(
@@ -29,17 +29,22 @@ if TYPE_CHECKING:
         ("TARGET", f"What to delete: {', '.join(TARGETS)}."),
     ],
     codes=[
-        exits.FAILURE, exits.NOT_FOUND, exits.REFUSED, exits.UNAVAILABLE, exits.IO_ERROR,
+        exits.FAILURE,
+        exits.NOT_FOUND,
+        exits.REFUSED,
+        exits.UNAVAILABLE,
+        exits.IO_ERROR,
         exits.CONFIG,
     ],
-)  # fmt: skip
+)
 @click.argument("targets", nargs=-1, required=True, type=click.Choice(TARGETS), metavar="TARGET...")
 @click.option("--older-than", type=DURATION, metavar="DUR", help="Only what is older.")
 @click.option("--dry-run", is_flag=True, help="Only say how much would be deleted.")
 @click.option(
-    "--backup", metavar="FILE",
+    "--backup",
+    metavar="FILE",
     help="Write the jobs to this new file before; compressed if its name ends in .gz.",
-)  # fmt: skip
+)
 @click.option("-y", "--yes", is_flag=True, allow_from_autoenv=False, help="Do not ask before.")
 def purge(
     session: Session,
@@ -55,8 +60,10 @@ def purge(
     the queue, with schedules and standing orders, even what runs; revoked means jobs, orders are
     taken back with restore. Always asks, unless told --yes.
     """
+    from hueyctl.commands.purge.deletion import Deletion
+
     queue = _one_queue(session)
-    work = Purge(session, queue, targets, older_than)
+    work = Deletion(session, queue, targets, older_than)
     counts = work.count()
     if dry_run:
         return _report(session, counts, dry_run=True)
@@ -80,7 +87,7 @@ def _one_queue(session: Session) -> str:
     return queues[0]
 
 
-def _ask(session: Session, work: Purge, counts: dict[str, int], yes: bool) -> None:
+def _ask(session: Session, work: Deletion, counts: dict[str, int], yes: bool) -> None:
     parts = [f"{number} {name}" for name, number in counts.items() if number]
     if not work.whole:
         confirm(session, f"Delete {', '.join(parts)} of queue {work.queue}?", yes=yes)
@@ -96,7 +103,7 @@ def _ask(session: Session, work: Purge, counts: dict[str, int], yes: bool) -> No
 
 
 def _report(
-    session: Session, counts: dict[str, int], *, dry_run: bool, purged: Purged | None = None
+    session: Session, counts: dict[str, int], *, dry_run: bool, purged: Deleted | None = None
 ) -> int:
     from hueyctl.output.columns import Column
 

@@ -88,8 +88,8 @@ def _of_job(session: Session, huey: Huey, key: str) -> Task:
     from hueycore.exceptions import SerializationError
     from hueycore.runs.inputs import call_of
     from hueycore.tasks.task import Task
-    from hueyctl.output.results import find
     from hueyctl.producers.tasks import find_task
+    from hueyctl.selection.ids import find
 
     storage = session.looking()
     job = find(storage, key, session.check_queues(storage))

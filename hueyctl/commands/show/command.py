@@ -69,9 +69,10 @@ def display(session: Session, storage: Storage, jobs: Sequence[Job], *, tracebac
 
 def as_object(session: Session, storage: Storage, job: Job) -> dict[str, Any]:
     """``hueyctl.job/1`` with ``timeline``, ``tree`` and ``log``."""
-    from hueyctl.answers.history import timeline, tree, worker_name
+    from hueyctl.answers.history import timeline, worker_name
+    from hueyctl.answers.joblog import as_object as as_line
     from hueyctl.answers.jobs import read_object
-    from hueyctl.output.joblog import as_object as as_line
+    from hueyctl.answers.stages import tree
 
     return {
         **read_object(storage, job, session.output.style.now),

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from hueyctl import streams, units
 from hueyctl.answers.history import timeline, worker_name
-from hueyctl.answers.jobs import last_error
+from hueyctl.answers.jobs import error_text, last_error
 from hueyctl.answers.payloads import decode_arguments, dumps
-from hueyctl.answers.stages import draw
+from hueyctl.commands.show.stages import draw
 from hueyctl.output.columns import Column, cell, job_columns, time_text
-from hueyctl.output.joblog import steady
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Job
@@ -94,7 +93,7 @@ def _pairs(session: Session, storage: Storage, job: Job, stages: int) -> Iterato
     yield from _arguments(storage, job)
     error = last_error(job)
     if error is not None:
-        yield "error", f"{error['type']}: {error['message']}"
+        yield "error", error_text(error)
     yield from _timeline(session, storage, job)
     for line in draw(storage.stages(job.seq, _DRAWN), job, stages):
         yield "stages", line
@@ -130,17 +129,6 @@ def _log(session: Session, storage: Storage, job: Job) -> Iterator[Pair]:
     if len(lines) > _LAST_LINES:
         yield "log", f"… {len(lines) - _LAST_LINES} more: hueyctl logs {job.seq}"
     for line in lines[-_LAST_LINES:]:
-        at = time_text(line.at, steady(session))
+        at = time_text(line.at, session.output.steady)
         message = line.message.partition("\n")[0]
         yield "log", f"{at}  try {line.attempt}  {line.level}  {message}"
-
-
-def _stages(stages: Sequence[Job], job: Job, most: int) -> Iterator[Pair]:
-    if len(stages) < 2:
-        return
-    for stage in stages[:most]:
-        mark = "*" if stage.seq == job.seq else " "
-        after = f" → {stage.next}" if stage.next is not None else ""
-        yield "stages", f"{mark} {stage.seq} {stage.state} {stage.task}{after}"
-    if len(stages) > most:
-        yield "stages", "  … more: hueyctl show --json has all"

@@ -34,25 +34,36 @@ LEAST = 0.2
 )
 @click.option("-w", "--watch", is_flag=True, help="Look again and again (also: hueyctl top).")
 @click.option(
-    "-i", "--interval", type=POSITIVE, default=2.0, show_default=True, metavar="S",
+    "-i",
+    "--interval",
+    type=POSITIVE,
+    default=2.0,
+    show_default=True,
+    metavar="S",
     help=f"With --watch: seconds between two looks, {LEAST} at least.",
-)  # fmt: skip
+)
 @click.option(
     "--count", type=click.IntRange(min=1), metavar="N", help="With --watch: end after N looks."
 )
 @click.option(
-    "--window", type=POSITIVE, default="5m", show_default=True, metavar="DUR",
+    "--window",
+    type=POSITIVE,
+    default="5m",
+    show_default=True,
+    metavar="DUR",
     help="What rates and percentiles are about.",
-)  # fmt: skip
+)
 @click.option(
     "--by", type=click.Choice(("queue", "task", "worker")), help="A table of these alone."
 )
 @click.option("--sort", metavar="[-]COL", help="Sort by a column; - for the largest first.")
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N rows.")
 @click.option(
-    "--alt-screen/--no-alt-screen", default=True, show_default=True,
+    "--alt-screen/--no-alt-screen",
+    default=True,
+    show_default=True,
     help="With --watch: leave what the terminal shows as it is.",
-)  # fmt: skip
+)
 def stats(
     session: Session,
     watch: bool,
@@ -130,14 +141,14 @@ def _watch(
 def print_table(
     session: Session, figures: Figures, by: str, sort: str | None, top: int | None
 ) -> None:
-    from hueyctl.commands.stats.tables import TABLES, Look, sorted_rows
+    from hueyctl.commands.stats.tables import TABLES, Reader, sorted_rows
 
     table = TABLES[by]
     output = session.output
     human = output.style.time_format == "relative"
-    look = Look(human, figures.at, streams.is_utf8(sys.stdout), 20 if human else 60)
+    reader = Reader(human, figures.at, streams.is_utf8(sys.stdout), 20 if human else 60)
     rows = sorted_rows(figures, table, sort)[:top]
     if not rows:
         what = {"queue": "No queues.", "task": "No task ended.", "worker": "No consumers."}
         session.remark(what[by])
-    output.rows(rows, table.columns(look), table.normal, table.wide, name=table.name)
+    output.rows(rows, table.columns(reader), table.normal, table.wide, name=table.name)

@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from rich.console import Console, ConsoleDimensions
+from rich.console import ConsoleDimensions
 from rich.live import Live
 from rich.text import Text
 
 from hueyctl import exits, streams
 from hueyctl.answers.figures import Figures, gather
+from hueyctl.commands.stats.grid import Line
 from hueyctl.commands.stats.keys import Keys
-from hueyctl.commands.stats.terminal import Stage
-from hueyctl.commands.stats.view import Line, View, frame
+from hueyctl.commands.stats.terminal import Terminal
+from hueyctl.commands.stats.view import View, frame
+from hueyctl.output.table import make_console
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Storage
@@ -29,15 +31,19 @@ def watch(
 ) -> int:
     """Show figures until q or ^C. The terminal is restored however this ends."""
     with ExitStack() as stack:
-        stage = stack.enter_context(Stage())
+        terminal = stack.enter_context(Terminal())
         keys = stack.enter_context(Keys())
         live = Live(
-            console=make_console(colour), auto_refresh=False, screen=alt_screen,
-            redirect_stdout=False, redirect_stderr=False, vertical_overflow="crop",
-        )  # fmt: skip
+            console=make_console(colour),
+            auto_refresh=False,
+            screen=alt_screen,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            vertical_overflow="crop",
+        )
         stack.enter_context(live)
         try:
-            _Watch(storage, queues, view, live, keys, stage).run()
+            _Watch(storage, queues, view, live, keys, terminal).run()
         except KeyboardInterrupt:
             return exits.OK
     return exits.OK
@@ -45,11 +51,16 @@ def watch(
 
 class _Watch:
     def __init__(
-        self, storage: Storage, queues: Sequence[str], view: View, live: Live, keys: Keys,
-        stage: Stage,
-    ) -> None:  # fmt: skip
+        self,
+        storage: Storage,
+        queues: Sequence[str],
+        view: View,
+        live: Live,
+        keys: Keys,
+        terminal: Terminal,
+    ) -> None:
         self.storage, self.queues = storage, queues
-        self.view, self.live, self.keys, self.stage = view, live, keys, stage
+        self.view, self.live, self.keys, self.terminal = view, live, keys, terminal
         self.utf8 = streams.is_utf8(sys.stdout)
         self.figures = gather(storage, queues, view.window)
         self.looks = 1
@@ -74,7 +85,7 @@ class _Watch:
             left = due - time.monotonic()
             if left <= 0 and not self.view.paused:
                 return False
-            pressed = self.stage.wait(3600.0 if self.view.paused else left, self.keys.descriptor)
+            pressed = self.terminal.wait(3600.0 if self.view.paused else left, self.keys.descriptor)
             if pressed:
                 for key in self.keys.read():
                     if key in "qQ":
@@ -93,9 +104,9 @@ class _Watch:
         return False
 
     def _serve_signals(self) -> None:
-        news, self.stage.news = self.stage.news, set()
+        news, self.terminal.news = self.terminal.news, set()
         if signal.SIGTSTP in news:
-            self.stage.suspend(self._leave, self._enter)
+            self.terminal.suspend(self._leave, self._enter)
         elif signal.SIGCONT in news:
             # Stopped by somebody else: who knows what the terminal has become.
             self._leave()
@@ -147,14 +158,6 @@ def to_text(lines: Sequence[Line]) -> Text:
         for part, style in line:
             text.append(part, style or None)
     return text
-
-
-def make_console(colour: bool) -> Console:
-    # All is said, or rich would consult the environment by rules of its own.
-    return Console(
-        file=sys.stdout, force_terminal=True, no_color=not colour, highlight=False, markup=False,
-        emoji=False, color_system="standard" if colour else None, legacy_windows=False,
-    )  # fmt: skip
 
 
 def terminal_size() -> tuple[int, int]:

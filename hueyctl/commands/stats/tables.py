@@ -12,14 +12,15 @@ from hueyctl.output.columns import Column
 
 if TYPE_CHECKING:
     from hueycore.model.reports import WorkerRow
-    from hueyctl.answers.figures import Figures, QueueFigures, TaskFigures
+    from hueyctl.answers.figures import Figures, QueueFigures
+    from hueyctl.answers.rates import TaskFigures
 
 #: Shown as it stands, to the right.
 _AS_IT_STANDS = "int"
 TREND_WIDTH = 60
 
 
-class Look(NamedTuple):
+class Reader(NamedTuple):
     """Who reads it: a person gets short texts, a program gets plain numbers."""
 
     human: bool
@@ -31,7 +32,7 @@ class Look(NamedTuple):
 class Table(NamedTuple):
     """How rows of one kind are shown. ``sort`` are the columns that a live view goes through."""
 
-    columns: Callable[[Look], dict[str, Column]]
+    columns: Callable[[Reader], dict[str, Column]]
     normal: tuple[str, ...]
     wide: tuple[str, ...]
     rows: Callable[[Figures], list[Any]]
@@ -39,12 +40,14 @@ class Table(NamedTuple):
     sort: tuple[str, ...]
 
 
-def _made(look: Look, *columns: tuple[str, str, str, Callable[[Any], Any]]) -> dict[str, Column]:
+def _made(
+    reader: Reader, *columns: tuple[str, str, str, Callable[[Any], Any]]
+) -> dict[str, Column]:
     found = {}
     for key, header, kind, value in columns:
-        write = _WRITE.get(kind) if look.human else None
+        write = _WRITE.get(kind) if reader.human else None
         if kind == "trend":
-            found[key] = Column(key, header, "text", _trend(value, look))
+            found[key] = Column(key, header, "text", _trend(value, reader))
         elif write is None:
             found[key] = Column(key, header, "number" if kind == "rate" else kind, value)
         else:
@@ -60,8 +63,8 @@ def _written(value: Callable[[Any], Any], write: Callable[[Any], str]) -> Callab
     return text
 
 
-def _trend(value: Callable[[Any], Sequence[int]], look: Look) -> Callable[[Any], str]:
-    return lambda row: sparkline(value(row), utf8=look.utf8, width=look.trend)
+def _trend(value: Callable[[Any], Sequence[int]], reader: Reader) -> Callable[[Any], str]:
+    return lambda row: sparkline(value(row), utf8=reader.utf8, width=reader.trend)
 
 
 def short(seconds: float) -> str:
@@ -90,22 +93,22 @@ def _percent(ratio: float | None) -> float | None:
     return None if ratio is None else round(100 * ratio, 2)
 
 
-def _empties(look: Look) -> Callable[[QueueFigures], Any]:
+def _empties(reader: Reader) -> Callable[[QueueFigures], Any]:
     """For people: nothing waits, a time, or never."""
 
     def value(row: QueueFigures) -> Any:
-        if not look.human:
+        if not reader.human:
             return row.empties_in_s
         if row.empties_in_s is None:
-            return "∞" if look.utf8 else "never"
+            return "∞" if reader.utf8 else "never"
         return short(row.empties_in_s) if row.empties_in_s else "-"
 
     return value
 
 
-def queue_columns(look: Look) -> dict[str, Column]:
+def queue_columns(reader: Reader) -> dict[str, Column]:
     def name(row: QueueFigures) -> str:
-        return f"{row.name} (paused)" if row.paused and look.human else row.name
+        return f"{row.name} (paused)" if row.paused and reader.human else row.name
 
     counted = (
         ("pending", "PEND"), ("scheduled", "SCHED"), ("blocked", "BLOCK"), ("running", "RUN"),
@@ -113,7 +116,7 @@ def queue_columns(look: Look) -> dict[str, Column]:
     )  # fmt: skip
     counts = [(key, header, "int", lambda row, key=key: row.counts[key]) for key, header in counted]
     found = _made(
-        look,
+        reader,
         ("queue", "QUEUE", "text", name),
         *counts,
         ("oldest", "OLDEST", "span", lambda row: row.oldest_s),
@@ -130,21 +133,21 @@ def queue_columns(look: Look) -> dict[str, Column]:
         ("trend", "TREND", "trend", lambda row: row.rates.trend),
         ("next_run_at", "NEXT", "time", lambda row: row.next_run_at),
     )
-    kind = _AS_IT_STANDS if look.human else "span"
-    found["empty_in"] = Column("empty_in", "EMPTY-IN", kind, _empties(look))
+    kind = _AS_IT_STANDS if reader.human else "span"
+    found["empty_in"] = Column("empty_in", "EMPTY-IN", kind, _empties(reader))
     return found
 
 
-def task_columns(look: Look) -> dict[str, Column]:
+def task_columns(reader: Reader) -> dict[str, Column]:
     def last(row: TaskFigures) -> Any:
-        if not look.human:
+        if not reader.human:
             return row.last_minute
         # Known to the minute only.
-        away = look.now - row.last_minute - 60
+        away = reader.now - row.last_minute - 60
         return "<1m" if away < 60 else units.brief(away)
 
     found = _made(
-        look,
+        reader,
         ("task", "TASK", "text", lambda row: row.task),
         ("queue", "QUEUE", "text", lambda row: row.queue),
         ("runs", "RUNS", "int", lambda row: row.rates.runs),
@@ -161,13 +164,13 @@ def task_columns(look: Look) -> dict[str, Column]:
         ("wait_p99", "WAIT99", "span", lambda row: row.rates.wait.p99),
         ("trend", "TREND", "trend", lambda row: row.rates.trend),
     )
-    found["last"] = Column("last", "LAST", _AS_IT_STANDS if look.human else "time", last)
+    found["last"] = Column("last", "LAST", _AS_IT_STANDS if reader.human else "time", last)
     return found
 
 
-def worker_columns(look: Look) -> dict[str, Column]:
+def worker_columns(reader: Reader) -> dict[str, Column]:
     return _made(
-        look,
+        reader,
         ("name", "NAME", "text", lambda row: row.name),
         ("queue", "QUEUE", "text", lambda row: row.queue),
         ("host", "HOST", "text", lambda row: row.host),
@@ -178,7 +181,7 @@ def worker_columns(look: Look) -> dict[str, Column]:
         ("workers", "WORKERS", "int", lambda row: row.slots),
         ("busy", "BUSY", "int", lambda row: len(row.running)),
         ("jobs", "JOBS", "text", lambda row: " ".join(str(seq) for _, seq in row.running)),
-        ("up", "UP", "span", lambda row: max(0.0, look.now - row.started_at)),
+        ("up", "UP", "span", lambda row: max(0.0, reader.now - row.started_at)),
     )
 
 
@@ -234,7 +237,7 @@ def sorted_rows(figures: Figures, table: Table, sort: str | None) -> list[Any]:
 
 def column_to_sort(table: Table, sort: str) -> Column:
     """Raises a usage error that lists the columns."""
-    known = table.columns(Look(human=False, now=0))
+    known = table.columns(Reader(human=False, now=0))
     name = sort.removeprefix("-").lower().replace("-", "_")
     for key, column in known.items():
         if name in (key, column.header.lower().replace("-", "_")):

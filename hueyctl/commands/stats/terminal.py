@@ -13,7 +13,7 @@ from hueyctl import exits, streams
 _NAMES = ("SIGTERM", "SIGTSTP", "SIGCONT", "SIGWINCH")
 
 
-class Stage:
+class Terminal:
     """While the block runs: SIGTERM leaves through the ``finally`` clauses; ^Z, a continuation and
     a new size only end ``wait`` and are noted in ``news``."""
 
@@ -22,7 +22,7 @@ class Stage:
         self._before: dict[int, Any] = {}
         self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> Terminal:
         for name in _NAMES:
             number = getattr(signal, name)
             handler = self._leave if name == "SIGTERM" else self._note

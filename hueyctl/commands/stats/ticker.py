@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from hueyctl import exits, streams
 from hueyctl.answers.figures import Figures, gather
-from hueyctl.commands.stats.tables import Look, queue_columns
+from hueyctl.commands.stats.tables import Reader, queue_columns
 from hueyctl.output.columns import cell, time_text
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Storage
     from hueyctl.commands.stats.view import View
     from hueyctl.context import Session
-    from hueyctl.output import Output
+    from hueyctl.output.output import Output
 
 HEADER_EVERY = 20
 _KEYS = (
@@ -88,8 +88,8 @@ class _Lines:
         return wanted and self.written % HEADER_EVERY == 0
 
     def _texts(self, figures: Figures) -> list[tuple[str, str]]:
-        look = Look(not self.separator, figures.at, streams.is_utf8(sys.stdout))
-        known = queue_columns(look)
+        reader = Reader(not self.separator, figures.at, streams.is_utf8(sys.stdout))
+        known = queue_columns(reader)
         style = self.output.style._replace(now=figures.at)
         if style.time_format == "relative":
             at = time.strftime("%H:%M:%S", time.localtime(figures.at))

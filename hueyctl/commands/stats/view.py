@@ -5,19 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from rich.cells import cell_len, set_cell_size
+from typing import TYPE_CHECKING, NamedTuple
 
 from hueyctl import streams, units
-from hueyctl.commands.stats.tables import TABLES, TREND_WIDTH, Look, sorted_rows
-from hueyctl.output.columns import Column, Style, cell
+from hueyctl.commands.stats.grid import Line, cut, fitted, grid, without_zeros
+from hueyctl.commands.stats.tables import TABLES, TREND_WIDTH, Reader, sorted_rows
+from hueyctl.output.columns import Style, cell
 
 if TYPE_CHECKING:
     from hueyctl.answers.figures import Figures
-
-#: (text, style) pairs.
-Line = list[tuple[str, str]]
 
 WINDOWS = (60.0, 300.0, 900.0, 1800.0, 3600.0, 10800.0, 21600.0, 43200.0, 86400.0)
 KEYS = "q quit  p pause  s sort  t tasks/workers  1-9 window  ? help"
@@ -38,18 +34,10 @@ EMPTY-IN  when nothing will be pending at this rate
 TREND     what ended in each of the last 60 minutes"""
 
 _NOTHING = {"task": "nothing ended in this window", "worker": "no consumer is registered"}
-_GAP = 2
-_LEAST_NAME = 12
-_LEAST_TREND = 10
-#: The layout of the live view; §4 of the specification.
+#: The columns of the upper table.
 _QUEUES = (
     "queue", "pending", "scheduled", "blocked", "running", "dead", "oldest", "in_per_s",
     "out_per_s", "failed", "p50", "p95", "p99", "empty_in", "trend",
-)  # fmt: skip
-#: What goes first when a line does not fit.
-_SPARE = (
-    "trend", "host", "blocked", "wait_p50", "p50", "retried", "max", "kind", "p99", "scheduled",
-    "queue_of_task", "done", "failed", "p95", "up", "last", "workers",
 )  # fmt: skip
 
 
@@ -90,7 +78,7 @@ class View(NamedTuple):
 def frame(figures: Figures, view: View, width: int, height: int | None, utf8: bool) -> list[Line]:
     """The lines of one frame, none wider than ``width``; with ``height`` not more than those."""
     if view.help:
-        return [[(_cut(line if utf8 else _ascii(line), width), "")] for line in HELP.splitlines()]
+        return [[(cut(line if utf8 else _ascii(line), width), "")] for line in HELP.splitlines()]
     upper = _table(figures, "queue", view, width, utf8, _QUEUES, None)
     lines: list[Line] = [_header(figures, view, width, utf8, live=height is not None), *upper]
     if not figures.queues:
@@ -98,10 +86,12 @@ def frame(figures: Figures, view: View, width: int, height: int | None, utf8: bo
     room = None if height is None else max(0, height - len(lines) - 2)
     if view.lower != "queue":
         table = TABLES[view.lower]
-        most = min((n for n in (view.top, None if room is None else room - 1) if n is not None),
-                   default=None)  # fmt: skip
+        most = min(
+            (n for n in (view.top, None if room is None else room - 1) if n is not None),
+            default=None,
+        )
         lower = _table(figures, view.lower, view, width, utf8, table.normal, most)
-        nothing: list[Line] = [[(_cut(_NOTHING[view.lower], width), "dim")]]
+        nothing: list[Line] = [[(cut(_NOTHING[view.lower], width), "dim")]]
         lines += [[("", "")], *(lower if len(lower) > 1 else nothing)]
     if height is None:
         return lines
@@ -123,15 +113,15 @@ def _header(figures: Figures, view: View, width: int, utf8: bool, *, live: bool)
         (f"workers {workers.alive} alive {dot} {workers.busy} busy", ""),
         (f" {dot} {workers.dead} dead", "bold red" if workers.dead else ""),
     ]
-    return _fitted(parts, width)
+    return fitted(parts, width)
 
 
 def _footer(view: View, width: int) -> Line:
     if view.trouble:
-        return [(_cut(streams.visible(view.trouble), width), "bold red")]
+        return [(cut(streams.visible(view.trouble), width), "bold red")]
     if view.paused:
-        return _fitted([("PAUSED", "bold reverse"), (f"  {KEYS}", "dim")], width)
-    return [(_cut(KEYS, width), "dim")]
+        return fitted([("PAUSED", "bold reverse"), (f"  {KEYS}", "dim")], width)
+    return [(cut(KEYS, width), "dim")]
 
 
 def _table(
@@ -144,100 +134,15 @@ def _table(
     most: int | None,
 ) -> list[Line]:
     table = TABLES[by]
-    look = Look(human=True, now=figures.at, utf8=utf8, trend=TREND_WIDTH)
-    known = table.columns(look)
+    reader = Reader(human=True, now=figures.at, utf8=utf8, trend=TREND_WIDTH)
+    known = table.columns(reader)
     rows = sorted_rows(figures, table, view.sort if by == view.lower else None)
     rows = rows[: max(0, most)] if most is not None else rows
     columns = [known[key] for key in keys]
     style = Style("relative", figures.at)
     texts = [[streams.visible(cell(column, row, style)) for column in columns] for row in rows]
-    columns, texts = _without_zeros(columns, texts)
-    return _grid(columns, texts, width)
-
-
-def _without_zeros(
-    columns: list[Column], texts: list[list[str]]
-) -> tuple[list[Column], list[list[str]]]:
-    """BLOCK is worth its place only when something is blocked."""
-    kept = [
-        place
-        for place, column in enumerate(columns)
-        if column.key != "blocked" or any(row[place] != "0" for row in texts)
-    ]
-    return [columns[place] for place in kept], [[row[place] for place in kept] for row in texts]
-
-
-def _grid(columns: list[Column], texts: list[list[str]], width: int) -> list[Line]:
-    """Aligned lines: columns that do not fit are left out, the name and the trend are cut."""
-    widths = {
-        column.key: max([cell_len(column.header), *(cell_len(row[place]) for row in texts)])
-        for place, column in enumerate(columns)
-    }
-    shown = {column.key: place for place, column in enumerate(columns)}
-    first = columns[0].key
-    for key in (*_SPARE, None):
-        needed = sum(
-            (_LEAST_TREND if each == "trend" else widths[each]) + _GAP for each in shown
-        ) - _GAP  # fmt: skip
-        excess = needed - width
-        spare = widths[first] - min(widths[first], _LEAST_NAME)
-        if excess <= spare:
-            break
-        if key in shown and key is not None:
-            del shown[key]
-    widths[first] -= max(0, min(excess, spare))
-    if "trend" in shown:
-        others = sum(widths[key] + _GAP for key in shown if key != "trend")
-        widths["trend"] = max(_LEAST_TREND, min(widths["trend"], width - others))
-    header: Line = []
-    lines: list[Line] = [header]
-    for key, place in shown.items():
-        header.append((_aligned(columns[place], columns[place].header, widths[key]), "bold"))
-    for row in texts:
-        lines.append(
-            [
-                (_aligned(columns[place], row[place], widths[key]), _style(key, row[place]))
-                for key, place in shown.items()
-            ]
-        )
-    return [_fitted(line, width) for line in lines]
-
-
-def _aligned(column: Column, text: str, width: int) -> str:
-    if column.key == "trend":
-        text = text if text == column.header else text[-width:]
-    if cell_len(text) > width:
-        text = set_cell_size(text, max(0, width - 1)) + "…"
-    filling = " " * (width - cell_len(text))
-    right = column.kind in ("int", "number", "span")
-    return (filling + text if right else text + filling) + " " * _GAP
-
-
-_STYLES = {"dead": "bold red", "running": "green", "busy": "green", "trend": "cyan"}
-
-
-def _style(key: str, text: str) -> str:
-    if key == "state":
-        return {"dead": "bold red", "stopping": "yellow", "busy": "green"}.get(text.strip(), "")
-    if key == "failed":
-        return "red" if text not in ("-", "0.0") else ""
-    if key == "empty_in":
-        return "yellow" if text in ("∞", "never") else ""
-    return _STYLES.get(key, "") if text != "0" else ""
-
-
-def _fitted(line: Line, width: int) -> Line:
-    """A line cut to a width."""
-    fitted: Line = []
-    for text, style in line:
-        part = _cut(text, width)
-        fitted.append((part, style))
-        width -= cell_len(part)
-    return fitted
-
-
-def _cut(text: str, width: int) -> str:
-    return text if cell_len(text) <= width else set_cell_size(text, max(0, width))
+    columns, texts = without_zeros(columns, texts)
+    return grid(columns, texts, width)
 
 
 def _ascii(text: str) -> str:
@@ -255,8 +160,3 @@ def _bytes(number: int) -> str:
 def _brief(seconds: float) -> str:
     """A window as it was asked for: 5m, not 5m 00s."""
     return units.brief(seconds).replace(" 00s", "").replace(" 00m", "").replace(" 0h", "")
-
-
-def as_plain(lines: Sequence[Line]) -> list[Any]:
-    """The lines without styles, for tests."""
-    return ["".join(text for text, _ in line).rstrip() for line in lines]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from hueyctl import errors
-from hueyctl.changes import revocations
 from hueyctl.changes.bulk import CODES, Action, How, Plan, bulk_options, plan
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.output import list_view
-from hueyctl.selection.options import ID_HELP, Choice, selecting
+from hueyctl.selection.choice import Choice
+from hueyctl.selection.options import ID_HELP, selecting
+from hueyctl.selection.params import in_future
 
 
 @command(
@@ -33,9 +33,10 @@ from hueyctl.selection.options import ID_HELP, Choice, selecting
 @click.option("--until", metavar="WHEN", help="With --task: only until then.")
 @click.option("--once", is_flag=True, help="With --task: only the next job.")
 @click.option(
-    "--terminate", is_flag=True,
+    "--terminate",
+    is_flag=True,
     help="Interrupt jobs that run in worker processes; others are only asked.",
-)  # fmt: skip
+)
 @click.option("--list", "list_", is_flag=True, help="Show the tasks and ids that are revoked now.")
 def revoke(
     session: Session,
@@ -56,20 +57,24 @@ def revoke(
         raise errors.usage("--until and --once are about a whole task", "say --task NAME")
     if terminate and task:
         raise errors.usage("--terminate is about jobs, --task about a whole task")
+    from hueyctl.commands.revoke.orders import revoke_task, show
+
     if list_:
         if task or choice.narrows:
             raise errors.usage("--list shows every standing order", "leave out the rest")
-        return revocations.show(session, how)
+        return show(session, how)
     if task is not None:
         if choice.narrows:
             raise errors.usage(
                 "--task revokes a whole task, filters choose jobs", "choose with --where 'task ~ …'"
             )
-        return revocations.revoke_task(session, how, task, _moment(until, choice.utc), once)
+        return revoke_task(session, how, task, _moment(until, choice.utc), once)
+    from hueycore.model.states import LIVE
+
     action = Action(
         verb="revoke",
         past=lambda job: "stopping" if job.state == "running" else "revoked",
-        states=list_view.LIVE,
+        states=LIVE,
         apply=lambda storage, selector: storage.revoke(selector, how.reason, interrupt=terminate),
         fine=("revoked",),
     )
@@ -94,6 +99,4 @@ def _say_cooperative(session: Session, planned: Plan) -> None:
 
 
 def _moment(text: str | None, utc: bool) -> float | None:
-    from hueyctl.selection.times import in_future
-
     return None if text is None else in_future("--until", text, utc=utc)

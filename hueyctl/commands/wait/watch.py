@@ -1,4 +1,4 @@
-"""``hueyctl wait``: until jobs have ended, or the queue is empty."""
+"""Looking until jobs are where they should be, and a line for each change of state."""
 
 from __future__ import annotations
 
@@ -6,108 +6,24 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from hueycore.model.jobs import Selector
+from hueycore.model.states import FINAL, State
 from hueyctl import errors, exits, streams
-from hueyctl.answers.jobs import FINAL
+from hueyctl.answers.results import Outcome
 from hueyctl.answers.watch import MOST, Timeout, looks
-from hueyctl.command import command
-from hueyctl.context import Session
-from hueyctl.output.list_view import LIVE
-from hueyctl.selection.options import ID_HELP, Choice, selector_options
-from hueyctl.selection.params import DURATION, POSITIVE
+from hueyctl.output.results import failure_of, purged
 from hueyctl.units import rfc3339
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Job
     from hueycore.storage.base import Storage
-
-GOALS = ("done", "success", "started", "empty")
-
-
-@command(
-    "wait",
-    examples=[
-        "hueyctl wait 4312 --for success -t 2m",
-        "hueyctl wait --for empty -t 10m",
-        "hueyctl wait --task 'myapp.mail.*' --any -o jsonl",
-    ],
-    arguments=[ID_HELP],
-    codes=[
-        exits.NOT_FOUND,
-        exits.TASK_FAILED,
-        exits.UNAVAILABLE,
-        exits.TIMEOUT,
-        exits.INTERRUPTED,
-    ],
-)
-@selector_options
-@click.option(
-    "--for",
-    "goal",
-    type=click.Choice(GOALS),
-    default="done",
-    show_default=True,
-    help="done: ended, well or not. success: as done, but the first failure ends it. started: "
-    "running or past it. empty: nothing of the queue is pending, blocked, running or due.",
-)
-@click.option("-t", "--timeout", type=DURATION, metavar="DUR", help="Exit 124 after this long.")
-@click.option(
-    "-i", "--interval", type=POSITIVE, metavar="S", help="Look at least this often (0.25)."
-)
-@click.option("--any", "any_", is_flag=True, help="One of the jobs is enough.")
-@click.option(
-    "--progress/--no-progress", default=None, help="A counter on stderr (default: on a terminal)."
-)
-def wait(
-    session: Session,
-    choice: Choice,
-    goal: str,
-    timeout: float | None,
-    interval: float | None,
-    any_: bool,
-    progress: bool | None,
-) -> int:
-    """Wait until jobs have ended, and print each change of state.
-
-    The jobs are those that match when the command starts. Exit 5 when one of them failed, 124
-    when the time ran out first.
-    """
-    storage = session.looking()
-    queues = session.check_queues(storage)
-    if goal == "empty":
-        if choice.narrows or any_:
-            raise errors.usage("--for empty is about whole queues", "choose them with --queue")
-        return _wait_empty(storage, queues, timeout, interval)
-    if not choice.narrows:
-        raise errors.usage("say which jobs to wait for", "ids, --task, --all, or --for empty")
-    selection = choice.selection(queues, states=LIVE)
-    jobs = list(selection.jobs(storage))
-    selection.say_undecodable()
-    _check_all_found(choice, selection.selector.keys, jobs)
-    if not jobs:
-        session.remark("No jobs match.")
-        return exits.OK
-    shown = progress if progress is not None else streams.is_tty(sys.stderr)
-    watch = Watch(session, jobs, goal, any_, shown and not session.settings.quiet)
-    return watch.run(storage, timeout, interval)
+    from hueyctl.context import Session
 
 
-def _check_all_found(choice: Choice, keys: tuple[str, ...], jobs: list[Job]) -> None:
-    if not choice.ids or choice.state or choice.where or choice.task:
-        return
-    found = {job.id for job in jobs} | {str(job.seq) for job in jobs}
-    for key in keys:
-        if key not in found:
-            raise errors.CliError(f"no job {key}", exits.NOT_FOUND, "hueyctl list --state all")
-
-
-def _wait_empty(
+def wait_empty(
     storage: Storage, queues: tuple[str, ...], timeout: float | None, interval: float | None
 ) -> int:
-    from hueycore.model.jobs import Selector
-    from hueycore.model.states import State
-
+    """Until nothing of these queues is pending, blocked, running or due."""
     busy = Selector(queues=queues, states=(State.PENDING, State.BLOCKED, State.RUNNING))
     later = Selector(queues=queues, states=(State.SCHEDULED,))
     left = 0
@@ -154,15 +70,11 @@ class Watch:
                 self.output.objects(self.changes)
         failed = [job for job in self.jobs.values() if self._has_failed(job)]
         if failed and not (self.any and any(map(self._reached, self.jobs.values()))):
-            from hueyctl.output.results import Outcome, failure_of
-
             more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
             raise errors.CliError(failure_of(Outcome(failed[0], None)) + more, exits.TASK_FAILED)
         return exits.OK
 
     def _look(self, storage: Storage) -> None:
-        from hueycore.model.jobs import Selector
-
         open_ = [job for job in self.jobs.values() if job.state not in FINAL]
         if not open_:
             return
@@ -171,8 +83,6 @@ class Watch:
         for job in open_:
             newer = found.get(job.seq)
             if newer is None:
-                from hueyctl.output.results import purged
-
                 raise purged(job)
             if newer.state != job.state:
                 self._say(job, newer)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hueyctl.output.columns import Column, Style
+from hueyctl.answers.joblog import as_object
+from hueyctl.output.columns import Column
 from hueyctl.output.lines import Lines
-from hueyctl.units import rfc3339
 
 if TYPE_CHECKING:
     from hueycore.model.events import LogLine
@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 WIDTHS = (("at", 24), ("attempt", 3), ("level", 8), ("message", 0))
 
 
-class Logged:
+class JobLog:
     """Lines of one job, in the format of the settings."""
 
     def __init__(self, session: Session, job: Job) -> None:
         self.output, self.job = session.output, job
-        self.style = steady(session)
 
     def show(self, lines: Sequence[LogLine], *, stream: bool) -> None:
         """Print them. With ``stream`` more will come."""
@@ -34,10 +33,10 @@ class Logged:
             writer = Lines(output, WIDTHS)
             for line in lines:
                 writer.write(
-                    line, _KNOWN, self.style, partial(self._object, line), self._name(line)
+                    line, _KNOWN, output.steady, partial(self._object, line), self._name(line)
                 )
         else:
-            output.style = self.style
+            output.style = output.steady
             output.rows(lines, _KNOWN, [key for key, _ in WIDTHS], name=self._name)
 
     def _name(self, line: LogLine) -> str:
@@ -47,23 +46,6 @@ class Logged:
         """``hueyctl.log/1``."""
         job = self.job
         return {"seq": job.seq, "id": job.id, "task": job.task, **as_object(line)}
-
-
-def as_object(line: LogLine) -> dict[str, Any]:
-    """A line where the job is known."""
-    return {
-        "line": line.line,
-        "at": rfc3339(line.at),
-        "attempt": line.attempt,
-        "level": line.level.lower(),
-        "message": line.message,
-    }
-
-
-def steady(session: Session) -> Style:
-    """Times of things that happened one after another: not in relation to now, unless asked."""
-    style = session.output.style
-    return style if session.settings.time_format else style._replace(time_format="iso")
 
 
 _KNOWN = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from hueyctl import errors, exits
-from hueyctl.answers.jobs import FINAL
 from hueyctl.command import command
 from hueyctl.context import Session
 
@@ -38,21 +37,22 @@ def logs(session: Session, id_: str, follow: bool, tail: int | None) -> int:
     Huey(keep_logs="INFO"). A run keeps its first thousand, a job the newest two thousand. Exit 6
     when the job has run and kept none.
     """
+    from hueycore.model.states import FINAL
     from hueyctl.answers.watch import looks
-    from hueyctl.output import results
-    from hueyctl.output.joblog import Logged
+    from hueyctl.commands.logs.view import JobLog
+    from hueyctl.selection.ids import find
 
     if follow and session.output.format == "json":
         raise errors.usage("an array never ends with --follow", "use -o jsonl")
     storage = session.looking()
-    job = results.find(storage, id_, session.check_queues(storage))
+    job = find(storage, id_, session.check_queues(storage))
     last = 0
     for _ in looks(storage) if follow else (True,):
         # The job first: what it says with its ending is there when it has ended.
-        job = results.find(storage, job.id, (job.queue,))
+        job = find(storage, job.id, (job.queue,))
         found = storage.log(job.seq, last)
         skipped = len(found) - tail if tail and not last else 0
-        Logged(session, job).show(found[max(0, skipped) :], stream=follow)
+        JobLog(session, job).show(found[max(0, skipped) :], stream=follow)
         last = found[-1].line if found else last
         if job.state in FINAL:
             break

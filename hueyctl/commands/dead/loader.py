@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from hueycore.exceptions import StorageError
+from hueycore.model.jobs import JobRef, Selector
 from hueyctl import errors, exits, streams
-from hueyctl.answers.dump import BadLine, existing, to_cargo
-from hueyctl.changes.report import Change, Line
-from hueyctl.files import Damaged
+from hueyctl.changes.report import Change
+from hueyctl.commands.dead.parser import BadLine, to_cargo
+from hueyctl.commands.dead.source import Damaged
 
 if TYPE_CHECKING:
-    from hueycore.exceptions import StorageError
-    from hueycore.model.jobs import Cargo, JobRef
+    from hueycore.model.jobs import Cargo
     from hueycore.storage.base import Storage
     from hueyctl.context import Session
 
@@ -41,7 +42,7 @@ class Loader:
     def __init__(self, storage: Callable[[], Storage | None], how: How) -> None:
         self.how = how
         self.change = Change("load", dry_run=how.dry_run)
-        self.conflicts = self.bad = 0
+        self.bad = 0
         self._open = storage
         self._batch: list[tuple[int, Cargo]] = []
         self._bytes = 0
@@ -91,8 +92,6 @@ class Loader:
         if self.how.dry_run or storage is None:
             self._imagine(storage, batch)
             return
-        from hueycore.exceptions import StorageError
-
         try:
             self._load(storage, batch)
         except StorageError as error:
@@ -112,8 +111,6 @@ class Loader:
                 self._exists(number, cargo, one.outcome)
 
     def _load_alone(self, storage: Storage, one: tuple[int, Cargo]) -> None:
-        from hueycore.exceptions import StorageError
-
         try:
             self._load(storage, [one])
         except StorageError as error:
@@ -123,10 +120,8 @@ class Loader:
 
     def _imagine(self, storage: Storage | None, batch: list[tuple[int, Cargo]]) -> None:
         """What ``_load`` would say, without loading."""
-        from hueycore.model.jobs import JobRef
-
         if storage is not None:
-            self._seen |= existing(storage, [cargo for _, cargo in batch])
+            self._seen |= _existing(storage, [cargo for _, cargo in batch])
         for number, cargo in batch:
             job = cargo.job
             if (job.queue, job.id) in self._seen and self.how.if_exists != "replace":
@@ -137,7 +132,7 @@ class Loader:
 
     def _came_in(self, job: JobRef) -> None:
         action = self.change.action if self.how.dry_run else "loaded"
-        self.change.done.append(Line(action, job.seq, job.id, job.task))
+        self.change.add(job, action)
 
     def _exists(self, number: int, cargo: Cargo, outcome: str) -> None:
         job = cargo.job
@@ -146,7 +141,6 @@ class Loader:
         elif self.how.if_exists == "replace":
             self._refuse(number, job.id, "running", f"job {job.id} is running")
         elif self.how.if_exists == "fail":
-            self.conflicts += 1
             self._refuse(number, job.id, "exists", f"job {job.id} exists already", conflict=True)
 
     def _refuse(
@@ -155,6 +149,14 @@ class Loader:
         self.bad += not conflict
         self.change.fail(id_ or f"line {number}", code, f"line {number}: {why}")
         streams.say(f"hueyctl: line {number}: {streams.visible(why)}")
+
+
+def _existing(storage: Storage, cargo: Iterable[Cargo]) -> set[tuple[str, str]]:
+    """Which of these (queue, id) the storage has already."""
+    wanted = {(one.job.queue, one.job.id) for one in cargo}
+    queues = tuple({queue for queue, _ in wanted})
+    found = storage.jobs(Selector(queues=queues, keys=tuple(id_ for _, id_ in wanted)))
+    return {(job.queue, job.id) for job in found} & wanted
 
 
 def _refuses_a_row(error: StorageError) -> bool:

@@ -1,0 +1,28 @@
+"""The queues and consumers that a question is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hueycore.model.reports import QueueRow, WorkerRow
+    from hueycore.storage.base import Storage
+
+
+def chosen_queues(storage: Storage, queues: Sequence[str]) -> list[QueueRow]:
+    """These queues, or all."""
+    return [row for row in storage.queues() if not queues or row.queue in queues]
+
+
+def is_paused(row: QueueRow, now: float) -> bool:
+    """Whether a queue is paused, and not only until a time that is over."""
+    until = row.paused_until
+    return row.paused_at is not None and (until is None or until > now)
+
+
+def chosen_consumers(storage: Storage, queues: Sequence[str]) -> list[WorkerRow]:
+    """The processes that run jobs of these queues, or of all; dead ones too."""
+    return [
+        row for row in storage.workers() if row.takes_jobs and (not queues or row.queue in queues)
+    ]

@@ -1,0 +1,45 @@
+"""An answer to "why?": one sentence, what is in the way, and the command that would change it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from hueyctl.units import rfc3339
+
+
+class Reason(NamedTuple):
+    """``because`` is a sentence without its full stop; ``blocking`` names what is in the way;
+    ``next`` is a command line."""
+
+    because: str
+    since: float | None = None
+    blocking: dict[str, Any] | None = None
+    next: str | None = None
+
+
+class Answer(NamedTuple):
+    """The reason of a job; or of a schedule, which has no ``seq``."""
+
+    seq: int | None
+    name: str
+    state: str
+    reason: Reason
+
+    def as_object(self) -> dict[str, Any]:
+        because, since, blocking, next_ = self.reason
+        return {
+            "seq": self.seq,
+            **({"schedule": self.name} if self.seq is None else {}),
+            "state": self.state,
+            "because": because,
+            "since": None if since is None else rfc3339(since),
+            "blocking": blocking,
+            "next": next_,
+        }
+
+
+def shell_line(*words: str) -> str:
+    """A command line to copy, whatever letters a name has."""
+    import shlex
+
+    return f"hueyctl {shlex.join(words)}"

@@ -1,0 +1,1 @@
+"""``hueyctl logs`` and what it alone uses."""

@@ -1,0 +1,1 @@
+"""``hueyctl revoke`` and what it alone uses."""

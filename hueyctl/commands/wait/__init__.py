@@ -1,0 +1,1 @@
+"""``hueyctl wait`` and what it alone uses."""

@@ -1,0 +1,155 @@
+"""How results are written: the format is decided once, commands only hand over rows."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from hueyctl import streams
+from hueyctl.options import OWN_FORMATS
+from hueyctl.output.columns import Column, Style, cell, choose
+from hueyctl.settings import Settings
+
+
+class Output:
+    """Writes to stdout in the format of the settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.on_tty = streams.is_tty(sys.stdout)
+        #: A pipe gets tab-separated lines without headers unless a format was named.
+        self.implicit = settings.output is None
+        self.format = settings.output or ("table" if self.on_tty else "tsv")
+        self.headers = settings.headers and not (self.implicit and not self.on_tty)
+        self.colour = streams.wants_colour(settings.color, sys.stdout)
+        self.columns = settings.columns
+        human = self.on_tty and self.format in ("table", "wide", "plain")
+        self.style = Style(
+            settings.time_format or ("relative" if human else "iso"), now=time.time()
+        )
+        #: For times of what happened one after another: relative to now only if asked for.
+        self.steady = self.style if settings.time_format else self.style._replace(time_format="iso")
+        self._ascii = not streams.is_utf8(sys.stdout)
+
+    @property
+    def is_json(self) -> bool:
+        return self.format in ("json", "jsonl")
+
+    def for_reading(self) -> None:
+        """Aligned with headers in a pipe as well: this is text for people, whatever shows it."""
+        if self.implicit:
+            self.format, self.headers = "plain", True
+
+    def write(self, text: str) -> None:
+        sys.stdout.write(text)
+
+    def line(self, text: str) -> None:
+        """One line of result, at once."""
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def document(self, value: Any) -> None:
+        """One JSON document: indented for people, on one line for ``jsonl`` and pipes."""
+        import json
+
+        pretty = self.on_tty and self.format == "json"
+        text = json.dumps(
+            value, ensure_ascii=self._ascii, indent=2 if pretty else None, allow_nan=False
+        )
+        self.line(text)
+
+    def objects(self, values: Iterable[dict[str, Any]]) -> None:
+        """``json``: one array; ``jsonl``: an object per line, flushed per line."""
+        if self.columns:
+            values = (self._narrow(value) for value in values)
+        if self.format == "jsonl":
+            for value in values:
+                self.document(value)
+            return
+        if self.on_tty:
+            self.document(list(values))
+            return
+        import json
+
+        first = True
+        for value in values:
+            self.write("[" if first else ",\n ")
+            self.write(json.dumps(value, ensure_ascii=self._ascii, allow_nan=False))
+            first = False
+        self.line("[]" if first else "]")
+
+    def _narrow(self, value: dict[str, Any]) -> dict[str, Any]:
+        from hueyctl import errors
+
+        names = [name.lower().replace("-", "_") for name in self.columns]
+        for name in names:
+            if name not in value:
+                raise errors.usage(f"unknown column {name!r}", f"columns are {', '.join(value)}")
+        return {name: value[name] for name in names}
+
+    def rows(
+        self,
+        rows: Iterable[Any],
+        known: dict[str, Column],
+        normal: Sequence[str],
+        wide: Sequence[str] = (),
+        name: Callable[[Any], str] | None = None,
+        *,
+        cut: bool = True,
+    ) -> None:
+        """A table of ``rows``: the ``normal`` columns, with ``-o wide`` also the ``wide`` ones.
+
+        ``cut``: on a terminal, long texts are cut to its width."""
+        if self.format == "name" and name is not None:
+            for row in rows:
+                self.write(name(row) + "\n")
+            return
+        wanted = self.columns or (*normal, *(wide if self.format == "wide" else ()))
+        columns = choose(wanted, known)
+        texts = ([cell(column, row, self.style) for column in columns] for row in rows)
+        headers = [column.header for column in columns] if self.headers else []
+        if self.format in ("csv", "tsv"):
+            self._separated(texts, headers)
+        elif self.format == "table" and self.on_tty and cut:
+            from hueyctl.output.table import print_table
+
+            shown = [[streams.visible(text) for text in row] for row in texts]
+            if shown:
+                print_table(columns, shown, headers=self.headers, colour=self.colour)
+        elif self.format in OWN_FORMATS:
+            self._aligned(columns, texts)
+        else:
+            from hueyctl.output.named import render
+
+            shown = [[streams.visible(text) for text in row] for row in texts]
+            self.line(render(self.format, headers, shown))
+
+    def _separated(self, rows: Iterable[list[str]], headers: list[str]) -> None:
+        if self.format == "csv":
+            import csv
+
+            writer = csv.writer(sys.stdout, lineterminator="\n")
+            if headers:
+                writer.writerow(headers)
+            # Spelled out here too: a CSV is looked at with cat, and opened in a spreadsheet.
+            writer.writerows([streams.visible(text) for text in row] for row in rows)
+            return
+        if headers:
+            self.write("\t".join(headers) + "\n")
+        for row in rows:
+            # A tab or newline inside a cell would be a column or a row to the reader.
+            self.write("\t".join(map(streams.visible, row)) + "\n")
+
+    def _aligned(self, columns: Sequence[Column], rows: Iterable[list[str]]) -> None:
+        shown = [[streams.visible(text) for text in row] for row in rows]
+        if self.headers and shown:
+            shown.insert(0, [column.header for column in columns])
+        widths = [max(map(len, texts)) for texts in zip(*shown, strict=True)]
+        right = [column.kind in ("int", "number", "span") for column in columns]
+        for row in shown:
+            texts = [
+                text.rjust(width) if to_right else text.ljust(width)
+                for text, width, to_right in zip(row, widths, right, strict=True)
+            ]
+            self.write("  ".join(texts).rstrip() + "\n")

@@ -1,0 +1,95 @@
+"""The jobs that are meant: a selector of the storage, and conditions on what lies inside a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+from hueyctl import streams
+from hueyctl.answers.payloads import decode_arguments
+
+if TYPE_CHECKING:
+    from hueycore.model.jobs import Job, Selector
+    from hueycore.storage.base import Storage
+    from hueyctl.selection.filters import Deep
+
+Row = TypeVar("Row")
+
+#: Jobs that are read at once.
+_PAGE = 2000
+
+
+@dataclass(slots=True)
+class Selection:
+    """A selector of the storage, and the conditions that only we can check."""
+
+    selector: Selector
+    deep: tuple[Deep, ...] = ()
+    limit: int | None = None
+    #: ``-`` was given and stdin held no id.
+    impossible: bool = False
+    undecodable: int = 0
+
+    def jobs(self, storage: Storage) -> Iterator[Job]:
+        """The jobs in order, read page by page where the order allows it."""
+
+        def is_meant(job: Job) -> bool:
+            return self.matches(job, storage.payload(job.seq) if self.needs_payload else None)
+
+        return self.filtered(self._candidates(storage), is_meant)
+
+    def filtered(self, rows: Iterable[Row], is_meant: Callable[[Row], bool]) -> Iterator[Row]:
+        """Of what the selector found those that meet the other conditions too, up to the limit."""
+        if self.impossible:
+            return iter(())
+        return islice((row for row in rows if not self.deep or is_meant(row)), self.limit)
+
+    def count(self, storage: Storage) -> int:
+        """How many match, whatever the limit."""
+        if self.impossible:
+            return 0
+        if not self.deep:
+            return storage.count(self.selector)
+        unlimited = replace(self, limit=None)
+        total = sum(1 for _ in unlimited.jobs(storage))
+        self.undecodable = unlimited.undecodable
+        return total
+
+    def _candidates(self, storage: Storage) -> Iterable[Job]:
+        limit = None if self.deep else self.limit
+        if self.selector.sort != "seq":
+            yield from storage.jobs(self.selector._replace(limit=limit))
+            return
+        after = self.selector.after
+        while True:
+            size = _PAGE if limit is None else min(_PAGE, limit)
+            page = storage.jobs(self.selector._replace(limit=size, after=after))
+            yield from page
+            if len(page) < size:
+                return
+            after = page[-1].seq
+            if limit is not None:
+                limit -= len(page)
+                if limit == 0:
+                    return
+
+    @property
+    def needs_payload(self) -> bool:
+        return any(condition.needs_payload for condition in self.deep)
+
+    def matches(self, job: Job, payload: bytes | None) -> bool:
+        """Whether a job that the selector found meets the deep conditions as well."""
+        arguments = None
+        if self.needs_payload:
+            arguments = decode_arguments(payload)
+            if arguments is None:
+                self.undecodable += 1
+                return False
+        return all(condition.matches(job, arguments) for condition in self.deep)
+
+    def say_undecodable(self) -> None:
+        """What could not be decoded is left out, and that must not go unseen."""
+        if self.undecodable:
+            streams.say(f"hueyctl: {self.undecodable} jobs left out: their arguments are opaque")
