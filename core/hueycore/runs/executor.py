@@ -16,8 +16,8 @@ from hueycore.model.jobs import Claim, Ended
 from hueycore.model.plan import Input
 from hueycore.model.retry import NOT_FOUND, UNKNOWN_TASK_PATIENCE, unknown_task_delay
 from hueycore.registry import Registry
-from hueycore.runs.completion import Completion
 from hueycore.runs.coroutines import Coroutines, LoopPerRun, run_coroutine
+from hueycore.runs.guest import Completion
 from hueycore.runs.inputs import call_of
 from hueycore.runs.notebook import Notebook, Page
 from hueycore.runs.timeouts import AskedToStop, Limiter, limited

@@ -17,7 +17,7 @@ from hueyctl.service.options import running_options
 
 _FORMATS = {
     "systemd": "systemd:render",
-    "supervisor": "supervisor:render",
+    "supervisor": "supervisord:render",
     "docker": "docker:render",
     "compose": "docker:compose",
     "kubernetes": "kubernetes:render",
@@ -59,7 +59,7 @@ def scaffold(
     signal, time to stop, probes, restarts. Nothing is imported and nothing is written; read it,
     then put it where its first line says. The working directory is --app-dir, or the one here.
     """
-    from hueyctl.commands.scaffold import plan as plans
+    from hueyctl.commands.scaffold import deployment as deployments
     from hueyctl.commands.scaffold.commandline import said, words_of
 
     wanted = named or session.settings.app
@@ -73,13 +73,13 @@ def scaffold(
         raise errors.usage(f"--app-dir {directory}: no such directory")
     timeout = given["shutdown_timeout"]
     if timeout is None:
-        timeout = given["shutdown_timeout"] = plans.SHUTDOWN_TIMEOUT
-    name = plans.name_of(wanted)
+        timeout = given["shutdown_timeout"] = deployments.SHUTDOWN_TIMEOUT
+    name = deployments.name_of(wanted)
     words = tuple(words_of(session, given, directory, inside=format_ in _IN_CONTAINERS))
-    runs_as = user or plans.owner(directory)
+    runs_as = user or deployments.owner(directory)
     if runs_as == "root" and format_ not in _IN_CONTAINERS:
         session.notice(f"it will run as root, who owns {directory}; --user chooses another")
-    plan = plans.Plan(
+    deployment = deployments.Deployment(
         app=wanted,
         name=name,
         words=words,
@@ -88,16 +88,18 @@ def scaffold(
         user=runs_as,
         image=image or f"{name}:latest",
         stop_signal=given["graceful_signal"] or "TERM",
-        stop_s=int(timeout) + plans.MARGIN,
+        stop_s=int(timeout) + deployments.MARGIN,
         http=given["http"],
         kind=given["worker_type"],
         template=template,
         endless=given["max_time"] is not None,
     )
-    plans.refuse_controls(plan.app, *words, directory, plan.user, plan.image, sys.executable)
+    deployments.refuse_controls(
+        deployment.app, *words, directory, deployment.user, deployment.image, sys.executable
+    )
     module, _, function = _FORMATS[format_].partition(":")
     render = getattr(import_module(f"hueyctl.commands.scaffold.{module}"), function)
-    session.output.write(render(plan))
+    session.output.write(render(deployment))
 
 
 def _refuse_what_does_not_fit(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from hueyctl import errors
-from hueyctl.commands.scaffold.plan import PORT, Plan, header
+from hueyctl.commands.scaffold.deployment import PORT, Deployment, header
 
 #: Python of the image.
 PYTHON = "3.13"
@@ -18,20 +18,21 @@ _ASK = (
 )
 
 
-def render(plan: Plan) -> str:
+def render(deployment: Deployment) -> str:
     """The working directory is the volume, so that a queue with a relative path is in it."""
+    healthy = _json(probe(deployment))
     return (
         header(
-            plan,
-            f"docker build -t {plan.image} . && "
-            f"docker run --init -v {plan.name}-data:/data {plan.image}",
+            deployment,
+            f"docker build -t {deployment.image} . && "
+            f"docker run --init -v {deployment.name}-data:/data {deployment.image}",
         )
         + f"""\
 FROM python:{PYTHON}-slim
 ENV PYTHONUNBUFFERED=1 PYTHONFAULTHANDLER=1
 WORKDIR /app
 # And what the application needs: COPY requirements.txt . && pip install -r requirements.txt
-RUN pip install --no-cache-dir {_distribution(plan)}
+RUN pip install --no-cache-dir {_distribution(deployment)}
 # .dockerignore should name .git, .venv and *.db*
 COPY . .
 RUN useradd --system --uid {UID} worker && install -d -o worker -m 0700 /data
@@ -39,77 +40,77 @@ USER worker
 # The queue, when its path is relative. All who use it must be on this host.
 WORKDIR /data
 VOLUME /data
-EXPOSE {port(plan)}
-STOPSIGNAL SIG{plan.stop_signal}
-# Docker gives 10 seconds: docker stop -t {plan.stop_s}
-HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 CMD {_json(probe(plan))}
-CMD {_json(command(plan))}
+EXPOSE {port(deployment)}
+STOPSIGNAL SIG{deployment.stop_signal}
+# Docker gives 10 seconds: docker stop -t {deployment.stop_s}
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 CMD {healthy}
+CMD {_json(command(deployment))}
 """
     )
 
 
-def compose(plan: Plan) -> str:
+def compose(deployment: Deployment) -> str:
     # A dollar sign begins a variable of Compose, also inside of quotes.
-    words = _json(command(plan)).replace("$", "$$")
+    words = _json(command(deployment)).replace("$", "$$")
     return (
         header(
-            plan,
+            deployment,
             "compose.yaml; the image is built from: hueyctl scaffold docker",
             "docker compose up -d --build",
         )
         + f"""\
 services:
-  {plan.name}:
+  {deployment.name}:
     build: .
-    image: {json.dumps(plan.image, ensure_ascii=False)}
+    image: {json.dumps(deployment.image, ensure_ascii=False)}
     command: {words}
     # The queue, when its path is relative. All who use it must be on this host.
     working_dir: /data
     volumes:
-      - {plan.name}-data:/data
+      - {deployment.name}-data:/data
     environment:
       PYTHONFAULTHANDLER: "1"
     expose:
-      - "{port(plan)}"
+      - "{port(deployment)}"
     init: true
     restart: unless-stopped
-    stop_signal: SIG{plan.stop_signal}
-    stop_grace_period: {plan.stop_s}s
+    stop_signal: SIG{deployment.stop_signal}
+    stop_grace_period: {deployment.stop_s}s
     healthcheck:
-      test: {_json(["CMD", *probe(plan)]).replace("$", "$$")}
+      test: {_json(["CMD", *probe(deployment)]).replace("$", "$$")}
       interval: 30s
       timeout: 5s
       start_period: 30s
       retries: 3
 
 volumes:
-  {plan.name}-data:
+  {deployment.name}-data:
 """
     )
 
 
-def command(plan: Plan) -> list[str]:
+def command(deployment: Deployment) -> list[str]:
     """What the container runs: the application is in /app, and the queue in the volume."""
-    words = ["hueyctl", "consume", plan.app, "--app-dir", "/app", *plan.words]
-    return words if plan.http else [*words, "--http", f"0.0.0.0:{PORT}"]
+    words = ["hueyctl", "consume", deployment.app, "--app-dir", "/app", *deployment.words]
+    return words if deployment.http else [*words, "--http", f"0.0.0.0:{PORT}"]
 
 
-def _distribution(plan: Plan) -> str:
+def _distribution(deployment: Deployment) -> str:
     """With what the kind of workers needs besides."""
-    return "'hueyctl[greenlet]'" if plan.kind == "greenlet" else "hueyctl"
+    return "'hueyctl[greenlet]'" if deployment.kind == "greenlet" else "hueyctl"
 
 
-def probe(plan: Plan) -> list[str]:
-    host = plan.http[0] if plan.http else "0.0.0.0"
+def probe(deployment: Deployment) -> list[str]:
+    host = deployment.http[0] if deployment.http else "0.0.0.0"
     local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return ["python", "-c", _ASK.format(host=local, port=port(plan))]
+    return ["python", "-c", _ASK.format(host=local, port=port(deployment))]
 
 
-def port(plan: Plan) -> int:
+def port(deployment: Deployment) -> int:
     """Which the probes ask, so it must be known."""
-    if plan.http is not None and plan.http[1] == 0:
+    if deployment.http is not None and deployment.http[1] == 0:
         raise errors.usage("a probe has to know the port", f"--http 0.0.0.0:{PORT}")
-    return plan.http[1] if plan.http else PORT
+    return deployment.http[1] if deployment.http else PORT
 
 
 def _json(words: list[str]) -> str:

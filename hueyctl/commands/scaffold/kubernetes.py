@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 
 from hueyctl import errors
+from hueyctl.commands.scaffold.deployment import PORT, Deployment, header
 from hueyctl.commands.scaffold.docker import UID, command, port
-from hueyctl.commands.scaffold.plan import PORT, Plan, header
 
 
-def render(plan: Plan) -> str:
-    if plan.stop_signal != "TERM":
+def render(deployment: Deployment) -> str:
+    if deployment.stop_signal != "TERM":
         raise errors.usage("Kubernetes stops a pod with TERM", "leave out --graceful-signal INT")
-    if plan.http is not None and plan.http[0] not in ("0.0.0.0", "::"):
+    if deployment.http is not None and deployment.http[0] not in ("0.0.0.0", "::"):
         raise errors.usage(
             "the probes of Kubernetes come from outside of the pod", f"--http 0.0.0.0:{PORT}"
         )
-    name = plan.name
+    name = deployment.name
     return (
         header(
-            plan,
+            deployment,
             f"kubectl apply -f {name}.yaml; the image is built from: hueyctl scaffold docker",
             "",
             "A file of SQLite belongs to one host: one pod, never two at a time, not even while a",
@@ -53,7 +53,7 @@ spec:
     metadata:
       labels: {{app: {name}}}
     spec:
-      terminationGracePeriodSeconds: {plan.stop_s}
+      terminationGracePeriodSeconds: {deployment.stop_s}
       # So that somebody is process 1 who buries what the programs of jobs leave behind.
       shareProcessNamespace: true
       automountServiceAccountToken: false
@@ -64,14 +64,14 @@ spec:
         seccompProfile: {{type: RuntimeDefault}}
       containers:
         - name: worker
-          image: {json.dumps(plan.image, ensure_ascii=False)}
-          command: {json.dumps(_escaped(command(plan)), ensure_ascii=False)}
+          image: {json.dumps(deployment.image, ensure_ascii=False)}
+          command: {json.dumps(_escaped(command(deployment)), ensure_ascii=False)}
           # The queue, when its path is relative.
           workingDir: /data
           env:
             - {{name: PYTHONFAULTHANDLER, value: "1"}}
           ports:
-            - {{name: probes, containerPort: {port(plan)}}}
+            - {{name: probes, containerPort: {port(deployment)}}}
           startupProbe:
             httpGet: {{path: /readyz, port: probes}}
             periodSeconds: 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hueyctl.commands.scaffold.plan import Plan, header, program
+from hueyctl.commands.scaffold.deployment import Deployment, header, program
 
 #: Longer than any pause between two signs of life.
 WATCHDOG = 30
@@ -25,16 +25,16 @@ LockPersonality=yes
 """
 
 
-def render(plan: Plan) -> str:
-    unit = f"{plan.name}@" if plan.template else plan.name
-    started = f"{unit}emails {unit}reports" if plan.template else unit
-    app = plan.app.replace("%", "%%") + (":%i" if plan.template else "")
-    words = [*map(_word, (*program(), "consume")), *_application(plan)]
-    words += [*map(_word, plan.words), "--notify"]
-    start = plan.stop_s + WATCHDOG
+def render(deployment: Deployment) -> str:
+    unit = f"{deployment.name}@" if deployment.template else deployment.name
+    started = f"{unit}emails {unit}reports" if deployment.template else unit
+    app = deployment.app.replace("%", "%%") + (":%i" if deployment.template else "")
+    words = [*map(_word, (*program(), "consume")), *_application(deployment)]
+    words += [*map(_word, deployment.words), "--notify"]
+    start = deployment.stop_s + WATCHDOG
     return (
         header(
-            plan,
+            deployment,
             f"/etc/systemd/system/{unit}.service",
             f"systemctl daemon-reload && systemctl enable --now {started}",
         )
@@ -49,10 +49,10 @@ After=network.target
 Type=notify
 NotifyAccess=main
 WatchdogSec={WATCHDOG}
-User={_text(plan.user)}
-WorkingDirectory={_text(plan.directory)}
+User={_text(deployment.user)}
+WorkingDirectory={_text(deployment.directory)}
 # Settings such as HUEYCTL_CONSUME_WORKERS=8, and what the application needs.
-EnvironmentFile=-/etc/default/{plan.name}{"-%i" if plan.template else ""}
+EnvironmentFile=-/etc/default/{deployment.name}{"-%i" if deployment.template else ""}
 # A consumer that hangs is ended with ABRT: the log then says where it was.
 Environment=PYTHONFAULTHANDLER=1
 ExecStart={_no_variables(words)}{" ".join(words)}
@@ -63,22 +63,22 @@ ExecReload=/bin/kill -HUP $MAINPID
         + f"""\
 # Only the consumer is told to stop, not the programs that its jobs run.
 KillMode=mixed
-KillSignal=SIG{plan.stop_signal}
-TimeoutStopSec={plan.stop_s}
-Restart={"always" if plan.endless else "on-failure"}
+KillSignal=SIG{deployment.stop_signal}
+TimeoutStopSec={deployment.stop_s}
+Restart={"always" if deployment.endless else "on-failure"}
 RestartSec=5
 # A wrong command line, an application that cannot be imported: trying again does not help.
 RestartPreventExitStatus=2 78
 # The folder of the queue must stay writable: not below /usr, /boot or /etc.
-{HARDENING}{_private_tmp(plan)}
+{HARDENING}{_private_tmp(deployment)}
 [Install]
 WantedBy=multi-user.target
 """
     )
 
 
-def _application(plan: Plan) -> list[str]:
-    return [f"{_word(plan.app)}:%i" if plan.template else _word(plan.app)]
+def _application(deployment: Deployment) -> list[str]:
+    return [f"{_word(deployment.app)}:%i" if deployment.template else _word(deployment.app)]
 
 
 def _no_variables(words: list[str]) -> str:
@@ -86,9 +86,9 @@ def _no_variables(words: list[str]) -> str:
     return ":" if any("$" in word for word in words) else ""
 
 
-def _private_tmp(plan: Plan) -> str:
+def _private_tmp(deployment: Deployment) -> str:
     """Not for an application that lives there."""
-    inside = any(f"{plan.directory}/".startswith(f"{each}/") for each in ("/tmp", "/var/tmp"))
+    inside = any(f"{deployment.directory}/".startswith(f"{each}/") for each in ("/tmp", "/var/tmp"))
     return "" if inside else "PrivateTmp=yes\n"
 
 

@@ -17,7 +17,7 @@ from rich.text import Text
 from hueyctl import exits, streams
 from hueyctl.answers.figures import Figures, gather
 from hueyctl.commands.stats.grid import Line
-from hueyctl.commands.stats.keys import Keys
+from hueyctl.commands.stats.keyboard import Keys
 from hueyctl.commands.stats.terminal import Terminal
 from hueyctl.commands.stats.view import View, frame
 from hueyctl.output.table import make_console

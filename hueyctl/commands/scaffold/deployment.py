@@ -17,7 +17,7 @@ SHUTDOWN_TIMEOUT = 60
 PORT = 9808
 
 
-class Plan(NamedTuple):
+class Deployment(NamedTuple):
     """``words``: the options of ``hueyctl consume``, without what the format adds itself.
     ``command``: how ``scaffold`` was called. ``endless``: also one that ended well is restarted."""
 
@@ -68,7 +68,7 @@ def refuse_controls(*texts: str) -> None:
             raise errors.usage(f"{text!r} has characters that cannot be printed into a file")
 
 
-def header(plan: Plan, *lines: str) -> str:
+def header(deployment: Deployment, *lines: str) -> str:
     """Where the file goes and how it was made, as a comment."""
-    made = f"Made by: hueyctl scaffold {plan.command}"
+    made = f"Made by: hueyctl scaffold {deployment.command}"
     return "".join(f"# {line}".rstrip() + "\n" for line in (*lines, made))

@@ -6,32 +6,32 @@ import re
 import shlex
 
 from hueyctl import errors
-from hueyctl.commands.scaffold.plan import Plan, header, program
+from hueyctl.commands.scaffold.deployment import Deployment, header, program
 
 
-def render(plan: Plan) -> str:
-    words = [*program(), "consume", plan.app, *plan.words]
+def render(deployment: Deployment) -> str:
+    words = [*program(), "consume", deployment.app, *deployment.words]
     return (
         header(
-            plan,
-            f"/etc/supervisor/conf.d/{plan.name}.conf",
+            deployment,
+            f"/etc/supervisor/conf.d/{deployment.name}.conf",
             "supervisorctl reread && supervisorctl update",
         )
         + f"""\
-[program:{plan.name}]
+[program:{deployment.name}]
 command={_command(words)}
-directory={_value(plan.directory)}
-user={_value(plan.user)}
+directory={_value(deployment.directory)}
+user={_value(deployment.user)}
 environment=PYTHONFAULTHANDLER="1"
 autostart=true
 ; 2 and 78, a wrong command line or an application that cannot be imported: trying again does not
 ; help.
 autorestart=unexpected
-exitcodes={"2,78" if plan.endless else "0,2,78"}
+exitcodes={"2,78" if deployment.endless else "0,2,78"}
 startsecs=2
 ; Only the consumer is told to stop, not the programs that its jobs run.
-stopsignal={plan.stop_signal}
-stopwaitsecs={plan.stop_s}
+stopsignal={deployment.stop_signal}
+stopwaitsecs={deployment.stop_s}
 stopasgroup=false
 killasgroup=true
 """
