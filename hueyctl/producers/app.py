@@ -59,6 +59,7 @@ class AppProducer:
             priority=order.priority,
             expires=_moment(order.expires_at),
         )
+        task._delay = order.delay
         if order.unique_key is not None:
             task.unique = make_unique(
                 task.unique, key=order.unique_key, on_conflict=order.on_conflict

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 class Order(NamedTuple):
-    """One job that is wanted, in the words of the command line. Times are POSIX seconds."""
+    """One job that is wanted, in the words of the command line. Times are POSIX seconds; ``delay``
+    as in ``NewJob``."""
 
     task: str
     call: Call
@@ -26,6 +27,7 @@ class Order(NamedTuple):
     retry_delay: float | None = None
     unique_key: str | None = None
     on_conflict: str = "fail"
+    delay: float | None = None
 
 
 class Queued(NamedTuple):

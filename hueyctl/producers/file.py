@@ -69,6 +69,7 @@ def new_job(order: Order, serializer: Any) -> NewJob:
         expires_at=order.expires_at,
         retries=order.retries or 0,
         retry_delay=order.retry_delay or 0,
+        delay=order.delay or 0,
     )
     if order.unique_key is None:
         return job

@@ -14,7 +14,7 @@ class CombinedHealth:
 
     def __init__(self, channels: Sequence[Channel]) -> None:
         self._channels = channels
-        self.changed: Callable[[str], None] = lambda phase: None
+        self.on_phase: Callable[[str], None] = lambda phase: None
         #: The phase that a signal to the parent began.
         self.ending: str | None = None
         self._last_phase = STARTING
@@ -85,7 +85,7 @@ class CombinedHealth:
         phase = self.phase
         if phase != self._last_phase:
             self._last_phase = phase
-            self.changed(phase)
+            self.on_phase(phase)
 
 
 def _labelled(sample: str, app: str) -> str:

@@ -38,7 +38,7 @@ class Notifier:
     def start(self) -> None:
         if self._address is None:
             return
-        self._health.changed = self._on_phase
+        self._health.on_phase = self._on_phase
         native.Thread(self._run, "huey-notify").start()
 
     def stop(self) -> None:

@@ -344,7 +344,7 @@ def test_a_coroutine_that_blocks_its_loop_is_interrupted_like_a_plain_task(
         with pytest.raises(TaskException, match="TaskTimeout"):
             handle.get(blocking=True, timeout=10)
         assert after().get(blocking=True, timeout=10) == 1
-        assert consumer._limiter._runs == {}
+        assert consumer._timeouts._runs == {}
 
     row = job(huey, handle)
     assert (row.state, row.reason, row.attempt) == (State.DEAD, "timeout", 1)

@@ -13,7 +13,7 @@ import pytest
 from hueycore import SqliteHuey, StorageBusy, StorageFull
 from hueycore.consumer import health as health_module
 from hueycore.consumer.health import Health
-from hueycore.consumer.workers.pool import Crew
+from hueycore.consumer.workers.pool import Pool
 from tests.helpers import Clock, Gate, consuming, running, wait_until
 
 #: Seconds; what runs late by it on a busy machine is not taken for hung.
@@ -47,7 +47,7 @@ def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Any, str], thre
 
 
 def health(grace: float) -> Health:
-    return Health(Crew(1, lambda number, left: None, lambda: None), grace)  # type: ignore[arg-type,return-value]
+    return Health(Pool(1, lambda number, on_left: None, lambda: None), grace)  # type: ignore[arg-type,return-value]
 
 
 # --- by itself ------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ def test_it_is_starting_then_ready_then_stopping(huey: SqliteHuey, short_grace: 
 
     consumer = huey.create_consumer(workers=2, health_check_interval=GRACE)
     seen: list[str] = []
-    consumer.health.changed = seen.append
+    consumer.health.on_phase = seen.append
     assert consumer.health.unready() == ["starting"]
 
     thread = threading.Thread(target=consumer.run, daemon=True)
@@ -160,8 +160,8 @@ def test_it_is_starting_then_ready_then_stopping(huey: SqliteHuey, short_grace: 
         ("scheduler", "storage", "promote"),
         ("janitor", "storage", "verify"),
         ("feed", "storage", "wait"),
-        ("limits", "limiter", "step"),
-        ("main loop", "crew", "check"),
+        ("limits", "timeouts", "step"),
+        ("main loop", "pool", "check"),
     ],
 )
 def test_a_loop_that_hangs_makes_it_ill_until_it_goes_on(
@@ -173,14 +173,14 @@ def test_a_loop_that_hangs_makes_it_ill_until_it_goes_on(
     verb: str,
 ) -> None:
     consumer = huey.create_consumer(health_check_interval=GRACE)
-    parts = {"storage": huey.storage, "limiter": consumer._limiter, "crew": consumer._crew}
+    parts = {"storage": huey.storage, "timeouts": consumer._timeouts, "pool": consumer._pool}
     free: list[threading.Event] = []
-    if owner != "crew":
+    if owner != "pool":
         free.append(stuck(parts[owner], verb))
     thread = threading.Thread(target=consumer.run, daemon=True)
     thread.start()
     wait_until(lambda: consumer.health.phase == "running")
-    if owner == "crew":  # which has to begin the workers first
+    if owner == "pool":  # which has to begin the workers first
         free.append(stuck(parts[owner], verb))
 
     wait_until(lambda: any(loop in reason for reason in consumer.health.ill()))

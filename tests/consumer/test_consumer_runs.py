@@ -325,7 +325,7 @@ def test_a_consumer_that_cannot_start_leaves_nothing_behind(
     def refuse(*args: Any) -> None:
         raise StorageError("no schedules today")
 
-    monkeypatch.setattr("hueycore.storage.sql.periodic.declare", refuse)
+    monkeypatch.setattr("hueycore.storage.sql.workers.declare", refuse)
     consumer = huey.create_consumer()
     with pytest.raises(StorageError, match="no schedules"):
         consumer.run()

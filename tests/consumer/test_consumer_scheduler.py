@@ -452,6 +452,47 @@ def test_a_clock_that_jumps_a_day_fires_no_time_twice(huey: SqliteHuey, clock: C
     assert times[-1] == NEW_YEAR + DAY + 4 * HOUR
 
 
+@pytest.mark.feature("periodic_task")
+@pytest.mark.parametrize("back", [600.0, DAY])
+@pytest.mark.parametrize("again", [False, True], ids=["running", "started again"])
+def test_a_period_goes_on_when_the_clock_is_set_back_and_a_cron_line_waits_for_its_time(
+    huey: SqliteHuey, clock: Clock, back: float, again: bool
+) -> None:
+    @huey.periodic_task(every(60))
+    def tick() -> None: ...
+
+    @huey.periodic_task("* * * * *")
+    def line() -> None: ...
+
+    now = Time(huey, clock, NEW_YEAR + 1)
+    now.pass_to(NEW_YEAR + 150)
+    if again:
+        now = Time(huey, clock, NEW_YEAR + 150 - back)
+    else:
+        now.sleep_to(NEW_YEAR + 150 - back)
+    now.pass_to(NEW_YEAR + 150 - back + 299)
+
+    ticks = [row.scheduled_for for row in jobs(huey) if row.task.endswith("tick")]
+    lines = [row.scheduled_for for row in jobs(huey) if row.task.endswith("line")]
+    # The first one comes between half a period and one and a half after the clock was set back.
+    assert ticks == [NEW_YEAR + at for at in (60, 120, *(240 - back + 60 * n for n in range(4)))]
+    assert lines == [NEW_YEAR + 60, NEW_YEAR + 120]
+
+
+def test_a_clock_that_is_set_back_by_little_runs_no_period_twice(
+    huey: SqliteHuey, clock: Clock
+) -> None:
+    @huey.periodic_task(every(HOUR))
+    def tick() -> None: ...
+
+    now = Time(huey, clock, NEW_YEAR + 1)
+    now.pass_to(NEW_YEAR + HOUR + 1)
+    now.sleep_to(NEW_YEAR + HOUR - 5)
+    now.pass_to(NEW_YEAR + 3 * HOUR)
+
+    assert planned(huey) == [NEW_YEAR + hours * HOUR for hours in (1, 2, 3)]
+
+
 # --- declarations ---------------------------------------------------------------------------------
 
 

@@ -127,7 +127,7 @@ def test_a_timeout_of_almost_nothing_hits_its_own_job_only(
         for handle in calm_ones:
             assert handle.get(blocking=True, timeout=20) == 1
         wait_until(lambda: all(handle.is_complete() for handle in hurried_ones))
-        assert consumer._limiter._runs == {}
+        assert consumer._timeouts._runs == {}
 
     assert {row.reason for row in jobs(huey, State.DEAD)} <= {"timeout"}
     assert {row.attempt for row in jobs(huey)} == {1}

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from typing import Any
 
 from hueycore import SqliteHuey, every
-from hueycore.system import clock
 
 #: Seconds after which a job stops waiting for its gate: nothing of a test may run for ever.
 PATIENCE = 60.0
@@ -186,19 +185,6 @@ class Mute(Exception):
     __str__ = __repr__
 
 
-def shift_clock(path: str) -> None:
-    """Wall-clock time is wrong by as many seconds as the file says, if there is one."""
-
-    def now() -> float:
-        try:
-            with open(path, encoding="ascii") as file:
-                return time.time() + float(file.read() or 0)
-        except FileNotFoundError:
-            return time.time()
-
-    clock.now = now
-
-
 def log_of_runs(path: str) -> Callable[[str, int, str], None]:
     """What a run says about itself: its key, its attempt, what it does."""
     descriptor = os.open(path, os.O_APPEND | os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
@@ -227,7 +213,6 @@ def die_with_parent() -> None:
 
 if "CRASH_DB" in os.environ:
     die_with_parent()
-    shift_clock(os.environ["CRASH_CLOCK"])
     period = os.environ.get("CRASH_EVERY")
     app = App(
         os.environ["CRASH_DB"],

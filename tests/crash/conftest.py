@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,3 +50,25 @@ def chance() -> random.Random:
     seed = int(os.environ.get("CRASH_SEED", random.SystemRandom().randrange(10**9)))
     print(f"CRASH_SEED={seed}")
     return random.Random(seed)
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Compile ``c/NAME.c``, to be preloaded."""
+    compiler = shutil.which("cc")
+    if not sys.platform.startswith("linux"):
+        pytest.skip("only Linux preloads a library this way")
+    if compiler is None:
+        message = "there is no C compiler (cc)"
+        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+    folder = tmp_path_factory.mktemp("libraries")
+
+    @cache
+    def build(name: str) -> Path:
+        built = folder / f"{name}.so"
+        source = Path(__file__).parent / "c" / f"{name}.c"
+        flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+        subprocess.run([compiler, *flags, "-o", str(built), str(source), "-ldl"], check=True)
+        return built
+
+    return build

@@ -89,11 +89,7 @@ class Place:
 
     def environment(self) -> dict[str, str]:
         """What its processes find there."""
-        found = {
-            "CRASH_DB": self.path,
-            "CRASH_LOG": str(self.log),
-            "CRASH_CLOCK": self.gate("clock"),
-        }
+        found = {"CRASH_DB": self.path, "CRASH_LOG": str(self.log)}
         return found if self.every is None else {**found, "CRASH_EVERY": str(self.every)}
 
     def drain(self, workers: int = 4) -> None:
@@ -215,7 +211,7 @@ class ConsumerProcess:
         rows = [row for row in self.place.workers() if row.alive and f":{self.pid}/" in row.name]
         return sorted((row for row in rows if row.slots), key=lambda row: row.name)
 
-    def steward(self) -> WorkerRow | None:
+    def maintenance(self) -> WorkerRow | None:
         """Its process that schedules and keeps."""
         rows = [row for row in self.place.workers() if row.name.endswith(f":{self.pid}/scheduler")]
         return next((row for row in rows if row.alive), None)
@@ -225,7 +221,7 @@ class ConsumerProcess:
 
         def there() -> bool:
             assert self._popen.poll() is None, f"ended with {self._popen.returncode}: {self.text()}"
-            return len(self.children()) == number and self.steward() is not None
+            return len(self.children()) == number and self.maintenance() is not None
 
         wait_until(there, DEADLINE, f"{number} worker processes")
         return self.children()

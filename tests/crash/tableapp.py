@@ -113,7 +113,7 @@ def strike(worker: Any) -> None:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(SystemExit))
         case "GreenletWorker":
             worker._kind.call(lambda: worker._greenlet.kill(block=False))
-        case "LoopWorker":
+        case "AsyncioWorker":
             worker._kind.loop.call(worker._task.cancel)
 
 

@@ -206,10 +206,10 @@ def test_a_worker_process_that_began_before_the_side_file_was_removed_notices_it
     """Also when the process that keeps the file in order has begun after that."""
     consumer = place.consumer("-q", "-k", "process", workers=1)
     consumer.wait_children(1)
-    steward = consumer.steward()
-    assert steward is not None
+    maintenance = consumer.maintenance()
+    assert maintenance is not None
     consumer.stop_and_hold()
-    os.kill(steward.pid, SIGKILL)
+    os.kill(maintenance.pid, SIGKILL)
     place.huey.close()
     remove_side_file(place)
     consumer.signal(SIGCONT)

@@ -1,4 +1,4 @@
-"""Trouble with the disk, the clock and the jobs themselves, on every kind of workers."""
+"""Trouble with the disk and the jobs themselves, on every kind of workers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,8 @@ import pytest
 
 from hueycore import StorageFull
 from hueycore.model.states import State
-from tests.crash.crashkit import DEADLINE, KINDS, Place, every_kind, stays_true
+from tests.crash.crashkit import DEADLINE, KINDS, Place, every_kind
 from tests.helpers import wait_until
-
-DAY = 86_400
-
 
 # --- disk -----------------------------------------------------------------------------------------
 
@@ -99,34 +96,6 @@ def test_a_file_that_somebody_locks_for_long_is_waited_for(place: Place) -> None
 
     wait_until(lambda: place.states() == {"done": 2}, DEADLINE)
     assert set(place.ran("start").values()) == {1}
-    consumer.signal(SIGTERM)
-    assert consumer.wait() == 0
-    place.check_file()
-
-
-# --- clock ----------------------------------------------------------------------------------------
-
-
-@every_kind
-def test_a_clock_that_jumps_by_a_day_loses_and_doubles_nothing(place: Place) -> None:
-    task = place.app.agated if place.kind == "asyncio" else place.app.gated
-    running = task(place.gate())
-    later = place.huey.enqueue(place.app.work.s(delay=3600))
-    consumer = place.consumer("-q", workers=2)
-    place.wait_for_runs(1)
-    assert running is not None
-    assert later is not None
-
-    Path(place.gate("clock")).write_text(str(-DAY))
-    assert stays_true(lambda: sum(place.ran("start").values()) == 1, 1.3)
-    Path(place.gate("clock")).write_text(str(DAY))
-    place.wait_for_runs(2)
-    wait_until(lambda: place.job(later.id).state is State.DONE, DEADLINE)
-    assert stays_true(lambda: sum(place.ran("start").values()) == 2, 1.3)
-
-    place.open_gate()
-    wait_until(lambda: place.states() == {"done": 2}, DEADLINE)
-    assert [(job.claim, job.crashes) for job in place.jobs()] == [(1, 0)] * 2
     consumer.signal(SIGTERM)
     assert consumer.wait() == 0
     place.check_file()

@@ -28,9 +28,9 @@ def gone(pid: int) -> bool:
 
 def everybody(consumer: ConsumerProcess) -> list[int]:
     """The processes of a supervisor, by number; itself last."""
-    steward = consumer.steward()
-    assert steward is not None
-    return [*(row.pid for row in consumer.children()), steward.pid, consumer.pid]
+    maintenance = consumer.maintenance()
+    assert maintenance is not None
+    return [*(row.pid for row in consumer.children()), maintenance.pid, consumer.pid]
 
 
 @pytest.mark.feature("process workers")
@@ -81,15 +81,15 @@ def test_a_killed_process_is_replaced_and_its_job_back_at_once_and_only_it_is_ch
     place.check_file()
 
 
-def test_the_steward_is_replaced_as_well(place: Place) -> None:
+def test_the_maintenance_process_is_replaced_as_well(place: Place) -> None:
     consumer = place.consumer(*PROCESS, workers=1)
     consumer.wait_children(1)
-    first = consumer.steward()
+    first = consumer.maintenance()
     assert first is not None
 
     os.kill(first.pid, SIGKILL)
 
-    wait_until(lambda: (row := consumer.steward()) and row.pid != first.pid, DEADLINE)
+    wait_until(lambda: (row := consumer.maintenance()) and row.pid != first.pid, DEADLINE)
     place.huey.enqueue(place.app.work.s(0.0, delay=0.1))
     place.wait_for_runs(1, "end")
     consumer.signal(SIGTERM)
@@ -148,7 +148,7 @@ def test_children_of_a_killed_supervisor_finish_their_job_and_leave(place: Place
     pids = everybody(consumer)
 
     consumer.kill()
-    wait_until(lambda: gone(pids[2]), DEADLINE, "the steward gone")
+    wait_until(lambda: gone(pids[2]), DEADLINE, "the maintenance process gone")
     assert stays_true(lambda: not any(map(gone, pids[:2])), 0.3)
     place.open_gate()
     wait_until(lambda: all(map(gone, pids)), DEADLINE, "no orphans left")

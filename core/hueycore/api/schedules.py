@@ -36,7 +36,7 @@ class Schedules(Part):
             raise TypeError(f"enqueue_at(when, task.s(…)) takes a signature, not {task!r}")
         if not isinstance(when, datetime):  # None, too: what has no time is not for now
             raise ValueError(f"enqueue_at() takes a datetime, not {when!r}")
-        task.run_at = posix(when, None)
+        task.run_at, task._delay = posix(when, None), None
         return self._huey.enqueue(task)
 
     def schedule_periodic(

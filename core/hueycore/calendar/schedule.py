@@ -73,6 +73,11 @@ class Every:
             count += 1
         return instant
 
+    def furthest(self, when: float) -> float:
+        """How far away from ``when`` the next run can be: at the multiple that is nearest to one
+        period from then. A clock that was set back by less than half a period repeats none."""
+        return self.next_after(when + self.microseconds / _MICROSECONDS / 2)
+
 
 def every(period: str | float | timedelta) -> Every:
     """Make a schedule of elapsed time: ``"90s"``, ``"2h30m"``, ``"1d"``, seconds or timedelta."""

@@ -1,4 +1,4 @@
-"""The consumer: the process that runs jobs, or that has processes which do."""
+"""The consumer: it runs the jobs of a queue, in this process or in child processes."""
 
 from __future__ import annotations
 

@@ -10,10 +10,9 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from hueycore.constants import WORKER_THREAD
+from hueycore.constants import MAX_WORKERS, WORKER_THREAD, WORKER_TYPES
 from hueycore.consumer.health import Health
 from hueycore.consumer.janitor import Janitor
-from hueycore.consumer.options import check, interrupting
 from hueycore.consumer.scheduler import Scheduler
 from hueycore.consumer.unixsignals import Signals
 from hueycore.exceptions import ConfigurationError, StorageError
@@ -36,27 +35,31 @@ class BaseConsumer:
         the thread that starts the consumer (patch first); ``asyncio``, for async ones, on one loop;
         ``process``, see ``Supervisor``.
     :param scheduler_interval: the longest pause between two looks for due jobs, seconds.
-    :param periodic: whether this consumer fires periodic tasks. Any number may; one run per time.
-    :param check_worker_health: replace workers that died; every ``health_check_interval`` seconds.
-        A loop of the consumer that is later than that hangs, says ``health``.
+    :param periodic: whether this consumer fires periodic tasks. Any number of consumers may; each
+        time is fired once.
+    :param check_worker_health: replace workers that died, every ``health_check_interval`` seconds.
+        For ``health`` a loop of the consumer hangs when it is later than that.
     :param max_tasks: a worker is replaced after so many jobs.
-    :param shutdown_timeout: seconds that running jobs get after a stop; None waits for them. After
-        them greenlets and async jobs are stopped and given back, plain ones in threads run on until
+    :param shutdown_timeout: seconds that running jobs get after a stop; None waits for them. Then
+        greenlets and async jobs are stopped and given back, and plain jobs in threads run on until
         the process is gone.
-    :param graceful_signal: ``INT`` or ``TERM``: that one is graceful and the other interrupts
-        now; by default both are graceful, and the second signal interrupts.
-    :param name: how ``hueyctl workers`` calls it.
+    :param graceful_signal: ``INT`` or ``TERM``: that signal is graceful and the other one
+        interrupts at once. By default both are graceful, and a second signal interrupts.
+    :param name: its name in ``hueyctl workers``.
     :param burst: stop when nothing is pending, blocked, running or due.
     :param max_time: stop after so many seconds.
 
-    ``initial_delay``, ``backoff`` and ``max_delay`` are Huey's and steer nothing: an idle worker is
-    woken, it does not poll. ``flush_locks`` and ``extra_locks`` (names with commas between) free
-    locks at the start, as in Huey; not needed after a crash, because a lock ends with its owner.
+    ``initial_delay``, ``backoff`` and ``max_delay`` are accepted as in Huey and have no effect: an
+    idle worker is woken, it does not poll. ``flush_locks`` and ``extra_locks`` (names with commas
+    between) free locks at the start, as in Huey. A crash needs neither, because a lock ends with
+    its owner.
+
+    Raises ``ConfigurationError`` for options that cannot be.
     """
 
     #: The ``worker_type`` that this class is for.
     kinds: tuple[str, ...]
-    #: Whether it is alive and ready, for probes: ``health.ill()``, ``health.unready()``.
+    #: For probes: ``health.ill()``, ``health.unready()``.
     health: Health
 
     def __init__(
@@ -81,7 +84,7 @@ class BaseConsumer:
         burst: bool = False,
         max_time: float | None = None,
     ) -> None:
-        check(workers, worker_type, scheduler_interval, graceful_signal)
+        _check(workers, worker_type, scheduler_interval, graceful_signal)
         if worker_type not in self.kinds:
             raise ConfigurationError(f"worker_type={worker_type!r}: use huey.create_consumer()")
         self.huey = huey
@@ -96,7 +99,7 @@ class BaseConsumer:
         self._extra_locks = (extra_locks or "").split(",") if extra_locks else []
         self._check_health = check_worker_health
         self._health_interval = health_check_interval
-        self._interrupting = interrupting(graceful_signal)
+        self._interrupting = _interrupting(graceful_signal)
         self.scheduler = Scheduler(huey, periodic=periodic, interval=scheduler_interval)
         self.janitor = Janitor(huey)
         self._signals = Signals()
@@ -112,29 +115,27 @@ class BaseConsumer:
         self._set_up()
 
     def _set_up(self) -> None:
-        """The parts of this class of consumers, ``health`` among them; nothing runs yet."""
+        """Make the parts of this class of consumers, ``health`` among them. Nothing runs yet."""
         raise NotImplementedError
 
     def run(self) -> int:
-        """Work until a signal, ``stop`` or an error; returns the exit code: 0 all ended, 1 jobs
-        were left running or the consumer failed, 130 or 143 interrupted."""
+        """Work until a signal, ``stop`` or an error. Returns the exit code: 0 when all jobs ended,
+        1 when jobs were left running or the consumer failed, 130 or 143 when interrupted."""
         raise NotImplementedError
 
     def start(self) -> None:
-        """Begin to work beside the program. Once: a consumer that was stopped stays so. Raises
-        ``StorageError``."""
+        """Begin to work beside the program. A consumer that was stopped does not start again.
+        Raises ``StorageError``."""
         raise NotImplementedError
 
     def stop(self, graceful: bool = False, timeout: float | None = None) -> int:
-        """Stop from another thread and wait for it (a job or a receiver only asks). ``graceful``
-        lets running jobs finish (within ``timeout`` seconds, else the consumer's
-        ``shutdown_timeout``). Returns the exit code."""
+        """Stop from another thread and wait for the end; a job or a receiver does not wait.
+        ``graceful`` lets running jobs finish, within ``timeout`` seconds or else the consumer's
+        ``shutdown_timeout``. Returns the exit code."""
         raise NotImplementedError
 
-    # --- for the kinds of consumers ---------------------------------------------------------------
-
     def _prepare(self) -> None:
-        """What has to be in order before the first job."""
+        """Put the queue in order before the first job."""
         self.janitor.recover()
         self.huey.declare_limits()
         if self._flush:
@@ -155,7 +156,7 @@ class BaseConsumer:
             self._ask_to_stop(name)
 
     def _ask_to_stop(self, why: str, error: StorageError | None = None) -> None:
-        """The first one is heard; with an ``error`` running jobs get no time of their own."""
+        """Only the first call counts. With an ``error`` running jobs get no time by default."""
         with self._stop_lock:
             if self._stopping is not None:
                 return
@@ -189,3 +190,25 @@ class BaseConsumer:
             logger.info("restarting")
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
         return self._exit_code
+
+
+def _check(
+    workers: int, worker_type: str, scheduler_interval: float, graceful_signal: str | None
+) -> None:
+    if not 1 <= workers <= MAX_WORKERS:
+        raise ConfigurationError(f"workers={workers}: use 1 to {MAX_WORKERS}")
+    if worker_type not in WORKER_TYPES:
+        raise ConfigurationError(
+            f"worker_type={worker_type!r}: use one of {', '.join(WORKER_TYPES)}"
+        )
+    if scheduler_interval <= 0:
+        raise ConfigurationError("scheduler_interval must be more than 0 seconds")
+    if graceful_signal not in (None, "INT", "TERM"):
+        raise ConfigurationError(f"graceful_signal={graceful_signal!r}: use INT or TERM")
+
+
+def _interrupting(graceful_signal: str | None) -> tuple[int, ...]:
+    """The signals that interrupt at once."""
+    if graceful_signal is None:
+        return ()
+    return (signal.SIGTERM,) if graceful_signal == "INT" else (signal.SIGINT,)

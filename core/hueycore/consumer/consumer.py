@@ -16,11 +16,11 @@ from hueycore.consumer.base import CLEAN_UP, BaseConsumer
 from hueycore.consumer.drained import is_drained
 from hueycore.consumer.feed import Feed, will_pass
 from hueycore.consumer.health import Health
-from hueycore.consumer.notices import tell_exchange
+from hueycore.consumer.notices import send_signals
 from hueycore.consumer.service import Service
 from hueycore.consumer.workers import kind_of
-from hueycore.consumer.workers.pool import Crew
-from hueycore.consumer.workers.timeouts import Limiter
+from hueycore.consumer.workers.pool import Pool
+from hueycore.consumer.workers.timeouts import Timeouts
 from hueycore.consumer.workers.worker import Parts
 from hueycore.exceptions import StorageError, StorageMoved, StorageTooNew
 from hueycore.model.jobs import Claim, JobRef
@@ -38,15 +38,13 @@ class Consumer(BaseConsumer):
     kinds = (WORKER_THREAD, WORKER_GREENLET, WORKER_ASYNCIO)
 
     def _set_up(self) -> None:
-        self._limiter = Limiter(self._note_overdue)
-        self._kind = kind_of(self.worker_type, self.huey, self._limiter)
-        self._crew = Crew(self.workers, self._kind.make, self._too_many_hang)
-        self.health = Health(self._crew, self._health_interval)
+        self._timeouts = Timeouts(self._on_overdue)
+        self._kind = kind_of(self.worker_type, self.huey, self._timeouts)
+        self._pool = Pool(self.workers, self._kind.make, self._on_exhausted)
+        self.health = Health(self._pool, self._health_interval)
         self._worker: int | None = None
         self._services: list[Service] = []
         self._shutting_down = False
-
-    # --- boot -----------------------------------------------------------------------------------
 
     def start(self) -> None:
         if self._worker is not None or self._stopping is not None:
@@ -64,15 +62,18 @@ class Consumer(BaseConsumer):
         self.scheduler.begin(worker)
         self._signals.open()
         self._feed = Feed(
-            storage, worker, news=self._news,
-            tell=self._kind.telling(partial(tell_exchange, huey)),
-            fatal=self._failed, beat=partial(self.health.beat, "feed"),
-        )  # fmt: skip
+            storage,
+            worker,
+            on_commit=self._kind.relay(partial(send_signals, huey)),
+            on_news=self._on_news,
+            on_fatal=self._on_storage_error,
+            on_beat=partial(self.health.beat, "feed"),
+        )
         self._worker = worker
         self._schedule_service = self._service("scheduler", self.scheduler.step)
-        self._limits_service = self._service("limits", self._limiter.step)
-        self._limiter.poked_by(self._limits_service.poke)
-        stop_revoked = partial(self._crew.stop_revoked, storage.cancel_requested)
+        self._limits_service = self._service("limits", self._timeouts.step)
+        self._timeouts.on_deadline = self._limits_service.poke
+        stop_revoked = partial(self._pool.stop_revoked, storage.cancel_requested)
         self._services = [
             self._schedule_service,
             self._service("janitor", self.janitor.step),
@@ -86,18 +87,21 @@ class Consumer(BaseConsumer):
         self._kind.open(
             Parts(self._feed, storage.slots(worker), *hooks, self.max_tasks, self.health.beat)
         )
-        self._crew.check()
+        self._pool.check()
         self.health.running(self._feed)
         logger.info(
             "consumer %s, process %d: %d %s workers on %s, queue %s, %d tasks",
-            self.name, os.getpid(), self.workers, self.worker_type, storage.url, huey.name,
+            self.name,
+            os.getpid(),
+            self.workers,
+            self.worker_type,
+            storage.url,
+            huey.name,
             len(huey.registry),
-        )  # fmt: skip
+        )
 
     def _service(self, name: str, step: Callable[[], float]) -> Service:
-        return Service(f"huey-{name}", self.health.follow(name, step), self._failed)
-
-    # --- loop -----------------------------------------------------------------------------------
+        return Service(f"huey-{name}", self.health.follow(name, step), self._on_storage_error)
 
     def run(self) -> int:
         self._in_run = True
@@ -125,7 +129,7 @@ class Consumer(BaseConsumer):
             now = clock.monotonic()
             if self._check_health and now - last_check >= self._health_interval:
                 last_check = now
-                self._crew.check()
+                self._pool.check()
             if now >= end:
                 self._ask_to_stop("the time is over")
             if self.burst and self._is_drained():
@@ -135,15 +139,13 @@ class Consumer(BaseConsumer):
         try:
             return is_drained(self.huey, self._feed)
         except StorageError as error:
-            self._failed(error)
+            self._on_storage_error(error)
             return False
-
-    # --- shutdown -------------------------------------------------------------------------------
 
     def stop(self, graceful: bool = False, timeout: float | None = None) -> int:
         self._stop_for_program(graceful, timeout)
         if self._is_own_thread():
-            return self._exit_code  # which cannot wait for its own end
+            return self._exit_code  # a thread cannot wait for its own end
         if not self._in_run and self._worker is not None:
             self._shut_down()
         elif self._in_run:
@@ -152,11 +154,11 @@ class Consumer(BaseConsumer):
 
     def _is_own_thread(self) -> bool:
         return self._worker is not None and (
-            self._kind.is_inside() or self._feed.is_telling(native.get_ident())
+            self._kind.is_inside() or self._feed.is_sending(native.get_ident())
         )
 
     def _shut_down(self) -> None:
-        """Once, whoever asks; the others wait."""
+        """Done once; later callers wait for the first."""
         with self._stop_lock:
             first, self._shutting_down = not self._shutting_down, True
         if not first:
@@ -169,28 +171,28 @@ class Consumer(BaseConsumer):
             self._stopped.set()
 
     def _wind_down(self) -> None:
-        """No new claims, unstarted ones back at once; running jobs get their time."""
+        """No new claims; unstarted ones are given back at once; running jobs get their time."""
         assert self._worker is not None
         logger.info("stopping: %s", self._stopping)
-        self._crew.close()
+        self._pool.close()
         self._feed.stop()
         for service in self._services:
             service.stop()
         if self.error is None or isinstance(self.error, StorageTooNew | StorageMoved):
-            # A new schema or side file ends this consumer and not the file: no job is to blame.
+            # A new schema or side file ends this consumer, not the file: no job is to blame.
             try:
                 self.huey.storage.stopping(self._worker)
             except StorageError as error:
                 self._give_up(error)
         self._feed.close()
-        self._crew.wait(self.shutdown_timeout, self._interrupted)
-        if self._crew.running() and self._crew.stop_all():
-            # What can be stopped is given back uncounted; it gets a moment to clean up.
+        self._pool.wait(self.shutdown_timeout, self._interrupted)
+        if self._pool.running() and self._pool.stop_all():
+            # Jobs that can be stopped are given back uncounted; they get a moment to clean up.
             self._exit_code = self._exit_of_left()
-            self._crew.wait(CLEAN_UP, self._interrupted)
+            self._pool.wait(CLEAN_UP, self._interrupted)
         self._limits_service.stop()
         switch.restore()
-        left = self._crew.running()
+        left = self._pool.running()
         if left:
             self._leave_running(left)
         else:
@@ -198,7 +200,7 @@ class Consumer(BaseConsumer):
         self._restart = self._restart and not self._interrupted() and self.error is None
 
     def _interrupted(self) -> bool:
-        """Whether a second signal says: now. Asked again and again while jobs end."""
+        """Whether a second signal came: stop now. Called again and again while jobs end."""
         self.health.beat("main loop", TICK)
         number = self._signals.wait(0)
         if number is None or number == signal.SIGHUP:
@@ -209,11 +211,11 @@ class Consumer(BaseConsumer):
         return True
 
     def _leave_running(self, left: list[Claim]) -> None:
-        """A thread cannot be stopped, so what it runs is not given back here: the row of this
-        worker says ``stopping``, and its jobs come back uncounted when the process is gone."""
+        """A thread cannot be stopped, so its job is not given back here. The row of this worker
+        says ``stopping``, and its jobs come back uncounted when the process is gone."""
         for claim in left:
             logger.warning("job %s of %s is still running", claim.seq, claim.task)
-            self._tell_interrupted(JobRef(claim.seq, claim.id, claim.task))
+            self._send_interrupted(JobRef(claim.seq, claim.id, claim.task))
         if self.error is None:
             self._feed.flush()  # its helper stays, for endings until the process is gone
         else:
@@ -221,7 +223,7 @@ class Consumer(BaseConsumer):
         self._kind.close()
         self._exit_code = self._exit_of_left()
 
-    def _tell_interrupted(self, job: JobRef) -> None:
+    def _send_interrupted(self, job: JobRef) -> None:
         try:
             self.huey.send_signals(S.SIGNAL_INTERRUPTED, [job])
         except StorageError as error:
@@ -240,21 +242,19 @@ class Consumer(BaseConsumer):
             self._give_up(error)
         logger.info("stopped")
 
-    # --- what the parts report --------------------------------------------------------------------
-
-    def _news(self) -> None:
+    def _on_news(self) -> None:
         self._schedule_service.poke()
 
-    def _failed(self, error: StorageError) -> None:
+    def _on_storage_error(self, error: StorageError) -> None:
         """Stop when the storage will not come back; wait out what may pass."""
         if will_pass(error):
             logger.error("%s", error)
         else:
             self._ask_to_stop("the storage is gone", error)
 
-    def _note_overdue(self, owner: Hashable) -> None:
-        self._crew.note_overdue(owner)
+    def _on_overdue(self, owner: Hashable) -> None:
+        self._pool.note_overdue(owner)
 
-    def _too_many_hang(self) -> None:
+    def _on_exhausted(self) -> None:
         why = "too many workers hang in jobs that ignore their timeout"
         self._ask_to_stop(why, StorageError(why))

@@ -16,13 +16,13 @@ _OPEN = (State.PENDING, State.BLOCKED, State.RUNNING)
 
 
 def is_drained(huey: Huey, feed: Feed | None = None) -> bool:
-    """Whether nothing is pending, blocked, running or due; with a ``feed`` of this process, what
-    the file will only learn from it. Raises ``StorageError``."""
+    """Whether nothing is pending, blocked, running or due. A ``feed`` of this process adds what is
+    not written yet. Raises ``StorageError``."""
     if feed is not None and (feed.held or feed.unwritten):
         return False
     due = huey.storage.next_run_at()
     if due is not None and due <= clock.now():
         return False
-    # A stage is as far as what it waits for: which is open itself, or not due.
+    # A stage that waits for others is left out: those are open themselves, or not due.
     open_ = Selector(queues=(huey.name,), states=_OPEN, where=(("waits", "=", 0),))
     return huey.storage.count(open_) == 0

@@ -1,8 +1,8 @@
 """Between the workers of one process and the storage: claims on one side, endings on the other.
 
-Whoever runs out of claims exchanges all endings so far for the next group, so that a commit is
-shared by many short jobs. One helper thread does the exchanges that nobody else does: when every
-worker is busy, or asleep.
+A worker that runs out of claims exchanges all endings so far for the next group, so that many short
+jobs share a commit. One helper thread does the exchanges that no worker does: when every worker is
+busy, or asleep.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from hueycore.consumer import switch
+from hueycore.consumer.outbox import OnCommit, Outbox
 from hueycore.consumer.pace import Pace, Suspects
 from hueycore.exceptions import StorageBusy, StorageError, StorageFull
 from hueycore.model.endings import Released
-from hueycore.model.jobs import Claim, Ended, Exchange, Want
+from hueycore.model.jobs import Claim, Ended, Want
 from hueycore.runs.executor import Finished
 from hueycore.storage.protocol.workers import Workers
 from hueycore.system import clock, native
 
 logger = logging.getLogger("hueycore.consumer")
 
-#: Seconds after the last commit until the helper commits endings that no worker has brought.
+#: Seconds after the last commit until the helper commits endings that no worker has committed.
 ENDING_AGE = 0.004
 #: Seconds that a claim waits for a worker before it is given back.
 CLAIM_AGE = 0.05
@@ -33,13 +34,8 @@ PATIENCE = 0.5
 EMPTY_PAUSE = 0.005
 #: Seconds between two hints to the scheduler, of exchanges that may have followed news.
 NEWS_INTERVAL = 0.02
-#: Exchanges that may wait for their signals to be sent.
-OUTBOX_LIMIT = 100
 #: First and longest pause between two tries while the storage fails, seconds.
 TROUBLE = (0.1, 5.0)
-
-#: Called with what an exchange brought and the runs whose endings it wrote.
-Teller = Callable[[Exchange, list[Finished]], None]
 
 
 def will_pass(error: StorageError) -> bool:
@@ -48,26 +44,25 @@ def will_pass(error: StorageError) -> bool:
 
 
 class Feed:
-    """``tell`` is called after each commit, in order and in a thread of its own; ``news`` when
-    there may be something to promote; ``fatal`` when the storage cannot be used any more;
-    ``beat`` by the helper, with the seconds until it comes again."""
+    """``on_commit`` is called after each commit, in order and in a thread of its own; ``on_news``
+    when there may be something to promote; ``on_fatal`` when the storage cannot be used any more;
+    ``on_beat`` by the helper, with the seconds until its next round."""
 
     def __init__(
         self,
         storage: Workers,
         worker: int,
         *,
-        tell: Teller,
-        news: Callable[[], None],
-        fatal: Callable[[StorageError], None],
-        beat: Callable[[float], None] = lambda pause: None,
+        on_commit: OnCommit,
+        on_news: Callable[[], None],
+        on_fatal: Callable[[StorageError], None],
+        on_beat: Callable[[float], None] = lambda pause: None,
     ) -> None:
         self._storage = storage
         self._worker = worker
-        self._tell = tell
-        self._news = news
-        self._fatal = fatal
-        self._beat = beat
+        self._on_news = on_news
+        self._on_fatal = on_fatal
+        self._on_beat = on_beat
         self._claims: deque[Claim] = deque()
         self._claimed_at = 0.0
         self._exchanged_at = 0.0
@@ -76,28 +71,23 @@ class Feed:
         self._lock = native.Lock()
         self._idle = native.Condition()
         self._waiting = 0
-        #: How many of them are those of the thread that takes for many.
+        #: How many of the waiting workers are served by the thread that calls ``take``.
         self._served = 0
         self._closed = False
         self._gone = False
         self._suspects = Suspects()
         self._pace = Pace()
-        self._outbox: native.SimpleQueue[tuple[Exchange, list[Finished]] | None] = (
-            native.SimpleQueue()
-        )
+        self._outbox = Outbox(on_commit)
         self._trouble = 0.0
-        #: What the storage says while it fails.
+        #: The error of a storage that fails at the moment.
         self.trouble: str | None = None
         self._retry_at = 0.0
         self._asleep = False
-        self._stir = native.Event()
+        self._wake = native.Event()
         self._helper = native.Thread(self._help, "huey-feed")
-        self._teller = native.Thread(self._tell_all, "huey-signals")
-
-    # --- for the workers ------------------------------------------------------------------------
 
     def next(self) -> Claim | None:
-        """The next job for this worker, waiting for it; None when the worker shall leave."""
+        """The next job for this worker, waiting for it; None when the worker has to leave."""
         while not self._closed:
             try:
                 claim = self._claims.popleft()
@@ -113,7 +103,7 @@ class Feed:
                     try:
                         self._wake_helper()
                         self._idle.wait()
-                    finally:  # something may be thrown into a thread that waits here
+                    finally:  # an exception may be thrown into a thread that waits here
                         self._waiting -= 1
         return None
 
@@ -125,8 +115,8 @@ class Feed:
             return None
 
     def take(self, free: Callable[[], int]) -> list[Claim]:
-        """For a thread that serves many workers: the next jobs, one at least and as many as are
-        ``free`` at most, waiting for them; none when the workers shall leave."""
+        """For a thread that serves many workers: the next jobs, at least one and at most as many as
+        workers are ``free``, waiting for them; none when the workers have to leave."""
         while not self._closed:
             wanted = free()
             claims: list[Claim] = []
@@ -146,14 +136,14 @@ class Feed:
         return []
 
     def one_more(self) -> None:
-        """Another of the workers that ``take`` serves is free; it may be waiting already."""
+        """One more of the workers that ``take`` serves is free, maybe while ``take`` waits."""
         with self._idle:
             if self._served:
                 self._served += 1
                 self._waiting += 1
 
     def give_back(self, claims: Iterable[Claim]) -> None:
-        """These were taken and not started."""
+        """These claims were taken and not started."""
         for claim in claims:
             self.end(Finished(Ended(claim, Released())))
 
@@ -164,38 +154,36 @@ class Feed:
             self._wake_helper()
 
     def hand_in(self, finished: Finished) -> None:
-        """``end`` for who calls ``next`` or ``flush`` right after it, which see to the rest: among
-        threads that compute it takes milliseconds to wake the helper."""
+        """``end`` for callers of ``next`` or ``flush`` right after it, which commit the ending.
+        Waking the helper takes milliseconds among threads that compute."""
         self._endings.append(finished)
-        self._suspects.ended(finished.ended.claim)
+        self._suspects.end(finished.ended.claim)
 
     def flush(self) -> bool:
-        """Commit what was handed in, now; False when the storage fails at the moment."""
+        """Commit the endings now; False when the storage fails at the moment."""
         with self._lock:
             return not self._endings or self._exchange(0)
 
     def flush_for_sure(self) -> bool:
-        """Commit what was handed in, however long it takes; False when the feed is abandoned."""
+        """Commit the endings, however long it takes; False when the feed is abandoned."""
         while not self.flush():
             if self._gone:
                 return False
             native.sleep(0.1)
         return True
 
-    # --- for the consumer -----------------------------------------------------------------------
-
     def start(self) -> None:
         self._helper.start()
-        self._teller.start()
+        self._outbox.start()
 
     def stop(self) -> None:
-        """From now on no job begins here, and whoever is idle leaves. Waits for nothing."""
+        """No job begins from now on, and idle workers leave. Waits for nothing."""
         self._closed = True
         with self._idle:
             self._idle.notify_all()
 
     def close(self) -> None:
-        """No new claims; what was claimed and not started is given back at once."""
+        """No new claims; those that are not started are given back at once."""
         self.stop()
         with self._lock:
             pass  # an exchange under way still brings claims
@@ -203,28 +191,27 @@ class Feed:
         self.flush()
 
     def leave(self) -> bool:
-        """All workers are gone: commit the rest and end the helper. False when the storage takes
-        no endings."""
+        """All workers are gone: commit the rest and end the helper. False when the endings cannot
+        be written."""
         self._retry_at = 0.0
         kept = self.flush()
         self.abandon()
         return kept
 
     def abandon(self) -> None:
-        """End the helper; what is not committed stays so, what is will be told."""
+        """End the helper without a commit. The signals of what is committed are still sent."""
         self._gone = True
         self._wake_helper()
         self._helper.join(5)
-        self._outbox.put(None)
-        self._teller.join(10)
+        self._outbox.close()
 
     @property
     def closed(self) -> bool:
         return self._closed
 
-    def is_telling(self, thread: int) -> bool:
-        """Whether this is the thread that calls receivers."""
-        return self._teller.ident == thread
+    def is_sending(self, thread: int) -> bool:
+        """Whether ``thread`` is the one that sends signals."""
+        return self._outbox.is_thread(thread)
 
     @property
     def held(self) -> int:
@@ -236,20 +223,18 @@ class Feed:
         """Endings that are not committed yet."""
         return len(self._endings)
 
-    # --- exchanging -----------------------------------------------------------------------------
-
     def _exchange_for_me(self, free: int) -> None:
         with self._lock:
             if not self._claims and not self._closed:
                 self._exchange(free + self._waiting)
             found = len(self._claims)
         if found > free:
-            self._rouse(found - free)
-        while self._outbox.qsize() > OUTBOX_LIMIT and not self._closed:
+            self._notify(found - free)
+        while self._outbox.is_full() and not self._closed:
             native.sleep(0.001)  # receivers that are slower than the jobs slow these down
 
     def _exchange(self, free: int) -> bool:
-        """Under the lock. Endings stay here until they are committed; False on trouble."""
+        """Called under the lock. Endings stay here until they are committed; False on trouble."""
         if self._trouble and clock.monotonic() < self._retry_at:
             return False
         # The same list object stays in place, because workers append to it without the lock.
@@ -261,27 +246,27 @@ class Feed:
             exchange = partial(self._storage.exchange, self._worker, endings, want)
             got = switch.hurry(exchange)
         except Exception as error:
-            self._suffer(error if isinstance(error, StorageError) else StorageError(repr(error)))
+            self._back_off(error if isinstance(error, StorageError) else StorageError(repr(error)))
             return False
         del self._endings[: len(batch)]
         self._exchanged_at = clock.monotonic()
         if self._exchanged_at - self._news_at >= NEWS_INTERVAL:
             self._news_at = self._exchanged_at
-            self._news()  # while workers are busy nobody listens to the bell
+            self._on_news()  # nobody listens to the bell while all workers are busy
         if self._trouble:
             logger.warning("the storage works again")
             self._trouble, self.trouble = 0.0, None
         if got.claims:
             self._claimed_at = clock.monotonic()
             if got.claims[0].crashes:
-                self._suspects.begins(got.claims[0])
+                self._suspects.begin(got.claims[0])
             self._claims.extend(got.claims)
         found = got.lost or got.stopped or got.revoked or got.expired
         if found or any(done.notices for done in batch):
-            self._outbox.put((got, batch))
+            self._outbox.put(got, batch)
         return True
 
-    def _suffer(self, error: StorageError) -> None:
+    def _back_off(self, error: StorageError) -> None:
         first, longest = TROUBLE
         self._trouble, self.trouble = min(self._trouble * 2 or first, longest), str(error)
         self._retry_at = clock.monotonic() + self._trouble
@@ -289,10 +274,10 @@ class Feed:
             waiting = len(self._endings)
             logger.error("%s; %d endings wait, next try in %.1f s", error, waiting, self._trouble)
         else:
-            self._fatal(error)
+            self._on_fatal(error)
 
     def _give_back(self) -> None:
-        """What no worker has come for."""
+        """The claims that no worker has taken."""
         claims = []
         while self._claims:
             try:
@@ -301,42 +286,31 @@ class Feed:
                 break
         self.give_back(claims)
 
-    def _rouse(self, number: int) -> None:
+    def _notify(self, number: int) -> None:
         with self._idle:
             self._idle.notify(number)
 
-    def _tell_all(self) -> None:
-        """Tell what was committed, in the order of the commits; in a thread of its own, so that
-        no receiver keeps claims from workers or endings from the file."""
-        while (letter := self._outbox.get()) is not None:
-            try:
-                self._tell(*letter)
-            except BaseException:
-                logger.exception("signals could not be sent")
-
-    # --- the helper -----------------------------------------------------------------------------
-
     def _help(self) -> None:
         while not self._gone:
-            self._beat(max(PATIENCE, self._trouble))
+            self._on_beat(max(PATIENCE, self._trouble))
             try:
                 self._help_once()
             except StorageError as error:
-                self._suffer(error)
-                self._stir.wait(self._trouble)
+                self._back_off(error)
+                self._wake.wait(self._trouble)
             except Exception:
                 logger.exception("the feed's helper failed; it goes on")
-                self._stir.wait(1.0)
+                self._wake.wait(1.0)
 
     def _help_once(self) -> None:
         if self._endings or self._claims:
-            self._stir.clear()
-            self._stir.wait(max(ENDING_AGE, self._retry_at - clock.monotonic()) if self._trouble
-                            else ENDING_AGE)  # fmt: skip
-            self._do_what_nobody_did()
+            self._wake.clear()
+            retry_in = self._retry_at - clock.monotonic() if self._trouble else 0.0
+            self._wake.wait(max(ENDING_AGE, retry_in))
+            self._do_what_no_worker_did()
             return
         if self._closed or not self._waiting:
-            self._sleep_until_stirred(PATIENCE)
+            self._sleep()
             return
         self._asleep = True
         try:
@@ -344,39 +318,39 @@ class Feed:
         finally:
             self._asleep = False
         if news:
-            self._news()
+            self._on_news()
         # Also without news: a look costs microseconds, and no job may depend on a bell.
         if not self._fetch() and news:
-            self._stir.wait(EMPTY_PAUSE)
+            self._wake.wait(EMPTY_PAUSE)
 
-    def _sleep_until_stirred(self, timeout: float) -> None:
+    def _sleep(self) -> None:
         self._asleep = True
-        # An ending that came before the flag was set has stirred nobody.
+        # An ending that came before the flag was set has not woken the helper.
         if not self._endings:
-            self._stir.wait(timeout)
+            self._wake.wait(PATIENCE)
         self._asleep = False
-        self._stir.clear()
+        self._wake.clear()
 
     def _wake_helper(self) -> None:
-        self._stir.set()
+        self._wake.set()
         if self._asleep:
             self._storage.nudge()
 
-    def _do_what_nobody_did(self) -> None:
+    def _do_what_no_worker_did(self) -> None:
         if self._claims and not self._waiting:
             if clock.monotonic() - self._claimed_at > CLAIM_AGE:
                 self._give_back()
         elif self._claims:
-            self._rouse(len(self._claims))
+            self._notify(len(self._claims))
         if self._endings and clock.monotonic() - self._exchanged_at >= ENDING_AGE:
             self.flush()
 
     def _fetch(self) -> bool:
-        """Claim for the workers that sleep."""
+        """Claim jobs for the workers that sleep."""
         with self._lock:
             if not self._claims and not self._closed and self._waiting:
                 self._exchange(self._waiting)
             found = len(self._claims)
         if found:
-            self._rouse(found)
+            self._notify(found)
         return found > 0

@@ -1,6 +1,6 @@
-"""What a consumer knows of itself, for probes: are its loops alive, may it be given work.
+"""The health of a consumer, for probes: whether its loops are alive and it may be given work.
 
-Each loop says when it will be back at the latest, in monotonic time. Nothing here looks into the
+Each loop reports when it will be back at the latest, in monotonic time. Nothing here reads the
 storage or waits for a lock of the consumer, so that a probe gets its answer whatever hangs.
 """
 
@@ -16,21 +16,22 @@ from hueycore.system import clock, native
 
 if TYPE_CHECKING:
     from hueycore.consumer.feed import Feed
+    from hueycore.consumer.processes.children import Children
 
-#: The least that a loop may be late, seconds: a step that failed is tried again after one.
+#: Seconds that any loop may be late: a step that failed is tried again after one second.
 LEAST_GRACE = 2.0
 
 STARTING, RUNNING, RESTARTING, STOPPING = "starting", "running", "restarting", "stopping"
 #: Seconds between two beats of a loop on which jobs run.
-PULSE = 1.0
+BEAT_INTERVAL = 1.0
 
-#: Loops that are at an end while a stop waits for running jobs.
+#: Loops that have ended while a stop waits for running jobs.
 _ENDED_FIRST = ("scheduler", "janitor", "revoked")
 
 
 class Figures(NamedTuple):
     """``overdue``: workers whose job ignores its timeout. ``held``: jobs that were claimed and not
-    started; ``unwritten``: runs that are over and not committed yet."""
+    started. ``unwritten``: runs that are over and not committed."""
 
     workers: int
     busy: int
@@ -40,7 +41,7 @@ class Figures(NamedTuple):
 
 
 class Workers(Protocol):
-    """Those of a consumer, of any kind."""
+    """The workers of a consumer, of any kind."""
 
     size: int
 
@@ -49,40 +50,28 @@ class Workers(Protocol):
         ...
 
 
-class Children(Protocol):
-    """Other processes of a consumer, which say the same of their loops."""
-
-    def due(self) -> dict[str, float]:
-        """When each of their loops will be back at the latest."""
-        ...
-
-    def missing(self, grace: float) -> list[str]:
-        """Which of them do not work for longer than ``grace`` seconds."""
-        ...
-
-
 class Loops:
-    """Of one process. Called from any thread."""
+    """The loops of one process. Its methods may be called from any thread."""
 
     def beat(self, loop: str, pause: float = 0.0) -> None:
         """``loop`` is alive, and will be back in ``pause`` seconds; ``math.inf`` if it is over."""
         raise NotImplementedError
 
-    def suffers(self, loop: str, trouble: str | None) -> None:
-        """What the storage says to it, None when it works."""
+    def set_trouble(self, loop: str, trouble: str | None) -> None:
+        """The error that the storage raised in ``loop``, None when it works."""
         raise NotImplementedError
 
     def follow(self, loop: str, step: Callable[[], float]) -> Callable[[], float]:
-        """``step`` of a service, watched."""
+        """``step`` of a service, that reports for ``loop``."""
 
         def watched() -> float:
             self.beat(loop)
             try:
                 pause = step()
             except StorageError as error:
-                self.suffers(loop, str(error))
+                self.set_trouble(loop, str(error))
                 raise
-            self.suffers(loop, None)
+            self.set_trouble(loop, None)
             self.beat(loop, max(pause, 0.0))
             return pause
 
@@ -106,16 +95,14 @@ class Health(Loops):
         #: starting, running, restarting or stopping.
         self.phase = STARTING
         self.since = clock.now()
-        #: Called with each new phase, in the thread that makes it so.
-        self.changed: Callable[[str], None] = lambda phase: None
-
-    # --- for the consumer -----------------------------------------------------------------------
+        #: Called with each new phase, in the thread that entered it.
+        self.on_phase: Callable[[str], None] = lambda phase: None
 
     def beat(self, loop: str, pause: float = 0.0) -> None:
         self._due[loop] = clock.monotonic() + pause
         self._threads[loop] = native.get_ident()
 
-    def suffers(self, loop: str, trouble: str | None) -> None:
+    def set_trouble(self, loop: str, trouble: str | None) -> None:
         if trouble is None:
             self._trouble.pop(loop, None)
         else:
@@ -136,9 +123,7 @@ class Health(Loops):
     def _enter(self, phase: str) -> None:
         if phase != self.phase:
             self.phase = phase
-            self.changed(phase)
-
-    # --- for probes -----------------------------------------------------------------------------
+            self.on_phase(phase)
 
     def ill(self) -> list[str]:
         """Why this process should be replaced; empty when it is healthy."""
@@ -150,7 +135,7 @@ class Health(Loops):
         return reasons
 
     def _where(self, loop: str) -> str:
-        """The line that a loop of this process is at: mostly the one to blame."""
+        """The line that a loop of this process is at, which mostly is the cause."""
         frame = sys._current_frames().get(self._threads.get(loop, 0))
         if frame is None:
             return ""
@@ -185,7 +170,7 @@ class Health(Loops):
         )
 
     def lateness(self) -> dict[str, float]:
-        """Seconds that each loop is late; 0 for one that is in time."""
+        """Seconds that each loop is late; 0 for a loop that is in time."""
         dues = self._due.copy()
         if self._children is not None:
             dues |= self._children.due()

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hueycore.consumer")
 
 
-def tell_exchange(huey: Huey, got: Exchange, finished: list[Finished]) -> None:
-    """Send the signals of an exchange that is committed."""
+def send_signals(huey: Huey, got: Exchange, finished: list[Finished]) -> None:
+    """Send the signals of a committed exchange: ``got`` is its answer, ``finished`` the runs whose
+    endings it wrote."""
     lost = {ended.claim[:2] for ended in got.lost}
     stopped = {ended.claim[:2] for ended in got.stopped}
     for done in finished:

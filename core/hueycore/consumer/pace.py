@@ -1,4 +1,4 @@
-"""Which jobs one exchange may claim together: many that are quick, one that is suspected."""
+"""Which jobs one exchange may claim together: many quick ones, or one suspect."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from hueycore.system import clock
 #: Seconds of work that one group may hold, and the most jobs in it.
 GROUP_SECONDS = 0.005
 GROUP_LIMIT = 256
-#: Seconds between the starts of two jobs that ran when a process died: one that kills at once shall
+#: Seconds between the starts of two jobs that ran when a process died: one that kills at once must
 #: not take the others with it.
 STAGGER = 0.1
 
 
 class Pace:
-    """How long the jobs of each task take: slower is learnt at once, quicker by and by."""
+    """How long the jobs of each task take. A slower run counts at once, a faster one with a weight
+    of 5 %."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
-        #: How many jobs of a task make a group, for those that are quick.
+        #: How many jobs make a group, for each quick task.
         self.quick: dict[str, int] = {}
 
     def learn(self, batch: Iterable[Finished]) -> None:
@@ -44,23 +45,23 @@ class Pace:
 
 
 class Suspects:
-    """The jobs of this process that ran when another one died."""
+    """The jobs of this process that were running when another process died."""
 
     def __init__(self) -> None:
         self._running: dict[int, Claim] = {}
         self._began_at = -STAGGER
 
-    def begins(self, claim: Claim) -> None:
+    def begin(self, claim: Claim) -> None:
         self._running[claim.seq] = claim
         self._began_at = clock.monotonic()
 
-    def ended(self, claim: Claim) -> None:
-        """Called with every job's."""
+    def end(self, claim: Claim) -> None:
+        """Called for every job, suspect or not."""
         self._running.pop(claim.seq, None)
 
     def may_begin(self) -> tuple[bool, bool]:
-        """Whether a suspect may be claimed, and whether one that has its last chance: it runs when
-        no other suspect does, so that it dies of nobody else's fault."""
+        """Whether a suspect may be claimed, and whether one with its last chance may. The latter
+        runs when no other suspect does, so that it cannot die of another one's fault."""
         running = list(self._running.values())
         if any(claim.last_chance for claim in running):
             return False, False

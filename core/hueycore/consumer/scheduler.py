@@ -1,9 +1,10 @@
-"""What is due: scheduled jobs become pending, periodic tasks fire. Any number of consumers may do
-this for one queue; the storage lets one win."""
+"""Scheduled jobs that are due become pending, periodic tasks that are due fire. Any number of
+consumers may do this for one queue; the storage lets one win."""
 
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from hueycore import signals as S
 from hueycore.api.schedules import periodic_row, zone_of
-from hueycore.calendar.schedule import Schedule, read_back
+from hueycore.calendar.schedule import Every, Schedule, read_back
 from hueycore.calendar.zones import default_zone
 from hueycore.exceptions import SerializationError
 from hueycore.model.jobs import NewJob
@@ -34,9 +35,9 @@ SKIP_AFTER = 10.0
 
 
 class Scheduler:
-    """Fires what the rows of the storage say, by their own texts: with an old and a new release
-    side by side both follow the schedule that was declared last. Only a schedule that no text
-    tells, a function, needs the application's object."""
+    """Fires the periodic tasks of the storage by the text of their rows: an old and a new release
+    side by side both follow the schedule that was declared last. Only a schedule that has no text,
+    a function, needs the application's object."""
 
     def __init__(self, huey: Huey, *, periodic: bool, interval: float) -> None:
         self._huey = huey
@@ -46,10 +47,12 @@ class Scheduler:
         self._code: frozenset[str] = frozenset()
         self._declared: set[str] = set()
         self._warned: set[tuple[str, str]] = set()
+        #: The wall time of the last look; before the first nobody knows what it was.
+        self._seen = math.inf
 
     def declarations(self) -> list[Periodic] | None:
         """The periodic tasks of the application's code, to be declared by its worker; None if this
-        one leaves them to others. What comes later, while the worker runs, ends with it."""
+        consumer leaves them to others. Tasks that are declared later end with the worker."""
         if not self._periodic:
             return None
         wrappers = self._huey.registry.periodic()
@@ -103,10 +106,13 @@ class Scheduler:
         return min(times) - clock.now()
 
     def _fire_due(self) -> list[float]:
-        """Fire what is due; when the others will be."""
+        """Fire what is due; the times at which the next fires are due."""
         storage = self._huey.storage
         wrappers = {wrapper.name: wrapper for wrapper in self._huey.registry.periodic()}
         now = clock.now()
+        if now < self._seen:
+            self._bring_back(wrappers, now)
+        self._seen = now
         coming = storage.coming_periodic(now, list(wrappers))
         # Tasks may be declared while the consumer runs, and rows flushed under it.
         if wrappers.keys() != self._declared or coming.lost:
@@ -124,16 +130,28 @@ class Scheduler:
         times = [one.next_run for one in fires]
         return times if coming.next_run is None else [*times, coming.next_run]
 
+    def _bring_back(self, wrappers: Mapping[str, AnyTask], now: float) -> None:
+        """The clock may have been set back: a period is elapsed time, and goes on. A cron line
+        names times of the clock, each of which runs once."""
+        fires = []
+        for one in self._huey.storage.periodic():
+            if one.origin == "stored" or one.name in wrappers:
+                schedule = self._schedule_of(one, wrappers)
+                if isinstance(schedule, Every) and one.next_run > (last := schedule.furthest(now)):
+                    fires.append(Fire(one.name, one.next_run, last, []))
+        if fires:
+            self._huey.storage.fire(fires)
+
     def _commit(self, fires: Sequence[Fire]) -> None:
         moved = set(self._huey.storage.fire(fires))
         for one in fires:
             if one.name in moved:
                 for job in one.jobs:
                     logger.info("periodic task %s is due", one.name)
-                    self._tell(job)
+                    self._send_enqueued(job)
 
     def _schedule_of(self, one: Periodic, wrappers: Mapping[str, AnyTask]) -> Schedule | None:
-        """What a row's text means; None for one that cannot be read here."""
+        """The schedule of a row; None when its text cannot be read here."""
         if one.origin == "stored" and one.name in wrappers:
             self._warn(one, "is not declared: a stored schedule has its name")
         elif one.origin != "stored":
@@ -146,7 +164,7 @@ class Scheduler:
         return found
 
     def _warn(self, one: Periodic, text: str) -> None:
-        """Once, not at each look."""
+        """Log it once, not in each step."""
         if (one.name, text) not in self._warned:
             self._warned.add((one.name, text))
             logger.warning("periodic task %s %s", one.name, text)
@@ -161,29 +179,29 @@ class Scheduler:
         jobs = [one.job(new_id(), now, when) for when in times]
         return Fire(one.name, one.next_run, upcoming, jobs)
 
-    def _tell(self, job: NewJob) -> None:
+    def _send_enqueued(self, job: NewJob) -> None:
         huey = self._huey
         wrapper = huey.registry.get(job.task)
         if wrapper is None or not huey.signals.wanted(S.SIGNAL_ENQUEUED):
             return
         if job.unique_key is not None and huey.storage.result(job.id, preserve=True) is None:
-            return  # another one that is still there stands for it
+            return  # not enqueued: another job has its unique key
         try:
             args, kwargs = huey.serializer.deserialize(job.payload)
         except SerializationError:
-            return  # the run will say so
+            return  # the run logs it
         task = PeriodicTask(wrapper, tuple(args), kwargs, id=job.id)
         task.scheduled_for = job.scheduled_for
         huey.signals.send(S.SIGNAL_ENQUEUED, task)
 
     def _due_times(self, one: Periodic, schedule: Schedule, now: float) -> list[float]:
-        """The fire times to make up for, oldest first."""
+        """The fire times that are due and not skipped, oldest first."""
         late = {"latest": one.grace, "skip": SKIP_AFTER}.get(one.catch_up)
         first = one.next_run
         if late is not None and first < now - late:
             first = self._next(schedule, now - late)
         limit = 1 if late is not None else CATCH_UP_LIMIT
-        # Only the last ones count, and there may be millions: look back further and further.
+        # Only the last times count, and there may be millions: look back further and further.
         span = float(limit)
         while True:
             start = first if first >= now - span else self._next(schedule, now - span)
@@ -206,5 +224,5 @@ def _schedule(wrapper: AnyTask) -> Schedule:
     return wrapper.schedule_when
 
 
-#: A scheduler asks for the same texts every second.
+#: A scheduler reads the same texts every second.
 _read_back = lru_cache(1024)(read_back)

@@ -1,4 +1,4 @@
-"""A duty that runs in its own thread: ``step`` does what is due and says when to come again."""
+"""A duty that runs in its own thread."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ AFTER_ERROR = 1.0
 
 
 class Service:
-    """Start and stop may come in any order and any number of times."""
+    """``step`` does what is due and returns the seconds until the next step; ``on_error`` is called
+    with the ``StorageError`` of one. ``start`` and ``stop`` may come in any order and any number of
+    times."""
 
     def __init__(
-        self, name: str, step: Callable[[], float], failed: Callable[[StorageError], None]
+        self, name: str, step: Callable[[], float], on_error: Callable[[StorageError], None]
     ) -> None:
         self._step = step
-        self._failed = failed
+        self._on_error = on_error
         self._poked = native.Event()
         self._stopped = False
         self._thread = native.Thread(self._run, name)
@@ -31,7 +33,7 @@ class Service:
             self._thread.start()
 
     def poke(self) -> None:
-        """Come now."""
+        """Let the next step begin now."""
         self._poked.set()
 
     def stop(self) -> None:
@@ -49,7 +51,7 @@ class Service:
             try:
                 pause = self._step()
             except StorageError as error:
-                self._failed(error)
+                self._on_error(error)
                 pause = AFTER_ERROR
             except Exception:
                 logger.exception("%s failed; it goes on", self._thread.name)

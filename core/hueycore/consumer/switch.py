@@ -1,5 +1,5 @@
-"""How long the interpreter lets one thread run before another one that waits, while consumers work
-in this process."""
+"""The switch interval of the interpreter while consumers work in this process: how long one thread
+runs before another that waits."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from hueycore.system import native
 
 T = TypeVar("T")
 
-#: Seconds; Python's default is 5 ms. Shorter still costs many quick jobs more than it brings.
+#: Seconds; Python's default is 5 ms. Less costs many quick jobs more than it gains.
 INTERVAL = 0.001
-#: During an exchange: it gives the interpreter's lock away at each of its statements, and threads
-#: that compute beside it would keep it for their turn, one after the other.
+#: Seconds, during an exchange. It releases the interpreter's lock at each of its statements, and
+#: threads that compute would keep the lock for an interval each, one after the other.
 HURRIED = 0.00001
 
 _lock = native.Lock()
@@ -23,7 +23,7 @@ _before = 0.005
 
 
 def shorten() -> None:
-    """A consumer begins."""
+    """A consumer begins to work."""
     global _consumers, _before
     with _lock:
         if not _consumers:
@@ -33,7 +33,7 @@ def shorten() -> None:
 
 
 def restore() -> None:
-    """It has ended; after the last one all is as before."""
+    """A consumer has ended. The interval is as before after the last one."""
     global _consumers
     with _lock:
         _consumers -= 1
@@ -41,7 +41,7 @@ def restore() -> None:
 
 
 def hurry(call: Callable[[], T]) -> T:
-    """Call it without waiting long for one's turn."""
+    """Call it with short waits for the interpreter's lock."""
     global _hurried
     with _lock:
         _hurried += 1

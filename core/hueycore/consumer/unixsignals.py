@@ -1,4 +1,4 @@
-"""Unix signals: a handler only notes the signal and writes to a pipe; the loop acts."""
+"""Unix signals: a handler only notes the signal and writes to a pipe. The main loop acts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class HasFileno(Protocol):
 
 
 class Signals:
-    """A place to sleep that a signal, or ``wake``, ends. ``wake`` may come before ``open`` and
+    """Lets a loop sleep until a signal or ``wake`` comes. ``wake`` may come before ``open`` and
     after ``close``."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Signals:
             end.setblocking(False)
 
     def install(self) -> bool:
-        """Handle INT, TERM and HUP; False off the main thread, where Python cannot."""
+        """Handle INT, TERM and HUP. False off the main thread, where Python cannot."""
         if threading.current_thread() is not threading.main_thread():
             return False
         for number in HANDLED:
@@ -53,11 +53,11 @@ class Signals:
             if self._pair is not None:
                 self._pair[1].send(b"!")
         except OSError:
-            pass  # full: the sleeper wakes anyway; closed: nobody sleeps
+            pass  # full: the loop wakes anyway; closed: no loop sleeps
 
     def wait(self, timeout: float, *others: HasFileno) -> int | None:
-        """Sleep for at most ``timeout`` seconds, or until one of the ``others`` can be read; the
-        next signal that came, if any."""
+        """Sleep for at most ``timeout`` seconds, or until one of the ``others`` can be read.
+        Returns the next signal that came, if any."""
         if not self._noted and self._pair is not None:
             receive = self._pair[0]
             poll = select.poll()

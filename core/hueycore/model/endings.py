@@ -26,12 +26,14 @@ class Done(NamedTuple):
 
 
 class Retry(NamedTuple):
-    """The attempt failed and another follows: at ``run_at`` (POSIX seconds), or at once if None."""
+    """The attempt failed and another follows: at ``run_at`` (POSIX seconds), or at once if None.
+    ``delay``: how far from now that is, 0 for a moment of its own."""
 
     run_at: float | None
     retries: int
     retry_delay: float
     failure: Failure | None = None
+    delay: float = 0
 
 
 class Dead(NamedTuple):
@@ -45,10 +47,12 @@ class Dead(NamedTuple):
 
 
 class Snoozed(NamedTuple):
-    """Not now: again at ``run_at`` (POSIX seconds); the attempt is not counted."""
+    """Not now: again at ``run_at`` (POSIX seconds); the attempt is not counted. ``delay`` as in
+    ``Retry``."""
 
     run_at: float
     failure: Failure | None = None
+    delay: float = 0
 
 
 class Released(NamedTuple):

@@ -15,6 +15,7 @@ from hueycore.model.states import State
 
 class NewJob(NamedTuple):
     """A job to be born. Times are POSIX seconds, durations seconds; ``run_at`` None means now.
+    ``delay`` is what was asked for when ``run_at`` is no moment of its own, but so far from now.
 
     With a ``unique_key`` it is the only one of its task until it starts or ends (``unique_until``);
     when there is one already, ``on_conflict`` says what happens: ``keep`` that one, ``replace``
@@ -37,6 +38,7 @@ class NewJob(NamedTuple):
     at_most_once: bool = False
     result_ttl: float | None = None
     key_name: str | None = None
+    delay: float = 0
     unique_key: str | None = None
     unique_until: str | None = None
     on_conflict: str = "keep"

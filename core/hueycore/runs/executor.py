@@ -173,7 +173,7 @@ class Executor:
             args, kwargs = self.arguments(claim)
         except StorageError as error:
             logger.error("what job %s of %s needs cannot be read: %s", claim.seq, claim.task, error)
-            return Finished(Ended(claim, Snoozed(clock.now() + READ_AGAIN)))
+            return Finished(Ended(claim, Snoozed(clock.now() + READ_AGAIN, delay=READ_AGAIN)))
         except Exception as error:
             logger.error("job %s of %s cannot be read: %s", claim.seq, claim.task, describe(error))
             return Finished(Ended(claim, Dead("unreadable", failure_of(error)), clock.now()))
@@ -319,7 +319,8 @@ class Executor:
         if waited < UNKNOWN_TASK_PATIENCE:
             logger.warning("job %s: %s", claim.seq, error)
             first = Failure(NOT_FOUND, str(error), "") if since is None else None
-            return Finished(Ended(claim, Snoozed(now + unknown_task_delay(waited), first)))
+            delay = unknown_task_delay(waited)
+            return Finished(Ended(claim, Snoozed(now + delay, first, delay)))
         logger.error("job %s: %s; it is dead now", claim.seq, error)
         return Finished(Ended(claim, Dead("unknown-task", Failure("UnknownTask", str(error), ""))))
 

@@ -80,11 +80,8 @@ class Verdict:
                     S.SIGNAL_CANCELED,
                 )
             case RateLimitExceeded() if error.retry:
-                run_at = error.run_at
-                if run_at is None:
-                    run_at = clock.now() + (task.retry_delay or error.delay)
-                ending = Snoozed(run_at, brief_failure(error))
-                return ending, (S.SIGNAL_RATE_LIMITED, S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
+                snoozed = _snoozed(error, error.run_at, task.retry_delay or error.delay)
+                return snoozed, (S.SIGNAL_RATE_LIMITED, S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
             case RateLimitExceeded():
                 return self._retry_or_die(task, error, "rate-limited", S.SIGNAL_RATE_LIMITED)
             case TaskLockedException():
@@ -94,14 +91,15 @@ class Verdict:
         return self._retry_or_die(task, error, "failed", S.SIGNAL_ERROR)
 
     def _asked_again(self, task: Task, error: RetryTask) -> tuple[Ending, tuple[str, ...]]:
-        run_at = posix(error.eta, error.delay)
+        run_at, delay = posix(error.eta, error.delay), seconds(error.delay)
         if not error.count:
-            snoozed = Snoozed(run_at or clock.now() + task.retry_delay, brief_failure(error))
+            moment = None if error.eta is None else run_at
+            snoozed = _snoozed(error, moment, task.retry_delay if delay is None else delay)
             return snoozed, (S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
         if run_at is None:
             return self._retry(task, error, task.retries + 1)
         # A time that the task gives does not change the delay of its retries.
-        again = Retry(run_at, task.retries, task.retry_delay, failure_of(error))
+        again = Retry(run_at, task.retries, task.retry_delay, failure_of(error), delay or 0)
         return again, (S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
 
     def _retry_or_die(
@@ -134,7 +132,8 @@ class Verdict:
                 delay = policy.spread(policy.limit(delay), task.id, task.attempt)
         run_at = clock.now() + delay if delay else None
         then = S.SIGNAL_ENQUEUED if run_at is None else S.SIGNAL_SCHEDULED
-        return Retry(run_at, retries - 1, coming, failure_of(error)), (S.SIGNAL_RETRYING, then)
+        ending = Retry(run_at, retries - 1, coming, failure_of(error), delay or 0)
+        return ending, (S.SIGNAL_RETRYING, then)
 
     def _dead(self, task: Task, error: BaseException, reason: str) -> Dead:
         result, cause = self._error_result(task, error), self._cause(task, error)
@@ -167,6 +166,13 @@ class Verdict:
         except Exception as second:
             logger.error("the error of job %s cannot be stored: %s", task, describe(second))
             return None
+
+
+def _snoozed(error: BaseException, moment: float | None, delay: float) -> Snoozed:
+    """Until a moment (POSIX seconds), or for so many seconds."""
+    if moment is not None:
+        return Snoozed(moment, brief_failure(error))
+    return Snoozed(clock.now() + delay, brief_failure(error), delay)
 
 
 def _check_again(ending: Retry | Snoozed) -> None:

@@ -176,6 +176,7 @@ class TaskWrapper(Generic[P, R]):
             expires=expires,
             timeout=timeout,
         )
+        task._delay = seconds(delay)
         task.unique = self._unique(unique, unique_key, unique_until, on_conflict)
         return self.huey.enqueue(task)  # type: ignore[return-value]
 
@@ -225,6 +226,7 @@ class TaskWrapper(Generic[P, R]):
             task.at_most_once,
             task.result_ttl,
             None if limit is None else limit.key_of(self.name, task.args, task.kwargs),
+            task._delay or 0,
         )
         unique = task.unique
         key = unique and unique.key_of(self.func, task.args, task.kwargs)

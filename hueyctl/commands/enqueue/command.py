@@ -190,6 +190,7 @@ def _order(task: str | None, given: dict[str, Any]) -> Order:
         given["retry_delay"],
         given["unique"],
         given["if_exists"] or "fail",
+        given["delay"],
     )
 
 

@@ -151,21 +151,24 @@ def _order(line: str, defaults: Order, utc: bool) -> Order:
     if not isinstance(task, str) or not task:
         raise BadLine("it names no task")
     now = time.time()
-    run_at = _time(found, "eta", now, utc)
+    run_at, delay = _time(found, "eta", now, utc), None
     if run_at is None and (delay := _seconds(found, "delay")) is not None:
         run_at = now + delay
+    if run_at is None:
+        run_at, delay = defaults.run_at, defaults.delay
     expires_at = _time(found, "expires", now, utc)
     return Order(
         task,
         Call(_typed(found, "args", list, []), _typed(found, "kwargs", dict, {})),
         _typed(found, "id", str, None),
-        defaults.run_at if run_at is None else run_at,
+        run_at,
         defaults.expires_at if expires_at is None else expires_at,
         _number(found, "priority", defaults.priority),
         _whole(found, "retries", defaults.retries),
         _seconds(found, "retry_delay", defaults.retry_delay),
         _typed(found, "unique", str, defaults.unique_key),
         defaults.on_conflict,
+        delay,
     )
 
 

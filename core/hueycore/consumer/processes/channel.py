@@ -12,8 +12,8 @@ from hueycore.system import clock
 
 
 class Channel:
-    """One end of a pair of sockets; a message is a JSON line. The death of the other process, of
-    whatever kind, reads as the end. Nothing here waits."""
+    """One end of a pair of sockets. A message is a JSON line. The death of the other process, of
+    whatever kind, reads as the end. No method waits."""
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
@@ -29,7 +29,7 @@ class Channel:
         return self._end.fileno()
 
     def send(self, *message: Any) -> None:
-        """A message to nobody, or to one who does not read, is lost: both are about to be
+        """A message is lost when the other process is gone or does not read: either is about to be
         replaced."""
         try:
             self._end.send(json.dumps(message).encode() + b"\n")
@@ -68,8 +68,8 @@ _BUSY = struct.Struct("<q")
 
 
 class Board:
-    """A cell per worker process, in memory that they share with the supervisor: it must know the
-    limits of runs whose process cannot say anything any more."""
+    """A cell per worker process, in memory that they share with the supervisor. It must know the
+    limits of runs whose process can send nothing any more."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -79,7 +79,7 @@ class Board:
         return Cell(self._memory, number * Cell.SIZE)
 
     def count(self) -> tuple[int, int]:
-        """How many are inside a job, and how many of these are past their limit."""
+        """How many workers are inside a job, and how many of these are past their limit."""
         cells = [self.cell(number) for number in range(self.size)]
         now = clock.monotonic()
         limits = [cell.read() for cell in cells]

@@ -1,4 +1,4 @@
-"""A child process of the supervisor: how it is forked, and how it hears."""
+"""A child process of the supervisor: how it is forked, and how it receives orders."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from hueycore.system import native
 
 logger = logging.getLogger("hueycore.consumer")
 
-#: Exit codes of a child. It left as it was told to, and nothing of it is open;
+#: Exit codes of a child. It left in order, and nothing of it is open.
 LEFT = 0
-#: the same, but it had to interrupt a job and give it back;
+#: It left in order, and had to interrupt a job and give it back.
 GAVE_BACK = 1
-#: it could not go on.
+#: It could not go on.
 FAILED = 70
 
 Work = Callable[[Channel, Signals], int]
@@ -31,9 +31,9 @@ _MASKED = (*HANDLED, signal.SIGCHLD)
 
 
 def fork(work: Work, foreign: Iterable[Channel]) -> tuple[int, Channel]:
-    """A process that does ``work`` and exits with what it answers; its number, and our end of the
-    channel. ``foreign`` are the ends of its siblings' channels: kept open in the child they would
-    hide from these that the supervisor has died. Raises OSError."""
+    """Fork a process that does ``work`` and exits with the code that it returns; its pid, and the
+    parent's end of the channel. ``foreign`` are the ends of its siblings' channels: a child that
+    kept them open would hide from its siblings that the supervisor has died. Raises OSError."""
     here, there = Channel.pair()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -43,7 +43,7 @@ def fork(work: Work, foreign: Iterable[Channel]) -> tuple[int, Channel]:
         if pid == 0:
             for channel in (*foreign, here):
                 channel.close()
-            _be(work, there, mask)
+            _run_child(work, there, mask)
     except BaseException:
         here.close()
         raise
@@ -53,11 +53,11 @@ def fork(work: Work, foreign: Iterable[Channel]) -> tuple[int, Channel]:
     return pid, here
 
 
-def _be(work: Work, channel: Channel, mask: Iterable[int]) -> None:
-    """In the child; does not return."""
+def _run_child(work: Work, channel: Channel, mask: Iterable[int]) -> None:
+    """Does not return."""
     code = FAILED
     try:
-        # What came to the parent before the fork is the parent's.
+        # Signals from before the fork are the parent's.
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signals = Signals()
@@ -80,8 +80,8 @@ def _be(work: Work, channel: Channel, mask: Iterable[int]) -> None:
 
 
 def pass_on(error: StorageError, channel: Channel) -> bool:
-    """Whether an error ends the whole consumer: the supervisor hears it then, and says it once for
-    all its children."""
+    """Whether an error ends the whole consumer. It is then sent to the supervisor, which logs it
+    once for all its children."""
     if will_pass(error):
         return False
     channel.send("error", type(error).__name__, str(error))
@@ -89,18 +89,18 @@ def pass_on(error: StorageError, channel: Channel) -> bool:
 
 
 class Orders:
-    """A child's ear: a thread that passes on what the supervisor says to ``obey``; also ``signal``
-    when TERM or INT came to the child itself, and ``lost`` when the supervisor has died.
+    """A thread of a child that calls ``on_order`` with each message of the supervisor; also with
+    ``signal`` when TERM or INT came to the child itself, and ``lost`` when the supervisor has died.
 
-    A terminal's ^C and a service manager's TERM go to the whole group: the supervisor hears them as
-    well, so to a child the second one means no more than the first."""
+    A terminal's ^C and a service manager's TERM go to the whole group, so the supervisor has them
+    as well. To a child the second one means no more than the first."""
 
     def __init__(
-        self, channel: Channel, signals: Signals, obey: Callable[[str, list[Any]], None]
+        self, channel: Channel, signals: Signals, on_order: Callable[[str, list[Any]], None]
     ) -> None:
         self._channel = channel
         self._signals = signals
-        self._obey = obey
+        self._on_order = on_order
         self._own: native.SimpleQueue[str] = native.SimpleQueue()
         self._thread = threading.Thread(target=self._listen, name="huey-orders", daemon=True)
 
@@ -131,6 +131,6 @@ class Orders:
 
     def _call(self, order: str, rest: list[Any]) -> None:
         try:
-            self._obey(order, rest)
+            self._on_order(order, rest)
         except Exception:
             logger.exception("order %s failed", order)

@@ -1,4 +1,5 @@
-"""The loops of a child process, in memory that its supervisor sees: one that hangs says nothing."""
+"""When the loops of a child process are due, in memory that its supervisor reads: a loop that hangs
+sends no message."""
 
 from __future__ import annotations
 
@@ -12,31 +13,25 @@ from hueycore.system import clock
 _DUE = struct.Struct("<d")
 
 
-class Pulse(Loops):
-    """``loops`` are their names. A loop that has said nothing yet is not late."""
+class Heartbeat(Loops):
+    """Written by the child, read and cleared by the supervisor. ``loops`` are their names. A loop
+    that has not beaten yet is not late."""
 
     def __init__(self, *loops: str) -> None:
         self.loops = loops
         self._offsets = {loop: number * _DUE.size for number, loop in enumerate(loops)}
         self._memory = mmap.mmap(-1, len(loops) * _DUE.size)
         self._troubles: dict[str, str | None] = dict.fromkeys(loops)
-        self._tell: Callable[[str, str | None], None] = lambda loop, trouble: None
-
-    # --- in the child ---------------------------------------------------------------------------
-
-    def tell(self, tell: Callable[[str, str | None], None]) -> None:
-        """Who hears when the storage begins or ends to fail a loop."""
-        self._tell = tell
+        #: Called in the child when the storage begins or ceases to fail a loop.
+        self.on_trouble: Callable[[str, str | None], None] = lambda loop, trouble: None
 
     def beat(self, loop: str, pause: float = 0.0) -> None:
         _DUE.pack_into(self._memory, self._offsets[loop], clock.monotonic() + pause)
 
-    def suffers(self, loop: str, trouble: str | None) -> None:
+    def set_trouble(self, loop: str, trouble: str | None) -> None:
         if self._troubles[loop] != trouble:
             self._troubles[loop] = trouble
-            self._tell(loop, trouble)
-
-    # --- in the supervisor ----------------------------------------------------------------------
+            self.on_trouble(loop, trouble)
 
     def clear(self) -> None:
         """Another child begins."""

@@ -13,7 +13,7 @@ from hueycore.consumer.feed import NEWS_INTERVAL
 from hueycore.consumer.janitor import Janitor
 from hueycore.consumer.processes.channel import Channel
 from hueycore.consumer.processes.child import FAILED, LEFT, Orders, pass_on
-from hueycore.consumer.processes.heartbeat import Pulse
+from hueycore.consumer.processes.heartbeat import Heartbeat
 from hueycore.consumer.scheduler import Scheduler
 from hueycore.consumer.service import Service
 from hueycore.consumer.unixsignals import Signals
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hueycore.consumer")
 
 
-class Steward:
-    """``run`` is the whole life of it. With ``burst`` it says ``drained`` when nothing is left.
+class Maintenance:
+    """``run`` is its whole life. With ``burst`` it sends ``drained`` when nothing is left.
 
-    Orders are ``recover`` (a worker process has died), ``overdue`` (note that a run's process will
-    be killed; answered), ``quiet`` (fire nothing any more) and ``stop``."""
+    Orders are ``recover`` (a worker process has died), ``overdue`` (note that the process of a run
+    will be killed; it is answered), ``quiet`` (fire no more) and ``stop``."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Steward:
         name: str,
         scheduler: Scheduler,
         janitor: Janitor,
-        pulse: Pulse,
+        heartbeat: Heartbeat,
         *,
         burst: bool,
     ) -> None:
@@ -45,7 +45,7 @@ class Steward:
         self._name = name
         self._scheduler = scheduler
         self._janitor = janitor
-        self._pulse = pulse
+        self._heartbeat = heartbeat
         self._burst = burst
         self._leaving = threading.Event()
         self._broken = False
@@ -59,31 +59,35 @@ class Steward:
             name=self._name, kind=WORKER_PROCESS, slots=0, declares=self._scheduler.declarations()
         )
         self._scheduler.begin(worker)
-        self._orders = Orders(channel, signals, self._obey)
-        self._pulse.tell(partial(channel.send, "trouble"))
-        follow = self._pulse.follow
+        self._orders = Orders(channel, signals, self._on_order)
+        self._heartbeat.on_trouble = partial(channel.send, "trouble")
+        follow = self._heartbeat.follow
         schedule, keep = self._scheduler.step, self._janitor.step
-        self._scheduling = Service("huey-scheduler", follow("scheduler", schedule), self._failed)
-        self._keeping = Service("huey-janitor", follow("janitor", keep), self._failed)
+        self._schedule_service = Service(
+            "huey-scheduler", follow("scheduler", schedule), self._on_storage_error
+        )
+        self._janitor_service = Service(
+            "huey-janitor", follow("janitor", keep), self._on_storage_error
+        )
         listen = follow("steward", self._listen)
-        for part in (self._scheduling, self._keeping, self._orders):
+        for part in (self._schedule_service, self._janitor_service, self._orders):
             part.start()
         channel.send("ready")
         while not self._leaving.is_set():
             try:
                 listen()
             except StorageError as error:
-                self._failed(error)
+                self._on_storage_error(error)
                 self._leaving.wait(1.0)
-        for service in (self._scheduling, self._keeping):
+        for service in (self._schedule_service, self._janitor_service):
             service.stop()
         return self._leave(worker)
 
     def _listen(self) -> float:
-        """Hear what others commit: it may be something to schedule, or the last job's end."""
+        """Wait for the commits of others: one may be something to schedule, or the last ending."""
         if self._huey.storage.wait(0.5):
-            self._scheduling.poke()
-            self._leaving.wait(NEWS_INTERVAL)  # while workers are busy there is always news
+            self._schedule_service.poke()
+            self._leaving.wait(NEWS_INTERVAL)  # busy workers commit all the time
         if self._burst and is_drained(self._huey):
             self._channel.send("drained")
         return 0.0
@@ -101,17 +105,15 @@ class Steward:
             return FAILED
         return LEFT
 
-    # --- in other threads -----------------------------------------------------------------------
-
-    def _obey(self, order: str, rest: list[Any]) -> None:
+    def _on_order(self, order: str, rest: list[Any]) -> None:
         match order:
             case "recover":
-                self._keeping.poke()
+                self._janitor_service.poke()
             case "overdue":
                 seq, claim = rest
                 self._channel.send("overdue", seq, claim, self._note_overdue(seq, claim))
             case "quiet":
-                self._scheduling.stop()
+                self._schedule_service.stop()
             case "stop" | "lost":
                 self._leaving.set()
                 self._huey.storage.nudge()
@@ -123,7 +125,7 @@ class Steward:
             logger.error("job %s is overdue, which cannot be noted: %s", seq, error)
             return None
 
-    def _failed(self, error: StorageError) -> None:
+    def _on_storage_error(self, error: StorageError) -> None:
         if pass_on(error, self._channel):
             self._broken = True
             self._orders.post("stop")

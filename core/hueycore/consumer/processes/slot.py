@@ -1,4 +1,4 @@
-"""A place for one child process of the supervisor: who has it, and when it is filled again."""
+"""The slot of one child process: which process has it, and when it is filled again."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from typing import Any
 
 from hueycore.consumer.processes.channel import Cell, Channel, Limit
 from hueycore.consumer.processes.child import FAILED, GAVE_BACK, LEFT, Work, fork
-from hueycore.consumer.processes.heartbeat import Pulse
+from hueycore.consumer.processes.heartbeat import Heartbeat
 from hueycore.system import clock
 
 logger = logging.getLogger("hueycore.consumer")
 
-#: A child that lived for so many seconds has not died of its start.
+#: A child that lived for so many seconds has not failed to start.
 LASTING = 10.0
-#: Seconds until a place is filled again after early deaths in a row; the first is for free.
+#: Seconds until a slot is filled again after early deaths in a row. The first costs no pause.
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 
 
-class Place:
-    """``make`` gives the work of a new child; ``cell`` is where a worker says how long its run may
-    take, ``pulse`` where its loops say that they are alive."""
+class Slot:
+    """``make`` returns the work of a new child. In ``cell`` a worker writes until when its run may
+    go on, in ``heartbeat`` when its loops are due."""
 
     def __init__(
-        self, name: str, make: Callable[[], Work], pulse: Pulse, cell: Cell | None = None
+        self, name: str, make: Callable[[], Work], heartbeat: Heartbeat, cell: Cell | None = None
     ) -> None:
         self.name = name
         self._make = make
-        self.pulse = pulse
+        self.heartbeat = heartbeat
         self.cell = cell
         self.pid: int | None = None
         self.channel: Channel | None = None
-        #: The limit that the steward was told of as passed.
+        #: The limit that was reported as passed to the maintenance process.
         self.reported: Limit | None = None
         self._began = 0.0
         self._early = 0
         self.free_at = 0.0
-        #: Whether a child of it has ever been ready, and whether this one is.
+        #: Whether any child of this slot has been ready, and whether the present one is.
         self.was_ready = self.is_ready = False
         self._killed_for: str | None = None
         self._died: str | None = None
@@ -50,7 +50,7 @@ class Place:
 
     def fill(self, foreign: Iterable[Channel]) -> None:
         self._empty_cell()
-        self.pulse.clear()
+        self.heartbeat.clear()
         self.reported, self._killed_for, self.is_ready = None, None, False
         self._began = clock.monotonic()
         try:
@@ -58,12 +58,11 @@ class Place:
         except OSError as error:
             self._put_off(f"cannot be started: {error.strerror}")
 
-    def ready(self) -> None:
-        """The child says that it is."""
+    def set_ready(self) -> None:
         self.was_ready = self.is_ready = True
 
     def missing(self, grace: float) -> str | None:
-        """Why nobody works here for longer than ``grace`` seconds."""
+        """Why no child has worked here for longer than ``grace`` seconds; None if one does."""
         if self.is_ready:
             return None
         if not self.alive and self._early > 1:
@@ -75,8 +74,8 @@ class Place:
         if self.channel is not None:
             self.channel.send(*message)
 
-    def hear(self) -> list[list[Any]]:
-        """What the child has said."""
+    def receive(self) -> list[list[Any]]:
+        """The messages that have come from the child."""
         if self.channel is None:
             return []
         messages = self.channel.receive()
@@ -92,8 +91,8 @@ class Place:
             os.kill(self.pid, signal.SIGKILL)
 
     def reap(self, *, replaced: bool) -> int | None:
-        """Its exit code, as ``Popen.returncode``, if it has ended by now; ``replaced`` if another
-        one will take its place."""
+        """The exit code of the child, as ``Popen.returncode``, if it has ended by now.
+        ``replaced``: another child will follow it."""
         if self.pid is None:
             return None
         pid, status = os.waitpid(self.pid, os.WNOHANG)
@@ -105,7 +104,7 @@ class Place:
             died = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited {code}"
             if replaced:
                 self._put_off(f"process {pid} {died}")
-            elif code != FAILED:  # which has said why
+            elif code != FAILED:  # that child has logged why
                 logger.error("worker %s: process %d %s", self.name, pid, died)
         else:
             self._early = 0
@@ -119,7 +118,7 @@ class Place:
             self.cell.end()
 
     def _put_off(self, what: str) -> None:
-        """Another one at once, unless they die one after the other."""
+        """Another child at once, unless they die one after the other."""
         now = clock.monotonic()
         self._early = self._early + 1 if now - self._began < LASTING else 0
         pause = min(FIRST_PAUSE * 2 ** (self._early - 2), LONGEST_PAUSE) if self._early > 1 else 0.0

@@ -1,7 +1,7 @@
 """Worker processes: a supervisor forks them, watches them, and does nothing else.
 
 It owns no thread and no handle of the storage, so that a fork takes neither along. Scheduler and
-janitor are one more child, the steward.
+janitor run in one more child, the maintenance process.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -22,9 +22,10 @@ from hueycore.consumer.base import CLEAN_UP, BaseConsumer
 from hueycore.consumer.health import Health
 from hueycore.consumer.processes.channel import Board, Channel
 from hueycore.consumer.processes.child import LEFT, Work, fork
-from hueycore.consumer.processes.heartbeat import Pulse
-from hueycore.consumer.processes.maintenance import Steward
-from hueycore.consumer.processes.slot import Place
+from hueycore.consumer.processes.children import Children
+from hueycore.consumer.processes.heartbeat import Heartbeat
+from hueycore.consumer.processes.maintenance import Maintenance
+from hueycore.consumer.processes.slot import Slot
 from hueycore.consumer.processes.worker import ProcessWorker
 from hueycore.consumer.unixsignals import Signals
 from hueycore.exceptions import ConfigurationError, StorageError
@@ -32,10 +33,10 @@ from hueycore.system import clock
 
 logger = logging.getLogger("hueycore.consumer")
 
-#: Seconds between two looks at the limits of what runs.
+#: Seconds between two looks at the limits of the runs.
 LOOK = 0.25
-#: Seconds that the steward gets to leave.
-STEWARD_LEAVES = 10.0
+#: Seconds that the maintenance process gets to leave.
+MAINTENANCE_TIMEOUT = 10.0
 
 
 class Supervisor(BaseConsumer):
@@ -60,41 +61,51 @@ class Supervisor(BaseConsumer):
         if not self.huey.storage.shared:
             raise ConfigurationError("worker processes cannot share a queue in memory")
         self._board = Board(self.workers)
-        self._places = [
-            Place(f"{self.name}/{number + 1}", partial(self._worker_work, number),
-                  Pulse("feed", "limits"), self._board.cell(number))
+        workers = [
+            Slot(
+                f"{self.name}/{number + 1}",
+                partial(self._worker_work, number),
+                Heartbeat("feed", "limits"),
+                self._board.cell(number),
+            )
             for number in range(self.workers)
-        ]  # fmt: skip
-        self._steward = Place(
-            f"{self.name}/scheduler", self._steward_work, Pulse("scheduler", "janitor", "steward")
+        ]
+        # Probes and metrics show the loop of the maintenance process as "steward".
+        maintenance = Slot(
+            f"{self.name}/scheduler",
+            self._maintenance_work,
+            Heartbeat("scheduler", "janitor", "steward"),
         )
-        self.health = Health(
-            self._board, self._health_interval, _Household(self._steward, self._places)
-        )
-        #: The program that started this supervisor, seen from a process of its own, and the other
-        #: way round.
+        self._children = Children(maintenance, workers)
+        self.health = Health(self._board, self._health_interval, self._children)
+        #: In a supervisor that ``start`` has forked: the program.
         self._program: Channel | None = None
+        #: In the program: that supervisor's process, and the channel to it.
         self._process: int | None = None
         self._own: Channel | None = None
         self._wait_lock = threading.Lock()
 
     def _worker_work(self, number: int) -> Work:
+        slot = self._children.workers[number]
         return ProcessWorker(
             self.huey,
-            self._places[number].name,
+            slot.name,
             self._board.cell(number),
-            self._places[number].pulse,
+            slot.heartbeat,
             max_tasks=self.max_tasks,
             shutdown_timeout=self.shutdown_timeout,
         ).run
 
-    def _steward_work(self) -> Work:
-        return Steward(
-            self.huey, self._steward.name, self.scheduler, self.janitor, self._steward.pulse,
+    def _maintenance_work(self) -> Work:
+        slot = self._children.maintenance
+        return Maintenance(
+            self.huey,
+            slot.name,
+            self.scheduler,
+            self.janitor,
+            slot.heartbeat,
             burst=self.burst,
-        ).run  # fmt: skip
-
-    # --- run, or start and stop -----------------------------------------------------------------
+        ).run
 
     def run(self) -> int:
         if threading.current_thread() is not threading.main_thread():
@@ -153,73 +164,64 @@ class Supervisor(BaseConsumer):
                 self._stopped.set()
         return self._exit_code
 
-    # --- supervising ----------------------------------------------------------------------------
-
     def _supervise(self) -> None:
         self._prepare()
         self.huey.close()
-        # What is here now the children share, until one of them writes to it: no collector shall.
+        # The children share what is in memory now, until one of them writes to it. The collector
+        # would write to all of it.
         gc.collect()
         gc.freeze()
-        before = signal.signal(signal.SIGCHLD, self._child_ended)
+        before = signal.signal(signal.SIGCHLD, self._on_child_end)
         try:
             logger.info(
                 "consumer %s, process %d: %d worker processes, queue %s, %d tasks",
-                self.name, os.getpid(), self.workers, self.huey.name, len(self.huey.registry),
-            )  # fmt: skip
+                self.name,
+                os.getpid(),
+                self.workers,
+                self.huey.name,
+                len(self.huey.registry),
+            )
             self._loop()
             self._wind_down()
         finally:
-            for place in self._all():
-                place.close()  # those that are left, after an error here, leave as well
+            self._children.close()
             signal.signal(signal.SIGCHLD, before)
 
-    def _child_ended(self, number: int, frame: FrameType | None) -> None:
+    def _on_child_end(self, number: int, frame: FrameType | None) -> None:
         self._signals.wake()
-
-    def _all(self) -> tuple[Place, ...]:
-        return (self._steward, *self._places)
 
     def _loop(self) -> None:
         end = None if self.max_time is None else clock.monotonic() + self.max_time
         while self._stopping is None:
-            self._fill()
+            self._children.fill(self._program_channel())
             number = self._look(LOOK if end is None else min(LOOK, end - clock.monotonic()))
             if number is not None:
                 self._act_on(number)
             if end is not None and clock.monotonic() >= end:
                 self._ask_to_stop("the time is over")
 
-    def _fill(self) -> None:
-        for place in self._all():
-            if not place.alive and place.free_at <= clock.monotonic():
-                place.fill(self._channels())
-                if place is self._steward:
-                    for worker in self._places:
-                        worker.reported = None  # to the one before
-
-    def _channels(self) -> list[Channel]:
-        ours = [place.channel for place in self._all()]
-        return [channel for channel in (*ours, self._program) if channel is not None]
+    def _program_channel(self) -> list[Channel]:
+        return [] if self._program is None else [self._program]
 
     def _look(self, timeout: float) -> int | None:
-        """Sleep until something happens and see to it; a signal is the caller's to act on."""
+        """Sleep until something happens, and handle it. A signal is returned to the caller."""
         self.health.beat("main loop", LOOK)
-        number = self._signals.wait(max(timeout, 0.0), *self._channels())
-        for place in self._all():
-            for message in place.hear():
-                self._heed(place, *message)
+        channels = [*self._children.channels(), *self._program_channel()]
+        number = self._signals.wait(max(timeout, 0.0), *channels)
+        for slot in self._children.all:
+            for message in slot.receive():
+                self._handle(slot, *message)
         if self._program is not None:
-            self._hear_program(self._program)
+            self._handle_program(self._program)
         self._reap()
-        self._check_limits()
+        self._children.report_overdue()
         return number
 
-    def _heed(self, place: Place, what: str, *rest: Any) -> None:
+    def _handle(self, slot: Slot, what: str, *rest: Any) -> None:
         match what:
             case "ready":
-                place.ready()
-                if self._stopping is None and all(each.was_ready for each in self._all()):
+                slot.set_ready()
+                if self._stopping is None and all(each.was_ready for each in self._children.all):
                     self.health.running()
             case "drained":
                 self._ask_to_stop("the queue is empty")
@@ -227,11 +229,11 @@ class Supervisor(BaseConsumer):
                 self._ask_to_stop("the storage is gone", _exception(*rest))
             case "trouble":
                 loop, trouble = rest
-                self.health.suffers(f"{loop} of {place.name}", trouble)
+                self.health.set_trouble(f"{loop} of {slot.name}", trouble)
             case "overdue":
-                self._kill_overdue(*rest)
+                self._children.kill_overdue(*rest)
 
-    def _hear_program(self, program: Channel) -> None:
+    def _handle_program(self, program: Channel) -> None:
         messages = program.receive()
         if messages is None:
             self._program = None
@@ -242,70 +244,39 @@ class Supervisor(BaseConsumer):
 
     def _reap(self) -> None:
         died = False
-        for place in self._all():
-            code = place.reap(replaced=self._stopping is None)
+        for slot in self._children.all:
+            code = slot.reap(replaced=self._stopping is None)
             if code is None:
                 continue
-            for loop in place.pulse.loops:
-                self.health.suffers(f"{loop} of {place.name}", None)
-            if place is not self._steward:
+            for loop in slot.heartbeat.loops:
+                self.health.set_trouble(f"{loop} of {slot.name}", None)
+            if slot is not self._children.maintenance:
                 died = True
                 if self._stopping is not None and code != LEFT:
                     self._exit_code = self._exit_of_left()
         if died:
-            self._steward.send("recover")
-
-    # --- limits ---------------------------------------------------------------------------------
-
-    def _check_limits(self) -> None:
-        """Have it written down first that a run is over its time, and kill its process then."""
-        if not self._steward.alive:
-            return
-        now = clock.monotonic()
-        for place in self._places:
-            limit = place.cell.read() if place.cell is not None and place.alive else None
-            if limit is not None and limit.end <= now and limit != place.reported:
-                place.reported = limit
-                self._steward.send("overdue", limit.seq, limit.claim)
-
-    def _kill_overdue(self, seq: int, claim: int, noted: bool | None) -> None:
-        for place in self._places:
-            limit = place.reported
-            if limit is None or limit[1:] != (seq, claim):
-                continue
-            if noted is None:
-                place.reported = None  # again, then
-            elif noted and place.cell is not None and place.cell.read() == limit:
-                place.kill(f"job {seq} does not end")
-
-    # --- stopping -------------------------------------------------------------------------------
+            self._children.maintenance.send("recover")
 
     def _wind_down(self) -> None:
+        children, maintenance = self._children, self._children.maintenance
         logger.info("stopping: %s", self._stopping)
-        self._steward.send("quiet")
-        self._order("stop")
-        if not self._all_gone(self.shutdown_timeout):
-            self._order("interrupt")
-            if not self._all_gone(CLEAN_UP):
-                for place in self._places:
-                    place.kill("it does not end")
-                self._all_gone(None)
-        self._steward.send("stop")
-        if not self._wait(lambda: not self._steward.alive, STEWARD_LEAVES):
-            self._steward.kill("it does not end")
-            self._wait(lambda: not self._steward.alive, None)
+        maintenance.send("quiet")
+        children.send("stop")
+        if not self._wait(children.are_gone, self.shutdown_timeout):
+            children.send("interrupt")
+            if not self._wait(children.are_gone, CLEAN_UP):
+                for slot in children.workers:
+                    slot.kill("it does not end")
+                self._wait(children.are_gone, None)
+        maintenance.send("stop")
+        if not self._wait(lambda: not maintenance.alive, MAINTENANCE_TIMEOUT):
+            maintenance.kill("it does not end")
+            self._wait(lambda: not maintenance.alive, None)
         self._restart = self._restart and not self._interrupt and self.error is None
         logger.info("stopped")
 
-    def _order(self, order: str) -> None:
-        for place in self._places:
-            place.send(order)
-
-    def _all_gone(self, timeout: float | None) -> bool:
-        return self._wait(lambda: not any(place.alive for place in self._places), timeout)
-
     def _wait(self, condition: Callable[[], bool], timeout: float | None) -> bool:
-        """Until it is so; False when the time is over, or a second signal says: now."""
+        """Until ``condition`` holds; False when the time is over or a second signal came."""
         end = None if timeout is None else clock.monotonic() + timeout
         while not condition():
             left = LOOK if end is None else min(LOOK, end - clock.monotonic())
@@ -318,26 +289,6 @@ class Supervisor(BaseConsumer):
                 self.health.ending("interrupted", restart=False)
                 return False
         return True
-
-
-class _Household:
-    """The children as probes see them."""
-
-    def __init__(self, steward: Place, workers: Sequence[Place]) -> None:
-        self._steward = steward
-        self._workers = workers
-
-    def due(self) -> dict[str, float]:
-        dues = self._steward.pulse.due() if self._steward.alive else {}
-        for number, place in enumerate(self._workers, 1):
-            if place.alive:
-                due = place.pulse.due().items()
-                dues |= {f"{loop} of worker {number}": at for loop, at in due}
-        return dues
-
-    def missing(self, grace: float) -> list[str]:
-        found = (place.missing(grace) for place in (self._steward, *self._workers))
-        return [reason for reason in found if reason is not None]
 
 
 def _exception(name: str, text: str) -> StorageError:

@@ -1,5 +1,5 @@
-"""A worker process: its main thread runs jobs one by one, so that signals can interrupt them; the
-threads of its feed are beside."""
+"""A worker process. Its main thread runs the jobs one by one, so that signals can interrupt them;
+the feed has threads of its own."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from hueycore.constants import WORKER_PROCESS
 from hueycore.consumer import switch
 from hueycore.consumer.feed import Feed
-from hueycore.consumer.notices import tell_exchange
+from hueycore.consumer.notices import send_signals
 from hueycore.consumer.processes.channel import Cell, Channel
 from hueycore.consumer.processes.child import FAILED, GAVE_BACK, LEFT, Orders, pass_on
-from hueycore.consumer.processes.heartbeat import Pulse
-from hueycore.consumer.processes.timeouts import MainThread
+from hueycore.consumer.processes.heartbeat import Heartbeat
+from hueycore.consumer.processes.timeouts import MainThreadTimeouts
 from hueycore.consumer.service import Service
 from hueycore.consumer.unixsignals import Signals
 from hueycore.consumer.workers.worker import call_hooks
@@ -37,7 +37,8 @@ VERIFY = 1.0
 
 
 class ProcessWorker:
-    """One process, one slot. ``run`` is the whole life of it.
+    """One process, one slot. ``run`` is its whole life, in the main thread. Orders, the feed and
+    the limits have threads of their own.
 
     Orders are ``stop`` (end the job, take no other) and ``interrupt`` (end it now)."""
 
@@ -46,7 +47,7 @@ class ProcessWorker:
         huey: Huey,
         name: str,
         cell: Cell,
-        pulse: Pulse,
+        heartbeat: Heartbeat,
         *,
         max_tasks: int | None,
         shutdown_timeout: float | None,
@@ -54,13 +55,13 @@ class ProcessWorker:
         self._huey = huey
         self._name = name
         self._cell = cell
-        self._pulse = pulse
+        self._heartbeat = heartbeat
         self._max_tasks = max_tasks
         self._shutdown_timeout = shutdown_timeout
         self._stopping = threading.Event()
         self._interrupting = False
         self._gave_back = False
-        #: The storage is gone for good, which the supervisor says.
+        #: The storage is gone for good; the supervisor logs it.
         self._broken = False
         self._verify_at = 0.0
 
@@ -73,16 +74,21 @@ class ProcessWorker:
         self._channel = channel
         self._worker = storage.register(name=self._name, kind=WORKER_PROCESS, slots=1)
         self._feed = Feed(
-            storage, self._worker, tell=partial(tell_exchange, huey), news=lambda: None,
-            fatal=self._failed, beat=self._feed_beats,
-        )  # fmt: skip
+            storage,
+            self._worker,
+            on_commit=partial(send_signals, huey),
+            on_news=lambda: None,
+            on_fatal=self._on_storage_error,
+            on_beat=self._on_feed_beat,
+        )
         coroutines = LoopPerThread()
-        self._limits = MainThread(self._cell, coroutines, self._is_to_be_interrupted)
-        self._executor = Executor(huey, self._limits, coroutines)
-        self._orders = Orders(channel, signals, self._obey)
-        self._pulse.tell(partial(channel.send, "trouble"))
-        service = Service("huey-limits", self._pulse.follow("limits", self._watch), self._failed)
-        self._limits.poked_by(service.poke)
+        self._timeouts = MainThreadTimeouts(self._cell, coroutines, self._is_to_be_interrupted)
+        self._executor = Executor(huey, self._timeouts, coroutines)
+        self._orders = Orders(channel, signals, self._on_order)
+        self._heartbeat.on_trouble = partial(channel.send, "trouble")
+        watch = self._heartbeat.follow("limits", self._watch)
+        service = Service("huey-limits", watch, self._on_storage_error)
+        self._timeouts.on_deadline = service.poke
         self._feed.start()
         service.start()
         self._orders.start()
@@ -94,24 +100,22 @@ class ProcessWorker:
         call_hooks("shutdown", huey.shutdown_hooks.items())
         self._executor.leave()
         service.stop()
-        self._pulse.beat("limits", math.inf)
+        self._heartbeat.beat("limits", math.inf)
         return self._leave()
-
-    # --- in the main thread ---------------------------------------------------------------------
 
     def _work(self) -> None:
         slots = self._huey.storage.slots(self._worker)
         done = 0
         while done != self._max_tasks and (claim := self._feed.next()) is not None:
             slots.start(0, claim.seq, claim.claim)
-            self._limits.begin(claim)
+            self._timeouts.begin(claim)
             if self._interrupting:
-                self._limits.interrupt()  # the order came just before
+                self._timeouts.interrupt()  # the order came just before begin()
             finished = self._executor.run(claim)
-            if self._limits.end() and self._interrupting:
+            if self._timeouts.end() and self._interrupting:
                 self._gave_back = True
             self._feed.hand_in(finished)
-            # The slot says that it started; it may be cleared only when the ending is kept.
+            # The slot shows that the job has started. It is cleared only when the ending is kept.
             if claim.at_most_once and not self._feed.flush_for_sure():
                 break
             slots.clear(0)
@@ -128,13 +132,11 @@ class ProcessWorker:
             self._huey.storage.unregister(self._worker)
             self._huey.close()
         except StorageError as error:
-            self._tell(error)
+            self._report(error)
             return FAILED
         return GAVE_BACK if self._gave_back else LEFT
 
-    # --- in other threads -----------------------------------------------------------------------
-
-    def _obey(self, order: str, rest: list[Any]) -> None:
+    def _on_order(self, order: str, rest: list[Any]) -> None:
         match order:
             case "stop" | "signal":
                 self._stop()
@@ -156,22 +158,22 @@ class ProcessWorker:
         try:
             self._huey.storage.stopping(self._worker)
         except StorageError as error:
-            self._tell(error)
+            self._report(error)
         self._feed.close()
 
     def _interrupt(self) -> None:
         self._interrupting = True
         self._stop()
-        self._limits.interrupt()
+        self._timeouts.interrupt()
 
-    def _feed_beats(self, pause: float) -> None:
-        self._pulse.beat("feed", pause)
-        self._pulse.suffers("feed", self._feed.trouble)
+    def _on_feed_beat(self, pause: float) -> None:
+        self._heartbeat.beat("feed", pause)
+        self._heartbeat.set_trouble("feed", self._feed.trouble)
 
     def _watch(self) -> float:
-        """The limits of the run; and whether file and side file are still those that were opened:
-        the steward looks as well, but it may have begun after they were replaced."""
-        pause = self._limits.step()
+        """Enforce the limits of the run; verify that file and side file are those that were opened.
+        The maintenance process verifies too, but it may have begun after they were replaced."""
+        pause = self._timeouts.step()
         if clock.monotonic() >= self._verify_at:
             self._verify_at = clock.monotonic() + VERIFY
             self._huey.storage.verify()
@@ -180,12 +182,12 @@ class ProcessWorker:
     def _is_to_be_interrupted(self, claim: Claim) -> bool:
         return bool(self._huey.storage.cancel_requested([claim.seq], interrupt=True))
 
-    def _failed(self, error: StorageError) -> None:
-        self._tell(error)
+    def _on_storage_error(self, error: StorageError) -> None:
+        self._report(error)
         if self._broken:
             self._orders.post("stop")
 
-    def _tell(self, error: StorageError) -> None:
+    def _report(self, error: StorageError) -> None:
         if pass_on(error, self._channel):
             self._broken = True
         else:

@@ -1,4 +1,4 @@
-"""Worker kinds: how the runs of one consumer are spread."""
+"""The kinds of workers that run jobs in the consumer's own process."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
-    from hueycore.consumer.workers.timeouts import Limiter
+    from hueycore.consumer.workers.timeouts import Timeouts
     from hueycore.consumer.workers.worker import Kind
 
 
-def kind_of(worker_type: str, huey: Huey, limiter: Limiter) -> Kind:
-    """Raises ``ConfigurationError`` when something is missing for it."""
+def kind_of(worker_type: str, huey: Huey, timeouts: Timeouts) -> Kind:
+    """Raises ``ConfigurationError`` when what the kind needs is missing."""
     if worker_type == "asyncio":
-        from hueycore.consumer.workers.asyncio import LoopKind
+        from hueycore.consumer.workers.asyncio import AsyncioKind
 
-        return LoopKind(huey, limiter)
+        return AsyncioKind(huey, timeouts)
     if worker_type == "greenlet":
         from hueycore.consumer.workers.greenlet import GreenletKind
 
-        return GreenletKind(huey, limiter)
+        return GreenletKind(huey, timeouts)
     from hueycore.consumer.workers.thread import ThreadKind
 
-    return ThreadKind(huey, limiter)
+    return ThreadKind(huey, timeouts)

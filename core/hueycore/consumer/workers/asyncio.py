@@ -1,4 +1,4 @@
-"""Coroutines on one loop: a consumer of thousands of jobs that wait. What blocks has threads."""
+"""Coroutines on one loop, for thousands of jobs that wait. Calls that block run in threads."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from hueycore import signals as S
-from hueycore.consumer.feed import Teller
+from hueycore.consumer.outbox import OnCommit
 from hueycore.consumer.workers.handover import Handover
-from hueycore.consumer.workers.loop import JobLoop, SharingRun
+from hueycore.consumer.workers.loop import Loop, SharedRun
 from hueycore.consumer.workers.threads import Threads
 from hueycore.consumer.workers.worker import Parts, Worker, call_hooks
 from hueycore.model.jobs import Claim
@@ -22,19 +22,19 @@ from hueycore.system import native
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
-    from hueycore.consumer.workers.timeouts import Limiter
+    from hueycore.consumer.workers.timeouts import Timeouts
 
 T = TypeVar("T")
 logger = logging.getLogger("hueycore.consumer")
 
 
-class LoopKind:
-    def __init__(self, huey: Huey, limiter: Limiter) -> None:
+class AsyncioKind:
+    def __init__(self, huey: Huey, timeouts: Timeouts) -> None:
         self._huey = huey
-        self.limiter = limiter
-        self.executor = Executor(huey, limiter)
+        self.timeouts = timeouts
+        self.executor = Executor(huey, timeouts)
         self.threads = Threads("huey-thread")
-        self.loop = JobLoop("huey-loop", self.threads, self._beat)
+        self.loop = Loop("huey-loop", self.threads, self._on_beat)
         self._working = 0
         self._closing = False
 
@@ -44,18 +44,18 @@ class LoopKind:
         self.handover = Handover(parts.feed, self.loop.call)
         self.handover.start()
 
-    def _beat(self, pause: float) -> None:
-        self._parts.beat("event loop", pause)
+    def _on_beat(self, pause: float) -> None:
+        self._parts.on_beat("event loop", pause)
 
-    def make(self, number: int, left: Callable[[], None]) -> Worker:
-        return LoopWorker(number, self._parts, left, self)
+    def make(self, number: int, on_left: Callable[[], None]) -> Worker:
+        return AsyncioWorker(number, self._parts, on_left, self)
 
     def is_inside(self) -> bool:
         thread = native.get_ident()
         return thread == self.loop.thread or thread in self.threads.idents
 
-    def telling(self, tell: Teller) -> Teller:
-        return tell
+    def relay(self, on_commit: OnCommit) -> OnCommit:
+        return on_commit
 
     def close(self) -> None:
         self._closing = True
@@ -63,20 +63,20 @@ class LoopKind:
             self.loop.stop()
             self.threads.close()
 
-    def begins(self) -> None:
-        """A worker does, on the loop."""
+    def on_begin(self) -> None:
+        """Called by a worker that begins, on the loop."""
         self._working += 1
 
-    def left(self) -> None:
-        """A worker has, on the loop."""
+    def on_left(self) -> None:
+        """Called by a worker that has left, on the loop."""
         self._working -= 1
         if self._closing and not self._working:
             self.loop.stop()
             self.threads.close()
 
     def is_light(self, claim: Claim) -> bool:
-        """Whether the task is async, its arguments are here, and its coroutine is all of the
-        application's that a run calls."""
+        """Whether a run can begin on the loop: the task is async, its arguments are here, and the
+        run calls no other code of the application than its coroutine."""
         huey = self._huey
         wrapper = huey.registry.get(claim.task)
         return (
@@ -99,27 +99,29 @@ class LoopKind:
             try:
                 await asyncio.shield(done)
             except asyncio.CancelledError:
-                _go_on()  # what a thread does cannot be cancelled
+                _go_on()  # a call in a thread cannot be cancelled
         return done.result()
 
 
-class LoopWorker(Worker):
+class AsyncioWorker(Worker):
     """One slot of the loop: a coroutine that runs one job after the other."""
 
-    def __init__(self, number: int, parts: Parts, left: Callable[[], None], kind: LoopKind) -> None:
-        super().__init__(number, parts, left)
+    def __init__(
+        self, number: int, parts: Parts, on_left: Callable[[], None], kind: AsyncioKind
+    ) -> None:
+        super().__init__(number, parts, on_left)
         self._kind = kind
         self._gone = native.Event()
-        #: The thread that it blocks, the run that it waits for, and what that shall raise.
+        #: The thread that it blocks, the run that it waits for, and what that run is to raise.
         self._thread: int | None = None
-        self._run: SharingRun | None = None
+        self._run: SharedRun | None = None
         self._asked: type[BaseException] | None = None
 
     def start(self) -> None:
         self._kind.loop.call(self._begin)
 
     def _begin(self) -> None:
-        self._kind.begins()
+        self._kind.on_begin()
         self._task = self._kind.loop.loop.create_task(self._work())
         self._task.add_done_callback(self._leave)
 
@@ -148,11 +150,11 @@ class LoopWorker(Worker):
         await self._hooks("startup")
         while (claim := feed.poll() or await self._ask()) is not None:
             self._asked = None
-            self.begins(claim)
+            self.begin(claim)
             feed.end(await self._execute(claim))
             if claim.at_most_once and not await self._kind.in_thread(feed.flush_for_sure):
                 break
-            if not self.ended():
+            if not self.end():
                 break
         await self._hooks("shutdown")
 
@@ -177,10 +179,10 @@ class LoopWorker(Worker):
     def _leave(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
         if task.cancelled() or error is not None:
-            self.died_of(error)
-        self._kind.left()
+            self.log_death(error)
+        self._kind.on_left()
         self._gone.set()
-        self._left()
+        self._on_left()
 
     async def _hooks(self, when: str) -> None:
         hooks = self.parts.startup if when == "startup" else self.parts.shutdown
@@ -199,15 +201,15 @@ class LoopWorker(Worker):
             return begun
         run = await self._run_coroutine(begun, context)
         finish = partial(context.run, executor.finish, begun, run.outcome)
-        # A used page is on its way to the storage, and a failure may ask the storage: no loop waits
-        # for that.
-        used = begun.page is not None and begun.page.used
-        if light and run.error is None and not used:
+        # Log lines of a run are on their way to the storage, and a failure may read the storage:
+        # the loop does not wait for either.
+        has_notes = begun.page is not None and begun.page.used
+        if light and run.error is None and not has_notes:
             return finish()
         return await self._kind.in_thread(finish)
 
     def _in_thread(self, claim: Claim) -> Finished | Begun:
-        """All of a run that blocks; of another one only its begin."""
+        """All of a plain run; only the begin of an async one."""
         self._thread = native.get_ident()
         try:
             begun = self._kind.executor.begin(claim)
@@ -217,33 +219,33 @@ class LoopWorker(Worker):
         finally:
             self._thread = None
 
-    async def _run_coroutine(self, begun: Begun, context: Context) -> SharingRun:
+    async def _run_coroutine(self, begun: Begun, context: Context) -> SharedRun:
         timeout = begun.task.timeout or None
-        run = SharingRun(begun.call, timeout)
+        run = SharedRun(begun.call, timeout)
         if self._asked is not None:
             run.error = self._asked()
             return run
         self._run = run
         task = self._kind.loop.begin(run, context)
         grace = begun.task.wrapper.options.timeout_grace
-        watched = self._kind.limiter.watch(self, timeout + PATIENCE, grace) if timeout else None
+        watched = self._kind.timeouts.watch(self, timeout + PATIENCE, grace) if timeout else None
         try:
             while not task.done():
                 try:
                     await asyncio.wait([task])
-                except asyncio.CancelledError:  # of all that is on the loop: it is for the run
+                except asyncio.CancelledError:  # all tasks of the loop were cancelled
                     _go_on()
                     if not task.cancelling():
                         task.cancel()
         finally:
             self._run = None
             if watched is not None:
-                self._kind.limiter.unwatch(watched)
+                self._kind.timeouts.unwatch(watched)
         return run
 
 
 def _go_on() -> None:
-    """This coroutine was cancelled and does not end."""
+    """Let this coroutine go on after it was cancelled."""
     task = asyncio.current_task()
     assert task is not None
     task.uncancel()

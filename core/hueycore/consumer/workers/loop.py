@@ -1,4 +1,4 @@
-"""One event loop in a thread of its own, on which the coroutines of many jobs run."""
+"""One event loop in a thread of its own, which runs the coroutines of many jobs."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from contextvars import Context, ContextVar
 from functools import partial
 from typing import Any
 
-from hueycore.consumer.health import PULSE
+from hueycore.consumer.health import BEAT_INTERVAL
 from hueycore.consumer.workers.threads import Threads
 from hueycore.runs.coroutines import Call, Run
 from hueycore.system import native
 
 logger = logging.getLogger("hueycore.consumer")
 
-_run: ContextVar[SharingRun | None] = ContextVar("hueycore_loop_run", default=None)
+_run: ContextVar[SharedRun | None] = ContextVar("hueycore_loop_run", default=None)
 
 
-class JobLoop:
-    """``beat`` is called with the seconds until the loop will say again that it turns."""
+class Loop:
+    """``on_beat`` is called by the turning loop, with the seconds until the next call."""
 
-    def __init__(self, name: str, threads: Threads, beat: Callable[[float], None]) -> None:
+    def __init__(self, name: str, threads: Threads, on_beat: Callable[[float], None]) -> None:
         self._threads = threads
-        self._beat = beat
+        self._on_beat = on_beat
         self._stopping = False
         self._ready = native.Event()
         self._thread = native.Thread(self._serve, name)
@@ -41,47 +41,46 @@ class JobLoop:
         return self._thread.ident
 
     def call(self, what: Callable[[], object]) -> None:
-        """Have it called on the loop, from any thread; after ``stop`` nothing happens."""
+        """Have ``what`` called on the loop, from any thread. After ``stop`` nothing happens."""
         try:
             self.loop.call_soon_threadsafe(what)
         except RuntimeError:
             logger.debug("the loop is closed")
 
-    def begin(self, run: SharingRun, context: Context) -> asyncio.Task[None]:
-        """On the loop: run a coroutine in a context."""
+    def begin(self, run: SharedRun, context: Context) -> asyncio.Task[None]:
+        """Run a coroutine in a context; called on the loop."""
         context.run(_run.set, run)
         return self.loop.create_task(run.whole(), context=context)
 
     def stop(self) -> None:
-        """What still runs on it is cancelled."""
+        """The tasks that still run on the loop are cancelled."""
         self._stopping = True
         self.call(self.loop.stop)
         if self._thread.ident != native.get_ident():
             self._thread.join(5)
 
     def _serve(self) -> None:
-        # The selector is asked for by name: where gevent has patched, the usual one is for
-        # greenlets, of which this thread has none.
+        # The native selector: where gevent has patched, the usual one waits as greenlets do.
         self.loop = asyncio.SelectorEventLoop(native.DefaultSelector())
         self.loop.set_task_factory(_make_task)  # type: ignore[arg-type]  # **options grow
         self.loop.set_default_executor(_Executor(self._threads))
         self.loop.call_soon(self._ready.set)
-        self.loop.call_soon(self._pulse)
+        self.loop.call_soon(self._beat)
         try:
             while not self._stopping:
                 try:
                     self.loop.run_forever()
-                except BaseException:  # sys.exit() in a task that a job has started
+                except BaseException:  # such as sys.exit() in a task that a job has started
                     logger.exception("the event loop was struck; it goes on")
         finally:
             self._close()
 
-    def _pulse(self) -> None:
-        self._beat(PULSE)
-        self.loop.call_later(PULSE, self._pulse)
+    def _beat(self) -> None:
+        self._on_beat(BEAT_INTERVAL)
+        self.loop.call_later(BEAT_INTERVAL, self._beat)
 
     def _close(self) -> None:
-        self._beat(math.inf)
+        self._on_beat(math.inf)
         rest = asyncio.all_tasks(self.loop)
         for task in rest:
             task.cancel()
@@ -94,8 +93,8 @@ class JobLoop:
             logger.exception("an event loop could not be closed")
 
 
-class SharingRun(Run):
-    """A run on a loop that it shares: what it has started are the tasks that were made in its
+class SharedRun(Run):
+    """A run on a loop that it shares with others. Its tasks are those that were made in its
     context, or in that of one of them."""
 
     def __init__(
@@ -113,7 +112,7 @@ class SharingRun(Run):
             self.error = error if self.stopped is None else self.stopped()
 
     def _rest(self) -> list[asyncio.Task[Any]]:
-        # Those that are over go at the loop's next turn, which nobody who waits for them brings on.
+        # A finished task leaves ``children`` only at the loop's next turn.
         return [task for task in self.children if not task.done()]
 
 
@@ -129,7 +128,7 @@ def _make_task(
 
 
 class _Executor(ThreadPoolExecutor):
-    """What ``asyncio.to_thread`` uses: the threads that the kind of workers has anyway."""
+    """Lets ``asyncio.to_thread`` use the threads of this kind of workers."""
 
     def __init__(self, threads: Threads) -> None:
         super().__init__(1)

@@ -1,4 +1,4 @@
-"""The workers of one consumer: begun, replaced when they are gone, stopped, waited for."""
+"""The workers of one consumer: started, replaced when they are gone, stopped, waited for."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ logger = logging.getLogger("hueycore.consumer")
 ASK_INTERVAL = 0.5
 
 
-class Crew:
-    """As many workers as are wanted, and for each one that hangs in a job a spare.
+class Pool:
+    """``size`` workers, and a spare for each one that hangs in a job.
 
-    ``make(number, left)`` builds a worker that calls ``left`` when it leaves by itself; numbers are
-    below ``2 * size``. ``give_up`` is called when more hang than there are spares.
+    ``make(number, on_left)`` builds a worker that calls ``on_left`` when it leaves by itself;
+    numbers are below ``2 * size``. ``on_exhausted`` is called when more hang than there are spares.
     """
 
     def __init__(
         self,
         size: int,
         make: Callable[[int, Callable[[], None]], Worker],
-        give_up: Callable[[], None],
+        on_exhausted: Callable[[], None],
     ) -> None:
         self.size = size
         self._numbers = min(2 * size, MAX_WORKERS)
         self._make = make
-        self._give_up = give_up
+        self._on_exhausted = on_exhausted
         self._workers: list[Worker] = []
         self._closed = False
         self._lock = native.Lock()
@@ -46,12 +46,12 @@ class Crew:
             gone = [worker for worker in self._workers if not worker.alive()]
             self._workers = [worker for worker in self._workers if worker not in gone]
             for worker in gone:
-                worker.bury()
+                worker.clean_up()
             hanging = sum(worker.overdue for worker in self._workers)
             if self.size + hanging <= self._numbers:
                 self._fill(self.size + hanging)
                 return
-        self._give_up()
+        self._on_exhausted()
 
     def _fill(self, size: int) -> None:
         taken = {worker.number for worker in self._workers}
@@ -73,37 +73,38 @@ class Crew:
         self.check()
 
     def close(self) -> None:
-        """From now on nobody is replaced."""
+        """No worker is replaced from now on."""
         with self._lock:
             self._closed = True
 
-    def stop_revoked(self, ask: Callable[[Sequence[int]], list[int]]) -> float:
-        """Stop the running jobs that ``ask`` says were asked to; seconds until the next look."""
+    def stop_revoked(self, cancel_requested: Callable[[Sequence[int]], list[int]]) -> float:
+        """Stop those of the running jobs that ``cancel_requested`` returns; seconds until the next
+        look."""
         running = {claim.seq: (worker, claim) for worker, claim in self._runs()}
-        for seq in ask(list(running)) if running else ():
+        for seq in cancel_requested(list(running)) if running else ():
             worker, claim = running[seq]
             worker.stop(claim, AskedToStop)
         return ASK_INTERVAL
 
     def stop_all(self) -> int:
-        """Stop all running jobs; how many of them can be stopped."""
+        """Stop the running jobs; how many of them can be stopped."""
         return sum(worker.stop(claim, KeyboardInterrupt) for worker, claim in self._runs())
 
     def wait(self, timeout: float | None, interrupted: Callable[[], bool]) -> None:
-        """Until all are gone, ``timeout`` seconds have passed or ``interrupted`` says so."""
+        """Until all are gone, ``timeout`` seconds have passed or ``interrupted`` returns True."""
         deadline = None if timeout is None else clock.monotonic() + timeout
         for worker in self._workers:
             while worker.alive():
                 left = 0.05 if deadline is None else min(0.05, deadline - clock.monotonic())
                 if left <= 0 or interrupted():
                     deadline = clock.monotonic()
-                    # One that is just leaving is not counted as running.
+                    # A worker that is just leaving is not counted as running.
                     worker.join(0 if worker.claim else 0.05)
                     break
                 worker.join(left)
 
     def running(self) -> list[Claim]:
-        """What the workers are inside of."""
+        """The claims that the workers are inside of."""
         return [claim for _, claim in self._runs()]
 
     def count(self) -> tuple[int, int]:

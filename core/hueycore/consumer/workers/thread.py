@@ -1,12 +1,11 @@
-"""Thread workers: the default. A run cannot be stopped from outside, only asked; but coroutines
-can."""
+"""Thread workers, the default. A plain run cannot be stopped from outside; a coroutine can."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING
 
-from hueycore.consumer.feed import Teller
+from hueycore.consumer.outbox import OnCommit
 from hueycore.consumer.workers.worker import Parts, Worker, call_hooks
 from hueycore.model.jobs import Claim
 from hueycore.runs.coroutines import LoopPerThread
@@ -15,27 +14,27 @@ from hueycore.system import native
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
-    from hueycore.consumer.workers.timeouts import Limiter
+    from hueycore.consumer.workers.timeouts import Timeouts
 
 
 class ThreadKind:
-    def __init__(self, huey: Huey, limiter: Limiter) -> None:
+    def __init__(self, huey: Huey, timeouts: Timeouts) -> None:
         self.coroutines = LoopPerThread()
-        self.executor = Executor(huey, limiter, self.coroutines)
-        #: Those of the workers that have not left.
+        self.executor = Executor(huey, timeouts, self.coroutines)
+        #: The threads of the workers that have not left.
         self.threads: set[int] = set()
 
     def open(self, parts: Parts) -> None:
         self._parts = parts
 
-    def make(self, number: int, left: Callable[[], None]) -> Worker:
-        return ThreadWorker(number, self._parts, left, self)
+    def make(self, number: int, on_left: Callable[[], None]) -> Worker:
+        return ThreadWorker(number, self._parts, on_left, self)
 
     def is_inside(self) -> bool:
         return native.get_ident() in self.threads
 
-    def telling(self, tell: Teller) -> Teller:
-        return tell
+    def relay(self, on_commit: OnCommit) -> OnCommit:
+        return on_commit
 
     def close(self) -> None:
         pass
@@ -45,9 +44,9 @@ class ThreadWorker(Worker):
     """One thread, one slot."""
 
     def __init__(
-        self, number: int, parts: Parts, left: Callable[[], None], kind: ThreadKind
+        self, number: int, parts: Parts, on_left: Callable[[], None], kind: ThreadKind
     ) -> None:
-        super().__init__(number, parts, left)
+        super().__init__(number, parts, on_left)
         self._kind = kind
         self._over = False
         self._thread = native.Thread(self._run, f"huey-worker-{number + 1}")
@@ -77,23 +76,23 @@ class ThreadWorker(Worker):
         try:
             self._work()
         except BaseException as error:  # thrown into this thread, between two jobs
-            self.died_of(error)
+            self.log_death(error)
         finally:
             self._kind.executor.leave()
             self._kind.threads.discard(thread)
             self._over = True
-            self._left()
+            self._on_left()
 
     def _work(self) -> None:
         feed, run = self.parts.feed, self._kind.executor.run
         call_hooks("startup", self.parts.startup)
         while (claim := feed.next()) is not None:
-            self.begins(claim)
+            self.begin(claim)
             feed.hand_in(run(claim))
-            # The slot says that it started; it may be cleared only when the ending is kept.
+            # The slot shows that the job has started. It is cleared only when the ending is kept.
             if claim.at_most_once and not feed.flush_for_sure():
                 break
-            if not self.ended():
+            if not self.end():
                 break
         feed.flush()
         call_hooks("shutdown", self.parts.shutdown)

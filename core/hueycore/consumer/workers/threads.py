@@ -1,5 +1,5 @@
-"""Threads for calls that block. Daemons, so that one that hangs does not keep the process: those of
-``concurrent.futures`` would."""
+"""Threads for calls that block. They are daemons, so that a call that hangs does not keep the
+process alive; the threads of ``concurrent.futures`` would."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ logger = logging.getLogger("hueycore.consumer")
 
 
 class Threads:
-    """As many as calls run at once. They stay for the next calls, the last one used first."""
+    """As many threads as calls run at once. They stay for later calls, the last used first."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -22,11 +22,11 @@ class Threads:
         self._idle: list[native.SimpleQueue[Callable[[], object] | None]] = []
         self._waiting: deque[Callable[[], object]] = deque()
         self._closed = False
-        #: Those that exist.
+        #: Of the threads that exist.
         self.idents: set[int] = set()
 
     def run(self, call: Callable[[], object]) -> None:
-        """Have it called by a thread; by the next one that is free, when the system has no more.
+        """Have ``call`` called by a thread; by the next free one when the system starts no more.
         It must not raise."""
         try:
             self._idle.pop().put(call)
@@ -56,7 +56,7 @@ class Threads:
                 call()
             except BaseException:
                 logger.exception("a call in a thread failed")
-            call = None  # which may hold much
+            call = None  # it may hold much memory
             try:
                 call = self._waiting.popleft()
             except IndexError:

@@ -1,8 +1,7 @@
 """Soft timeouts for threads: ``TaskTimeout`` is thrown into the thread when its time is up.
 
 Never while it holds a storage verb (the shield), never after user code was left (the arming). A
-thread that sits in C code for long feels it only when it comes back to Python; until then it is
-overdue.
+thread in C code gets the exception when it comes back to Python; until then it is overdue.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ from hueycore.system import clock, native
 from hueycore.system.shield import raise_shield, wanted
 
 
-class Run:
-    """One run under a time limit; overdue when it goes on for ``grace`` seconds after it."""
+class Timeout:
+    """The time limit of one run. A run that goes on for ``grace`` seconds after it is overdue."""
 
     __slots__ = ("armed", "deadline", "grace", "overdue", "owner", "shield", "thrown")
 
     def __init__(self, owner: Hashable, timeout: float, grace: float) -> None:
-        #: The thread, or what else a kind of worker knows the run by.
+        #: The thread, or what else identifies the run for its kind of workers.
         self.owner = owner
         self.shield = native.Lock()
         self.deadline = clock.monotonic() + timeout
@@ -31,54 +30,52 @@ class Run:
         self.overdue = False
 
 
-class Limiter:
-    """The time limits of one consumer's threads. ``step`` is a service's duty. ``overdue`` is
+class Timeouts:
+    """The time limits of one consumer's threads. ``step`` is a service's duty. ``on_overdue`` is
     called with the owner of a run that goes on after its time is up."""
 
     every_run = False
 
-    def __init__(self, overdue: Callable[[Hashable], None]) -> None:
-        self._overdue = overdue
-        self._runs: dict[Hashable, Run] = {}
-        self._poke: Callable[[], None] = lambda: None
+    def __init__(self, on_overdue: Callable[[Hashable], None]) -> None:
+        self._on_overdue = on_overdue
+        self._runs: dict[Hashable, Timeout] = {}
+        #: Called when a deadline was set, which may be the next one.
+        self.on_deadline: Callable[[], None] = lambda: None
 
-    def poked_by(self, poke: Callable[[], None]) -> None:
-        """How to say that a deadline was set which may be the next."""
-        self._poke = poke
-
-    def prepare(self, timeout: float, grace: float) -> Run:
+    def prepare(self, timeout: float, grace: float) -> Timeout:
         """This thread is about to enter user code for at most ``timeout`` seconds."""
-        return Run(native.get_ident(), timeout, grace)
+        return Timeout(native.get_ident(), timeout, grace)
 
-    def watch(self, owner: Hashable, timeout: float, grace: float) -> Run:
-        """Somebody else will stop a run after ``timeout`` seconds; here it is only seen whether
-        that helped. Until ``unwatch``."""
-        run = Run(owner, timeout, grace)
+    def watch(self, owner: Hashable, timeout: float, grace: float) -> Timeout:
+        """Another part stops the run after ``timeout`` seconds. Here is only seen whether that
+        helped, until ``unwatch``."""
+        run = Timeout(owner, timeout, grace)
         run.thrown = True
         self._runs[owner] = run
-        self._poke()
+        self.on_deadline()
         return run
 
-    def unwatch(self, run: Run) -> None:
+    def unwatch(self, run: Timeout) -> None:
         if self._runs.get(run.owner) is run:
             del self._runs[run.owner]
 
-    def arm(self, run: Run) -> None:
-        """From the last statement on the exception may come: not while the poke holds a lock."""
+    def arm(self, run: Timeout) -> None:
+        """The exception may come from the last statement on: not while ``on_deadline`` holds a
+        lock."""
         raise_shield(run.shield)
         self._runs[run.owner] = run
-        self._poke()
+        self.on_deadline()
         run.armed = True
 
-    def on_cancel(self, run: Run) -> None:
-        """The loop of an async run cancels it: nothing is thrown into its thread any more. If it
-        goes on all the same it will be overdue like any other."""
+    def on_cancel(self, run: Timeout) -> None:
+        """The loop of an async run cancels it: nothing is thrown into its thread any more. It is
+        overdue like any other if it goes on all the same."""
         with run.shield:
             run.thrown = True
 
-    def disarm(self, run: Run) -> None:
-        """This thread left user code. After this no exception comes any more: one that was thrown
-        and has not arrived yet is taken in here."""
+    def disarm(self, run: Timeout) -> None:
+        """This thread left user code. No exception comes after this: one that was thrown and has
+        not arrived is taken in here."""
         raise_shield(None)
         with run.shield:
             run.armed = False
@@ -98,13 +95,13 @@ class Limiter:
                 pause = min(pause, run.grace if self._throw(run) else 0.001)
             elif not run.overdue and left < -run.grace:
                 run.overdue = True
-                self._overdue(run.owner)
+                self._on_overdue(run.owner)
             elif not run.overdue:
                 pause = min(pause, left + run.grace + 0.01)
         return pause
 
-    def _throw(self, run: Run) -> bool:
-        """False when it must wait: the run is in a storage verb, not yet or no longer armed."""
+    def _throw(self, run: Timeout) -> bool:
+        """False when the run is in a storage verb, not yet armed or no longer armed."""
         wanted.add(run.shield)
         try:
             if not run.shield.acquire(timeout=0.01):
@@ -128,9 +125,9 @@ def _throw_into(thread: int) -> None:
 
 
 def _take_in() -> None:
-    """Let the exception that this thread may have before it arrive here, together with one more.
+    """Let the exception that was thrown into this thread arrive here, together with one more.
 
-    To take it back (``SetAsyncExc`` with NULL) would leave a flag up: until some exception arrives,
+    Taking it back (``SetAsyncExc`` with NULL) would leave a flag up. Until some exception arrives,
     CPython before 3.13 looks for one at every call of every thread (on 3.12 calls take half as long
     again), and 3.11 hangs as soon as a debugger, a profiler or a coverage tool is switched on."""
     try:

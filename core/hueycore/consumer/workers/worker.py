@@ -1,31 +1,29 @@
-"""One worker, whatever its kind: a slot, what it runs, and its place in the crew."""
+"""One worker, whatever its kind: its slot, the claim that it runs, and how it leaves the pool."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable, Iterable
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from hueycore.consumer.feed import Feed, Teller
+from hueycore.consumer.feed import Feed
+from hueycore.consumer.outbox import OnCommit
 from hueycore.model.endings import Dead, Failure
 from hueycore.model.jobs import Claim, Ended
 from hueycore.runs.executor import Finished, Hook
 from hueycore.storage.protocol.workers import Slots
 from hueycore.system import clock
 
-if TYPE_CHECKING:
-    pass
-
 logger = logging.getLogger("hueycore.consumer")
 
 
 class Worker:
-    """A kind of workers says how one waits for jobs, how it runs them and how it is stopped."""
+    """Each kind defines how a worker waits for jobs, how it runs them and how it is stopped."""
 
-    def __init__(self, number: int, parts: Parts, left: Callable[[], None]) -> None:
+    def __init__(self, number: int, parts: Parts, on_left: Callable[[], None]) -> None:
         self.number = number
         self.parts = parts
-        self._left = left
+        self._on_left = on_left
         self.claim: Claim | None = None
         self.done = 0
         self.overdue = False
@@ -37,30 +35,32 @@ class Worker:
         raise NotImplementedError
 
     def join(self, timeout: float) -> None:
-        """Wait until it has left, ``timeout`` seconds at most."""
+        """Wait for at most ``timeout`` seconds until it has left."""
         raise NotImplementedError
 
     @property
     def owner(self) -> Hashable:
-        """What the time limits know its runs by."""
+        """What identifies its runs for the time limits."""
         raise NotImplementedError
 
     def stop(self, claim: Claim, error: type[BaseException]) -> bool:
-        """From another thread: let the run of ``claim`` raise ``error``. False when it cannot be
-        stopped from outside."""
+        """Let the run of ``claim`` raise ``error``; called from another thread. False when the run
+        cannot be stopped from outside."""
         raise NotImplementedError
 
-    def died_of(self, error: BaseException | None) -> None:
-        """Somebody has ended it: thrown something into its thread, killed its greenlet, cancelled
-        its coroutine."""
+    def log_death(self, error: BaseException | None) -> None:
+        """It was ended from outside: an exception was thrown into its thread, its greenlet was
+        killed, its coroutine cancelled."""
         what = "was cancelled" if error is None else f"was ended by {type(error).__name__}"
         logger.error(
-            "worker %d %s; another one takes its place", self.number + 1, what,
+            "worker %d %s; another one takes its place",
+            self.number + 1,
+            what,
             exc_info=error if isinstance(error, Exception) else None,
-        )  # fmt: skip
+        )
 
-    def bury(self) -> None:
-        """It is gone. What it was running has died of something that no run survives."""
+    def clean_up(self) -> None:
+        """It is gone. A job that it was running ends as crashed."""
         claim, self.claim = self.claim, None
         if claim is None:
             return
@@ -69,14 +69,13 @@ class Worker:
         failure = Failure("Crashed", "its worker died while it ran this job", "")
         self.parts.feed.end(Finished(Ended(claim, Dead("crashed", failure), clock.now())))
 
-    # --- the life of a run, for the kinds -----------------------------------------------------
-
-    def begins(self, claim: Claim) -> None:
+    def begin(self, claim: Claim) -> None:
+        """The kind is about to run it."""
         self.claim = claim
         self.parts.slots.start(self.number, claim.seq, claim.claim)
 
-    def ended(self) -> bool:
-        """The ending is in the feed, and kept if it must be. False when the worker shall leave."""
+    def end(self) -> bool:
+        """The ending is in the feed, and kept if it must be. False when the worker has to leave."""
         self.parts.slots.clear(self.number)
         self.claim = None
         self.done += 1
@@ -91,36 +90,36 @@ class Parts(NamedTuple):
     startup: list[tuple[str, Hook]]
     shutdown: list[tuple[str, Hook]]
     max_tasks: int | None
-    #: ``Loops.beat``, for the loops on which jobs run.
-    beat: Callable[[str, float], None]
+    #: Called by the loops on which jobs run, as ``Loops.beat``.
+    on_beat: Callable[[str, float], None]
 
 
 class Kind(Protocol):
     """What the workers of one kind have in common."""
 
     def open(self, parts: Parts) -> None:
-        """The consumer begins, in the thread that calls this."""
+        """The consumer begins to work, in the thread that calls this."""
         ...
 
-    def make(self, number: int, left: Callable[[], None]) -> Worker:
-        """A worker, not started, that calls ``left`` when it leaves by itself."""
+    def make(self, number: int, on_left: Callable[[], None]) -> Worker:
+        """A worker, not started, that calls ``on_left`` when it leaves by itself."""
         ...
 
     def is_inside(self) -> bool:
-        """Whether the caller is in a job of this consumer."""
+        """Whether the caller runs inside a job of this consumer."""
         ...
 
-    def telling(self, tell: Teller) -> Teller:
-        """The teller as it reaches receivers where these workers run."""
+    def relay(self, on_commit: OnCommit) -> OnCommit:
+        """A callback for the feed that calls ``on_commit`` where these workers run their jobs."""
         ...
 
     def close(self) -> None:
-        """The consumer is at its end. Workers that hang keep what they need until they leave."""
+        """The consumer has ended. Workers that hang keep what they need until they leave."""
         ...
 
 
 def call_hooks(when: str, hooks: Iterable[tuple[str, Hook]]) -> None:
-    """Call the hooks of a worker's begin or end; one that raises stops nobody."""
+    """Call the startup or shutdown hooks of a worker. A hook that raises is logged."""
     for name, hook in hooks:
         try:
             hook()

@@ -21,10 +21,11 @@ class Upkeep(Protocol):
         Dead letters leave by age only, never by number."""
         ...
 
-    def mend(self) -> list[str]:
+    def mend(self, *, set_back: bool = False) -> list[str]:
         """Let go what a key blocks without need, which no verb should leave behind: the keys where
-        that was so. Also bring back what a clock that was set back has moved out of reach, and
-        forget rates that are at rest."""
+        that was so. Also bring back the rates that a clock that was set back has moved out of
+        reach, and forget those that are at rest. ``set_back``: it may have been, so bring back the
+        jobs and pauses too that have longer to go than they were to last."""
         ...
 
     def verify(self) -> None:

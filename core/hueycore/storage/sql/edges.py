@@ -49,8 +49,9 @@ def ready(con: Connection, seqs: Iterable[int]) -> None:
     d = con.dialect
     rows = con.execute(
         f"""
-        update huey_job set (run_at, state, expires_at) = (
-            select at, {state("at")}, coalesce(:now + expires_in, expires_at)
+        update huey_job set (run_at, state, expires_at, delay) = (
+            select at, {state("at")}, coalesce(:now + expires_in, expires_at),
+                case when at > :now + delay then 0 else delay end
             -- A time of its own (eta) is later than its birth.
             from (select {d.greatest}(:now + delay,
                 case when run_at > enqueued_at then run_at else 0 end) as at) as start)

@@ -188,22 +188,33 @@ def _put_back(
 ) -> None:
     claim = ended.claim
     retries, retry_delay, key = claim.retries, claim.retry_delay, claim.key_name
-    state, run_at, uncounted = rest.ready(key), claim.run_at, 1
+    state, run_at, uncounted, delay = rest.ready(key), claim.run_at, 1, 0.0
     match ending:
         case Retry():
             run_at = now if ending.run_at is None else ending.run_at
             state = rest.state(run_at, now, key)
             retries, retry_delay, uncounted = ending.retries, ending.retry_delay, 0
+            delay = ending.delay
         case Snoozed():
-            state, run_at = State.SCHEDULED, ending.run_at
+            state, run_at, delay = State.SCHEDULED, ending.run_at, ending.delay
         case Blocked():
             key = ending.key
             state = rest.ready(key)
     con.execute(
         f"""
-        update huey_job set state = ?, run_at = ?, retries = ?, retry_delay = ?, key_name = ?,
-            unique_until = {GIVES_WAY}, started_at = coalesce(?, started_at),
+        update huey_job set state = ?, run_at = ?, delay = ?, retries = ?, retry_delay = ?,
+            key_name = ?, unique_until = {GIVES_WAY}, started_at = coalesce(?, started_at),
             attempt = attempt - ?, {LEAVE} {WON}
         """,
-        (state, run_at, retries, retry_delay, key, ended.started_at, uncounted, *claim[:2]),
+        (
+            state,
+            run_at,
+            delay,
+            retries,
+            retry_delay,
+            key,
+            ended.started_at,
+            uncounted,
+            *claim[:2],
+        ),
     )

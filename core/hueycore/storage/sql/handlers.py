@@ -34,7 +34,7 @@ def call_handler(con: Connection, seq: int, cause: bytes | None = None) -> None:
     jobs = [job._replace(id=mine) for job, mine in zip(jobs, ids, strict=True)]
     now = con.now()
     if 0 in plan.delays:
-        jobs[0] = jobs[0]._replace(run_at=now + plan.delays[0])
+        jobs[0] = jobs[0]._replace(run_at=now + plan.delays[0], delay=plan.delays[0])
     if 0 in plan.expiries:
         jobs[0] = jobs[0]._replace(expires_at=now + plan.expiries[0])
     born = insert_jobs(con, queue, jobs)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from hueycore.model.limits import Limit, Rate
 from hueycore.storage.protocol import limits as protocol
 from hueycore.storage.protocol.upkeep import Upkeep
+from hueycore.storage.sql import clockback
 from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.keys import settle, settle_key
 from hueycore.storage.sql.keyview import KeyView, read_limits
@@ -120,7 +121,10 @@ class Limits(Part, protocol.Limits, Upkeep):
         )
         return None if row is None else row[0]
 
-    def mend(self) -> list[str]:
+    def mend(self, *, set_back: bool = False) -> list[str]:
+        if set_back:
+            clockback.bring_back(self.db, self.queue)
+
         def body(con: Connection) -> list[str]:
             _go_back_with_the_clock(KeyView(con, self.queue))
             con.execute(_FORGET, (self.queue, con.now()))

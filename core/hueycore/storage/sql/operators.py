@@ -131,6 +131,7 @@ class Operators(Part, Workers, protocol.Operators):
                     state = case when waits > 0 then 'blocked'
                         else {rest.state("coalesce(:run_at, run_at)")} end,
                     run_at = {d.greatest}(coalesce(:run_at, run_at), :now),
+                    delay = case when waits > 0 then delay else 0 end,
                     retries = coalesce(:retries, retries), reason = :reason, finished_at = null,
                     taken = null, ticket = null, crashes = 0, expires_at = case
                         when expires_at <= :now then null else expires_at end
@@ -183,6 +184,7 @@ class Operators(Part, Workers, protocol.Operators):
                 f"""
                 update huey_job set
                     priority = coalesce(:priority, priority), run_at = coalesce(:run_at, run_at),
+                    delay = case when waits > 0 or :run_at is null then delay else 0 end,
                     expires_at = coalesce(:expires_at, expires_at),
                     reason = coalesce(:reason, reason),
                     state = case when state = 'blocked' and waits > 0 then state

@@ -111,8 +111,8 @@ def _end_overdue(con: Connection, worker: Registered, claim: Claim, claimed_at: 
     ending: Retry | Dead = Dead("timeout", failure)
     if claim.retries > 0 and not claim.at_most_once:
         again = now + claim.retry_delay if claim.retry_delay else None
-        delay = next_delay(claim.retry_delay, claim.retry_backoff)
-        ending = Retry(again, claim.retries - 1, delay, failure)
+        coming = next_delay(claim.retry_delay, claim.retry_backoff)
+        ending = Retry(again, claim.retries - 1, coming, failure, claim.retry_delay)
     apply_endings(con, worker.queue, [Ended(claim, ending, claimed_at, now - claimed_at)])
     (state,) = con.execute("select state from huey_job where seq = ?", (claim.seq,)).fetchone()
     job = JobRef(claim.seq, claim.id, claim.task)

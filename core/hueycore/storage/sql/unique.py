@@ -74,6 +74,7 @@ def _replace(con: Connection, queue: str, seq: int, job: NewJob, now: float) -> 
     con.execute(
         """
         update huey_job set state = case when waits > 0 then state else ? end, run_at = ?,
+            delay = case when waits > 0 then delay else ? end,
             priority = ?, expires_at = ?, scheduled_for = ?, key_name = ?, ticket = null,
             retries = ?, retry_delay = ?, retry_backoff = ?, timeout = ?, max_crashes = ?,
             at_most_once = ?, result_ttl = ?, unique_until = ?, preview = ?,
@@ -83,6 +84,7 @@ def _replace(con: Connection, queue: str, seq: int, job: NewJob, now: float) -> 
         (
             rest.state(run_at, now, job.key_name),
             run_at,
+            job.delay,
             job.priority,
             job.expires_at,
             job.scheduled_for,

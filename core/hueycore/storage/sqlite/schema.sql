@@ -16,7 +16,8 @@ create table huey_job (
     reason           text,
     priority         real    not null default 0,
     run_at           real    not null,
-    -- of a later stage: seconds from the moment its last parent delivered
+    -- of a later stage: seconds from the moment its last parent delivered; of a scheduled job: what
+    -- was asked for, 0 when run_at is a moment of its own
     delay            real    not null default 0,
     enqueued_at      real    not null,
     started_at       real,

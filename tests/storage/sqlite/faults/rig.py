@@ -489,6 +489,7 @@ VERBS: dict[str, Act] = {
     "revoke with a key": lambda s, w: s.revoke(Selector(task="two")),
     "clear locks": lambda s, w: s.clear("locks"),
     "mend": lambda s, w: s.mend(),
+    "mend after the clock was set back": lambda s, w: s.mend(set_back=True),
     "enqueue": lambda s, w: s.enqueue(_jobs("a", "b")),
     "enqueue a key that exists": lambda s, w: s.enqueue(
         [*_jobs("a"), _keyed("keep"), _keyed("else")]

@@ -368,6 +368,7 @@ NOT_SYNCED = {
     *("take a result", "keep"),
     # A lock lives no longer than its process, a rate no longer than its interval.
     *("lock", "reserve a lock", "unlock", "spend", "reset a rate", "mend"),
+    "mend after the clock was set back",
 }
 #: Endings and the look at the queue without, the claim itself with.
 BOTH = {"claim at most once", "end and claim at most once"}
