@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from hueycore.model.states import State
 
+_SCHEDULED, _PENDING, _BLOCKED = State.SCHEDULED, State.PENDING, State.BLOCKED
+
 
 def state(run_at: float, now: float, key: str | None) -> State:
-    """Of a job that waits for no other: one that has to run later is scheduled, one that is due is
-    ``ready``. ``storage.sql.rest`` says the same in SQL."""
-    return State.SCHEDULED if run_at > now else ready(key)
+    """Of a job that waits for no other: one that has to run later is scheduled; one whose time has
+    come is pending, or with a key blocked until the key has room for it. ``storage.sql.rest`` says
+    the same in SQL."""
+    if run_at > now:
+        return _SCHEDULED
+    return _PENDING if key is None else _BLOCKED
 
 
 def ready(key: str | None) -> State:
-    """Of a job whose time has come: with a key it is blocked until the key has room for it."""
-    return State.PENDING if key is None else State.BLOCKED
+    """Of a job whose time has come."""
+    return state(0, 0, key)

@@ -11,7 +11,7 @@ from hueycore.storage.sql.keys import settle_keys_of
 from hueycore.storage.sql.rest import state
 from hueycore.storage.sql.unique import doubled
 
-#: What a parent has told its followers, in ``delivered``.
+#: What a parent has given to its followers, in ``delivered``.
 RESULT, NONE, FAILED = 1, 2, 3
 
 #: True of a row whose result a job has yet to read: one that waits, or that may run again.

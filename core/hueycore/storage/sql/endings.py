@@ -27,7 +27,7 @@ from hueycore.storage.sql.done import LEAVE, WON, end_done, store_results
 from hueycore.storage.sql.edges import follow, forget
 from hueycore.storage.sql.failures import add_error
 from hueycore.storage.sql.handlers import call_handler
-from hueycore.storage.sql.joblog import write_said
+from hueycore.storage.sql.joblog import write_notes
 from hueycore.storage.sql.keys import settle, settle_keys_of
 from hueycore.storage.sql.metrics import Tally
 from hueycore.storage.sql.unique import GIVES_WAY
@@ -55,7 +55,7 @@ def apply_endings(con: Connection, queue: str, endings: Sequence[Ended]) -> Appl
             said.append((ended.claim, ended.said))
         (done if type(ended.ending) is Done else others).append(ended)
     if said:
-        write_said(con, queue, said)
+        write_notes(con, queue, said)
     if others:
         others = _without_completed(con, others, done)
     stopped: list[Ended] = []

@@ -171,10 +171,12 @@ def _insert_fresh(
     rows, payloads, answer = [], [], []
     keys = set()
     for seq, job in enumerate(jobs, first):
-        run_at = now if job.run_at is None or job.run_at <= now else job.run_at
-        state = rest.state(run_at, now, job.key_name)
-        if state is State.BLOCKED:
-            keys.add(job.key_name)
+        run_at, key = job.run_at, job.key_name
+        if run_at is None or run_at <= now:
+            run_at = now
+        state = rest.state(run_at, now, key)
+        if key is not None and state is State.BLOCKED:
+            keys.add(key)
         row = (seq, job.id, queue, job.task, state, job.priority, run_at, now, job.preview)
         rows.append(row if usual else row + job[6:19])
         payloads.append((seq, job.payload))

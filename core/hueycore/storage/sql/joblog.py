@@ -17,7 +17,7 @@ KEPT_LINES = 2000
 
 class JobLog(Part, Workers, Queries):
     def note(self, said: Sequence[tuple[Claim, Said]]) -> None:
-        self.db.transact(lambda con: write_said(con, self.queue, said), durable=False)
+        self.db.transact(lambda con: write_notes(con, self.queue, said), durable=False)
 
     def log(self, seq: int, after: int = 0) -> list[LogLine]:
         def body(con: Connection) -> list[LogLine]:
@@ -33,7 +33,7 @@ class JobLog(Part, Workers, Queries):
         return self.db.read(body)
 
 
-def write_said(con: Connection, queue: str, said: Iterable[tuple[Claim, Said]]) -> None:
+def write_notes(con: Connection, queue: str, said: Iterable[tuple[Claim, Said]]) -> None:
     """Write progress and lines in the caller's transaction, each only while its claim stands."""
     for claim, (progress, lines) in said:
         standing = con.execute(

@@ -109,9 +109,9 @@ class Locks(Part, Limits):
         held: int,
     ) -> Lock:
         found = worker_row(con, owner)
-        told = (found.name, found.host, found.pid) if found else (f"worker {owner}", "", 0)
+        process = (found.name, found.host, found.pid) if found else (f"worker {owner}", "", 0)
         living = found is not None and self.alive.lives(found)
-        return Lock(name, queue, owner, *told, living, since, expires_at, not held)
+        return Lock(name, queue, owner, *process, living, since, expires_at, not held)
 
     def _holder(self, con: Connection, name: str, now: float) -> tuple[int, bytes] | None:
         """Owner and token of a lock that is in force. A lease ends with the clock; a lock whose

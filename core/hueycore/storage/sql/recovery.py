@@ -101,7 +101,7 @@ def _take_back(
 
 
 def _end_overdue(con: Connection, worker: Registered, claim: Claim, claimed_at: float) -> Recovered:
-    """The worker was killed because this run did not heed its timeout: no crash."""
+    """The worker was killed because this run went on after its timeout: no crash."""
     # Imported here: it brings logging along, and who only looks needs neither.
     from hueycore.model.retry import next_delay
 

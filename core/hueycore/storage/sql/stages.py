@@ -13,7 +13,7 @@ from hueycore.model.states import FINAL, State
 from hueycore.storage.protocol.queries import Queries
 from hueycore.storage.protocol.workers import Workers
 from hueycore.storage.sql.dialect import Connection, Dialect
-from hueycore.storage.sql.edges import FAILED, NONE, RESULT
+from hueycore.storage.sql.edges import FAILED, NONE
 from hueycore.storage.sql.keys import settle_keys_of
 from hueycore.storage.sql.part import Part
 from hueycore.storage.sql.queries import LIST, to_job
@@ -212,9 +212,9 @@ def _input(
     if not delivered:
         return None
     if state not in FINAL:
-        # It runs again; what it has told stands until it ends.
-        told = {RESULT: State.DONE, NONE: State.DONE, FAILED: State.DEAD}[delivered]
-        state, taken = told, None if delivered == NONE else 0
+        # It runs again; what it has given stands until it ends.
+        state = State.DEAD if delivered == FAILED else State.DONE
+        taken = None if delivered == NONE else 0
     if state == State.DONE:
         if taken is None:
             return Input(slot, id_, State.DONE)

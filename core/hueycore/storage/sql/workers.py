@@ -123,7 +123,7 @@ class Workers(Part, protocol.Workers, Queries):
                 except StorageError:
                     if not recovered:
                         raise
-                    break  # what was taken back is told; the janitor comes again
+                    break  # what was taken back is reported; the janitor comes again
         if recovered or dead:
             self.ring()
         return recovered
