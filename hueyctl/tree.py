@@ -61,6 +61,8 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Housekeeping": {
         "purge": "Delete jobs, results and what lies about.",
+        "db": "Look after the queue file.",
+        "db backup": "Copy the file while it is in use.",
     },
     "Periodic tasks": {
         "periodic": "See and steer periodic tasks.",

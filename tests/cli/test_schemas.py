@@ -61,6 +61,7 @@ DOCUMENTS = [
     (("check",), "check/1", False),
     (("doctor",), "doctor/1", False),
     (("config", "show"), "config/1", False),
+    (("db", "backup", "copy.db"), "backup/1", False),
     (("enqueue", "app.task", "x"), "job/1", False),
 ]
 

@@ -7,14 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import hashlib
 import os
+import shutil
 import signal
 import sys
+import tarfile
+import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from hueycore import SqliteHuey, every
+from hueycore.storage.sqlite import sidefile
 
 #: Seconds after which a job stops waiting for its gate: nothing of a test may run for ever.
 PATIENCE = 60.0
@@ -40,6 +47,21 @@ class App:
                 time.sleep(seconds)
             note(key, 0, "end")
             return key
+
+        @huey.task(context=True)
+        def archive(folder: str, task: Any = None) -> None:
+            """What jobs do to the folder of their data: a copy, a checksum, a tar."""
+            note(task.id, task.attempt, "start")
+            with tempfile.TemporaryDirectory() as target:
+                for name in sorted(os.listdir(folder)):
+                    with suppress(FileNotFoundError):  # a part of it comes and goes
+                        shutil.copy(os.path.join(folder, name), target)
+                        hashlib.sha256(Path(folder, name).read_bytes()).digest()
+                with tarfile.open(os.path.join(target, "all.tar"), "w") as tar:
+                    tar.add(
+                        target, filter=lambda info: None if info.name.endswith(".tar") else info
+                    )
+            note(task.id, task.attempt, "end")
 
         @huey.task()
         def gather(values: list[Any]) -> list[Any]:
@@ -114,10 +136,13 @@ class App:
 
         @huey.task(context=True)
         def lose_the_byte(gate: str, task: Any = None) -> str:
-            """Closes a second descriptor of the side file: the kernel drops our locks."""
+            """Ends what holds the byte of this process, as only a bug could."""
             note(task.id, task.attempt, "start")
             if task.attempt == 1:
-                os.close(os.open(f"{database}-huey", os.O_RDONLY))
+                for side in sidefile._files.values():
+                    for holder in side._held.values():
+                        if holder is not None:
+                            holder.close()
             wait_for(f"{gate}{task.attempt}")
             note(task.id, task.attempt, "end")
             return f"attempt {task.attempt}"
@@ -173,7 +198,7 @@ class App:
         self.plain, self.work, self.gated, self.once = plain, work, gated, once
         self.agated, self.forks, self.mute, self.bulky = agated, forks, mute, bulky
         self.strange, self.astrange = strange, astrange
-        self.gather, self.fickle = gather, fickle
+        self.gather, self.fickle, self.archive = gather, fickle, archive
         self.until, self.poison, self.lose_the_byte = until, poison, lose_the_byte
         self.narrow, self.under_lock = narrow, under_lock
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from hueycore.model.states import State
-from hueycore.storage.sqlite.connection import WAL_LIMIT
+from hueycore.storage.sqlite.dial import WAL_LIMIT
 from hueycore.tasks.task import Task
 from tests.crash.crashkit import DEADLINE, ConsumerProcess, Ledger, Place
 from tests.crash.soakapp import Tasks

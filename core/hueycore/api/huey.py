@@ -204,6 +204,14 @@ class Huey(
         """``enqueue_many`` that answers with a ``ResultGroup``."""
         return ResultGroup(self.enqueue_many(tasks))
 
+    def backup(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Copy the file, with all its queues, as it is at one moment, while others work on it: into
+        a new file that only its owner may read, checked and synced before it gets its name. A
+        ``shutil.copy`` of a file that is in use is no queue.
+
+        Raises ``FileExistsError``, unless ``overwrite``; ``StorageCorrupt``, ``StorageFull``."""
+        self.storage.backup(os.fspath(path), overwrite=overwrite)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} {self.filename}>"
 

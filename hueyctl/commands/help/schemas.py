@@ -222,6 +222,7 @@ def _rows() -> dict[str, Schema]:
             "name:text queue:text holder:text host:text pid:int alive:bool waiting:bool since:time "
             "expires_at:time? ttl_s:number?"
         ),
+        "backup/1": _document("backup/1", "file:text bytes:int"),
         "revocation/1": _object(
             "target:text kind:text queue:text until:time? once:bool since:time reason:text?"
         ),
@@ -258,6 +259,7 @@ _ABOUT = {
     "periodic/1": "a schedule in periodic list, pause, resume, add",
     "firing/1": "a coming run in periodic next",
     "lock/1": "a lock in lock list",
+    "backup/1": "db backup",
     "revocation/1": "an order in revoke --list",
     "dead-group/1": "a line of dead summary",
 }

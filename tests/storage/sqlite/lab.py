@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -86,9 +85,11 @@ def give_back(before: set[tuple[int, int]]) -> list[SideFile]:
     """Close the side files that were opened since; the lock bytes in them go with that."""
     sides = [sidefile._files.pop(key) for key in set(sidefile._files) - before]
     for side in sides:
-        for memory in side._maps.values():
-            memory.close()
-        os.close(side._descriptor)
+        for holder in side._held.values():
+            if holder is not None:
+                holder.close()
+        side._held.clear()
+        side._file = None
     return sides
 
 

@@ -23,7 +23,7 @@ from hueycore.model.limits import Limit, Rate
 from hueycore.model.retention import Keeping
 from hueycore.model.states import State
 from hueycore.storage.sql.unique import _HOLDS
-from hueycore.storage.sqlite import SqliteStorage, connection, schema
+from hueycore.storage.sqlite import SqliteStorage, connection, dial, schema
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
 from tests.storage.kit import FAILURE, born, ended, new, one, run, take, worker
@@ -174,7 +174,7 @@ def test_the_view_for_people_shows_every_job(rows: SqliteStorage) -> None:
 # --- plans ----------------------------------------------------------------------------------------
 
 
-class Explained(connection.Connection):
+class Explained(dial.Connection):
     """Remembers how SQLite went about each statement."""
 
     plans: ClassVar[list[tuple[str, list[str]]]] = []
@@ -189,7 +189,7 @@ class Explained(connection.Connection):
 
 @pytest.fixture
 def explained(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Explained]]:
-    monkeypatch.setattr(connection, "connection_class", Explained)
+    monkeypatch.setattr(dial, "connection_class", Explained)
     Explained.plans = []
     yield Explained
 

@@ -83,6 +83,7 @@ def test_a_side_file_that_cannot_be_made_is_no_reason_to_refuse_a_job(
 ) -> None:
     """The bell is rung after the commit: whoever is told of an error would enqueue again."""
     storage = make_file()
+    os.unlink(path + "-huey")
     os.mkdir(path + "-huey")
 
     assert state(storage, born(storage)) is State.PENDING

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from hueycore.model.retention import Keeping
@@ -38,4 +39,17 @@ class Upkeep(Protocol):
 
     def checkpoint(self) -> None:
         """Fold the log of changes into the data."""
+        ...
+
+    def backup(
+        self,
+        path: str,
+        *,
+        overwrite: bool = False,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Write all queues, as they are at one moment, into a new file that only its owner may
+        read. ``on_progress`` is told how much is written, and of how much.
+
+        Raises ``FileExistsError``, unless ``overwrite``."""
         ...

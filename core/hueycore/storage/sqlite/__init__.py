@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hueycore.exceptions import StorageError
@@ -131,6 +132,18 @@ class SqliteStorage(
             self._pid = os.getpid()
             return True  # what came before the watch was set has not been heard
         return self._bell.wait(timeout)
+
+    def backup(
+        self,
+        path: str,
+        *,
+        overwrite: bool = False,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        # Imported here: few processes ever do.
+        from hueycore.storage.sqlite.backup import back_up
+
+        back_up(self.db, path, overwrite=overwrite, on_progress=on_progress)
 
     def nudge(self) -> None:
         if self._bell is not None:

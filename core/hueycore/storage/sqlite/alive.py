@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from hueycore.exceptions import StorageError, StorageMoved
 from hueycore.storage.sqlite.connection import Database
-from hueycore.storage.sqlite.sidefile import LAST_WORKER, MappedSlots, SideFile, attach, boot_id
+from hueycore.storage.sqlite.sidefile import LAST_WORKER, SideFile, attach, boot_id
+from hueycore.storage.sqlite.slots import FileSlots, MemorySlots
 
 if TYPE_CHECKING:
     from hueycore.storage.sql.dialect import Connection, Registered
@@ -21,7 +22,7 @@ class Alive:
         self._db = db
         self._mode = mode
         self._side: SideFile | None = None
-        self._slots: dict[int, MappedSlots] = {}
+        self._slots: dict[int, FileSlots | MemorySlots] = {}
 
     def side(self) -> SideFile | None:
         """The side file, made at the first need; None in memory, or for a reader where there is
@@ -61,9 +62,7 @@ class Alive:
 
     def open_slots(self, number: int, count: int) -> None:
         side = self.side()
-        self._slots[number] = (
-            side.map_slots(number, count) if side else MappedSlots(bytearray(16 * count))
-        )
+        self._slots[number] = side.open_slots(number, count) if side else MemorySlots(count)
 
     def free(self, number: int) -> None:
         slots = self._slots.pop(number, None)
@@ -73,7 +72,7 @@ class Alive:
         if side:
             side.unlock(number)
 
-    def slots(self, number: int) -> MappedSlots:
+    def slots(self, number: int) -> FileSlots | MemorySlots:
         return self._slots[number]
 
     def lives(self, worker: Registered) -> bool:
@@ -91,14 +90,17 @@ class Alive:
 
     def holder(self, worker: Registered) -> int | None:
         side = self.side()
-        return worker.pid if side is None else side.holder(worker.id) or None
+        found = 0 if side is None else side.holder(worker.id)
+        if found == 0 and worker.host == os.uname().nodename:
+            return worker.pid  # another host is another container, with numbers of its own
+        return found or None
 
     def started(self, worker: Registered, count: int) -> Sequence[tuple[int, int, int]]:
         side = self.side()
         if side is not None:
             return list(side.read_slots(worker.id, count))
         mine = self._slots.get(worker.id)
-        return list(mine.pairs()) if mine else []
+        return list(mine.pairs()) if isinstance(mine, MemorySlots) else []
 
     def remembers(self, worker: Registered) -> bool:
         """Slots of another boot, or of a side file that is gone, say nothing."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Callable
+from contextlib import closing
 from typing import TypeVar
 
 from hueycore.exceptions import (
@@ -19,22 +21,18 @@ from hueycore.exceptions import (
     StorageReadOnly,
 )
 from hueycore.storage.sqlite import forks, schema
-from hueycore.storage.sqlite.dialect import Speaker
+from hueycore.storage.sqlite.dial import MEMORY, Connection, dial
+from hueycore.storage.sqlite.entry import Entry
 from hueycore.storage.sqlite.errors import RETRY, busy_for, error_code, is_busy, retry, translate
 from hueycore.storage.sqlite.path import make_file, refuse_network
 from hueycore.system import clock, native
 from hueycore.system.shield import shield_of_this_thread
 
 T = TypeVar("T")
-Body = Callable[["Connection"], T]
+Body = Callable[[Connection], T]
 
 #: Give up after this many seconds.
 DEADLINE = 5.0
-WAL_LIMIT = 16 * 1024 * 1024
-
-
-class Connection(sqlite3.Connection, Speaker):
-    """What bodies see; statements go straight to SQLite."""
 
 
 class Database:
@@ -56,11 +54,10 @@ class Database:
     ) -> None:
         if durability not in ("standard", "full", "fast"):
             raise ConfigurationError(f"durability={durability!r}: use standard, full or fast")
-        self.memory = path == ":memory:"
+        self.memory = path == MEMORY
         self.path = path if self.memory else os.path.realpath(path)
         self.read_only = read_only
         self._durability = durability
-        self._mode = mode
         self._pid = os.getpid()
         self._lock = native.RLock() if self.memory else native.Lock()
         self._read_lock = self._lock if self.memory else native.Lock()
@@ -71,6 +68,8 @@ class Database:
         #: A read-only view that will not notice writers; it is opened anew for each read.
         self._frozen = False
         self._owner: int | None = None
+        self._copy_lock = native.Lock()
+        self._entry = Entry(self.path, None if read_only else mode)
         self._pages = 10_000
         self._readers = 0
         self._forking: list[native.Lock | native.RLock] = []
@@ -136,6 +135,8 @@ class Database:
                         connection.execute("rollback")
                 except sqlite3.Error:
                     self._discard("_write")  # which ends its transaction
+                finally:
+                    self._entry.leave_door()
 
     def read(self, body: Body[T], *, snapshot: bool = False) -> T:
         """Run ``body`` on the reading connection; with ``snapshot`` all its statements see the same
@@ -169,6 +170,24 @@ class Database:
                     except sqlite3.Error:
                         self._discard("_read")
 
+    def copy(self, body: Body[T]) -> T:
+        """Like ``read`` with a snapshot, on a connection of its own: others read meanwhile. What
+        the body sees stays as it is, whatever locks a copy of the files drops."""
+        if self.memory:
+            return self.read(body)
+        self._check_use()
+        try:
+            with (
+                self._copy_lock,
+                closing(self._connect("ro")) as connection,
+                self._entry.pinned(DEADLINE),
+            ):
+                connection.execute("begin")
+                connection.execute("select 1 from sqlite_master").fetchall()
+                return body(connection)
+        except sqlite3.Error as error:
+            raise translate(error, self.path) from error
+
     def version(self) -> int:
         """A number that changes whenever anybody, this process included, has committed."""
         if self.memory:
@@ -192,6 +211,8 @@ class Database:
         with self._lock:
             connection = self._writer()
             try:
+                if not self._entry.enter_door(clock.monotonic() + DEADLINE):
+                    return  # the next one moves more
                 if truncate:
                     connection.execute("pragma busy_timeout=200")
                     try:
@@ -204,12 +225,15 @@ class Database:
                 if not is_busy(error):
                     self._forget_if_broken(error, "_write")
                     raise translate(error, self.path) from error
+            finally:
+                self._entry.leave_door()
 
     def check_identity(self) -> None:
         """Raise ``StorageMoved`` unless the path still names the file that was opened: SQLite
         answers COMMIT with OK into a file that no longer has a name."""
         if self._identity is not None and self._stat() != self._identity:
             raise StorageMoved(f"{self.path} was replaced while it was in use")
+        self._entry.check()
 
     def autocheckpoint(self, pages: int) -> None:
         """How many WAL pages a commit lets pass before it checkpoints; 0 leaves it to the janitor
@@ -224,30 +248,38 @@ class Database:
         for lock, name in ((self._read_lock, "_read"), (self._lock, "_write")):
             with lock:
                 self._discard(name)
+        self._entry.close()
 
     def leave(self) -> None:
         """Close what nobody is using: the process ends. A daemon thread may still open it anew."""
         self._closed = self._closed or self.memory
-        for lock, name in ((self._read_lock, "_read"), (self._lock, "_write")):
-            if lock.acquire(blocking=False):
-                try:
-                    self._discard(name)
-                finally:
-                    lock.release()
+        free = [
+            (lock, name)
+            for lock, name in ((self._read_lock, "_read"), (self._lock, "_write"))
+            if lock.acquire(blocking=False)
+        ]
+        try:
+            for _, name in free:
+                self._discard(name)
+            if self._read is self._write is None:
+                self._entry.close()
+        finally:
+            for lock, _ in free:
+                lock.release()
 
     # --- inside -------------------------------------------------------------------------------
 
     def _begin(self, connection: Connection, durable: bool) -> None:
+        deadline = clock.monotonic() + DEADLINE
+        if not self._entry.enter_door(deadline):
+            raise busy_for(self.path, DEADLINE, self._others())
         full = durable if self._durability == "standard" else self._durability == "full"
         sync = "full" if full else "normal"
         if connection.in_transaction:  # an exception struck between two lines of transact
             connection.execute("rollback")
         if sync != self._sync:
-            # The first statement of a connection reads the schema, and may meet another process
-            # that recovers or removes the log.
             retry(lambda: connection.execute(f"pragma synchronous={sync}"), DEADLINE)
             self._sync = sync
-        deadline = 0.0
         while True:
             try:
                 connection.execute("begin immediate")
@@ -256,7 +288,6 @@ class Database:
             except sqlite3.Error as error:
                 if not is_busy(error):
                     raise
-                deadline = deadline or clock.monotonic() + DEADLINE
                 if clock.monotonic() > deadline:
                     raise busy_for(self.path, DEADLINE, self._others()) from error
             native.sleep(RETRY * (0.5 + clock.monotonic() * 1e6 % 1.0))
@@ -270,6 +301,7 @@ class Database:
         self._check_use()
         if self._write is None:
             self._write = self._connect("rw")
+            self._sync = ""
         return self._write
 
     def _reader(self) -> Connection:
@@ -281,6 +313,7 @@ class Database:
             self._read = None
         if self._read is None:
             self._read = self._connect("ro")
+            self._frozen = self._read.frozen
             self._readers += 1
         return self._read
 
@@ -300,59 +333,21 @@ class Database:
             raise StorageMoved(f"{self.path} was removed while it was in use") from None
         except OSError as error:
             raise StorageError(f"{self.path}: {error.strerror}") from error
+        if not stat.S_ISREG(found.st_mode):
+            raise StorageError(f"{self.path} is not a regular file")
         return found.st_dev, found.st_ino
 
     def _connect(self, access: str) -> Connection:
-        try:
-            connection = self._dial(access)
-        except sqlite3.Error as error:
-            raise translate(error, self.path) from error
-        try:
-            connection.execute("pragma temp_store=memory")
-            connection.execute(f"pragma journal_size_limit={WAL_LIMIT}")
-            if access == "ro":
-                connection.execute("pragma query_only=1")
-            else:
-                connection.execute(f"pragma wal_autocheckpoint={self._pages}")
-                connection.execute("pragma fullfsync=1")
-                self._sync = ""
-        except sqlite3.Error as error:
-            connection.close()
-            raise translate(error, self.path) from error
-        return connection
+        if self.memory:
+            return self._dial(access)
+        return self._entry.connect(lambda: self._dial(access), DEADLINE)
 
     def _dial(self, access: str) -> Connection:
-        if self.memory:
-            return _sqlite_connect(":memory:")
-        plain = self.path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-        connection = _sqlite_connect(f"file:{plain}?mode={access}")
-        if access == "ro":
-            try:
-                retry(
-                    lambda: connection.execute("select 1 from sqlite_master").fetchall(), DEADLINE
-                )
-            except sqlite3.Error as error:
-                connection.close()
-                # A cleanly closed WAL file wants write permission even to be read. Only then:
-                # an immutable connection never sees what others write.
-                unwritable = error_code(error) in (8, 14) and os.access(self.path, os.R_OK)
-                if not unwritable or os.path.exists(self.path + "-wal"):
-                    raise
-                connection = _sqlite_connect(f"file:{plain}?immutable=1")
-                self._frozen = True
-        return connection
+        return dial(self.path, access, pages=self._pages, seconds=DEADLINE)
 
     def _prepare(self) -> None:
         with self._lock:
-            connection = self._writer()
-            try:
-                answer = retry(
-                    lambda: connection.execute("pragma journal_mode=wal").fetchone(), DEADLINE
-                )
-            except sqlite3.Error as error:
-                raise translate(error, self.path) from error
-            if not self.memory and answer[0] != "wal":
-                raise StorageError(f"{self.path} cannot use a write-ahead log ({answer[0]})")
+            self._writer()
         if not self.read(schema.is_current):
             self.transact(schema.migrate)
 
@@ -369,11 +364,14 @@ class Database:
             connection.close()
 
     def before_fork(self) -> None:
-        for lock, name in ((self._read_lock, "_read"), (self._lock, "_write")):
-            mine = name == "_write" and self._owner == native.get_ident()
+        for lock in (self._copy_lock, self._read_lock, self._lock):
+            mine = lock is self._lock and self._owner == native.get_ident()
             if not mine and lock.acquire(timeout=2 * DEADLINE):
                 self._forking.append(lock)
-                self._discard(name)
+        if self._read_lock in self._forking:
+            self._discard("_read")
+        if self._lock in self._forking:
+            self._discard("_write")
 
     def after_fork_in_parent(self) -> None:
         while self._forking:
@@ -389,26 +387,12 @@ class Database:
     def _after_fork(self) -> None:
         if self.memory:
             raise StorageError("an in-memory queue cannot be used in a forked process")
-        self._forked_in_use = len(self._forking) == 1
+        self._forked_in_use = 0 < len(self._forking) < 3
         self._forking = []
         forks.leaked.append((self._write, self._read))
         self._lock, self._read_lock = native.Lock(), native.Lock()
+        self._copy_lock = native.Lock()
         self._write = self._read = None
+        self._entry.forget()
         self._owner, self._sync = None, ""
         self._pid = os.getpid()
-
-
-def _sqlite_connect(target: str) -> Connection:
-    return sqlite3.connect(
-        target,
-        uri=target.startswith("file:"),
-        isolation_level=None,
-        timeout=0,
-        check_same_thread=False,
-        cached_statements=256,
-        factory=connection_class,
-    )
-
-
-#: Tests replace it to make the N-th statement fail.
-connection_class: type[Connection] = Connection

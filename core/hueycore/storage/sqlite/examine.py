@@ -10,7 +10,8 @@ from hueycore.storage.sql import examine
 from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sqlite import schema
 from hueycore.storage.sqlite.alive import Alive
-from hueycore.storage.sqlite.connection import WAL_LIMIT, Database
+from hueycore.storage.sqlite.connection import Database
+from hueycore.storage.sqlite.dial import WAL_LIMIT
 
 
 class Examination(examine.Examination, Upkeep):

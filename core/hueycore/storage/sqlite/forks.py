@@ -7,6 +7,7 @@ import os
 import weakref
 from typing import TYPE_CHECKING
 
+from hueycore.storage.sqlite import guard
 from hueycore.system import native
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def _after_fork_in_parent() -> None:
 def _after_fork_in_child() -> None:
     global _fork_gate
     _fork_gate = native.Lock()
+    guard.after_fork_in_child()
     for database in list(open_databases):
         database.after_fork_in_child()
 

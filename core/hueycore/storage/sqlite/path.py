@@ -70,6 +70,20 @@ def _sync(directory: int) -> None:
         pass  # some file systems refuse to sync a directory; they order its writes themselves
 
 
+def sync_folder(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _sync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def uri(path: str, access: str) -> str:
+    """What SQLite calls the file: ``access`` is ``mode=ro``, ``mode=rw`` or ``immutable=1``."""
+    plain = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return f"file:{plain}?{access}"
+
+
 def refuse_network(path: str, mountinfo: str = "/proc/self/mountinfo") -> None:
     """Raise ``StorageError`` when ``path`` is on a network file system: SQLite's locks and its
     shared memory do not hold there, and the file would be damaged."""

@@ -2,35 +2,36 @@
 
 ``FILE-huey`` starts with a page of lock bytes: worker number N holds byte N for as long as its
 process lives, and the kernel frees it at any death. Then each worker has a region of slots, pairs
-of (seq, claim), that it maps into memory; they can be read after a kill -9. Touching the file is
-the bell.
+of (seq, claim), which can be read after a kill -9. Touching the file is the bell.
 
-The traps of POSIX locks, all of which matter here: closing *any* descriptor of the file drops the
-process's locks (so one descriptor per inode, in a module-level table, and no ``mmap`` is closed
-while a byte is held: it has a descriptor of its own); locks of one process never conflict with each
-other (so the bytes held here are remembered); a forked child holds none.
+The locks are those of open file descriptions (:mod:`hueycore.storage.sqlite.ofd`): each byte has
+one of its own, which nothing else uses. Where a system has none of these they are POSIX locks,
+which die with any close of the file (hence one descriptor per inode, in a module-level table), and
+never conflict within a process (hence the bytes held here are remembered).
 """
 
 from __future__ import annotations
 
-import fcntl
-import mmap
+import errno
 import os
-import struct
-import sys
+import stat
 from collections.abc import Iterator
+from io import BytesIO, FileIO
 
 from hueycore.constants import MAX_WORKERS
-from hueycore.exceptions import StorageError, StorageFull, StorageReadOnly
+from hueycore.exceptions import StorageError, StorageFull, StorageMoved, StorageReadOnly
+from hueycore.storage.sqlite import ofd
+from hueycore.storage.sqlite.slots import PAIR, Descriptor, FileSlots, pairs
 from hueycore.system import native
 
 SUFFIX = "-huey"
 LAST_WORKER = 4095
+#: Stands at the byte of a worker who has slots: in a file that was cut off it is missing.
+_MARK = b"\1"
 PAGE = 4096
-PAIR = struct.Struct("<qq")
 REGION = PAIR.size * MAX_WORKERS
 
-_FLOCK = "@hhqqi" if sys.platform.startswith("linux") else "@qqihh"
+_NOTHING = BytesIO()
 
 _files: dict[tuple[int, int], SideFile] = {}
 _guard = native.Lock()
@@ -43,72 +44,91 @@ class SideFile:
         self.path = path
         self.inode = key[1]
         self._key = key
-        self._descriptor = descriptor
+        self._file: Descriptor | None = Descriptor(descriptor)
         self._users = 0
-        self._held: set[int] = set()
-        self._maps: dict[tuple[int, int], mmap.mmap] = {}
+        #: Worker numbers of this process, each with what holds its byte.
+        self._held: dict[int, FileIO | None] = {}
+        self._marked: set[int] = set()
+
+    @property
+    def _descriptor(self) -> int:
+        assert self._file is not None, "detached"
+        return self._file.number
 
     def lock(self, worker: int) -> bool:
         """Take a worker's byte. False when it is held, also by this very process."""
-        # Two threads that ask the kernel at the same time would both be told yes.
+        # With POSIX locks, two threads that ask at the same time would both be told yes.
         with _guard:
             if worker in self._held:
                 return False
+            holder = self._describe()
             try:
-                fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, worker)
-            except OSError:
-                return False
-            self._held.add(worker)
-            return True
+                taken = ofd.take(holder.fileno() if holder else self._descriptor, worker)
+                if taken:
+                    self._held[worker] = holder
+                elif holder:
+                    holder.close()
+                return taken
+            except BaseException:  # a thread's timeout, at any line
+                self._held.pop(worker, None)
+                if holder:
+                    holder.close()
+                raise
 
     def unlock(self, worker: int) -> None:
         with _guard:
-            self._held.discard(worker)
-            fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, worker)
+            self._marked.discard(worker)
+            if ofd.AVAILABLE:
+                # Closed also when an exception strikes between the two calls.
+                (self._held.pop(worker, None) or _NOTHING).close()
+            else:
+                ofd.free(self._descriptor, worker)
+                self._held.pop(worker, None)
+
+    def _describe(self) -> FileIO | None:
+        """What holds a lock, None where that is the process itself."""
+        if not ofd.AVAILABLE:
+            return None
+        try:
+            holder = FileIO(self.path, "r+", opener=_open_beside)
+        except OSError as error:
+            raise StorageMoved(f"{self.path}: {error.strerror}") from error
+        found = os.fstat(holder.fileno())
+        if (found.st_dev, found.st_ino) != self._key:
+            holder.close()
+            raise StorageMoved(f"{self.path} was replaced while it was in use")
+        return holder
 
     def locked(self, worker: int) -> bool:
         """Whether somebody holds a worker's byte."""
         return self.holder(worker) is not None
 
     def holder(self, worker: int) -> int | None:
-        """The number of the process that holds a worker's byte, 0 when that process is not in
-        sight (another PID namespace), None when nobody does. Only looks (F_GETLK), never takes."""
+        """Who holds a worker's byte: the number of a process, 0 when the lock does not say, None
+        when nobody does. Only looks, never takes."""
         if worker in self._held:
             return os.getpid()
-        if sys.platform.startswith("linux"):
-            ask = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, worker, 1, 0)
-            kind, _, _, _, pid = struct.unpack(_FLOCK, self._getlk(ask))
-        else:
-            ask = struct.pack(_FLOCK, worker, 1, 0, fcntl.F_WRLCK, os.SEEK_SET)
-            _, _, pid, kind, _ = struct.unpack(_FLOCK, self._getlk(ask))
-        return None if kind == fcntl.F_UNLCK else max(int(pid), 0)
+        found = ofd.holder(self._descriptor, worker)
+        return None if found is None else max(found, 0)
 
-    def _getlk(self, ask: bytes) -> bytes:
-        return fcntl.fcntl(self._descriptor, fcntl.F_GETLK, ask)
-
-    def map_slots(self, worker: int, count: int) -> MappedSlots:
+    def open_slots(self, worker: int, count: int) -> FileSlots:
         """A worker's own region, cleared. The bytes are written first, so that a full disk is an
-        error here and not a SIGBUS at the first store into a hole.
-
-        Raises ``StorageFull``."""
+        error here and not when a run begins. Raises ``StorageFull``."""
         size = -(-count * PAIR.size // PAGE) * PAGE
         if size > REGION:
             raise StorageError(f"a process can have at most {MAX_WORKERS} workers")
+        assert self._file is not None, "detached"
         try:
             os.pwrite(self._descriptor, bytes(size), _offset(worker))
+            os.pwrite(self._descriptor, _MARK, worker)
         except OSError as error:
             raise StorageFull(f"{self.path}: {error.strerror}") from error
-        if (worker, size) not in self._maps:
-            self._maps[worker, size] = mmap.mmap(self._descriptor, size, offset=_offset(worker))
-        return MappedSlots(self._maps[worker, size])
+        self._marked.add(worker)
+        return FileSlots(self._file, _offset(worker))
 
     def read_slots(self, worker: int, count: int) -> Iterator[tuple[int, int, int]]:
         """(slot, seq, claim) of every run that the worker had started and not finished."""
-        data = os.pread(self._descriptor, count * PAIR.size, _offset(worker))
-        for slot in range(len(data) // PAIR.size):
-            seq, claim = PAIR.unpack_from(data, slot * PAIR.size)
-            if seq:
-                yield slot, seq, claim
+        return pairs(os.pread(self._descriptor, count * PAIR.size, _offset(worker)))
 
     def ring(self) -> None:
         try:
@@ -117,11 +137,15 @@ class SideFile:
             pass  # a consumer looks by itself within 50 ms
 
     def moved(self) -> bool:
-        """Whether the path names another file by now, or none."""
+        """Whether the path names another file by now, or none, or what is in it was cut off."""
         try:
-            return os.stat(self.path).st_ino != self.inode
+            found = os.stat(self.path)
         except OSError:
             return True
+        if (found.st_dev, found.st_ino) != self._key:
+            return True
+        page = os.pread(self._descriptor, LAST_WORKER + 1, 0)
+        return any(page[worker : worker + 1] != _MARK for worker in list(self._marked))
 
     def detach(self) -> None:
         """The last user closes the descriptor; by then no byte is held."""
@@ -129,34 +153,7 @@ class SideFile:
             self._users -= 1
             if self._users == 0 and not self._held:
                 _files.pop(self._key, None)
-                for memory in self._maps.values():
-                    memory.close()
-                os.close(self._descriptor)
-
-
-class MappedSlots:
-    """Slots in shared memory: a store of 16 bytes, no system call."""
-
-    def __init__(self, memory: mmap.mmap | bytearray) -> None:
-        self._memory = memory
-        self._pid = os.getpid()
-
-    def start(self, slot: int, seq: int, claim: int) -> None:
-        PAIR.pack_into(self._memory, slot * 16, seq, claim)
-
-    def clear(self, slot: int) -> None:
-        PAIR.pack_into(self._memory, slot * 16, 0, 0)
-
-    def pairs(self) -> Iterator[tuple[int, int, int]]:
-        for slot in range(len(self._memory) // PAIR.size):
-            seq, claim = PAIR.unpack_from(self._memory, slot * PAIR.size)
-            if seq:
-                yield slot, seq, claim
-
-    def close(self) -> None:
-        """From now on nothing is noted: the region may soon be another worker's. The mapping
-        stays, because closing it would drop the locks of this process."""
-        self._memory = bytearray(len(self._memory))
+                self._file = None
 
 
 def attach(database: str, mode: int | None = None) -> SideFile:
@@ -164,30 +161,67 @@ def attach(database: str, mode: int | None = None) -> SideFile:
     given. Raises ``FileNotFoundError`` when it is missing and may not be created."""
     path = database + SUFFIX
     with _guard:
-        try:
-            found = os.stat(path)
-        except FileNotFoundError:
-            if mode is None:
-                raise
+        if mode is not None and not os.path.lexists(path):
             _create(path, database, mode)
-            found = os.stat(path)
+        found = os.stat(path)
         key = (found.st_dev, found.st_ino)
         side = _files.get(key)
         if side is None:
-            side = _files[key] = SideFile(path, _open(path, mode is not None), key)
+            side = _files[key] = SideFile(path, open_file(database, mode), key)
         side._users += 1
         return side
 
 
-def _open(path: str, write: bool) -> int:
+def open_file(database: str, mode: int | None, *, write: bool = False) -> int:
+    """A descriptor of the side file, which is made with the database's mode and owner when
+    ``mode`` is given; ``write``: not one for reading only.
+
+    Raises ``FileNotFoundError`` (missing, and not to be made), ``StorageReadOnly``, and
+    ``StorageError`` when it is anything else than a file of those who may write the database."""
+    path = database + SUFFIX
+    if mode is not None and not os.path.lexists(path):
+        _create(path, database, mode)
     try:
-        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except PermissionError:
+        descriptor = _open(path, write or mode is not None)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        what = "a symbolic link" if error.errno == errno.ELOOP else error.strerror
+        raise StorageError(f"{path} is not a regular file: {what}") from None
+    try:
+        _check(path, os.fstat(descriptor), os.stat(database))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _open_beside(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW)
+
+
+def _open(path: str, write: bool) -> int:
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        return os.open(path, os.O_RDWR | flags)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
         if write:
             raise StorageReadOnly(f"{path} cannot be written") from None
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except IsADirectoryError:
-        raise StorageError(f"{path} is a directory") from None
+        return os.open(path, os.O_RDONLY | flags)
+
+
+def _check(path: str, side: os.stat_result, database: os.stat_result) -> None:
+    """Whoever may write it decides who lives: that must be nobody else than who may write the
+    database."""
+    if not stat.S_ISREG(side.st_mode):
+        raise StorageError(f"{path} is not a regular file")
+    shared = database.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if not shared and side.st_uid not in (database.st_uid, 0):
+        raise StorageError(
+            f"{path} belongs to user {side.st_uid}, the database to {database.st_uid}"
+        )
 
 
 def _create(path: str, database: str, mode: int) -> None:
@@ -213,11 +247,14 @@ def _offset(worker: int) -> int:
 
 
 def _in_child() -> None:
-    """A forked child inherits the descriptors and none of the locks."""
+    """Locks are the parent's, and would last as long as the child has a copy of a descriptor."""
     global _guard
     _guard = native.Lock()
     for side in _files.values():
+        for holder in side._held.values():
+            (holder or _NOTHING).close()
         side._held.clear()
+        side._marked.clear()
 
 
 os.register_at_fork(after_in_child=_in_child)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hueycore.storage.sqlite import SqliteStorage, connection, sidefile
+from hueycore.storage.sqlite import SqliteStorage, connection, dial, sidefile
 from tests.helpers import Clock
 from tests.storage.sqlite.faults.rig import NOW, Crew, FaultyConnection, World, build
 from tests.storage.sqlite.invariants import check_invariants
@@ -28,7 +28,7 @@ def crew() -> Iterator[Crew]:
 @pytest.fixture
 def faulty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Statements fail when a plan says so."""
-    monkeypatch.setattr(connection, "connection_class", FaultyConnection)
+    monkeypatch.setattr(dial, "connection_class", FaultyConnection)
     monkeypatch.setattr(connection, "DEADLINE", 0.01)
 
 

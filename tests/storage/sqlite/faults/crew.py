@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import sys
+import threading
 import time
 from typing import Any
 
@@ -132,6 +134,44 @@ def recover(path: str) -> None:
     listen()
     say([one.job.seq for one in storage.recover()])
     storage.close()
+
+
+def close_files(path: str, suffixes: list[str], seconds: float) -> threading.Thread:
+    """What a job does to a folder that it archives: open, read and close, beside all else."""
+    end = time.monotonic() + seconds
+
+    def work() -> None:
+        while time.monotonic() < end:
+            for suffix in suffixes:
+                try:
+                    with open(path + suffix, "rb") as file:
+                        file.read(100)
+                except OSError:
+                    pass
+            time.sleep(0.002)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+def come_and_go(path: str, log: str, seconds: float, stay: int, suffixes: list[str]) -> None:
+    """Open the queue, enqueue up to ``stay`` jobs and leave, again and again, while its files of
+    these suffixes are opened and closed; what was acknowledged is written down at once."""
+    close_files(path, suffixes, seconds)
+    told = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    chance = random.Random(os.getpid())
+    end = time.monotonic() + seconds
+    say("ready")
+    while time.monotonic() < end:
+        storage = SqliteStorage(path)
+        for _ in range(chance.randint(1, stay)):
+            (job,) = storage.enqueue([new()])
+            os.write(told, f"{job.id}\n".encode())
+            if chance.random() < 0.05:
+                storage.db.checkpoint(truncate=chance.random() < 0.5)
+        storage.close()
+    say("done")
 
 
 def hold(path: str) -> None:

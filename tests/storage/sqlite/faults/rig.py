@@ -29,7 +29,7 @@ from hueycore.model.plan import Edge, Input
 from hueycore.model.retention import Keeping
 from hueycore.model.schedules import Fire, Periodic
 from hueycore.model.states import State
-from hueycore.storage.sqlite import SqliteStorage, connection
+from hueycore.storage.sqlite import SqliteStorage, dial
 from hueycore.storage.sqlite.sidefile import boot_id
 from tests.storage.kit import FAILURE, by_seq, ended, new
 from tests.storage.sqlite.lab import contents, write
@@ -107,7 +107,7 @@ class FaultyCursor(sqlite3.Cursor):
         return super().__next__()
 
 
-class FaultyConnection(connection.Connection):
+class FaultyConnection(dial.Connection):
     plan: Plan | None = None
 
     def cursor(self, factory: type[sqlite3.Cursor] = FaultyCursor) -> sqlite3.Cursor:

@@ -159,6 +159,13 @@ def test_a_directory_is_not_a_queue(tmp_path: Path) -> None:
             SqliteStorage(tmp_path, read_only=read_only)
 
 
+def test_a_fifo_is_not_a_queue_and_nobody_waits_at_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "queue.db")
+    for read_only in (False, True):
+        with pytest.raises(StorageError, match="not a regular file"):
+            SqliteStorage(tmp_path / "queue.db", read_only=read_only)
+
+
 def test_a_reader_never_creates_a_file(tmp_path: Path) -> None:
     path = tmp_path / "missing.db"
     for options in ({"read_only": True}, {"create": False}, {"read_only": True, "create": True}):

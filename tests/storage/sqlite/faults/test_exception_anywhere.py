@@ -41,6 +41,9 @@ from tests.storage.sqlite.faults.rig import (
 from tests.storage.sqlite.invariants import check_invariants
 from tests.storage.sqlite.lab import give_back
 
+#: What holds a byte is closed when nobody refers to it, where an exception came before its close.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed file.*-huey:ResourceWarning")
+
 FLAG = "insert into huey_flag (queue, kind, name, since) values ('huey', 'revoked-id', ?, 0)"
 PACKAGE = os.path.dirname(hueycore.storage.__file__)
 

@@ -22,7 +22,7 @@ from hueycore.exceptions import StorageBusy, StorageError, StorageFull
 from hueycore.model.endings import Done
 from hueycore.model.jobs import Selector, Want
 from hueycore.model.states import State
-from hueycore.storage.sqlite import SqliteStorage, connection
+from hueycore.storage.sqlite import SqliteStorage, connection, dial
 from tests.helpers import consuming, states, wait_until
 from tests.storage.kit import ended, new, row, take, worker
 from tests.storage.sqlite.faults.conftest import Opener
@@ -195,7 +195,7 @@ class DrainingCursor(sqlite3.Cursor):
         return super().fetchall()
 
 
-class DrainingConnection(connection.Connection):
+class DrainingConnection(dial.Connection):
     returning: ClassVar[list[str]] = []
     undrained: ClassVar[set[int]] = set()
     cursors: ClassVar[list[sqlite3.Cursor]] = []
@@ -214,7 +214,7 @@ def test_what_a_returning_brings_is_read_to_its_end_before_the_commit(
 ) -> None:
     """A statement that is not finished keeps its transaction, and the lock, open; with one row it
     may look finished, with three it is not."""
-    monkeypatch.setattr(connection, "connection_class", DrainingConnection)
+    monkeypatch.setattr(dial, "connection_class", DrainingConnection)
     facts, fresh = world
     DrainingConnection.returning.clear()
     try:
@@ -378,7 +378,7 @@ def test_a_worker_cannot_register_on_a_full_file_system_and_holds_nothing(tiny: 
         assert not side._held
         ballast.unlink()
         number = worker(storage)
-        assert side._held == {number}
+        assert list(side._held) == [number]
         storage.unregister(number)
 
 
@@ -427,4 +427,4 @@ def test_threads_that_share_a_commit_fail_or_succeed_each_for_itself(
 
     assert answers == {n: "full" if n == 3 else "stored" for n in range(8)}
     assert file.count(Selector()) == 7
-    assert connection.connection_class is not FaultyConnection
+    assert dial.connection_class is not FaultyConnection

@@ -13,7 +13,7 @@ import pytest
 
 from hueycore.exceptions import StorageError
 from hueycore.model.jobs import Selector
-from hueycore.storage.sqlite import SqliteStorage, connection
+from hueycore.storage.sqlite import SqliteStorage, connection, dial
 from hueycore.system.ids import new_id
 from tests.storage.kit import new, take, worker
 from tests.storage.sqlite.faults.rig import Crew, finish, fork, forked, rows
@@ -86,7 +86,7 @@ def test_no_connection_is_closed_or_used_in_the_child(
     touched: list[str] = []
     home = os.getpid()
 
-    class Homebound(connection.Connection):
+    class Homebound(dial.Connection):
         def __init__(self, *args: object, **options: object) -> None:
             super().__init__(*args, **options)  # type: ignore[arg-type]
             self.pid = os.getpid()
@@ -103,7 +103,7 @@ def test_no_connection_is_closed_or_used_in_the_child(
             self._check("execute")
             return super().execute(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(connection, "connection_class", Homebound)
+    monkeypatch.setattr(dial, "connection_class", Homebound)
     with closing(SqliteStorage(path)) as storage:
         enqueue(storage, "parent", 3)
         storage.jobs(Selector())

@@ -16,6 +16,7 @@ from hueycore.model.states import State
 from hueycore.storage.sql import workers
 from hueycore.storage.sqlite import SqliteStorage, sidefile
 from hueycore.storage.sqlite import alive as liveness
+from hueycore.storage.sqlite.slots import FileSlots
 from tests.helpers import wait_until
 from tests.storage.kit import new, row, state, take, worker
 from tests.storage.sqlite.faults.rig import Crew, Member, Plan, failing, forked, rows
@@ -88,11 +89,11 @@ def test_looking_at_workers_never_takes_a_byte(crew: Crew, file: SqliteStorage) 
     assert side is not None
     for _ in range(3):
         file.workers()
-    assert side._held == set()
+    assert not side._held
     member.kill()
     for _ in range(3):
         assert alive(file) == {number: False}
-    assert side._held == set()
+    assert not side._held
     # Nobody holds it, so that somebody else can take it.
     assert forked(lambda: [side.lock(number), side.lock(number + 1)]) == [True, True]
     recovered(file)
@@ -244,7 +245,6 @@ def test_a_process_never_recovers_its_own_siblings(file: SqliteStorage, path: st
 def test_using_and_closing_other_storages_of_the_file_drops_no_byte(
     crew: Crew, file: SqliteStorage
 ) -> None:
-    """POSIX drops all locks of a process on a file when it closes *any* descriptor of it."""
     member, number, _ = victim(crew, file)
 
     assert told(member, "neighbours") == "done"
@@ -253,17 +253,18 @@ def test_using_and_closing_other_storages_of_the_file_drops_no_byte(
     assert file.recover() == []
 
 
-def test_opening_and_closing_the_side_file_by_hand_is_the_trap(
+def test_a_job_that_reads_the_side_file_leaves_its_worker_alive(
     crew: Crew, file: SqliteStorage
 ) -> None:
-    """Not a promise but a warning: this is what ``attach`` is for. A backup thread, a checksum or
-    an ``open()`` of ``FILE-huey`` in a consumer's own process makes it look dead."""
-    member, number, seqs = victim(crew, file)
+    """As a backup thread or a checksum in a consumer's own process does."""
+    member, number, _ = victim(crew, file)
 
     assert told(member, "open the side file") == "done"
 
-    assert alive(file) == {number: False}
-    assert [one.job.seq for one in file.recover()] == seqs
+    assert alive(file) == {number: True}
+    assert file.recover() == []
+    member.kill()
+    assert recovered(file)
 
 
 def test_another_process_may_read_the_side_file_as_it_likes(
@@ -436,11 +437,11 @@ def test_a_registration_that_fails_leaves_neither_row_nor_byte(path: str) -> Non
                     pass
             if not done:
                 assert rows(path, "select id from huey_worker") == []
-                assert side._held == set()
+                assert not side._held
                 assert not forked(lambda: any(side.locked(n) for n in range(1, 5)))
                 assert storage.alive._slots == {}
         assert at > 3
-        assert side._held == {number}
+        assert list(side._held) == [number]
         storage.unregister(number)
 
 
@@ -464,15 +465,15 @@ def test_the_row_and_the_byte_of_a_worker_appear_together(
 ) -> None:
     """Whoever can see the row sees the byte locked."""
     seen: list[tuple[int, bool]] = []
-    original = sidefile.SideFile.map_slots
+    original = sidefile.SideFile.open_slots
 
-    def look(self: sidefile.SideFile, number: int, count: int) -> sidefile.MappedSlots:
+    def look(self: sidefile.SideFile, number: int, count: int) -> FileSlots:
         with closing(sqlite3.connect(file.db.path)) as con:
             count_rows = con.execute("select count(*) from huey_worker").fetchone()[0]
         seen.append((count_rows, bool(forked(lambda: self.locked(number)))))
         return original(self, number, count)
 
-    monkeypatch.setattr(sidefile.SideFile, "map_slots", look)
+    monkeypatch.setattr(sidefile.SideFile, "open_slots", look)
     number = worker(file)
 
     assert seen == [(0, True)], "first the byte, then the row"
@@ -482,7 +483,7 @@ def test_the_row_and_the_byte_of_a_worker_appear_together(
 def test_a_sibling_that_leaves_or_cannot_register_drops_no_other_byte(
     file: SqliteStorage, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each mapping of the side file has a descriptor, and closing that one would drop them too."""
+    """Each number is held by a description of its own."""
     first = worker(file, "first")
     with closing(SqliteStorage(path)) as sibling:
         second = worker(sibling, "second")

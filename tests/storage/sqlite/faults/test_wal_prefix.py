@@ -23,7 +23,7 @@ from hueycore.model.jobs import Selector, Want
 from hueycore.model.plan import Edge, Plan
 from hueycore.model.schedules import Fire, Periodic
 from hueycore.model.states import State
-from hueycore.storage.sqlite import SqliteStorage, connection
+from hueycore.storage.sqlite import SqliteStorage, dial
 from tests.helpers import Clock
 from tests.storage.kit import FAILURE, by_seq, end, ended, new, one, pipeline, state, take, worker
 from tests.storage.sqlite.faults.conftest import Opener
@@ -379,13 +379,13 @@ def modes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """``synchronous`` of each write transaction, asked at its begin and again at its commit."""
     seen: list[int] = []
 
-    class Watching(connection.Connection):
+    class Watching(dial.Connection):
         def execute(self, sql: str, *args: object) -> sqlite3.Cursor:
             if sql in ("begin immediate", "commit"):
                 seen.append(super().execute("pragma synchronous").fetchone()[0])
             return super().execute(sql, *args)
 
-    monkeypatch.setattr(connection, "connection_class", Watching)
+    monkeypatch.setattr(dial, "connection_class", Watching)
     return seen
 
 

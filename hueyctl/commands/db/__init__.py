@@ -1,0 +1,1 @@
+"""``hueyctl db …``: a file per command."""
