@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hueycore.constants import MAX_WORKERS
 from hueycore.exceptions import StorageError
 from hueycore.storage.sqlite.sidefile import (
     LAST_WORKER,
     PAIR,
-    SLOTS,
     MappedSlots,
     SideFile,
     attach,
@@ -174,13 +174,16 @@ def test_a_started_run_is_read_until_it_is_cleared(side: SideFile) -> None:
 
 
 def test_workers_have_regions_of_their_own(side: SideFile) -> None:
-    mapped = {number: side.map_slots(number, SLOTS) for number in (1, 2, LAST_WORKER)}
+    mapped = {number: side.map_slots(number, MAX_WORKERS) for number in (1, 2, LAST_WORKER)}
     for number, slots in mapped.items():
         slots.start(0, number, 1)
-        slots.start(SLOTS - 1, number, 2)
+        slots.start(MAX_WORKERS - 1, number, 2)
 
     for number, slots in mapped.items():
-        assert list(side.read_slots(number, SLOTS)) == [(0, number, 1), (SLOTS - 1, number, 2)]
+        assert list(side.read_slots(number, MAX_WORKERS)) == [
+            (0, number, 1),
+            (MAX_WORKERS - 1, number, 2),
+        ]
         slots.close()
 
 
@@ -202,7 +205,7 @@ def test_a_worker_nobody_was_has_no_runs(side: SideFile) -> None:
 
 def test_too_many_slots_are_refused(side: SideFile) -> None:
     with pytest.raises(StorageError, match="4096"):
-        side.map_slots(1, SLOTS + 1)
+        side.map_slots(1, MAX_WORKERS + 1)
 
 
 def test_slots_do_not_touch_the_lock_bytes(side: SideFile) -> None:
