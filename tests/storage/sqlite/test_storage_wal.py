@@ -11,8 +11,7 @@ import pytest
 
 from hueycore.exceptions import ConfigurationError
 from hueycore.model.jobs import Selector
-from hueycore.storage.sql import retention
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.sqlite import SqliteStorage, examine
 from tests.storage.conftest import Maker
 from tests.storage.kit import born, new, take, worker
 
@@ -24,7 +23,7 @@ def log_size(storage: SqliteStorage) -> int:
 def test_a_checkpoint_folds_a_large_log_into_the_file(
     make_file: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "WAL_LIMIT", 100_000)
+    monkeypatch.setattr(examine, "WAL_LIMIT", 100_000)
     storage = make_file()
     storage.enqueue([new(payload=b"x" * 1000) for _ in range(200)])
     assert log_size(storage) > 100_000
@@ -38,7 +37,7 @@ def test_a_checkpoint_folds_a_large_log_into_the_file(
 def test_a_checkpoint_does_not_wait_long_for_a_reader(
     make_file: Maker, monkeypatch: pytest.MonkeyPatch, raw: Callable[[], sqlite3.Connection]
 ) -> None:
-    monkeypatch.setattr(retention, "WAL_LIMIT", 0)
+    monkeypatch.setattr(examine, "WAL_LIMIT", 0)
     storage = make_file()
     born(storage)
     reader = raw()
