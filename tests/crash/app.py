@@ -25,6 +25,8 @@ from hueycore.storage.sqlite import sidefile
 
 #: Seconds after which a job stops waiting for its gate: nothing of a test may run for ever.
 PATIENCE = 60.0
+#: Random kills may meet the same job again and again: only what is about crashes counts them.
+OFTEN = 10**6
 
 
 class App:
@@ -37,7 +39,7 @@ class App:
         self.huey = huey = SqliteHuey(name, database)
         note = log_of_runs(log)
 
-        @huey.task()
+        @huey.task(max_crashes=OFTEN)
         def plain(key: str, seconds: float = 0.0) -> str:
             """Not asking for its job, so that it is run the short way where nobody watches."""
             note(key, 0, "start")
@@ -74,7 +76,7 @@ class App:
                 raise ValueError(key)
             return key
 
-        @huey.task(context=True)
+        @huey.task(context=True, max_crashes=OFTEN)
         def work(seconds: float = 0.0, task: Any = None) -> None:
             note(task.id, task.attempt, "start")
             time.sleep(seconds)

@@ -269,7 +269,11 @@ class Supervisor(BaseConsumer):
                     slot.kill("it does not end")
                 self._wait(children.are_gone, None)
         maintenance.send("stop")
-        if not self._wait(lambda: not maintenance.alive, MAINTENANCE_TIMEOUT):
+        end = clock.monotonic() + MAINTENANCE_TIMEOUT
+        # A second signal interrupts jobs. Nothing of maintenance is to be interrupted.
+        while maintenance.alive and (left := end - clock.monotonic()) > 0:
+            self._wait(lambda: not maintenance.alive, left)
+        if maintenance.alive:
             maintenance.kill("it does not end")
             self._wait(lambda: not maintenance.alive, None)
         self._restart = self._restart and not self._interrupt and self.error is None
