@@ -63,8 +63,8 @@ def whole(path: str) -> bool:
 
 @every_kind
 def test_nothing_is_lost_or_run_twice_beside_jobs_that_read_the_folder(data: Place) -> None:
-    for _ in range(2):
-        data.consumer("-q", workers=2)
+    for consumer in [data.consumer(workers=2) for _ in range(2)]:
+        consumer.wait_ready()
     keys = produce(data, 15, "a")
     wait_until(lambda: data.ran()["a-14"], DEADLINE, "the consumers hear")
     keys += produce(data, 5, "b")  # after the first copies: are they deaf?
@@ -83,10 +83,10 @@ def test_nothing_is_lost_or_run_twice_beside_jobs_that_read_the_folder(data: Pla
 @pytest.mark.slow
 @every_kind
 def test_nor_when_consumers_are_killed_in_between(data: Place) -> None:
-    data.consumer("-q", workers=2)
+    data.consumer(workers=2).wait_ready()
     keys = []
     for turn in range(ROUNDS):
-        victim = data.consumer("-q", workers=2)
+        victim = data.consumer(workers=2)
         keys += produce(data, 20, f"turn-{turn}")
         victim.signal(SIGKILL)
         victim.wait()

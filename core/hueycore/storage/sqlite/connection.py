@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import stat
 from collections.abc import Callable
 from contextlib import closing
 from typing import TypeVar
@@ -24,7 +23,13 @@ from hueycore.storage.sqlite import forks, schema
 from hueycore.storage.sqlite.dial import MEMORY, Connection, dial
 from hueycore.storage.sqlite.entry import Entry
 from hueycore.storage.sqlite.errors import RETRY, busy_for, error_code, is_busy, retry, translate
-from hueycore.storage.sqlite.path import make_file, refuse_network
+from hueycore.storage.sqlite.path import (
+    FolderState,
+    folder_state,
+    is_settled,
+    make_file,
+    refuse_network,
+)
 from hueycore.system import clock, native
 from hueycore.system.shield import shield_of_this_thread
 
@@ -75,6 +80,8 @@ class Database:
         self._forking: list[native.Lock | native.RLock] = []
         self._forked_in_use = False
         self._identity: tuple[int, int] | None = None
+        self._folder = os.path.dirname(self.path)
+        self._settled: FolderState | None = None
         #: Commits of this object: what ``data_version`` does not show to a single connection.
         self.commits = 0
         if not self.memory:
@@ -85,6 +92,8 @@ class Database:
                     raise StorageMissing(f"there is no file {self.path}")
                 make_file(self.path, mode)
             self._identity = self._stat()
+            if not os.path.isfile(self.path):
+                raise StorageError(f"{self.path} is not a regular file")
         forks.open_databases.add(self)
         try:
             if read_only:
@@ -231,9 +240,16 @@ class Database:
     def check_identity(self) -> None:
         """Raise ``StorageMoved`` unless the path still names the file that was opened: SQLite
         answers COMMIT with OK into a file that no longer has a name."""
-        if self._identity is not None and self._stat() != self._identity:
+        if self._identity is None:
+            return
+        # One look at the folder tells that none of three names has changed.
+        folder = folder_state(self._folder)
+        if folder is not None and folder == self._settled:
+            return
+        if self._stat() != self._identity:
             raise StorageMoved(f"{self.path} was replaced while it was in use")
         self._entry.check()
+        self._settled = folder if is_settled(folder) else None
 
     def autocheckpoint(self, pages: int) -> None:
         """How many WAL pages a commit lets pass before it checkpoints; 0 leaves it to the janitor
@@ -333,8 +349,6 @@ class Database:
             raise StorageMoved(f"{self.path} was removed while it was in use") from None
         except OSError as error:
             raise StorageError(f"{self.path}: {error.strerror}") from error
-        if not stat.S_ISREG(found.st_mode):
-            raise StorageError(f"{self.path} is not a regular file")
         return found.st_dev, found.st_ino
 
     def _connect(self, access: str) -> Connection:

@@ -59,12 +59,12 @@ class Guard:
         self._access = "mode=ro"
         self._held = False
         self._index: Key | None = None
-        self._beside: dict[str, Key] = {}
+        self._beside: list[tuple[str, Key]] = []
 
     def check(self) -> None:
         """Raise ``StorageMoved`` when the log or its index was removed or replaced under us: what
         is committed from then on, nobody reads."""
-        for path, key in self._beside.items():
+        for path, key in self._beside:
             if _identity(path) != key:
                 raise StorageMoved(f"{path} was removed or replaced while it was in use")
 
@@ -148,10 +148,10 @@ class Guard:
             if not ofd.take(descriptor, MAPPED, shared=True):
                 return False
             self._index = key
-            self._beside = {self.path + "-shm": key}
+            self._beside = [(self.path + "-shm", key)]
             log = _identity(self.path + "-wal")
             if log is not None:
-                self._beside[self.path + "-wal"] = log
+                self._beside.append((self.path + "-wal", log))
             return True
 
 
