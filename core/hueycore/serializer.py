@@ -220,7 +220,7 @@ def describe(error: BaseException) -> str:
     """``Type: message`` of an exception, also of one whose str raises."""
     try:
         return f"{type(error).__name__}: {error}"
-    except Exception:
+    except BaseException:
         return f"{type(error).__name__} (its message cannot be shown)"
 
 

@@ -83,7 +83,7 @@ def verdict(
         return isinstance(error, retry_on)
     try:
         answer = retry_on(task, error)
-    except Exception:
+    except BaseException:
         logger.exception("retry_on of %s failed; it is retried as usual", task.task_name)
         return True
     return False if answer is None else answer

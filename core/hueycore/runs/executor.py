@@ -97,9 +97,13 @@ class Executor:
         app: Application,
         limiter: Limiter | None = None,
         coroutines: Coroutines | None = None,
+        is_stopping: Callable[[], bool] = lambda: True,
     ) -> None:
+        """``is_stopping``: whether somebody stops this worker or interrupts its run, so that a
+        ``KeyboardInterrupt`` is theirs. By default it is a ^C, which goes on to the caller."""
         self._app = app
-        self._verdict = Verdict(app)
+        self._is_stopping = is_stopping
+        self._verdict = Verdict(app, is_stopping)
         self._limiter = limiter
         self._arms_all = limiter is not None and limiter.every_run
         self._coroutines = coroutines or LoopPerRun()
@@ -114,7 +118,7 @@ class Executor:
         try:
             return self._run(claim)
         except BaseException as error:
-            return _impossible(claim, error)
+            return self._impossible(claim, error)
         finally:
             run_of_this_context.reset(before)
 
@@ -128,7 +132,7 @@ class Executor:
                 return read
             return self._begin(Task.of_claim(*read), claim)
         except BaseException as error:
-            return _impossible(claim, error)
+            return self._impossible(claim, error)
 
     def finish(self, begun: Begun, outcome: Callable[[], Any]) -> Finished:
         """The part after the call: ``outcome`` returns or raises what the task did. Never
@@ -136,7 +140,7 @@ class Executor:
         try:
             return self._finish(begun, outcome)
         except BaseException as error:
-            return _impossible(begun.claim, error)
+            return self._impossible(begun.claim, error)
 
     def complete(self, begun: Begun) -> Finished:
         """Call the task here, and finish. Never raises."""
@@ -218,6 +222,8 @@ class Executor:
         except CancelExecution as error:
             ending = Revoked("canceled", failure=brief_failure(error))
             return Finished(Ended(claim, ending), (Notice(S.SIGNAL_CANCELED, task),))
+        except BaseException as error:
+            return self._failed(task, claim, error, clock.now(), 0.0)
         page = self._open_page(task, claim)
         started, clock0 = clock.now(), clock.monotonic()
         completion = Completion(
@@ -324,6 +330,16 @@ class Executor:
         logger.error("job %s: %s; it is dead now", claim.seq, error)
         return Finished(Ended(claim, Dead("unknown-task", Failure("UnknownTask", str(error), ""))))
 
+    def _impossible(self, claim: Claim, error: BaseException) -> Finished:
+        """sys.exit() while arguments are read, a RetryTask with an impossible eta …: the worker
+        must not die of it while it holds the claim, nor try the job for ever."""
+        logger.error("job %s of %s cannot be run", claim.seq, claim.task, exc_info=error)
+        if isinstance(error, AskedToStop):
+            return Finished(Ended(claim, Revoked()))
+        if isinstance(error, KeyboardInterrupt) and self._is_stopping() and not claim.at_most_once:
+            return Finished(Ended(claim, Released()))
+        return Finished(Ended(claim, Dead("failed", failure_of(error)), clock.now()))
+
     # --- hooks --------------------------------------------------------------------------------
 
     def _pre_execute(self, task: Task) -> None:
@@ -350,14 +366,3 @@ def _bound(task: Task, clock0: float) -> Callable[[], Any]:
         task._deadline = clock0 + task.timeout
     kwargs = dict(task.kwargs, task=task) if task.wrapper.options.context else task.kwargs
     return partial(task.wrapper.func, *task.args, **kwargs)
-
-
-def _impossible(claim: Claim, error: BaseException) -> Finished:
-    """sys.exit() while arguments are read, a RetryTask with an impossible eta …: the worker must
-    not die of it while it holds the claim, nor try the job for ever."""
-    logger.error("job %s of %s cannot be run", claim.seq, claim.task, exc_info=error)
-    if isinstance(error, AskedToStop):
-        return Finished(Ended(claim, Revoked()))
-    if isinstance(error, KeyboardInterrupt) and not claim.at_most_once:
-        return Finished(Ended(claim, Released()))
-    return Finished(Ended(claim, Dead("failed", failure_of(error)), clock.now()))

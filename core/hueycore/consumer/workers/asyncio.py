@@ -32,7 +32,7 @@ class AsyncioKind:
     def __init__(self, huey: Huey, timeouts: Timeouts) -> None:
         self._huey = huey
         self.timeouts = timeouts
-        self.executor = Executor(huey, timeouts)
+        self.executor = Executor(huey, timeouts, is_stopping=timeouts.is_stopping)
         self.threads = Threads("huey-thread")
         self.loop = Loop("huey-loop", self.threads, self._on_beat)
         self._working = 0
