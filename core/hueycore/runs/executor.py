@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from hueycore import signals as S
-from hueycore.exceptions import CancelExecution, StorageError, UnknownTask
+from hueycore.exceptions import CancelExecution, StorageError, UnknownClass, UnknownTask
 from hueycore.model.endings import Dead, Done, Expired, Failure, Released, Revoked, Snoozed
 from hueycore.model.events import Said
 from hueycore.model.jobs import Claim, Ended
@@ -172,12 +172,15 @@ class Executor:
         try:
             wrapper = app.registry.get(claim.task) or app.task_to_run(claim.task)
         except UnknownTask as error:
-            return self._unknown(claim, error)
+            dead = Dead("unknown-task", Failure("UnknownTask", str(error), ""))
+            return self._wait_for_release(claim, error, dead)
         try:
             args, kwargs = self.arguments(claim)
         except StorageError as error:
             logger.error("what job %s of %s needs cannot be read: %s", claim.seq, claim.task, error)
             return Finished(Ended(claim, Snoozed(clock.now() + READ_AGAIN, delay=READ_AGAIN)))
+        except UnknownClass as error:
+            return self._wait_for_release(claim, error, Dead("unreadable", failure_of(error)))
         except Exception as error:
             logger.error("job %s of %s cannot be read: %s", claim.seq, claim.task, describe(error))
             return Finished(Ended(claim, Dead("unreadable", failure_of(error)), clock.now()))
@@ -318,8 +321,9 @@ class Executor:
         log_failure(claim, error, ending, run_s)
         return Finished(Ended(claim, ending, started, run_s, log), notices)
 
-    def _unknown(self, claim: Claim, error: UnknownTask) -> Finished:
-        """Another release may know this task: put back uncounted for ten minutes, then dead."""
+    def _wait_for_release(self, claim: Claim, error: Exception, dead: Dead) -> Finished:
+        """Another release may know this task, or the class of an argument: put back uncounted for
+        ten minutes, then dead."""
         now, since = clock.now(), self._app.unknown_since(claim)
         waited = 0.0 if since is None else now - since
         if waited < UNKNOWN_TASK_PATIENCE:
@@ -328,7 +332,7 @@ class Executor:
             delay = unknown_task_delay(waited)
             return Finished(Ended(claim, Snoozed(now + delay, first, delay)))
         logger.error("job %s: %s; it is dead now", claim.seq, error)
-        return Finished(Ended(claim, Dead("unknown-task", Failure("UnknownTask", str(error), ""))))
+        return Finished(Ended(claim, dead))
 
     def _impossible(self, claim: Claim, error: BaseException) -> Finished:
         """sys.exit() while arguments are read, a RetryTask with an impossible eta …: the worker
