@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from hueycore.exceptions import TaskTimeout
+from hueycore.system.deferred import check_callback, refuse_deferred
 
 SIGNAL_CANCELED: Final = "canceled"
 SIGNAL_COMPLETE: Final = "complete"
@@ -60,7 +61,9 @@ class Signal:
         self.listening = False
 
     def connect(self, receiver: Receiver, *signals: str) -> None:
-        """Call ``receiver(signal, task, …)`` for these signals, or for all."""
+        """Call ``receiver(signal, task, …)`` for these signals, or for all. Raises
+        ``ConfigurationError`` for an async function."""
+        check_callback(receiver)
         for signal in signals or ("any",):
             self._receivers.setdefault(signal, []).append(receiver)
         self.listening = True
@@ -80,7 +83,7 @@ class Signal:
         """Call the receivers of a signal in the order in which they connected."""
         for receiver in self._of(signal):
             try:
-                receiver(signal, task, *args)
+                refuse_deferred(receiver(signal, task, *args), "it")
             except TaskTimeout:
                 raise  # of the run that enqueues
             except Exception:

@@ -1,10 +1,14 @@
-"""Run one claimed job; the answer is its ending. Nothing here touches the storage."""
+"""Run one claimed job; the answer is its ending. Nothing here touches the storage.
+
+Each run has a copy of its worker's context: what a task binds there (a language, a time zone, the
+fields of a log) is there for the hooks of its run, and gone for the next one."""
 
 from __future__ import annotations
 
 import logging
 import math
 from collections.abc import Callable
+from contextvars import copy_context
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -19,11 +23,13 @@ from hueycore.registry import Registry
 from hueycore.runs.coroutines import Coroutines, LoopPerRun, run_coroutine
 from hueycore.runs.guest import Completion
 from hueycore.runs.inputs import call_of
+from hueycore.runs.invocation import Invocation, is_awaitable
 from hueycore.runs.notebook import Notebook, Page
 from hueycore.runs.timeouts import AskedToStop, Limiter, limited
 from hueycore.runs.verdict import Verdict, brief_failure, failure_of, log_failure
 from hueycore.serializer import Serializer, describe
 from hueycore.system import clock
+from hueycore.system.deferred import refuse_deferred, refuse_generator
 from hueycore.tasks.joblog import run_of_this_context
 from hueycore.tasks.task import Task
 from hueycore.tasks.wrapper import TaskWrapper
@@ -57,16 +63,19 @@ class Finished(NamedTuple):
 class Begun(NamedTuple):
     """A run whose task is to be called now."""
 
-    task: Task
+    invocation: Invocation
     claim: Claim
     page: Page | None
     started: float
-    clock0: float
     completion: Completion
 
-    def call(self) -> Any:
-        """Call the function, or make the coroutine of an async one."""
-        return _bound(self.task, self.clock0)()
+    @property
+    def task(self) -> Task:
+        return self.invocation.task
+
+    def awaiting(self, value: Any) -> Begun:
+        """The same run, which goes on with what its call gave."""
+        return self._replace(invocation=self.invocation._replace(awaitable=value))
 
 
 class Application(Protocol):
@@ -113,18 +122,20 @@ class Executor:
         self._coroutines.leave()
 
     def run(self, claim: Claim) -> Finished:
-        """From claim to ending. Never raises, whatever the task does."""
-        before = run_of_this_context.set(claim)
+        """From claim to ending, in a copy of this context. Never raises, whatever the task does."""
+        return copy_context().run(self._run_here, claim)
+
+    def _run_here(self, claim: Claim) -> Finished:
+        run_of_this_context.set(claim)
         try:
             return self._run(claim)
         except BaseException as error:
             return self._impossible(claim, error)
-        finally:
-            run_of_this_context.reset(before)
 
     def begin(self, claim: Claim) -> Finished | Begun:
         """The part of a run before its call, for workers that do not wait inside of it; ``finish``
-        or ``complete`` follows in the same context, unless it is over. Never raises."""
+        or ``complete`` follows in the same context, unless it is over. The context is the run's
+        own. Never raises."""
         run_of_this_context.set(claim)
         try:
             read = self._read(claim)
@@ -134,17 +145,18 @@ class Executor:
         except BaseException as error:
             return self._impossible(claim, error)
 
-    def finish(self, begun: Begun, outcome: Callable[[], Any]) -> Finished:
-        """The part after the call: ``outcome`` returns or raises what the task did. Never
+    def finish(self, begun: Begun, outcome: Callable[[], Any]) -> Finished | Begun:
+        """The part after the call: ``outcome`` returns or raises what the task did. When it returns
+        something to await, as a plain wrapper of a coroutine does, the run goes on with that. Never
         raises."""
         try:
             return self._finish(begun, outcome)
         except BaseException as error:
             return self._impossible(begun.claim, error)
 
-    def complete(self, begun: Begun) -> Finished:
-        """Call the task here, and finish. Never raises."""
-        return self.finish(begun, partial(self._call, begun.task, begun.clock0))
+    def complete(self, begun: Begun) -> Finished | Begun:
+        """Call a plain task here, and finish. Never raises."""
+        return self.finish(begun, partial(self._call, begun.invocation))
 
     def _run(self, claim: Claim) -> Finished:
         app = self._app
@@ -160,11 +172,12 @@ class Executor:
             or logger.isEnabledFor(logging.INFO)
         )
         if plain and (claim.expires_at is None or claim.expires_at > clock.now()):
-            return self._run_plain(wrapper, claim, args, kwargs)
-        begun = self._begin(Task.of_claim(*read), claim)
-        if isinstance(begun, Finished):
-            return begun
-        return self._finish(begun, partial(self._call, begun.task, begun.clock0))
+            run = self._run_plain(wrapper, claim, args, kwargs)
+        else:
+            run = self._begin(Task.of_claim(*read), claim)
+        while isinstance(run, Begun):
+            run = self._finish(run, partial(self._call, run.invocation))
+        return run
 
     def _read(self, claim: Claim) -> Finished | _Read:
         """The task and its arguments."""
@@ -197,8 +210,9 @@ class Executor:
         claim: Claim,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-    ) -> Finished:
-        """The short way for a plain task without hooks: no job object unless it fails."""
+    ) -> Finished | Begun:
+        """The short way for a plain task without hooks: no job object unless it fails, or gives
+        something to await."""
         started, clock0 = clock.now(), clock.monotonic()
         try:
             if self._arms_all:
@@ -208,6 +222,9 @@ class Executor:
                 value = limited(limiter, limiter.prepare(math.inf, 0.0), call)
             else:
                 value = wrapper.func(*args, **kwargs)
+            if value is not None and is_awaitable(value):
+                task = Task.of_claim(wrapper, claim, args, kwargs)
+                return self._start(task, claim).awaiting(value)
             done = self._done(value, claim)
         except BaseException as error:
             task = Task.of_claim(wrapper, claim, args, kwargs)
@@ -227,18 +244,23 @@ class Executor:
             return Finished(Ended(claim, ending), (Notice(S.SIGNAL_CANCELED, task),))
         except BaseException as error:
             return self._failed(task, claim, error, clock.now(), 0.0)
+        return self._start(task, claim)
+
+    def _start(self, task: Task, claim: Claim) -> Begun:
         page = self._open_page(task, claim)
         started, clock0 = clock.now(), clock.monotonic()
         completion = Completion(
             claim, started, clock0, lambda value: self._done(value, claim), self._app.complete_job
         )
         task._complete = completion
-        return Begun(task, claim, page, started, clock0, completion)
+        return Begun(Invocation(task, clock0), claim, page, started, completion)
 
-    def _finish(self, begun: Begun, outcome: Callable[[], Any]) -> Finished:
-        task, claim, page, started, clock0, completion = begun
+    def _finish(self, begun: Begun, outcome: Callable[[], Any]) -> Finished | Begun:
+        (task, clock0, _), claim, page, started, completion = begun
         try:
             value = outcome()
+            if value is not None and is_awaitable(value):
+                return begun.awaiting(value)
             done = self._done(value, claim)
         except BaseException as error:
             run_s = clock.monotonic() - clock0
@@ -275,8 +297,12 @@ class Executor:
         if hooks:
             self._pre_execute(task)
         value, error = None, None
+        invocation = Invocation(task, clock.monotonic())
         try:
-            value = self._call(task, clock.monotonic())
+            value = self._call(invocation)
+            while is_awaitable(value):
+                value = self._call(invocation._replace(awaitable=value))
+            refuse_generator(value, task.task_name)
             return value
         except BaseException as raised:
             error = raised
@@ -285,16 +311,18 @@ class Executor:
             if hooks:
                 self._post_execute(task, value, error)
 
-    def _call(self, task: Task, clock0: float) -> Any:
-        limiter, timeout = self._limiter, task.timeout
-        call, grace = _bound(task, clock0), task.wrapper.options.timeout_grace
-        if task.wrapper.is_async:
-            return run_coroutine(self._coroutines, limiter, call, timeout or None, grace)
+    def _call(self, invocation: Invocation) -> Any:
+        limiter, timeout = self._limiter, invocation.timeout
+        grace = invocation.task.wrapper.options.timeout_grace
+        if invocation.is_async:
+            return run_coroutine(self._coroutines, limiter, invocation.call, timeout, grace)
         if limiter is None or not (timeout or self._arms_all):
-            return call()
-        return limited(limiter, limiter.prepare(timeout or math.inf, grace), call)
+            return invocation.call()
+        return limited(limiter, limiter.prepare(timeout or math.inf, grace), invocation.call)
 
     def _done(self, value: Any, claim: Claim) -> Done:
+        if value is not None:
+            refuse_generator(value, claim.task)
         app = self._app
         kept = app.results and claim.scheduled_for is None
         if not kept and (claim.next is None or value is None):
@@ -349,7 +377,7 @@ class Executor:
     def _pre_execute(self, task: Task) -> None:
         for name, hook in self._app.pre_execute_hooks.items():
             try:
-                hook(task)
+                refuse_deferred(hook(task), "it")
             except CancelExecution:
                 logger.warning("job %s cancelled by pre-execute hook %s", task, name)
                 raise
@@ -359,14 +387,6 @@ class Executor:
     def _post_execute(self, task: Task, value: Any, error: BaseException | None) -> None:
         for name, hook in self._app.post_execute_hooks.items():
             try:
-                hook(task, value, error)
+                refuse_deferred(hook(task, value, error), "it")
             except BaseException:
                 logger.exception("post-execute hook %s failed for job %s", name, task)
-
-
-def _bound(task: Task, clock0: float) -> Callable[[], Any]:
-    """The function with the arguments of this run."""
-    if task.timeout:
-        task._deadline = clock0 + task.timeout
-    kwargs = dict(task.kwargs, task=task) if task.wrapper.options.context else task.kwargs
-    return partial(task.wrapper.func, *task.args, **kwargs)
