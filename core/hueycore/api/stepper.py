@@ -92,8 +92,11 @@ class Stepper:
 
     def _commit(self, finished: Finished) -> None:
         huey = self._huey
-        got = huey.storage.exchange(self.worker(), [finished.ended], Want(free=0))
-        huey.send_finished(finished, lost=bool(got.lost), stopped=bool(got.stopped))
+        try:
+            got = huey.storage.exchange(self.worker(), [finished.ended], Want(free=0))
+            huey.send_finished(finished, lost=bool(got.lost), stopped=bool(got.stopped))
+        finally:
+            huey.signals.release(finished.ended.claim.id)
 
     # --- immediate mode -----------------------------------------------------------------------
 

@@ -232,11 +232,14 @@ class Executor:
         return Finished(Ended(claim, done, started, clock.monotonic() - clock0), (), value)
 
     def _begin(self, task: Task, claim: Claim) -> Finished | Begun:
+        signals = self._app.signals
+        if signals.listening:
+            signals.wait_for(claim.id, S.DUE + claim.id, S.EVERY)
         if claim.expires_at is not None and claim.expires_at <= clock.now():
             logger.info("job %s of %s has expired", claim.seq, claim.task)
             return Finished(Ended(claim, Expired()), (Notice(S.SIGNAL_EXPIRED, task),))
         logger.info("job %s of %s begins, attempt %s", claim.seq, claim.task, claim.attempt)
-        self._app.signals.send(S.SIGNAL_EXECUTING, task)
+        signals.send(S.SIGNAL_EXECUTING, task)
         try:
             self._pre_execute(task)
         except CancelExecution as error:
@@ -343,6 +346,8 @@ class Executor:
         log: Said | None = None,
     ) -> Finished:
         ending, signals = self._verdict.ending_of(task, claim, error)
+        if self._app.signals.listening:
+            self._app.signals.hold(claim.id)  # released by who sends them, before its next run
         notices = tuple(
             Notice(signal, task, error if signal == S.SIGNAL_ERROR else None) for signal in signals
         )

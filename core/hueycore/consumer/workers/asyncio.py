@@ -85,6 +85,7 @@ class AsyncioKind:
             and not claim.inputs
             and not (huey.pre_execute_hooks or huey.post_execute_hooks)
             and not huey.signals.wanted(S.SIGNAL_EXECUTING)
+            and not huey.signals.is_held(claim.id)
         )
 
     async def in_thread(self, call: Callable[[], T]) -> T:
