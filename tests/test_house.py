@@ -13,7 +13,7 @@ CORE = ROOT / "core" / "hueycore"
 #: From the ground up: a module imports only from its own floor and those below.
 FLOORS = (
     ("exceptions", "constants", "system"),
-    ("calendar", "model", "signals", "serializer", "signatures"),
+    ("calendar", "model", "signals", "serializer", "signatures", "unpickler"),
     ("storage",),
     ("canvas", "registry", "tasks", "utils"),
     ("runs",),

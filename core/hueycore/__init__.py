@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         TaskException,
         TaskLockedException,
         TaskTimeout,
+        UnknownClass,
         UnknownJob,
         UnknownTask,
     )
@@ -116,6 +117,7 @@ __all__ = [
     "TaskLockedException",
     "TaskTimeout",
     "TaskWrapper",
+    "UnknownClass",
     "UnknownJob",
     "UnknownTask",
     "chord",

@@ -14,6 +14,7 @@ Exception
 │   ├── ClaimLost
 │   ├── PayloadTooLarge
 │   ├── SerializationError          (also a ValueError)
+│   │   └── UnknownClass
 │   └── StorageError
 │       ├── StorageBusy
 │       ├── StorageFull
@@ -112,6 +113,10 @@ class PayloadTooLarge(HueyException):
 
 class SerializationError(HueyException, ValueError):
     """These bytes cannot be read, or this value cannot be written."""
+
+
+class UnknownClass(SerializationError):
+    """A pickle names a class or function that cannot be imported here."""
 
 
 class StorageError(HueyException):

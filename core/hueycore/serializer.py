@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from hueycore.exceptions import SerializationError, TaskTimeout
+from hueycore.exceptions import SerializationError, TaskTimeout, UnknownClass
+from hueycore.unpickler import names_unknown
 
 PICKLE = 0x01
 JSON = 0x02
@@ -92,7 +93,13 @@ class Serializer:
         return pickle.dumps(data, self.pickle_protocol)
 
     def _deserialize(self, data: bytes) -> Any:
-        return pickle.loads(data)
+        try:
+            return pickle.loads(data)
+        except (ImportError, AttributeError) as error:
+            if not names_unknown(data):
+                raise
+            text = f"unreadable {self._format} data: {describe(error)}"
+            raise UnknownClass(text) from error
 
     def serialize(self, data: Any) -> bytes:
         """Raises ``SerializationError`` when the value cannot be written."""
@@ -106,7 +113,8 @@ class Serializer:
             raise SerializationError(f"cannot {self._format} {shown}: {describe(error)}") from error
 
     def deserialize(self, data: bytes) -> Any:
-        """Raises ``SerializationError`` when the bytes cannot be read by this serializer."""
+        """Raises ``SerializationError`` when the bytes cannot be read by this serializer,
+        ``UnknownClass`` when what they name cannot be imported."""
         try:
             if data and data[0] != self.tag and data[0] in WBITS:
                 data = unpacked(data, self.unpacked_limit)
@@ -220,7 +228,7 @@ def describe(error: BaseException) -> str:
     """``Type: message`` of an exception, also of one whose str raises."""
     try:
         return f"{type(error).__name__}: {error}"
-    except Exception:
+    except BaseException:
         return f"{type(error).__name__} (its message cannot be shown)"
 
 

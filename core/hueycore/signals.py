@@ -2,15 +2,21 @@
 
 Receivers are called synchronously by the process that made the transition, after its commit
 (``executing`` comes just before the run). A receiver that raises is logged and stops nobody.
+
+Within a process the signals of one job come in their order, although several threads send them: no
+run of a job begins while an earlier signal of it is on its way.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from hueycore.exceptions import TaskTimeout
+from hueycore.system import clock
+from hueycore.system.deferred import check_callback, refuse_deferred
 
 SIGNAL_CANCELED: Final = "canceled"
 SIGNAL_COMPLETE: Final = "complete"
@@ -31,6 +37,12 @@ SIGNAL_TASK_FAILED: Final = "task-failed"
 SIGNAL_CLAIM_LOST: Final = "claim-lost"
 
 Receiver = Callable[..., Any]
+#: In place of an id: any job.
+EVERY: Final = ""
+#: Before an id: the job is due.
+DUE: Final = "due "
+#: Seconds that a run waits at most for the earlier signals of its job.
+PATIENCE: Final = 5.0
 
 
 class _FinalError(str):
@@ -58,9 +70,14 @@ class Signal:
         self._receivers: dict[str, list[Receiver]] = {"any": []}
         #: Whether anybody listens to anything; asked once per run, hence kept.
         self.listening = False
+        #: The jobs whose signals are on their way. Without a lock: the exception of a time limit
+        #: may arrive anywhere in a run that enqueues, and each step here is one of the set's own.
+        self._coming: set[str] = set()
 
     def connect(self, receiver: Receiver, *signals: str) -> None:
-        """Call ``receiver(signal, task, …)`` for these signals, or for all."""
+        """Call ``receiver(signal, task, …)`` for these signals, or for all. Raises
+        ``ConfigurationError`` for an async function."""
+        check_callback(receiver)
         for signal in signals or ("any",):
             self._receivers.setdefault(signal, []).append(receiver)
         self.listening = True
@@ -77,15 +94,60 @@ class Signal:
         return any(self._of(signal) for signal in signals)
 
     def send(self, signal: str, task: Any, *args: Any) -> None:
-        """Call the receivers of a signal in the order in which they connected."""
-        for receiver in self._of(signal):
+        """Call the receivers of a signal in the order in which they connected. An exception that is
+        sent along is the one that is handled meanwhile (``sys.exc_info``), as in Huey."""
+        receivers = self._of(signal)
+        error = args[0] if args else None
+        if not (receivers and isinstance(error, BaseException)):
+            self._call(receivers, signal, task, *args)
+            return
+        before = error.__traceback__, error.__context__
+        try:
+            raise error
+        except BaseException:
+            error.__traceback__, error.__context__ = before
+            self._call(receivers, signal, task, *args)
+
+    def _call(self, receivers: Sequence[Receiver], signal: str, task: Any, *args: Any) -> None:
+        for receiver in receivers:
             try:
-                receiver(signal, task, *args)
+                refuse_deferred(receiver(signal, task, *args), "it")
             except TaskTimeout:
                 raise  # of the run that enqueues
             except Exception:
                 name = getattr(receiver, "__name__", repr(receiver))
                 logger.exception('receiver "%s" failed for signal "%s"', name, signal)
+
+    # --- the order of one job's signals -------------------------------------------------------
+
+    def hold(self, *ids: str) -> None:
+        """Signals of these jobs are about to be committed, and sent after that. No run of them
+        begins before ``release``. ``DUE + id``: it is due, its earlier signals may be on their way
+        as well. ``EVERY``: jobs that are not known yet."""
+        self._coming.update(ids)
+
+    @contextmanager
+    def ahead_of(self, *ids: str) -> Iterator[None]:
+        """``hold`` and, at the end, ``release``."""
+        self.hold(*ids)
+        try:
+            yield
+        finally:
+            self.release(*ids)
+
+    def release(self, *ids: str) -> None:
+        self._coming.difference_update(ids)
+
+    def is_held(self, id: str) -> bool:
+        """Whether a run of this job would come before its earlier signals."""
+        return not self._coming.isdisjoint((id, DUE + id, EVERY))
+
+    def wait_for(self, *held: str) -> None:
+        """Wait until none of these is held; ``PATIENCE`` seconds at most, because a receiver may
+        itself wait for the job."""
+        end = clock.monotonic() + PATIENCE
+        while not self._coming.isdisjoint(held) and clock.monotonic() < end:
+            clock.sleep(0.001)
 
     def _of(self, signal: str) -> list[Receiver]:
         receivers = self._receivers

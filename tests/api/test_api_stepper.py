@@ -296,3 +296,25 @@ def test_a_delay_of_hueys_tests_is_a_delta_from_now(huey: SqliteHuey, add: Any) 
     assert not huey.ready_to_run(task)
     assert huey.ready_to_run(task, utc(later.timestamp()))
     assert not huey.ready_to_run(task, utc(later.timestamp() - 1))
+
+
+class Striking:
+    """Arguments during whose reading somebody presses ^C."""
+
+    def __reduce__(self) -> Any:
+        return _strike, ()
+
+
+def _strike() -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_ctrl_c_while_arguments_are_read_gives_the_job_back(huey: SqliteHuey) -> None:
+    @huey.task()
+    def work(*args: Any) -> None: ...
+
+    handle = work(Striking())
+    with pytest.raises(KeyboardInterrupt):
+        huey.dequeue()
+
+    assert (handle.state, job(huey, handle).attempt) == (State.PENDING, 0)

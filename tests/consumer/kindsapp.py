@@ -72,12 +72,14 @@ class Tasks:
 
         @huey.task()
         def where() -> dict[str, Any]:
+            before = variable.get()
+            variable.set("set")
             with lock:
                 time.sleep(0)
             return {
                 "sleep": time.sleep.__module__,
                 "child": subprocess.run(["true"], check=False).returncode,
-                "variable": variable.get(),
+                "variable": before,
                 "thread": threading.current_thread().name,
             }
 
@@ -103,6 +105,15 @@ class Tasks:
         async def afail(task: Any = None) -> int:
             await asyncio.sleep(0)
             return fail.func(task)  # type: ignore[no-any-return]
+
+        @huey.task(timeout=20)
+        def wrapped() -> Any:
+            """A plain function that gives a coroutine, as a decorator of one does."""
+            return awhere.func()
+
+        @huey.task(retries=1)
+        def strike() -> None:
+            raise KeyboardInterrupt
 
         @huey.task()
         def spin(seconds: float) -> str:
@@ -147,7 +158,7 @@ class Tasks:
         self.hang, self.ahang, self.once, self.nap, self.anap = hang, ahang, once, nap, anap
         self.enqueue, self.aenqueue, self.where, self.awhere = enqueue, aenqueue, where, awhere
         self.fail, self.afail, self.spin, self.kill = fail, afail, spin, kill
-        self.slay, self.aslay = slay, aslay
+        self.slay, self.aslay, self.wrapped, self.strike = slay, aslay, wrapped, strike
 
 
 if "CRASH_DB" in os.environ:

@@ -93,6 +93,25 @@ def test_plain_and_async_jobs_run_where_they_belong(place: KindPlace) -> None:
     assert (said["startup"], said["shutdown"]) == (20, 20)
 
 
+def test_a_plain_function_that_gives_a_coroutine_runs_on_the_loop_of_all(place: KindPlace) -> None:
+    place.consumer("-n")
+    handles = [place.tasks.awhere(), place.tasks.wrapped(), place.tasks.wrapped()]
+
+    found = [handle.get(blocking=True, timeout=20) for handle in handles]
+
+    assert len({one["loop"] for one in found}) == 1
+    assert {one["variable"] for one in found} == {"unset"}
+
+
+def test_a_keyboard_interrupt_of_the_task_s_own_is_a_failure(place: KindPlace) -> None:
+    place.consumer("-n")
+    handle = place.tasks.strike()
+
+    wait_until(lambda: handle.state is State.DEAD, 20)
+
+    assert (place.job(handle.id).reason, place.job(handle.id).attempt) == ("failed", 2)
+
+
 def test_jobs_enqueue_and_wait_for_each_other(place: KindPlace) -> None:
     consumer = place.consumer("-n", workers=6)
     handles = [place.tasks.enqueue(4), place.tasks.aenqueue(4)]

@@ -64,8 +64,9 @@ class Aio(Part):
         result: Result[Any] = Result(self._huey, task)
         calls = Calls((job,), (result,))
         if not taken(self, calls):
-            stored = await self._loops.writer().enqueue(job)
-            producer.on_stored(calls, (stored,))
+            with self.signals.ahead_of(job.id):
+                stored = await self._loops.writer().enqueue(job)
+                producer.on_stored(calls, (stored,))
             if self._immediate:
                 import asyncio
 

@@ -12,6 +12,7 @@ from hueycore.model.jobs import Claim, JobRef
 from hueycore.model.states import State
 from hueycore.runs.executor import Finished, Hook
 from hueycore.signals import Receiver
+from hueycore.system.deferred import check_callback
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -109,6 +110,7 @@ class Hooks(Part):
 
 def _adder(hooks: dict[str, Hook], name: str | None) -> Callable[[F], F]:
     def decorator(hook: F) -> F:
+        check_callback(hook)
         hooks[name or str(getattr(hook, "__name__", repr(hook)))] = hook
         return hook
 

@@ -98,9 +98,10 @@ class Producer:
 
     def store(self, calls: Calls) -> None:
         """Store jobs, and in immediate mode run them."""
-        huey = self._huey
-        stored = huey.storage.enqueue(calls.jobs, calls.plan) if calls.jobs else []
-        self.on_stored(calls, stored)
+        huey, signals = self._huey, self._huey.signals
+        with signals.ahead_of(*(job.id for job in calls.jobs if signals.listening)):
+            stored = huey.storage.enqueue(calls.jobs, calls.plan) if calls.jobs else []
+            self.on_stored(calls, stored)
         if huey._immediate:
             huey._stepper.run_now(stored)
 

@@ -56,7 +56,7 @@ class Runs(Part):
             error = str(exception.metadata.get("error") or error)
         try:
             trace = "".join(traceback.format_exception(exception))
-        except Exception:
+        except BaseException:
             trace = "".join(traceback.format_tb(exception.__traceback__))
         return {"error": error, "retries": task.retries, "traceback": trace, "task_id": task.id}
 
@@ -94,5 +94,5 @@ def _repr(error: BaseException) -> str:
     """``repr`` of an exception, also of one whose repr raises."""
     try:
         return repr(error)
-    except Exception:
+    except BaseException:
         return describe(error)

@@ -15,7 +15,8 @@ from hueycore.api.part import Part
 from hueycore.api.registration import Registration
 from hueycore.calendar.zones import default_zone
 from hueycore.exceptions import UnknownJob
-from hueycore.model.jobs import Claim, Enqueued, Job, Selector, Want
+from hueycore.model.endings import Released
+from hueycore.model.jobs import Claim, Ended, Enqueued, Job, Selector, Want
 from hueycore.model.states import State
 from hueycore.runs.executor import Executor, Finished
 from hueycore.system import clock
@@ -57,7 +58,10 @@ class Stepper:
             try:
                 wrapper = huey.task_to_run(claim.task)
                 return Task.of_claim(wrapper, claim, *self._executor.arguments(claim))
-            except Exception as error:
+            except KeyboardInterrupt:
+                self._commit(Finished(Ended(claim, Released())))
+                raise
+            except BaseException as error:
                 logger.debug("job %s cannot be handed out: %s", claim.seq, error)
             # The run says why, and ends the job.
             self._commit(self._executor.run(claim))
@@ -81,14 +85,18 @@ class Stepper:
         finished = self._executor.run(claim)
         self._commit(finished)
         slots.clear(0)
-        if any(notice.signal == S.SIGNAL_INTERRUPTED for notice in finished.notices):
+        interrupted = any(notice.signal == S.SIGNAL_INTERRUPTED for notice in finished.notices)
+        if interrupted or isinstance(finished.ended.ending, Released):
             raise KeyboardInterrupt
         return finished.value
 
     def _commit(self, finished: Finished) -> None:
         huey = self._huey
-        got = huey.storage.exchange(self.worker(), [finished.ended], Want(free=0))
-        huey.send_finished(finished, lost=bool(got.lost), stopped=bool(got.stopped))
+        try:
+            got = huey.storage.exchange(self.worker(), [finished.ended], Want(free=0))
+            huey.send_finished(finished, lost=bool(got.lost), stopped=bool(got.stopped))
+        finally:
+            huey.signals.release(finished.ended.claim.id)
 
     # --- immediate mode -----------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ class Consumer(BaseConsumer):
     kinds = (WORKER_THREAD, WORKER_GREENLET, WORKER_ASYNCIO)
 
     def _set_up(self) -> None:
-        self._timeouts = Timeouts(self._on_overdue)
+        self._timeouts = Timeouts(self._on_overdue, lambda: self._stopping is not None)
         self._kind = kind_of(self.worker_type, self.huey, self._timeouts)
         self._pool = Pool(self.workers, self._kind.make, self._on_exhausted)
         self.health = Health(self._pool, self._health_interval)

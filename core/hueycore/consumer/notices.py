@@ -22,11 +22,16 @@ def send_signals(huey: Huey, got: Exchange, finished: list[Finished]) -> None:
     stopped = {ended.claim[:2] for ended in got.stopped}
     for done in finished:
         claim = done.ended.claim
-        if claim[:2] in lost:
-            logger.warning("job %s: its claim was lost, the ending is dropped", claim.seq)
-            huey.send_finished(done, lost=True, stopped=False)
-        elif done.notices or claim[:2] in stopped:
-            huey.send_finished(done, lost=False, stopped=claim[:2] in stopped)
+        try:
+            if claim[:2] in lost:
+                logger.warning("job %s: its claim was lost, the ending is dropped", claim.seq)
+                huey.send_finished(done, lost=True, stopped=False)
+            elif done.notices or claim[:2] in stopped:
+                huey.send_finished(done, lost=False, stopped=claim[:2] in stopped)
+        except BaseException:
+            logger.exception("signals of job %s could not be sent", claim.seq)
+        finally:
+            huey.signals.release(claim.id)
     for ref in got.revoked:
         logger.info("job %s of %s is revoked", ref.seq, ref.task)
     for ref in got.expired:

@@ -7,6 +7,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,9 @@ from hueycore.api.schedules import periodic_row, zone_of
 from hueycore.calendar.schedule import Every, Schedule, read_back
 from hueycore.calendar.zones import default_zone
 from hueycore.exceptions import SerializationError
-from hueycore.model.jobs import NewJob
+from hueycore.model.jobs import JobRef, NewJob
 from hueycore.model.schedules import Fire, Periodic
+from hueycore.signals import DUE, EVERY
 from hueycore.system import clock
 from hueycore.system.ids import new_id
 from hueycore.tasks.task import PeriodicTask
@@ -93,8 +95,7 @@ class Scheduler:
         """Do what is due; seconds until the next thing is."""
         storage = self._huey.storage
         while True:
-            promoted = storage.promote(BATCH)
-            self._huey.send_signals(S.SIGNAL_ENQUEUED, promoted)
+            promoted = self._promote()
             if len(promoted) < BATCH:
                 break
         times = [clock.now() + self._interval]
@@ -142,13 +143,28 @@ class Scheduler:
         if fires:
             self._huey.storage.fire(fires)
 
+    def _promote(self) -> list[JobRef]:
+        """What is due is pending now."""
+        huey, signals = self._huey, self._huey.signals
+        if not signals.wanted(S.SIGNAL_ENQUEUED):
+            return huey.storage.promote(BATCH)
+        with ExitStack() as held:
+            with signals.ahead_of(EVERY):
+                promoted = huey.storage.promote(BATCH)
+                held.enter_context(signals.ahead_of(*(DUE + job.id for job in promoted)))
+            for job in promoted:
+                signals.wait_for(job.id)
+                huey.send_signals(S.SIGNAL_ENQUEUED, [job])
+        return promoted
+
     def _commit(self, fires: Sequence[Fire]) -> None:
-        moved = set(self._huey.storage.fire(fires))
-        for one in fires:
-            if one.name in moved:
-                for job in one.jobs:
-                    logger.info("periodic task %s is due", one.name)
-                    self._send_enqueued(job)
+        with self._huey.signals.ahead_of(*(job.id for one in fires for job in one.jobs)):
+            moved = set(self._huey.storage.fire(fires))
+            for one in fires:
+                if one.name in moved:
+                    for job in one.jobs:
+                        logger.info("periodic task %s is due", one.name)
+                        self._send_enqueued(job)
 
     def _schedule_of(self, one: Periodic, wrappers: Mapping[str, AnyTask]) -> Schedule | None:
         """The schedule of a row; None when its text cannot be read here."""

@@ -11,7 +11,8 @@ from zlib import crc32
 
 #: Seconds that a job waits for a process that knows its task (a rolling deploy may be under way).
 UNKNOWN_TASK_PATIENCE = 600.0
-#: The error that a row keeps of its first look without a task; the last one is ``UnknownTask``.
+#: The error that a row keeps of its first look without its task, or without the class of an
+#: argument; the last one is ``UnknownTask`` or ``UnknownClass``.
 NOT_FOUND = "TaskNotFound"
 
 logger = logging.getLogger("hueycore.execute")
@@ -83,7 +84,7 @@ def verdict(
         return isinstance(error, retry_on)
     try:
         answer = retry_on(task, error)
-    except Exception:
+    except BaseException:
         logger.exception("retry_on of %s failed; it is retried as usual", task.task_name)
         return True
     return False if answer is None else answer

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Coroutine
-from contextvars import copy_context
+from collections.abc import Awaitable, Callable
+from contextvars import Context, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,7 +24,8 @@ logger = logging.getLogger("hueycore.execute")
 #: Seconds after its timeout in which a loop must have cancelled a run. One that has not is blocked.
 PATIENCE = 0.25
 
-Call = Callable[[], Coroutine[Any, Any, Any]]
+Call = Callable[[], Awaitable[Any]]
+_UNSET: Any = object()
 
 
 class Coroutines(Protocol):
@@ -35,7 +36,8 @@ class Coroutines(Protocol):
         ...
 
     def run(self, call: Call, timeout: float | None, on_timeout: Callable[[], None]) -> Any:
-        """Call an async function and wait for what it returns or raises. After ``timeout`` seconds
+        """Call an async function and wait for what it returns or raises. What it sets in its
+        context is then set in the caller's. After ``timeout`` seconds
         its loop calls ``on_timeout`` and cancels it: ``TaskTimeout``."""
         ...
 
@@ -66,6 +68,14 @@ def run_coroutine(
     return limited(limiter, run, partial(coroutines.run, call, timeout, on_timeout))
 
 
+def take_over(context: Context) -> None:
+    """Set here what was set in a copy of this context. A loop enters the context of its tasks, so
+    it cannot be the one that its thread is in."""
+    for variable, value in context.items():
+        if variable.get(_UNSET) is not value:
+            variable.set(value)
+
+
 class LoopPerThread:
     """A loop for each thread, from its first async task until it leaves: what a task keeps on the
     loop (a client, a pool) is there for the next one."""
@@ -88,14 +98,16 @@ class LoopPerThread:
         runner: asyncio.Runner = self._local.runner
         thread = native.get_ident()
         self._runs[thread] = run
+        context = copy_context()
         try:
-            runner.run(run.whole(), context=copy_context())
+            runner.run(run.whole(), context=context)
         except BaseException:
             if run.stopped is not None:
                 raise run.stopped from None
             raise
         finally:
             self._runs.pop(thread, None)
+            take_over(context)
             if not run.over:
                 # The exception arrived in the loop, not in the coroutine: a new loop is safe.
                 self.leave()
@@ -134,7 +146,10 @@ class LoopPerRun(LoopPerThread):
 
         with ThreadPoolExecutor(1) as pool:
             context = copy_context()
-            return pool.submit(context.run, self._run_here, call, timeout, on_timeout).result()
+            try:
+                return pool.submit(context.run, self._run_here, call, timeout, on_timeout).result()
+            finally:
+                take_over(context)
 
     def _run_here(self, call: Call, timeout: float | None, on_timeout: Callable[[], None]) -> Any:
         super().prepare()

@@ -1,15 +1,19 @@
-"""Run one claimed job; the answer is its ending. Nothing here touches the storage."""
+"""Run one claimed job; the answer is its ending. Nothing here touches the storage.
+
+Each run has a copy of its worker's context: what a task binds there (a language, a time zone, the
+fields of a log) is there for the hooks of its run, and gone for the next one."""
 
 from __future__ import annotations
 
 import logging
 import math
 from collections.abc import Callable
+from contextvars import copy_context
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from hueycore import signals as S
-from hueycore.exceptions import CancelExecution, StorageError, UnknownTask
+from hueycore.exceptions import CancelExecution, StorageError, UnknownClass, UnknownTask
 from hueycore.model.endings import Dead, Done, Expired, Failure, Released, Revoked, Snoozed
 from hueycore.model.events import Said
 from hueycore.model.jobs import Claim, Ended
@@ -19,11 +23,13 @@ from hueycore.registry import Registry
 from hueycore.runs.coroutines import Coroutines, LoopPerRun, run_coroutine
 from hueycore.runs.guest import Completion
 from hueycore.runs.inputs import call_of
+from hueycore.runs.invocation import Invocation, is_awaitable
 from hueycore.runs.notebook import Notebook, Page
 from hueycore.runs.timeouts import AskedToStop, Limiter, limited
 from hueycore.runs.verdict import Verdict, brief_failure, failure_of, log_failure
 from hueycore.serializer import Serializer, describe
 from hueycore.system import clock
+from hueycore.system.deferred import refuse_deferred, refuse_generator
 from hueycore.tasks.joblog import run_of_this_context
 from hueycore.tasks.task import Task
 from hueycore.tasks.wrapper import TaskWrapper
@@ -57,16 +63,19 @@ class Finished(NamedTuple):
 class Begun(NamedTuple):
     """A run whose task is to be called now."""
 
-    task: Task
+    invocation: Invocation
     claim: Claim
     page: Page | None
     started: float
-    clock0: float
     completion: Completion
 
-    def call(self) -> Any:
-        """Call the function, or make the coroutine of an async one."""
-        return _bound(self.task, self.clock0)()
+    @property
+    def task(self) -> Task:
+        return self.invocation.task
+
+    def awaiting(self, value: Any) -> Begun:
+        """The same run, which goes on with what its call gave."""
+        return self._replace(invocation=self.invocation._replace(awaitable=value))
 
 
 class Application(Protocol):
@@ -97,9 +106,13 @@ class Executor:
         app: Application,
         limiter: Limiter | None = None,
         coroutines: Coroutines | None = None,
+        is_stopping: Callable[[], bool] = lambda: True,
     ) -> None:
+        """``is_stopping``: whether somebody stops this worker or interrupts its run, so that a
+        ``KeyboardInterrupt`` is theirs. By default it is a ^C, which goes on to the caller."""
         self._app = app
-        self._verdict = Verdict(app)
+        self._is_stopping = is_stopping
+        self._verdict = Verdict(app, is_stopping)
         self._limiter = limiter
         self._arms_all = limiter is not None and limiter.every_run
         self._coroutines = coroutines or LoopPerRun()
@@ -109,18 +122,20 @@ class Executor:
         self._coroutines.leave()
 
     def run(self, claim: Claim) -> Finished:
-        """From claim to ending. Never raises, whatever the task does."""
-        before = run_of_this_context.set(claim)
+        """From claim to ending, in a copy of this context. Never raises, whatever the task does."""
+        return copy_context().run(self._run_here, claim)
+
+    def _run_here(self, claim: Claim) -> Finished:
+        run_of_this_context.set(claim)
         try:
             return self._run(claim)
         except BaseException as error:
-            return _impossible(claim, error)
-        finally:
-            run_of_this_context.reset(before)
+            return self._impossible(claim, error)
 
     def begin(self, claim: Claim) -> Finished | Begun:
         """The part of a run before its call, for workers that do not wait inside of it; ``finish``
-        or ``complete`` follows in the same context, unless it is over. Never raises."""
+        or ``complete`` follows in the same context, unless it is over. The context is the run's
+        own. Never raises."""
         run_of_this_context.set(claim)
         try:
             read = self._read(claim)
@@ -128,19 +143,20 @@ class Executor:
                 return read
             return self._begin(Task.of_claim(*read), claim)
         except BaseException as error:
-            return _impossible(claim, error)
+            return self._impossible(claim, error)
 
-    def finish(self, begun: Begun, outcome: Callable[[], Any]) -> Finished:
-        """The part after the call: ``outcome`` returns or raises what the task did. Never
+    def finish(self, begun: Begun, outcome: Callable[[], Any]) -> Finished | Begun:
+        """The part after the call: ``outcome`` returns or raises what the task did. When it returns
+        something to await, as a plain wrapper of a coroutine does, the run goes on with that. Never
         raises."""
         try:
             return self._finish(begun, outcome)
         except BaseException as error:
-            return _impossible(begun.claim, error)
+            return self._impossible(begun.claim, error)
 
-    def complete(self, begun: Begun) -> Finished:
-        """Call the task here, and finish. Never raises."""
-        return self.finish(begun, partial(self._call, begun.task, begun.clock0))
+    def complete(self, begun: Begun) -> Finished | Begun:
+        """Call a plain task here, and finish. Never raises."""
+        return self.finish(begun, partial(self._call, begun.invocation))
 
     def _run(self, claim: Claim) -> Finished:
         app = self._app
@@ -156,11 +172,12 @@ class Executor:
             or logger.isEnabledFor(logging.INFO)
         )
         if plain and (claim.expires_at is None or claim.expires_at > clock.now()):
-            return self._run_plain(wrapper, claim, args, kwargs)
-        begun = self._begin(Task.of_claim(*read), claim)
-        if isinstance(begun, Finished):
-            return begun
-        return self._finish(begun, partial(self._call, begun.task, begun.clock0))
+            run = self._run_plain(wrapper, claim, args, kwargs)
+        else:
+            run = self._begin(Task.of_claim(*read), claim)
+        while isinstance(run, Begun):
+            run = self._finish(run, partial(self._call, run.invocation))
+        return run
 
     def _read(self, claim: Claim) -> Finished | _Read:
         """The task and its arguments."""
@@ -168,12 +185,15 @@ class Executor:
         try:
             wrapper = app.registry.get(claim.task) or app.task_to_run(claim.task)
         except UnknownTask as error:
-            return self._unknown(claim, error)
+            dead = Dead("unknown-task", Failure("UnknownTask", str(error), ""))
+            return self._wait_for_release(claim, error, dead)
         try:
             args, kwargs = self.arguments(claim)
         except StorageError as error:
             logger.error("what job %s of %s needs cannot be read: %s", claim.seq, claim.task, error)
             return Finished(Ended(claim, Snoozed(clock.now() + READ_AGAIN, delay=READ_AGAIN)))
+        except UnknownClass as error:
+            return self._wait_for_release(claim, error, Dead("unreadable", failure_of(error)))
         except Exception as error:
             logger.error("job %s of %s cannot be read: %s", claim.seq, claim.task, describe(error))
             return Finished(Ended(claim, Dead("unreadable", failure_of(error)), clock.now()))
@@ -190,8 +210,9 @@ class Executor:
         claim: Claim,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-    ) -> Finished:
-        """The short way for a plain task without hooks: no job object unless it fails."""
+    ) -> Finished | Begun:
+        """The short way for a plain task without hooks: no job object unless it fails, or gives
+        something to await."""
         started, clock0 = clock.now(), clock.monotonic()
         try:
             if self._arms_all:
@@ -201,6 +222,9 @@ class Executor:
                 value = limited(limiter, limiter.prepare(math.inf, 0.0), call)
             else:
                 value = wrapper.func(*args, **kwargs)
+            if value is not None and is_awaitable(value):
+                task = Task.of_claim(wrapper, claim, args, kwargs)
+                return self._start(task, claim).awaiting(value)
             done = self._done(value, claim)
         except BaseException as error:
             task = Task.of_claim(wrapper, claim, args, kwargs)
@@ -208,28 +232,38 @@ class Executor:
         return Finished(Ended(claim, done, started, clock.monotonic() - clock0), (), value)
 
     def _begin(self, task: Task, claim: Claim) -> Finished | Begun:
+        signals = self._app.signals
+        if signals.listening:
+            signals.wait_for(claim.id, S.DUE + claim.id, S.EVERY)
         if claim.expires_at is not None and claim.expires_at <= clock.now():
             logger.info("job %s of %s has expired", claim.seq, claim.task)
             return Finished(Ended(claim, Expired()), (Notice(S.SIGNAL_EXPIRED, task),))
         logger.info("job %s of %s begins, attempt %s", claim.seq, claim.task, claim.attempt)
-        self._app.signals.send(S.SIGNAL_EXECUTING, task)
+        signals.send(S.SIGNAL_EXECUTING, task)
         try:
             self._pre_execute(task)
         except CancelExecution as error:
             ending = Revoked("canceled", failure=brief_failure(error))
             return Finished(Ended(claim, ending), (Notice(S.SIGNAL_CANCELED, task),))
+        except BaseException as error:
+            return self._failed(task, claim, error, clock.now(), 0.0)
+        return self._start(task, claim)
+
+    def _start(self, task: Task, claim: Claim) -> Begun:
         page = self._open_page(task, claim)
         started, clock0 = clock.now(), clock.monotonic()
         completion = Completion(
             claim, started, clock0, lambda value: self._done(value, claim), self._app.complete_job
         )
         task._complete = completion
-        return Begun(task, claim, page, started, clock0, completion)
+        return Begun(Invocation(task, clock0), claim, page, started, completion)
 
-    def _finish(self, begun: Begun, outcome: Callable[[], Any]) -> Finished:
-        task, claim, page, started, clock0, completion = begun
+    def _finish(self, begun: Begun, outcome: Callable[[], Any]) -> Finished | Begun:
+        (task, clock0, _), claim, page, started, completion = begun
         try:
             value = outcome()
+            if value is not None and is_awaitable(value):
+                return begun.awaiting(value)
             done = self._done(value, claim)
         except BaseException as error:
             run_s = clock.monotonic() - clock0
@@ -266,8 +300,12 @@ class Executor:
         if hooks:
             self._pre_execute(task)
         value, error = None, None
+        invocation = Invocation(task, clock.monotonic())
         try:
-            value = self._call(task, clock.monotonic())
+            value = self._call(invocation)
+            while is_awaitable(value):
+                value = self._call(invocation._replace(awaitable=value))
+            refuse_generator(value, task.task_name)
             return value
         except BaseException as raised:
             error = raised
@@ -276,16 +314,18 @@ class Executor:
             if hooks:
                 self._post_execute(task, value, error)
 
-    def _call(self, task: Task, clock0: float) -> Any:
-        limiter, timeout = self._limiter, task.timeout
-        call, grace = _bound(task, clock0), task.wrapper.options.timeout_grace
-        if task.wrapper.is_async:
-            return run_coroutine(self._coroutines, limiter, call, timeout or None, grace)
+    def _call(self, invocation: Invocation) -> Any:
+        limiter, timeout = self._limiter, invocation.timeout
+        grace = invocation.task.wrapper.options.timeout_grace
+        if invocation.is_async:
+            return run_coroutine(self._coroutines, limiter, invocation.call, timeout, grace)
         if limiter is None or not (timeout or self._arms_all):
-            return call()
-        return limited(limiter, limiter.prepare(timeout or math.inf, grace), call)
+            return invocation.call()
+        return limited(limiter, limiter.prepare(timeout or math.inf, grace), invocation.call)
 
     def _done(self, value: Any, claim: Claim) -> Done:
+        if value is not None:
+            refuse_generator(value, claim.task)
         app = self._app
         kept = app.results and claim.scheduled_for is None
         if not kept and (claim.next is None or value is None):
@@ -306,14 +346,17 @@ class Executor:
         log: Said | None = None,
     ) -> Finished:
         ending, signals = self._verdict.ending_of(task, claim, error)
+        if self._app.signals.listening:
+            self._app.signals.hold(claim.id)  # released by who sends them, before its next run
         notices = tuple(
             Notice(signal, task, error if signal == S.SIGNAL_ERROR else None) for signal in signals
         )
         log_failure(claim, error, ending, run_s)
         return Finished(Ended(claim, ending, started, run_s, log), notices)
 
-    def _unknown(self, claim: Claim, error: UnknownTask) -> Finished:
-        """Another release may know this task: put back uncounted for ten minutes, then dead."""
+    def _wait_for_release(self, claim: Claim, error: Exception, dead: Dead) -> Finished:
+        """Another release may know this task, or the class of an argument: put back uncounted for
+        ten minutes, then dead."""
         now, since = clock.now(), self._app.unknown_since(claim)
         waited = 0.0 if since is None else now - since
         if waited < UNKNOWN_TASK_PATIENCE:
@@ -322,14 +365,24 @@ class Executor:
             delay = unknown_task_delay(waited)
             return Finished(Ended(claim, Snoozed(now + delay, first, delay)))
         logger.error("job %s: %s; it is dead now", claim.seq, error)
-        return Finished(Ended(claim, Dead("unknown-task", Failure("UnknownTask", str(error), ""))))
+        return Finished(Ended(claim, dead))
+
+    def _impossible(self, claim: Claim, error: BaseException) -> Finished:
+        """sys.exit() while arguments are read, a RetryTask with an impossible eta …: the worker
+        must not die of it while it holds the claim, nor try the job for ever."""
+        logger.error("job %s of %s cannot be run", claim.seq, claim.task, exc_info=error)
+        if isinstance(error, AskedToStop):
+            return Finished(Ended(claim, Revoked()))
+        if isinstance(error, KeyboardInterrupt) and self._is_stopping() and not claim.at_most_once:
+            return Finished(Ended(claim, Released()))
+        return Finished(Ended(claim, Dead("failed", failure_of(error)), clock.now()))
 
     # --- hooks --------------------------------------------------------------------------------
 
     def _pre_execute(self, task: Task) -> None:
         for name, hook in self._app.pre_execute_hooks.items():
             try:
-                hook(task)
+                refuse_deferred(hook(task), "it")
             except CancelExecution:
                 logger.warning("job %s cancelled by pre-execute hook %s", task, name)
                 raise
@@ -339,25 +392,6 @@ class Executor:
     def _post_execute(self, task: Task, value: Any, error: BaseException | None) -> None:
         for name, hook in self._app.post_execute_hooks.items():
             try:
-                hook(task, value, error)
+                refuse_deferred(hook(task, value, error), "it")
             except BaseException:
                 logger.exception("post-execute hook %s failed for job %s", name, task)
-
-
-def _bound(task: Task, clock0: float) -> Callable[[], Any]:
-    """The function with the arguments of this run."""
-    if task.timeout:
-        task._deadline = clock0 + task.timeout
-    kwargs = dict(task.kwargs, task=task) if task.wrapper.options.context else task.kwargs
-    return partial(task.wrapper.func, *task.args, **kwargs)
-
-
-def _impossible(claim: Claim, error: BaseException) -> Finished:
-    """sys.exit() while arguments are read, a RetryTask with an impossible eta …: the worker must
-    not die of it while it holds the claim, nor try the job for ever."""
-    logger.error("job %s of %s cannot be run", claim.seq, claim.task, exc_info=error)
-    if isinstance(error, AskedToStop):
-        return Finished(Ended(claim, Revoked()))
-    if isinstance(error, KeyboardInterrupt) and not claim.at_most_once:
-        return Finished(Ended(claim, Released()))
-    return Finished(Ended(claim, Dead("failed", failure_of(error)), clock.now()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from hueycore import signals as S
@@ -46,8 +47,9 @@ class Application(Protocol):
 class Verdict:
     """How one application judges the failures of its runs."""
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: Application, is_stopping: Callable[[], bool]) -> None:
         self._app = app
+        self._is_stopping = is_stopping
 
     def ending_of(
         self, task: Task, claim: Claim, error: BaseException
@@ -63,7 +65,7 @@ class Verdict:
         self, task: Task, claim: Claim, error: BaseException
     ) -> tuple[Ending, tuple[str, ...]]:
         match error:
-            case KeyboardInterrupt():
+            case KeyboardInterrupt() if self._is_stopping():
                 if claim.at_most_once:
                     return self._dead(task, error, "interrupted"), (S.SIGNAL_INTERRUPTED,)
                 return Released(), (S.SIGNAL_INTERRUPTED,)
@@ -151,10 +153,10 @@ class Verdict:
                 whole = app.serializer.serialize({**metadata, EXCEPTION: error})
                 if isinstance(app.serializer.deserialize(whole)[EXCEPTION], type(error)):
                     return whole
-            except Exception as second:
+            except BaseException as second:
                 logger.debug("the exception of job %s stays behind: %s", task, describe(second))
             return app.serializer.serialize(metadata)
-        except Exception as second:
+        except BaseException as second:
             logger.error("the handler of job %s gets what its row says: %s", task, describe(second))
             return None
 
@@ -163,7 +165,7 @@ class Verdict:
             return None
         try:
             return self._app.serializer.serialize(self._app.build_error_result(task, error))
-        except Exception as second:
+        except BaseException as second:
             logger.error("the error of job %s cannot be stored: %s", task, describe(second))
             return None
 
@@ -192,14 +194,14 @@ def _check_again(ending: Retry | Snoozed) -> None:
 
 
 def failure_of(error: BaseException) -> Failure:
-    """An exception as the row keeps it; also of one whose str or repr raises."""
+    """An exception as the row keeps it; also of one whose str or repr raises, whatever that is."""
     try:
         message = str(error)
-    except Exception:
+    except BaseException:
         message = "its message cannot be shown"
     try:
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    except Exception:
+    except BaseException:
         text = "".join(traceback.format_tb(error.__traceback__))
     return Failure(type(error).__name__, message[:KEPT_MESSAGE], text[-KEPT_TRACEBACK:])
 

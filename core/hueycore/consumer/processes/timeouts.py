@@ -40,7 +40,8 @@ class MainThreadTimeouts(Timeouts):
     def __init__(
         self, cell: Cell, coroutines: Coroutines, cancel_requested: Callable[[Claim], bool]
     ) -> None:
-        super().__init__(on_overdue=lambda thread: None)  # the supervisor sees it, and kills
+        # The supervisor sees what is overdue, and kills.
+        super().__init__(on_overdue=lambda thread: None, is_stopping=self._is_interrupting)
         self._cell = cell
         self._coroutines = coroutines
         self._cancel_requested = cancel_requested
@@ -53,6 +54,9 @@ class MainThreadTimeouts(Timeouts):
         self._interrupted = False
         raise_shield(self._shield)
         signal.signal(signal.SIGURG, self._on_signal)
+
+    def _is_interrupting(self) -> bool:
+        return self._to_interrupt is not None
 
     def begin(self, claim: Claim) -> None:
         """A run begins. The supervisor kills this process when the run is overdue."""

@@ -83,7 +83,7 @@ class ProcessWorker:
         )
         coroutines = LoopPerThread()
         self._timeouts = MainThreadTimeouts(self._cell, coroutines, self._is_to_be_interrupted)
-        self._executor = Executor(huey, self._timeouts, coroutines)
+        self._executor = Executor(huey, self._timeouts, coroutines, self._is_stopping)
         self._orders = Orders(channel, signals, self._on_order)
         self._heartbeat.on_trouble = partial(channel.send, "trouble")
         watch = self._heartbeat.follow("limits", self._watch)
@@ -178,6 +178,9 @@ class ProcessWorker:
             self._verify_at = clock.monotonic() + VERIFY
             self._huey.storage.verify()
         return pause
+
+    def _is_stopping(self) -> bool:
+        return self._stopping.is_set() or self._timeouts.is_stopping()
 
     def _is_to_be_interrupted(self, claim: Claim) -> bool:
         return bool(self._huey.storage.cancel_requested([claim.seq], interrupt=True))

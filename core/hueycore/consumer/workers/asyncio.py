@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Hashable
-from contextvars import Context, copy_context
+from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -32,7 +32,7 @@ class AsyncioKind:
     def __init__(self, huey: Huey, timeouts: Timeouts) -> None:
         self._huey = huey
         self.timeouts = timeouts
-        self.executor = Executor(huey, timeouts)
+        self.executor = Executor(huey, timeouts, is_stopping=timeouts.is_stopping)
         self.threads = Threads("huey-thread")
         self.loop = Loop("huey-loop", self.threads, self._on_beat)
         self._working = 0
@@ -85,6 +85,7 @@ class AsyncioKind:
             and not claim.inputs
             and not (huey.pre_execute_hooks or huey.post_execute_hooks)
             and not huey.signals.wanted(S.SIGNAL_EXECUTING)
+            and not huey.signals.is_held(claim.id)
         )
 
     async def in_thread(self, call: Callable[[], T]) -> T:
@@ -115,6 +116,8 @@ class AsyncioWorker(Worker):
         #: The thread that it blocks, the run that it waits for, and what that run is to raise.
         self._thread: int | None = None
         self._run: SharedRun | None = None
+        #: As its startup hooks leave it; each run has a copy.
+        self._context = Context()
         self._asked: type[BaseException] | None = None
 
     def start(self) -> None:
@@ -187,48 +190,52 @@ class AsyncioWorker(Worker):
     async def _hooks(self, when: str) -> None:
         hooks = self.parts.startup if when == "startup" else self.parts.shutdown
         if hooks:
-            await self._kind.in_thread(partial(call_hooks, when, hooks))
+            await self._kind.in_thread(partial(self._context.run, call_hooks, when, hooks))
 
     async def _execute(self, claim: Claim) -> Finished:
-        context = copy_context()
+        context = self._context.copy()
         executor = self._kind.executor
         light = self._kind.is_light(claim)
         if light:
             begun = context.run(executor.begin, claim)
         else:
             begun = await self._kind.in_thread(partial(context.run, self._in_thread, claim))
-        if isinstance(begun, Finished):
-            return begun
-        run = await self._run_coroutine(begun, context)
-        finish = partial(context.run, executor.finish, begun, run.outcome)
-        # Log lines of a run are on their way to the storage, and a failure may read the storage:
-        # the loop does not wait for either.
-        has_notes = begun.page is not None and begun.page.used
-        if light and run.error is None and not has_notes:
-            return finish()
-        return await self._kind.in_thread(finish)
+        while isinstance(begun, Begun):
+            run = await self._run_coroutine(begun, context)
+            finish = partial(context.run, executor.finish, begun, run.outcome)
+            # Log lines of a run are on their way to the storage, and a failure may read the
+            # storage: the loop does not wait for either.
+            has_notes = begun.page is not None and begun.page.used
+            is_quick = light and run.error is None and not has_notes
+            begun = finish() if is_quick else await self._kind.in_thread(finish)
+        return begun
 
     def _in_thread(self, claim: Claim) -> Finished | Begun:
-        """All of a plain run; only the begin of an async one."""
+        """All of a plain run, unless it gives something to await; only the begin of an async
+        one."""
         self._thread = native.get_ident()
         try:
             begun = self._kind.executor.begin(claim)
-            if isinstance(begun, Finished) or begun.task.wrapper.is_async:
+            if isinstance(begun, Finished) or begun.invocation.is_async:
                 return begun
             return self._kind.executor.complete(begun)
         finally:
             self._thread = None
 
     async def _run_coroutine(self, begun: Begun, context: Context) -> SharedRun:
-        timeout = begun.task.timeout or None
-        run = SharedRun(begun.call, timeout)
+        timeout = begun.invocation.timeout
+        run = SharedRun(begun.invocation.call, timeout)
         if self._asked is not None:
             run.error = self._asked()
             return run
         self._run = run
         task = self._kind.loop.begin(run, context)
         grace = begun.task.wrapper.options.timeout_grace
-        watched = self._kind.timeouts.watch(self, timeout + PATIENCE, grace) if timeout else None
+        watched = (
+            self._kind.timeouts.watch(self, timeout + PATIENCE, grace)
+            if timeout is not None
+            else None
+        )
         try:
             while not task.done():
                 try:

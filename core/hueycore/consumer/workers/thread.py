@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class ThreadKind:
     def __init__(self, huey: Huey, timeouts: Timeouts) -> None:
         self.coroutines = LoopPerThread()
-        self.executor = Executor(huey, timeouts, self.coroutines)
+        self.executor = Executor(huey, timeouts, self.coroutines, timeouts.is_stopping)
         #: The threads of the workers that have not left.
         self.threads: set[int] = set()
 

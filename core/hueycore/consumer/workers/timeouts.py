@@ -32,12 +32,16 @@ class Timeout:
 
 class Timeouts:
     """The time limits of one consumer's threads. ``step`` is a service's duty. ``on_overdue`` is
-    called with the owner of a run that goes on after its time is up."""
+    called with the owner of a run that goes on after its time is up. ``is_stopping``: whether the
+    consumer stops, or somebody interrupts the run."""
 
     every_run = False
 
-    def __init__(self, on_overdue: Callable[[Hashable], None]) -> None:
+    def __init__(
+        self, on_overdue: Callable[[Hashable], None], is_stopping: Callable[[], bool]
+    ) -> None:
         self._on_overdue = on_overdue
+        self.is_stopping = is_stopping
         self._runs: dict[Hashable, Timeout] = {}
         #: Called when a deadline was set, which may be the next one.
         self.on_deadline: Callable[[], None] = lambda: None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gevent.hub import Waiter
 
 from hueycore.consumer.workers.loop import Loop, SharedRun
-from hueycore.runs.coroutines import Call
+from hueycore.runs.coroutines import Call, take_over
 
 if TYPE_CHECKING:
     from hueycore.consumer.workers.greenlet.kind import GreenletKind
@@ -41,6 +41,7 @@ class LoopBeside:
         while True:
             try:
                 waiter.get()
+                take_over(context)
                 return run.outcome()
             except BaseException as error:
                 if run.over:

@@ -42,7 +42,9 @@ class GreenletKind:
                 "with it"
             )
         self.threads = Threads("huey-thread")
-        self.executor = Executor(huey, HubTimeouts(timeouts), LoopBeside(self))
+        self.executor = Executor(
+            huey, HubTimeouts(timeouts), LoopBeside(self), timeouts.is_stopping
+        )
         #: The greenlets that run code of the application.
         self.inside: set[gevent.Greenlet] = set()
         self._calls: deque[Callable[[], object]] = deque()
