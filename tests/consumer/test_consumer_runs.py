@@ -615,7 +615,8 @@ def test_the_ending_of_an_at_most_once_job_is_written_before_its_slot_is_cleared
         clear = slots.clear
 
         def cleared(slot: int) -> None:
-            for _, seq, _ in slots.pairs():
+            (row,) = storage.workers()
+            for _, seq in row.running:
                 seen.append((str(seq), str(job(huey, str(seq)).state)))
             clear(slot)
 
