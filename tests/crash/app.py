@@ -140,9 +140,7 @@ class App:
             note(task.id, task.attempt, "start")
             if task.attempt == 1:
                 for side in sidefile._files.values():
-                    for holder in side._held.values():
-                        if holder is not None:
-                            holder.close()
+                    side._held.update(dict.fromkeys(side._held))
             wait_for(f"{gate}{task.attempt}")
             note(task.id, task.attempt, "end")
             return f"attempt {task.attempt}"

@@ -16,7 +16,6 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from io import BytesIO, FileIO
 
 from hueycore.constants import MAX_WORKERS
 from hueycore.exceptions import StorageError, StorageFull, StorageMoved, StorageReadOnly
@@ -30,8 +29,6 @@ LAST_WORKER = 4095
 _MARK = b"\1"
 PAGE = 4096
 REGION = PAIR.size * MAX_WORKERS
-
-_NOTHING = BytesIO()
 
 _files: dict[tuple[int, int], SideFile] = {}
 _guard = native.Lock()
@@ -47,7 +44,7 @@ class SideFile:
         self._file: Descriptor | None = Descriptor(descriptor)
         self._users = 0
         #: Worker numbers of this process, each with what holds its byte.
-        self._held: dict[int, FileIO | None] = {}
+        self._held: dict[int, Descriptor | None] = {}
         self._marked: set[int] = set()
 
     @property
@@ -63,39 +60,31 @@ class SideFile:
                 return False
             holder = self._describe()
             try:
-                taken = ofd.take(holder.fileno() if holder else self._descriptor, worker)
+                taken = ofd.take(holder.number if holder else self._descriptor, worker)
                 if taken:
                     self._held[worker] = holder
-                elif holder:
-                    holder.close()
                 return taken
             except BaseException:  # a thread's timeout, at any line
                 self._held.pop(worker, None)
-                if holder:
-                    holder.close()
                 raise
 
     def unlock(self, worker: int) -> None:
         with _guard:
             self._marked.discard(worker)
-            if ofd.AVAILABLE:
-                # Closed also when an exception strikes between the two calls.
-                (self._held.pop(worker, None) or _NOTHING).close()
-            else:
+            if not ofd.AVAILABLE:
                 ofd.free(self._descriptor, worker)
-                self._held.pop(worker, None)
+            self._held.pop(worker, None)  # which closes what held it
 
-    def _describe(self) -> FileIO | None:
+    def _describe(self) -> Descriptor | None:
         """What holds a lock, None where that is the process itself."""
         if not ofd.AVAILABLE:
             return None
         try:
-            holder = FileIO(self.path, "r+", opener=_open_beside)
+            holder = Descriptor(_open_beside(self.path, os.O_RDWR))
         except OSError as error:
             raise StorageMoved(f"{self.path}: {error.strerror}") from error
-        found = os.fstat(holder.fileno())
+        found = os.fstat(holder.number)
         if (found.st_dev, found.st_ino) != self._key:
-            holder.close()
             raise StorageMoved(f"{self.path} was replaced while it was in use")
         return holder
 
@@ -251,8 +240,6 @@ def _in_child() -> None:
     global _guard
     _guard = native.Lock()
     for side in _files.values():
-        for holder in side._held.values():
-            (holder or _NOTHING).close()
         side._held.clear()
         side._marked.clear()
 
