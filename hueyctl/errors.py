@@ -58,6 +58,7 @@ LIBRARY: dict[str, tuple[int, str | None]] = {
     "TaskLockedException": (exits.REFUSED, None),
     "RateLimitExceeded": (exits.REFUSED, None),
     "SerializationError": (exits.FAILURE, None),
+    "UnknownClass": (exits.FAILURE, None),
     "ResultTimeout": (exits.TIMEOUT, None),
     "TaskException": (exits.TASK_FAILED, None),
     "TaskTimeout": (exits.TASK_FAILED, None),
