@@ -140,7 +140,9 @@ class App:
             note(task.id, task.attempt, "start")
             if task.attempt == 1:
                 for side in sidefile._files.values():
-                    side._held.update(dict.fromkeys(side._held))
+                    for holder in side._held.values():
+                        if holder is not None:
+                            holder.close()
             wait_for(f"{gate}{task.attempt}")
             note(task.id, task.attempt, "end")
             return f"attempt {task.attempt}"

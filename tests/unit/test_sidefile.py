@@ -184,7 +184,7 @@ def test_a_byte_outlives_whatever_else_is_closed(side: SideFile) -> None:
     with open(side.path, "rb") as file:
         file.read()
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ).close()
-    os.close(os.dup(side._held[7].number))
+    os.close(os.dup(side._held[7].fileno()))
 
     assert forked(lambda: side.locked(7)) is True
 

@@ -85,6 +85,9 @@ def give_back(before: set[tuple[int, int]]) -> list[SideFile]:
     """Close the side files that were opened since; the lock bytes in them go with that."""
     sides = [sidefile._files.pop(key) for key in set(sidefile._files) - before]
     for side in sides:
+        for holder in side._held.values():
+            if holder is not None:
+                holder.close()
         side._held.clear()
         side._file = None
     return sides

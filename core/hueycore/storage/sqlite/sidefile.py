@@ -16,6 +16,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from io import BytesIO, FileIO
 
 from hueycore.constants import MAX_WORKERS
 from hueycore.exceptions import StorageError, StorageFull, StorageMoved, StorageReadOnly
@@ -29,6 +30,8 @@ LAST_WORKER = 4095
 _MARK = b"\1"
 PAGE = 4096
 REGION = PAIR.size * MAX_WORKERS
+
+_NOTHING = BytesIO()
 
 _files: dict[tuple[int, int], SideFile] = {}
 _guard = native.Lock()
@@ -44,7 +47,7 @@ class SideFile:
         self._file: Descriptor | None = Descriptor(descriptor)
         self._users = 0
         #: Worker numbers of this process, each with what holds its byte.
-        self._held: dict[int, Descriptor | None] = {}
+        self._held: dict[int, FileIO | None] = {}
         self._marked: set[int] = set()
 
     @property
@@ -60,31 +63,39 @@ class SideFile:
                 return False
             holder = self._describe()
             try:
-                taken = ofd.take(holder.number if holder else self._descriptor, worker)
+                taken = ofd.take(holder.fileno() if holder else self._descriptor, worker)
                 if taken:
                     self._held[worker] = holder
+                elif holder:
+                    holder.close()
                 return taken
             except BaseException:  # a thread's timeout, at any line
                 self._held.pop(worker, None)
+                if holder:
+                    holder.close()
                 raise
 
     def unlock(self, worker: int) -> None:
         with _guard:
             self._marked.discard(worker)
-            if not ofd.AVAILABLE:
+            if ofd.AVAILABLE:
+                # Closed also when an exception strikes between the two calls.
+                (self._held.pop(worker, None) or _NOTHING).close()
+            else:
                 ofd.free(self._descriptor, worker)
-            self._held.pop(worker, None)  # which closes what held it
+                self._held.pop(worker, None)
 
-    def _describe(self) -> Descriptor | None:
+    def _describe(self) -> FileIO | None:
         """What holds a lock, None where that is the process itself."""
         if not ofd.AVAILABLE:
             return None
         try:
-            holder = Descriptor(_open_beside(self.path, os.O_RDWR))
+            holder = FileIO(self.path, "r+", opener=_open_beside)
         except OSError as error:
             raise StorageMoved(f"{self.path}: {error.strerror}") from error
-        found = os.fstat(holder.number)
+        found = os.fstat(holder.fileno())
         if (found.st_dev, found.st_ino) != self._key:
+            holder.close()
             raise StorageMoved(f"{self.path} was replaced while it was in use")
         return holder
 
@@ -240,6 +251,8 @@ def _in_child() -> None:
     global _guard
     _guard = native.Lock()
     for side in _files.values():
+        for holder in side._held.values():
+            (holder or _NOTHING).close()
         side._held.clear()
         side._marked.clear()
 
