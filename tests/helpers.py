@@ -38,6 +38,16 @@ def wait_until(predicate: Callable[[], T], deadline: float = 10.0, what: str = "
     return answer
 
 
+def stays_true(predicate: Callable[[], bool], seconds: float) -> bool:
+    """Whether it is true at every look for so long: for what must not happen."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not predicate():
+            return False
+        time.sleep(0.01)
+    return True
+
+
 class Arrived(BaseException):
     """Thrown by a thread into itself."""
 

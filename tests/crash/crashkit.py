@@ -7,9 +7,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -334,13 +333,3 @@ def overlaps(lines: Iterable[Line]) -> list[tuple[Line, Line]]:
         if last.key == first.key and first.at < last.at:
             found.append((last, first))
     return found
-
-
-def stays_true(predicate: Callable[[], bool], seconds: float) -> bool:
-    """Whether it is true at every look for so long: for what must not happen."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if not predicate():
-            return False
-        time.sleep(0.01)
-    return True

@@ -11,10 +11,10 @@ from hueycore import Result
 from hueycore.model.jobs import Job
 from hueycore.model.reports import WorkerRow
 from hueycore.model.states import State
-from tests.crash.crashkit import DEADLINE, ConsumerProcess, Place, stays_true
+from tests.crash.crashkit import DEADLINE, ConsumerProcess, Place
 from tests.crash.table import Cell, Must
 from tests.crash.tableapp import Tasks
-from tests.helpers import wait_until
+from tests.helpers import stays_true, wait_until
 
 #: What the consumer is started with; ``-t`` is the time that running jobs get after a stop.
 OPTIONS = {

@@ -12,8 +12,8 @@ from signal import SIGTERM
 import pytest
 
 from hueycore.model.states import State
-from tests.crash.crashkit import DEADLINE, Place, every_kind, stays_true
-from tests.helpers import wait_until
+from tests.crash.crashkit import DEADLINE, Place, every_kind
+from tests.helpers import stays_true, wait_until
 
 HOUR, DAY = 3600, 86_400
 #: Of the periodic tasks, of a retry, of a delayed job; until a consumer has noticed; seconds.

@@ -10,8 +10,8 @@ import pytest
 
 from hueycore import Result
 from hueycore.model.states import State
-from tests.crash.crashkit import DEADLINE, Place, every_kind, overlaps, stays_true
-from tests.helpers import wait_until
+from tests.crash.crashkit import DEADLINE, Place, every_kind, overlaps
+from tests.helpers import stays_true, wait_until
 
 
 def long_jobs(place: Place, number: int) -> list[Result[Any]]:

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from hueycore.model.reports import WorkerRow
-from tests.crash.crashkit import DEADLINE, ConsumerProcess, Place, stays_true
-from tests.helpers import wait_until
+from tests.crash.crashkit import DEADLINE, ConsumerProcess, Place
+from tests.helpers import stays_true, wait_until
 
 UNSHARE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 #: Longer than the janitor's round.

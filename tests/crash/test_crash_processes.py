@@ -13,8 +13,8 @@ import pytest
 
 from hueycore.model.jobs import Selector
 from hueycore.model.states import State
-from tests.crash.crashkit import DEADLINE, ConsumerProcess, Ledger, Place, overlaps, stays_true
-from tests.helpers import wait_until
+from tests.crash.crashkit import DEADLINE, ConsumerProcess, Ledger, Place, overlaps
+from tests.helpers import stays_true, wait_until
 
 PROCESS = ("-k", "process")
 

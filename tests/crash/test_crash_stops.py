@@ -7,8 +7,8 @@ from signal import SIGTERM
 import pytest
 
 from hueycore.model.states import State
-from tests.crash.crashkit import DEADLINE, Place, overlaps, stays_true
-from tests.helpers import wait_until
+from tests.crash.crashkit import DEADLINE, Place, overlaps
+from tests.helpers import stays_true, wait_until
 
 
 def test_a_job_that_outlives_every_deploy_is_never_charged_nor_run_beside_itself(

@@ -16,10 +16,10 @@ from signal import SIGTERM
 import pytest
 
 from tests.crash import table
-from tests.crash.crashkit import DEADLINE, stays_true
+from tests.crash.crashkit import DEADLINE
 from tests.crash.table import Cell
 from tests.crash.tablekit import Scene, TablePlace, words_of
-from tests.helpers import wait_until
+from tests.helpers import stays_true, wait_until
 
 WHOLE = table.whole()
 PAIRWISE = table.pairwise()

@@ -8,8 +8,8 @@ from signal import SIGCONT, SIGTERM
 import pytest
 
 from hueycore.model.states import State
-from tests.crash.crashkit import DEADLINE, Ledger, Place, every_kind, overlaps, stays_true
-from tests.helpers import wait_until
+from tests.crash.crashkit import DEADLINE, Ledger, Place, every_kind, overlaps
+from tests.helpers import stays_true, wait_until
 
 #: Longer than the janitor's round.
 ROUNDS = 2.5

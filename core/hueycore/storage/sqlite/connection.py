@@ -10,6 +10,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from typing import TypeVar
 
 from hueycore.exceptions import (
@@ -21,8 +22,16 @@ from hueycore.exceptions import (
 )
 from hueycore.storage.sqlite import forks, schema
 from hueycore.storage.sqlite.dial import MEMORY, Connection, dial
-from hueycore.storage.sqlite.entry import Entry
-from hueycore.storage.sqlite.errors import RETRY, busy_for, error_code, is_busy, retry, translate
+from hueycore.storage.sqlite.entry import Disturbed, Entry
+from hueycore.storage.sqlite.errors import (
+    IOERR,
+    RETRY,
+    busy_for,
+    error_code,
+    is_busy,
+    retry,
+    translate,
+)
 from hueycore.storage.sqlite.path import (
     FolderState,
     folder_state,
@@ -158,26 +167,47 @@ class Database:
 
     def _read_once(self, body: Body[T], snapshot: bool) -> T:
         with self._read_lock:
-            deadline = clock.monotonic() + DEADLINE
-            while True:
-                connection = self._reader()
+            connection = self._reader()
+            look = partial(self._look, connection, body, snapshot)
+            try:
+                if self.memory:
+                    return look()
                 try:
-                    if snapshot and not self.memory:
-                        connection.execute("begin")
-                    return body(connection)
+                    return self._entry.read(look)
+                except Disturbed:
+                    pass
                 except sqlite3.Error as error:
-                    # A read can meet SQLITE_BUSY too, while another process recovers the WAL.
-                    if is_busy(error) and clock.monotonic() < deadline:
-                        native.sleep(RETRY)
-                        continue
-                    self._forget_if_broken(error, "_read")
-                    raise translate(error, self.path) from error
-                finally:
-                    try:
-                        if snapshot and self._read is connection and connection.in_transaction:
-                            connection.execute("rollback")
-                    except sqlite3.Error:
-                        self._discard("_read")
+                    # A reader whose locks a copy has dropped may be told any nonsense.
+                    if error_code(error) == IOERR:
+                        raise
+                return self._look_inside(look)
+            except sqlite3.Error as error:
+                self._forget_if_broken(error, "_read")
+                raise translate(error, self.path) from error
+
+    def _look(self, connection: Connection, body: Body[T], snapshot: bool) -> T:
+        try:
+            if snapshot and not self.memory:
+                connection.execute("begin")
+            return body(connection)
+        finally:
+            try:
+                if snapshot and self._read is connection and connection.in_transaction:
+                    connection.execute("rollback")
+            except sqlite3.Error:
+                self._discard("_read")
+
+    def _look_inside(self, look: Callable[[], T]) -> T:
+        """In the door, where nobody of ours writes: SQLite makes the index of the log anew if it
+        must, and what disturbed a read outside is over."""
+        with self._lock:
+            try:
+                if not self._entry.enter_door(clock.monotonic() + DEADLINE):
+                    raise busy_for(self.path, DEADLINE, self._others())
+                with self._entry.pinned(DEADLINE):
+                    return retry(look, DEADLINE)
+            finally:
+                self._entry.leave_door()
 
     def copy(self, body: Body[T]) -> T:
         """Like ``read`` with a snapshot, on a connection of its own: others read meanwhile. What
@@ -188,11 +218,12 @@ class Database:
         try:
             with (
                 self._copy_lock,
-                closing(self._connect("ro")) as connection,
+                closing(self._open_reader()) as connection,
                 self._entry.pinned(DEADLINE),
             ):
                 connection.execute("begin")
-                connection.execute("select 1 from sqlite_master").fetchall()
+                first = "select 1 from sqlite_master"
+                self._look_inside(lambda: connection.execute(first).fetchall())
                 return body(connection)
         except sqlite3.Error as error:
             raise translate(error, self.path) from error
@@ -328,10 +359,14 @@ class Database:
             self._read.close()
             self._read = None
         if self._read is None:
-            self._read = self._connect("ro")
+            self._read = self._open_reader()
             self._frozen = self._read.frozen
             self._readers += 1
         return self._read
+
+    def _open_reader(self) -> Connection:
+        with self._lock:  # the door lets all in who share it
+            return self._connect("ro")
 
     def _check_use(self) -> None:
         if self._closed:
@@ -368,7 +403,7 @@ class Database:
     def _forget_if_broken(self, error: sqlite3.Error, name: str) -> None:
         """After an I/O error a connection is not trusted again. Only that one: another thread may
         be in the middle of something with the other."""
-        if error_code(error) == 10:
+        if error_code(error) == IOERR:
             self._discard(name)
 
     def _discard(self, name: str) -> None:

@@ -12,6 +12,7 @@ from hueycore.storage.sqlite.door import Door
 from hueycore.storage.sqlite.guard import Guard
 from hueycore.system import clock, native
 
+T = TypeVar("T")
 C = TypeVar("C", bound=guard.Connection)
 
 #: So many seconds whoever comes or goes waits for somebody inside.
@@ -19,6 +20,10 @@ PATIENCE = 1.0
 
 #: A call into C that does nothing.
 _nothing: Callable[[], object] = bool
+
+
+class Disturbed(Exception):
+    """Somebody was in the way of a read; in the door nobody is."""
 
 
 class Entry:
@@ -41,22 +46,39 @@ class Entry:
         return self._door is None or self._door.enter(deadline)
 
     def connect(self, connect: Callable[[], C], seconds: float) -> C:
-        """A connection; ``connect`` opens one and reads from it. Raises ``StorageBusy`` when others
-        keep the whole file to themselves for so many ``seconds``."""
+        """A connection; ``connect`` opens one and reads from it. The caller is not inside the door.
+        Raises ``StorageBusy`` when others keep the whole file to themselves for so many
+        ``seconds``."""
         with self._lock:
-            if self._guard is not None:
-                return connect()
             if self._door is None:
                 self._find_door()
             try:
                 # Whoever is inside for longer is stuck, and not cleaning up: reading is safe.
                 self.enter_door(clock.monotonic() + min(seconds, PATIENCE))
+                if self._guard is not None:
+                    with self.pinned(seconds):
+                        return connect()
                 deadline = clock.monotonic() + seconds
                 write = self._mode is not None
                 self._guard, connection = guard.enter(self._path, connect, deadline, write=write)
                 return connection
             finally:
                 self.leave_door()
+
+    def read(self, look: Callable[[], T]) -> T:
+        """What ``look`` sees outside the door. Raises ``Disturbed`` when that is worth nothing."""
+        if self._guard is None:
+            return look()
+        begin = self._guard.begin_read()
+        if begin is None:
+            raise Disturbed
+        try:
+            value = look()
+        finally:
+            end = self._guard.end_read()
+        if begin != end:
+            raise Disturbed
+        return value
 
     @contextmanager
     def pinned(self, seconds: float) -> Iterator[None]:

@@ -25,6 +25,10 @@ T = TypeVar("T")
 RETRY = 0.001
 
 
+#: SQLite's code of an error of the disk.
+IOERR = 10
+
+
 def translate(error: sqlite3.Error, path: str) -> StorageError:
     """The library's exception for one of SQLite's, told by its code, never by its message."""
     code = getattr(error, "sqlite_errorcode", 0) or 0

@@ -33,8 +33,14 @@ Key = tuple[int, int]
 SHARED = (0x40000002, 510)
 #: SQLite's byte of a -shm: somebody has it mapped, so that nobody begins it anew.
 MAPPED = 128
+#: SQLite's byte of a -shm that keeps others from making the index of the log anew.
+RECOVERY = (122, 1)
 #: SQLite's bytes of a -shm, one for each mark in the log behind which somebody reads.
 READERS = (123, 5)
+#: In a -shm, its head twice: while they differ somebody writes it, or died in the middle of that.
+_HEAD, _AGAIN = slice(0, 48), slice(48, 96)
+#: The salt of the log, and how far it was copied, or began to be copied, into the file.
+_SALT, _COPIED, _COPY = slice(32, 40), slice(96, 100), slice(128, 132)
 #: Bytes 18 and 19 of a database with a write-ahead log.
 WAL = b"\x02\x02"
 
@@ -56,6 +62,7 @@ class Guard:
         self._key = key
         self._users = 0
         self._pins = 0
+        self._reads = 0
         self._access = "mode=ro"
         self._held = False
         self._index: Key | None = None
@@ -67,6 +74,34 @@ class Guard:
         for path, key in self._beside:
             if _identity(path) != key:
                 raise StorageMoved(f"{path} was removed or replaced while it was in use")
+
+    def begin_read(self) -> bytes | None:
+        """Before a read outside the door. Until ``end_read`` SQLite does not make the index of the
+        log anew in this process: without its locks, which a copy may drop, it would do so under a
+        writer. None when that is to be done, by who is inside; else the state of the log."""
+        with _lock:
+            if self._index is None:
+                return b""
+            descriptor = _kept[self._index]
+            head = os.pread(descriptor, _COPY.stop, 0)
+            if head[_HEAD] != head[_AGAIN]:
+                return None
+            if self._reads == 0 and not ofd.take(descriptor, *RECOVERY, shared=True):
+                return None
+            self._reads += 1
+            return _state(head)
+
+    def end_read(self) -> bytes:
+        """The state of the log at the end: another one when something was overwritten meanwhile
+        that a reader without locks may have been about to read."""
+        with _lock:
+            if self._index is None:
+                return b""
+            descriptor = _kept[self._index]
+            self._reads -= 1
+            if self._reads == 0:
+                ofd.free(descriptor, *RECOVERY)
+            return _state(os.pread(descriptor, _COPY.stop, 0))
 
     @contextmanager
     def pinned(self, deadline: float) -> Iterator[None]:
@@ -269,6 +304,10 @@ def _open_files() -> set[Key] | None:
             except OSError:
                 pass  # closed since
     return found
+
+
+def _state(head: bytes) -> bytes:
+    return head[_SALT] + head[_COPIED] + head[_COPY]
 
 
 def _identity(path: str) -> Key | None:

@@ -6,16 +6,21 @@ from __future__ import annotations
 import gc
 import os
 import random
+import sqlite3
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from hueycore.exceptions import StorageMoved
+from hueycore.model.jobs import Selector
 from hueycore.storage.sqlite import SqliteStorage, guard, ofd
-from tests.helpers import wait_until
+from hueycore.storage.sqlite.dial import Connection
+from hueycore.storage.sqlite.door import Door
+from tests.helpers import stays_true, wait_until
 from tests.storage.kit import born
 from tests.storage.sqlite.faults.rig import Crew, Member, finish, fork, forked, rows
 from tests.storage.sqlite.invariants import check_invariants
@@ -187,6 +192,66 @@ def test_a_connection_of_the_application_keeps_its_locks_when_the_queue_is_close
 
     assert os.stat(path + "-wal").st_ino == log
     assert mine.execute("select count(*) from huey_job").fetchone() == (1,)  # type: ignore[attr-defined]
+
+
+# --- who reads passes no door ---------------------------------------------------------------------
+
+
+def begin_of(path: str, size: int) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(size)
+
+
+def spoil_index(path: str) -> bytes:
+    """What a writer leaves who is stopped in the middle of a commit: the two copies of the head of
+    the log's index differ. Answers the bytes that are there now."""
+    descriptor = os.open(path + "-shm", os.O_RDWR)
+    os.pwrite(descriptor, bytes(8), 16)
+    os.close(descriptor)
+    return begin_of(path + "-shm", 96)
+
+
+@pytest.mark.parametrize("opened", [True, False])
+def test_a_reader_makes_no_index_anew_under_somebody_who_writes(path: str, opened: bool) -> None:
+    """The writer's own lock of SQLite may have been dropped by a copy: then only the door is left
+    between a commit and a reader who takes the log for one that a dead process has left."""
+    with closing(SqliteStorage(path)) as storage, ThreadPoolExecutor(1) as thread:
+        born(storage)
+        if not opened:
+            storage.db._discard("_read")
+        writer = Door(os.open(path + "-huey", os.O_RDWR))
+        assert writer.enter(0)
+        spoilt = spoil_index(path)
+
+        count = thread.submit(storage.count, Selector())
+
+        assert stays_true(lambda: begin_of(path + "-shm", 96) == spoilt, 0.3)
+        writer.leave()
+        assert count.result(10) == 1
+        assert begin_of(path + "-shm", 96) != spoilt
+        writer.close()
+
+
+def test_a_read_is_done_again_when_the_log_was_copied_meanwhile(path: str) -> None:
+    """Where a copy has dropped the lock that says where somebody reads, pages may be overwritten
+    before he gets there."""
+    with (
+        closing(SqliteStorage(path)) as storage,
+        closing(sqlite3.connect(path, isolation_level=None)) as shell,
+    ):
+        born(storage)
+        seen: list[int] = []
+
+        def body(con: Connection) -> int:
+            seen.append(con.execute("select count(*) from huey_job").fetchone()[0])
+            if len(seen) == 1:
+                shell.execute("pragma wal_checkpoint(passive)").fetchall()
+            return seen[-1]
+
+        assert storage.db.read(body) == 1
+        assert seen == [1, 1]
+        assert storage.db.read(body) == 1
+        assert seen == [1, 1, 1], "once when nobody disturbs it"
 
 
 @pytest.mark.parametrize("suffix", ["-wal", "-shm"])
