@@ -53,15 +53,29 @@ def test_shared_locks_are_several_and_keep_out_one_that_is_not(describe: Opener)
 
 def test_who_holds_a_byte_is_seen_without_taking_it(describe: Opener) -> None:
     mine, other = describe(), describe()
-    assert ofd.holder(mine, 5) is None
+    assert not ofd.held(mine, 5)
     ofd.take(other, 5)
 
-    assert ofd.holder(mine, 5) == -1
-    assert ofd.holder(other, 5) is None, "its own does not keep it out"
+    assert ofd.held(mine, 5)
+    assert not ofd.held(other, 5), "its own does not keep it out"
     assert ofd.held(mine, 0, 10) and not ofd.held(mine, 6, 10)
 
-    fcntl.lockf(other, fcntl.LOCK_EX, 1, 8)
-    assert forked(lambda: ofd.holder(mine, 8)) == os.getpid()
+
+def test_who_signs_a_byte_is_known_until_the_file_is_closed(
+    describe: Opener, tmp_path: Path
+) -> None:
+    mine = describe()
+    assert forked(lambda: ofd.signer(mine, 8)) is None
+
+    ofd.sign(mine, 8)
+
+    assert forked(lambda: ofd.signer(mine, 8)) == os.getpid()
+    assert forked(lambda: ofd.sign(mine, 8)) is None, "nobody waits for it"
+    (tmp_path / "file").read_bytes()
+    assert forked(lambda: ofd.signer(mine, 8)) is None
+    ofd.sign(mine, 8)
+    ofd.unsign(mine, 8)
+    assert forked(lambda: ofd.signer(mine, 8)) is None
 
 
 def test_a_lock_ends_with_its_description_only(describe: Opener, tmp_path: Path) -> None:

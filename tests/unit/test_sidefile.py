@@ -215,15 +215,30 @@ def test_posix_locks_do_where_there_are_no_others(
     side = attach(database, 0o600)
     assert side.lock(7) and not side.lock(7)
     assert side._held == {7: None}
-    assert side.holder(7) == forked(lambda: side.holder(7)) == os.getpid()
+    assert side.process(7) == forked(lambda: side.process(7)) == os.getpid()
+    assert forked(lambda: side.locked(7))
     other = attach(database, 0o600)
     assert other is side
     if own:
         side.unlock(7)
-        assert forked(lambda: side.holder(7)) is None
+        assert not forked(lambda: side.locked(7))
+        assert forked(lambda: side.process(7)) is None
     other.detach()
     side.unlock(7)
     side.detach()
+
+
+def test_the_process_of_a_worker_is_known_again_after_a_copy(side: SideFile) -> None:
+    assert side.lock(7)
+    assert forked(lambda: side.process(7)) == side.process(7) == os.getpid()
+    Path(side.path).read_bytes()
+    assert forked(lambda: (side.locked(7), side.process(7))) == [True, None]
+
+    assert not side.moved()
+
+    assert forked(lambda: side.process(7)) == os.getpid()
+    side.unlock(7)
+    assert forked(lambda: (side.locked(7), side.process(7))) == [False, None]
 
 
 def test_looking_at_a_byte_does_not_take_it(side: SideFile) -> None:

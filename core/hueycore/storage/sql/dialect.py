@@ -195,8 +195,9 @@ class Alive(Protocol):
         """Whether the process of a worker holds its number."""
         ...
 
-    def holder(self, worker: Registered) -> int | None:
-        """The process that holds a worker's number, None when there is none in sight."""
+    def process(self, worker: Registered) -> int | None:
+        """The number of a worker's process, as it is seen from here; None when it is out of sight
+        or dead."""
         ...
 
     def started(self, worker: Registered, count: int) -> Sequence[tuple[int, int, int]]:

@@ -144,7 +144,7 @@ class Workers(Part, protocol.Workers, Queries):
                 *worker[:-1],
                 alive=self.alive.lives(worker),
                 running=[row[:2] for row in self.alive.started(worker, pairs(worker.slots))],
-                local_pid=self.alive.holder(worker),
+                local_pid=self.alive.process(worker),
             )
             for worker in self.db.read(self._worker_rows)
         ]

@@ -88,12 +88,9 @@ class Alive:
             return side.locked(worker.id)
         return worker.host != os.uname().nodename or _runs(worker.pid)
 
-    def holder(self, worker: Registered) -> int | None:
+    def process(self, worker: Registered) -> int | None:
         side = self.side()
-        found = 0 if side is None else side.holder(worker.id)
-        if found == 0 and worker.host == os.uname().nodename:
-            return worker.pid  # another host is another container, with numbers of its own
-        return found or None
+        return worker.pid if side is None else side.process(worker.id)
 
     def started(self, worker: Registered, count: int) -> Sequence[tuple[int, int, int]]:
         side = self.side()

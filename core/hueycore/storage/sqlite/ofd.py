@@ -42,13 +42,29 @@ def free(descriptor: int, start: int, length: int = 1) -> None:
 
 def held(descriptor: int, start: int, length: int = 1) -> bool:
     """Whether anybody but this description has a lock on any of the bytes. Takes none."""
-    return holder(descriptor, start, length) is not None
+    return _holder(descriptor, GETLK, start, length) is not None
 
 
-def holder(descriptor: int, start: int, length: int = 1) -> int | None:
-    """Who keeps this description from the bytes: the number of a process when it is a POSIX lock
-    (0: of another PID namespace), -1 when it is a lock of a description, None when nobody."""
-    fields = _FLOCK.unpack(fcntl.fcntl(descriptor, GETLK, request(fcntl.F_WRLCK, start, length)))
+def sign(descriptor: int, start: int) -> None:
+    """Take a POSIX lock, which tells others the number of this process, as they see it. Any close
+    of the file drops it."""
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETLK, request(fcntl.F_WRLCK, start))
+    except (BlockingIOError, PermissionError):
+        pass
+
+
+def unsign(descriptor: int, start: int) -> None:
+    fcntl.fcntl(descriptor, fcntl.F_SETLK, request(fcntl.F_UNLCK, start))
+
+
+def signer(descriptor: int, start: int) -> int | None:
+    """Which other process has signed a byte; None when nobody has, or one that is out of sight."""
+    return _holder(descriptor, fcntl.F_GETLK, start) or None
+
+
+def _holder(descriptor: int, how: int, start: int, length: int = 1) -> int | None:
+    fields = _FLOCK.unpack(fcntl.fcntl(descriptor, how, request(fcntl.F_WRLCK, start, length)))
     kind, pid = (fields[0], fields[4]) if _LINUX else (fields[3], fields[2])
     return None if kind == fcntl.F_UNLCK else int(pid)
 

@@ -26,6 +26,8 @@ from hueycore.system import native
 
 SUFFIX = "-huey"
 LAST_WORKER = 4095
+#: From here on, far behind the end, the byte of a worker is signed by its process.
+SIGNATURES = 1 << 40
 #: Stands at the byte of a worker who has slots: in a file that was cut off it is missing.
 _MARK = b"\1"
 PAGE = 4096
@@ -66,6 +68,7 @@ class SideFile:
                 taken = ofd.take(holder.fileno() if holder else self._descriptor, worker)
                 if taken:
                     self._held[worker] = holder
+                    ofd.sign(self._descriptor, SIGNATURES + worker)
                 elif holder:
                     holder.close()
                 return taken
@@ -84,6 +87,7 @@ class SideFile:
             else:
                 ofd.free(self._descriptor, worker)
                 self._held.pop(worker, None)
+            ofd.unsign(self._descriptor, SIGNATURES + worker)
 
     def _describe(self) -> FileIO | None:
         """What holds a lock, None where that is the process itself."""
@@ -100,16 +104,15 @@ class SideFile:
         return holder
 
     def locked(self, worker: int) -> bool:
-        """Whether somebody holds a worker's byte."""
-        return self.holder(worker) is not None
+        """Whether somebody holds a worker's byte. Only looks, never takes."""
+        return worker in self._held or ofd.held(self._descriptor, worker)
 
-    def holder(self, worker: int) -> int | None:
-        """Who holds a worker's byte: the number of a process, 0 when the lock does not say, None
-        when nobody does. Only looks, never takes."""
+    def process(self, worker: int) -> int | None:
+        """The number of the process that has a worker, as it is seen from here; None when it is out
+        of sight."""
         if worker in self._held:
             return os.getpid()
-        found = ofd.holder(self._descriptor, worker)
-        return None if found is None else max(found, 0)
+        return ofd.signer(self._descriptor, SIGNATURES + worker)
 
     def open_slots(self, worker: int, count: int) -> FileSlots:
         """A worker's own region, cleared. The bytes are written first, so that a full disk is an
@@ -144,6 +147,8 @@ class SideFile:
             return True
         if (found.st_dev, found.st_ino) != self._key:
             return True
+        for worker in list(self._held):
+            ofd.sign(self._descriptor, SIGNATURES + worker)  # a copy of the file has dropped it
         page = os.pread(self._descriptor, LAST_WORKER + 1, 0)
         return any(page[worker : worker + 1] != _MARK for worker in list(self._marked))
 
