@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import sqlite3
+import uuid
 from contextlib import closing
 from pathlib import Path
 
@@ -30,6 +31,7 @@ class Machine(Place):
         self.disk.mkdir()
         super().__init__(folder, kind=kind, database=self.files / "queue.db")
         self._library = library
+        self._boot()
         self.durability = "standard"
 
     def environment(self) -> dict[str, str]:
@@ -74,6 +76,10 @@ class Machine(Place):
             (self.disk / str(inode)).write_bytes(content)
             entries += f"{inode} {name}\n"
         (self.disk / "entries").write_text(entries)
+        self._boot()
+
+    def _boot(self) -> None:
+        (self.disk / "boot_id").write_text(f"{uuid.uuid4()}\n")
 
     @staticmethod
     def _lives(process: ConsumerProcess) -> bool:

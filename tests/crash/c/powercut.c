@@ -4,7 +4,8 @@
    CUT_FOLDER   the folder with the queue file
    CUT_DISK     the disk: INODE is the content of that file at its last sync, INODE.live the file
                 itself (a hard link, so that no number is given to a second file), entries the names
-                in the folder at its last sync; whoever holds a lock on `power` has cut the power
+                in the folder at its last sync; whoever holds a lock on `power` has cut the power;
+                boot_id is what the system says of this boot
 
    A copy is made before the real sync, which is why all of it was written before; and from then
    until it is in its place nobody else syncs, or an older copy might replace a newer one. */
@@ -13,6 +14,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +86,33 @@ static int sync_to_disk(int fd, const char *name) {
   if (!answer && rename(new, to)) die("powercut: rename");
   flock(power, LOCK_UN);  /* closing leaves it to a child that was forked meanwhile */
   close(power);
+  return answer;
+}
+
+static int open_file(const char *name, const char *path, int flags, va_list arguments) {
+  typedef int open_call(const char *, int, ...);
+  mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(arguments, mode_t) : 0;
+  char to[PATH_MAX];
+  if (disk && !strcmp(path, "/proc/sys/kernel/random/boot_id")) {
+    snprintf(to, sizeof to, "%s/boot_id", disk);
+    path = to;
+  }
+  return ((open_call *)dlsym(RTLD_NEXT, name))(path, flags, mode);
+}
+
+int open(const char *path, int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  int answer = open_file("open", path, flags, arguments);
+  va_end(arguments);
+  return answer;
+}
+
+int open64(const char *path, int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  int answer = open_file("open64", path, flags, arguments);
+  va_end(arguments);
   return answer;
 }
 
