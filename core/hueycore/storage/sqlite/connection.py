@@ -167,23 +167,23 @@ class Database:
 
     def _read_once(self, body: Body[T], snapshot: bool) -> T:
         with self._read_lock:
-            connection = self._reader()
-            look = partial(self._look, connection, body, snapshot)
-            try:
-                if self.memory:
-                    return look()
+            deadline = clock.monotonic() + DEADLINE
+            inside = False
+            while True:
+                look = partial(self._look, self._reader(), body, snapshot)
                 try:
-                    return self._entry.read(look)
+                    return self._look_inside(look) if inside else self._entry.read(look)
                 except Disturbed:
                     pass
                 except sqlite3.Error as error:
-                    # A reader whose locks a copy has dropped may be told any nonsense.
-                    if error_code(error) == IOERR:
-                        raise
-                return self._look_inside(look)
-            except sqlite3.Error as error:
-                self._forget_if_broken(error, "_read")
-                raise translate(error, self.path) from error
+                    # A reader whose locks a copy has dropped may be told any nonsense; inside,
+                    # others than we may still be making the index of the log anew.
+                    again = is_busy(error) and clock.monotonic() < deadline if inside else True
+                    if error_code(error) == IOERR or not again:
+                        self._forget_if_broken(error, "_read")
+                        raise translate(error, self.path) from error
+                    native.sleep(RETRY)
+                inside = True
 
     def _look(self, connection: Connection, body: Body[T], snapshot: bool) -> T:
         try:
@@ -204,8 +204,7 @@ class Database:
             try:
                 if not self._entry.enter_door(clock.monotonic() + DEADLINE):
                     raise busy_for(self.path, DEADLINE, self._others())
-                with self._entry.pinned(DEADLINE):
-                    return retry(look, DEADLINE)
+                return look()
             finally:
                 self._entry.leave_door()
 
@@ -222,8 +221,8 @@ class Database:
                 self._entry.pinned(DEADLINE),
             ):
                 connection.execute("begin")
-                first = "select 1 from sqlite_master"
-                self._look_inside(lambda: connection.execute(first).fetchall())
+                first = partial(connection.execute, "select 1 from sqlite_master")
+                self._look_inside(lambda: retry(first, DEADLINE).fetchall())
                 return body(connection)
         except sqlite3.Error as error:
             raise translate(error, self.path) from error

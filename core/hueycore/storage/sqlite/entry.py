@@ -56,8 +56,7 @@ class Entry:
                 # Whoever is inside for longer is stuck, and not cleaning up: reading is safe.
                 self.enter_door(clock.monotonic() + min(seconds, PATIENCE))
                 if self._guard is not None:
-                    with self.pinned(seconds):
-                        return connect()
+                    return connect()
                 deadline = clock.monotonic() + seconds
                 write = self._mode is not None
                 self._guard, connection = guard.enter(self._path, connect, deadline, write=write)
@@ -69,13 +68,13 @@ class Entry:
         """What ``look`` sees outside the door. Raises ``Disturbed`` when that is worth nothing."""
         if self._guard is None:
             return look()
-        begin = self._guard.begin_read()
+        begin = self._guard.begin_read(id(self))
         if begin is None:
             raise Disturbed
         try:
             value = look()
         finally:
-            end = self._guard.end_read()
+            end = self._guard.end_read(id(self))
         if begin != end:
             raise Disturbed
         return value

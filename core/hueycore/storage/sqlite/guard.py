@@ -62,7 +62,8 @@ class Guard:
         self._key = key
         self._users = 0
         self._pins = 0
-        self._reads = 0
+        #: Who reads. Whom an exception leaves in it, his next read takes out.
+        self._readers: set[int] = set()
         self._access = "mode=ro"
         self._held = False
         self._index: Key | None = None
@@ -75,7 +76,7 @@ class Guard:
             if _identity(path) != key:
                 raise StorageMoved(f"{path} was removed or replaced while it was in use")
 
-    def begin_read(self) -> bytes | None:
+    def begin_read(self, reader: int) -> bytes | None:
         """Before a read outside the door. Until ``end_read`` SQLite does not make the index of the
         log anew in this process: without its locks, which a copy may drop, it would do so under a
         writer. None when that is to be done, by who is inside; else the state of the log."""
@@ -86,20 +87,20 @@ class Guard:
             head = os.pread(descriptor, _COPY.stop, 0)
             if head[_HEAD] != head[_AGAIN]:
                 return None
-            if self._reads == 0 and not ofd.take(descriptor, *RECOVERY, shared=True):
+            if not self._readers and not ofd.take(descriptor, *RECOVERY, shared=True):
                 return None
-            self._reads += 1
+            self._readers.add(reader)
             return _state(head)
 
-    def end_read(self) -> bytes:
+    def end_read(self, reader: int) -> bytes:
         """The state of the log at the end: another one when something was overwritten meanwhile
         that a reader without locks may have been about to read."""
         with _lock:
             if self._index is None:
                 return b""
             descriptor = _kept[self._index]
-            self._reads -= 1
-            if self._reads == 0:
+            self._readers.discard(reader)
+            if not self._readers:
                 ofd.free(descriptor, *RECOVERY)
             return _state(os.pread(descriptor, _COPY.stop, 0))
 

@@ -87,7 +87,8 @@ def no_byte_stays_locked() -> Iterator[None]:
 _ON_THE_WAY_OUT = {Database._discard.__code__}
 _C_ONLY = {
     Database._transact.__code__,
-    Database._read_once.__code__,
+    Database._look.__code__,
+    Database._look_inside.__code__,
     SqliteStorage.enqueue.__code__,
 }
 
