@@ -127,7 +127,7 @@ class SideFile:
         except OSError as error:
             raise StorageFull(f"{self.path}: {error.strerror}") from error
         self._marked.add(worker)
-        return FileSlots(self._file, _offset(worker))
+        return FileSlots(self._file, _offset(worker), count)
 
     def read_slots(self, worker: int, count: int) -> Iterator[tuple[int, int, int]]:
         """(slot, seq, claim) of every run that the worker had started and not finished."""
