@@ -29,7 +29,7 @@ from hueycore.runs.timeouts import AskedToStop, Limiter, limited
 from hueycore.runs.verdict import Verdict, brief_failure, failure_of, log_failure
 from hueycore.serializer import Serializer, describe
 from hueycore.system import clock
-from hueycore.system.deferred import refuse_deferred, refuse_generator
+from hueycore.system.deferred import PLAIN, refuse_deferred, refuse_generator
 from hueycore.tasks.joblog import run_of_this_context
 from hueycore.tasks.task import Task
 from hueycore.tasks.wrapper import TaskWrapper
@@ -222,7 +222,7 @@ class Executor:
                 value = limited(limiter, limiter.prepare(math.inf, 0.0), call)
             else:
                 value = wrapper.func(*args, **kwargs)
-            if value is not None and is_awaitable(value):
+            if type(value) not in PLAIN and is_awaitable(value):
                 task = Task.of_claim(wrapper, claim, args, kwargs)
                 return self._start(task, claim).awaiting(value)
             done = self._done(value, claim)
@@ -262,7 +262,7 @@ class Executor:
         (task, clock0, _), claim, page, started, completion = begun
         try:
             value = outcome()
-            if value is not None and is_awaitable(value):
+            if type(value) not in PLAIN and is_awaitable(value):
                 return begun.awaiting(value)
             done = self._done(value, claim)
         except BaseException as error:
@@ -324,7 +324,7 @@ class Executor:
         return limited(limiter, limiter.prepare(timeout or math.inf, grace), invocation.call)
 
     def _done(self, value: Any, claim: Claim) -> Done:
-        if value is not None:
+        if type(value) not in PLAIN:
             refuse_generator(value, claim.task)
         app = self._app
         kept = app.results and claim.scheduled_for is None

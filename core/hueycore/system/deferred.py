@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from types import AsyncGeneratorType, CoroutineType, GeneratorType, NoneType
 from typing import Any
 
 from hueycore.exceptions import ConfigurationError
 
+#: A value of one of these very types is nothing but a value; to ask for others takes a microsecond.
+PLAIN = frozenset({NoneType, bool, int, float, str, bytes, list, tuple, dict, set})
 _GENERATORS = (GeneratorType, AsyncGeneratorType)
 _MAKERS = (
     inspect.iscoroutinefunction,

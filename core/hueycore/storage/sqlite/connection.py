@@ -17,7 +17,6 @@ from hueycore.exceptions import (
     ConfigurationError,
     StorageError,
     StorageMissing,
-    StorageMoved,
     StorageReadOnly,
 )
 from hueycore.storage.sqlite import forks, schema
@@ -32,13 +31,8 @@ from hueycore.storage.sqlite.errors import (
     retry,
     translate,
 )
-from hueycore.storage.sqlite.path import (
-    FolderState,
-    folder_state,
-    is_settled,
-    make_file,
-    refuse_network,
-)
+from hueycore.storage.sqlite.identity import Identity
+from hueycore.storage.sqlite.path import make_file, refuse_network
 from hueycore.system import clock, native
 from hueycore.system.shield import shield_of_this_thread
 
@@ -88,9 +82,7 @@ class Database:
         self._readers = 0
         self._forking: list[native.Lock | native.RLock] = []
         self._forked_in_use = False
-        self._identity: tuple[int, int] | None = None
-        self._folder = os.path.dirname(self.path)
-        self._settled: FolderState | None = None
+        self._identity: Identity | None = None
         #: Commits of this object: what ``data_version`` does not show to a single connection.
         self.commits = 0
         if not self.memory:
@@ -100,7 +92,7 @@ class Database:
                 if not create or read_only:
                     raise StorageMissing(f"there is no file {self.path}")
                 make_file(self.path, mode)
-            self._identity = self._stat()
+            self._identity = Identity(self.path, self._entry.check)
             if not os.path.isfile(self.path):
                 raise StorageError(f"{self.path} is not a regular file")
         forks.open_databases.add(self)
@@ -268,18 +260,9 @@ class Database:
                 self._entry.leave_door()
 
     def check_identity(self) -> None:
-        """Raise ``StorageMoved`` unless the path still names the file that was opened: SQLite
-        answers COMMIT with OK into a file that no longer has a name."""
-        if self._identity is None:
-            return
-        # One look at the folder tells that none of three names has changed.
-        folder = folder_state(self._folder)
-        if folder is not None and folder == self._settled:
-            return
-        if self._stat() != self._identity:
-            raise StorageMoved(f"{self.path} was replaced while it was in use")
-        self._entry.check()
-        self._settled = folder if is_settled(folder) else None
+        """Raise ``StorageMoved`` unless the path still names the file that was opened."""
+        if self._identity is not None:
+            self._identity.check()
 
     def autocheckpoint(self, pages: int) -> None:
         """How many WAL pages a commit lets pass before it checkpoints; 0 leaves it to the janitor
@@ -375,15 +358,6 @@ class Database:
         if os.getpid() != self._pid:
             self._after_fork()
         self.check_identity()
-
-    def _stat(self) -> tuple[int, int]:
-        try:
-            found = os.stat(self.path)
-        except FileNotFoundError:
-            raise StorageMoved(f"{self.path} was removed while it was in use") from None
-        except OSError as error:
-            raise StorageError(f"{self.path}: {error.strerror}") from error
-        return found.st_dev, found.st_ino
 
     def _connect(self, access: str) -> Connection:
         if self.memory:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
 
 from hueycore.exceptions import StorageError, StorageMissing, StorageReadOnly
 
@@ -15,12 +14,6 @@ NETWORK = frozenset(
         *("glusterfs", "fuse.glusterfs", "fuse.sshfs"),
     )
 )
-
-
-#: Device, inode, time of the last change.
-FolderState = tuple[int, int, int]
-#: More than one tick of a file system's clock, in nanoseconds.
-_TICK = 100_000_000
 
 #: What SQLite keeps beside a database.
 _BESIDE = ("-wal", "-shm", "-journal")
@@ -82,22 +75,6 @@ def sync_folder(path: str) -> None:
         _sync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def folder_state(path: str) -> FolderState | None:
-    """Changes with every name that is made, removed or replaced in a folder; None: there is none.
-
-    Its clock ticks every few milliseconds; see ``is_settled``."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, found.st_mtime_ns
-
-
-def is_settled(state: FolderState | None) -> bool:
-    """Whether the next change will be seen: not while it could happen within the same tick."""
-    return state is not None and state[2] < time.time_ns() - _TICK
 
 
 def uri(path: str, access: str) -> str:
