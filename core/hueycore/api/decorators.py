@@ -152,6 +152,7 @@ class Decorators(Part):
 
         def decorator(func: Callable[P, Any] | TaskWrapper[P, Any]) -> TaskWrapper[P, Any]:
             wrapper = wrap(self._huey, _bare(func), name, options)
+            wrapper.check_call((), {})
             wrapper.schedule_when = as_schedule(schedule, tz=tz, utc=self.utc)
             wrapper.catch_up = catch_up
             wrapper.grace = seconds(grace)

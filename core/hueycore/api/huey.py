@@ -185,9 +185,10 @@ class Huey(
         already, or a unique key that is taken, answers with the handle of that job. Of a pipeline,
         group or chord all jobs are stored, in one transaction, and the answer has their handles.
 
-        Raises ``SerializationError``, ``PayloadTooLarge``, ``QueueFull``, ``DuplicateJob``,
-        ``StorageError``; of stages also ValueError and ``ConfigurationError`` for what cannot be
-        joined."""
+        Raises TypeError for a call that the function does not take; ``SerializationError``,
+        ``PayloadTooLarge``, ``QueueFull``, ``DuplicateJob``, ``StorageError``; of stages also
+        ValueError and ``ConfigurationError`` for what cannot be joined. What a stage gets from the
+        one before it is judged by its run."""
         handle = self._producer.enqueue(task)
         return handle if self.results else None
 

@@ -65,11 +65,14 @@ class Producer:
 
     # --- rows ---------------------------------------------------------------------------------
 
-    def new_job(self, task: Task, more: tuple[Any, ...] = ()) -> NewJob:
-        """The row of a call, with ``more`` arguments than the signature has."""
+    def new_job(self, task: Task, more: tuple[Any, ...] = (), complete: bool = True) -> NewJob:
+        """The row of a call, with ``more`` arguments than the signature has. Raises TypeError when
+        the call is ``complete`` and the function does not take it."""
+        args = task.args + more if more else task.args
+        if complete and not task._unchecked:
+            task.wrapper.check_call(args, task.kwargs)
         if task._enqueued and task._generated and task._claim is None:
             task.renew_id()
-        args = task.args + more if more else task.args
         payload = self.pack(task.task_name, args, task.kwargs)
         task._enqueued = True
         huey, wrapper = self._huey, task.wrapper
@@ -164,7 +167,8 @@ class Producer:
         packed: dict[int, str] = {}
         for place, node in enumerate(nodes):
             task = node.task
-            job = self.new_job(task, ([],) if node.alone else ())
+            # What a stage, or a handler, is called with is not known before its turn.
+            job = self.new_job(task, ([],) if node.alone else (), complete=place not in later)
             if place in later:
                 # The durations of a stage begin at its turn.
                 if task._delay is not None:

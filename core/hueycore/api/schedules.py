@@ -74,8 +74,8 @@ class Schedules(Part):
             task's. ``expires`` counts in seconds from the fire time on.
 
         Raises ``ConfigurationError`` for a function as schedule and for a name that is declared in
-        code, ``ValueError`` for a schedule that means nothing, ``PayloadTooLarge``,
-        ``SerializationError``, ``StorageError``.
+        code, ``ValueError`` for a schedule that means nothing, ``TypeError`` for arguments that the
+        task does not take, ``PayloadTooLarge``, ``SerializationError``, ``StorageError``.
         """
         if not 0 < len(name) <= LONGEST_NAME:
             raise ValueError(f"a schedule's name is a text of 1 to {LONGEST_NAME} characters")
@@ -95,6 +95,8 @@ class Schedules(Part):
         call = (tuple(args), dict(kwargs or {}))
         wrapper = self.registry.get(task) if isinstance(task, str) else task
         task_name = task if isinstance(task, str) else task.name
+        if wrapper is not None:
+            wrapper.check_call(*call)
         payload = self._producer.pack(task_name, *call)
         preview = self.serializer.preview(*call)
         if wrapper is None:

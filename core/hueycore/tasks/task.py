@@ -46,6 +46,7 @@ class Task(Stage):
         "_handler",
         "_pipeline",
         "_report",
+        "_unchecked",
         "args",
         "at_most_once",
         "expires",
@@ -100,6 +101,8 @@ class Task(Stage):
         self._enqueued = False
         #: Seconds before it runs, when it was not a time that was given.
         self._delay: float | None = None
+        #: Whether its arguments are nobody's business before the run.
+        self._unchecked = False
         self._pipeline: Pipeline | None = None
         self._handler: Stage | None = None
         self._report: Callable[[str], None] | None = None

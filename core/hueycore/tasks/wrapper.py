@@ -16,6 +16,7 @@ from hueycore.model.limits import Limit
 from hueycore.tasks.joblog import kept_level
 from hueycore.tasks.limits import TaskLimit
 from hueycore.tasks.options import TaskOptions
+from hueycore.tasks.parameters import Parameters, warn_of_taken
 from hueycore.tasks.task import Task
 from hueycore.tasks.unique import By, OnConflict, Unique, Until, make_unique
 
@@ -67,9 +68,20 @@ class TaskWrapper(Generic[P, R]):
         self.__doc__ = func.__doc__
         self.__name__ = self.short_name
         self.__module__ = func.__module__
+        self.judge_by(func)
         self.schedule_when: Schedule | None = None
         self.catch_up = "latest"
         self.grace = 3600.0
+
+    def judge_by(self, func: Callable[..., Any]) -> None:
+        """Let the parameters of ``func`` say which calls fit: a decorator's, that passes on what it
+        is given. Raises ``ConfigurationError`` when it has no place for the job that
+        ``context=True`` passes."""
+        self._parameters = Parameters(func, self.options.context)
+
+    def check_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Raises TypeError when the function cannot be called with these arguments."""
+        self._parameters.check(self.name, args, kwargs)
 
     @property
     def retries(self) -> int:
@@ -256,6 +268,8 @@ class AsyncTaskWrapper(TaskWrapper[P, R]):
 def wrap(
     huey: Huey, func: Callable[P, Any], name: str | None, options: TaskOptions
 ) -> TaskWrapper[P, Any]:
-    """The task of a function, async or not."""
+    """The task of a function, async or not. Warns of parameters that no call gives by keyword."""
     kind = AsyncTaskWrapper if inspect.iscoroutinefunction(func) else TaskWrapper
-    return kind(huey, func, name, options)
+    task: TaskWrapper[P, Any] = kind(huey, func, name, options)
+    warn_of_taken(task.name, func, _JOB_OPTIONS)
+    return task

@@ -132,6 +132,7 @@ def _with_database(declare: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     def decorator(fn: Callable[..., Any]) -> Any:
         wrapper = declare(*args, **kwargs)(close_db(fn))
         wrapper.call_local = fn
+        wrapper.judge_by(fn)
         return wrapper
 
     if declare == HUEY.task and args and inspect.isfunction(args[0]):
@@ -146,6 +147,7 @@ def on_commit_task(*args: Any, **kwargs: Any) -> Any:
 
     def decorator(fn: Callable[..., Any]) -> Any:
         wrapper = HUEY.task(*args, **kwargs)(close_db(fn))
+        wrapper.judge_by(fn)
 
         @wraps(fn)
         def inner(*fn_args: Any, **fn_kwargs: Any) -> Result[Any]:

@@ -1,0 +1,202 @@
+"""What is wrong with a declaration or a call is said where it is written."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hueycore import ConfigurationError, SqliteHuey, chord, crontab
+from tests.helpers import drain, jobs
+
+pytestmark = pytest.mark.feature("task decorator")
+
+
+# --- keywords of the job --------------------------------------------------------------------------
+
+
+def test_a_parameter_that_the_job_takes_from_its_calls_is_warned_of(huey: SqliteHuey) -> None:
+    with pytest.warns(UserWarning, match="timeout=, priority= as options of the job") as found:
+
+        @huey.task()
+        def fetch(url: str, timeout: int = 10, *, priority: str = "low") -> None: ...
+
+    assert found[0].filename == __file__
+    assert fetch.name in str(found[0].message)
+
+
+def test_so_is_one_of_the_function_inside_a_decorator(huey: SqliteHuey) -> None:
+    def traced(func: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(func)
+        def inner(*args: Any, **kwargs: Any) -> Any:
+            return func(*args, **kwargs)
+
+        return inner
+
+    with pytest.warns(UserWarning, match="delay="):
+
+        @huey.task()
+        @traced
+        def fetch(url: str, delay: int = 10) -> None: ...
+
+
+def test_what_no_call_can_give_by_keyword_is_not_warned_of(huey: SqliteHuey) -> None:
+    def patient(func: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(func)
+        def inner(url: str) -> Any:
+            return func(url, timeout=5)
+
+        return inner
+
+    @huey.task()
+    @patient
+    def fetch(url: str, timeout: int) -> None: ...
+
+    @huey.task()
+    def report(delay: int, /, **options: Any) -> None: ...
+
+
+# --- calls ----------------------------------------------------------------------------------------
+
+
+def test_a_call_that_the_function_does_not_take_is_refused_and_stores_nothing(
+    huey: SqliteHuey,
+) -> None:
+    @huey.task()
+    def add(a: int, b: int = 2, *, c: int = 3) -> int:
+        return a + b + c
+
+    for args, kwargs, told in (
+        ((), {}, "missing a required argument: 'a'"),
+        ((1, 2, 3), {}, "too many positional arguments"),
+        ((1,), {"d": 4}, "unexpected keyword argument 'd'"),
+        ((1,), {"a": 4}, "multiple values for argument 'a'"),
+    ):
+        signature = add.s(*args, **kwargs)  # data, so far
+        for refused in (
+            lambda signature=signature: huey.enqueue(signature),
+            lambda signature=signature: huey.enqueue_many([signature]),
+            lambda args=args, kwargs=kwargs: huey.schedule_periodic(
+                "nightly", "@daily", add, args, kwargs
+            ),
+            lambda args=args, kwargs=kwargs: huey.call(add.name, *args, **kwargs),
+        ):
+            with pytest.raises(TypeError, match=told) as error:
+                refused()
+            assert str(error.value).startswith(f"{add.name}(a")
+    assert jobs(huey) == []
+    assert huey.periodic_tasks() == []
+
+    assert add(1) and add(1, 2) and add(a=1, c=2)
+    drain(huey)
+    assert [row.state for row in jobs(huey)] == ["done"] * 3
+
+
+def test_what_a_stage_gets_from_the_one_before_it_is_not_judged(huey: SqliteHuey) -> None:
+    @huey.task()
+    def one() -> int:
+        return 1
+
+    @huey.task()
+    def double(n: int) -> int:
+        return 2 * n
+
+    @huey.task()
+    def total(numbers: list[int]) -> int:
+        return sum(numbers)
+
+    @huey.task()
+    def on_failure(error: Exception) -> None: ...
+
+    line = huey.enqueue(one.s().then(double).then(double).error(on_failure))
+    whole = huey.enqueue(chord([one.s(), one.s()], total))
+    nobody = huey.enqueue(chord([], total))
+    drain(huey)
+
+    assert line is not None and whole is not None and nobody is not None
+    assert line.get() == [1, 2, 4]
+    assert (whole.get(), nobody.get()) == (2, 0)
+
+
+def test_the_first_stage_and_the_members_are_whole_calls(huey: SqliteHuey) -> None:
+    @huey.task()
+    def double(n: int) -> int:
+        return 2 * n
+
+    @huey.task()
+    def total(numbers: list[int]) -> int:
+        return sum(numbers)
+
+    for whole in (double.s().then(double), chord([double.s(1), double.s()], total)):
+        with pytest.raises(TypeError, match="missing a required argument: 'n'"):
+            huey.enqueue(whole)  # type: ignore[call-overload]
+    assert jobs(huey) == []
+
+
+def test_a_function_in_a_decorator_is_judged_by_what_the_decorator_takes(huey: SqliteHuey) -> None:
+    """Huey's recipe of a back-off."""
+
+    def exp_backoff_task(retries: int, retry_backoff: float) -> Callable[..., Any]:
+        def deco(fn: Callable[..., Any]) -> Any:
+            @functools.wraps(fn)
+            def inner(*args: Any, **kwargs: Any) -> Any:
+                task = kwargs.pop("task")
+                try:
+                    return fn(*args, **kwargs)
+                except Exception:
+                    task.retry_delay *= retry_backoff
+                    raise
+
+            return huey.task(retries=retries, retry_delay=1, context=True)(inner)
+
+        return deco
+
+    def declared(endpoint: str, payload: int) -> str:
+        return f"{endpoint} {payload}"
+
+    declared.__signature__ = __import__("inspect").signature(declared)  # type: ignore[attr-defined]
+    call_external_api = exp_backoff_task(retries=5, retry_backoff=2)(declared)
+
+    handle = call_external_api("x", payload=1)
+    drain(huey)
+
+    assert handle.get() == "x 1"
+
+
+def test_a_periodic_task_that_needs_arguments_is_refused(huey: SqliteHuey) -> None:
+    with pytest.raises(TypeError, match="missing a required argument: 'day'"):
+
+        @huey.periodic_task(crontab("0", "9"))
+        def report(day: str) -> None: ...
+
+    assert len(huey.registry) == 0
+
+
+# --- context --------------------------------------------------------------------------------------
+
+
+def test_a_function_that_cannot_take_the_job_has_no_context(huey: SqliteHuey) -> None:
+    def plain(a: int) -> None: ...
+
+    def by_position(task: Any, /) -> None: ...
+
+    for func in (plain, by_position):
+        with pytest.raises(ConfigurationError, match="context=True passes the job as task="):
+            huey.task(context=True)(func)
+    assert len(huey.registry) == 0
+
+
+def test_the_job_of_a_context_task_is_no_argument_of_its_calls(huey: SqliteHuey) -> None:
+    @huey.task(context=True)
+    def work(a: int, task: Any) -> int:
+        return a + int(task.attempt)
+
+    for wrong in (lambda: work(1, 2), lambda: work()):  # type: ignore[call-arg]
+        with pytest.raises(TypeError, match=r"work\(a: 'int'\)"):
+            wrong()
+    handle = work(1)
+    drain(huey)
+
+    assert handle.get() == 2
