@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -200,3 +202,79 @@ def test_the_job_of_a_context_task_is_no_argument_of_its_calls(huey: SqliteHuey)
     drain(huey)
 
     assert handle.get() == 2
+
+
+# --- what is no function, no call, no number ------------------------------------------------------
+
+
+def test_what_cannot_be_called_or_has_no_name_is_no_task(huey: SqliteHuey) -> None:
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    for declare in (huey.task(), huey.task):
+        with pytest.raises(ConfigurationError, match="cannot be called: a task is a function"):
+
+            class Report:
+                @declare  # type: ignore[operator]
+                @classmethod
+                def build(cls) -> None: ...
+
+        with pytest.raises(ConfigurationError, match="has no name: give the task one with name="):
+            declare(functools.partial(add, 1))  # type: ignore[operator]
+    assert len(huey.registry) == 0
+
+    increase = huey.task(name="increase")(functools.partial(add, 1))
+    handle = increase(2)
+    drain(huey)
+    assert handle.get() == 3
+
+
+def test_what_is_no_call_is_not_enqueued(huey: SqliteHuey) -> None:
+    @huey.task()
+    def add(a: int) -> int:
+        return a
+
+    handle = add(1)
+    for thing, told in (
+        (add, r"is a task, and no call of it: enqueue add\.s\(…\)"),
+        (handle, "is in the queue already"),
+        (add.func, "is no signature, pipeline, group or chord"),
+        (None, "is no signature"),
+    ):
+        for enqueue in (huey.enqueue, lambda one: huey.enqueue_many([one])):
+            with pytest.raises(TypeError, match=told):
+                enqueue(thing)  # type: ignore[arg-type]
+    assert len(jobs(huey)) == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("priority", "high", "priority='high': use a number"),
+        ("priority", math.nan, "priority=nan: use a number"),
+        ("retries", -1, "retries=-1: use a whole number from 0"),
+        ("retries", 1.5, "retries=1.5: use a whole number from 0"),
+        ("retry_delay", -1, "retry_delay=-1: use a number from 0"),
+        ("retry_delay", "5", "retry_delay='5': use a number from 0"),
+        ("retry_backoff", math.nan, "retry_backoff=nan: use a number from 0"),
+        ("expires", math.nan, "expires=nan: use a number"),
+        ("timeout", -1, "timeout=-1: use a number from 0"),
+        ("delay", math.nan, "delay=nan: use a number"),
+        ("delay", math.inf, "delay=inf: it would never run"),
+        ("delay", "5", "delay='5': use a number"),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused_where_it_is_given(
+    huey: SqliteHuey, option: str, value: Any, told: str
+) -> None:
+    @huey.task()
+    def work() -> None: ...
+
+    given = {option: value}
+    ways = [lambda: work(**given), lambda: work.schedule((), **{"delay": 1, **given})]
+    if option != "delay":
+        ways.append(lambda: huey.task(**given))
+    for way in ways:
+        with pytest.raises(ValueError, match=re.escape(told)):
+            way()
+    assert jobs(huey) == []

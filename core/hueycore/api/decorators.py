@@ -92,7 +92,7 @@ class Decorators(Part):
         :param lock: one at a time: True, or the name of the key; the same as ``lock_task`` above.
         :param rate: how fast jobs of the key start: ``10/s``, ``10/m``, ``100/30m``, evenly spaced.
         """
-        if callable(retries):
+        if callable(retries) or isinstance(retries, classmethod):
             return self._register(wrap(self._huey, retries, None, TaskOptions()))
         options = task_options(
             retries=retries,

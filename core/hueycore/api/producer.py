@@ -17,14 +17,25 @@ from hueycore.model.plan import Edge, Plan
 from hueycore.tasks.canvas import Node, Pipeline, Stage, chord, flatten, group
 from hueycore.tasks.result import ChordResult, Handle, Result, ResultGroup
 from hueycore.tasks.task import Task
+from hueycore.tasks.wrapper import TaskWrapper
 
 if TYPE_CHECKING:
     from hueycore.api.huey import Huey
 
 
 def is_composed(whole: Stage) -> bool:
-    """Whether it is more than one job."""
+    """Whether it is more than one job. Raises TypeError for what is no job at all."""
+    if not isinstance(whole, Stage):
+        raise TypeError(_no_call(whole))
     return not isinstance(whole, Task) or whole._pipeline is not None or whole._handler is not None
+
+
+def _no_call(thing: object) -> str:
+    if isinstance(thing, TaskWrapper):
+        return f"{thing!r} is a task, and no call of it: enqueue {thing.short_name}.s(…)"
+    if isinstance(thing, (Result, ResultGroup, ChordResult)):
+        return f"{thing!r} is in the queue already: calling a task enqueues it, task.s(…) does not"
+    return f"{thing!r} is no signature, pipeline, group or chord"
 
 
 class Producer:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hueycore.calendar.durations import Seconds, When, seconds
+from hueycore.calendar.durations import Seconds, When, number, seconds, whole
 from hueycore.exceptions import ConfigurationError, TaskTimeout
 from hueycore.model.jobs import Claim
 from hueycore.model.retry import Backoff
@@ -86,12 +86,18 @@ class Task(Stage):
         self.id = id or new_id()
         self._generated = id is None
         self.run_at = run_at
-        self.retries = options.retries if retries is None else retries
+        self.retries = options.retries if retries is None else whole("retries", retries)
         self.retry_delay = options.retry_delay if retry_delay is None else _one_delay(retry_delay)
-        self.retry_backoff = options.retry_backoff if retry_backoff is None else retry_backoff
-        self.priority = options.priority if priority is None else priority
+        self.retry_backoff = (
+            options.retry_backoff
+            if retry_backoff is None
+            else number("retry_backoff", retry_backoff, 0)
+        )
+        self.priority = options.priority if priority is None else number("priority", priority)
         self.expires = options.expires if expires is None else expires
-        self.timeout = options.timeout if timeout is None else seconds(timeout)
+        self.timeout = (
+            options.timeout if timeout is None else number("timeout", seconds(timeout), 0)
+        )
         self.at_most_once = options.at_most_once
         self.result_ttl = options.result_ttl
         self.unique = options.unique
@@ -243,7 +249,7 @@ class Task(Stage):
 def _one_delay(value: Seconds) -> float:
     if isinstance(value, Backoff):
         raise TypeError("a Backoff is an option of the task: one call can give a number")
-    return seconds(value)
+    return number("retry_delay", seconds(value), 0)
 
 
 class PeriodicTask(Task):

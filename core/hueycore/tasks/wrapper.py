@@ -52,6 +52,13 @@ class TaskWrapper(Generic[P, R]):
     def __init__(
         self, huey: Huey, func: Callable[P, Any], name: str | None, options: TaskOptions
     ) -> None:
+        if not callable(func):
+            raise ConfigurationError(
+                f"{func!r} cannot be called: a task is a function, and for a class method one "
+                "outside of the class, which calls it"
+            )
+        if name is None and not hasattr(func, "__name__"):
+            raise ConfigurationError(f"{func!r} has no name: give the task one with name=")
         if inspect.isasyncgenfunction(func):
             raise ConfigurationError(
                 f"{func.__name__} is an async generator: a task returns one value"
