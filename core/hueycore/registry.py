@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -55,6 +56,15 @@ class Registry:
     def periodic(self) -> list[AnyTask]:
         # A copy: tasks may be declared while the consumer runs.
         return [task for task in list(self._tasks.values()) if task.schedule_when is not None]
+
+    def importable(self) -> AnyTask | None:
+        """A task that its module has under its name, None when there is none."""
+        for task in self:
+            home = sys.modules.get(task.__module__)
+            found: object = getattr(home, getattr(task, "__qualname__", ""), None)
+            if found is task:
+                return task
+        return None
 
     def kept_level(self) -> int | None:
         """The lowest level from which any task keeps its log lines."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from pickle import PicklingError
 from typing import TYPE_CHECKING, Any, overload
 
 from hueycore.api.aio import Aio, Loops
@@ -154,6 +156,16 @@ class Huey(
         self._path_tasks = PathTasks(self)
         self._limits = DeclaredLimits(self)
         self._lock_holder = LockHolder(self)
+
+    def __reduce__(self) -> Any:
+        """By reference, as the instance of a task that its module has. Raises ``PicklingError``
+        when there is none."""
+        task = self.registry.importable()
+        if task is None:
+            raise PicklingError(
+                f"{self!r} has no task in a module, by which it would be found again"
+            )
+        return attrgetter("huey"), (task,)
 
     def create_consumer(self, **options: Any) -> BaseConsumer:
         """A consumer of this queue; options as in Huey (see ``BaseConsumer``)."""

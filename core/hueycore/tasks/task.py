@@ -226,6 +226,11 @@ class Task(Stage):
             raise ConfigurationError("complete_in() is for the running job: context=True gives it")
         self._complete(connection, result)
 
+    def __getstate__(self) -> object:
+        """What is copied and pickled: without what ties a run to its worker."""
+        state = {name: getattr(self, name) for name in Task.__slots__}
+        return None, {**state, "_report": None, "_complete": None}
+
     def __hash__(self) -> int:
         return hash(self.id)
 

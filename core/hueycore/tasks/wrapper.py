@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from hueycore.calendar.durations import Seconds, When, posix, posix_when, seconds
@@ -72,9 +73,8 @@ class TaskWrapper(Generic[P, R]):
         self.plain = not (options.context or self.is_async or self.log_level is not None)
         self.short_name = name or func.__name__
         self.name = f"{func.__module__}.{self.short_name}"
-        self.__doc__ = func.__doc__
+        update_wrapper(self, func, updated=())
         self.__name__ = self.short_name
-        self.__module__ = func.__module__
         self.judge_by(func)
         self.schedule_when: Schedule | None = None
         self.catch_up = "latest"
@@ -254,6 +254,10 @@ class TaskWrapper(Generic[P, R]):
         return job._replace(
             unique_key=key, unique_until=unique.until, on_conflict=unique.on_conflict
         )
+
+    def __reduce__(self) -> Any:
+        """As a function: by its name in its module."""
+        return getattr(self, "__qualname__", self.__name__)
 
     def __repr__(self) -> str:
         return f"<task {self.name}>"
