@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import math
 import re
+import sys
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -278,3 +282,90 @@ def test_an_option_that_cannot_be_is_refused_where_it_is_given(
         with pytest.raises(ValueError, match=re.escape(told)):
             way()
     assert jobs(huey) == []
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+CELL = """
+@huey.task({options})
+def add(a, b):
+    return a {sign} b
+"""
+
+
+def test_a_cell_that_is_run_again_replaces_its_task(huey: SqliteHuey) -> None:
+    notebook: dict[str, Any] = {"huey": huey, "__name__": "notebook"}
+    exec(CELL.format(options="", sign="-"), notebook)
+    first = notebook["add"]
+    for options in ("retries=1", "retries=2"):  # unchanged but for an option, and once more
+        exec(CELL.format(options=options, sign="+"), notebook)
+
+    handles = [first(5, 3), notebook["add"](5, 3)]
+    drain(huey)
+
+    assert [handle.get() for handle in handles] == [8, 8]
+    assert [task.retries for task in huey.registry] == [2]
+
+
+def test_a_decorated_function_of_a_cell_is_replaced_too(huey: SqliteHuey) -> None:
+    class Entered:
+        def __enter__(self) -> None: ...
+        def __exit__(self, *exc: object) -> None: ...
+
+    notebook: dict[str, Any] = {"huey": huey, "entered": Entered(), "__name__": "notebook"}
+    cell = "@huey.context_task(entered)\ndef add(a, b): return a {} b"
+    for sign in "-+":
+        exec(cell.format(sign), notebook)
+
+    handle = notebook["add"](5, 3)
+    drain(huey)
+    assert handle.get() == 8
+
+
+def test_a_module_that_is_loaded_anew_replaces_its_tasks(
+    huey: SqliteHuey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setitem(sys.modules, "anew_queue", SimpleNamespace(huey=huey))  # type: ignore[arg-type]
+    file = tmp_path / "anew_tasks.py"
+    file.write_text("from anew_queue import huey\n" + CELL.format(options="", sign="-"))
+    module = importlib.import_module("anew_tasks")
+    file.write_text("from anew_queue import huey\n\n" + CELL.format(options="", sign="+"))
+    importlib.reload(module)
+
+    handle = module.add(5, 3)
+    drain(huey)
+    assert handle.get() == 8
+
+    # A mistake in it is one on the second run, too.
+    file.write_text(file.read_text() + CELL.format(options="", sign="*"))
+    with pytest.raises(ValueError, match='a task named "anew_tasks'):
+        importlib.reload(module)
+    del sys.modules["anew_tasks"]
+
+
+def test_two_functions_of_one_name_are_refused(huey: SqliteHuey) -> None:
+    def make(number: int) -> Any:
+        @huey.task()
+        def made() -> int:
+            return number
+
+        return made
+
+    make(1)
+    with pytest.raises(ValueError, match="made"):
+        make(2)  # jobs of the first would run the second
+
+    @huey.task()
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    with pytest.raises(ValueError, match="add"):
+
+        @huey.task()  # type: ignore[no-redef]
+        def add(a: int, b: int) -> int:
+            return a * b
+
+    with pytest.raises(ValueError, match="add"):
+        exec("@huey.task()\ndef add(a, b): ...", {"huey": huey, "__name__": __name__})
