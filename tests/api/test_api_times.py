@@ -40,7 +40,7 @@ SCRIPT = """
     from hueycore.model.jobs import Selector
 
     def instants(utc, when):
-        huey = SqliteHuey(f"utc-{utc}", sys.argv[2], utc=utc)
+        huey = SqliteHuey(f"utc-{utc}", sys.argv[2], utc=utc, allow_paths=["__main__.*"])
         task = huey.task(name="t")(lambda: None)
         ids = {
             "schedule(eta=)": task.schedule(eta=when).id,

@@ -75,6 +75,7 @@ class Huey(
     :param compression: compress arguments and results, with gzip or with ``use_zlib``.
     :param allow_paths: which functions may run by their dotted path (``huey.call``), as patterns
         like ``myapp.*``. Every one with pickle, whose writers run code anyway; else none.
+        ``__main__.*`` besides lets a script enqueue its own functions for another run of it.
     :param max_payload: bytes of arguments that a job may have (``PayloadTooLarge``).
     :param max_pending: pending jobs that the queue may hold (``QueueFull``).
     :param mode: permissions of a new file.
@@ -140,6 +141,8 @@ class Huey(
         self.startup_hooks = {}
         self.shutdown_hooks = {}
         self.notes = Notebook(lambda: self.storage)
+        #: Whether this process has a consumer, or takes jobs out of the queue itself.
+        self.works_here = False
         self._immediate = immediate
         self._storage = None
         self._storage_options = {
@@ -197,7 +200,9 @@ class Huey(
         already, or a unique key that is taken, answers with the handle of that job. Of a pipeline,
         group or chord all jobs are stored, in one transaction, and the answer has their handles.
 
-        Raises TypeError for a call that the function does not take; ``SerializationError``,
+        Raises TypeError for a call that the function does not take; ``ConfigurationError`` for a
+        task of the script that runs (``__main__``), unless it works on the queue itself;
+        ``SerializationError``,
         ``PayloadTooLarge``, ``QueueFull``, ``DuplicateJob``, ``StorageError``; of stages also
         ValueError and ``ConfigurationError`` for what cannot be joined. What a stage gets from the
         one before it is judged by its run."""

@@ -8,12 +8,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from hueycore import signals as S
+from hueycore.api import script
 from hueycore.api.batch import Calls, taken
 from hueycore.calendar.durations import seconds
 from hueycore.exceptions import PayloadTooLarge
 from hueycore.model.jobs import Enqueued, NewJob
 from hueycore.model.pack import pack
 from hueycore.model.plan import Edge, Plan
+from hueycore.serializer import PICKLE
 from hueycore.tasks.canvas import Node, Pipeline, Stage, chord, flatten, group
 from hueycore.tasks.result import ChordResult, Handle, Result, ResultGroup
 from hueycore.tasks.task import Task
@@ -21,6 +23,9 @@ from hueycore.tasks.wrapper import TaskWrapper
 
 if TYPE_CHECKING:
     from hueycore.api.huey import Huey
+
+#: What the names of the module that runs as a script end in.
+_MAIN = b"main__"
 
 
 def is_composed(whole: Stage) -> bool:
@@ -82,6 +87,8 @@ class Producer:
         args = task.args + more if more else task.args
         if complete and not task._unchecked:
             task.wrapper.check_call(args, task.kwargs)
+        if task.wrapper.__module__ in script.MAINS:
+            script.check_task(self._huey, task.task_name)
         if task._enqueued and task._generated and task._claim is None:
             task.renew_id()
         payload = self.pack(task.task_name, args, task.kwargs)
@@ -96,6 +103,8 @@ class Producer:
         ``SerializationError``."""
         huey = self._huey
         payload = huey.serializer.serialize((args, kwargs))
+        if payload[0] == PICKLE and _MAIN in payload:
+            script.check_arguments(huey, name, payload[1:])
         if len(payload) > huey.max_payload:
             raise PayloadTooLarge(
                 f"the arguments of {name} take {len(payload):,} bytes; the limit is "

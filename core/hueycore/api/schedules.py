@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from hueycore.api import script
 from hueycore.api.part import Part
 from hueycore.calendar.cron import Crontab
 from hueycore.calendar.durations import Seconds, When, posix, seconds
@@ -97,6 +98,8 @@ class Schedules(Part):
         task_name = task if isinstance(task, str) else task.name
         if wrapper is not None:
             wrapper.check_call(*call)
+        if task_name.partition(".")[0] in script.MAINS:
+            script.check_task(self._huey, task_name)
         payload = self._producer.pack(task_name, *call)
         preview = self.serializer.preview(*call)
         if wrapper is None:
