@@ -78,6 +78,7 @@ restore = HUEY.restore
 restore_all = HUEY.restore_all
 restore_by_id = HUEY.restore_by_id
 is_revoked = HUEY.is_revoked
+lock_task = HUEY.lock_task
 on_startup = HUEY.on_startup
 on_shutdown = HUEY.on_shutdown
 pre_execute = HUEY.pre_execute
