@@ -153,6 +153,7 @@ def on_commit_task(*args: Any, **kwargs: Any) -> Any:
         @wraps(fn)
         def inner(*fn_args: Any, **fn_kwargs: Any) -> Result[Any]:
             job = wrapper.s(*fn_args, **fn_kwargs)
+            wrapper.check_call(job.args, job.kwargs)  # after the commit would be too late
             transaction.on_commit(lambda: HUEY.enqueue(job) and None)
             return Result(HUEY, job)
 
