@@ -57,6 +57,15 @@ def test_files_and_stdin_are_read(home: Path, monkeypatch: pytest.MonkeyPatch) -
     )
 
 
+def test_a_byte_order_mark_is_no_part_of_an_argument(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "f.txt").write_bytes("\ufeffa\ufeff\r\n".encode())
+    monkeypatch.setattr("sys.stdin", io.StringIO("\ufefffrom stdin"))
+
+    assert parsed("@f.txt", "@-") == Call(["a\ufeff\r\n", "from stdin"], {})
+
+
 def test_stdin_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("x"))
 
