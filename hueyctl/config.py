@@ -122,8 +122,8 @@ def read(path: str, *, required: bool = False) -> Table | None:
     import tomllib
 
     try:
-        with open(path, "rb") as file:
-            document = tomllib.load(file)
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            document = tomllib.loads(file.read())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise errors.CliError(f"config file {path}: {error}", exits.CONFIG) from error
     except OSError as error:

@@ -107,7 +107,7 @@ class Session:
         location = self.location()
         if location is None:
             location = self.app_location()
-            if not os.path.exists(location.filename):
+            if _is_missing(location.filename):
                 raise errors.CliError(
                     f"there is no file {os.path.abspath(location.filename)} yet",
                     exits.UNAVAILABLE,
@@ -203,6 +203,17 @@ class Session:
             self.ctx.call_on_close(storage.close)
             self._storages[key] = storage
         return self._storages[key]
+
+
+def _is_missing(path: str) -> bool:
+    """False for one in a folder that this user may not enter: the storage says why."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def app_file(huey: Huey) -> str | None:

@@ -137,7 +137,7 @@ def line_of(path: str, words: list[str], key: str) -> int:
     """The line of a key in a TOML file; that of its table, or 1, when it is written another way."""
     wanted, best, inside = [word.replace("_", "-") for word in words], 1, not words
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             lines = file.read().splitlines()
     except (OSError, UnicodeDecodeError):
         return best

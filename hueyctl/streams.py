@@ -7,6 +7,9 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
+#: A byte order mark at the beginning of a text, which is no part of it.
+BOM = "\ufeff"
+
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 _CONTROLS.update({0x09: "\\t", 0x0A: "\\n", 0x0D: "\\r"})
 # Bidirectional overrides reorder what an operator reads; line separators break a row in two.
@@ -25,6 +28,11 @@ def visible(text: str) -> str:
 def visible_lines(text: str) -> str:
     """Like ``visible``, but newlines stay."""
     return text.translate(_KEEP_LINES)
+
+
+def read_stdin() -> str:
+    """All of it, without the byte order mark that some systems begin a text with."""
+    return sys.stdin.read().removeprefix(BOM)
 
 
 def occupy_closed_descriptors() -> None:

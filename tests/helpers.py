@@ -178,6 +178,19 @@ def run_python(code: str, *args: str, exits: int = 0) -> str:
     return done.stdout
 
 
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Root may write everything."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
 # --- consumers in this process --------------------------------------------------------------------
 
 

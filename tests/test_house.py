@@ -190,7 +190,7 @@ def test_who_only_enqueues_loads_no_heavy_module(tmp_path: Path) -> None:
 import sys
 from hueycore import SqliteHuey
 
-huey = SqliteHuey("app", {str(tmp_path / "queue.db")!r})
+huey = SqliteHuey("app", {str(tmp_path / "queue.db")!r}, allow_paths=["__main__.*"])
 
 
 @huey.task()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 from hueycore.exceptions import ConfigurationError
@@ -21,8 +24,9 @@ class Registry:
         self._is_copy = True
 
     def register(self, wrapper: AnyTask) -> None:
-        """Raises ValueError when the name is taken. Lambdas share one name, so they are numbered
-        in the order of definition: ``<lambda>``, ``<lambda>#2`` … (``name=`` is better).
+        """A function that is defined anew, by a cell or module that runs again, replaces its task.
+        Raises ValueError when the name is taken by another one. Lambdas share one name, so they are
+        numbered in the order of definition: ``<lambda>``, ``<lambda>#2`` … (``name=`` is better).
 
         Raises ``ConfigurationError`` for a periodic task that is declared in a worker process."""
         name = wrapper.name
@@ -36,7 +40,7 @@ class Registry:
             while f"{name}#{number}" in self._tasks:
                 number += 1
             wrapper.name = f"{name}#{number}"
-        elif name in self._tasks:
+        elif name in self._tasks and not _is_anew(wrapper.func, self._tasks[name].func):
             raise ValueError(f'a task named "{name}" exists; give this one another name=')
         self._tasks[wrapper.name] = wrapper
 
@@ -56,6 +60,15 @@ class Registry:
         # A copy: tasks may be declared while the consumer runs.
         return [task for task in list(self._tasks.values()) if task.schedule_when is not None]
 
+    def importable(self) -> AnyTask | None:
+        """A task that its module has under its name, None when there is none."""
+        for task in self:
+            home = sys.modules.get(task.__module__)
+            found: object = getattr(home, getattr(task, "__qualname__", ""), None)
+            if found is task:
+                return task
+        return None
+
     def kept_level(self) -> int | None:
         """The lowest level from which any task keeps its log lines."""
         levels = [task.log_level for task in self._tasks.values() if task.log_level is not None]
@@ -66,3 +79,22 @@ class Registry:
 
     def __len__(self) -> int:
         return len(self._tasks)
+
+
+def _is_anew(func: Callable[..., Any], old: Callable[..., Any]) -> bool:
+    """Whether code that ran before runs again, and defines the same function as then.
+
+    What runs again was compiled again. A second function of one name in the same run, and one that
+    a factory makes again, come from code that runs now and has the first one's in it."""
+    func, old = inspect.unwrap(func), inspect.unwrap(old)
+    if (func.__module__, func.__qualname__) != (old.__module__, old.__qualname__):
+        return False
+    code, old_code = getattr(func, "__code__", None), getattr(old, "__code__", None)
+    if code is None or old_code is None or code is old_code:
+        return False
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if any(constant is old_code for constant in frame.f_code.co_consts):
+            return False
+        frame = frame.f_back
+    return True

@@ -1,4 +1,4 @@
-"""Whether a pickle names what this process cannot import: a class of another release, maybe."""
+"""Which classes and functions a pickle names. Only imports them, and builds nothing of it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,27 @@ from typing import Any
 
 
 def names_unknown(data: bytes) -> bool:
-    """Only imports what the pickle names, and builds nothing of it."""
+    """Whether one of them cannot be imported here: a class of another release, maybe."""
+    return _finds(_Importer(io.BytesIO(data)))
+
+
+def names_module(data: bytes, module: str) -> bool:
+    """Whether one of them is of this module."""
+    return module.encode() in data and _finds(_Seeker(io.BytesIO(data), module))
+
+
+def _finds(unpickler: pickle.Unpickler) -> bool:
     try:
-        _Importer(io.BytesIO(data)).load()
-    except _Unknown:
+        unpickler.load()
+    except _Found:
         return True
     except Exception:
         return False
     return False
 
 
-class _Unknown(Exception):
-    """Of a name that cannot be imported."""
+class _Found(Exception):
+    """Of a name that is looked for."""
 
 
 class _Importer(pickle.Unpickler):
@@ -27,7 +36,18 @@ class _Importer(pickle.Unpickler):
         try:
             super().find_class(module, name)
         except (ImportError, AttributeError) as error:
-            raise _Unknown(f"{module}.{name}") from error
+            raise _Found(f"{module}.{name}") from error
+        return _Nothing
+
+
+class _Seeker(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, module: str) -> None:
+        super().__init__(file)
+        self._module = module
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module == self._module:
+            raise _Found(f"{module}.{name}")
         return _Nothing
 
 

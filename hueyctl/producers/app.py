@@ -59,7 +59,7 @@ class AppProducer:
             priority=order.priority,
             expires=_moment(order.expires_at),
         )
-        task._delay = order.delay
+        task._delay, task._unchecked = order.delay, not self.check
         if order.unique_key is not None:
             task.unique = make_unique(
                 task.unique, key=order.unique_key, on_conflict=order.on_conflict

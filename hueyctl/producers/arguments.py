@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import click
 
-from hueyctl import errors
+from hueyctl import errors, streams
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -98,7 +97,7 @@ class _Stdin:
         if self.used:
             raise errors.usage("stdin (@-) can be read for one argument only")
         self.used = True
-        return sys.stdin.read()
+        return streams.read_stdin()
 
 
 def _text(word: str, stdin: _Stdin) -> str:
@@ -113,7 +112,7 @@ def _text(word: str, stdin: _Stdin) -> str:
 
 def _contents(path: str, word: str) -> str:
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        with open(path, encoding="utf-8-sig", newline="") as file:
             return file.read()
     except OSError as error:
         raise errors.usage(

@@ -1,4 +1,4 @@
-"""Fit a call to the signature of its task: bind the names, turn words into the annotated types."""
+"""The words of a call as the types that the parameters of its task are annotated with."""
 
 from __future__ import annotations
 
@@ -25,32 +25,19 @@ class Unfit(ValueError):
 
 
 def fit(
-    call: Call,
-    function: Callable[..., Any],
-    name: str,
-    *,
-    convert: bool,
-    check: bool,
-    given: tuple[str, ...] = (),
+    call: Call, function: Callable[..., Any], name: str, *, given: tuple[str, ...] = ()
 ) -> Call:
-    """The call with its values converted, after a look at the signature.
+    """The call with its values as the annotations say; as it is, where it fits no parameters.
 
     ``given`` names parameters that the worker fills in. Raises ``CliError`` with exit 2 that names
     the parameter.
     """
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        return call
-    parameters = [each for each in signature.parameters.values() if each.name not in given]
-    signature = signature.replace(parameters=parameters)
-    try:
+        parameters = [each for each in signature.parameters.values() if each.name not in given]
+        signature = signature.replace(parameters=parameters)
         bound = signature.bind(*call.args, **call.kwargs)
-    except TypeError as error:
-        if not check:
-            return call
-        raise errors.usage(f"{name}{signature}: {error}", _near_names(call, signature)) from None
-    if not convert:
+    except (TypeError, ValueError):
         return call
     hints = _hints(function)
     for key, value in bound.arguments.items():
@@ -58,16 +45,6 @@ def fit(
         if key in hints:
             bound.arguments[key] = _convert_bound(value, hints[key], parameter, name)
     return Call(list(bound.args), dict(bound.kwargs))
-
-
-def _near_names(call: Call, signature: inspect.Signature) -> str | None:
-    from difflib import get_close_matches
-
-    for key in call.kwargs:
-        if key not in signature.parameters:
-            near = get_close_matches(key, signature.parameters, 1)
-            return f"did you mean {near[0]}=?" if near else None
-    return None
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

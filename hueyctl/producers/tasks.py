@@ -34,9 +34,32 @@ def fit_call(call: Call, task: AnyTask, *, convert: bool, check: bool) -> Call:
     """The call as the signature of a task wants it. Exit 2 when it does not fit."""
     from hueyctl.producers.coerce import fit
 
+    if check:
+        _check(call, task)
     # The worker passes the running job itself as `task` to those that ask for it.
     given = ("task",) if task.options.context else ()
-    return fit(call, task.func, task.name, convert=convert, check=check, given=given)
+    return fit(call, task.func, task.name, given=given) if convert else call
+
+
+def _check(call: Call, task: AnyTask) -> None:
+    if task.options.context and "task" in call.kwargs:
+        raise errors.usage(f"{task.name}: got an unexpected keyword argument 'task': it is the job")
+    try:
+        task.check_call(tuple(call.args), call.kwargs)
+    except TypeError as error:
+        raise errors.usage(str(error), _near_keyword(call, task)) from None
+
+
+def _near_keyword(call: Call, task: AnyTask) -> str | None:
+    from difflib import get_close_matches
+    from inspect import signature
+
+    known = signature(task.func).parameters
+    for key in call.kwargs:
+        if key not in known:
+            near = get_close_matches(key, known, 1)
+            return f"did you mean {near[0]}=?" if near else None
+    return None
 
 
 def _near(huey: Huey, name: str) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from hueyctl import errors, exits
+from hueyctl import errors, exits, streams
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Job
@@ -19,7 +18,8 @@ def read_ids(words: Iterable[str]) -> tuple[str, ...]:
     found: list[str] = []
     for word in words:
         if word == "-":
-            found.extend(line.strip() for line in sys.stdin if line.strip())
+            lines = streams.read_stdin().split("\n")
+            found.extend(line.strip() for line in lines if line.strip())
         else:
             found.append(word)
     return tuple(dict.fromkeys(found))

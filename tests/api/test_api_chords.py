@@ -438,11 +438,11 @@ def test_a_signature_that_is_a_member_twice_is_two_jobs(
 @pytest.mark.feature("chord")
 def test_deep_nesting_needs_no_deep_stack(huey: SqliteHuey, give: Any, total: Any) -> None:
     whole = chord([give.s(1)], total)
-    line = give.s(1)
+    line = give.s()
     for _ in range(1100):
         whole = chord([whole, give.s(1)], total)
         line = give.s() | line
-    handle, handles = enqueued(huey, whole), huey.enqueue(line)
+    handle, handles = enqueued(huey, whole), huey.enqueue(give.s(1) | line)
     with consuming(huey):
         assert handle.get(blocking=True, timeout=30) == 1101
         assert handles.wait(10)

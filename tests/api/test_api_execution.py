@@ -643,14 +643,19 @@ def executor_run(huey: SqliteHuey) -> None:
         huey.storage.exchange(worker, [finished.ended], Want(free=0))
 
 
-def test_the_wrong_arguments_are_a_failure_of_the_task(huey: SqliteHuey) -> None:
+def test_arguments_that_fitted_another_release_are_a_failure_of_the_task(
+    huey: SqliteHuey,
+) -> None:
     @huey.task()
     def one(a: int) -> None: ...
 
-    handle = one(1, 2)  # type: ignore[call-arg]
+    another = SqliteHuey("app", huey.filename)
+    handle = another.call(one.name, 1, 2)
+    another.close()
     drain(huey)
 
-    assert "TypeError" in metadata(handle)["error"]
+    assert handle is not None
+    assert "TypeError" in metadata(Result(huey, handle.id))["error"]
 
 
 @pytest.mark.feature("unknown task")

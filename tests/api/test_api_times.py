@@ -40,7 +40,7 @@ SCRIPT = """
     from hueycore.model.jobs import Selector
 
     def instants(utc, when):
-        huey = SqliteHuey(f"utc-{utc}", sys.argv[2], utc=utc)
+        huey = SqliteHuey(f"utc-{utc}", sys.argv[2], utc=utc, allow_paths=["__main__.*"])
         task = huey.task(name="t")(lambda: None)
         ids = {
             "schedule(eta=)": task.schedule(eta=when).id,
@@ -179,3 +179,31 @@ def test_what_is_no_signature_or_no_moment_is_refused(huey: SqliteHuey) -> None:
 
     assert len(huey) == 0
     assert huey.scheduled_count() == 0
+
+
+def test_a_wait_with_a_timeout_ends_where_a_test_has_frozen_the_time() -> None:
+    said = run_python("""
+        from freezegun import freeze_time
+        with freeze_time("2030-01-01"):
+            from hueycore import MemoryHuey, ResultTimeout, TaskLockedException
+            huey = MemoryHuey("app")
+
+            @huey.task()
+            def late(): ...
+
+        with freeze_time("2030-01-01 12:00"):
+            group = late.map([(), ()])
+            result = late()
+            for wait in (lambda: result.get(blocking=True, timeout=0.05),
+                         lambda: group.get(blocking=True, timeout=0.05)):
+                try: wait()
+                except ResultTimeout: print("ended")
+            print(result.wait(0.05))
+            with huey.lock_task("one"):
+                try: huey.lock_task("one", wait=0.05).acquire()
+                except TaskLockedException: print("locked")
+            print(late.schedule(delay=5).state, huey.storage.job(result.id).enqueued_at)
+    """)
+
+    noon = datetime(2030, 1, 1, 12, tzinfo=UTC).timestamp()
+    assert said.split() == ["ended", "ended", "False", "locked", "scheduled", str(noon)]

@@ -279,7 +279,7 @@ RACER = """
 import json, sys
 from hueycore import DuplicateJob, SqliteHuey
 path, how, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
-huey = SqliteHuey("app", path, durability="fast")
+huey = SqliteHuey("app", path, durability="fast", allow_paths=["__main__.*"])
 
 @huey.task(unique=True, on_conflict=how)
 def sync(user):

@@ -68,6 +68,21 @@ def flaky() -> None: ...
 def ruled(n: int) -> None: ...
 
 
+@huey.task(context=True, timeout=60)
+def built(path: str, task: Task) -> int:
+    return task.attempt
+
+
+@huey.task(context=True)
+async def abuilt(path: str, *, task: Task) -> int:
+    return task.attempt
+
+
+@huey.periodic_task("90s", context=True)
+def timed(task: Task) -> float:
+    return task.scheduled_for or 0.0
+
+
 @huey.signal("complete")
 def told(signal: str, task: Task) -> None: ...
 
@@ -87,6 +102,9 @@ def cases() -> None:
     assert_type(add(1).reschedule(delay=3), Result[int])
     assert_type(shout("x"), Result[str])
     assert_type(beat(), Result[float])
+    assert_type(built("x"), Result[int])
+    assert_type(built.call_local("x", built.s("x")), int)
+    assert_type(timed(), Result[float])
     assert_type(huey.enqueue(add.s(1)), Result[Any] | None)
     assert_type(huey.enqueue_many(add.s(n) for n in range(3)), list[Result[Any]])
     assert_type(huey.dequeue(), Task | None)
@@ -138,6 +156,8 @@ async def async_cases() -> None:
     assert_type(fetch("x"), Result[bytes])
     assert_type(ping("x"), Result[bool])
     assert_type(abeat(), Result[float])
+    assert_type(abuilt("x"), Result[int])
+    assert_type(await abuilt.aenqueue("x"), Result[int])
     assert_type(fetch("x").get(), bytes | None)
     coroutine: Coroutine[Any, Any, bytes] = fetch.call_local("x")
     assert_type(await coroutine, bytes)

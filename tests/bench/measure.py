@@ -200,7 +200,7 @@ PRODUCER = """
 import sys
 from hueycore import SqliteHuey
 
-huey = SqliteHuey("bench", sys.argv[1])
+huey = SqliteHuey("bench", sys.argv[1], allow_paths=["__main__.*"])
 
 
 @huey.task()

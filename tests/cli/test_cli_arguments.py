@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
@@ -15,9 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hueycore import MemoryHuey
 from hueyctl.errors import CliError
 from hueyctl.producers.arguments import Call, parse_words
-from hueyctl.producers.coerce import Unfit, convert, fit
+from hueyctl.producers.coerce import Unfit, convert
+from hueyctl.producers.tasks import fit_call
 
 
 def parsed(*words: str) -> Call:
@@ -52,6 +55,15 @@ def test_files_and_stdin_are_read(home: Path, monkeypatch: pytest.MonkeyPatch) -
     assert parsed("@f.txt", "k=@f.txt", "@-") == Call(
         ["grüße\r\n", "from stdin"], {"k": "grüße\r\n"}
     )
+
+
+def test_a_byte_order_mark_is_no_part_of_an_argument(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "f.txt").write_bytes("\ufeffa\ufeff\r\n".encode())
+    monkeypatch.setattr("sys.stdin", io.StringIO("\ufefffrom stdin"))
+
+    assert parsed("@f.txt", "@-") == Call(["a\ufeff\r\n", "from stdin"], {})
 
 
 def test_stdin_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +163,8 @@ def test_what_does_not_fit_the_annotation_is_refused(value: Any, hint: Any) -> N
 
 
 def call(function: Any, *args: Any, **kwargs: Any) -> Call:
-    return fit(Call(list(args), kwargs), function, "the.task", convert=True, check=True)
+    made = MemoryHuey().task(context="task" in function.__annotations__)(function)
+    return fit_call(Call(list(args), kwargs), made, convert=True, check=True)
 
 
 def test_defaults_stars_and_keywords_are_bound() -> None:
@@ -192,12 +205,21 @@ def test_a_mismatch_names_the_parameter(
 def test_without_the_check_a_mismatch_goes_through() -> None:
     def task(number: int) -> None: ...
 
-    got = fit(Call(["1", "2"], {}), task, "t", convert=True, check=False)
+    got = fit_call(Call(["1", "2"], {}), MemoryHuey().task()(task), convert=True, check=False)
     assert got == Call(["1", "2"], {})
 
 
 def test_what_the_worker_fills_in_is_not_asked_for() -> None:
     def task(a: int, task: Any) -> None: ...
 
-    got = fit(Call(["1"], {}), task, "t", convert=True, check=True, given=("task",))
-    assert got == Call([1], {})
+    assert call(task, "1") == Call([1], {})
+
+
+def test_a_decorator_that_takes_everything_refuses_nothing_and_the_types_are_those_inside() -> None:
+    def task(number: int) -> None: ...
+
+    @functools.wraps(task)
+    def inner(*args: Any, **kwargs: Any) -> None: ...
+
+    assert call(inner, "1") == Call([1], {})
+    assert call(inner, "1", extra="2") == Call(["1"], {"extra": "2"})

@@ -36,6 +36,33 @@ def test_a_file_is_read_as_well(queue: QueueFile, invoke: Invoke, home: Path) ->
     assert invoke("enqueue", "-u", "queue.db", "--from", "jobs.jsonl").stdout.count("\n") == 2
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_line(
+    queue: QueueFile, invoke: Invoke, home: Path
+) -> None:
+    lines = '\ufeff{"task": "t", "args": ["\ufeffx"]}\r\n{"task": "t"}\r\n'
+    (home / "jobs.jsonl").write_text(lines)
+
+    assert invoke("enqueue", "-u", "queue.db", "--from", "jobs.jsonl").exit_code == 0
+    assert feed(invoke, lines).exit_code == 0
+    listed = invoke("list", "-u", "queue.db", "-o", "jsonl").stdout.splitlines()
+    assert [json.loads(line)["args"] for line in listed] == [["\ufeffx"], []] * 2
+
+
+def test_nor_of_ids_a_dump_a_url_or_the_settings(
+    queue: QueueFile, invoke: Invoke, home: Path
+) -> None:
+    queue.add("t")
+    queue.kill("ValueError", "no")
+    mark = "\ufeff"
+    (home / "url").write_text(f"{mark}queue.db\n")
+    (home / "hueyctl.toml").write_text(f'{mark}url = "@url"\n')
+
+    dump = invoke("dead", "dump").stdout
+    assert invoke("show", "-", input=f"{mark}1\n").exit_code == 0
+    loaded = invoke("dead", "load", "-", "-u", "new.db", "--create", input=f"{mark}{dump}")
+    assert (loaded.exit_code, loaded.stderr) == (0, "hueyctl: 1 of 1 jobs loaded\n")
+
+
 def test_a_bad_line_is_reported_with_its_number_and_the_rest_goes_on(
     queue: QueueFile, invoke: Invoke
 ) -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clikit import QueueFile
 from operatingkit import Invoke, OnTty, ask, change, consumer, start, states
+
+from tests.helpers import as_nobody
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -132,19 +132,6 @@ def foreign(home: Path) -> Iterator[Path]:
     folder.chmod(0o755)
     made.storage.close()
     shutil.rmtree(folder)
-
-
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """Root may write everything."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 @pytest.mark.parametrize("words", LOOKING + WRITING, ids=words_of)

@@ -169,7 +169,7 @@ def test_scheduling_again_replaces_the_call_and_keeps_the_times(
     assert named(huey)["say"].next_run == NEW_YEAR + HOUR
     Release(huey, "consumer").step()
     assert [row.preview for row in jobs(huey)] == ["'b'"]
-    huey.schedule_periodic("say", every("90s"), task)
+    huey.schedule_periodic("say", every("90s"), task, ("b",))
     assert named(huey)["say"].next_run == NEW_YEAR + HOUR + 90
 
 

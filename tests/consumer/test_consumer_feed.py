@@ -100,7 +100,8 @@ def test_an_idle_consumer_starts_a_job_of_another_process_within_milliseconds(
             """
             import sys, time
             from hueycore import SqliteHuey
-            note = SqliteHuey("app", sys.argv[1]).task(name="note")(lambda called: None)
+            huey = SqliteHuey("app", sys.argv[1], allow_paths=["__main__.*"])
+            note = huey.task(name="note")(lambda called: None)
             for _ in range(20):
                 note(time.monotonic())
                 time.sleep(0.02)

@@ -149,3 +149,31 @@ def test_a_mistake_in_the_settings_is_named(environment: dict[str, str]) -> None
     )  # fmt: skip
     assert "ConfigurationError: settings.HUEY" in done.stderr
     assert "filname" in done.stderr
+
+
+def test_tasks_of_django_are_declared_as_others_are(environment: dict[str, str]) -> None:
+    code = (
+        "from django.conf import settings; settings.DEBUG = True\n"
+        "import django; django.setup()\n"
+        "from hueycore.contrib.djhuey import db_task, lock_task, on_commit_task\n"
+        "@lock_task('shelf')\n"
+        "@db_task()\n"
+        "def sort(shelf, by='name'): return f'{shelf} by {by}'\n"
+        "print(sort(1, by='price').get())\n"
+        "with lock_task('door'): pass\n"
+        "@on_commit_task()\n"
+        "def clean(shelf): return shelf\n"
+        "for call in (lambda: sort(), lambda: clean(1, 2)):\n"
+        "    try: call()\n"
+        "    except TypeError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PROJECT, env={**environment, "DJANGO_SETTINGS_MODULE": "settings"},
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == [
+        "1 by price",
+        "__main__.sort(shelf, by='name'): missing a required argument: 'shelf'",
+        "__main__.clean(shelf): too many positional arguments",
+    ]

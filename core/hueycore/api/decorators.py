@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import wraps
-from typing import Any, Protocol, Unpack, overload
+from typing import Any, Literal, Protocol, Unpack, overload
 
 from hueycore.api.part import Part
 from hueycore.api.schedules import CATCH_UP
@@ -26,6 +26,18 @@ class Decorator(Protocol):
     def __call__(self, func: Callable[P, R], /) -> TaskWrapper[P, R]: ...
 
 
+class ContextDecorator(Protocol):
+    """The same with ``context=True``: its callers do not give the job, so a call may have any
+    arguments."""
+
+    @overload
+    def __call__(
+        self, func: Callable[..., Coroutine[Any, Any, R]], /
+    ) -> AsyncTaskWrapper[..., R]: ...
+    @overload
+    def __call__(self, func: Callable[..., R], /) -> TaskWrapper[..., R]: ...
+
+
 class Decorators(Part):
     """Part of ``Huey``: what makes functions tasks."""
 
@@ -33,6 +45,19 @@ class Decorators(Part):
     def task(self, retries: Callable[P, Coroutine[Any, Any, R]]) -> AsyncTaskWrapper[P, R]: ...
     @overload
     def task(self, retries: Callable[P, R]) -> TaskWrapper[P, R]: ...
+    @overload
+    def task(  # type: ignore[overload-overlap]
+        self,
+        retries: int = 0,
+        retry_delay: Seconds | Backoff = 0,
+        retry_backoff: float = 0,
+        priority: float | None = None,
+        *,
+        context: Literal[True],
+        name: str | None = None,
+        expires: When | None = None,
+        **settings: Unpack[Settings],
+    ) -> ContextDecorator: ...
     @overload
     def task(
         self,
@@ -92,7 +117,7 @@ class Decorators(Part):
         :param lock: one at a time: True, or the name of the key; the same as ``lock_task`` above.
         :param rate: how fast jobs of the key start: ``10/s``, ``10/m``, ``100/30m``, evenly spaced.
         """
-        if callable(retries):
+        if callable(retries) or isinstance(retries, classmethod):
             return self._register(wrap(self._huey, retries, None, TaskOptions()))
         options = task_options(
             retries=retries,
@@ -109,6 +134,24 @@ class Decorators(Part):
 
         return decorator
 
+    @overload
+    def periodic_task(  # type: ignore[overload-overlap]
+        self,
+        schedule: Schedule | str | Callable[[datetime], bool],
+        retries: int = 0,
+        retry_delay: Seconds | Backoff = 0,
+        retry_backoff: float = 0,
+        priority: float | None = None,
+        *,
+        context: Literal[True],
+        name: str | None = None,
+        expires: When | None = None,
+        tz: str | None = None,
+        catch_up: str = "latest",
+        grace: Seconds = 3600.0,
+        **settings: Unpack[Settings],
+    ) -> ContextDecorator: ...
+    @overload
     def periodic_task(
         self,
         schedule: Schedule | str | Callable[[datetime], bool],
@@ -124,7 +167,23 @@ class Decorators(Part):
         catch_up: str = "latest",
         grace: Seconds = 3600.0,
         **settings: Unpack[Settings],
-    ) -> Decorator:
+    ) -> Decorator: ...
+    def periodic_task(
+        self,
+        schedule: Schedule | str | Callable[[datetime], bool],
+        retries: int = 0,
+        retry_delay: Seconds | Backoff = 0,
+        retry_backoff: float = 0,
+        priority: float | None = None,
+        context: bool | Mapping[str, Any] = False,
+        name: str | None = None,
+        expires: When | None = None,
+        *,
+        tz: str | None = None,
+        catch_up: str = "latest",
+        grace: Seconds = 3600.0,
+        **settings: Unpack[Settings],
+    ) -> Any:
         """Make a function a task that runs by itself, on ``crontab(…)``, ``every("90s")``, a cron
         line, or Huey's ``callable(datetime) -> bool``. One run per fire time, however many
         consumers there are; the planned time is ``task.scheduled_for``.
@@ -152,12 +211,13 @@ class Decorators(Part):
 
         def decorator(func: Callable[P, Any] | TaskWrapper[P, Any]) -> TaskWrapper[P, Any]:
             wrapper = wrap(self._huey, _bare(func), name, options)
+            wrapper.check_call((), {})
             wrapper.schedule_when = as_schedule(schedule, tz=tz, utc=self.utc)
             wrapper.catch_up = catch_up
             wrapper.grace = seconds(grace)
             return self._register(wrapper)
 
-        return decorator  # type: ignore[return-value]
+        return decorator
 
     def context_task(
         self, obj: AbstractContextManager[Any], as_argument: bool = False, **options: Any

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from pickle import PicklingError
 from typing import TYPE_CHECKING, Any, overload
 
 from hueycore.api.aio import Aio, Loops
@@ -73,6 +75,7 @@ class Huey(
     :param compression: compress arguments and results, with gzip or with ``use_zlib``.
     :param allow_paths: which functions may run by their dotted path (``huey.call``), as patterns
         like ``myapp.*``. Every one with pickle, whose writers run code anyway; else none.
+        ``__main__.*`` besides lets a script enqueue its own functions for another run of it.
     :param max_payload: bytes of arguments that a job may have (``PayloadTooLarge``).
     :param max_pending: pending jobs that the queue may hold (``QueueFull``).
     :param mode: permissions of a new file.
@@ -138,6 +141,8 @@ class Huey(
         self.startup_hooks = {}
         self.shutdown_hooks = {}
         self.notes = Notebook(lambda: self.storage)
+        #: Whether this process has a consumer, or takes jobs out of the queue itself.
+        self.works_here = False
         self._immediate = immediate
         self._storage = None
         self._storage_options = {
@@ -154,6 +159,16 @@ class Huey(
         self._path_tasks = PathTasks(self)
         self._limits = DeclaredLimits(self)
         self._lock_holder = LockHolder(self)
+
+    def __reduce__(self) -> Any:
+        """By reference, as the instance of a task that its module has. Raises ``PicklingError``
+        when there is none."""
+        task = self.registry.importable()
+        if task is None:
+            raise PicklingError(
+                f"{self!r} has no task in a module, by which it would be found again"
+            )
+        return attrgetter("huey"), (task,)
 
     def create_consumer(self, **options: Any) -> BaseConsumer:
         """A consumer of this queue; options as in Huey (see ``BaseConsumer``)."""
@@ -185,9 +200,12 @@ class Huey(
         already, or a unique key that is taken, answers with the handle of that job. Of a pipeline,
         group or chord all jobs are stored, in one transaction, and the answer has their handles.
 
-        Raises ``SerializationError``, ``PayloadTooLarge``, ``QueueFull``, ``DuplicateJob``,
-        ``StorageError``; of stages also ValueError and ``ConfigurationError`` for what cannot be
-        joined."""
+        Raises TypeError for a call that the function does not take; ``ConfigurationError`` for a
+        task of the script that runs (``__main__``), unless it works on the queue itself;
+        ``SerializationError``,
+        ``PayloadTooLarge``, ``QueueFull``, ``DuplicateJob``, ``StorageError``; of stages also
+        ValueError and ``ConfigurationError`` for what cannot be joined. What a stage gets from the
+        one before it is judged by its run."""
         handle = self._producer.enqueue(task)
         return handle if self.results else None
 

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from importlib import import_module
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
 from hueycore.api.part import Part
@@ -35,6 +36,9 @@ class PathTask(TaskWrapper[..., Any]):
         self.name, self.__module__ = path, module
         self.is_async = inspect.iscoroutinefunction(func)
         self.plain = not self.is_async
+
+    def __reduce__(self) -> Any:
+        return methodcaller("path", self.name), (self.huey,)
 
 
 class PathTasks:

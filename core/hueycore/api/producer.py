@@ -8,23 +8,39 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from hueycore import signals as S
+from hueycore.api import script
 from hueycore.api.batch import Calls, taken
 from hueycore.calendar.durations import seconds
 from hueycore.exceptions import PayloadTooLarge
 from hueycore.model.jobs import Enqueued, NewJob
 from hueycore.model.pack import pack
 from hueycore.model.plan import Edge, Plan
+from hueycore.serializer import PICKLE
 from hueycore.tasks.canvas import Node, Pipeline, Stage, chord, flatten, group
 from hueycore.tasks.result import ChordResult, Handle, Result, ResultGroup
 from hueycore.tasks.task import Task
+from hueycore.tasks.wrapper import TaskWrapper
 
 if TYPE_CHECKING:
     from hueycore.api.huey import Huey
 
+#: What the names of the module that runs as a script end in.
+_MAIN = b"main__"
+
 
 def is_composed(whole: Stage) -> bool:
-    """Whether it is more than one job."""
+    """Whether it is more than one job. Raises TypeError for what is no job at all."""
+    if not isinstance(whole, Stage):
+        raise TypeError(_no_call(whole))
     return not isinstance(whole, Task) or whole._pipeline is not None or whole._handler is not None
+
+
+def _no_call(thing: object) -> str:
+    if isinstance(thing, TaskWrapper):
+        return f"{thing!r} is a task, and no call of it: enqueue {thing.short_name}.s(…)"
+    if isinstance(thing, (Result, ResultGroup, ChordResult)):
+        return f"{thing!r} is in the queue already: calling a task enqueues it, task.s(…) does not"
+    return f"{thing!r} is no signature, pipeline, group or chord"
 
 
 class Producer:
@@ -65,11 +81,16 @@ class Producer:
 
     # --- rows ---------------------------------------------------------------------------------
 
-    def new_job(self, task: Task, more: tuple[Any, ...] = ()) -> NewJob:
-        """The row of a call, with ``more`` arguments than the signature has."""
+    def new_job(self, task: Task, more: tuple[Any, ...] = (), complete: bool = True) -> NewJob:
+        """The row of a call, with ``more`` arguments than the signature has. Raises TypeError when
+        the call is ``complete`` and the function does not take it."""
+        args = task.args + more if more else task.args
+        if complete and not task._unchecked:
+            task.wrapper.check_call(args, task.kwargs)
+        if task.wrapper.__module__ in script.MAINS:
+            script.check_task(self._huey, task.task_name)
         if task._enqueued and task._generated and task._claim is None:
             task.renew_id()
-        args = task.args + more if more else task.args
         payload = self.pack(task.task_name, args, task.kwargs)
         task._enqueued = True
         huey, wrapper = self._huey, task.wrapper
@@ -82,6 +103,8 @@ class Producer:
         ``SerializationError``."""
         huey = self._huey
         payload = huey.serializer.serialize((args, kwargs))
+        if payload[0] == PICKLE and _MAIN in payload:
+            script.check_arguments(huey, name, payload[1:])
         if len(payload) > huey.max_payload:
             raise PayloadTooLarge(
                 f"the arguments of {name} take {len(payload):,} bytes; the limit is "
@@ -164,7 +187,8 @@ class Producer:
         packed: dict[int, str] = {}
         for place, node in enumerate(nodes):
             task = node.task
-            job = self.new_job(task, ([],) if node.alone else ())
+            # What a stage, or a handler, is called with is not known before its turn.
+            job = self.new_job(task, ([],) if node.alone else (), complete=place not in later)
             if place in later:
                 # The durations of a stage begin at its turn.
                 if task._delay is not None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from hueycore.api import script
 from hueycore.api.part import Part
 from hueycore.calendar.cron import Crontab
 from hueycore.calendar.durations import Seconds, When, posix, seconds
@@ -74,8 +75,8 @@ class Schedules(Part):
             task's. ``expires`` counts in seconds from the fire time on.
 
         Raises ``ConfigurationError`` for a function as schedule and for a name that is declared in
-        code, ``ValueError`` for a schedule that means nothing, ``PayloadTooLarge``,
-        ``SerializationError``, ``StorageError``.
+        code, ``ValueError`` for a schedule that means nothing, ``TypeError`` for arguments that the
+        task does not take, ``PayloadTooLarge``, ``SerializationError``, ``StorageError``.
         """
         if not 0 < len(name) <= LONGEST_NAME:
             raise ValueError(f"a schedule's name is a text of 1 to {LONGEST_NAME} characters")
@@ -95,6 +96,10 @@ class Schedules(Part):
         call = (tuple(args), dict(kwargs or {}))
         wrapper = self.registry.get(task) if isinstance(task, str) else task
         task_name = task if isinstance(task, str) else task.name
+        if wrapper is not None:
+            wrapper.check_call(*call)
+        if task_name.partition(".")[0] in script.MAINS:
+            script.check_task(self._huey, task_name)
         payload = self._producer.pack(task_name, *call)
         preview = self.serializer.preview(*call)
         if wrapper is None:

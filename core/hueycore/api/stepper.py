@@ -39,6 +39,7 @@ class Stepper:
 
     def worker(self) -> int:
         """Its number in the list of workers."""
+        self._huey.works_here = True
         return self._registration.number()
 
     def leave(self, storage: Storage) -> None:
@@ -69,6 +70,7 @@ class Stepper:
     def enqueue_and_claim(self, task: Task) -> Claim | None:
         """Enqueue a task and claim it, also when it is due only by the caller's clock."""
         huey = self._huey
+        huey.works_here = True
         huey.enqueue(task)
         if not huey.ready_to_run(task):
             huey.reschedule(task.id, run_at=clock.now())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import overload
+from math import inf
+from typing import Any, overload
 
 from hueycore.system import clock
 
@@ -22,12 +23,31 @@ def seconds(value: Seconds | None) -> float | None:
     return value.total_seconds() if isinstance(value, timedelta) else value
 
 
+def number(name: str, value: Any, least: float = -inf) -> float:
+    """An option as the number that it has to be. Raises ValueError."""
+    if isinstance(value, int | float) and value >= least:  # NaN is not
+        return value
+    kind = "a number" if least == -inf else f"a number from {least:g}"
+    raise ValueError(f"{name}={value!r}: use {kind}")
+
+
+def whole(name: str, value: Any) -> int:
+    """The same of a count. Raises ValueError."""
+    if isinstance(value, int) and value >= 0:
+        return value
+    raise ValueError(f"{name}={value!r}: use a whole number from 0")
+
+
 def posix(eta: datetime | None, delay: Seconds | None) -> float | None:
     """POSIX seconds of an eta or a delay. A naive datetime is local time, as in Huey, whatever
-    ``utc`` says; an aware one is itself. Raises ValueError for both, and for an eta that is no
-    datetime."""
+    ``utc`` says; an aware one is itself. Raises ValueError for both, for an eta that is no datetime
+    and a delay that is no time."""
     if eta is None:
-        return None if delay is None else clock.now() + seconds(delay)
+        if delay is None:
+            return None
+        if number("delay", seconds(delay)) == inf:
+            raise ValueError("delay=inf: it would never run")
+        return clock.now() + seconds(delay)
     if delay is not None:
         raise ValueError("give eta= or delay=, not both")
     if not isinstance(eta, datetime):
@@ -36,5 +56,7 @@ def posix(eta: datetime | None, delay: Seconds | None) -> float | None:
 
 
 def posix_when(when: When) -> float:
-    """POSIX seconds of a datetime, or of a duration from now."""
-    return when.timestamp() if isinstance(when, datetime) else clock.now() + seconds(when)
+    """POSIX seconds of a datetime, or of a duration from now. Raises ValueError."""
+    if isinstance(when, datetime):
+        return when.timestamp()
+    return clock.now() + number("expires", seconds(when))

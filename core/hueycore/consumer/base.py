@@ -88,6 +88,7 @@ class BaseConsumer:
         if worker_type not in self.kinds:
             raise ConfigurationError(f"worker_type={worker_type!r}: use huey.create_consumer()")
         self.huey = huey
+        huey.works_here = True
         self.workers = workers
         self.worker_type = worker_type
         self.name = name or f"{socket.gethostname()}:{os.getpid()}"

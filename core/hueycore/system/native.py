@@ -15,6 +15,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hueycore.system import clock
+
 
 def is_patched(module: str = "threading") -> bool:
     """Whether gevent has replaced the functions of a module of the standard library."""
@@ -168,8 +170,8 @@ class _Thread:
     def join(self, timeout: float | None = None) -> None:
         """Sleeps as its caller sleeps: a greenlet lets the others run meanwhile, because this
         thread may wait for them."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while self.is_alive() and (deadline is None or time.monotonic() < deadline):
+        deadline = None if timeout is None else clock.monotonic() + timeout
+        while self.is_alive() and (deadline is None or clock.monotonic() < deadline):
             time.sleep(0.005)
 
     def _run(self) -> None:

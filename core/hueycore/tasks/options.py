@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypedDict
 
-from hueycore.calendar.durations import Seconds, When, seconds
+from hueycore.calendar.durations import Seconds, When, number, seconds, whole
 from hueycore.exceptions import ConfigurationError
 from hueycore.model.retry import Backoff, Exceptions, RetryRule
 from hueycore.tasks.joblog import KeepLogs
@@ -66,7 +67,7 @@ _PLACED = ("retries", "retry_delay", "retry_backoff", "priority", "expires")
 def task_options(*, context: bool | Mapping[str, Any] = False, **given: Any) -> TaskOptions:
     """Options as callers give them. A mapping as ``context`` is more of them, and no job is passed
     to the function. Raises TypeError for one that does not exist, in ``context``
-    ``ConfigurationError``."""
+    ``ConfigurationError``, ValueError for a value that cannot be."""
     if isinstance(context, Mapping):
         unknown = context.keys() - {*_PLACED, *Settings.__annotations__}
         if unknown:
@@ -78,7 +79,11 @@ def task_options(*, context: bool | Mapping[str, Any] = False, **given: Any) -> 
 
 def _converted(
     *,
+    retries: int = 0,
     retry_delay: Seconds | Backoff = 0,
+    retry_backoff: float = 0,
+    priority: float | None = None,
+    expires: When | None = None,
     timeout: Seconds | tuple[Seconds, Seconds] | None = None,
     result_ttl: Seconds | None = None,
     unique: By | None = None,
@@ -91,16 +96,22 @@ def _converted(
     **others: Any,
 ) -> TaskOptions:
     if isinstance(retry_delay, Backoff):
-        if others.get("retry_backoff"):
+        if retry_backoff:
             raise ValueError("retry_delay=Backoff(…) has a factor of its own: no retry_backoff=")
-        others.update(backoff=retry_delay, retry_backoff=retry_delay.factor)
+        others["backoff"], retry_backoff = retry_delay, retry_delay.factor
         retry_delay = retry_delay.limit(retry_delay.base)
     soft, grace = _soft_and_grace(timeout)
+    if not (expires is None or isinstance(expires, datetime)):
+        number("expires", seconds(expires))
     return TaskOptions(
-        retry_delay=seconds(retry_delay),
+        retries=whole("retries", retries),
+        retry_delay=number("retry_delay", seconds(retry_delay), 0),
+        retry_backoff=number("retry_backoff", retry_backoff, 0),
+        priority=None if priority is None else number("priority", priority),
+        expires=expires,
         timeout=soft,
         timeout_grace=grace,
-        result_ttl=seconds(result_ttl),
+        result_ttl=None if result_ttl is None else number("result_ttl", seconds(result_ttl)),
         unique=make_unique(None, unique, None, unique_until, on_conflict),
         limit=make_limit(max_concurrent, concurrency_key, lock, rate),
         **others,
@@ -112,7 +123,7 @@ def _soft_and_grace(
 ) -> tuple[float | None, float]:
     """``timeout=`` as one number, or as the pair of a soft and a hard one."""
     if not isinstance(timeout, tuple):
-        return seconds(timeout), GRACE
+        return None if timeout is None else number("timeout", seconds(timeout), 0), GRACE
     try:
         soft, hard = map(seconds, timeout)
         if 0 < soft <= hard:

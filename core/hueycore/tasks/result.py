@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from hueycore.api import Huey
 
 R = TypeVar("R")
-_MISSING: Any = object()
+
+
+class _MISSING:
+    """Stands for a value that was not read yet. A class, as it stays itself when it is pickled."""
 
 
 class Result(Generic[R]):
@@ -26,6 +29,8 @@ class Result(Generic[R]):
     What ``get`` gives: done → the value (None when the task returned None, or when somebody has
     read the value before); dead, revoked, expired → raises ``TaskException``; still waiting →
     None, or with ``blocking`` a wait; no such job → raises ``UnknownJob``.
+
+    It pickles where its ``huey`` does, with the value if it has read one, and without ``task``.
     """
 
     def __init__(self, huey: Huey, task: Task | str, seq: int | None = None) -> None:
@@ -37,6 +42,9 @@ class Result(Generic[R]):
 
     def __repr__(self) -> str:
         return f"<Result: task {self.id}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "task": None}
 
     def found(self, stored: Enqueued) -> None:
         """Become the handle of the job that stands for the call, which may be an older one."""

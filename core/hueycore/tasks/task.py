@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hueycore.calendar.durations import Seconds, When, seconds
+from hueycore.calendar.durations import Seconds, When, number, seconds, whole
 from hueycore.exceptions import ConfigurationError, TaskTimeout
 from hueycore.model.jobs import Claim
 from hueycore.model.retry import Backoff
@@ -46,6 +46,7 @@ class Task(Stage):
         "_handler",
         "_pipeline",
         "_report",
+        "_unchecked",
         "args",
         "at_most_once",
         "expires",
@@ -85,12 +86,18 @@ class Task(Stage):
         self.id = id or new_id()
         self._generated = id is None
         self.run_at = run_at
-        self.retries = options.retries if retries is None else retries
+        self.retries = options.retries if retries is None else whole("retries", retries)
         self.retry_delay = options.retry_delay if retry_delay is None else _one_delay(retry_delay)
-        self.retry_backoff = options.retry_backoff if retry_backoff is None else retry_backoff
-        self.priority = options.priority if priority is None else priority
+        self.retry_backoff = (
+            options.retry_backoff
+            if retry_backoff is None
+            else number("retry_backoff", retry_backoff, 0)
+        )
+        self.priority = options.priority if priority is None else number("priority", priority)
         self.expires = options.expires if expires is None else expires
-        self.timeout = options.timeout if timeout is None else seconds(timeout)
+        self.timeout = (
+            options.timeout if timeout is None else number("timeout", seconds(timeout), 0)
+        )
         self.at_most_once = options.at_most_once
         self.result_ttl = options.result_ttl
         self.unique = options.unique
@@ -100,6 +107,8 @@ class Task(Stage):
         self._enqueued = False
         #: Seconds before it runs, when it was not a time that was given.
         self._delay: float | None = None
+        #: Whether its arguments are nobody's business before the run.
+        self._unchecked = False
         self._pipeline: Pipeline | None = None
         self._handler: Stage | None = None
         self._report: Callable[[str], None] | None = None
@@ -217,6 +226,11 @@ class Task(Stage):
             raise ConfigurationError("complete_in() is for the running job: context=True gives it")
         self._complete(connection, result)
 
+    def __getstate__(self) -> object:
+        """What is copied and pickled: without what ties a run to its worker."""
+        state = {name: getattr(self, name) for name in Task.__slots__}
+        return None, {**state, "_report": None, "_complete": None}
+
     def __hash__(self) -> int:
         return hash(self.id)
 
@@ -240,7 +254,7 @@ class Task(Stage):
 def _one_delay(value: Seconds) -> float:
     if isinstance(value, Backoff):
         raise TypeError("a Backoff is an option of the task: one call can give a number")
-    return seconds(value)
+    return number("retry_delay", seconds(value), 0)
 
 
 class PeriodicTask(Task):

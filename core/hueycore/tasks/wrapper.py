@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from hueycore.calendar.durations import Seconds, When, posix, posix_when, seconds
@@ -16,6 +17,7 @@ from hueycore.model.limits import Limit
 from hueycore.tasks.joblog import kept_level
 from hueycore.tasks.limits import TaskLimit
 from hueycore.tasks.options import TaskOptions
+from hueycore.tasks.parameters import Parameters, warn_of_taken
 from hueycore.tasks.task import Task
 from hueycore.tasks.unique import By, OnConflict, Unique, Until, make_unique
 
@@ -51,6 +53,13 @@ class TaskWrapper(Generic[P, R]):
     def __init__(
         self, huey: Huey, func: Callable[P, Any], name: str | None, options: TaskOptions
     ) -> None:
+        if not callable(func):
+            raise ConfigurationError(
+                f"{func!r} cannot be called: a task is a function, and for a class method one "
+                "outside of the class, which calls it"
+            )
+        if name is None and not hasattr(func, "__name__"):
+            raise ConfigurationError(f"{func!r} has no name: give the task one with name=")
         if inspect.isasyncgenfunction(func):
             raise ConfigurationError(
                 f"{func.__name__} is an async generator: a task returns one value"
@@ -64,12 +73,22 @@ class TaskWrapper(Generic[P, R]):
         self.plain = not (options.context or self.is_async or self.log_level is not None)
         self.short_name = name or func.__name__
         self.name = f"{func.__module__}.{self.short_name}"
-        self.__doc__ = func.__doc__
+        update_wrapper(self, func, updated=())
         self.__name__ = self.short_name
-        self.__module__ = func.__module__
+        self.judge_by(func)
         self.schedule_when: Schedule | None = None
         self.catch_up = "latest"
         self.grace = 3600.0
+
+    def judge_by(self, func: Callable[..., Any]) -> None:
+        """Let the parameters of ``func`` say which calls fit: a decorator's, that passes on what it
+        is given. Raises ``ConfigurationError`` when it has no place for the job that
+        ``context=True`` passes."""
+        self._parameters = Parameters(func, self.options.context)
+
+    def check_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Raises TypeError when the function cannot be called with these arguments."""
+        self._parameters.check(self.name, args, kwargs)
 
     @property
     def retries(self) -> int:
@@ -236,6 +255,10 @@ class TaskWrapper(Generic[P, R]):
             unique_key=key, unique_until=unique.until, on_conflict=unique.on_conflict
         )
 
+    def __reduce__(self) -> Any:
+        """As a function: by its name in its module."""
+        return getattr(self, "__qualname__", self.__name__)
+
     def __repr__(self) -> str:
         return f"<task {self.name}>"
 
@@ -256,6 +279,8 @@ class AsyncTaskWrapper(TaskWrapper[P, R]):
 def wrap(
     huey: Huey, func: Callable[P, Any], name: str | None, options: TaskOptions
 ) -> TaskWrapper[P, Any]:
-    """The task of a function, async or not."""
+    """The task of a function, async or not. Warns of parameters that no call gives by keyword."""
     kind = AsyncTaskWrapper if inspect.iscoroutinefunction(func) else TaskWrapper
-    return kind(huey, func, name, options)
+    task: TaskWrapper[P, Any] = kind(huey, func, name, options)
+    warn_of_taken(task.name, func, _JOB_OPTIONS)
+    return task

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
@@ -64,6 +65,8 @@ def lines(file: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
     number = 0
     while line := _line(file):
         number += 1
+        if number == 1:
+            line = line.removeprefix(BOM_UTF8)
         if len(line) >= LONGEST and not line.endswith(b"\n"):
             while line and not line.endswith(b"\n"):
                 line = _line(file)

@@ -49,6 +49,9 @@ def feed(
 
 def _lines(source: IO[str]) -> Iterator[str]:
     try:
+        for first in source:
+            yield first.removeprefix(streams.BOM)
+            break
         yield from source
     except UnicodeDecodeError as error:
         raise errors.CliError(f"--from: not UTF-8: {error}", exits.FAILURE) from None
@@ -186,7 +189,7 @@ def _number(found: dict[str, Any], key: str, default: float | None) -> float | N
     value = found.get(key)
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
         raise BadLine(f"{key!r} is not a number")
     return value
 

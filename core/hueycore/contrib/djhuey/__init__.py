@@ -78,6 +78,7 @@ restore = HUEY.restore
 restore_all = HUEY.restore_all
 restore_by_id = HUEY.restore_by_id
 is_revoked = HUEY.is_revoked
+lock_task = HUEY.lock_task
 on_startup = HUEY.on_startup
 on_shutdown = HUEY.on_shutdown
 pre_execute = HUEY.pre_execute
@@ -132,6 +133,7 @@ def _with_database(declare: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     def decorator(fn: Callable[..., Any]) -> Any:
         wrapper = declare(*args, **kwargs)(close_db(fn))
         wrapper.call_local = fn
+        wrapper.judge_by(fn)
         return wrapper
 
     if declare == HUEY.task and args and inspect.isfunction(args[0]):
@@ -146,10 +148,12 @@ def on_commit_task(*args: Any, **kwargs: Any) -> Any:
 
     def decorator(fn: Callable[..., Any]) -> Any:
         wrapper = HUEY.task(*args, **kwargs)(close_db(fn))
+        wrapper.judge_by(fn)
 
         @wraps(fn)
         def inner(*fn_args: Any, **fn_kwargs: Any) -> Result[Any]:
             job = wrapper.s(*fn_args, **fn_kwargs)
+            wrapper.check_call(job.args, job.kwargs)  # after the commit would be too late
             transaction.on_commit(lambda: HUEY.enqueue(job) and None)
             return Result(HUEY, job)
 

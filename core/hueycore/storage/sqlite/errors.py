@@ -16,6 +16,7 @@ from hueycore.exceptions import (
     StorageMoved,
     StorageReadOnly,
 )
+from hueycore.storage.sqlite.permission import is_there, refusal
 from hueycore.system import clock, native
 
 T = TypeVar("T")
@@ -42,10 +43,18 @@ def translate(error: sqlite3.Error, path: str) -> StorageError:
         case 11 | 26:
             return StorageCorrupt(f"{path} is not a database, or it is damaged: {error}")
         case 8:
-            return StorageReadOnly(f"{path} or its directory cannot be written")
+            return StorageReadOnly(f"{path} or its directory cannot be written{refusal(path)}")
         case 14:
-            return StorageMissing(f"cannot open {path}: {error}")
+            return _unopened(error, path)
     return StorageError(f"{path}: {error}")
+
+
+def _unopened(error: sqlite3.Error, path: str) -> StorageError:
+    if not is_there(path):
+        return StorageMissing(f"there is no file {path}")
+    why = refusal(path)
+    kind = StorageReadOnly if why else StorageError
+    return kind(f"cannot open {path}{why or f': {error}'}")
 
 
 def busy_for(path: str, seconds: float, owners: Sequence[int]) -> StorageBusy:

@@ -19,6 +19,7 @@ from hueycore.exceptions import StorageBusy, StorageMoved, StorageReadOnly
 from hueycore.storage.sqlite import ofd
 from hueycore.storage.sqlite.errors import RETRY, retry
 from hueycore.storage.sqlite.path import uri
+from hueycore.storage.sqlite.permission import refusal
 from hueycore.system import clock, native
 
 
@@ -269,7 +270,7 @@ def _keep(path: str) -> tuple[int, Key]:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         except PermissionError as error:
-            raise StorageReadOnly(f"{path} cannot be read") from error
+            raise StorageReadOnly(f"{path} cannot be read{refusal(path, write=False)}") from error
         _kept.setdefault(_key(os.fstat(descriptor)), descriptor)
         if key not in _kept:
             raise StorageMoved(f"{path} was replaced while it was opened")

@@ -6,6 +6,7 @@ import fcntl
 import os
 
 from hueycore.exceptions import StorageError, StorageMissing, StorageReadOnly
+from hueycore.storage.sqlite.permission import refusal
 
 #: File systems whose locks or shared memory do not work across machines.
 NETWORK = frozenset(
@@ -42,7 +43,7 @@ def make_file(path: str, mode: int) -> None:
     except (FileNotFoundError, NotADirectoryError):
         raise StorageMissing(f"there is no directory {directory}") from None
     except PermissionError:
-        raise StorageReadOnly(f"{directory} cannot be written") from None
+        raise StorageReadOnly(f"{directory} cannot be written{refusal(path)}") from None
     except OSError as error:
         raise StorageError(f"cannot create {path}: {error.strerror}") from error
 

@@ -21,6 +21,7 @@ from io import BytesIO, FileIO
 from hueycore.constants import MAX_WORKERS
 from hueycore.exceptions import StorageError, StorageFull, StorageMoved, StorageReadOnly
 from hueycore.storage.sqlite import ofd
+from hueycore.storage.sqlite.permission import refusal
 from hueycore.storage.sqlite.slots import PAIR, Descriptor, FileSlots, pairs
 from hueycore.system import native
 
@@ -213,7 +214,7 @@ def _open(path: str, write: bool) -> int:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
         if write:
-            raise StorageReadOnly(f"{path} cannot be written") from None
+            raise StorageReadOnly(f"{path} cannot be written{refusal(path)}") from None
         return os.open(path, os.O_RDONLY | flags)
 
 
@@ -235,7 +236,8 @@ def _create(path: str, database: str, mode: int) -> None:
     except FileExistsError:
         return
     except PermissionError:
-        raise StorageReadOnly(f"{os.path.dirname(path)} cannot be written") from None
+        why = refusal(database)
+        raise StorageReadOnly(f"{os.path.dirname(path)} cannot be written{why}") from None
     except OSError as error:
         raise StorageError(f"cannot create {path}: {error.strerror}") from error
     try:
