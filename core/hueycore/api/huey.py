@@ -73,7 +73,8 @@ class Huey(
     :param compression: compress arguments and results, with gzip or with ``use_zlib``.
     :param allow_paths: which functions may run by their dotted path (``huey.call``), as patterns
         like ``myapp.*``. Every one with pickle, whose writers run code anyway; else none.
-    :param max_payload: bytes of arguments that a job may have (``PayloadTooLarge``).
+    :param max_payload: bytes of arguments that a job may have (``PayloadTooLarge``), and bytes of
+        its result (``ResultTooLarge``: the job is dead).
     :param max_pending: pending jobs that the queue may hold (``QueueFull``).
     :param mode: permissions of a new file.
     :param durability: ``standard``, ``full`` or ``fast``.

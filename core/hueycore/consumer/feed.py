@@ -261,7 +261,7 @@ class Feed:
             if got.claims[0].crashes:
                 self._suspects.begin(got.claims[0])
             self._claims.extend(got.claims)
-        found = got.lost or got.stopped or got.revoked or got.expired
+        found = got.lost or got.stopped or got.unwritable or got.revoked or got.expired
         if found or any(done.notices for done in batch):
             self._outbox.put(got, batch)
         return True

@@ -120,7 +120,8 @@ class JobRef(NamedTuple):
 
 class Exchange(NamedTuple):
     """What an exchange brought: claims to run, and what it found on the way. ``stopped`` are the
-    endings that became ``revoked``, because the job had been asked to stop."""
+    endings that became ``revoked``, because the job had been asked to stop; ``unwritable`` those
+    that the storage did not take, and why: their jobs are dead."""
 
     claims: list[Claim]
     lost: list[Ended]
@@ -128,6 +129,7 @@ class Exchange(NamedTuple):
     expired: list[JobRef]
     held: str | None = None
     stopped: list[Ended] = []  # noqa: RUF012  as above
+    unwritable: list[tuple[Ended, str]] = []  # noqa: RUF012  as above
 
 
 class Recovered(NamedTuple):

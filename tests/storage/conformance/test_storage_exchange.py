@@ -72,7 +72,7 @@ def test_a_job_is_claimed_once(storage: Storage) -> None:
 
 
 def test_an_empty_queue_has_nothing(storage: Storage) -> None:
-    assert storage.exchange(worker(storage), [], Want(5)) == ([], [], [], [], None, [])
+    assert storage.exchange(worker(storage), [], Want(5)) == ([], [], [], [], None, [], [])
 
 
 def test_who_wants_nothing_gets_nothing(storage: Storage) -> None:
@@ -437,7 +437,7 @@ def test_endings_are_written_while_the_queue_is_paused(storage: Storage) -> None
 
     answer = storage.exchange(number, [ended(claim)], Want(1))
 
-    assert answer == ([], [], [], [], None, [])
+    assert answer == ([], [], [], [], None, [], [])
     assert state(storage, claim) is State.DONE
 
 

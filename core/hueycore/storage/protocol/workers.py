@@ -46,7 +46,8 @@ class Workers(Protocol):
 
     def exchange(self, worker: int, endings: Sequence[Ended], want: Want) -> Exchange:
         """Apply the endings whose claim still stands, with all that follows from them, and claim
-        what ``want`` allows in running order; both commit together.
+        what ``want`` allows in running order; both commit together. An ending that cannot be
+        written, now or ever, ends its job dead (``unwritable``).
 
         Synced to disk only when an ``at_most_once`` job is claimed: a power cut may undo any other
         claim or ending, and the job runs again. Without endings and without a pending job nothing

@@ -34,10 +34,12 @@ from hueycore.storage.sql.unique import GIVES_WAY
 
 
 class Applied(NamedTuple):
-    """The endings that were lost, those that became ``revoked``, and whether a key was settled."""
+    """The endings that were lost, those that became ``revoked``, those that could not be written
+    and why, and whether a key was settled."""
 
     lost: list[Ended]
     stopped: list[Ended]
+    unwritable: list[tuple[Ended, str]] = []  # noqa: RUF012  a NamedTuple default, never changed
     settled: bool = False
 
 
@@ -77,7 +79,7 @@ def apply_endings(con: Connection, queue: str, endings: Sequence[Ended]) -> Appl
     tally.write(con)
     if keys:
         settle(con, queue, keys)
-    return Applied(lost, stopped, bool(keys))
+    return Applied(lost, stopped, settled=bool(keys))
 
 
 def _without_completed(con: Connection, endings: Sequence[Ended], done: list[Ended]) -> list[Ended]:
