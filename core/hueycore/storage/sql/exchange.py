@@ -30,6 +30,7 @@ class Exchanges(Part, protocol.Workers):
                 applied.lost,
                 pick.revoked,
                 pick.expired,
+                held=pick.held,
                 stopped=applied.stopped,
                 unwritable=applied.unwritable,
             )
@@ -54,6 +55,7 @@ class Exchanges(Part, protocol.Workers):
                 claims=pick.claims,
                 revoked=answer.revoked + pick.revoked,
                 expired=answer.expired + pick.expired,
+                held=pick.held,
             )
         if settled:
             self.ring()  # perhaps a worker of another process takes the place
