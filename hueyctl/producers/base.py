@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 class Order(NamedTuple):
     """One job that is wanted, in the words of the command line. Times are POSIX seconds; ``delay``
-    as in ``NewJob``."""
+    and ``expires_in`` as in ``NewJob``."""
 
     task: str
     call: Call
@@ -28,6 +28,7 @@ class Order(NamedTuple):
     unique_key: str | None = None
     on_conflict: str = "fail"
     delay: float | None = None
+    expires_in: float | None = None
 
 
 class Queued(NamedTuple):

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -356,7 +357,7 @@ def test_reschedule_moves_the_job_and_keeps_its_id(
     row = job(huey, handle)
     assert moved.id == handle.id
     assert (row.state, row.run_at) == (State.SCHEDULED, now + 60)
-    assert (row.priority, row.expires_at) == (9, now + 90)
+    assert (row.priority, row.expires_at) == (9, now + 150)
     assert states(huey) == {"scheduled": 1}
     clock.jump(61)
     drain(huey)
@@ -376,13 +377,57 @@ def test_reschedule_without_a_time_is_now_and_with_one_holds_back(
     assert drain(huey) == 0
 
 
-def test_reschedule_leaves_a_job_that_is_over(huey: SqliteHuey, tasks: Any) -> None:
-    handle = tasks.double(4)
+@pytest.mark.feature("reschedule")
+@pytest.mark.parametrize("bare", [False, True])
+def test_reschedule_of_a_job_that_is_over_enqueues_a_copy(
+    huey: SqliteHuey, clock: Clock, bare: bool
+) -> None:
+    now = clock.freeze()
+
+    @huey.task(retries=1, timeout=9)
+    def divide(a: int, *, by: int) -> float:
+        return a / by
+
+    handle = divide.schedule((1,), {"by": 0}, delay=0, priority=3, expires=60)
+    drain(huey)
+    assert handle.state is State.DEAD
+    old = job(huey, handle)
+
+    again = (Result(huey, handle.id) if bare else handle).reschedule(delay=5)
+
+    assert again.id != handle.id and job(huey, handle) == old
+    row = job(huey, again)
+    assert (row.state, row.run_at, row.expires_at) == (State.SCHEDULED, now + 5, now + 65)
+    assert (row.preview, row.priority, row.retries, row.timeout) == (old.preview, 3, 1, 9)
+    assert states(huey) == {"dead": 1, "scheduled": 1}
+
+
+def test_a_copy_of_a_stage_is_called_with_what_the_stages_before_gave(
+    huey: SqliteHuey, tasks: Any
+) -> None:
+    _, last = huey.enqueue(tasks.double.s(4).then(tasks.double))
     drain(huey)
 
-    handle.reschedule(delay=5)
+    again = last.reschedule(expires=timedelta(minutes=1))
+    drain(huey)
 
-    assert handle.state is State.DONE
+    assert again.get() == 16
+
+
+def test_there_is_no_copy_of_a_job_that_is_gone(huey: SqliteHuey, tasks: Any) -> None:
+    handle = tasks.double(4)
+    huey.flush()
+
+    with pytest.raises(UnknownJob):
+        handle.reschedule()
+
+
+def test_reschedule_leaves_a_job_that_runs(huey: SqliteHuey, tasks: Any) -> None:
+    handle = tasks.double(4)
+    assert huey.dequeue() is not None
+
+    assert handle.reschedule(delay=5) is handle
+    assert states(huey) == {"running": 1}
 
 
 def test_a_rescheduled_job_wakes_the_consumer(huey: SqliteHuey, tasks: Any) -> None:

@@ -19,6 +19,7 @@ EXCHANGE_BYTES = 16_000_000
 class NewJob(NamedTuple):
     """A job to be born. Times are POSIX seconds, durations seconds; ``run_at`` None means now.
     ``delay`` is what was asked for when ``run_at`` is no moment of its own, but so far from now.
+    ``expires_in`` counts from the moment when the job could begin, and anew for each retry.
 
     With a ``unique_key`` it is the only one of its task until it starts or ends (``unique_until``);
     when there is one already, ``on_conflict`` says what happens: ``keep`` that one, ``replace``
@@ -42,6 +43,7 @@ class NewJob(NamedTuple):
     result_ttl: float | None = None
     key_name: str | None = None
     delay: float = 0
+    expires_in: float | None = None
     unique_key: str | None = None
     unique_until: str | None = None
     on_conflict: str = "keep"

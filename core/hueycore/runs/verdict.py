@@ -87,7 +87,8 @@ class Verdict:
                 snoozed = _snoozed(error, error.run_at, task.retry_delay or error.delay)
                 return snoozed, (S.SIGNAL_RATE_LIMITED, S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
             case RateLimitExceeded():
-                return self._retry_or_die(task, error, "rate-limited", S.SIGNAL_RATE_LIMITED)
+                slot = None if task.retry_delay else error.delay
+                return self._retry_or_die(task, error, "rate-limited", S.SIGNAL_RATE_LIMITED, slot)
             case ResultTooLarge():
                 return self._dead(task, error, "failed"), (S.SIGNAL_FINAL_ERROR,)
             case TaskLockedException():
@@ -109,11 +110,17 @@ class Verdict:
         return again, (S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
 
     def _retry_or_die(
-        self, task: Task, error: BaseException, reason: str, signal: str
+        self,
+        task: Task,
+        error: BaseException,
+        reason: str,
+        signal: str,
+        wait: float | None = None,
     ) -> tuple[Ending, tuple[str, ...]]:
+        """``wait``: seconds before the next run, where the task's options do not say it."""
         again = task.retries > 0 and self._may_retry(task, error, reason)
         if again is not False:
-            delay = None if again is True else seconds(again)
+            delay = wait if again is True else seconds(again)
             ending, signals = self._retry(task, error, task.retries, delay)
             return ending, (signal, *signals)
         if signal == S.SIGNAL_ERROR:

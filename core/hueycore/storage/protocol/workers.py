@@ -83,7 +83,8 @@ class Workers(Protocol):
         ...
 
     def expire(self, limit: int = 500) -> list[tuple[JobRef, State]]:
-        """Waiting jobs past ``expires_at`` become expired; with the state they were in."""
+        """Waiting jobs past ``expires_at`` become expired, but not before a relative expiry begins
+        to count; with the state they were in."""
         ...
 
     def next_run_at(self) -> float | None:
