@@ -385,15 +385,26 @@ def test_idle_workers_do_not_wait_for_a_job_that_did_not_fit_into_a_group(
     huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.setattr(pace, "EXCHANGE_BYTES", 1000)
-    monkeypatch.setattr(feed_module, "PATIENCE", 30)
+    nudged = threading.Event()
+
+    def wait(timeout: float) -> bool:
+        """Hears no bell."""
+        nudged.wait(30)
+        nudged.clear()
+        return False
+
+    monkeypatch.setattr(huey.storage, "wait", wait)
+    monkeypatch.setattr(huey.storage, "nudge", nudged.set)
     gate = Gate()
 
     @huey.task()
     def take(data: bytes) -> None:
         gate.pass_through()
 
-    huey.enqueue_many(take.s(bytes(800)) for _ in range(6))
-    with consuming(huey, workers=6, worker_type=kind):
+    with consuming(huey, workers=6, worker_type=kind) as consumer:
+        wait_until(lambda: consumer._feed._waiting == 6 and not nudged.is_set())
+        huey.enqueue_many(take.s(bytes(800)) for _ in range(6))
+        huey.storage.nudge()
         gate.wait_entered(6)
         gate.open.set()
 
