@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -68,10 +69,12 @@ def check_size(payload: bytes, limit: int) -> None:
 
 def describe(job: NewJob) -> dict[str, Any]:
     """A job that was not queued, for --dry-run."""
+    from hueycore.model import rest
     from hueyctl.answers.payloads import decode_arguments
     from hueyctl.units import rfc3339
 
     arguments = decode_arguments(job.payload)
+    expires_at = rest.expiry(job, time.time() if job.run_at is None else job.run_at)
     return {
         "task": job.task,
         "args": arguments.args if arguments else None,
@@ -79,7 +82,7 @@ def describe(job: NewJob) -> dict[str, Any]:
         "args_repr": None if arguments else job.preview,
         "priority": job.priority,
         "run_at": None if job.run_at is None else rfc3339(job.run_at),
-        "expires_at": None if job.expires_at is None else rfc3339(job.expires_at),
+        "expires_at": None if expires_at is None else rfc3339(expires_at),
         "retries": job.retries,
         "retry_delay": job.retry_delay,
     }

@@ -163,6 +163,18 @@ def test_what_makes_no_sense_is_a_usage_error(
     assert invoke("depth", "-u", "queue.db").stdout == "0\n"
 
 
+@pytest.mark.parametrize(("words", "seconds"), [((), 60), (("--delay", "1h"), 3660)])
+def test_a_relative_expiry_is_shown_as_the_time_that_it_will_be(
+    put: Callable[..., Any], invoke: Invoke, words: tuple[str, ...], seconds: int
+) -> None:
+    now = time.time()
+    given = ("t", "--expires", "60s", *words)
+    planned = invoke("enqueue", "-u", "queue.db", *given, "--dry-run", "--json", "--create")
+
+    for job in (json.loads(planned.stdout), put(*given)):
+        assert moment(job["expires_at"]) == pytest.approx(now + seconds, abs=20)
+
+
 def test_a_dry_run_says_what_it_would_do_and_does_not(queue: QueueFile, invoke: Invoke) -> None:
     words = ("enqueue", "-u", "queue.db", "t", "a", "k:=1", "--dry-run")
     text, data = invoke(*words), invoke(*words, "--json")

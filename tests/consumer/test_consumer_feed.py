@@ -13,7 +13,7 @@ import pytest
 
 from hueycore import SqliteHuey, State, StorageBusy, StorageFull
 from hueycore.consumer import feed as feed_module
-from hueycore.consumer import pace
+from hueycore.consumer import outbox, pace
 from hueycore.consumer.consumer import Consumer
 from hueycore.consumer.pace import GROUP_LIMIT, STAGGER
 from hueycore.model.endings import Done
@@ -407,6 +407,28 @@ def test_idle_workers_do_not_wait_for_a_job_that_did_not_fit_into_a_group(
         huey.storage.nudge()
         gate.wait_entered(6)
         gate.open.set()
+
+
+def test_receivers_that_are_slow_keep_only_so_many_bytes_waiting(
+    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "EXCHANGE_BYTES", 50_000)
+    monkeypatch.setattr(outbox, "LIMIT_BYTES", 100_000)
+    gate = Gate()
+
+    @huey.signal("complete")
+    def receive(signal: str, task: Any) -> None:
+        gate.pass_through()
+
+    @huey.task()
+    def take(data: bytes) -> None: ...
+
+    huey.enqueue_many(take.s(bytes(40_000)) for _ in range(20))
+    with consuming(huey, workers=1) as consumer:
+        wait_until(lambda: consumer._feed._outbox.is_full())
+        assert states(huey)["done"] <= 4
+        gate.open.set()
+        wait_until(lambda: states(huey) == {"done": 20})
 
 
 def test_what_finds_no_memory_together_is_done_job_by_job(

@@ -18,7 +18,7 @@ from hueycore.storage.sql.handlers import call_handler
 from hueycore.storage.sql.keys import free_locks, settle
 from hueycore.storage.sql.periodic import forget_declarations
 from hueycore.storage.sql.unique import GIVES_WAY
-from hueycore.storage.sql.unwritable import Refused, attempt, bury
+from hueycore.storage.sql.unwritable import Refused, attempt, end_unwritable
 
 #: The columns of a claim; its payload is not read.
 _CLAIM = ", ".join("null" if field == "payload" else field for field in Claim._fields)
@@ -60,7 +60,7 @@ def recover_worker(con: Connection, worker: Registered, alive: Alive) -> list[Re
         try:
             recovered.append(attempt(con, step))
         except Refused as error:
-            bury(con, worker.queue, Ended(claim, Released()), error)
+            end_unwritable(con, worker.queue, Ended(claim, Released()), error)
             job = JobRef(claim.seq, claim.id, claim.task)
             recovered.append(Recovered(job, State.DEAD, began, worker.name))
     con.execute("delete from huey_worker where id = ?", (worker.id,))

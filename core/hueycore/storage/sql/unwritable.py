@@ -38,7 +38,7 @@ def apply_each(con: Connection, queue: str, endings: Sequence[Ended]) -> Applied
         try:
             one = attempt(con, partial(apply_endings, con, queue, [ended]))
         except Refused as error:
-            one = bury(con, queue, ended, error)
+            one = end_unwritable(con, queue, ended, error)
         whole = Applied(
             whole.lost + one.lost,
             whole.stopped + one.stopped,
@@ -48,7 +48,7 @@ def apply_each(con: Connection, queue: str, endings: Sequence[Ended]) -> Applied
     return whole
 
 
-def bury(con: Connection, queue: str, ended: Ended, error: Refused) -> Applied:
+def end_unwritable(con: Connection, queue: str, ended: Ended, error: Refused) -> Applied:
     """End a job dead because its ending cannot be written."""
     seq = ended.claim.seq
     known: Failure | None = getattr(ended.ending, "failure", None)
