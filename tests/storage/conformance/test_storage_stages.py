@@ -147,6 +147,19 @@ def test_time_of_a_stage(storage: Storage, clock: Clock) -> None:
     assert (state(storage, past), row(storage, past).run_at) == ("pending", NOW + 100)
 
 
+def test_a_relative_expiry_of_a_stage_does_not_count_while_it_waits(
+    storage: Storage, clock: Clock
+) -> None:
+    clock.freeze(NOW)
+    _, late = storage.enqueue([new(), new(expires_in=60)], Plan([Edge(0, 1)]))
+    clock.jump(100)
+    assert (storage.expire(), row(storage, late).expires_at) == ([], None)
+
+    run(storage, worker(storage))
+
+    assert row(storage, late).expires_at == NOW + 160
+
+
 # --- what a call is given -------------------------------------------------------------------------
 
 
