@@ -55,6 +55,7 @@ LIBRARY: dict[str, tuple[int, str | None]] = {
     "DuplicateJob": (exits.REFUSED, "--if-exists keep or replace, or wait until it is over"),
     "ClaimLost": (exits.REFUSED, None),
     "PayloadTooLarge": (exits.REFUSED, "pass a path or a key instead of the data"),
+    "ResultTooLarge": (exits.TASK_FAILED, "store it elsewhere and return a reference"),
     "TaskLockedException": (exits.REFUSED, None),
     "RateLimitExceeded": (exits.REFUSED, None),
     "SerializationError": (exits.FAILURE, None),

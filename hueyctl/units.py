@@ -57,6 +57,14 @@ def parse_when(text: str, *, utc: bool = False, now: float | None = None) -> flo
         raise ValueError(f"{text!r} is not a time (like {EXAMPLE_TIMES})") from None
 
 
+def parse_ahead(text: str) -> float | None:
+    """The seconds of a WHEN that is a duration from now on, None of any other."""
+    try:
+        return parse_duration(text.strip().removeprefix("+"))
+    except ValueError:
+        return None
+
+
 def _clock_time(clock: re.Match[str], now: datetime) -> float:
     """``HH:MM`` is its next occurrence, with a day word it is that day's."""
     day, hour, minute, second = clock.groups()

@@ -13,6 +13,7 @@ Exception
 │   ├── DuplicateJob
 │   ├── ClaimLost
 │   ├── PayloadTooLarge
+│   │   └── ResultTooLarge
 │   ├── SerializationError          (also a ValueError)
 │   │   └── UnknownClass
 │   └── StorageError
@@ -109,6 +110,10 @@ class ClaimLost(HueyException):
 
 class PayloadTooLarge(HueyException):
     """The arguments of the job are larger than the queue accepts."""
+
+
+class ResultTooLarge(PayloadTooLarge):
+    """The result of the job is larger than the queue accepts. The job is dead: no retry helps."""
 
 
 class SerializationError(HueyException, ValueError):

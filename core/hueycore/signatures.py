@@ -16,7 +16,7 @@ class SignedSerializer(Serializer):
     """Signs what another serializer wrote (HMAC-SHA256), and decodes nothing that it did not sign.
 
     It does not encrypt, and it signs the bytes, not the job that they belong to: who can write the
-    file cannot make up arguments, but can copy those of one job to another.
+    file cannot make up arguments or results, but can copy those of one job to another.
 
     :param secret: the secret of all who share the queue; several to change it: the first one signs,
         all of them verify.

@@ -65,7 +65,8 @@ def _obstacles(facts: Facts) -> Iterator[Reason]:
 
 def _expired(facts: Facts) -> Iterator[Reason]:
     job, now = facts.job, facts.now
-    if job.expires_at is not None and job.expires_at <= now:
+    counts = job.expires_in is None or job.state != "scheduled"
+    if counts and job.expires_at is not None and job.expires_at <= now:
         text = f"expired {relative(job.expires_at, now)}: the next consumer that looks will end it"
         yield Reason(text, job.expires_at)
 

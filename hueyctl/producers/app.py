@@ -57,7 +57,7 @@ class AppProducer:
             retries=order.retries,
             retry_delay=order.retry_delay,
             priority=order.priority,
-            expires=_moment(order.expires_at),
+            expires=_moment(order.expires_at) if order.expires_in is None else order.expires_in,
         )
         task._delay, task._unchecked = order.delay, not self.check
         if order.unique_key is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 class Order(NamedTuple):
     """One job that is wanted, in the words of the command line. Times are POSIX seconds; ``delay``
-    as in ``NewJob``."""
+    and ``expires_in`` as in ``NewJob``."""
 
     task: str
     call: Call
@@ -28,6 +29,7 @@ class Order(NamedTuple):
     unique_key: str | None = None
     on_conflict: str = "fail"
     delay: float | None = None
+    expires_in: float | None = None
 
 
 class Queued(NamedTuple):
@@ -67,10 +69,12 @@ def check_size(payload: bytes, limit: int) -> None:
 
 def describe(job: NewJob) -> dict[str, Any]:
     """A job that was not queued, for --dry-run."""
+    from hueycore.model import rest
     from hueyctl.answers.payloads import decode_arguments
     from hueyctl.units import rfc3339
 
     arguments = decode_arguments(job.payload)
+    expires_at = rest.expiry(job, time.time() if job.run_at is None else job.run_at)
     return {
         "task": job.task,
         "args": arguments.args if arguments else None,
@@ -78,7 +82,7 @@ def describe(job: NewJob) -> dict[str, Any]:
         "args_repr": None if arguments else job.preview,
         "priority": job.priority,
         "run_at": None if job.run_at is None else rfc3339(job.run_at),
-        "expires_at": None if job.expires_at is None else rfc3339(job.expires_at),
+        "expires_at": None if expires_at is None else rfc3339(expires_at),
         "retries": job.retries,
         "retry_delay": job.retry_delay,
     }

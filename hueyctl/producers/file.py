@@ -70,6 +70,7 @@ def new_job(order: Order, serializer: Any) -> NewJob:
         retries=order.retries or 0,
         retry_delay=order.retry_delay or 0,
         delay=order.delay or 0,
+        expires_in=order.expires_in,
     )
     if order.unique_key is None:
         return job

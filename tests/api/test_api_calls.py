@@ -109,7 +109,7 @@ def test_a_signature_takes_hueys_keywords_as_options_and_leaves_the_others(
     row = job(huey, "r-1")
     assert (row.state, row.run_at) == (State.SCHEDULED, now + 5)
     assert (row.priority, row.retries, row.retry_delay, row.retry_backoff) == (7, 4, 2, 3)
-    assert (row.expires_at, row.timeout) == (now + 60, 8)
+    assert (row.expires_in, row.expires_at, row.timeout) == (60, now + 65, 8)
     assert signature.kwargs == {"colour": "red"}
     assert signature.args == ("mon",)
 
@@ -538,6 +538,26 @@ def test_a_time_in_the_past_is_now(huey: SqliteHuey) -> None:
     assert handle.state is State.PENDING
     drain(huey)
     assert handle.get() == "ran"
+
+
+@pytest.mark.feature("expires")
+def test_a_job_for_later_does_not_expire_before_its_turn(huey: SqliteHuey, clock: Clock) -> None:
+    """The line of Huey's users: `schedule(delay=3600, expires=60)` runs."""
+    clock.freeze()
+
+    @huey.task(retries=1, retry_delay=100, context=True)
+    def work(task: Any = None) -> int:
+        if task.retries:
+            raise LookupError
+        return int(task.attempt)
+
+    handle = work.schedule(delay=3600, expires=60)
+    clock.jump(3600)
+    drain(huey)
+    clock.jump(100)
+    drain(huey)
+
+    assert handle.get() == 2
 
 
 @pytest.mark.parametrize(

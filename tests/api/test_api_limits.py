@@ -374,6 +374,27 @@ def test_a_rate_that_is_not_to_be_retried_uses_up_the_retries(
     assert (job(huey, second).state, job(huey, second).reason) == (State.DEAD, "rate-limited")
 
 
+@pytest.mark.parametrize(("retry_delay", "waits"), [(0, 60), (7, 7)])
+def test_a_retry_of_a_used_up_rate_waits_for_the_next_slot_unless_it_has_a_delay(
+    huey: SqliteHuey, clock: Clock, retry_delay: int, waits: int
+) -> None:
+    now = clock.freeze()
+
+    @huey.task(retries=1, retry_delay=retry_delay)
+    def call() -> None:
+        huey.rate_limit("api", 1, 60, retry=False).acquire()
+
+    first, second = call(), call()
+    drain(huey)
+
+    row = job(huey, second)
+    assert (job(huey, first).state, row.state, row.retries) == (State.DONE, State.SCHEDULED, 0)
+    assert row.run_at == pytest.approx(now + waits, abs=1e-3)
+    clock.jump(61)
+    drain(huey)
+    assert job(huey, second).state is State.DONE
+
+
 # --- pausing --------------------------------------------------------------------------------------
 
 

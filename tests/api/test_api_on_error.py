@@ -202,7 +202,7 @@ def test_a_handler_may_be_a_pipeline_and_run_later(
     run_one(huey)
 
     row = jobs(huey)[1]
-    assert (row.state, row.run_at, row.expires_at) == ("scheduled", NOW + 110, NOW + 160)
+    assert (row.state, row.run_at, row.expires_at) == ("scheduled", NOW + 110, NOW + 170)
     assert row.priority == 5
     clock.jump(10)
     drain(huey)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -15,10 +20,12 @@ from hueycore import (
     SerializationError,
     SqliteHuey,
     State,
+    StorageError,
     TaskException,
     UnknownJob,
 )
-from tests.helpers import Clock, consuming, drain, job, jobs, states, wait_until
+from hueycore.signals import SIGNAL_FINAL_ERROR
+from tests.helpers import Clock, Signals, consuming, drain, job, jobs, states, wait_until
 
 
 @pytest.fixture
@@ -350,7 +357,7 @@ def test_reschedule_moves_the_job_and_keeps_its_id(
     row = job(huey, handle)
     assert moved.id == handle.id
     assert (row.state, row.run_at) == (State.SCHEDULED, now + 60)
-    assert (row.priority, row.expires_at) == (9, now + 90)
+    assert (row.priority, row.expires_at) == (9, now + 150)
     assert states(huey) == {"scheduled": 1}
     clock.jump(61)
     drain(huey)
@@ -370,13 +377,57 @@ def test_reschedule_without_a_time_is_now_and_with_one_holds_back(
     assert drain(huey) == 0
 
 
-def test_reschedule_leaves_a_job_that_is_over(huey: SqliteHuey, tasks: Any) -> None:
-    handle = tasks.double(4)
+@pytest.mark.feature("reschedule")
+@pytest.mark.parametrize("bare", [False, True])
+def test_reschedule_of_a_job_that_is_over_enqueues_a_copy(
+    huey: SqliteHuey, clock: Clock, bare: bool
+) -> None:
+    now = clock.freeze()
+
+    @huey.task(retries=1, timeout=9)
+    def divide(a: int, *, by: int) -> float:
+        return a / by
+
+    handle = divide.schedule((1,), {"by": 0}, delay=0, priority=3, expires=60)
+    drain(huey)
+    assert handle.state is State.DEAD
+    old = job(huey, handle)
+
+    again = (Result(huey, handle.id) if bare else handle).reschedule(delay=5)
+
+    assert again.id != handle.id and job(huey, handle) == old
+    row = job(huey, again)
+    assert (row.state, row.run_at, row.expires_at) == (State.SCHEDULED, now + 5, now + 65)
+    assert (row.preview, row.priority, row.retries, row.timeout) == (old.preview, 3, 1, 9)
+    assert states(huey) == {"dead": 1, "scheduled": 1}
+
+
+def test_a_copy_of_a_stage_is_called_with_what_the_stages_before_gave(
+    huey: SqliteHuey, tasks: Any
+) -> None:
+    _, last = huey.enqueue(tasks.double.s(4).then(tasks.double))
     drain(huey)
 
-    handle.reschedule(delay=5)
+    again = last.reschedule(expires=timedelta(minutes=1))
+    drain(huey)
 
-    assert handle.state is State.DONE
+    assert again.get() == 16
+
+
+def test_there_is_no_copy_of_a_job_that_is_gone(huey: SqliteHuey, tasks: Any) -> None:
+    handle = tasks.double(4)
+    huey.flush()
+
+    with pytest.raises(UnknownJob):
+        handle.reschedule()
+
+
+def test_reschedule_leaves_a_job_that_runs(huey: SqliteHuey, tasks: Any) -> None:
+    handle = tasks.double(4)
+    assert huey.dequeue() is not None
+
+    assert handle.reschedule(delay=5) is handle
+    assert states(huey) == {"running": 1}
 
 
 def test_a_rescheduled_job_wakes_the_consumer(huey: SqliteHuey, tasks: Any) -> None:
@@ -386,3 +437,105 @@ def test_a_rescheduled_job_wakes_the_consumer(huey: SqliteHuey, tasks: Any) -> N
         handle.reschedule()
         wait_until(handle.is_complete)
         assert time.monotonic() - started < 2
+
+
+# --- too large ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small(path: str) -> Iterator[SqliteHuey]:
+    """A queue that takes a thousand bytes at most."""
+    with closing(SqliteHuey("small", path, max_payload=1000)) as huey:
+        yield huey
+
+
+@pytest.mark.feature("back-pressure")
+def test_a_result_over_the_limit_ends_its_job_dead_without_a_retry(small: SqliteHuey) -> None:
+    seen = Signals(small)
+
+    @small.task(retries=3)
+    def give(size: int) -> bytes:
+        return bytes(size)
+
+    fits, large = give(900), give(1000)
+    drain(small)
+
+    assert fits.get() == bytes(900)
+    row = job(small, large)
+    assert (row.state, row.reason, row.attempt, row.retries) == (State.DEAD, "failed", 1, 3)
+    assert row.errors[-1]["type"] == "ResultTooLarge"
+    with pytest.raises(TaskException, match="the limit is 1,000"):
+        large.get()
+    assert seen.names(large.id)[-1] == SIGNAL_FINAL_ERROR
+
+
+def test_a_result_for_the_next_stage_alone_has_the_limit_as_well(path: str) -> None:
+    with closing(SqliteHuey("small", path, max_payload=1000, results=False)) as huey:
+
+        @huey.task()
+        def give(size: int) -> bytes:
+            return bytes(size)
+
+        @huey.task()
+        def take(data: bytes) -> None: ...
+
+        huey.enqueue(give.s(1000).then(take))
+        drain(huey)
+
+        assert states(huey) == {"dead": 1, "revoked": 1}
+
+
+def test_who_completes_a_run_with_too_large_a_result_is_told(small: SqliteHuey) -> None:
+    @small.task(context=True, retries=3)
+    def give(task: Any = None) -> None:
+        with closing(sqlite3.connect(small.filename)) as connection, connection:
+            task.complete_in(connection, bytes(1000))
+
+    handle = give()
+    drain(small)
+
+    assert (job(small, handle).state, job(small, handle).attempt) == (State.DEAD, 1)
+
+
+@pytest.mark.parametrize("handled", [False, True])
+def test_an_error_too_large_to_be_stored_is_told_from_the_row(
+    small: SqliteHuey, handled: bool
+) -> None:
+    given = []
+
+    @small.task()
+    def fail() -> None:
+        raise LookupError("x" * 5000)
+
+    @small.task()
+    def handle_it(error: BaseException) -> None:
+        given.append(error)
+
+    handle = small.enqueue(fail.s().error(handle_it) if handled else fail.s())
+    drain(small)
+
+    with pytest.raises(TaskException, match=r"LookupError.*xxx"):
+        handle.get()
+    assert [type(error) for error in given] == ([TaskException] if handled else [])
+
+
+def test_an_ending_that_cannot_be_written_is_a_dead_job_by_hand_too(
+    huey: SqliteHuey, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen = Signals(huey)
+
+    @huey.task(context=True, retries=1)
+    def odd(task: Any = None) -> None:
+        task.retry_delay = Fraction(1, 3)
+        raise LookupError("odd")
+
+    handle = odd()
+    assert drain(huey) == 1
+
+    row = job(huey, handle)
+    assert (row.state, row.reason) == (State.DEAD, "unwritable")
+    ((number, state, (error,)),) = seen.of(SIGNAL_FINAL_ERROR)
+    assert (number, state, type(error)) == (handle.id, "dead", StorageError)
+    assert "is dead (unwritable)" in caplog.text
+    with pytest.raises(TaskException, match=r"cannot be written.*LookupError: odd"):
+        handle.get()

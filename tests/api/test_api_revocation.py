@@ -171,6 +171,41 @@ def test_a_note_for_an_unknown_id_may_run_out(huey: SqliteHuey, note: Any, clock
     assert ran(huey) == 1
 
 
+def test_a_job_revoked_until_a_time_ends_before_it_and_runs_after_it(
+    huey: SqliteHuey, note: Any, clock: Clock
+) -> None:
+    clock.freeze()
+    now, later = note(1), note.schedule((2,), delay=120)
+    for handle in (now, later):
+        handle.revoke(revoke_until=timedelta(minutes=1))
+        assert handle.is_revoked()
+
+    drain(huey)
+    clock.jump(120)
+    assert not later.is_revoked()
+    drain(huey)
+
+    assert (now.state, later.get()) == (State.REVOKED, 2)
+
+
+def test_a_job_revoked_until_a_time_can_be_restored(huey: SqliteHuey, note: Any) -> None:
+    handle = note(1)
+    handle.revoke(revoke_until=60)
+    assert handle.restore()
+    drain(huey)
+
+    assert handle.get() == 1
+
+
+def test_a_job_that_is_over_is_not_revoked_until_a_time(huey: SqliteHuey, note: Any) -> None:
+    handle = note(1)
+    drain(huey)
+    handle.revoke(revoke_until=60)
+
+    assert not handle.is_revoked()
+    assert huey.storage.revocations() == []
+
+
 # --- tasks ----------------------------------------------------------------------------------------
 
 

@@ -76,7 +76,7 @@ def test_the_options_of_a_job_are_stored(put: Callable[..., Any]) -> None:
     assert job["id"] == "mine"
     assert (job["priority"], job["retries"], job["retry_delay"]) == (-1.5, 3, 90)
     assert moment(job["run_at"]) == pytest.approx(now + 3600, abs=20)
-    assert moment(job["expires_at"]) == pytest.approx(now + 7200, abs=20)
+    assert moment(job["expires_at"]) == pytest.approx(now + 3 * 3600, abs=20)
 
 
 def moment(text: str) -> float:
@@ -161,6 +161,18 @@ def test_what_makes_no_sense_is_a_usage_error(
 ) -> None:
     assert invoke("enqueue", "-u", "queue.db", *words, input="").exit_code == 2
     assert invoke("depth", "-u", "queue.db").stdout == "0\n"
+
+
+@pytest.mark.parametrize(("words", "seconds"), [((), 60), (("--delay", "1h"), 3660)])
+def test_a_relative_expiry_is_shown_as_the_time_that_it_will_be(
+    put: Callable[..., Any], invoke: Invoke, words: tuple[str, ...], seconds: int
+) -> None:
+    now = time.time()
+    given = ("t", "--expires", "60s", *words)
+    planned = invoke("enqueue", "-u", "queue.db", *given, "--dry-run", "--json", "--create")
+
+    for job in (json.loads(planned.stdout), put(*given)):
+        assert moment(job["expires_at"]) == pytest.approx(now + seconds, abs=20)
 
 
 def test_a_dry_run_says_what_it_would_do_and_does_not(queue: QueueFile, invoke: Invoke) -> None:

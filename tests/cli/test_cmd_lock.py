@@ -14,6 +14,8 @@ import pytest
 from clikit import DEADLINE, QueueFile, command
 from operatingkit import Invoke, ask, consumer, error, sql, start
 
+from hueycore.model.events import EventQuery
+
 URL = ("-u", "queue.db")
 
 
@@ -221,6 +223,8 @@ def test_the_lock_of_a_living_process_is_freed_only_by_force(
     result = ask(invoke, "lock", "release", "nightly", "--force")
     assert (result.exit_code, result.stdout.split()) == (0, ["released", "nightly"])
     assert held(invoke) == []
+    (event,) = queue.storage.events(EventQuery())
+    assert (event.signal, event.task) == ("unlock", "nightly")
 
 
 def test_the_lock_of_a_dead_process_needs_no_force(

@@ -107,7 +107,7 @@ def test_what_is_declared_and_what_is_stored_are_listed_from_the_file_alone(
 def test_the_last_run_is_told_with_the_state_of_its_job(queue: QueueFile, invoke: Invoke) -> None:
     add_schedule(queue, "tick")
     before = schedule(queue, "tick")
-    job = before.job("the job", time.time(), before.next_run)
+    job = before.job("the job", before.next_run)
     queue.storage.fire([Fire("tick", before.next_run, before.next_run + 3600, [job])])
     assert found(invoke, "list")[0]["last_state"] == "pending"
     queue.finish()
@@ -539,7 +539,7 @@ def test_why_leads_from_a_schedule_to_its_last_job(
 ) -> None:
     add_schedule(queue, "tick")
     before = schedule(queue, "tick")
-    job = before.job("the job", time.time(), before.next_run)
+    job = before.job("the job", before.next_run)
     queue.storage.fire([Fire("tick", before.next_run, before.next_run + 3600, [job])])
     queue.kill()
     consumer(queue)

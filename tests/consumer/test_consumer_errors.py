@@ -6,6 +6,7 @@ import asyncio
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -282,3 +283,23 @@ def test_the_hooks_of_a_run_share_its_context(huey: SqliteHuey, fails: bool) -> 
             ended(task())
             assert huey.get(f"{name}-before") is None
             assert huey.get(f"{name}-after") == ("task", error)
+
+
+def test_an_ending_that_cannot_be_written_does_not_stop_a_consumer(
+    huey: SqliteHuey,
+) -> None:
+    @huey.task(context=True, retries=1)
+    def odd(task: Any = None) -> None:
+        task.retry_delay = Fraction(1, 3)
+        raise LookupError("odd")
+
+    @huey.task()
+    def even() -> int:
+        return 2
+
+    bad = odd()
+    with consuming(huey, workers=2):
+        assert [even().get(blocking=True, timeout=10) for _ in range(5)] == [2] * 5
+        wait_until(lambda: bad.state is State.DEAD)
+
+    assert job(huey, bad).reason == "unwritable"

@@ -13,9 +13,12 @@ import pytest
 
 from hueycore import SqliteHuey, State, StorageBusy, StorageFull
 from hueycore.consumer import feed as feed_module
+from hueycore.consumer import outbox, pace
 from hueycore.consumer.consumer import Consumer
 from hueycore.consumer.pace import GROUP_LIMIT, STAGGER
+from hueycore.model.endings import Done
 from hueycore.model.jobs import Ended, Exchange, Selector, Want
+from hueycore.runs.executor import Finished
 from hueycore.storage.sqlite import connection
 from tests.helpers import Gate, Signals, consuming, job, jobs, run_python, states, wait_until
 
@@ -341,6 +344,132 @@ def test_a_job_with_its_last_chance_waits_for_the_other_suspects(huey: SqliteHue
         second.wait_entered(1)
         second.open.set()
         last.wait(timeout=10)
+
+
+# --- bytes ----------------------------------------------------------------------------------------
+
+
+def test_an_exchange_carries_only_so_many_bytes_of_results(
+    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carried: list[int] = []
+    original = huey.storage.exchange
+
+    def exchange(worker: int, endings: Sequence[Ended], want: Want) -> Exchange:
+        carried.append(sum(len(one.ending.result or b"") for one in endings))  # type: ignore[union-attr]
+        assert want.bytes + carried[-1] <= 100_000 or want.free == 0
+        return original(worker, endings, want)
+
+    monkeypatch.setattr(pace, "EXCHANGE_BYTES", 100_000)
+    monkeypatch.setattr(huey.storage, "exchange", exchange)
+    gate = Gate()
+
+    @huey.task()
+    def large() -> bytes:
+        gate.pass_through()
+        return bytes(40_000)
+
+    handles = [large() for _ in range(8)]
+    with consuming(huey, workers=8) as consumer:
+        gate.wait_entered(8)
+        with consumer._feed._lock:
+            gate.open.set()
+            wait_until(lambda: consumer._feed.unwritten == 8)
+        values = [handle.get(blocking=True, timeout=10) for handle in handles]
+
+    assert values == [bytes(40_000)] * 8
+    assert max(carried) < 100_000 and len([size for size in carried if size]) == 4
+
+
+@pytest.mark.parametrize("kind", ["thread", "asyncio"])
+def test_idle_workers_do_not_wait_for_a_job_that_did_not_fit_into_a_group(
+    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(pace, "EXCHANGE_BYTES", 1000)
+    nudged = threading.Event()
+
+    def wait(timeout: float) -> bool:
+        """Hears no bell."""
+        nudged.wait(30)
+        nudged.clear()
+        return False
+
+    monkeypatch.setattr(huey.storage, "wait", wait)
+    monkeypatch.setattr(huey.storage, "nudge", nudged.set)
+    gate = Gate()
+
+    @huey.task()
+    def take(data: bytes) -> None:
+        gate.pass_through()
+
+    with consuming(huey, workers=6, worker_type=kind) as consumer:
+        wait_until(lambda: consumer._feed._waiting == 6 and not nudged.is_set())
+        huey.enqueue_many(take.s(bytes(800)) for _ in range(6))
+        huey.storage.nudge()
+        gate.wait_entered(6)
+        gate.open.set()
+
+
+def test_receivers_that_are_slow_keep_only_so_many_bytes_waiting(
+    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "EXCHANGE_BYTES", 50_000)
+    monkeypatch.setattr(outbox, "LIMIT_BYTES", 100_000)
+    gate = Gate()
+
+    @huey.signal("complete")
+    def receive(signal: str, task: Any) -> None:
+        gate.pass_through()
+
+    @huey.task()
+    def take(data: bytes) -> None: ...
+
+    huey.enqueue_many(take.s(bytes(40_000)) for _ in range(20))
+    with consuming(huey, workers=1) as consumer:
+        wait_until(lambda: consumer._feed._outbox.is_full())
+        assert states(huey)["done"] <= 4
+        gate.open.set()
+        wait_until(lambda: states(huey) == {"done": 20})
+
+
+def test_what_finds_no_memory_together_is_done_job_by_job(
+    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = huey.storage.exchange
+
+    def exchange(worker: int, endings: Sequence[Ended], want: Want) -> Exchange:
+        results = [len(one.ending.result or b"") for one in endings]  # type: ignore[union-attr]
+        if (want.free and want.bytes > 200_000) or sum(results) > 60_000:
+            raise MemoryError
+        return original(worker, endings, want)
+
+    monkeypatch.setattr(huey.storage, "exchange", exchange)
+
+    @huey.task()
+    def give(data: bytes) -> bytes:
+        return data
+
+    handles = [give(bytes(40_000)) for _ in range(20)]
+    with consuming(huey, workers=4):
+        values = [handle.get(blocking=True, timeout=20) for handle in handles]
+
+    assert values == [bytes(40_000)] * 20
+    assert {row.attempt for row in jobs(huey)} == {1}
+
+
+def test_endings_are_parted_by_their_bytes() -> None:
+    def parts(*sizes: int) -> list[tuple[list[int], int]]:
+        batch = [Finished(Ended(None, Done(bytes(size) if size else None))) for size in sizes]  # type: ignore[arg-type]
+        return [([pace.weight(done) for done in part], size) for part, size in load.parts(batch)]
+
+    load = pace.Load()
+    load.bytes = 10
+
+    assert parts() == [([], 0)]
+    assert parts(0, 4, 6, 0) == [([0, 4, 6, 0], 10)]
+    assert parts(0, 4, 7, 3, 0, 11, 0) == [([0, 4], 4), ([7, 3, 0], 10), ([11], 11), ([0], 0)]
+    load.shrink()
+    assert parts(0, 4, 0, 6) == [([0], 0), ([4], 4), ([0], 0), ([6], 6)]
 
 
 # --- trouble --------------------------------------------------------------------------------------

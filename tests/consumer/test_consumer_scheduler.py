@@ -234,7 +234,8 @@ def test_a_job_that_waits_past_its_expiry_is_expired_by_the_janitor(
     def work() -> None: ...
 
     seen = Signals(huey)
-    pending, scheduled = work(), work.schedule(delay=HOUR)
+    moment = datetime.fromtimestamp(NEW_YEAR + 60, UTC)
+    pending, scheduled = work(), work.schedule(delay=HOUR, expires=moment)
     clock.jump(61)
     Janitor(huey).step()
 

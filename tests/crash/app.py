@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,12 @@ class App:
         async def astrange() -> Any:
             return lambda: None
 
+        @huey.task(retries=1, context=True)
+        def odd(task: Any = None) -> None:
+            """Asks for a retry that no row can hold."""
+            task.retry_delay = Fraction(1, 3)
+            raise LookupError("odd")
+
         @huey.task(context=True)
         def bulky(gate: str, size: int, task: Any = None) -> bytes:
             note(task.id, task.attempt, "start")
@@ -197,7 +204,7 @@ class App:
 
         self.plain, self.work, self.gated, self.once = plain, work, gated, once
         self.agated, self.forks, self.mute, self.bulky = agated, forks, mute, bulky
-        self.strange, self.astrange = strange, astrange
+        self.strange, self.astrange, self.odd = strange, astrange, odd
         self.gather, self.fickle, self.archive = gather, fickle, archive
         self.until, self.poison, self.lose_the_byte = until, poison, lose_the_byte
         self.narrow, self.under_lock = narrow, under_lock

@@ -120,7 +120,8 @@ def test_jobs_that_cannot_be_read_run_or_kept_harm_nobody_else(place: Place) -> 
     )  # fmt: skip
     wrong = app.plain.s("one", 0.0, "too many")
     bad = [place.huey.enqueue(task) for task in (
-        wrong, app.mute.s(), app.strange.s(), app.astrange.s(),
+        wrong, app.mute.s(), app.odd.s(), app.strange.s(10_000_001, retries=3), app.strange.s(),
+        app.astrange.s(),
     )]  # fmt: skip
     good = [app.plain(f"good{n}") for n in range(5)]
 
@@ -132,7 +133,10 @@ def test_jobs_that_cannot_be_read_run_or_kept_harm_nobody_else(place: Place) -> 
         row = place.job(number)
         assert (row.state, row.crashes) == (State.DEAD, 0), row
         errors[number] = row.errors[-1]["type"]
-    assert [errors[job.id] for job in bad[:2] if job] == ["TypeError", "Mute"]
+    assert [errors[job.id] for job in bad[:4] if job] == [
+        "TypeError", "Mute", "Unwritable", "ResultTooLarge",
+    ]  # fmt: skip
+    assert [place.job(job.id).attempt for job in bad[2:4] if job] == [1, 1]
     waiting = place.job(unknown)
     assert (waiting.state, waiting.attempt) == (State.SCHEDULED, 0)
     assert waiting.run_at > time.time()

@@ -77,6 +77,14 @@ class Lab(Protocol):
         """Give a job a payload, or take it away."""
         ...
 
+    def spoil_figures(self) -> None:
+        """What was counted of durations cannot be read any more."""
+        ...
+
+    def spoil_handlers(self) -> None:
+        """No error handler can be read any more."""
+        ...
+
     def renumber(self, seq: int, to: int) -> None:
         """A job has another number, as after a restored backup."""
         ...

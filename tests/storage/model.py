@@ -138,8 +138,7 @@ class Model:
             eta = child.run_at if child.run_at > child.born else 0
             child.run_at = max(self.now + child.delay, eta)
             child.state = S.SCHEDULED if child.run_at > self.now else self.ready(child)
-            if child.expires_in is not None:
-                child.expires_at = self.now + child.expires_in
+            self.count_expiry(child)
             self.settle([child])
 
     def revive(self, jobs: Sequence[ModelJob]) -> None:
@@ -151,6 +150,11 @@ class Model:
                     self.leave(child, S.BLOCKED)
                     self.forgive(child)
                     work.append(child)
+
+    def count_expiry(self, job: ModelJob) -> None:
+        """A job that may begin expires so long after that."""
+        if job.expires_in is not None:
+            job.expires_at = max(job.run_at, self.now) + job.expires_in
 
     def forgive(self, job: ModelJob) -> None:
         if job.expires_at is not None and job.expires_at <= self.now:
@@ -249,8 +253,9 @@ class Model:
             seq, new.id, new.task, S.SCHEDULED, new.priority,
             new.run_at if later and new.run_at is not None else self.now, new.expires_at,
             new.retries, new.max_crashes, new.at_most_once, new.unique_key, new.unique_until,
-            self.now, key_name=new.key_name,
+            self.now, key_name=new.key_name, expires_in=new.expires_in,
         )  # fmt: skip
+        self.count_expiry(job)
         if not later:
             job.state = self.ready(job)
             self.settle([job])
@@ -264,6 +269,11 @@ class Model:
             job.state = S.SCHEDULED if later else self.ready(job)
         job.run_at = new.run_at if later and new.run_at is not None else self.now
         job.priority, job.expires_at, job.retries = new.priority, new.expires_at, new.retries
+        job.expires_in = new.expires_in
+        if job.waits and job.expires_in is not None:
+            job.expires_at = None
+        else:
+            self.count_expiry(job)
         job.max_crashes, job.at_most_once = new.max_crashes, new.at_most_once
         job.unique_until, job.reason, job.attempt, job.crashes = new.unique_until, None, 0, 0
         self.settle([job], *([before] if before else []))
@@ -331,9 +341,11 @@ class Model:
             case Retry():
                 job.run_at = self.now if ending.run_at is None else ending.run_at
                 job.retries = ending.retries
+                self.count_expiry(job)
                 self.leave(job, S.SCHEDULED if job.run_at > self.now else self.ready(job))
             case Snoozed():
                 job.run_at = ending.run_at
+                self.count_expiry(job)
                 job.attempt -= 1
                 self.leave(job, S.SCHEDULED)
             case Released():
@@ -399,12 +411,14 @@ class Model:
         due = [job for job in self.of(S.SCHEDULED) if job.run_at <= self.now]
         for job in due:
             job.state = self.ready(job)
+            self.count_expiry(job)
         self.settle(due)
 
     def expire(self) -> None:
         late = [
             job for job in self.of(*WAITING)
             if job.expires_at is not None and job.expires_at <= self.now
+            and not (job.state is S.SCHEDULED and job.expires_in is not None)
         ]  # fmt: skip
         self.end_waiting(late, S.EXPIRED, None)
 
@@ -476,7 +490,10 @@ class Model:
             job.run_at = max(wanted, self.now)
             job.reason = job.finished_at = job.taken = None
             job.crashes = 0
-            self.forgive(job)
+            if job.waits or job.expires_in is None:
+                self.forgive(job)
+            else:
+                self.count_expiry(job)
         self.revive(final)
         for job in final:
             if not self.needed(job):
@@ -489,6 +506,8 @@ class Model:
         job.run_at = job.run_at if run_at is None else run_at
         job.priority = job.priority if priority is None else priority
         if not job.waits:
+            if run_at is not None:
+                self.count_expiry(job)
             job.state = S.SCHEDULED if job.run_at > self.now else self.ready(job)
             self.settle([job])
 

@@ -121,6 +121,7 @@ class Machine(RuleBasedStateMachine):
         again=st.booleans(),
         later=st.sampled_from([None, -5.0, 0.0, 5.0, 20.0]),
         expires=st.sampled_from([None, None, 3.0, 30.0]),
+        relative=st.booleans(),
         priority=st.sampled_from([0.0, 0.0, 1.0, -1.0]),
         retries=st.integers(0, 2),
         once=st.sampled_from([False, False, True]),
@@ -132,8 +133,8 @@ class Machine(RuleBasedStateMachine):
     )
     def enqueue(
         self, data: st.DataObject, task: str, again: bool, later: float | None,
-        expires: float | None, priority: float, retries: int, once: bool, crashes: int,
-        key: str | None, until: str, conflict: str, held: str | None,
+        expires: float | None, relative: bool, priority: float, retries: int, once: bool,
+        crashes: int, key: str | None, until: str, conflict: str, held: str | None,
     ) -> None:  # fmt: skip
         jobs = [
             NewJob(
@@ -142,7 +143,8 @@ class Machine(RuleBasedStateMachine):
                 b"payload",
                 priority=priority,
                 run_at=None if later is None else self.model.now + later,
-                expires_at=None if expires is None else self.model.now + expires,
+                expires_at=None if expires is None or relative else self.model.now + expires,
+                expires_in=expires if relative else None,
                 retries=retries,
                 at_most_once=once,
                 max_crashes=crashes,

@@ -93,7 +93,7 @@ class Decorators(Part):
         :param priority: higher runs first.
         :param context: pass the job to the function as ``task=``. A dict is more of the options
             below, and passes nothing.
-        :param expires: a job not started by then (a datetime, or seconds after the enqueue)
+        :param expires: a job not started by then (a datetime, or seconds after it could begin)
             never starts.
         :param timeout: seconds that a run may take (``TaskTimeout``). A pair is a soft and a hard
             one: a worker process whose run goes on at the hard one (5 s after the soft one, by

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from hueycore import signals as S
 from hueycore.api.part import Part
+from hueycore.exceptions import StorageError
 from hueycore.model.endings import Completed, Done
 from hueycore.model.jobs import Claim, JobRef
 from hueycore.model.states import State
 from hueycore.runs.executor import Finished, Hook
 from hueycore.signals import Receiver
 from hueycore.system.deferred import check_callback
+
+logger = logging.getLogger("hueycore")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,11 +59,18 @@ class Hooks(Part):
                 if task is not None:
                     self.signals.send(signal, task, *args)
 
-    def send_finished(self, finished: Finished, *, lost: bool, stopped: bool) -> None:
+    def send_finished(
+        self, finished: Finished, *, lost: bool, stopped: bool, unwritable: str | None = None
+    ) -> None:
         """Send the signals of an ending that is committed, or that its claim was lost.
-        ``stopped``: the job had been asked to stop, so that no run follows; it is revoked."""
+        ``stopped``: the job had been asked to stop, so that no run follows; it is revoked.
+        ``unwritable``: why the ending could not be written; the job is dead."""
         claim: Claim = finished.ended.claim
         ref = JobRef(claim.seq, claim.id, claim.task)
+        if unwritable is not None:
+            logger.error("job %s of %s is dead (unwritable): %s", ref.seq, ref.task, unwritable)
+            self.send_signals(S.SIGNAL_FINAL_ERROR, [ref], StorageError(unwritable))
+            return
         if lost:
             self.send_signals(S.SIGNAL_CLAIM_LOST, [ref])
             return

@@ -76,7 +76,8 @@ class Huey(
     :param allow_paths: which functions may run by their dotted path (``huey.call``), as patterns
         like ``myapp.*``. Every one with pickle, whose writers run code anyway; else none.
         ``__main__.*`` besides lets a script enqueue its own functions for another run of it.
-    :param max_payload: bytes of arguments that a job may have (``PayloadTooLarge``).
+    :param max_payload: bytes of arguments that a job may have (``PayloadTooLarge``), and bytes of
+        its result (``ResultTooLarge``: the job is dead).
     :param max_pending: pending jobs that the queue may hold (``QueueFull``).
     :param mode: permissions of a new file.
     :param durability: ``standard``, ``full`` or ``fast``.

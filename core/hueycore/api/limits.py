@@ -116,8 +116,9 @@ class Limits(Part):
         In a task, ``with huey.rate_limit(…):``, its ``acquire()`` and as a decorator of the
         function, it raises ``RateLimitExceeded`` when the rate is used up: the job runs again at
         its slot, which is kept for it, and no attempt is counted (``retry=False``: it is retried
-        only if it has retries left). Above ``@huey.task()`` it holds the jobs back before they are
-        run at all, as ``@huey.task(rate="10/m")`` does."""
+        only if it has retries left, after its ``retry_delay`` or when the next slot comes). Above
+        ``@huey.task()`` it holds the jobs back before they are run at all, as
+        ``@huey.task(rate="10/m")`` does."""
         return RateLimit(
             self._huey,
             name,

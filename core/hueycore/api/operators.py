@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from hueycore import signals as S
 from hueycore.api.part import Part
 from hueycore.calendar.durations import Seconds, When, posix_when, seconds
+from hueycore.exceptions import UnknownJob
 from hueycore.model.jobs import Changed, Selector
-from hueycore.model.states import State
+from hueycore.model.states import FINAL, State
 from hueycore.registry import AnyTask
+from hueycore.runs.inputs import call_of
 from hueycore.system import clock
 from hueycore.tasks.result import Result
 from hueycore.tasks.task import Task
@@ -44,13 +46,18 @@ class Operators(Part):
         terminate: bool = False,
     ) -> None:
         """A waiting job ends revoked now, a running one is asked to stop, and for an id that no
-        job has yet a note is left (for a week, or until ``revoke_until``) that revokes it.
+        job has yet a note is left (for a week, or until ``revoke_until``) that revokes it. With
+        ``revoke_until`` a waiting job has such a note too: it ends revoked when its turn comes
+        before then, and runs when it comes later.
 
         ``terminate``: one that runs in a worker process is interrupted (``KeyboardInterrupt``)
         within a second, and if it goes on for 5 s its process is killed."""
-        changed = self.storage.revoke(self._by_id(id), reason, interrupt=terminate)
+        selector = self._by_id(id)
+        until = None if revoke_until is None else posix_when(revoke_until)
+        if until is not None:
+            selector = selector._replace(states=(State.RUNNING, *FINAL))
+        changed = self.storage.revoke(selector, reason, interrupt=terminate)
         if changed.matched == 0:
-            until = None if revoke_until is None else posix_when(revoke_until)
             self.storage.set_revocation(
                 "revoked-id", id, until=until, once=revoke_once, reason=reason
             )
@@ -125,11 +132,62 @@ class Operators(Part):
         run_at: float,
         priority: float | None = None,
         expires_at: float | None = None,
+        expires_in: float | None = None,
     ) -> Changed:
-        """Give a waiting job another time (POSIX seconds), priority or expiry."""
+        """Give a waiting job another time (POSIX seconds), priority or expiry (POSIX seconds, or
+        seconds from the moment when it could begin)."""
         return self.storage.reschedule(
-            self._by_id(id), run_at=run_at, priority=priority, expires_at=expires_at
+            self._by_id(id),
+            run_at=run_at,
+            priority=priority,
+            expires_at=expires_at,
+            expires_in=expires_in,
         )
+
+    def enqueue_again(
+        self,
+        handle: Result[Any],
+        *,
+        run_at: float | None,
+        expires: When | None = None,
+        priority: float | None = None,
+    ) -> Result[Any]:
+        """Enqueue a copy of a job that is over, as a job of its own: the same call, with what the
+        stages before it gave. The options of an expiry and a priority are the job's, unless given;
+        its retries are those of the signature.
+
+        Raises ``UnknownJob`` when it was purged, ``SerializationError`` when its call cannot be
+        read."""
+        storage, like = self.storage, handle.task
+        job = storage.job(str(handle.seq))
+        if job is None:
+            raise UnknownJob(f"there is no job {handle.id} in queue {self.name}")
+        args, kwargs = call_of(
+            storage.payload(job.seq),
+            job.inputs,
+            self.serializer,
+            lambda: storage.inputs(job.seq),
+        )
+        if expires is None:
+            expires = job.expires_in
+        if expires is None and job.expires_at is not None and job.expires_at > clock.now():
+            expires = datetime.fromtimestamp(job.expires_at, UTC)
+        task = Task(
+            self._huey.task_to_run(job.task),
+            args,
+            kwargs,
+            run_at=run_at,
+            retries=None if like is None else like.retries,
+            retry_delay=None if like is None else like.retry_delay,
+            retry_backoff=job.retry_backoff,
+            priority=job.priority if priority is None else priority,
+            expires=expires,
+            timeout=job.timeout,
+        )
+        if like is not None:
+            task.unique = like.unique
+        again: Result[Any] = self._huey.enqueue(task)  # type: ignore[assignment]
+        return again
 
     def retry_dead(self, *ids: str, task: AnyTask | None = None, retries: int | None = None) -> int:
         """Run dead jobs again: these ids, those of a task, or all. ``retries`` gives them new

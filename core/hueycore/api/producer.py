@@ -195,7 +195,7 @@ class Producer:
                     delays[place], job = task._delay, job._replace(run_at=None)
                 if task.expires is not None and not isinstance(task.expires, datetime):
                     expiries[place] = seconds(task.expires)
-                    job = job._replace(expires_at=None)
+                    job = job._replace(expires_in=None)
             if node.handler is not None:
                 key = id(node.handler)
                 if key not in packed:

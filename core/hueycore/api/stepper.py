@@ -96,7 +96,12 @@ class Stepper:
         huey = self._huey
         try:
             got = huey.storage.exchange(self.worker(), [finished.ended], Want(free=0))
-            huey.send_finished(finished, lost=bool(got.lost), stopped=bool(got.stopped))
+            huey.send_finished(
+                finished,
+                lost=bool(got.lost),
+                stopped=bool(got.stopped),
+                unwritable=got.unwritable[0][1] if got.unwritable else None,
+            )
         finally:
             huey.signals.release(finished.ended.claim.id)
 

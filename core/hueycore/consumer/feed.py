@@ -14,7 +14,7 @@ from functools import partial
 
 from hueycore.consumer import switch
 from hueycore.consumer.outbox import OnCommit, Outbox
-from hueycore.consumer.pace import Pace, Suspects
+from hueycore.consumer.pace import Load, Pace, Suspects
 from hueycore.exceptions import StorageBusy, StorageError, StorageFull
 from hueycore.model.endings import Released
 from hueycore.model.jobs import Claim, Ended, Want
@@ -77,6 +77,9 @@ class Feed:
         self._gone = False
         self._suspects = Suspects()
         self._pace = Pace()
+        self._load = Load()
+        #: Whether the next job is ready and did not fit into the last exchange.
+        self._more = False
         self._outbox = Outbox(on_commit)
         self._trouble = 0.0
         #: The error of a storage that fails at the moment.
@@ -230,6 +233,8 @@ class Feed:
             found = len(self._claims)
         if found > free:
             self._notify(found - free)
+        if self._more and self._waiting:
+            self._wake_helper()
         while self._outbox.is_full() and not self._closed:
             native.sleep(0.001)  # receivers that are slower than the jobs slow these down
 
@@ -240,15 +245,29 @@ class Feed:
         # The same list object stays in place, because workers append to it without the lock.
         batch = self._endings[:]
         self._pace.learn(batch)
-        want = Want(0 if self._closed else free, self._pace.quick, *self._suspects.may_begin())
+        *before, (last, size) = self._load.parts(batch)
+        for part, _ in before:
+            if not self._exchange_part(part, Want(0)):
+                return False
+        wanted = 0 if self._closed else free
+        room = max(0, self._load.bytes - size)
+        want = Want(wanted, self._pace.quick, *self._suspects.may_begin(), bytes=room)
+        return self._exchange_part(last, want)
+
+    def _exchange_part(self, batch: list[Finished], want: Want) -> bool:
+        self._more = False
         try:
             endings = [done.ended for done in batch]
             exchange = partial(self._storage.exchange, self._worker, endings, want)
             got = switch.hurry(exchange)
         except Exception as error:
+            if isinstance(error, MemoryError):
+                self._load.shrink()
             self._back_off(error if isinstance(error, StorageError) else StorageError(repr(error)))
             return False
+        self._load.grow()
         del self._endings[: len(batch)]
+        self._more = got.held is not None
         self._exchanged_at = clock.monotonic()
         if self._exchanged_at - self._news_at >= NEWS_INTERVAL:
             self._news_at = self._exchanged_at
@@ -261,7 +280,7 @@ class Feed:
             if got.claims[0].crashes:
                 self._suspects.begin(got.claims[0])
             self._claims.extend(got.claims)
-        found = got.lost or got.stopped or got.revoked or got.expired
+        found = got.lost or got.stopped or got.unwritable or got.revoked or got.expired
         if found or any(done.notices for done in batch):
             self._outbox.put(got, batch)
         return True
@@ -314,7 +333,8 @@ class Feed:
             return
         self._asleep = True
         try:
-            news = not self._endings and self._storage.wait(self._suspects.pause() or PATIENCE)
+            at_once = self._endings or self._more
+            news = not at_once and self._storage.wait(self._suspects.pause() or PATIENCE)
         finally:
             self._asleep = False
         if news:

@@ -20,14 +20,20 @@ def send_signals(huey: Huey, got: Exchange, finished: list[Finished]) -> None:
     endings it wrote."""
     lost = {ended.claim[:2] for ended in got.lost}
     stopped = {ended.claim[:2] for ended in got.stopped}
+    unwritable = {ended.claim[:2]: why for ended, why in got.unwritable}
     for done in finished:
         claim = done.ended.claim
         try:
             if claim[:2] in lost:
                 logger.warning("job %s: its claim was lost, the ending is dropped", claim.seq)
                 huey.send_finished(done, lost=True, stopped=False)
-            elif done.notices or claim[:2] in stopped:
-                huey.send_finished(done, lost=False, stopped=claim[:2] in stopped)
+            elif done.notices or claim[:2] in stopped or claim[:2] in unwritable:
+                huey.send_finished(
+                    done,
+                    lost=False,
+                    stopped=claim[:2] in stopped,
+                    unwritable=unwritable.get(claim[:2]),
+                )
         except BaseException:
             logger.exception("signals of job %s could not be sent", claim.seq)
         finally:

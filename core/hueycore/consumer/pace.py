@@ -1,10 +1,11 @@
-"""Which jobs one exchange may claim together: many quick ones, or one suspect."""
+"""What one exchange may carry: many quick jobs, or one suspect, and only so many bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hueycore.model.jobs import Claim
+from hueycore.model.endings import Completed, Done
+from hueycore.model.jobs import EXCHANGE_BYTES, Claim
 from hueycore.runs.executor import Finished
 from hueycore.system import clock
 
@@ -42,6 +43,44 @@ class Pace:
             for task, run_s in pace.items()
             if (size := min(GROUP_LIMIT, int(GROUP_SECONDS / max(run_s, 1e-6)))) > 1
         }
+
+
+class Load:
+    """How many bytes an exchange may carry. After one that found no memory it is one job, then
+    twice as much each time."""
+
+    def __init__(self) -> None:
+        self.bytes = EXCHANGE_BYTES
+
+    def shrink(self) -> None:
+        self.bytes = 0
+
+    def grow(self) -> None:
+        self.bytes = min(EXCHANGE_BYTES, 2 * self.bytes + 65_536)
+
+    def parts(self, batch: list[Finished]) -> list[tuple[list[Finished], int]]:
+        """A batch in as many parts as it takes, each with its bytes; at least one."""
+        sizes = [weight(done) for done in batch]
+        if sum(sizes) <= self.bytes:
+            return [(batch, sum(sizes))]
+        found: list[tuple[list[Finished], int]] = []
+        begin = total = 0
+        for place, size in enumerate(sizes):
+            if place > begin and total + size > self.bytes:
+                found.append((batch[begin:place], total))
+                begin, total = place, 0
+            total += size
+        return [*found, (batch[begin:], total)]
+
+
+def weight(done: Finished) -> int:
+    """Bytes that the ending of a run brings into the storage."""
+    ending = done.ended.ending
+    if type(ending) is Done:
+        return 0 if ending.result is None else len(ending.result)
+    if isinstance(ending, Completed):
+        ending = ending.otherwise
+    return len(getattr(ending, "result", None) or b"") + len(getattr(ending, "cause", None) or b"")
 
 
 class Suspects:

@@ -192,7 +192,7 @@ class Scheduler:
         except Exception:
             logger.exception("periodic task %s: its schedule failed", one.name)
             times = []
-        jobs = [one.job(new_id(), now, when) for when in times]
+        jobs = [one.job(new_id(), when) for when in times]
         return Fire(one.name, one.next_run, upcoming, jobs)
 
     def _send_enqueued(self, job: NewJob) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 
@@ -14,6 +15,14 @@ def bucket(seconds: float) -> int:
     if seconds <= FLOOR:
         return 0
     return math.ceil(4 * math.log2(seconds / FLOOR))
+
+
+def parse(text: str) -> dict[int, int]:
+    """Counts as they are stored; none if they cannot be read: no job waits for a figure."""
+    try:
+        return {int(number): int(count) for number, count in json.loads(text).items()}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return {}
 
 
 def upper_edge(number: int) -> float:

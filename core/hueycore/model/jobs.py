@@ -12,10 +12,14 @@ from hueycore.model.events import Said
 from hueycore.model.plan import Input
 from hueycore.model.states import State
 
+#: Bytes of arguments and results that one exchange moves, unless a single job has more.
+EXCHANGE_BYTES = 16_000_000
+
 
 class NewJob(NamedTuple):
     """A job to be born. Times are POSIX seconds, durations seconds; ``run_at`` None means now.
     ``delay`` is what was asked for when ``run_at`` is no moment of its own, but so far from now.
+    ``expires_in`` counts from the moment when the job could begin, and anew for each retry.
 
     With a ``unique_key`` it is the only one of its task until it starts or ends (``unique_until``);
     when there is one already, ``on_conflict`` says what happens: ``keep`` that one, ``replace``
@@ -39,6 +43,7 @@ class NewJob(NamedTuple):
     result_ttl: float | None = None
     key_name: str | None = None
     delay: float = 0
+    expires_in: float | None = None
     unique_key: str | None = None
     unique_until: str | None = None
     on_conflict: str = "keep"
@@ -100,7 +105,8 @@ class Want(NamedTuple):
     ``free`` idle workers bound the jobs of unknown or slow tasks; ``quick`` says how many jobs of a
     task known to be short may be taken into one group. ``suspects``: whether a job that ran when a
     process died may be claimed (it is then claimed alone); ``last_chance``: also one that the next
-    crash would kill. ``only`` limits the claim to one seq.
+    crash would kill. ``only`` limits the claim to one seq. ``bytes``: how large the arguments of a
+    group may be; a single job is claimed whatever it has.
     """
 
     free: int
@@ -108,6 +114,7 @@ class Want(NamedTuple):
     suspects: bool = True
     last_chance: bool = True
     only: int | None = None
+    bytes: int = EXCHANGE_BYTES
 
 
 class JobRef(NamedTuple):
@@ -120,7 +127,9 @@ class JobRef(NamedTuple):
 
 class Exchange(NamedTuple):
     """What an exchange brought: claims to run, and what it found on the way. ``stopped`` are the
-    endings that became ``revoked``, because the job had been asked to stop."""
+    endings that became ``revoked``, because the job had been asked to stop; ``unwritable`` those
+    that the storage did not take, and why: their jobs are dead. ``held`` is ``bytes`` when the next
+    job was ready and did not fit."""
 
     claims: list[Claim]
     lost: list[Ended]
@@ -128,6 +137,7 @@ class Exchange(NamedTuple):
     expired: list[JobRef]
     held: str | None = None
     stopped: list[Ended] = []  # noqa: RUF012  as above
+    unwritable: list[tuple[Ended, str]] = []  # noqa: RUF012  as above
 
 
 class Recovered(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hueycore.model.jobs import NewJob
 from hueycore.model.states import State
 
 _SCHEDULED, _PENDING, _BLOCKED = State.SCHEDULED, State.PENDING, State.BLOCKED
@@ -14,6 +15,11 @@ def state(run_at: float, now: float, key: str | None) -> State:
     if run_at > now:
         return _SCHEDULED
     return _PENDING if key is None else _BLOCKED
+
+
+def expiry(job: NewJob, run_at: float) -> float | None:
+    """Of a job that may begin at ``run_at``."""
+    return job.expires_at if job.expires_in is None else run_at + job.expires_in
 
 
 def ready(key: str | None) -> State:

@@ -34,11 +34,10 @@ class Periodic(NamedTuple):
     origin: str = "code"
     queue: str = ""
 
-    def job(self, id: str, now: float, scheduled_for: float | None = None) -> NewJob:
+    def job(self, id: str, scheduled_for: float | None = None) -> NewJob:
         """A job of this schedule, to be enqueued now."""
         options = dict(self.options)
-        if "expires" in options:
-            options["expires_at"] = now + options.pop("expires")
+        options["expires_in"] = options.pop("expires", None)
         return NewJob(
             id, self.task, self.payload, self.preview, scheduled_for=scheduled_for, **options
         )
@@ -76,6 +75,8 @@ def repeated(job: NewJob, expires: float | None = None) -> dict[str, Any]:
     found = {name: getattr(job, name) for name in REPEATED if getattr(job, name) != usual[name]}
     if expires is not None:
         found["expires"] = expires
+    elif job.expires_in is not None:
+        found["expires"] = job.expires_in
     elif job.expires_at is not None:
         found["expires_at"] = job.expires_at
     return found

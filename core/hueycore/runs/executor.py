@@ -13,7 +13,13 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from hueycore import signals as S
-from hueycore.exceptions import CancelExecution, StorageError, UnknownClass, UnknownTask
+from hueycore.exceptions import (
+    CancelExecution,
+    ResultTooLarge,
+    StorageError,
+    UnknownClass,
+    UnknownTask,
+)
 from hueycore.model.endings import Dead, Done, Expired, Failure, Released, Revoked, Snoozed
 from hueycore.model.events import Said
 from hueycore.model.jobs import Claim, Ended
@@ -86,6 +92,7 @@ class Application(Protocol):
     signals: S.Signal
     results: bool
     store_none: bool
+    max_payload: int
     notes: Notebook
     pre_execute_hooks: dict[str, Hook]
     post_execute_hooks: dict[str, Hook]
@@ -332,7 +339,13 @@ class Executor:
             return _DONE
         if value is None and not app.store_none:
             return _DONE
-        return Done(app.serializer.serialize(value), not kept)
+        result = app.serializer.serialize(value)
+        if len(result) > app.max_payload:
+            raise ResultTooLarge(
+                f"the result of {claim.task} takes {len(result):,} bytes; the limit is "
+                f"{app.max_payload:,} (max_payload=). Store it elsewhere and return a reference"
+            )
+        return Done(result, not kept)
 
     # --- failing ------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from hueycore.calendar.durations import Seconds, posix, seconds
 from hueycore.exceptions import (
     CancelExecution,
     RateLimitExceeded,
+    ResultTooLarge,
     RetryTask,
     TaskLockedException,
     TaskTimeout,
@@ -39,6 +40,7 @@ class Application(Protocol):
 
     serializer: Serializer
     results: bool
+    max_payload: int
 
     def build_error_result(self, task: Task, exception: BaseException) -> dict[str, Any]: ...
     def is_handled(self, claim: Claim) -> bool: ...
@@ -85,7 +87,10 @@ class Verdict:
                 snoozed = _snoozed(error, error.run_at, task.retry_delay or error.delay)
                 return snoozed, (S.SIGNAL_RATE_LIMITED, S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
             case RateLimitExceeded():
-                return self._retry_or_die(task, error, "rate-limited", S.SIGNAL_RATE_LIMITED)
+                slot = None if task.retry_delay else error.delay
+                return self._retry_or_die(task, error, "rate-limited", S.SIGNAL_RATE_LIMITED, slot)
+            case ResultTooLarge():
+                return self._dead(task, error, "failed"), (S.SIGNAL_FINAL_ERROR,)
             case TaskLockedException():
                 return self._retry_or_die(task, error, "locked", S.SIGNAL_LOCKED)
             case TaskTimeout():
@@ -105,11 +110,17 @@ class Verdict:
         return again, (S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED)
 
     def _retry_or_die(
-        self, task: Task, error: BaseException, reason: str, signal: str
+        self,
+        task: Task,
+        error: BaseException,
+        reason: str,
+        signal: str,
+        wait: float | None = None,
     ) -> tuple[Ending, tuple[str, ...]]:
+        """``wait``: seconds before the next run, where the task's options do not say it."""
         again = task.retries > 0 and self._may_retry(task, error, reason)
         if again is not False:
-            delay = None if again is True else seconds(again)
+            delay = wait if again is True else seconds(again)
             ending, signals = self._retry(task, error, task.retries, delay)
             return ending, (signal, *signals)
         if signal == S.SIGNAL_ERROR:
@@ -150,12 +161,12 @@ class Verdict:
                 return None
             metadata = app.build_error_result(task, error)
             try:
-                whole = app.serializer.serialize({**metadata, EXCEPTION: error})
+                whole = self._fitting({**metadata, EXCEPTION: error})
                 if isinstance(app.serializer.deserialize(whole)[EXCEPTION], type(error)):
                     return whole
             except BaseException as second:
                 logger.debug("the exception of job %s stays behind: %s", task, describe(second))
-            return app.serializer.serialize(metadata)
+            return self._fitting(metadata)
         except BaseException as second:
             logger.error("the handler of job %s gets what its row says: %s", task, describe(second))
             return None
@@ -164,10 +175,16 @@ class Verdict:
         if not self._app.results:
             return None
         try:
-            return self._app.serializer.serialize(self._app.build_error_result(task, error))
+            return self._fitting(self._app.build_error_result(task, error))
         except BaseException as second:
             logger.error("the error of job %s cannot be stored: %s", task, describe(second))
             return None
+
+    def _fitting(self, metadata: dict[str, Any]) -> bytes:
+        data = self._app.serializer.serialize(metadata)
+        if len(data) > self._app.max_payload:
+            raise ResultTooLarge(f"it takes {len(data):,} bytes")
+        return data
 
 
 def _snoozed(error: BaseException, moment: float | None, delay: float) -> Snoozed:

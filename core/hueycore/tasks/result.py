@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 
-from hueycore.calendar.durations import Seconds, When, posix, posix_when
+from hueycore.calendar.durations import Seconds, When, posix, seconds
 from hueycore.exceptions import ResultTimeout, TaskException, UnknownJob
 from hueycore.model.jobs import Enqueued, ResultRow, Selector
 from hueycore.model.states import FINAL, State
@@ -185,15 +185,19 @@ class Result(Generic[R]):
         priority: float | None = None,
     ) -> Result[R]:
         """Give the waiting job another time and priority (no time: now). The job and its id stay
-        the same, where Huey revokes it and makes a copy."""
+        the same, where Huey revokes it and makes a copy. Of a job that is over a copy is enqueued,
+        as in Huey, and the handle of that is returned; one that runs stays as it is."""
         run_at = posix(eta, delay)
-        self.huey.reschedule(
+        changed = self.huey.reschedule(
             self.id,
             run_at=clock.now() if run_at is None else run_at,
             priority=priority,
-            expires_at=None if expires is None else posix_when(expires),
+            expires_at=expires.timestamp() if isinstance(expires, datetime) else None,
+            expires_in=None if isinstance(expires, datetime) else seconds(expires),
         )
-        return self
+        if changed.changed or not self.is_complete():
+            return self
+        return self.huey.enqueue_again(self, run_at=run_at, expires=expires, priority=priority)
 
 
 #: What enqueueing answers with: the handle of one job, or of several.

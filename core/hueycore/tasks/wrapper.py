@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from hueycore.calendar.durations import Seconds, When, posix, posix_when, seconds
+from hueycore.calendar.durations import Seconds, When, posix, seconds
 from hueycore.calendar.schedule import Schedule
 from hueycore.exceptions import ConfigurationError
 from hueycore.model.jobs import NewJob
@@ -235,7 +235,7 @@ class TaskWrapper(Generic[P, R]):
             preview,
             task.priority or 0,
             task.run_at,
-            None if expires is None else posix_when(expires),
+            expires.timestamp() if isinstance(expires, datetime) else None,
             task.scheduled_for,
             task.retries,
             task.retry_delay,
@@ -246,6 +246,7 @@ class TaskWrapper(Generic[P, R]):
             task.result_ttl,
             None if limit is None else limit.key_of(self.name, task.args, task.kwargs),
             task._delay or 0,
+            None if isinstance(expires, datetime) else seconds(expires),
         )
         unique = task.unique
         key = unique and unique.key_of(self.func, task.args, task.kwargs)

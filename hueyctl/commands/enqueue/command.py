@@ -48,7 +48,9 @@ from hueyctl.selection.params import DURATION
 @call_options
 @click.option("--delay", type=DURATION, metavar="DUR", help="Run after this long.")
 @click.option("--eta", metavar="WHEN", help=f"Run at this time, like {units.EXAMPLE_TIMES}.")
-@click.option("--expires", metavar="WHEN", help="Do not start it after this time or duration.")
+@click.option(
+    "--expires", metavar="WHEN", help="Do not start it after this time, or so long after it could."
+)
 @click.option("--utc", is_flag=True, help="Times without an offset are UTC, not local.")
 @click.option("--priority", type=float, metavar="N", help="Higher runs first.")
 @click.option("--retries", type=click.IntRange(min=0), metavar="N", help="Tries after a failure.")
@@ -176,9 +178,11 @@ def _order(task: str | None, given: dict[str, Any]) -> Order:
     run_at = None if given["delay"] is None else now + given["delay"]
     if given["eta"] is not None:
         run_at = _when(given["eta"], "--eta", now, given["utc"])
-    expires_at = None
+    expires_at = expires_in = None
     if given["expires"] is not None:
-        expires_at = _when(given["expires"], "--expires", now, given["utc"])
+        expires_in = units.parse_ahead(given["expires"])
+        if expires_in is None:
+            expires_at = _when(given["expires"], "--expires", now, given["utc"])
     return Order(
         task or "",
         parse_words((), None, None),
@@ -191,6 +195,7 @@ def _order(task: str | None, given: dict[str, Any]) -> Order:
         given["unique"],
         given["if_exists"] or "fail",
         given["delay"],
+        expires_in,
     )
 
 

@@ -159,19 +159,22 @@ def _order(line: str, defaults: Order, utc: bool) -> Order:
         run_at = now + delay
     if run_at is None:
         run_at, delay = defaults.run_at, defaults.delay
-    expires_at = _time(found, "expires", now, utc)
+    expires_at, expires_in = _expiry(found, now, utc)
+    if expires_at is expires_in is None:
+        expires_at, expires_in = defaults.expires_at, defaults.expires_in
     return Order(
         task,
         Call(_typed(found, "args", list, []), _typed(found, "kwargs", dict, {})),
         _typed(found, "id", str, None),
         run_at,
-        defaults.expires_at if expires_at is None else expires_at,
+        expires_at,
         _number(found, "priority", defaults.priority),
         _whole(found, "retries", defaults.retries),
         _seconds(found, "retry_delay", defaults.retry_delay),
         _typed(found, "unique", str, defaults.unique_key),
         defaults.on_conflict,
         delay,
+        expires_in,
     )
 
 
@@ -212,6 +215,18 @@ def _seconds(found: dict[str, Any], key: str, default: float | None = None) -> f
     if number is not None and number < 0:
         raise BadLine(f"{key!r} is negative")
     return number
+
+
+def _expiry(found: dict[str, Any], now: float, utc: bool) -> tuple[float | None, float | None]:
+    """A moment, or seconds from when the job could begin."""
+    value = found.get("expires")
+    ahead = units.parse_ahead(value) if isinstance(value, str) else _ahead(value)
+    return (None, ahead) if ahead is not None else (_time(found, "expires", now, utc), None)
+
+
+def _ahead(value: Any) -> float | None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value if is_number and value >= 0 else None
 
 
 def _time(found: dict[str, Any], key: str, now: float, utc: bool) -> float | None:

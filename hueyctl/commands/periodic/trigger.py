@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import click
 
 from hueyctl import errors, exits
@@ -53,7 +51,7 @@ def periodic_trigger(
     if dry_run:
         session.notice(f"would queue {row.task}({row.preview or ''})")
         return exits.OK
-    (answer,) = session.writing(row.queue).enqueue([row.job(new_id(), time.time())])
+    (answer,) = session.writing(row.queue).enqueue([row.job(new_id())])
     queued = Queued(answer.id, answer.seq, row.task)
     if wait_:
         return wait_for(session, queued, timeout)

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hueycore.model.endings import Retry
-from hueycore.model.jobs import NewJob, Selector
+from hueycore.model.endings import Blocked, Dead, Ending, Released, Retry, Snoozed
+from hueycore.model.jobs import NewJob, Selector, Want
 from hueycore.model.schedules import Fire, Periodic
 from hueycore.model.states import State
 from hueycore.storage.base import Storage
 from hueycore.system.ids import new_id
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
-from tests.storage.kit import DAY, born, new, one, row, run, state, take, tasks, worker
+from tests.storage.kit import (
+    DAY,
+    born,
+    by_seq,
+    ended,
+    new,
+    one,
+    row,
+    run,
+    state,
+    take,
+    tasks,
+    worker,
+)
 from tests.storage.lab import Lab
 
 NOW = 2_000_000_000.0
@@ -165,6 +179,100 @@ def test_a_retry_past_its_expiry_expires(storage: Storage, clock: Clock) -> None
     clock.jump(6)
 
     assert [(ref.seq, before) for ref, before in storage.expire()] == [(job.seq, State.SCHEDULED)]
+
+
+def test_a_relative_expiry_counts_from_the_moment_when_a_job_can_begin(
+    storage: Storage, clock: Clock
+) -> None:
+    clock.freeze(NOW)
+    now, later = storage.enqueue([new(expires_in=60), new(run_at=NOW + 3600, expires_in=60)])
+    assert [row(storage, job).expires_at for job in (now, later)] == [NOW + 60, NOW + 3660]
+    clock.jump(3700)
+    assert [ref.seq for ref, _ in storage.expire()] == [now.seq], "nobody has made the other ready"
+
+    storage.promote()
+
+    assert (state(storage, later), row(storage, later).expires_at) == ("pending", NOW + 3760)
+    clock.jump(60)
+    assert [ref.seq for ref, _ in storage.expire()] == [later.seq]
+
+
+@pytest.mark.parametrize(
+    ("ending", "expires_at"),
+    [
+        (Retry(None, 0, 0), NOW + 110),
+        (Retry(NOW + 200, 0, 0), NOW + 260),
+        (Retry(NOW - 5, 0, 0), NOW + 110),
+        (Snoozed(NOW + 200), NOW + 260),
+        (Released(), NOW + 60),
+        (Blocked("key"), NOW + 60),
+    ],
+)
+def test_a_relative_expiry_counts_anew_for_each_retry(
+    storage: Storage, clock: Clock, ending: Ending, expires_at: float
+) -> None:
+    clock.freeze(NOW)
+    job, fixed = storage.enqueue([new(expires_in=60), new(expires_at=NOW + 70)])
+    number = worker(storage)
+    claims = take(storage, number, 2)
+    clock.jump(50)
+
+    storage.exchange(number, [ended(claim, ending) for claim in claims], Want(0))
+
+    assert row(storage, job).expires_at == expires_at
+    assert row(storage, fixed).expires_at == NOW + 70
+
+
+VERBS: dict[str, Callable[[Storage, int], object]] = {
+    "requeued": lambda s, seq: s.requeue(by_seq(seq)),
+    "requeued for later": lambda s, seq: s.requeue(by_seq(seq), run_at=NOW + 200),
+    "requeued apart": lambda s, seq: s.requeue(Selector(), apart=40),
+    "loaded": lambda s, seq: s.load(s.export(by_seq(seq)), if_exists="replace", pending=True),
+}
+
+
+@pytest.mark.parametrize(
+    ("verb", "expires_at"),
+    list(zip(VERBS, (NOW + 160, NOW + 260, NOW + 200, NOW + 160), strict=True)),
+)
+def test_a_relative_expiry_counts_anew_for_a_job_that_is(
+    storage: Storage, clock: Clock, verb: str, expires_at: float
+) -> None:
+    clock.freeze(NOW)
+    number = worker(storage)
+    for _ in range(2):
+        job = born(storage, expires_in=60)
+        run(storage, number, Dead("failed"))
+    clock.jump(100)
+
+    VERBS[verb](storage, job.seq)
+
+    (last,) = storage.jobs(Selector(keys=(job.id,)))
+    assert (last.expires_at, last.expires_in) == (expires_at, 60)
+
+
+def test_a_relative_expiry_moves_with_a_job_that_waits(storage: Storage, clock: Clock) -> None:
+    clock.freeze(NOW)
+    jobs = storage.enqueue([new(expires_in=60, run_at=NOW + 10) for _ in range(4)])
+    moved, sooner, longer, fixed = jobs
+
+    storage.reschedule(by_seq(moved), run_at=NOW + 500)
+    storage.reschedule(by_seq(sooner), run_at=NOW)
+    storage.reschedule(by_seq(longer), expires_in=5)
+    storage.reschedule(by_seq(fixed), run_at=NOW + 500, expires_at=NOW + 505)
+
+    found = [(row(storage, job).expires_at, row(storage, job).expires_in) for job in jobs]
+    assert found == [(NOW + 560, 60), (NOW + 60, 60), (NOW + 15, 5), (NOW + 505, None)]
+
+
+def test_a_replaced_job_has_the_expiry_of_the_new_one(storage: Storage, clock: Clock) -> None:
+    clock.freeze(NOW)
+    keyed = {"unique_key": "k", "unique_until": "end", "on_conflict": "replace"}
+    job = born(storage, expires_at=NOW + 5, **keyed)
+
+    born(storage, run_at=NOW + 100, expires_in=7, **keyed)
+
+    assert (row(storage, job).expires_at, row(storage, job).expires_in) == (NOW + 107, 7)
 
 
 def test_expire_moves_at_most_its_limit(storage: Storage, clock: Clock) -> None:

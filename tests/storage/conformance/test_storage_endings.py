@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import NamedTuple
 
 import pytest
@@ -21,15 +22,19 @@ from hueycore.model.endings import (
     Snoozed,
 )
 from hueycore.model.events import Said
-from hueycore.model.jobs import Ended, Want
+from hueycore.model.jobs import Ended, Selector, Want
+from hueycore.model.pack import pack
+from hueycore.model.plan import Plan
 from hueycore.model.reports import Metric
 from hueycore.model.states import State
 from hueycore.storage.base import Storage
 from tests.helpers import Clock
+from tests.storage.conftest import Maker
 from tests.storage.kit import (
     FAILURE,
     born,
     by_seq,
+    chord,
     end,
     ended,
     new,
@@ -40,6 +45,7 @@ from tests.storage.kit import (
     take,
     worker,
 )
+from tests.storage.lab import Lab
 
 NOW = 2_000_000_000.0
 
@@ -280,6 +286,111 @@ def test_who_was_asked_to_stop_can_be_told_among_many(storage: Storage) -> None:
     assert storage.cancel_requested(seqs) == [seqs[1]]
     assert storage.cancel_requested([]) == []
     assert storage.cancel_requested(range(10, 40_000)) == []
+
+
+# --- what cannot be written -----------------------------------------------------------------------
+
+#: Of no use to any row.
+IMPOSSIBLE = [Retry(None, -1, 0, FAILURE), Retry(None, 1, Fraction(1, 3), FAILURE)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("ending", IMPOSSIBLE, ids=["against the rules", "of no known type"])
+def test_an_ending_that_cannot_be_written_ends_its_job_dead_and_keeps_no_other_waiting(
+    storage: Storage, ending: Ending
+) -> None:
+    storage.enqueue([new("first"), new("bad", retries=3), new("last", retries=3), new("next")])
+    number = worker(storage)
+    first, bad, last = take(storage, number, 3)
+    endings = [
+        ended(first, Done(b"1")),
+        ended(bad, ending),
+        ended(last, Retry(None, 2, 0, FAILURE)),
+    ]
+
+    got = storage.exchange(number, endings, Want(1))
+
+    assert [state(storage, claim) for claim in (first, bad)] == [State.DONE, State.DEAD]
+    assert (row(storage, last).state, row(storage, last).retries) == (State.PENDING, 2)
+    ((unwritable, why),) = got.unwritable
+    assert (unwritable, got.lost, got.stopped) == (endings[1], [], [])
+    found = row(storage, bad)
+    assert (found.reason, found.attempt, found.worker) == ("unwritable", 1, None)
+    (error,) = found.errors
+    assert error["type"] == "Unwritable" and why in error["message"]
+    assert FAILURE.message in error["message"] and error["traceback"] == FAILURE.traceback
+    assert [claim.task for claim in got.claims] == ["next"]
+
+
+def test_what_is_wrong_with_one_row_is_wrong_with_no_other(storage: Storage, lab: Lab) -> None:
+    storage.enqueue([new(retries=3), new(retries=3)])
+    number = worker(storage)
+    bad, good = take(storage, number, 2)
+    lab.set(bad.seq, errors="no json")
+
+    again = Retry(None, 2, 0, FAILURE)
+    storage.exchange(number, [ended(bad, again), ended(good, again)], Want(0))
+
+    assert [state(storage, claim) for claim in (bad, good)] == [State.DEAD, State.PENDING]
+    assert row(storage, bad).reason == "unwritable"
+
+
+def test_what_cannot_be_read_of_a_dead_worker_keeps_no_other_job_with_it(
+    make_shared: Maker,
+) -> None:
+    storage = make_shared()
+    lab = make_shared.lab(storage)
+    storage.enqueue([new(), new()])
+    number = worker(storage)
+    bad, good = take(storage, number, 2)
+    for slot, claim in enumerate((bad, good)):
+        storage.slots(number).start(slot, claim.seq, claim.claim)
+    lab.set(bad.seq, errors="no json")
+
+    recovered = lab.bury(number)
+
+    assert [one.state for one in recovered] == [State.DEAD, State.PENDING]
+    assert (row(storage, bad).reason, state(storage, good)) == ("unwritable", State.PENDING)
+
+
+def test_who_waits_for_an_ending_that_cannot_be_written_learns_of_it(storage: Storage) -> None:
+    members, callback = chord(storage, 2)
+    number = worker(storage)
+    bad, good = take(storage, number, 2)
+
+    storage.exchange(number, [ended(bad, IMPOSSIBLE[0]), ended(good, Done(b"1"))], Want(0))
+
+    assert [state(storage, member) for member in members] == [State.DEAD, State.DONE]
+    assert state(storage, callback) is State.PENDING
+    assert [one.state for one in storage.inputs(callback.seq)] == [State.DEAD, State.DONE]
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_the_handler_is_called_if_it_can_be_read(storage: Storage, lab: Lab, spoilt: bool) -> None:
+    handler = pack([new("handler")], Plan([]))
+    (job,) = storage.enqueue([new()], Plan([], handlers={0: handler}))
+    number = worker(storage)
+    claim = one(storage, number)
+    if spoilt:
+        lab.spoil_handlers()
+
+    ending = Dead("failed", FAILURE) if spoilt else IMPOSSIBLE[0]
+    storage.exchange(number, [ended(claim, ending)], Want(0))
+
+    assert (row(storage, job).state, row(storage, job).reason) == (State.DEAD, "unwritable")
+    assert storage.count(Selector(task="handler")) == (0 if spoilt else 1)
+
+
+def test_no_ending_waits_for_figures_that_cannot_be_read(storage: Storage, lab: Lab) -> None:
+    storage.enqueue([new(), new()])
+    number = worker(storage)
+    run(storage, number)
+    lab.spoil_figures()
+    storage.metrics(0)
+
+    claim = run(storage, number)
+
+    assert state(storage, claim) is State.DONE
+    assert [(line.done, sum(line.run_hist.values())) for line in storage.metrics(0)] == [(2, 1)]
 
 
 # --- metrics --------------------------------------------------------------------------------------

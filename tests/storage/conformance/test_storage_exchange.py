@@ -10,6 +10,7 @@ import pytest
 
 from hueycore.model.endings import Dead, Done, Ending, Expired, Released, Retry, Snoozed
 from hueycore.model.jobs import Claim, Selector, Want
+from hueycore.model.limits import Limit
 from hueycore.model.states import State
 from hueycore.storage.base import Storage
 from tests.helpers import Clock
@@ -72,7 +73,7 @@ def test_a_job_is_claimed_once(storage: Storage) -> None:
 
 
 def test_an_empty_queue_has_nothing(storage: Storage) -> None:
-    assert storage.exchange(worker(storage), [], Want(5)) == ([], [], [], [], None, [])
+    assert storage.exchange(worker(storage), [], Want(5)) == ([], [], [], [], None, [], [])
 
 
 def test_who_wants_nothing_gets_nothing(storage: Storage) -> None:
@@ -437,7 +438,7 @@ def test_endings_are_written_while_the_queue_is_paused(storage: Storage) -> None
 
     answer = storage.exchange(number, [ended(claim)], Want(1))
 
-    assert answer == ([], [], [], [], None, [])
+    assert answer == ([], [], [], [], None, [], [])
     assert state(storage, claim) is State.DONE
 
 
@@ -595,3 +596,42 @@ def test_claim_numbers_of_a_job_only_grow(storage: Storage) -> None:
 
     assert seen == [1, 2, 3, 4, 5]
     assert all(before < after for before, after in pairwise(seen))
+
+
+# --- bytes ----------------------------------------------------------------------------------------
+
+
+def test_a_group_is_bounded_by_the_bytes_of_its_arguments(storage: Storage) -> None:
+    storage.enqueue([new(f"t{n}", bytes(1000)) for n in range(5)])
+    number = worker(storage)
+
+    first = storage.exchange(number, [], Want(5, bytes=2500))
+    rest = storage.exchange(number, [], Want(5, bytes=3000))
+
+    assert (tasks(first.claims), first.held) == (["t0", "t1"], "bytes")
+    assert (tasks(rest.claims), rest.held) == (["t2", "t3", "t4"], None)
+
+
+def test_a_job_larger_than_a_group_may_be_is_a_group_of_its_own(storage: Storage) -> None:
+    storage.enqueue([new(f"t{n}", bytes(1000)) for n in range(2)])
+    number = worker(storage)
+
+    assert tasks(take(storage, number, 5, bytes=10)) == ["t0"]
+    assert tasks(take(storage, number, 5, bytes=0)) == ["t1"]
+
+
+def test_no_group_has_more_than_sixteen_megabytes(storage: Storage) -> None:
+    storage.enqueue([new("task", bytes(7_000_000)) for _ in range(3)])
+
+    claims = take(storage, worker(storage), 3, quick={"task": 100})
+
+    assert len(claims) == 2
+
+
+def test_what_does_not_fit_into_a_group_takes_no_place_of_its_key(storage: Storage) -> None:
+    storage.declare_limits([Limit("task", "key", 1)])
+    storage.enqueue([new("other", bytes(1000)), new("task", bytes(1000), key_name="key")])
+    number = worker(storage)
+
+    assert tasks(take(storage, number, 5, bytes=1500)) == ["other"]
+    assert tasks(take(storage, number, 5, bytes=1500)) == ["task"]

@@ -442,6 +442,26 @@ def test_a_signature_says_what_was_done_to_which_job_and_why(make: Maker) -> Non
     assert set(signals(storage)) <= set(VERBS)
 
 
+def test_a_lock_that_an_operator_takes_from_its_holder_is_signed(make: Maker) -> None:
+    storage = make(operator="ann@box")
+    number = worker(storage)
+    storage.lock("nightly", number, b"token")
+    storage.unlock("nightly", b"token")
+    assert events(storage) == [], "its own holder gives it back"
+    storage.lock("nightly", number, b"token")
+
+    assert storage.unlock("nightly")
+    assert not storage.unlock("nightly")
+
+    (told,) = events(storage)
+    assert (told.signal, told.task, told.worker, told.jobs) == (
+        "unlock",
+        "nightly",
+        "ann@box",
+        None,
+    )
+
+
 def test_verbs_of_programs_are_not_signed(storage: Storage) -> None:
     job = born(storage)
     storage.pause()

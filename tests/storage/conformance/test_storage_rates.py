@@ -145,6 +145,38 @@ def test_a_rate_that_is_used_up_says_when_the_next_slot_is(storage: Storage, clo
     assert storage.spend("api", rate, None) is None
 
 
+def test_a_rate_saves_nothing_of_the_time_in_which_nobody_asked(
+    storage: Storage, clock: Clock
+) -> None:
+    clock.freeze()
+    rate = Rate(2, 60.0, burst=2)
+    storage.spend("api", rate, None)
+    clock.jump(3600)
+
+    assert [storage.spend("api", rate, None) is None for _ in range(4)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_a_task_that_was_idle_starts_no_more_jobs_at_once_than_its_burst(
+    storage: Storage, clock: Clock
+) -> None:
+    clock.freeze(2_000_000_000.0)
+    storage.declare_limits([Limit("task", "k", None, Rate(3, 30.0, burst=3))])
+    number = worker(storage)
+    storage.enqueue([new(key_name="k")])
+    end(storage, number, one(storage, number))
+    clock.jump(3600)
+    storage.enqueue([new(key_name="k") for _ in range(5)])
+
+    seen = starts(storage, clock, number)
+
+    assert [round(at, 3) for at, _ in seen] == [0, 0, 0, 10, 20]
+
+
 def test_a_refused_job_is_promised_a_slot_and_let_through_then(
     storage: Storage, clock: Clock
 ) -> None:

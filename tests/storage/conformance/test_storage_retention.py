@@ -19,6 +19,7 @@ from tests.storage.kit import (
     end,
     new,
     one,
+    pipeline,
     row,
     run,
     take,
@@ -142,6 +143,25 @@ def test_an_unread_result_leaves_after_the_tasks_own_time(storage: Storage, cloc
     assert storage.keep(Keeping())["result-ttl"] == 1
     assert left(storage) == {read, unlimited}
     assert storage.job(str(short)) is None
+
+
+@pytest.mark.feature("retention")
+def test_a_result_that_a_waiting_stage_needs_leaves_only_after_that(
+    storage: Storage, clock: Clock
+) -> None:
+    clock.freeze(NOW)
+    parent, child = pipeline(storage, 2, result_ttl=60.0)
+    number = worker(storage)
+    run(storage, number, Done(b"1"))
+    clock.jump(HOUR)
+    assert storage.keep(Keeping())["result-ttl"] == 0
+    assert [given.result for given in storage.inputs(child.seq)] == [b"1"]
+
+    run(storage, number)
+
+    assert storage.keep(Keeping())["result-ttl"] == 1
+    assert left(storage) == {child.seq}
+    assert storage.job(str(parent.seq)) is None
 
 
 def test_a_batch_bounds_what_one_call_deletes(storage: Storage, clock: Clock) -> None:

@@ -142,9 +142,22 @@ def test_time_of_a_stage(storage: Storage, clock: Clock) -> None:
     run(storage, worker(storage))
 
     assert (state(storage, late), row(storage, late).run_at) == ("scheduled", NOW + 130)
-    assert row(storage, late).expires_at == NOW + 160
+    assert row(storage, late).expires_at == NOW + 190
     assert (state(storage, eta), row(storage, eta).run_at) == ("scheduled", NOW + 500)
     assert (state(storage, past), row(storage, past).run_at) == ("pending", NOW + 100)
+
+
+def test_a_relative_expiry_of_a_stage_does_not_count_while_it_waits(
+    storage: Storage, clock: Clock
+) -> None:
+    clock.freeze(NOW)
+    _, late = storage.enqueue([new(), new(expires_in=60)], Plan([Edge(0, 1)]))
+    clock.jump(100)
+    assert (storage.expire(), row(storage, late).expires_at) == ([], None)
+
+    run(storage, worker(storage))
+
+    assert row(storage, late).expires_at == NOW + 160
 
 
 # --- what a call is given -------------------------------------------------------------------------
@@ -502,7 +515,7 @@ def test_a_handler_may_be_a_plan_of_its_own(storage: Storage, clock: Clock) -> N
     run(storage, number, Dead("failed"))
 
     first, after = (storage.jobs(Selector(task=task))[0] for task in ("handler", "after"))
-    assert (first.state, first.run_at, first.expires_at) == ("scheduled", NOW + 10, NOW + 60)
+    assert (first.state, first.run_at, first.expires_at) == ("scheduled", NOW + 10, NOW + 70)
     assert (after.state, after.delay) == ("blocked", 20)
     clock.jump(10)
     storage.promote()

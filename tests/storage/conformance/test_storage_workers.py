@@ -202,6 +202,18 @@ def test_the_neighbours_of_a_job_that_kills_are_never_charged(storage: Storage, 
     assert [(row(storage, job).crashes, row(storage, job).attempt) for job in good] == [(0, 0)] * 5
 
 
+def test_the_dead_of_another_queue_are_left_to_its_own_consumers(make_shared: Maker) -> None:
+    ours, theirs = make_shared("ours"), make_shared("theirs")
+    job = born(theirs)
+    number = worker(theirs)
+    one(theirs, number)
+    make_shared.lab(theirs).kill(number)
+
+    assert ours.recover() == []
+    assert (state(theirs, job), [found.id for found in theirs.workers()]) == ("running", [number])
+    assert [recovered.job.seq for recovered in theirs.recover()] == [job.seq]
+
+
 def test_an_at_most_once_job_that_had_started_is_dead_and_one_that_had_not_runs(
     storage: Storage,
     lab: Lab,

@@ -157,6 +157,12 @@ class SqliteLab:
         else:
             self._write("insert or replace into huey_payload values (?, ?)", seq, payload)
 
+    def spoil_figures(self) -> None:
+        self._write("update huey_metric set run_hist = '{', wait_hist = '[]'")
+
+    def spoil_handlers(self) -> None:
+        self._write("update huey_handler set jobs = '{'")
+
     def renumber(self, seq: int, to: int) -> None:
         def body(con: sqlite3.Connection) -> None:
             for table in ("huey_job", "huey_payload", "huey_handler"):

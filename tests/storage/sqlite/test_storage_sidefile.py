@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,11 +13,15 @@ import pytest
 
 from hueycore.exceptions import StorageError
 from hueycore.model.jobs import Selector
+from hueycore.model.limits import Limit, Rate
 from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage
+from tests.helpers import Clock
 from tests.storage.conftest import Maker
-from tests.storage.kit import born, state, worker
+from tests.storage.kit import born, new, one, state, worker
 from tests.storage.sqlite.lab import sql, write
+
+NOW = 2_000_000_000.0
 
 # --- numbers of workers ---------------------------------------------------------------------------
 
@@ -107,3 +111,36 @@ def test_threads_that_ring_for_the_first_time_together_attach_one_side_file(
         side = storage.side()
         storage.close()
         assert side is not None and side._users == 0
+
+
+def due(storage: SqliteStorage, clock: Clock) -> None:
+    born(storage, run_at=clock.now() + 5)
+
+
+def due_with_a_key(storage: SqliteStorage, clock: Clock) -> None:
+    storage.declare_limits([Limit("task", "k", None, Rate(1, 5.0))])
+    storage.enqueue([new(key_name="k") for _ in range(2)])
+    one(storage, worker(storage))
+
+
+@pytest.mark.parametrize("prepare", [due, due_with_a_key])
+def test_what_time_makes_ready_rings(
+    make_file: Maker, clock: Clock, prepare: Callable[[SqliteStorage, Clock], None]
+) -> None:
+    clock.freeze(NOW)
+    storage = make_file()
+    prepare(storage, clock)
+    assert not rings(storage, storage.promote)
+    clock.jump(5)
+
+    assert rings(storage, storage.promote)
+    assert not rings(storage, storage.promote)
+
+
+def rings(storage: SqliteStorage, verb: Callable[[], object]) -> bool:
+    """Whether a verb rings for the consumers of other processes."""
+    side = storage.side()
+    assert side is not None
+    os.utime(side.path, (1, 1))
+    verb()
+    return os.stat(side.path).st_mtime != 1

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from typing import Any
 
 import pytest
 
-from hueycore.exceptions import DuplicateJob
-from hueycore.model.jobs import NewJob, Selector
+from hueycore.exceptions import DuplicateJob, StorageError
+from hueycore.model.endings import Done
+from hueycore.model.jobs import NewJob, Selector, Want
+from hueycore.model.states import State
+from hueycore.storage.sql import done
 from hueycore.storage.sqlite import SqliteStorage
 from tests.storage.conftest import Maker
-from tests.storage.kit import new
+from tests.storage.kit import ended, new, state, take, worker
 from tests.storage.sqlite.lab import sql
 
 
@@ -74,3 +78,42 @@ def test_a_refused_duplicate_takes_no_other_thread_with_it(storage: SqliteStorag
 
     assert sorted(answers, key=str) == [True] * 4 + ["refused"] * 4
     assert storage.count(Selector()) == 5
+
+
+def test_a_result_over_the_limit_of_sqlite_keeps_no_other_ending_waiting(
+    storage: SqliteStorage,
+) -> None:
+    storage.enqueue([new(), new()])
+    number = worker(storage)
+    bad, good = take(storage, number, 2)
+    storage.db.transact(lambda con: con.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 100_000))
+
+    endings = [ended(bad, Done(bytes(100_001))), ended(good, Done(b"1"))]
+    got = storage.exchange(number, endings, Want(0))
+
+    assert [state(storage, claim) for claim in (bad, good)] == [State.DEAD, State.DONE]
+    assert [why for _, why in got.unwritable] == ["DataError: string or blob too big"]
+
+
+def test_an_error_of_the_disk_is_no_fault_of_an_ending(
+    storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.enqueue([new(), new()])
+    number = worker(storage)
+    claims = take(storage, number, 2)
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = 10
+
+    def fail(*args: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(done, "store_results", fail)
+        with pytest.raises(StorageError, match="disk I/O"):
+            storage.exchange(number, [ended(claim, Done(b"1")) for claim in claims], Want(0))
+    assert [state(storage, claim) for claim in claims] == [State.RUNNING] * 2
+
+    got = storage.exchange(number, [ended(claim, Done(b"1")) for claim in claims], Want(0))
+
+    assert (got.lost, got.unwritable) == ([], [])
+    assert [state(storage, claim) for claim in claims] == [State.DONE] * 2

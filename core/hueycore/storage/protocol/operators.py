@@ -49,10 +49,11 @@ class Operators(Protocol):
         run_at: float | None = None,
         priority: float | None = None,
         expires_at: float | None = None,
+        expires_in: float | None = None,
         reason: str | None = None,
     ) -> Changed:
-        """Waiting jobs get another time, priority or expiry; ids are kept, and ``reason`` stays on
-        their rows until they end."""
+        """Waiting jobs get another time, priority or expiry (a moment, or seconds from when they
+        can begin); ids are kept, and ``reason`` stays on their rows until they end."""
         ...
 
     def set_revocation(

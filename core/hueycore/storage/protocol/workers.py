@@ -46,7 +46,8 @@ class Workers(Protocol):
 
     def exchange(self, worker: int, endings: Sequence[Ended], want: Want) -> Exchange:
         """Apply the endings whose claim still stands, with all that follows from them, and claim
-        what ``want`` allows in running order; both commit together.
+        what ``want`` allows in running order; both commit together. An ending that cannot be
+        written, now or ever, ends its job dead (``unwritable``).
 
         Synced to disk only when an ``at_most_once`` job is claimed: a power cut may undo any other
         claim or ending, and the job runs again. Without endings and without a pending job nothing
@@ -82,7 +83,8 @@ class Workers(Protocol):
         ...
 
     def expire(self, limit: int = 500) -> list[tuple[JobRef, State]]:
-        """Waiting jobs past ``expires_at`` become expired; with the state they were in."""
+        """Waiting jobs past ``expires_at`` become expired, but not before a relative expiry begins
+        to count; with the state they were in."""
         ...
 
     def next_run_at(self) -> float | None:

@@ -10,6 +10,7 @@ from functools import partial
 
 from hueycore.storage.sql.dialect import Connection, Database
 from hueycore.storage.sql.keys import settle
+from hueycore.storage.sql.rest import expiry
 
 #: Rows that one transaction changes at most: others want to write as well.
 GROUP = 10_000
@@ -44,7 +45,8 @@ def _bring_back(con: Connection, seqs: list[int]) -> None:
     d = con.dialect
     con.execute(
         f"""
-        update huey_job set run_at = :now + case when state = 'scheduled' then delay else 0 end
+        update huey_job set run_at = :now + case when state = 'scheduled' then delay else 0 end,
+            expires_at = {expiry(":now + case when state = 'scheduled' then delay else 0 end")}
         where {d.among("seq", ":seqs")} and run_at > :now and (
             (state = 'scheduled' and delay > 0) or state = 'pending'
             or (state = 'blocked' and waits = 0))

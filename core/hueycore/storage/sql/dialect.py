@@ -137,6 +137,11 @@ class Dialect(Protocol):
         """Jobs of these ``listed`` numbers are about to be deleted."""
         ...
 
+    def refuses(self, error: Exception) -> bool:
+        """Whether an error of a body is about the values that it read or wrote: the same again
+        would fail again, while others can be written."""
+        ...
+
     def record_events(self, con: Connection, on: bool) -> None:
         """From this commit on the moves of jobs are recorded in ``huey_event``, in the queues whose
         row says so; or no more."""

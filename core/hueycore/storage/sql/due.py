@@ -9,7 +9,7 @@ from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.endings import end_waiting
 from hueycore.storage.sql.keys import settle
 from hueycore.storage.sql.part import Part
-from hueycore.storage.sql.rest import READY
+from hueycore.storage.sql.rest import READY, expiry
 
 
 class Due(Part, protocol.Workers):
@@ -30,9 +30,10 @@ class Due(Part, protocol.Workers):
             ).fetchall()
             con.execute(
                 f"""
-                update huey_job set state = {READY} where {d.among("seq")}
+                update huey_job set state = {READY}, expires_at = {expiry(":now")}
+                where {d.among("seq", ":seqs")}
                 """,
-                (d.listed(row[0] for row in rows),),
+                {"now": now, "seqs": d.listed(row[0] for row in rows)},
             )
             keys = con.execute(
                 "select name from huey_key where queue = ? and due <= ? and due is not null",
@@ -50,7 +51,8 @@ class Due(Part, protocol.Workers):
         query = """
             select seq, id, task, state from huey_job
             where queue = ? and expires_at <= ? and expires_at is not null
-                and state in ('scheduled', 'pending', 'blocked') limit ?
+                and state in ('scheduled', 'pending', 'blocked')
+                and not (state = 'scheduled' and expires_in is not null) limit ?
         """
 
         def body(con: Connection) -> list[tuple[JobRef, State]]:

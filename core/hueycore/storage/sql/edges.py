@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from hueycore.model.jobs import JobRef
 from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.keys import settle_keys_of
-from hueycore.storage.sql.rest import state
+from hueycore.storage.sql.rest import expiry, state
 from hueycore.storage.sql.unique import doubled
 
 #: What a parent has given to its followers, in ``delivered``.
@@ -50,7 +50,7 @@ def ready(con: Connection, seqs: Iterable[int]) -> None:
     rows = con.execute(
         f"""
         update huey_job set (run_at, state, expires_at, delay) = (
-            select at, {state("at")}, coalesce(:now + expires_in, expires_at),
+            select at, {state("at")}, {expiry("at")},
                 case when at > :now + delay then 0 else delay end
             -- A time of its own (eta) is later than its birth.
             from (select {d.greatest}(:now + delay,

@@ -30,14 +30,17 @@ from hueycore.storage.sql.handlers import call_handler
 from hueycore.storage.sql.joblog import write_notes
 from hueycore.storage.sql.keys import settle, settle_keys_of
 from hueycore.storage.sql.metrics import Tally
+from hueycore.storage.sql.rest import expiry
 from hueycore.storage.sql.unique import GIVES_WAY
 
 
 class Applied(NamedTuple):
-    """The endings that were lost, those that became ``revoked``, and whether a key was settled."""
+    """The endings that were lost, those that became ``revoked``, those that could not be written
+    and why, and whether a key was settled."""
 
     lost: list[Ended]
     stopped: list[Ended]
+    unwritable: list[tuple[Ended, str]] = []  # noqa: RUF012  a NamedTuple default, never changed
     settled: bool = False
 
 
@@ -77,7 +80,7 @@ def apply_endings(con: Connection, queue: str, endings: Sequence[Ended]) -> Appl
     tally.write(con)
     if keys:
         settle(con, queue, keys)
-    return Applied(lost, stopped, bool(keys))
+    return Applied(lost, stopped, settled=bool(keys))
 
 
 def _without_completed(con: Connection, endings: Sequence[Ended], done: list[Ended]) -> list[Ended]:
@@ -189,20 +192,23 @@ def _put_back(
     claim = ended.claim
     retries, retry_delay, key = claim.retries, claim.retry_delay, claim.key_name
     state, run_at, uncounted, delay = rest.ready(key), claim.run_at, 1, 0.0
+    again: float | None = None  # when another run may begin, and its time to expire with it
     match ending:
         case Retry():
             run_at = now if ending.run_at is None else ending.run_at
-            state = rest.state(run_at, now, key)
+            state, again = rest.state(run_at, now, key), max(run_at, now)
             retries, retry_delay, uncounted = ending.retries, ending.retry_delay, 0
             delay = ending.delay
         case Snoozed():
             state, run_at, delay = State.SCHEDULED, ending.run_at, ending.delay
+            again = max(run_at, now)
         case Blocked():
             key = ending.key
             state = rest.ready(key)
     con.execute(
         f"""
         update huey_job set state = ?, run_at = ?, delay = ?, retries = ?, retry_delay = ?,
+            expires_at = {expiry("?")},
             key_name = ?, unique_until = {GIVES_WAY}, started_at = coalesce(?, started_at),
             attempt = attempt - ?, {LEAVE} {WON}
         """,
@@ -212,6 +218,7 @@ def _put_back(
             delay,
             retries,
             retry_delay,
+            again,
             key,
             ended.started_at,
             uncounted,

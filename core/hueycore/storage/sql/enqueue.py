@@ -118,8 +118,8 @@ class Enqueue(Part, Jobs):
 
 
 #: A job's options, and a job that has none: the table's own defaults are a third less to write.
-_OPTIONS = "".join(f", {name}" for name in NewJob._fields[6:19])
-_USUAL = tuple(NewJob._field_defaults[name] for name in NewJob._fields[6:19])
+_OPTIONS = "".join(f", {name}" for name in NewJob._fields[6:20])
+_USUAL = tuple(NewJob._field_defaults[name] for name in NewJob._fields[6:20])
 
 
 def describe_queue(con: Connection, queue: str, serializer: str | None) -> None:
@@ -167,7 +167,7 @@ def _insert_fresh(
     """The usual case, ids and keys that nobody has: numbers are given out here, which the write
     lock allows, so that rows and payloads go in as two bulk statements. None if one exists."""
     first = con.dialect.first_number(con, len(jobs))
-    usual = all(job[6:19] == _USUAL for job in jobs)
+    usual = all(job[6:20] == _USUAL for job in jobs)
     rows, payloads, answer = [], [], []
     keys = set()
     for seq, job in enumerate(jobs, first):
@@ -178,7 +178,7 @@ def _insert_fresh(
         if key is not None and state is State.BLOCKED:
             keys.add(key)
         row = (seq, job.id, queue, job.task, state, job.priority, run_at, now, job.preview)
-        rows.append(row if usual else row + job[6:19])
+        rows.append(row if usual else (*row, rest.expiry(job, run_at), *job[7:20]))
         payloads.append((seq, job.payload))
         answer.append(Enqueued(seq, job.id, state))
     inserted = con.executemany(

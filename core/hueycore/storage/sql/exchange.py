@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from hueycore.exceptions import StorageError
 from hueycore.model.jobs import Ended, Exchange, Want
 from hueycore.storage.protocol import workers as protocol
 from hueycore.storage.sql.dialect import Connection
-from hueycore.storage.sql.endings import Applied, apply_endings
+from hueycore.storage.sql.endings import Applied
 from hueycore.storage.sql.part import Part
 from hueycore.storage.sql.pick import Pick
+from hueycore.storage.sql.unwritable import Refused, apply_each, apply_together
+
+_Apply = Callable[[Connection, str, Sequence[Ended]], Applied]
 
 
 class Exchanges(Part, protocol.Workers):
@@ -19,15 +22,25 @@ class Exchanges(Part, protocol.Workers):
         if not endings and not (want.free > 0 and self.db.read(self._any_pending)):
             return Exchange([], [], [], [])
 
-        def body(con: Connection) -> tuple[Exchange, Pick, bool]:
-            applied = apply_endings(con, self.queue, endings) if endings else Applied([], [])
+        def body(con: Connection, apply: _Apply = apply_together) -> tuple[Exchange, Pick, bool]:
+            applied = apply(con, self.queue, endings) if endings else Applied([], [])
             pick = self._claim(con, worker, want, durable=False)
             answer = Exchange(
-                pick.claims, applied.lost, pick.revoked, pick.expired, stopped=applied.stopped
+                pick.claims,
+                applied.lost,
+                pick.revoked,
+                pick.expired,
+                held=pick.held,
+                stopped=applied.stopped,
+                unwritable=applied.unwritable,
             )
             return answer, pick, applied.settled
 
-        answer, pick, settled = self.db.transact(body, durable=False)
+        try:
+            answer, pick, settled = self.db.transact(body, durable=False)
+        except Refused:
+            one_by_one = partial(body, apply=apply_each)
+            answer, pick, settled = self.db.transact(one_by_one, durable=False)
         while pick.again and not answer.claims:
             durable = pick.needs_sync
             try:
@@ -38,12 +51,11 @@ class Exchanges(Part, protocol.Workers):
                 if endings or answer.revoked or answer.expired:
                     return answer  # that much is committed; the next exchange meets the error
                 raise
-            answer = Exchange(
-                pick.claims,
-                answer.lost,
-                answer.revoked + pick.revoked,
-                answer.expired + pick.expired,
-                stopped=answer.stopped,
+            answer = answer._replace(
+                claims=pick.claims,
+                revoked=answer.revoked + pick.revoked,
+                expired=answer.expired + pick.expired,
+                held=pick.held,
             )
         if settled:
             self.ring()  # perhaps a worker of another process takes the place

@@ -25,9 +25,7 @@ def add_error(
     """Append to the row's ``errors``. Not ``counted``: the run was given back, no attempt. Of such
     runs one after another only the last is kept: a job that waits for its turn a hundred times must
     not lose the errors of its attempts."""
-    query = "select errors from huey_job where seq = ?"
-    text = con.execute(query, (claim.seq,)).fetchone()[0]
-    errors = json.loads(text or "[]")
+    errors = json.loads(_stored(con, claim.seq) or "[]")
     if errors and errors[-1].get("counted") is False and not counted:
         errors.pop()
     elif len(errors) >= KEPT_ERRORS:
@@ -44,3 +42,20 @@ def add_error(
     }
     text = json.dumps([*errors, entry], separators=(",", ":"))
     con.execute("update huey_job set errors = ? where seq = ?", (text, claim.seq))
+
+
+def forget_unreadable(con: Connection, seq: int) -> None:
+    """Make room for errors that can be read."""
+    try:
+        found = json.loads(_stored(con, seq) or "[]")
+        readable = isinstance(found, list) and all(isinstance(one, dict) for one in found)
+    except (ValueError, RecursionError):
+        readable = False
+    if not readable:
+        con.execute("update huey_job set errors = null where seq = ?", (seq,))
+
+
+def _stored(con: Connection, seq: int) -> str | None:
+    row = con.execute("select errors from huey_job where seq = ?", (seq,)).fetchone()
+    text: str | None = row and row[0]
+    return text

@@ -36,7 +36,7 @@ def call_handler(con: Connection, seq: int, cause: bytes | None = None) -> None:
     if 0 in plan.delays:
         jobs[0] = jobs[0]._replace(run_at=now + plan.delays[0], delay=plan.delays[0])
     if 0 in plan.expiries:
-        jobs[0] = jobs[0]._replace(expires_at=now + plan.expiries[0])
+        jobs[0] = jobs[0]._replace(expires_in=plan.expiries[0])
     born = insert_jobs(con, queue, jobs)
     if not all(job.fresh for job in born):
         # One that must be the only one of its kind waits already: what it stands for will be done.

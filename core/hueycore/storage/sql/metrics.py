@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from hueycore.model.endings import Dead, Ending, Expired, Retry, Revoked
-from hueycore.model.histogram import bucket
+from hueycore.model.histogram import bucket, parse
 from hueycore.model.jobs import Claim, Ended
 from hueycore.storage.sql.dialect import Connection, Dialect
 
@@ -60,8 +60,8 @@ class _Line:
         self.run_s += row[5]
         self.run_max = max(self.run_max, row[6])
         for hist, text in ((self.run_hist, row[7]), (self.wait_hist, row[8])):
-            for number, count in json.loads(text).items():
-                hist[int(number)] += count
+            for number, count in parse(text).items():
+                hist[number] += count
 
     def add_to(self, con: Connection, key: tuple[str, int, str]) -> None:
         """Add this line to the stored one of (queue, minute, task)."""
@@ -156,7 +156,7 @@ _COUNTERS: dict[type, str] = {
 
 
 def _merged(stored: str, added: dict[int, int]) -> str:
-    counts = json.loads(stored)
+    counts = parse(stored)
     for number, count in added.items():
-        counts[str(number)] = counts.get(str(number), 0) + count
+        counts[number] = counts.get(number, 0) + count
     return json.dumps(counts, separators=(",", ":"))

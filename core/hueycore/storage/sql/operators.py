@@ -29,10 +29,11 @@ def _reset(d: Dialect) -> str:
 
 
 _LATER = """
-    update huey_job set run_at = run_at + ?,
+    update huey_job set run_at = run_at + :later,
+        expires_at = case when expires_in is null then expires_at else expires_at + :later end,
         state = case when state = 'pending' or (state = 'blocked' and waits = 0) then 'scheduled'
             else state end
-    where seq = ?
+    where seq = :seq
 """
 
 
@@ -134,6 +135,8 @@ class Operators(Part, Workers, protocol.Operators):
                     delay = case when waits > 0 then delay else 0 end,
                     retries = coalesce(:retries, retries), reason = :reason, finished_at = null,
                     taken = null, ticket = null, crashes = 0, expires_at = case
+                        when waits = 0 and expires_in is not null
+                            then {d.greatest}(coalesce(:run_at, run_at), :now) + expires_in
                         when expires_at <= :now then null else expires_at end
                 where {d.among("seq", ":which")}
                 """,
@@ -155,7 +158,11 @@ class Operators(Part, Workers, protocol.Operators):
                 (which,),
             )
             if apart:
-                later = [(place * apart, job.seq) for place, job in enumerate(final) if place]
+                later = [
+                    {"later": place * apart, "seq": job.seq}
+                    for place, job in enumerate(final)
+                    if place
+                ]
                 con.executemany(_LATER, later)
             self.sign(con, "requeue", final, reason=reason)
             settle_keys_of(con, [job.seq for job in final])
@@ -174,6 +181,7 @@ class Operators(Part, Workers, protocol.Operators):
         run_at: float | None = None,
         priority: float | None = None,
         expires_at: float | None = None,
+        expires_in: float | None = None,
         reason: str | None = None,
     ) -> Changed:
         def body(con: Connection) -> Changed:
@@ -185,7 +193,13 @@ class Operators(Part, Workers, protocol.Operators):
                 update huey_job set
                     priority = coalesce(:priority, priority), run_at = coalesce(:run_at, run_at),
                     delay = case when waits > 0 or :run_at is null then delay else 0 end,
-                    expires_at = coalesce(:expires_at, expires_at),
+                    expires_in = case when :expires_at is null
+                        then coalesce(:expires_in, expires_in) end,
+                    expires_at = case when :expires_at is not null then :expires_at
+                        when waits = 0 and (:run_at is not null or :expires_in is not null)
+                            then coalesce({d.greatest}(coalesce(:run_at, run_at), :now)
+                                + coalesce(:expires_in, expires_in), expires_at)
+                        else expires_at end,
                     reason = coalesce(:reason, reason),
                     state = case when state = 'blocked' and waits > 0 then state
                         else {rest.state("coalesce(:run_at, run_at)")} end
@@ -195,6 +209,7 @@ class Operators(Part, Workers, protocol.Operators):
                     "priority": priority,
                     "run_at": run_at,
                     "expires_at": expires_at,
+                    "expires_in": expires_in,
                     "reason": reason,
                     "now": con.now(),
                     "which": d.listed(job.seq for job in movable),

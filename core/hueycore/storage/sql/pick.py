@@ -53,6 +53,8 @@ class Pick:
         self.revoked: list[JobRef] = []
         self.expired: list[JobRef] = []
         self.needs_sync = False
+        self.held: str | None = None
+        self._bytes = 0
         self._keys = Admission(con, queue)
 
     @property
@@ -129,8 +131,13 @@ class Pick:
             return False
         if len(self.claims) >= max(self.want.quick.get(claim.task, 0), self.want.free):
             return False
+        size = self._bytes + len(claim.payload or b"")
+        if size > self.want.bytes and self.claims:
+            self.held = "bytes"
+            return False
         if claim.key_name is not None and not self._keys.admit(claim):
             return not self._keys.is_full
+        self._bytes = size
         self.claims.append(claim)
         return not claim.crashes
 

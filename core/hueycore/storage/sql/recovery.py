@@ -3,9 +3,11 @@ worker's number: nobody else can be doing the same."""
 
 from __future__ import annotations
 
+from functools import partial
+
 from hueycore.constants import MAX_WORKERS
 from hueycore.model import rest
-from hueycore.model.endings import Dead, Failure, Retry
+from hueycore.model.endings import Dead, Failure, Released, Retry
 from hueycore.model.jobs import Claim, Ended, JobRef, Recovered
 from hueycore.model.states import Asked, State
 from hueycore.storage.sql.dialect import Alive, Connection, Registered
@@ -16,6 +18,7 @@ from hueycore.storage.sql.handlers import call_handler
 from hueycore.storage.sql.keys import free_locks, settle
 from hueycore.storage.sql.periodic import forget_declarations
 from hueycore.storage.sql.unique import GIVES_WAY
+from hueycore.storage.sql.unwritable import Refused, attempt, end_unwritable
 
 #: The columns of a claim; its payload is not read.
 _CLAIM = ", ".join("null" if field == "payload" else field for field in Claim._fields)
@@ -51,9 +54,15 @@ def recover_worker(con: Connection, worker: Registered, alive: Alive) -> list[Re
         keys.add(claim.key_name)
         began = started is None or claim[:2] in started
         if began and asked == Asked.OVERDUE:
-            recovered.append(_end_overdue(con, worker, claim, claimed_at))
+            step = partial(_end_overdue, con, worker, claim, claimed_at)
         else:
-            recovered.append(_take_back(con, worker, claim, Asked(asked) if asked else None, began))
+            step = partial(_take_back, con, worker, claim, Asked(asked) if asked else None, began)
+        try:
+            recovered.append(attempt(con, step))
+        except Refused as error:
+            end_unwritable(con, worker.queue, Ended(claim, Released()), error)
+            job = JobRef(claim.seq, claim.id, claim.task)
+            recovered.append(Recovered(job, State.DEAD, began, worker.name))
     con.execute("delete from huey_worker where id = ?", (worker.id,))
     forget_declarations(con, worker.id)
     names = free_locks(con, worker.queue, worker.id)

@@ -109,7 +109,8 @@ def join(con: Connection, jobs: Sequence[Enqueued], plan: Plan) -> list[Enqueued
     con.executemany(
         """
         update huey_job set state = 'blocked', inputs = ?, waits = ?, source = ?, delay = ?,
-            expires_in = ?
+            expires_at = case when expires_in is null then expires_at end,
+            expires_in = coalesce(?, expires_in)
         where seq = ?
         """,
         [

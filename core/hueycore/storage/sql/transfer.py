@@ -110,7 +110,9 @@ def _load_one(con: Connection, one: Cargo, if_exists: str, pending: bool) -> Loa
             reason=None,
             crashes=0 if pending else job.crashes,
         )
-        if job.expires_at is not None and job.expires_at <= now:
+        if job.expires_in is not None:
+            values["expires_at"] = now + job.expires_in
+        elif job.expires_at is not None and job.expires_at <= now:
             values["expires_at"] = None
     if len(one.inputs) < job.inputs and (pending or job.state in LIVE):
         values.update(state=State.REVOKED, reason="upstream", finished_at=now)

@@ -75,9 +75,10 @@ def _replace(con: Connection, queue: str, seq: int, job: NewJob, now: float) -> 
         """
         update huey_job set state = case when waits > 0 then state else ? end, run_at = ?,
             delay = case when waits > 0 then delay else ? end,
-            priority = ?, expires_at = ?, scheduled_for = ?, key_name = ?, ticket = null,
-            retries = ?, retry_delay = ?, retry_backoff = ?, timeout = ?, max_crashes = ?,
-            at_most_once = ?, result_ttl = ?, unique_until = ?, preview = ?,
+            priority = ?, expires_at = case when waits > 0 and ? then null else ? end,
+            expires_in = ?, scheduled_for = ?, key_name = ?,
+            ticket = null, retries = ?, retry_delay = ?, retry_backoff = ?, timeout = ?,
+            max_crashes = ?, at_most_once = ?, result_ttl = ?, unique_until = ?, preview = ?,
             attempt = 0, crashes = 0, reason = null, progress = null, errors = null
         where seq = ?
         """,
@@ -86,7 +87,9 @@ def _replace(con: Connection, queue: str, seq: int, job: NewJob, now: float) -> 
             run_at,
             job.delay,
             job.priority,
-            job.expires_at,
+            job.expires_in is not None,
+            rest.expiry(job, run_at),
+            job.expires_in,
             job.scheduled_for,
             job.key_name,
             job.retries,

@@ -9,7 +9,20 @@ from typing import Any
 
 from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sqlite import numbers, schema
+from hueycore.storage.sqlite.errors import error_code
 from hueycore.system import clock
+
+#: The module's own (what cannot be bound), ERROR (no JSON), TOOBIG, CONSTRAINT, MISMATCH, RANGE.
+_OF_VALUES = (0, 1, 18, 19, 20, 25)
+#: What reading a value raises that is not what it should be.
+_NO_SUCH_VALUE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 
 
 class SqliteDialect:
@@ -47,6 +60,11 @@ class SqliteDialect:
 
     def keep_numbers(self, con: Connection, seqs: str) -> None:
         numbers.keep_number(con, seqs)
+
+    def refuses(self, error: Exception) -> bool:
+        if isinstance(error, sqlite3.Error):
+            return error_code(error) in _OF_VALUES
+        return isinstance(error, _NO_SUCH_VALUE)
 
     def record_events(self, con: Connection, on: bool) -> None:
         schema.set_triggers(con, "events.sql", on)

@@ -23,7 +23,7 @@ create table huey_job (
     started_at       real,
     finished_at      real,
     expires_at       real,
-    -- of a later stage: seconds from the moment its last parent delivered
+    -- seconds from the moment it can begin, anew for each retry
     expires_in       real,
     scheduled_for    real,
     attempt          integer not null default 0,

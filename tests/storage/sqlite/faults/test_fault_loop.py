@@ -180,6 +180,22 @@ def test_a_lock_met_before_a_transaction_begins_is_waited_for(
     assert plan.failed == 1
 
 
+@pytest.mark.usefixtures("faulty")
+@pytest.mark.parametrize("step", [1, 2], ids=["statement", "fetch"])
+def test_a_read_that_meets_a_lock_is_tried_again(step: int, path: str) -> None:
+    """As it does while another process recovers the log."""
+    with closing(SqliteStorage(path)) as storage:
+        storage.enqueue([new(), new()])
+        assert storage.count(Selector()) == 2
+        plan = Plan(BUSY, at=step)
+        with failing(plan):
+            assert storage.count(Selector()) == 2
+        assert plan.failed == 1
+        with failing(Plan(BUSY, at=1, sticky=True)), pytest.raises(StorageBusy):
+            storage.count(Selector())
+        assert storage.count(Selector()) == 2
+
+
 class DrainingCursor(sqlite3.Cursor):
     """Knows whether what a RETURNING brought was read to the end."""
 
