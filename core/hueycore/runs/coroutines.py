@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hueycore.exceptions import TaskTimeout
 from hueycore.runs.timeouts import Limiter, limited
-from hueycore.system import native
+from hueycore.system import forks, native
 
 if TYPE_CHECKING:
     import asyncio
@@ -200,16 +200,19 @@ class Run:
         import asyncio
 
         self._main = asyncio.current_task()
-        timer = None
+        timer, generation = None, forks.generation
         if self._timeout is not None:
             # Set for all of the run, not only for the time limit below: the loop turns too while
             # it waits for the tasks that the run has started.
             timer = asyncio.get_running_loop().call_later(self._timeout, self._on_timeout)
         try:
             self.value = await self._limited()
-        except asyncio.CancelledError:
+            forks.end_child(generation)
+        except asyncio.CancelledError as error:
+            forks.end_child(generation, error)
             raise  # which asyncio.Runner turns into KeyboardInterrupt after a ^C
         except BaseException as error:
+            forks.end_child(generation, error)
             self.error = error
         finally:
             await self._end_rest()

@@ -28,7 +28,7 @@ from hueycore.runs.notebook import Notebook, Page
 from hueycore.runs.timeouts import AskedToStop, Limiter, limited
 from hueycore.runs.verdict import Verdict, brief_failure, failure_of, log_failure
 from hueycore.serializer import Serializer, describe
-from hueycore.system import clock
+from hueycore.system import clock, forks
 from hueycore.system.deferred import refuse_deferred, refuse_generator
 from hueycore.tasks.joblog import run_of_this_context
 from hueycore.tasks.task import Task
@@ -213,7 +213,7 @@ class Executor:
     ) -> Finished | Begun:
         """The short way for a plain task without hooks: no job object unless it fails, or gives
         something to await."""
-        started, clock0 = clock.now(), clock.monotonic()
+        started, clock0, generation = clock.now(), clock.monotonic(), forks.generation
         try:
             if self._arms_all:
                 limiter = self._limiter
@@ -222,11 +222,13 @@ class Executor:
                 value = limited(limiter, limiter.prepare(math.inf, 0.0), call)
             else:
                 value = wrapper.func(*args, **kwargs)
+            forks.end_child(generation)
             if value is not None and is_awaitable(value):
                 task = Task.of_claim(wrapper, claim, args, kwargs)
                 return self._start(task, claim).awaiting(value)
             done = self._done(value, claim)
         except BaseException as error:
+            forks.end_child(generation, error)
             task = Task.of_claim(wrapper, claim, args, kwargs)
             return self._failed(task, claim, error, started, clock.monotonic() - clock0)
         return Finished(Ended(claim, done, started, clock.monotonic() - clock0), (), value)
@@ -382,7 +384,7 @@ class Executor:
     def _pre_execute(self, task: Task) -> None:
         for name, hook in self._app.pre_execute_hooks.items():
             try:
-                refuse_deferred(hook(task), "it")
+                refuse_deferred(forks.call(hook, task), "it")
             except CancelExecution:
                 logger.warning("job %s cancelled by pre-execute hook %s", task, name)
                 raise
@@ -392,6 +394,6 @@ class Executor:
     def _post_execute(self, task: Task, value: Any, error: BaseException | None) -> None:
         for name, hook in self._app.post_execute_hooks.items():
             try:
-                refuse_deferred(hook(task, value, error), "it")
+                refuse_deferred(forks.call(hook, task, value, error), "it")
             except BaseException:
                 logger.exception("post-execute hook %s failed for job %s", name, task)

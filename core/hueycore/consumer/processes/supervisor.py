@@ -27,7 +27,7 @@ from hueycore.consumer.processes.heartbeat import Heartbeat
 from hueycore.consumer.processes.maintenance import Maintenance
 from hueycore.consumer.processes.slot import Slot
 from hueycore.consumer.processes.worker import ProcessWorker
-from hueycore.consumer.unixsignals import Signals
+from hueycore.consumer.unixsignals import Signals, handle, unhandle
 from hueycore.exceptions import ConfigurationError, StorageError
 from hueycore.system import clock
 
@@ -171,7 +171,7 @@ class Supervisor(BaseConsumer):
         # would write to all of it.
         gc.collect()
         gc.freeze()
-        before = signal.signal(signal.SIGCHLD, self._on_child_end)
+        handle(signal.SIGCHLD, self._on_child_end)
         try:
             logger.info(
                 "consumer %s, process %d: %d worker processes, queue %s, %d tasks",
@@ -185,7 +185,7 @@ class Supervisor(BaseConsumer):
             self._wind_down()
         finally:
             self._children.close()
-            signal.signal(signal.SIGCHLD, before)
+            unhandle(signal.SIGCHLD, self._on_child_end)
 
     def _on_child_end(self, number: int, frame: FrameType | None) -> None:
         self._signals.wake()
