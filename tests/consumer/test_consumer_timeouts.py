@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import sqlite3
 import threading
 import time
@@ -346,3 +348,69 @@ def test_timeouts_of_many_threads_are_kept_apart(huey: SqliteHuey) -> None:
         wait_until(lambda: all(h is not None and h.is_complete() for h in handles), 20)
 
     assert [str(h.state) for h in handles if h] == ["done", "dead"] * 15
+
+
+@pytest.mark.usefixtures("any_kind")
+def test_a_run_that_swallows_its_timeout_says_so(
+    huey: SqliteHuey, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is done, as the task wanted; its record and the log have the rest of the truth."""
+
+    @huey.task(timeout=0.1)
+    def swallow() -> str:
+        for _ in range(30):
+            try:
+                time.sleep(0.01)
+            except Exception:
+                pass
+        return "done"
+
+    @huey.task(timeout=0.1)
+    async def aswallow() -> str:
+        for _ in range(30):
+            try:
+                await asyncio.sleep(0.01)
+            except asyncio.CancelledError:
+                pass
+        return "done"
+
+    @huey.task(timeout=0.1)
+    def swallow_and_fail() -> None:
+        swallow.func()
+        raise LookupError("later")
+
+    @huey.task(timeout=0.1)
+    def take_it_over() -> None:
+        try:
+            time.sleep(0.3)
+        except TaskTimeout:
+            time.sleep(0.2)
+            raise LookupError("at once") from None
+
+    late = [swallow(), aswallow(), swallow_and_fail()]
+    obedient = take_it_over()
+    with consuming(huey):
+        for handle in late[:2]:
+            assert handle.get(blocking=True, timeout=10) == "done"
+        for handle in (late[2], obedient):
+            with pytest.raises(TaskException, match="LookupError"):
+                handle.get(blocking=True, timeout=10)
+
+    for handle in late:
+        (line,) = huey.storage.log(handle.seq)
+        assert (line.level, line.attempt) == ("WARNING", 1)
+        assert re.fullmatch(r"it ran 0\.\d s, past its limit of 0\.1 s: .+", line.message)
+        assert "swallowed" in line.message
+        assert f"job {handle.seq} of {job(huey, handle).task} ran 0." in caplog.text
+    assert huey.storage.log(obedient.seq) == []
+
+
+def test_a_run_that_is_on_time_says_nothing_of_its_limit(huey: SqliteHuey) -> None:
+    @huey.task(timeout=5)
+    def quick() -> str:
+        return "done"
+
+    handle = quick()
+    with consuming(huey):
+        assert handle.get(blocking=True, timeout=10) == "done"
+    assert huey.storage.log(handle.seq) == []

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from hueycore import signals as S
 from hueycore.exceptions import CancelExecution, StorageError, UnknownClass, UnknownTask
 from hueycore.model.endings import Dead, Done, Expired, Failure, Released, Revoked, Snoozed
-from hueycore.model.events import Said
+from hueycore.model.events import LogLine, Said
 from hueycore.model.jobs import Claim, Ended
 from hueycore.model.plan import Input
 from hueycore.model.retry import NOT_FOUND, UNKNOWN_TASK_PATIENCE, unknown_task_delay
@@ -25,7 +25,7 @@ from hueycore.runs.guest import Completion
 from hueycore.runs.inputs import call_of
 from hueycore.runs.invocation import Invocation, is_awaitable
 from hueycore.runs.notebook import Notebook, Page
-from hueycore.runs.timeouts import AskedToStop, Limiter, limited
+from hueycore.runs.timeouts import AskedToStop, Limiter, late_end, limited
 from hueycore.runs.verdict import Verdict, brief_failure, failure_of, log_failure
 from hueycore.serializer import Serializer, describe
 from hueycore.system import clock, forks
@@ -261,7 +261,7 @@ class Executor:
         return Begun(Invocation(task, clock0), claim, page, started, completion)
 
     def _finish(self, begun: Begun, outcome: Callable[[], Any]) -> Finished | Begun:
-        (task, clock0, _), claim, page, started, completion = begun
+        (task, clock0, _), claim, _, started, completion = begun
         try:
             value = outcome()
             if value is not None and is_awaitable(value):
@@ -269,12 +269,12 @@ class Executor:
             done = self._done(value, claim)
         except BaseException as error:
             run_s = clock.monotonic() - clock0
-            log = self._app.notes.close(page) if page else None
+            log = self._close(begun, run_s, error)
             self._post_execute(task, None, error)
             finished = self._failed(task, claim, error, started, run_s, log)
             return finished._replace(ended=completion.over(finished.ended))
         run_s = clock.monotonic() - clock0
-        log = self._app.notes.close(page) if page else None
+        log = self._close(begun, run_s)
         logger.info(
             "job %s of %s is done in %.3f s",
             claim.seq,
@@ -295,6 +295,17 @@ class Executor:
         page = self._app.notes.open(claim, wrapper.log_level)
         task._report = page.report
         return page
+
+    def _close(self, begun: Begun, run_s: float, error: BaseException | None = None) -> Said | None:
+        """What the run has said and is not written yet; and that it went on after its timeout."""
+        log = self._app.notes.close(begun.page) if begun.page else None
+        late = late_end(run_s, begun.task.timeout, error) if self._limiter is not None else None
+        if late is None:
+            return log
+        logger.warning("job %s of %s %s", begun.claim.seq, begun.claim.task, late)
+        before = log or Said(None)
+        line = LogLine(clock.now(), "WARNING", f"it {late}")
+        return before._replace(lines=[*before.lines, line])
 
     def call(self, task: Task, *, hooks: bool = True) -> Any:
         """Run a task that no storage knows, as ``hueyctl run`` does: its value, or what it
