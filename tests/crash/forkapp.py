@@ -102,6 +102,14 @@ class Tasks:
             child.join()
 
         @huey.task()
+        def orphan() -> list[int]:
+            """Leaves a process behind that ends soon; and ends others that it waits for late."""
+            late = [subprocess.Popen(["sh", "-c", f"exit {code}"]) for code in (3, 7)]
+            subprocess.run(["sh", "-c", "sleep 0.2 & exit 0"], check=True)
+            time.sleep(1)
+            return [child.wait(20) for child in late]
+
+        @huey.task()
         def quick() -> str:
             return "done"
 
@@ -113,6 +121,7 @@ class Tasks:
 
         self.terminate, self.pool, self.fork, self.afork = terminate, pool, fork, afork
         self.ticks, self.aticks, self.outlive, self.quick = ticks, aticks, outlive, quick
+        self.orphan = orphan
 
 
 if "CRASH_DB" in os.environ:

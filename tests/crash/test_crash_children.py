@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from hueycore import Result, State
-from tests.crash.crashkit import ConsumerProcess, Place, every_kind
+from tests.crash.crashkit import ConsumerProcess, Place, every_kind, own_namespace
 from tests.crash.forkapp import EXITS, Tasks
 from tests.helpers import wait_until
 
@@ -54,6 +54,10 @@ def is_gone(pid: int) -> bool:
     except FileNotFoundError:
         return True
     return stat.rpartition(")")[2].split()[0] == "Z"
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @every_kind
@@ -137,6 +141,21 @@ def test_a_child_of_a_hook_ends_with_the_hook(place: ForkPlace) -> None:
     assert consumer.wait() == 0
     assert place.job(handle.id).attempt == 1
     wait_until(lambda: all(is_gone(pid) for pid in place.said("child")), 10, "no child")
+
+
+@every_kind
+def test_orphans_are_reaped_in_a_container_and_no_child_of_a_job(place: ForkPlace) -> None:
+    """As its first process a consumer inherits what the programs of jobs leave behind."""
+    handles = [place.tasks.orphan() for _ in range(3)]
+    box = place.consumer(under=own_namespace())
+
+    assert [value(handle) for handle in handles] == [[3, 7]] * 3
+    (first,) = children(box.pid)
+    wait_until(lambda: not any(map(is_gone, children(first))), 20, "no zombie")
+    os.kill(first, signal.SIGTERM)
+    assert box.wait() == 0
+    assert place.states() == {"done": 3}
+    assert place.workers() == []
 
 
 @every_kind
