@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from hueycore.exceptions import TaskTimeout
 from hueycore.runs.timeouts import Limiter, limited
 from hueycore.system import forks, native
+from hueycore.system.scarcity import is_scarcity
 
 if TYPE_CHECKING:
     import asyncio
@@ -51,6 +52,10 @@ class Coroutines(Protocol):
         ...
 
 
+class Scarcity(Exception):
+    """The run has not begun, for want of threads or descriptors."""
+
+
 def run_coroutine(
     coroutines: Coroutines,
     limiter: Limiter | None,
@@ -60,7 +65,12 @@ def run_coroutine(
 ) -> Any:
     """Run an async function. Its loop enforces the timeout; the limiter comes after it, for a
     coroutine that blocks its loop."""
-    coroutines.prepare()
+    try:
+        coroutines.prepare()
+    except Exception as error:
+        if is_scarcity(error):
+            raise Scarcity(f"an event loop cannot be made: {error}") from error
+        raise
     if timeout is None or limiter is None:
         return coroutines.run(call, timeout, lambda: None)
     run = limiter.prepare(timeout + PATIENCE, grace)

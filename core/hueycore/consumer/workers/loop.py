@@ -35,14 +35,17 @@ class Loop:
         self._stopping = False
         self._generation = forks.generation
         self._theirs: list[object] = []
+        self._error: BaseException | None = None
         self._ready = native.Event()
         self._thread = native.Thread(self._serve, name)
         _loops.add(self)
 
     def start(self) -> None:
-        """Returns when the loop turns."""
+        """Returns when the loop turns. Raises what keeps it from being made."""
         self._thread.start()
         self._ready.wait()
+        if self._error is not None:
+            raise self._error
 
     @property
     def thread(self) -> int | None:
@@ -68,8 +71,13 @@ class Loop:
             self._thread.join(5)
 
     def _serve(self) -> None:
-        # The native selector: where gevent has patched, the usual one waits as greenlets do.
-        self.loop = asyncio.SelectorEventLoop(native.DefaultSelector())
+        try:
+            # The native selector: where gevent has patched, the usual one waits as greenlets do.
+            self.loop = asyncio.SelectorEventLoop(native.DefaultSelector())
+        except BaseException as error:
+            self._error = error
+            self._ready.set()
+            return
         self.loop.set_task_factory(_make_task)  # type: ignore[arg-type]  # **options grow
         self.loop.set_default_executor(_Executor(self._threads))
         self.loop.call_soon(self._ready.set)
