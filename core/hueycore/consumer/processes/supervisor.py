@@ -49,7 +49,8 @@ class Supervisor(BaseConsumer):
     shutdown are called in each worker process.
 
     ``run`` supervises in this process, and has to be in its main thread for that; ``start`` does it
-    in one more process, which stops when this one is gone.
+    in one more process, which stops when this one is gone. ``health`` is that of the process that
+    supervises: after ``start`` it stays ``starting`` here.
 
     Raises ``ConfigurationError`` for a queue in memory."""
 
