@@ -25,6 +25,9 @@ ZLIB = 0x11
 SIGNED = 0x20
 CUSTOM = 0x7F
 
+#: Characters of an exception's message in one line.
+LONGEST_MESSAGE = 1000
+
 NAMES = {
     PICKLE: "pickle/1",
     JSON: "json/1",
@@ -224,10 +227,17 @@ def safe_repr(value: Any, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def shortened(text: str, most: int) -> str:
+    """A text of at most about so many characters: where it is longer, without its middle."""
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]} … {len(text) - most} characters … {text[-(most // 2) :]}"
+
+
 def describe(error: BaseException) -> str:
-    """``Type: message`` of an exception, also of one whose str raises."""
+    """``Type: message`` of an exception, also of one whose str raises or is endless."""
     try:
-        return f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {shortened(str(error), LONGEST_MESSAGE)}"
     except BaseException:
         return f"{type(error).__name__} (its message cannot be shown)"
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from hueycore.exceptions import TaskTimeout
-from hueycore.system import clock
+from hueycore.system import clock, forks
 from hueycore.system.deferred import check_callback, refuse_deferred
 
 SIGNAL_CANCELED: Final = "canceled"
@@ -111,7 +111,7 @@ class Signal:
     def _call(self, receivers: Sequence[Receiver], signal: str, task: Any, *args: Any) -> None:
         for receiver in receivers:
             try:
-                refuse_deferred(receiver(signal, task, *args), "it")
+                refuse_deferred(forks.call(receiver, signal, task, *args), "it")
             except TaskTimeout:
                 raise  # of the run that enqueues
             except Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,10 @@ from hueyctl.service.options import consumer_options, import_more, running_optio
 
 if TYPE_CHECKING:
     from hueyctl.service.channel import Channel
+
+#: The number of the first process of a container. It inherits all orphans and has to reap them, so
+#: the consumer, whose jobs wait for children of their own, is another one.
+INIT = 1
 
 
 @command(
@@ -84,15 +89,16 @@ def _run(session: Session, names: tuple[str, ...], given: dict[str, Any]) -> int
     if pidfile is not None:
         pidfile.take()
     try:
-        if len(names) == 1:
+        alone = len(names) == 1
+        if alone and os.getpid() != INIT:
             return _consume_one(session, names[0], given)
         from hueyctl.service.children import Children
 
         return Children(
             names,
             lambda name, channel: _consume_one(session, name, given, channel),
-            http=given["http"],
-            notify=given["notify"],
+            http=None if alone else given["http"],
+            notify=not alone and given["notify"],
         ).run()
     finally:
         if pidfile is not None:

@@ -1,4 +1,5 @@
-"""One consumer process per application, when several are named."""
+"""One consumer process per application, when several are named, and below the first process of a
+container, which has to reap whatever ends there."""
 
 from __future__ import annotations
 

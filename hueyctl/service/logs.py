@@ -7,6 +7,7 @@ import logging
 import sys
 from typing import Any
 
+from hueycore.serializer import LONGEST_MESSAGE, shortened
 from hueyctl import errors, exits, streams
 from hueyctl.units import rfc3339
 
@@ -16,6 +17,8 @@ _SIMPLE = "%(asctime)s %(message)s"
 # What every record has; anything else came in through extra=.
 _COMMON = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _LIBRARY = "hueycore"
+#: Characters of a traceback, in which an exception's message may be of any length.
+LONGEST_TRACEBACK = 10_000
 
 
 class TextFormatter(logging.Formatter):
@@ -30,7 +33,7 @@ class TextFormatter(logging.Formatter):
         return streams.visible_lines(text)
 
     def formatException(self, ei: Any) -> str:
-        return streams.visible_lines(super().formatException(ei))
+        return streams.visible_lines(shortened(super().formatException(ei), LONGEST_TRACEBACK))
 
 
 class JsonFormatter(logging.Formatter):
@@ -49,13 +52,16 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             found["error"] = {
                 "type": record.exc_info[0].__name__,
-                "message": str(record.exc_info[1]),
+                "message": shortened(str(record.exc_info[1]), LONGEST_MESSAGE),
                 "traceback": self.formatException(record.exc_info),
             }
         for name, value in vars(record).items():
             if name not in _COMMON and name not in found:
                 found[name] = value
         return json.dumps(found, default=str)
+
+    def formatException(self, ei: Any) -> str:
+        return shortened(super().formatException(ei), LONGEST_TRACEBACK)
 
 
 def set_up(

@@ -26,6 +26,8 @@ class Pidfile:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
         self._descriptor = descriptor
+        # A child would keep the lock after the end of this process.
+        os.register_at_fork(after_in_child=self._close)
 
     def _locked(self) -> int:
         try:
@@ -35,7 +37,7 @@ class Pidfile:
                 f"cannot write the pidfile {self.path}: {error.strerror}", exits.IO_ERROR
             ) from error
         try:
-            # flock and not lockf: it stays with the open file, also across a fork.
+            # flock and not lockf: no close of the file by a job drops it.
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
@@ -49,14 +51,18 @@ class Pidfile:
 
     def drop(self) -> None:
         """Remove the file; only the process that took it does."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is None:
+        if self._descriptor is None:
             return
         try:
             os.unlink(self.path)
         except OSError:
             pass
-        os.close(descriptor)
+        self._close()
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _same_file(descriptor: int, path: str) -> bool:

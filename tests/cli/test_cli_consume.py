@@ -90,6 +90,31 @@ def test_a_text_log_cannot_drive_the_terminal(app: str, hueyctl: Run) -> None:
     assert "evil\\x1b[2J" in done.stderr
 
 
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_an_error_of_any_length_is_cut_in_the_log_and_in_the_file(
+    app: str, hueyctl: Run, home: Path, log_format: str
+) -> None:
+    """Each end of the message is kept, and the traceback says where it was raised."""
+    with (home / "app.py").open("a") as file:
+        file.write(
+            "\n@huey.task()\ndef loud():\n    boom.func('begin' + 'x' * 20_000_000 + 'end')\n"
+        )
+    hueyctl("enqueue", "-A", app, "app.loud")
+
+    done = hueyctl("consume", app, "--burst", "--log-format", log_format)
+
+    assert done.returncode == 0
+    assert len(done.stderr) < 40_000
+    for part in ("ValueError: begin", "xend", "in boom"):
+        assert part in done.stderr
+    assert (home / "queue.db").stat().st_size < 2_000_000
+    shown = json.loads(hueyctl("show", "1", "-A", app, "--json").stdout)
+    assert shown["error"]["message"].startswith("begin")
+    result = hueyctl("result", "1", "-A", app)
+    assert result.returncode == 5
+    assert len(result.stderr) < 10_000
+
+
 def test_quiet_and_simple_say_less(app: str, hueyctl: Run) -> None:
     assert hueyctl("consume", app, "--burst", "-q").stderr == ""
     simple = hueyctl("consume", app, "--burst", "-S").stderr

@@ -242,3 +242,30 @@ def test_a_locked_file_is_not_ready_on_processes_as_well(
     finally:
         other.close()
     until(lambda: ask(base, "/readyz").status == 200)
+
+
+def test_worker_processes_say_what_they_could_not_write(
+    started: Run, app: str, hueyctl: Run, until: Until, home: Path
+) -> None:
+    import sqlite3
+
+    _, base = started("process", "-w", "2")
+
+    def unwritten() -> int:
+        found = re.search(
+            r"^hueyctl_consumer_unwritten_endings\S* (\d+)", ask(base, "/metrics").body, re.M
+        )
+        assert found is not None
+        return int(found[1])
+
+    hueyctl("enqueue", "-A", app, "app.nap", "1.5")
+    until(lambda: state_of_job(home / "queue.db", "1") == "running")
+    other = sqlite3.connect(home / "queue.db", isolation_level=None)
+    try:
+        other.execute("begin immediate")
+        until(lambda: unwritten() == 1)
+        other.execute("rollback")
+    finally:
+        other.close()
+    until(lambda: state_of_job(home / "queue.db", "1") == "done")
+    until(lambda: unwritten() == 0)

@@ -13,6 +13,10 @@ import pytest
 from hueycore import SqliteHuey, StorageBusy, StorageFull
 from hueycore.consumer import health as health_module
 from hueycore.consumer.health import Health
+from hueycore.consumer.processes.channel import Board, Limit
+from hueycore.consumer.processes.children import Children
+from hueycore.consumer.processes.heartbeat import Heartbeat
+from hueycore.consumer.processes.slot import Slot
 from hueycore.consumer.workers.pool import Pool
 from tests.helpers import Clock, Gate, consuming, running, wait_until
 
@@ -273,3 +277,21 @@ def test_too_many_threads_that_hang_make_it_unready_and_then_end_it(
         wait_until(lambda: "too many workers hang" in "".join(consumer.health.ill()))
         thread.join(10)
         let_go.set()
+
+
+def test_what_worker_processes_hold_is_counted_across_them() -> None:
+    board = Board(3)
+    cells = [board.cell(number) for number in range(3)]
+    for number, cell in enumerate(cells):
+        cell.feed = (number, 10 * number)
+        cell.write(Limit(1.0, 2, 3))
+        cell.begin()
+    slots = [
+        Slot(f"w/{n}", lambda: lambda *given: 0, Heartbeat("feed"), cell)
+        for n, cell in enumerate(cells)
+    ]
+    children = Children(Slot("m", lambda: lambda *given: 0, Heartbeat("janitor")), slots)
+    figures = Health(board, GRACE, children).figures()
+
+    assert (figures.busy, figures.held, figures.unwritten) == (3, 3, 30)
+    assert [cell.read() for cell in cells] == [Limit(1.0, 2, 3)] * 3

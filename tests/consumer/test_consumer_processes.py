@@ -464,3 +464,71 @@ def test_a_file_that_goes_away_ends_all_of_it(huey: SqliteHuey) -> None:
     assert code == 1
     assert type(consumer.error).__name__ == "StorageMoved"
     assert states(huey) == {}
+
+
+KILLS = """
+import time
+from hueycore.consumer.processes.channel import Board, Limit
+from hueycore.consumer.processes.children import Children
+from hueycore.consumer.processes.heartbeat import Heartbeat
+from hueycore.consumer.processes.slot import Slot
+from hueycore.system import clock
+
+def work(channel, signals):
+    while not channel.receive():
+        time.sleep(0.01)
+    return 0
+
+board = Board(1)
+cell = board.cell(0)
+worker = Slot("worker", lambda: work, Heartbeat("feed"), cell)
+children = Children(Slot("maintenance", lambda: work, Heartbeat("janitor")), [worker])
+children.fill([])
+overdue = Limit(clock.monotonic() - 1, 7, 1)
+
+def answer(then, noted=True):
+    '''Report a run that is overdue; its process does ``then`` before the answer comes.'''
+    cell.write(overdue)
+    children.report_overdue()
+    assert worker.reported == overdue
+    then()
+    children.kill_overdue(7, 1, noted)
+
+answer(cell.clear)
+answer(lambda: cell.write(Limit(clock.monotonic() + 60, 8, 1)))
+answer(lambda: None, noted=False)
+cell.clear()
+time.sleep(0.2)
+assert worker.reap(replaced=False) is None, "it was killed"
+
+worker.reported = None
+answer(lambda: None)
+while (code := worker.reap(replaced=False)) is None:
+    time.sleep(0.01)
+assert code == -9
+children.maintenance.send("stop")
+while children.maintenance.reap(replaced=False) is None:
+    time.sleep(0.01)
+"""
+
+
+def test_a_process_whose_run_is_over_meanwhile_is_not_killed() -> None:
+    """The limit was passed, which is noted first; by the answer another run may be inside."""
+    run_python(KILLS)
+
+
+def test_a_timeout_does_not_strike_what_follows_its_run(huey: SqliteHuey, tmp_path: Path) -> None:
+    @huey.task(timeout=0.2)
+    def quick() -> str:
+        return "done"
+
+    @huey.post_execute()
+    def slow(task: Any, value: Any, error: Any) -> None:
+        time.sleep(0.6)
+        (tmp_path / "after").write_text(f"{value} {error}")
+
+    handle = quick()
+    with consuming(huey, worker_type="process"):
+        assert handle.get(blocking=True, timeout=10) == "done"
+
+    assert (tmp_path / "after").read_text() == "done None"

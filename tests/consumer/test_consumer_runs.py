@@ -840,3 +840,27 @@ def test_an_application_may_keep_its_handle_on_a_queue_that_moved(path: str) -> 
 
     assert len(huey) == 1
     huey.close()
+
+
+@pytest.mark.usefixtures("any_kind")
+def test_a_job_that_ends_after_its_consumer_has_left_is_written(huey: SqliteHuey) -> None:
+    """Until the process is gone, what was left running may end as if nothing had happened."""
+    gate = Gate()
+
+    @huey.task()
+    def late() -> str:
+        gate.pass_through()
+        return "late"
+
+    handle = late()
+    consumer = huey.create_consumer()
+    consumer.start()
+    gate.wait_entered()
+    assert consumer.stop(graceful=True, timeout=0.05) == 1
+    assert handle.state is State.RUNNING
+
+    gate.open.set()
+    assert handle.get(blocking=True, timeout=10) == "late"
+    assert job(huey, handle).attempt == 1
+    consumer._feed.leave()
+    huey.storage.unregister(consumer._worker)  # type: ignore[arg-type]

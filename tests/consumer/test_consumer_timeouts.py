@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import sqlite3
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hueycore import SqliteHuey, State, TaskException, TaskTimeout
+from hueycore.consumer.workers import timeouts as timeouts_module
+from hueycore.consumer.workers.timeouts import Timeouts
+from hueycore.runs.timeouts import limited
 from hueycore.storage.sqlite.connection import Database
 from hueycore.system.shield import shield_of_this_thread
 from tests.helpers import (
@@ -346,3 +352,180 @@ def test_timeouts_of_many_threads_are_kept_apart(huey: SqliteHuey) -> None:
         wait_until(lambda: all(h is not None and h.is_complete() for h in handles), 20)
 
     assert [str(h.state) for h in handles if h] == ["done", "dead"] * 15
+
+
+@pytest.mark.usefixtures("any_kind")
+def test_a_run_that_swallows_its_timeout_says_so(
+    huey: SqliteHuey, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is done, as the task wanted; its record and the log have the rest of the truth."""
+
+    @huey.task(timeout=0.1)
+    def swallow() -> str:
+        for _ in range(30):
+            try:
+                time.sleep(0.01)
+            except Exception:
+                pass
+        return "done"
+
+    @huey.task(timeout=0.1)
+    async def aswallow() -> str:
+        for _ in range(30):
+            try:
+                await asyncio.sleep(0.01)
+            except asyncio.CancelledError:
+                pass
+        return "done"
+
+    @huey.task(timeout=0.1)
+    def swallow_and_fail() -> None:
+        swallow.func()
+        raise LookupError("later")
+
+    @huey.task(timeout=0.1)
+    def take_it_over() -> None:
+        try:
+            time.sleep(0.3)
+        except TaskTimeout:
+            time.sleep(0.2)
+            raise LookupError("at once") from None
+
+    late = [swallow(), aswallow(), swallow_and_fail()]
+    obedient = take_it_over()
+    with consuming(huey):
+        for handle in late[:2]:
+            assert handle.get(blocking=True, timeout=10) == "done"
+        for handle in (late[2], obedient):
+            with pytest.raises(TaskException, match="LookupError"):
+                handle.get(blocking=True, timeout=10)
+
+    for handle in late:
+        (line,) = huey.storage.log(handle.seq)
+        assert (line.level, line.attempt) == ("WARNING", 1)
+        assert re.fullmatch(r"it ran 0\.\d s, past its limit of 0\.1 s: .+", line.message)
+        assert "swallowed" in line.message
+        assert f"job {handle.seq} of {job(huey, handle).task} ran 0." in caplog.text
+    assert huey.storage.log(obedient.seq) == []
+
+
+def test_a_run_that_is_on_time_says_nothing_of_its_limit(huey: SqliteHuey) -> None:
+    @huey.task(timeout=5)
+    def quick() -> str:
+        return "done"
+
+    handle = quick()
+    with consuming(huey):
+        assert handle.get(blocking=True, timeout=10) == "done"
+    assert huey.storage.log(handle.seq) == []
+
+
+class Meeting:
+    """A shield for which the time limit asks while its run is leaving."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.asked, self.left = threading.Event(), threading.Event()
+
+    def acquire(self, timeout: float) -> bool:
+        self.asked.set()
+        assert self.left.wait(10)
+        return self._lock.acquire(timeout=timeout)
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *raised: object) -> None:
+        self._lock.release()
+
+
+def test_nothing_is_thrown_into_a_run_that_leaves_just_now() -> None:
+    timeouts = Timeouts(lambda owner: None, lambda: False)
+    run = timeouts.prepare(0.0, 10.0)
+    run.shield = shield = Meeting()
+    limit = threading.Thread(target=timeouts.step)
+    arrived = None
+    try:
+        timeouts.arm(run)
+        limit.start()
+        assert shield.asked.wait(10)
+        timeouts.disarm(run)
+        shield.left.set()
+        limit.join(10)
+        for _ in range(100):
+            time.sleep(0)
+    except TaskTimeout as error:
+        arrived = error
+
+    assert arrived is None
+    assert not run.thrown
+    assert not timeouts._runs
+
+
+def test_an_exception_that_comes_late_is_taken_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thrown while the run was leaving, and not arrived when it is disarmed."""
+    throw, here = timeouts_module._throw_into, threading.get_ident()
+    on_its_way: list[int] = []
+
+    def late(thread: int) -> None:
+        if threading.get_ident() != here:
+            on_its_way.append(thread)
+        else:  # which makes whatever is on its way arrive
+            on_its_way.clear()
+            throw(thread)
+
+    monkeypatch.setattr(timeouts_module, "_throw_into", late)
+    timeouts = Timeouts(lambda owner: None, lambda: False)
+    run = timeouts.prepare(0.0, 10.0)
+    timeouts.arm(run)
+    limit = threading.Thread(target=timeouts.step)
+    limit.start()
+    limit.join(10)
+    assert on_its_way == [here]
+
+    timeouts.disarm(run)
+    assert on_its_way == []
+    assert not timeouts._runs
+
+
+def test_a_run_whose_timeout_strikes_while_it_leaves_is_disarmed_and_over() -> None:
+    timeouts = Timeouts(lambda owner: None, lambda: False)
+    run = timeouts.prepare(60.0, 10.0)
+    disarm, struck = timeouts.disarm, []
+
+    class Struck(Timeouts):
+        def disarm(self, run: Any) -> None:
+            if not struck:
+                struck.append(run)
+                raise TaskTimeout
+            disarm(run)
+
+    timeouts.__class__ = Struck
+    with pytest.raises(TaskTimeout):
+        limited(timeouts, run, lambda: "value")
+
+    assert struck == [run]
+    assert not run.armed
+    assert not timeouts._runs
+    assert shield_of_this_thread() is None
+
+
+@pytest.mark.usefixtures("any_kind")
+def test_a_timeout_does_not_strike_what_follows_its_run(huey: SqliteHuey, tmp_path: Path) -> None:
+    @huey.task(timeout=0.2)
+    def quick() -> str:
+        return "done"
+
+    @huey.post_execute()
+    def slow(task: Any, value: Any, error: Any) -> None:
+        time.sleep(0.6)
+        (tmp_path / "after").write_text(f"{value} {error}")
+
+    handle = quick()
+    with consuming(huey):
+        assert handle.get(blocking=True, timeout=10) == "done"
+
+    assert (tmp_path / "after").read_text() == "done None"

@@ -28,6 +28,7 @@ from tests.storage.sqlite.invariants import check_invariants
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 20.0
+UNSHARE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 KINDS = ("thread", "greenlet", "asyncio", "process")
 #: The consumers of the test have workers of each kind in turn.
 every_kind = pytest.mark.parametrize("kind", KINDS, indirect=True)
@@ -280,6 +281,24 @@ class ConsumerProcess:
         self._popen.wait(DEADLINE)
         print(f"--- {self.output.name}, pid {self.pid}, exit {self._popen.returncode} ---")
         print(self.text()[-6000:])
+
+
+def own_namespace() -> tuple[str, ...]:
+    """The command that gives a process a PID namespace of its own, with or without being root."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("PID namespaces are Linux's")
+    refused = ""
+    for command in (UNSHARE, (*UNSHARE, "--user", "--map-root-user")):
+        try:
+            done = subprocess.run(
+                [*command, "true"], capture_output=True, text=True, check=False, timeout=DEADLINE
+            )
+        except FileNotFoundError:
+            pytest.skip("unshare (util-linux) is not installed")
+        if done.returncode == 0:
+            return command
+        refused = done.stderr.strip()
+    pytest.skip(f"this system allows no PID namespace: {refused}")
 
 
 class Ledger:

@@ -1,4 +1,4 @@
-"""Two containers on one volume: each consumer is process 1 of a PID namespace of its own, so that
+"""Two containers on one volume: each consumer is alone in a PID namespace of its own, so that
 process numbers say nothing about who is alive."""
 
 from __future__ import annotations
@@ -6,38 +6,17 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from hueycore.model.reports import WorkerRow
-from tests.crash.crashkit import DEADLINE, ConsumerProcess, Place
+from tests.crash.crashkit import DEADLINE, ConsumerProcess, Place, own_namespace
 from tests.helpers import stays_true, wait_until
 
-UNSHARE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 #: Longer than the janitor's round.
 ROUNDS = 2.5
-
-
-def _command() -> tuple[str, ...]:
-    """How this system lets us have a namespace, with or without being root."""
-    if not sys.platform.startswith("linux"):
-        pytest.skip("PID namespaces are Linux's")
-    refused = ""
-    for command in (UNSHARE, (*UNSHARE, "--user", "--map-root-user")):
-        try:
-            done = subprocess.run(
-                [*command, "true"], capture_output=True, text=True, check=False, timeout=DEADLINE
-            )
-        except FileNotFoundError:
-            pytest.skip("unshare (util-linux) is not installed")
-        if done.returncode == 0:
-            return command
-        refused = done.stderr.strip()
-    pytest.skip(f"this system allows no PID namespace: {refused}")
 
 
 class Container:
@@ -48,7 +27,7 @@ class Container:
         self.name = name
         self.workers = workers
         self.process: ConsumerProcess = place.consumer(
-            "--name", name, *options, workers=workers, under=_command()
+            "--name", name, *options, workers=workers, under=own_namespace()
         )
 
     def rows(self) -> list[WorkerRow]:
@@ -65,8 +44,16 @@ class Container:
     @property
     def first(self) -> int:
         """The number of its process 1, as seen from here."""
-        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return int(path.read_text().split()[0])
+        return _children(self.process.pid)[0]
+
+    @property
+    def consumer(self) -> int:
+        """The number of its consumer, which process 1 watches."""
+        return _children(self.first)[0]
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @pytest.mark.feature("several consumers")
@@ -84,12 +71,14 @@ def test_consumers_in_two_pid_namespaces_see_each_other_live_and_die(
     # Both have the same process numbers, and we see both alive.
     assert {row.pid for row in one.rows()} <= {row.pid for row in two.rows()}
     if kind == "thread":
-        assert {line.pid for line in place.lines()} == {1}
+        assert {line.pid for line in place.lines()} == {2}
 
     # Nobody is taken for dead, also when one of them does nothing at all for a while.
-    os.kill(one.first, signal.SIGSTOP)
+    for pid in (one.first, one.consumer):
+        os.kill(pid, signal.SIGSTOP)
     assert stays_true(lambda: sum(place.ran("start").values()) == 4, ROUNDS)
-    os.kill(one.first, signal.SIGCONT)
+    for pid in (one.first, one.consumer):
+        os.kill(pid, signal.SIGCONT)
 
     os.kill(one.first, signal.SIGKILL)  # and with process 1 its whole namespace
     killed = time.monotonic()
@@ -112,14 +101,14 @@ def test_the_memory_of_a_consumer_is_told_where_its_process_is_in_sight(place: P
     for each in (box, other):
         each.wait_at_work()
     look = ("-m", "hueyctl", "-u", f"sqlite:///{place.path}", "workers", "--json")
-    outside, inside = place.process(*look), place.process(*look, under=_command())
+    outside, inside = place.process(*look), place.process(*look, under=own_namespace())
     assert (outside.wait(), inside.wait()) == (0, 0)
 
     seen = [json.loads(said.text()) for said in (outside, inside)]
-    assert [{(row["pid"], row["state"]) for row in rows} for rows in seen] == [{(1, "idle")}] * 2
+    assert [{(row["pid"], row["state"]) for row in rows} for rows in seen] == [{(2, "idle")}] * 2
     pages = os.sysconf("SC_PAGE_SIZE")
     for row, each in zip(seen[0], (box, other), strict=True):
-        resident = int(Path(f"/proc/{each.first}/statm").read_text().split()[1]) * pages
+        resident = int(Path(f"/proc/{each.consumer}/statm").read_text().split()[1]) * pages
         assert abs(row["rss_bytes"] - resident) < 10_000_000
         assert row["rss_bytes"] > 15_000_000
     assert [row["rss_bytes"] for row in seen[1]] == [None, None]

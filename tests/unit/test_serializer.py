@@ -432,3 +432,6 @@ def test_every_error_can_be_described() -> None:
     assert describe(ValueError("no")) == "ValueError: no"
     assert describe(Mute()) == "Mute (its message cannot be shown)"
     assert describe(KeyError()) == "KeyError: "
+    long = describe(ValueError("begin" + "x" * 10**6 + "end"))
+    assert len(long) < 1100
+    assert long.startswith("ValueError: begin") and long.endswith("xend")

@@ -17,7 +17,9 @@ from hueycore.api.part import Part
 from hueycore.api.producer import is_composed
 from hueycore.exceptions import StorageError
 from hueycore.model.jobs import Enqueued, NewJob
+from hueycore.tasks import standstill
 from hueycore.tasks.canvas import Pipeline, Stage, chord, group
+from hueycore.tasks.joblog import run_of_this_context
 from hueycore.tasks.result import ChordResult, Handle, Result, ResultGroup
 from hueycore.tasks.task import Task
 
@@ -78,7 +80,15 @@ class Aio(Part):
     ) -> bool:
         """Wait until ``result`` has fetched its outcome; False when ``timeout`` seconds passed
         first."""
-        return await self._loops.watch().wait(result, timeout, preserve)
+        run, loop = run_of_this_context.get(), running_loop()
+        if run is None:
+            return await self._loops.watch().wait(result, timeout, preserve)
+        look = partial(standstill.warn, self.storage, run, result.id)
+        timer = loop.call_later(standstill.PATIENCE, in_thread, loop, look, lambda done: None)
+        try:
+            return await self._loops.watch().wait(result, timeout, preserve)
+        finally:
+            timer.cancel()
 
 
 class Loops:

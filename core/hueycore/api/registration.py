@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from typing import TYPE_CHECKING
 
 from hueycore.system import native
@@ -23,6 +24,7 @@ class Registration:
         #: The process that registered, and its number.
         self._known: tuple[int, int] | None = None
         self._lock = native.Lock()
+        _registrations.add(self)
 
     def number(self) -> int:
         """The number of the worker. Raises ``StorageError``."""
@@ -38,8 +40,23 @@ class Registration:
         name = self._name.format(host=os.uname().nodename, pid=pid)
         return self._part.storage.register(name=name, kind=self._kind, slots=1)
 
+    def forget_lock(self) -> None:
+        """In a forked child: it may be held by a thread that does not exist here."""
+        self._lock = native.Lock()
+
     def leave(self, storage: Storage) -> None:
         """End the registration; a forked process leaves that of its parent alone."""
         known, self._known = self._known, None
         if known is not None and known[0] == os.getpid():
             storage.unregister(known[1])
+
+
+_registrations: weakref.WeakSet[Registration] = weakref.WeakSet()
+
+
+def _in_child() -> None:
+    for registration in list(_registrations):
+        registration.forget_lock()
+
+
+os.register_at_fork(after_in_child=_in_child)

@@ -11,9 +11,12 @@ from hueycore.model.jobs import Claim, Ended, Job, ResultRow
 from hueycore.model.plan import Input
 from hueycore.model.retry import NOT_FOUND, UNKNOWN_TASK_PATIENCE
 from hueycore.model.states import State
-from hueycore.serializer import describe
+from hueycore.serializer import describe, shortened
 from hueycore.system import clock
 from hueycore.tasks.task import Task
+
+#: Characters that the stored error of a job keeps of an exception, and of its traceback.
+KEPT_ERROR = 100_000
 
 
 class Runs(Part):
@@ -58,7 +61,12 @@ class Runs(Part):
             trace = "".join(traceback.format_exception(exception))
         except BaseException:
             trace = "".join(traceback.format_tb(exception.__traceback__))
-        return {"error": error, "retries": task.retries, "traceback": trace, "task_id": task.id}
+        return {
+            "error": shortened(error, KEPT_ERROR),
+            "retries": task.retries,
+            "traceback": shortened(trace, KEPT_ERROR),
+            "task_id": task.id,
+        }
 
     def error_of(self, id: str, row: ResultRow) -> dict[str, Any]:
         """Metadata for a job that has no stored error: from what the row keeps. Of a stage that was

@@ -21,6 +21,7 @@ from hueycore.model.jobs import Claim, Ended, Want
 from hueycore.runs.executor import Finished
 from hueycore.storage.protocol.workers import Workers
 from hueycore.system import clock, native
+from hueycore.system.scarcity import is_scarcity
 
 logger = logging.getLogger("hueycore.consumer")
 
@@ -316,10 +317,21 @@ class Feed:
                 self._help_once()
             except StorageError as error:
                 self._back_off(error)
-                self._wake.wait(self._trouble)
-            except Exception:
-                logger.exception("the feed's helper failed; it goes on")
-                self._wake.wait(1.0)
+                self._pause(self._trouble)
+            except Exception as error:
+                if is_scarcity(error):
+                    self._back_off(StorageError(str(error)))
+                    self._pause(self._trouble)
+                else:
+                    logger.exception("the feed's helper failed; it goes on")
+                    self._pause(1.0)
+
+    def _pause(self, seconds: float) -> None:
+        """However often the helper is woken meanwhile."""
+        end = clock.monotonic() + seconds
+        while not self._gone and (left := end - clock.monotonic()) > 0:
+            self._wake.clear()
+            self._wake.wait(left)
 
     def _help_once(self) -> None:
         if self._endings or self._claims:

@@ -160,14 +160,12 @@ class Health(Loops):
 
     def figures(self) -> Figures:
         busy, overdue = self._workers.count()
-        feed = self._feed
-        return Figures(
-            self._workers.size,
-            busy,
-            overdue,
-            feed.held if feed else 0,
-            feed.unwritten if feed else 0,
-        )
+        held = unwritten = 0
+        if self._feed is not None:
+            held, unwritten = self._feed.held, self._feed.unwritten
+        elif self._children is not None:
+            held, unwritten = self._children.feeds()
+        return Figures(self._workers.size, busy, overdue, held, unwritten)
 
     def lateness(self) -> dict[str, float]:
         """Seconds that each loop is late; 0 for a loop that is in time."""

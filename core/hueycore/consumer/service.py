@@ -6,12 +6,15 @@ import logging
 from collections.abc import Callable
 
 from hueycore.exceptions import StorageError
-from hueycore.system import native
+from hueycore.system import clock, native
+from hueycore.system.scarcity import is_scarcity
 
 logger = logging.getLogger("hueycore.consumer")
 
 #: Pause after a step that failed, seconds.
 AFTER_ERROR = 1.0
+#: The longest pause, for a system that gives no threads or descriptors.
+LONGEST_PAUSE = 30.0
 
 
 class Service:
@@ -46,14 +49,27 @@ class Service:
         return self._thread.is_alive()
 
     def _run(self) -> None:
+        scarce = 0.0
         while not self._stopped:
             self._poked.clear()
             try:
-                pause = self._step()
+                pause, scarce = self._step(), 0.0
             except StorageError as error:
                 self._on_error(error)
                 pause = AFTER_ERROR
-            except Exception:
+            except Exception as error:
+                if is_scarcity(error):
+                    scarce = min(2 * scarce or AFTER_ERROR, LONGEST_PAUSE)
+                    logger.error("%s: %s; next try in %.0f s", self._thread.name, error, scarce)
+                    self._sit_out(scarce)
+                    continue
                 logger.exception("%s failed; it goes on", self._thread.name)
                 pause = AFTER_ERROR
             self._poked.wait(max(pause, 0.0))
+
+    def _sit_out(self, seconds: float) -> None:
+        """However often the service is poked meanwhile."""
+        end = clock.monotonic() + seconds
+        while not self._stopped and (left := end - clock.monotonic()) > 0:
+            self._poked.clear()
+            self._poked.wait(left)

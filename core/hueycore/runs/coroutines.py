@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hueycore.exceptions import TaskTimeout
 from hueycore.runs.timeouts import Limiter, limited
-from hueycore.system import native
+from hueycore.system import forks, native
+from hueycore.system.scarcity import is_scarcity
 
 if TYPE_CHECKING:
     import asyncio
@@ -51,6 +52,10 @@ class Coroutines(Protocol):
         ...
 
 
+class Scarcity(Exception):
+    """The run has not begun, for want of threads or descriptors."""
+
+
 def run_coroutine(
     coroutines: Coroutines,
     limiter: Limiter | None,
@@ -60,7 +65,12 @@ def run_coroutine(
 ) -> Any:
     """Run an async function. Its loop enforces the timeout; the limiter comes after it, for a
     coroutine that blocks its loop."""
-    coroutines.prepare()
+    try:
+        coroutines.prepare()
+    except Exception as error:
+        if is_scarcity(error):
+            raise Scarcity(f"an event loop cannot be made: {error}") from error
+        raise
     if timeout is None or limiter is None:
         return coroutines.run(call, timeout, lambda: None)
     run = limiter.prepare(timeout + PATIENCE, grace)
@@ -200,16 +210,19 @@ class Run:
         import asyncio
 
         self._main = asyncio.current_task()
-        timer = None
+        timer, generation = None, forks.generation
         if self._timeout is not None:
             # Set for all of the run, not only for the time limit below: the loop turns too while
             # it waits for the tasks that the run has started.
             timer = asyncio.get_running_loop().call_later(self._timeout, self._on_timeout)
         try:
             self.value = await self._limited()
-        except asyncio.CancelledError:
+            forks.end_child(generation)
+        except asyncio.CancelledError as error:
+            forks.end_child(generation, error)
             raise  # which asyncio.Runner turns into KeyboardInterrupt after a ^C
         except BaseException as error:
+            forks.end_child(generation, error)
             self.error = error
         finally:
             await self._end_rest()

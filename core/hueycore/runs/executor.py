@@ -21,7 +21,7 @@ from hueycore.exceptions import (
     UnknownTask,
 )
 from hueycore.model.endings import Dead, Done, Expired, Failure, Released, Revoked, Snoozed
-from hueycore.model.events import Said
+from hueycore.model.events import LogLine, Said
 from hueycore.model.jobs import Claim, Ended
 from hueycore.model.plan import Input
 from hueycore.model.retry import NOT_FOUND, UNKNOWN_TASK_PATIENCE, unknown_task_delay
@@ -31,10 +31,10 @@ from hueycore.runs.guest import Completion
 from hueycore.runs.inputs import call_of
 from hueycore.runs.invocation import Invocation, is_awaitable
 from hueycore.runs.notebook import Notebook, Page
-from hueycore.runs.timeouts import AskedToStop, Limiter, limited
+from hueycore.runs.timeouts import AskedToStop, Limiter, late_end, limited
 from hueycore.runs.verdict import Verdict, brief_failure, failure_of, log_failure
 from hueycore.serializer import Serializer, describe
-from hueycore.system import clock
+from hueycore.system import clock, forks
 from hueycore.system.deferred import PLAIN, refuse_deferred, refuse_generator
 from hueycore.tasks.joblog import run_of_this_context
 from hueycore.tasks.task import Task
@@ -220,7 +220,7 @@ class Executor:
     ) -> Finished | Begun:
         """The short way for a plain task without hooks: no job object unless it fails, or gives
         something to await."""
-        started, clock0 = clock.now(), clock.monotonic()
+        started, clock0, generation = clock.now(), clock.monotonic(), forks.generation
         try:
             if self._arms_all:
                 limiter = self._limiter
@@ -229,11 +229,13 @@ class Executor:
                 value = limited(limiter, limiter.prepare(math.inf, 0.0), call)
             else:
                 value = wrapper.func(*args, **kwargs)
+            forks.end_child(generation)
             if type(value) not in PLAIN and is_awaitable(value):
                 task = Task.of_claim(wrapper, claim, args, kwargs)
                 return self._start(task, claim).awaiting(value)
             done = self._done(value, claim)
         except BaseException as error:
+            forks.end_child(generation, error)
             task = Task.of_claim(wrapper, claim, args, kwargs)
             return self._failed(task, claim, error, started, clock.monotonic() - clock0)
         return Finished(Ended(claim, done, started, clock.monotonic() - clock0), (), value)
@@ -266,7 +268,7 @@ class Executor:
         return Begun(Invocation(task, clock0), claim, page, started, completion)
 
     def _finish(self, begun: Begun, outcome: Callable[[], Any]) -> Finished | Begun:
-        (task, clock0, _), claim, page, started, completion = begun
+        (task, clock0, _), claim, _, started, completion = begun
         try:
             value = outcome()
             if type(value) not in PLAIN and is_awaitable(value):
@@ -274,12 +276,12 @@ class Executor:
             done = self._done(value, claim)
         except BaseException as error:
             run_s = clock.monotonic() - clock0
-            log = self._app.notes.close(page) if page else None
+            log = self._close(begun, run_s, error)
             self._post_execute(task, None, error)
             finished = self._failed(task, claim, error, started, run_s, log)
             return finished._replace(ended=completion.over(finished.ended))
         run_s = clock.monotonic() - clock0
-        log = self._app.notes.close(page) if page else None
+        log = self._close(begun, run_s)
         logger.info(
             "job %s of %s is done in %.3f s",
             claim.seq,
@@ -300,6 +302,17 @@ class Executor:
         page = self._app.notes.open(claim, wrapper.log_level)
         task._report = page.report
         return page
+
+    def _close(self, begun: Begun, run_s: float, error: BaseException | None = None) -> Said | None:
+        """What the run has said and is not written yet; and that it went on after its timeout."""
+        log = self._app.notes.close(begun.page) if begun.page else None
+        late = late_end(run_s, begun.task.timeout, error) if self._limiter is not None else None
+        if late is None:
+            return log
+        logger.warning("job %s of %s %s", begun.claim.seq, begun.claim.task, late)
+        before = log or Said(None)
+        line = LogLine(clock.now(), "WARNING", f"it {late}")
+        return before._replace(lines=[*before.lines, line])
 
     def call(self, task: Task, *, hooks: bool = True) -> Any:
         """Run a task that no storage knows, as ``hueyctl run`` does: its value, or what it
@@ -395,7 +408,7 @@ class Executor:
     def _pre_execute(self, task: Task) -> None:
         for name, hook in self._app.pre_execute_hooks.items():
             try:
-                refuse_deferred(hook(task), "it")
+                refuse_deferred(forks.call(hook, task), "it")
             except CancelExecution:
                 logger.warning("job %s cancelled by pre-execute hook %s", task, name)
                 raise
@@ -405,6 +418,6 @@ class Executor:
     def _post_execute(self, task: Task, value: Any, error: BaseException | None) -> None:
         for name, hook in self._app.post_execute_hooks.items():
             try:
-                refuse_deferred(hook(task, value, error), "it")
+                refuse_deferred(forks.call(hook, task, value, error), "it")
             except BaseException:
                 logger.exception("post-execute hook %s failed for job %s", name, task)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from hueycore.system import clock
+from hueycore.system import clock, forks
 from hueycore.tasks.result import ChordResult, Result, ResultGroup
 from hueycore.tasks.task import Task
 
@@ -21,7 +21,16 @@ class Invocation(NamedTuple):
 
     def call(self) -> Any:
         """The value of a plain task; of any other what is to be awaited."""
-        return _bound(self.task, self.clock0)() if self.awaitable is None else self.awaitable
+        if self.awaitable is not None:
+            return self.awaitable
+        call, generation = _bound(self.task, self.clock0), forks.generation
+        try:
+            value = call()
+        except BaseException as error:
+            forks.end_child(generation, error)
+            raise
+        forks.end_child(generation)
+        return value
 
     @property
     def is_async(self) -> bool:

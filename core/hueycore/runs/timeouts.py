@@ -9,12 +9,31 @@ from hueycore.exceptions import TaskTimeout
 
 T = TypeVar("T")
 
+#: Seconds after its limit in which a run that obeys its timeout is over.
+PUNCTUAL = 0.1
+
 
 class AskedToStop(BaseException):
     """Raised in a run whose job was revoked."""
 
     def __init__(self) -> None:
         super().__init__("it was asked to stop")
+
+
+def late_end(run_s: float, timeout: float | None, error: BaseException | None) -> str | None:
+    """What is to be said of a run that ended long after its limit, and not by it."""
+    if not timeout or run_s < timeout + PUNCTUAL:
+        return None
+    if error is not None and not isinstance(error, Exception):
+        return None  # it was stopped
+    while error is not None:
+        if isinstance(error, TaskTimeout):
+            return None
+        error = error.__context__
+    return (
+        f"ran {run_s:.1f} s, past its limit of {timeout:g} s: "
+        "its timeout was swallowed (by an `except Exception`?) or never reached it"
+    )
 
 
 class Limiter(Protocol):

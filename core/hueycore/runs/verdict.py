@@ -20,6 +20,7 @@ from hueycore.exceptions import (
 from hueycore.model.endings import Dead, Ending, Failure, Released, Retry, Revoked, Snoozed
 from hueycore.model.jobs import Claim
 from hueycore.model.retry import next_delay, verdict
+from hueycore.runs.coroutines import Scarcity
 from hueycore.runs.inputs import EXCEPTION
 from hueycore.runs.timeouts import AskedToStop
 from hueycore.serializer import Serializer, describe
@@ -28,6 +29,8 @@ from hueycore.tasks.task import Task
 
 logger = logging.getLogger("hueycore.execute")
 
+#: Seconds until the next try of a run that could not begin.
+RUN_AGAIN = 1.0
 #: Seconds and numbers of retries beyond it are mistakes.
 FAR = 1e15
 #: Characters of a traceback that a row keeps, the end of it.
@@ -71,6 +74,8 @@ class Verdict:
                 if claim.at_most_once:
                     return self._dead(task, error, "interrupted"), (S.SIGNAL_INTERRUPTED,)
                 return Released(), (S.SIGNAL_INTERRUPTED,)
+            case Scarcity():
+                return _snoozed(error, None, RUN_AGAIN), ()
             case AskedToStop():
                 return Revoked(), (S.SIGNAL_REVOKED,)
             case RetryTask():
@@ -254,4 +259,7 @@ def log_failure(claim: Claim, error: BaseException, ending: Ending, run_s: float
                 extra=extra,
             )
         case _:
-            logger.info("job %s of %s: %s", claim.seq, claim.task, describe(error), extra=extra)
+            level = logging.ERROR if isinstance(error, Scarcity) else logging.INFO
+            logger.log(
+                level, "job %s of %s: %s", claim.seq, claim.task, describe(error), extra=extra
+            )

@@ -3,6 +3,8 @@ it holds a storage verb."""
 
 from __future__ import annotations
 
+import os
+
 from hueycore.system import native
 
 _local = native.local()
@@ -24,3 +26,12 @@ def shield_of_this_thread() -> native.Lock | None:
 def raise_shield(lock: native.Lock | None) -> None:
     """Set or remove this thread's shield."""
     _local.lock = lock
+
+
+def _in_child() -> None:
+    """A time limit, a thread of the parent, may just hold it."""
+    wanted.clear()
+    _local.lock = None
+
+
+os.register_at_fork(after_in_child=_in_child)

@@ -11,6 +11,7 @@ from hueycore.exceptions import ResultTimeout, TaskException, UnknownJob
 from hueycore.model.jobs import Enqueued, ResultRow, Selector
 from hueycore.model.states import FINAL, State
 from hueycore.system import clock
+from hueycore.tasks.standstill import wait_for
 from hueycore.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Result(Generic[R]):
         if not self._settle(preserve):
             if not blocking:
                 return None
-            if not self.huey.storage.wait_for(self.id, timeout) or not self._settle(preserve):
+            if not self.wait(timeout) or not self._settle(preserve):
                 if revoke_on_timeout:
                     self.revoke()
                 raise self._too_late(timeout)
@@ -153,7 +154,7 @@ class Result(Generic[R]):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Sleep until the job is over; False when ``timeout`` seconds passed first."""
-        return self.huey.storage.wait_for(self.id, timeout)
+        return wait_for(self.huey.storage, self.id, timeout)
 
     def reset(self) -> None:
         """Forget what this handle has read, so that ``get`` asks again."""

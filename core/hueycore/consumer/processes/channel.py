@@ -65,6 +65,7 @@ class Limit(NamedTuple):
 
 _CELL = struct.Struct("<dqq")
 _BUSY = struct.Struct("<q")
+_FEED = struct.Struct("<qq")
 
 
 class Board:
@@ -88,7 +89,7 @@ class Board:
 
 
 class Cell:
-    SIZE = _CELL.size + _BUSY.size
+    SIZE = _CELL.size + _BUSY.size + _FEED.size
 
     def __init__(self, memory: mmap.mmap, offset: int) -> None:
         self._memory = memory
@@ -107,6 +108,17 @@ class Cell:
 
     def end(self) -> None:
         _BUSY.pack_into(self._memory, self._offset + _CELL.size, 0)
+
+    @property
+    def feed(self) -> tuple[int, int]:
+        """How many claims no run has started, and how many endings are not written, as of the last
+        beat of the worker's feed."""
+        held, unwritten = _FEED.unpack_from(self._memory, self._offset + self.SIZE - _FEED.size)
+        return held, unwritten
+
+    @feed.setter
+    def feed(self, counts: tuple[int, int]) -> None:
+        _FEED.pack_into(self._memory, self._offset + self.SIZE - _FEED.size, *counts)
 
     def clear(self) -> None:
         _CELL.pack_into(self._memory, self._offset, 0.0, 0, 0)

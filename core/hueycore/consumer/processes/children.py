@@ -74,6 +74,11 @@ class Children:
                 dues |= {f"{loop} of worker {number}": at for loop, at in due}
         return dues
 
+    def feeds(self) -> tuple[int, int]:
+        """How many claims their runs have not started, and how many endings are not written."""
+        feeds = [slot.cell.feed for slot in self.workers if slot.cell is not None]
+        return sum(held for held, _ in feeds), sum(unwritten for _, unwritten in feeds)
+
     def missing(self, grace: float) -> list[str]:
         """Why some of them have not worked for longer than ``grace`` seconds."""
         found = (slot.missing(grace) for slot in self.all)

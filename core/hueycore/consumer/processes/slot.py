@@ -116,6 +116,7 @@ class Slot:
         if self.cell is not None:
             self.cell.clear()
             self.cell.end()
+            self.cell.feed = (0, 0)
 
     def _put_off(self, what: str) -> None:
         """Another child at once, unless they die one after the other."""

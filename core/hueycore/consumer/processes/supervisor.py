@@ -27,7 +27,7 @@ from hueycore.consumer.processes.heartbeat import Heartbeat
 from hueycore.consumer.processes.maintenance import Maintenance
 from hueycore.consumer.processes.slot import Slot
 from hueycore.consumer.processes.worker import ProcessWorker
-from hueycore.consumer.unixsignals import Signals
+from hueycore.consumer.unixsignals import Signals, handle, unhandle
 from hueycore.exceptions import ConfigurationError, StorageError
 from hueycore.system import clock
 
@@ -49,7 +49,8 @@ class Supervisor(BaseConsumer):
     shutdown are called in each worker process.
 
     ``run`` supervises in this process, and has to be in its main thread for that; ``start`` does it
-    in one more process, which stops when this one is gone.
+    in one more process, which stops when this one is gone. ``health`` is that of the process that
+    supervises: after ``start`` it stays ``starting`` here.
 
     Raises ``ConfigurationError`` for a queue in memory."""
 
@@ -171,7 +172,7 @@ class Supervisor(BaseConsumer):
         # would write to all of it.
         gc.collect()
         gc.freeze()
-        before = signal.signal(signal.SIGCHLD, self._on_child_end)
+        handle(signal.SIGCHLD, self._on_child_end)
         try:
             logger.info(
                 "consumer %s, process %d: %d worker processes, queue %s, %d tasks",
@@ -185,7 +186,7 @@ class Supervisor(BaseConsumer):
             self._wind_down()
         finally:
             self._children.close()
-            signal.signal(signal.SIGCHLD, before)
+            unhandle(signal.SIGCHLD, self._on_child_end)
 
     def _on_child_end(self, number: int, frame: FrameType | None) -> None:
         self._signals.wake()

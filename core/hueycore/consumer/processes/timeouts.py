@@ -16,6 +16,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from hueycore.consumer.processes.channel import Cell, Limit
+from hueycore.consumer.unixsignals import handle
 from hueycore.consumer.workers.timeouts import Timeout, Timeouts
 from hueycore.exceptions import TaskTimeout
 from hueycore.model.jobs import Claim
@@ -53,7 +54,7 @@ class MainThreadTimeouts(Timeouts):
         self._to_interrupt: Claim | None = None
         self._interrupted = False
         raise_shield(self._shield)
-        signal.signal(signal.SIGURG, self._on_signal)
+        handle(signal.SIGURG, self._on_signal)
 
     def _is_interrupting(self) -> bool:
         return self._to_interrupt is not None

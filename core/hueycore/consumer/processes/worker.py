@@ -168,6 +168,7 @@ class ProcessWorker:
 
     def _on_feed_beat(self, pause: float) -> None:
         self._heartbeat.beat("feed", pause)
+        self._cell.feed = (self._feed.held, self._feed.unwritten)
         self._heartbeat.set_trouble("feed", self._feed.trouble)
 
     def _watch(self) -> float:

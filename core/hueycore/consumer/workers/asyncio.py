@@ -41,6 +41,7 @@ class AsyncioKind:
     def open(self, parts: Parts) -> None:
         self._parts = parts
         self.loop.start()
+        self.threads.run(lambda: None)  # one at least, for when the system gives no more
         self.handover = Handover(parts.feed, self.loop.call)
         self.handover.start()
 

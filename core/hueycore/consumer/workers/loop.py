@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import os
+import weakref
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import Context, ContextVar
@@ -14,9 +16,12 @@ from typing import Any
 from hueycore.consumer.health import BEAT_INTERVAL
 from hueycore.consumer.workers.threads import Threads
 from hueycore.runs.coroutines import Call, Run
-from hueycore.system import native
+from hueycore.system import forks, native
 
 logger = logging.getLogger("hueycore.consumer")
+
+_AWAITED = "it awaited on the event loop of its parent"
+_loops: weakref.WeakSet[Loop] = weakref.WeakSet()
 
 _run: ContextVar[SharedRun | None] = ContextVar("hueycore_loop_run", default=None)
 
@@ -28,13 +33,19 @@ class Loop:
         self._threads = threads
         self._on_beat = on_beat
         self._stopping = False
+        self._generation = forks.generation
+        self._theirs: list[object] = []
+        self._error: BaseException | None = None
         self._ready = native.Event()
         self._thread = native.Thread(self._serve, name)
+        _loops.add(self)
 
     def start(self) -> None:
-        """Returns when the loop turns."""
+        """Returns when the loop turns. Raises what keeps it from being made."""
         self._thread.start()
         self._ready.wait()
+        if self._error is not None:
+            raise self._error
 
     @property
     def thread(self) -> int | None:
@@ -60,8 +71,13 @@ class Loop:
             self._thread.join(5)
 
     def _serve(self) -> None:
-        # The native selector: where gevent has patched, the usual one waits as greenlets do.
-        self.loop = asyncio.SelectorEventLoop(native.DefaultSelector())
+        try:
+            # The native selector: where gevent has patched, the usual one waits as greenlets do.
+            self.loop = asyncio.SelectorEventLoop(native.DefaultSelector())
+        except BaseException as error:
+            self._error = error
+            self._ready.set()
+            return
         self.loop.set_task_factory(_make_task)  # type: ignore[arg-type]  # **options grow
         self.loop.set_default_executor(_Executor(self._threads))
         self.loop.call_soon(self._ready.set)
@@ -70,10 +86,21 @@ class Loop:
             while not self._stopping:
                 try:
                     self.loop.run_forever()
-                except BaseException:  # such as sys.exit() in a task that a job has started
+                    forks.end_child(self._generation, RuntimeError(_AWAITED))
+                except BaseException as error:  # such as sys.exit() in a task of a job
+                    forks.end_child(self._generation, error)
                     logger.exception("the event loop was struck; it goes on")
         finally:
             self._close()
+
+    def leave_to_parent(self) -> None:
+        """In a child that a coroutine has forked: the loop runs nothing more. The coroutines of
+        other jobs are its parent's."""
+        if self._thread.ident == native.get_ident():
+            ready = self.loop._ready  # type: ignore[attr-defined]
+            self._theirs.extend(ready)  # kept, so that no destructor runs
+            ready.clear()
+            self.loop.stop()
 
     def _beat(self) -> None:
         self._on_beat(BEAT_INTERVAL)
@@ -143,6 +170,14 @@ class _Executor(ThreadPoolExecutor):
         if not future.set_running_or_notify_cancel():
             return
         try:
-            future.set_result(call())
+            future.set_result(forks.call(call))
         except BaseException as error:
             future.set_exception(error)
+
+
+def _in_child() -> None:
+    for loop in list(_loops):
+        loop.leave_to_parent()
+
+
+os.register_at_fork(after_in_child=_in_child)

@@ -58,8 +58,12 @@ class Pool:
         free = (number for number in range(self._numbers) if number not in taken)
         while len(self._workers) < size:
             worker = self._make(next(free), self.check)
+            try:
+                worker.start()
+            except RuntimeError as error:
+                logger.error("worker %d cannot be started: %s", worker.number + 1, error)
+                return  # the next check tries again
             self._workers.append(worker)
-            worker.start()
 
     def note_overdue(self, owner: Hashable) -> None:
         """A job goes on after its timeout."""

@@ -12,7 +12,7 @@ from hueycore.model.endings import Dead, Failure
 from hueycore.model.jobs import Claim, Ended
 from hueycore.runs.executor import Finished, Hook
 from hueycore.storage.protocol.workers import Slots
-from hueycore.system import clock
+from hueycore.system import clock, forks
 from hueycore.system.deferred import refuse_deferred
 
 logger = logging.getLogger("hueycore.consumer")
@@ -123,6 +123,6 @@ def call_hooks(when: str, hooks: Iterable[tuple[str, Hook]]) -> None:
     """Call the startup or shutdown hooks of a worker. A hook that raises is logged."""
     for name, hook in hooks:
         try:
-            refuse_deferred(hook(), "it")
+            refuse_deferred(forks.call(hook), "it")
         except BaseException:
             logger.exception("%s hook %s failed", when, name)

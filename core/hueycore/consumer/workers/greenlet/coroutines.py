@@ -23,8 +23,9 @@ class LoopBeside:
 
     def prepare(self) -> None:
         if self._loop is None:
-            self._loop = Loop("huey-loop", self._kind.threads, self._kind.on_loop_beat)
-            self._loop.start()
+            loop = Loop("huey-loop", self._kind.threads, self._kind.on_loop_beat)
+            loop.start()
+            self._loop = loop
 
     def run(self, call: Call, timeout: float | None, on_timeout: Callable[[], None]) -> Any:
         loop, hub_call = self._loop, self._kind.call

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import weakref
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import gevent
-from gevent.hub import Waiter
+from gevent.hub import Hub, Waiter, set_hub
 
 from hueycore.consumer.health import BEAT_INTERVAL
 from hueycore.consumer.outbox import OnCommit
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 logger = logging.getLogger("hueycore.consumer")
 
+_kinds: weakref.WeakSet[GreenletKind] = weakref.WeakSet()
+#: Those of a parent. Kept, because a hub that is collected runs once more.
+_theirs: set[GreenletKind] = set()
+
 
 class GreenletKind:
     def __init__(self, huey: Huey, timeouts: Timeouts) -> None:
@@ -52,6 +58,8 @@ class GreenletKind:
     def open(self, parts: Parts) -> None:
         self._parts = parts
         self.hub = gevent.get_hub()
+        self._thread = native.get_ident()
+        _kinds.add(self)
         # Not run_callback_threadsafe: it changes a count of the loop that the loop's own thread
         # changes at the same time, without the interpreter's lock. A loop with a wrong count ends
         # too early.
@@ -113,10 +121,29 @@ class GreenletKind:
         value: T = waiter.get()
         return value
 
+    def leave_to_parent(self) -> None:
+        """In a child that a greenlet has forked: the other greenlets are its parent's, so what the
+        child waits for is waited for in a hub that does not know them."""
+        if self._thread == native.get_ident():
+            # Not ``hub.destroy``, which would let the main greenlet run.
+            self.hub.loop.destroy()
+            set_hub(Hub())
+
     def close(self) -> None:
+        _kinds.discard(self)
         self._timer.close()
         self._parts.on_beat("gevent hub", math.inf)
         if not self.inside:
             self.executor.leave()
             self.threads.close()
             self._bell.close()
+
+
+def _in_child() -> None:
+    for kind in list(_kinds):
+        kind.leave_to_parent()
+    _theirs.update(_kinds)
+    _kinds.clear()
+
+
+os.register_at_fork(after_in_child=_in_child)

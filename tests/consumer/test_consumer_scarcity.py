@@ -1,0 +1,128 @@
+"""A system without free descriptors or threads: a line now and then, and no job is to blame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hueycore import SqliteHuey
+from hueycore.consumer.service import Service
+from hueycore.system import native
+from tests.helpers import consuming, run_python, wait_until
+
+CONSUMER = """
+import sys
+kind, path = sys.argv[1:]
+if kind == "greenlet":
+    from gevent import monkey
+    monkey.patch_all()
+import logging, os, resource, time
+from hueycore import SqliteHuey
+from hueycore.model.jobs import Selector
+
+logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
+huey = SqliteHuey("app", path)
+taken = []
+
+@huey.task()
+def take_all():
+    try:
+        while True:
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        pass
+    time.sleep(2)
+    while taken:
+        os.close(taken.pop())
+
+@huey.task()
+def plain():
+    return "done"
+
+@huey.task()
+async def coroutine():
+    return "done"
+
+first = take_all()
+handles = [task() for task in (plain, coroutine) for _ in range(3)]
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+consumer = huey.create_consumer(workers=2, worker_type=kind, burst=True, max_time=40)
+assert consumer.run() == 0
+assert [str(job.state) for job in huey.storage.jobs(Selector())] == ["done"] * 7
+assert {job.attempt for job in huey.storage.jobs(Selector())} == {1}
+"""
+
+
+@pytest.mark.parametrize("kind", ["thread", "asyncio", "greenlet", "process"])
+def test_without_descriptors_a_consumer_waits_and_says_so_now_and_then(
+    kind: str, path: str
+) -> None:
+    if kind == "greenlet":
+        pytest.importorskip("gevent")
+    said = run_python(CONSUMER, kind, path)
+
+    assert "Traceback" not in said
+    lines = said.splitlines()
+    # Each try of the feed, and each of the three coroutines, within two seconds.
+    assert len(lines) <= 25, said
+    if kind != "process":  # where the others have descriptors of their own
+        assert any("Too many open files" in line for line in lines)
+
+
+class Refused:
+    """A thread that the system does not start."""
+
+    def __init__(self, thread: native.AnyThread) -> None:
+        self._thread = thread
+
+    def start(self) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._thread, name)
+
+
+def test_a_worker_that_cannot_be_started_is_tried_again(
+    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    refusing = True
+    thread = native.Thread
+
+    def made(target: Any, name: str) -> Any:
+        found = thread(target, name)
+        return Refused(found) if refusing and name == "huey-worker-2" else found
+
+    monkeypatch.setattr(native, "Thread", made)
+
+    @huey.task()
+    def quick(n: int) -> int:
+        return n
+
+    with consuming(huey, workers=2, max_tasks=1) as consumer:
+        assert "worker 2 cannot be started: can't start new thread" in caplog.text
+        assert quick(1).get(blocking=True, timeout=10) == 1
+        refusing = False
+        assert quick(2).get(blocking=True, timeout=10) == 2
+        wait_until(lambda: len(consumer._pool._workers) == 2)
+        assert quick(3).get(blocking=True, timeout=10) == 3
+    assert "Traceback" not in caplog.text
+
+
+def test_a_service_waits_however_often_it_is_poked(caplog: pytest.LogCaptureFixture) -> None:
+    tries = []
+
+    def step() -> float:
+        tries.append(1)
+        raise OSError(24, "Too many open files")
+
+    service = Service("huey-janitor", step, lambda error: None)
+    service.start()
+    wait_until(lambda: "Too many open files" in caplog.text)
+    for _ in range(100):
+        service.poke()
+    service.stop()
+
+    assert len(tries) == 1
+    assert [record.exc_info for record in caplog.records] == [None]
+    assert caplog.messages == ["huey-janitor: [Errno 24] Too many open files; next try in 1 s"]
