@@ -7,7 +7,7 @@ import logging
 import sys
 from typing import Any
 
-from hueyctl import errors, exits, streams
+from hueyctl import errors, exits, files, streams
 from hueyctl.units import rfc3339
 
 _FULL = "[%(asctime)s] %(levelname)s:%(name)s:%(threadName)s:%(message)s"
@@ -98,6 +98,8 @@ def _is_ours(record: logging.LogRecord) -> bool:
 def _handler(logfile: str | None) -> logging.Handler:
     if logfile is None:
         return logging.StreamHandler(sys.stderr)
+    files.refuse_queue("--logfile", logfile)
+    files.refuse_planted("--logfile", logfile)
     try:
         # Reopened when it was moved away, so that logrotate needs no signal.
         from logging.handlers import WatchedFileHandler

@@ -74,6 +74,13 @@ def place(location: Location) -> Place:
     return Place(path, kind, kind in NETWORK)
 
 
+def holds_queue(path: str) -> bool:
+    """Whether a file is a database, or one of those beside a database. Opens no storage."""
+    from hueycore.storage.sqlite.path import belongs_to_database
+
+    return belongs_to_database(path)
+
+
 def open_storage(
     where: str | os.PathLike[str] | Location,
     queue: str | None = None,
