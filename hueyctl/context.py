@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hueyctl import config, errors, exits, streams
-from hueyctl.settings import Settings, settings_from
+from hueyctl.settings import Rank, Settings, settings_from, stored
 
 if TYPE_CHECKING:
     from hueycore import Huey
@@ -56,6 +56,25 @@ class Session:
     @property
     def has_app(self) -> bool:
         return bool(self.settings.app)
+
+    @property
+    def may_import(self) -> bool:
+        """Whether a command that only looks may import the application: not if it was named by a
+        config file alone. To look into a folder must not run what lies there."""
+        if self._app is not None:
+            return True
+        given = stored(self.ctx.meta).get("app")
+        return self.has_app and given is not None and given.rank > Rank.FILE
+
+    def app_to_look(self) -> Huey:
+        """The application, in a command that only looks."""
+        if self.has_app and not self.may_import:
+            raise errors.usage(
+                f"only a config file names the application {self.settings.app!r}: a command that "
+                "only looks does not import it",
+                f"say --app {self.settings.app}, or where the queue is, with --url or in the file",
+            )
+        return self.app()
 
     def app(self, name: str | None = None) -> Huey:
         """The application that was named. Imported once."""
@@ -106,6 +125,8 @@ class Session:
         """The storage, opened for reading only. ``queue`` matters where a verb is about one."""
         location = self.location()
         if location is None:
+            if self.has_app:
+                self.app_to_look()
             location = self.app_location()
             if not os.path.exists(location.filename):
                 raise errors.CliError(
