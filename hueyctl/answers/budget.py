@@ -18,8 +18,8 @@ class TooLarge(Exception):
 class Budget:
     """What is left for the value that is being looked at. Raises ``TooLarge``."""
 
-    def __init__(self) -> None:
-        self._nodes, self._text = NODES, TEXT
+    def __init__(self, text: float = TEXT) -> None:
+        self._nodes, self._text = NODES, text
 
     def enter(self, depth: int) -> None:
         """One more part."""

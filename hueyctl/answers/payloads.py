@@ -63,7 +63,7 @@ def jsonable(value: Any) -> Any:
 
 class _Converter:
     def __init__(self) -> None:
-        self._budget = Budget()
+        self._budget = Budget(text=math.inf)  # a text that is there once may be long
 
     def convert(self, value: Any, depth: int) -> Any:
         self._budget.enter(depth)
@@ -99,6 +99,16 @@ def _scalar(value: Any) -> Any:
 
         return {"base64": base64.b64encode(value).decode("ascii")}
     return str(value)
+
+
+def finite(value: Any) -> Any:
+    """A document with words for infinities, which JSON does not have: somebody wrote them into a
+    row."""
+    if isinstance(value, dict):
+        return {key: finite(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(each) for each in value]
+    return value if not isinstance(value, float) or math.isfinite(value) else str(value)
 
 
 def dumps(value: Any, *, ascii_only: bool = False) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from hueycore.model.endings import Failure
+from hueycore.model.failures import read_errors
 from hueycore.model.jobs import Claim
 from hueycore.storage.sql.dialect import Connection
 
@@ -27,7 +28,7 @@ def add_error(
     not lose the errors of its attempts."""
     query = "select errors from huey_job where seq = ?"
     text = con.execute(query, (claim.seq,)).fetchone()[0]
-    errors = json.loads(text or "[]")
+    errors = read_errors(text)
     if errors and errors[-1].get("counted") is False and not counted:
         errors.pop()
     elif len(errors) >= KEPT_ERRORS:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from operator import attrgetter
 from typing import Any
 
+from hueycore.model.histogram import read
 from hueycore.model.jobs import Selector
 from hueycore.model.reports import DeadGroup, Metric, SeenTask
 from hueycore.model.states import State
@@ -143,7 +143,7 @@ class Reports(Part, Queries):
 
 
 def _to_metric(row: tuple[Any, ...]) -> Metric:
-    return Metric._make((*row[:10], _counts(row[10]), _counts(row[11])))
+    return Metric._make((*row[:10], read(row[10]), read(row[11])))
 
 
 def _sum(one: Metric, other: Metric) -> Metric:
@@ -160,7 +160,3 @@ def _sum(one: Metric, other: Metric) -> Metric:
         run_s=one.run_s + other.run_s,
         run_max=max(one.run_max, other.run_max),
     )
-
-
-def _counts(text: str) -> dict[int, int]:
-    return {int(number): count for number, count in json.loads(text).items()}
