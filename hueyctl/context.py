@@ -46,12 +46,12 @@ class Session:
     def notice(self, text: str) -> None:
         """Something to know; -q silences it."""
         if not self.settings.quiet:
-            streams.say(f"hueyctl: {streams.visible(text)}")
+            streams.say(f"hueyctl: {streams.visible(streams.masked(text))}")
 
     def remark(self, text: str) -> None:
         """Something only a person wants to read, never a log file."""
         if not self.settings.quiet and streams.is_tty(sys.stderr):
-            streams.say(streams.visible(text))
+            streams.say(streams.visible(streams.masked(text)))
 
     @property
     def has_app(self) -> bool:

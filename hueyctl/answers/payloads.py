@@ -111,8 +111,8 @@ def finite(value: Any) -> Any:
     return value if not isinstance(value, float) or math.isfinite(value) else str(value)
 
 
-def dumps(value: Any, *, ascii_only: bool = False) -> str:
+def dumps(value: Any) -> str:
     """Compact JSON on one line."""
     import json
 
-    return json.dumps(value, ensure_ascii=ascii_only, separators=(", ", ": "))
+    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))

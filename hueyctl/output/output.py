@@ -58,11 +58,12 @@ class Output:
         import json
 
         try:
-            return json.dumps(value, ensure_ascii=self._ascii, indent=indent, allow_nan=False)
+            text = json.dumps(value, ensure_ascii=self._ascii, indent=indent, allow_nan=False)
         except ValueError:
             from hueyctl.answers.payloads import finite
 
-            return json.dumps(finite(value), ensure_ascii=self._ascii, indent=indent)
+            text = json.dumps(finite(value), ensure_ascii=self._ascii, indent=indent)
+        return streams.visible_json(text) if self.on_tty else text
 
     def objects(self, values: Iterable[dict[str, Any]]) -> None:
         """``json``: one array; ``jsonl``: an object per line, flushed per line."""

@@ -7,6 +7,7 @@ import logging
 import sys
 from typing import Any
 
+from hueycore.system.mask import masked
 from hueyctl import errors, exits, files, streams
 from hueyctl.units import rfc3339
 
@@ -27,10 +28,10 @@ class TextFormatter(logging.Formatter):
         found = vars(record)
         if found.get("job") is not None and not _is_ours(record):
             text += f" (job {found['job']} of {found['task']}, attempt {found['attempt']})"
-        return streams.visible_lines(text)
+        return streams.visible_lines(masked(text))
 
     def formatException(self, ei: Any) -> str:
-        return streams.visible_lines(super().formatException(ei))
+        return streams.visible_lines(masked(super().formatException(ei)))
 
 
 class JsonFormatter(logging.Formatter):
@@ -43,18 +44,18 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "thread": record.threadName,
-            "message": record.getMessage(),
+            "message": masked(record.getMessage()),
             "error": None,
         }
         if record.exc_info and record.exc_info[0] is not None:
             found["error"] = {
                 "type": record.exc_info[0].__name__,
-                "message": str(record.exc_info[1]),
-                "traceback": self.formatException(record.exc_info),
+                "message": masked(str(record.exc_info[1])),
+                "traceback": masked(self.formatException(record.exc_info)),
             }
         for name, value in vars(record).items():
             if name not in _COMMON and name not in found:
-                found[name] = value
+                found[name] = masked(value) if isinstance(value, str) else value
         return json.dumps(found, default=str)
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from hueycore.exceptions import ConfigurationError, StorageError
 from hueycore.storage.base import Storage
+from hueycore.system.mask import masked
 
 #: The queue that lives and dies with this process.
 MEMORY = ":memory:"
@@ -103,15 +104,6 @@ def open_storage(
         read_only=read_only,
         **options,
     )
-
-
-def masked(url: str) -> str:
-    """A URL without its password, for messages."""
-    scheme, separator, rest = url.partition("://")
-    before, at, after = rest.rpartition("@")
-    if separator and at and ":" in before:
-        return f"{scheme}://{before.partition(':')[0]}:***@{after}"
-    return url
 
 
 def _split_query(text: str) -> tuple[str, str | None]:
