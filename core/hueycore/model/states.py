@@ -52,7 +52,7 @@ MOVES = (
 #: What it says of operators: the verbs that they used.
 VERBS = (
     "revoke", "call-off", "requeue", "reschedule", "pause", "resume", "purge", "clear", "flush",
-    "load", "schedule", "unschedule", "events-on", "events-off",
+    "load", "schedule", "unschedule", "unlock", "events-on", "events-off",
 )  # fmt: skip
 
 TRANSITIONS: tuple[Transition, ...] = (

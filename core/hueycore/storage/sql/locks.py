@@ -71,7 +71,10 @@ class Locks(Part, Limits):
             ).fetchall()
             if rows:
                 settle(con, self.queue, [name])
-            return any(end is None or end > con.now() for (end,) in rows)
+            freed = any(end is None or end > con.now() for (end,) in rows)
+            if freed and token is None:
+                self.sign(con, "unlock", what=name)
+            return freed
 
         freed = self.db.transact(body, durable=False)
         if freed:
