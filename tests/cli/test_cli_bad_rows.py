@@ -236,3 +236,12 @@ def test_a_schema_version_that_is_none_is_a_damaged_file(plant: Plant, invoke: I
         result = invoke("list", "-u", "queue.db")
         assert result.exit_code == 69
         assert "damaged" in result.stderr
+
+
+def test_a_bad_dead_letter_goes_out_into_a_file_and_in_again(plant: Plant, invoke: Invoke) -> None:
+    plant.jobs("errors", ["{"])
+    assert invoke("dead", "dump", "-u", "queue.db", "--to", "dead.jsonl").exit_code == 0
+    assert invoke("dead", "load", "dead.jsonl", "-u", "new.db", "--create").exit_code == 0
+    found = json.loads(invoke("dead", "list", "--json", "-u", "new.db").stdout)
+    assert {row["error"]["type"] for row in found} == {"GoodError", "UnreadableErrors"}
+    assert invoke("dead", "retry", "--all", "--yes", "-u", "queue.db").exit_code == 0

@@ -12,7 +12,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "attempt": int,
     "type": str,
     "message": str,
-    "traceback": (str, type(None)),
+    "traceback": str,
     "run_s": (int, float),
     "worker": str,
     "counted": bool,
@@ -34,7 +34,7 @@ def read_errors(text: str | None) -> list[dict[str, Any]]:
 
 def _is_entry(entry: Any) -> bool:
     return isinstance(entry, dict) and all(
-        name not in entry or (isinstance(entry[name], kind) and _is_finite(entry[name]))
+        entry.get(name) is None or (isinstance(entry[name], kind) and _is_finite(entry[name]))
         for name, kind in _KINDS.items()
     )
 
