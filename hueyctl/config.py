@@ -7,6 +7,8 @@ A project's ``[tool.hueyctl]`` (pyproject.toml) or ``hueyctl.toml`` beats the us
 from __future__ import annotations
 
 import os
+import stat
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -29,7 +31,7 @@ def apply(ctx: click.Context, named: str | None) -> None:
         ctx.meta[_NAMED] = named
         if not os.path.isfile(named):
             raise errors.CliError(f"config file {named}: no such file", exits.CONFIG)
-    paths = candidates() if named is None else [named]
+    paths = candidates(_say_doubt) if named is None else [named]
     tables = [(path, read(path, required=named is not None)) for path in paths]
     merged: Table = {}
     for path, table in reversed(tables):
@@ -85,26 +87,65 @@ def set_defaults(ctx: click.Context) -> None:
     ctx.default_map = taken
 
 
-def candidates() -> list[str]:
-    """The files to read, strongest first: the project's, then the user's."""
+def candidates(on_doubt: Callable[[str, str], None] | None = None) -> list[str]:
+    """The files to read, strongest first: the project's, then the user's. ``on_doubt`` is told the
+    path of a file that is not believed, and why."""
     found = []
-    folder = os.getcwd()
-    while True:
-        for name in ("hueyctl.toml", "pyproject.toml"):
-            path = os.path.join(folder, name)
-            if os.path.isfile(path) and (name == "hueyctl.toml" or _mentions_us(path)):
-                found.append(path)
-                break
-        parent = os.path.dirname(folder)
-        at_root = any(os.path.exists(os.path.join(folder, name)) for name in _ROOTS)
-        if found or at_root or parent == folder:
+    for folder in _folders():
+        here = _in_folder(folder)
+        doubt = _doubt(here, trusted=folder == os.getcwd()) if here else None
+        if here and not doubt:
+            found.append(here)
             break
-        folder = parent
+        if here and doubt and on_doubt is not None:
+            on_doubt(here, doubt)
     home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     user = os.path.join(home, "hueyctl", "config.toml")
     if os.path.isfile(user):
         found.append(user)
     return found
+
+
+def _folders() -> Iterator[str]:
+    """This one and those above it, up to the root of the repository."""
+    folder = os.getcwd()
+    while True:
+        yield folder
+        parent = os.path.dirname(folder)
+        if parent == folder or any(os.path.exists(os.path.join(folder, name)) for name in _ROOTS):
+            return
+        folder = parent
+
+
+def _in_folder(folder: str) -> str | None:
+    for name in ("hueyctl.toml", "pyproject.toml"):
+        path = os.path.join(folder, name)
+        if os.path.isfile(path) and (name == "hueyctl.toml" or _mentions_us(path)):
+            return path
+    return None
+
+
+def _doubt(path: str, *, trusted: bool) -> str | None:
+    """Why the settings of a file that was merely found are somebody else's. In the folder where
+    we are, that is ``trusted``, its owner has a say as well: a service runs in what others own."""
+    owners = {0, os.geteuid()}
+    if trusted:
+        owners.add(os.stat(os.path.dirname(path)).st_uid)
+    found = os.stat(path)
+    # Of a link as well: it chooses the file.
+    for owner in (os.lstat(path).st_uid, found.st_uid):
+        if owner not in owners:
+            return f"it belongs to another user (uid {owner})"
+    # A group of one person has the number of that person, and a umask of 002 is usual then.
+    alone = found.st_gid in (0, os.getegid(), found.st_uid)
+    writers = stat.S_IWOTH if alone else stat.S_IWOTH | stat.S_IWGRP
+    return "others may write it" if found.st_mode & writers else None
+
+
+def _say_doubt(path: str, why: str) -> None:
+    streams.say(
+        f"hueyctl: {streams.visible(path)} is not read, because {why}; to use it, say --config"
+    )
 
 
 def _mentions_us(path: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hueyctl import config, errors, exits, streams
-from hueyctl.settings import Settings, settings_from
+from hueyctl.settings import Rank, Settings, settings_from, stored
 
 if TYPE_CHECKING:
     from hueycore import Huey
@@ -46,16 +46,35 @@ class Session:
     def notice(self, text: str) -> None:
         """Something to know; -q silences it."""
         if not self.settings.quiet:
-            streams.say(f"hueyctl: {streams.visible(text)}")
+            streams.say(f"hueyctl: {streams.visible(streams.masked(text))}")
 
     def remark(self, text: str) -> None:
         """Something only a person wants to read, never a log file."""
         if not self.settings.quiet and streams.is_tty(sys.stderr):
-            streams.say(streams.visible(text))
+            streams.say(streams.visible(streams.masked(text)))
 
     @property
     def has_app(self) -> bool:
         return bool(self.settings.app)
+
+    @property
+    def may_import(self) -> bool:
+        """Whether a command that only looks may import the application: not if it was named by a
+        config file alone. To look into a folder must not run what lies there."""
+        if self._app is not None:
+            return True
+        given = stored(self.ctx.meta).get("app")
+        return self.has_app and given is not None and given.rank > Rank.FILE
+
+    def app_to_look(self) -> Huey:
+        """The application, in a command that only looks."""
+        if self.has_app and not self.may_import:
+            raise errors.usage(
+                f"only a config file names the application {self.settings.app!r}: a command that "
+                "only looks does not import it",
+                f"say --app {self.settings.app}, or where the queue is, with --url or in the file",
+            )
+        return self.app()
 
     def app(self, name: str | None = None) -> Huey:
         """The application that was named. Imported once."""
@@ -106,6 +125,8 @@ class Session:
         """The storage, opened for reading only. ``queue`` matters where a verb is about one."""
         location = self.location()
         if location is None:
+            if self.has_app:
+                self.app_to_look()
             location = self.app_location()
             if _is_missing(location.filename):
                 raise errors.CliError(

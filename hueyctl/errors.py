@@ -68,7 +68,13 @@ LIBRARY: dict[str, tuple[int, str | None]] = {
 
 
 def explain(error: BaseException) -> Problem:
-    """What to say about any exception, and how to exit."""
+    """What to say about any exception, without passwords, and how to exit."""
+    found = _explain(error)
+    hint = found.hint and streams.masked(found.hint)
+    return found._replace(message=streams.masked(found.message), hint=hint)
+
+
+def _explain(error: BaseException) -> Problem:
     import click
 
     if isinstance(error, CliError):
@@ -141,7 +147,7 @@ def report(error: BaseException, *, as_json: bool, verbose: bool) -> int:
     if problem.code == exits.BROKEN_PIPE:
         return problem.code
     if verbose and not isinstance(error, (KeyboardInterrupt, click.ClickException)):
-        _say_traceback(error)
+        say_traceback(error)
     streams.say(lead + (_as_json(problem) if as_json else _as_text(problem)))
     return problem.code
 
@@ -168,7 +174,8 @@ def _as_json(problem: Problem) -> str:
     )
 
 
-def _say_traceback(error: BaseException) -> None:
+def say_traceback(error: BaseException) -> None:
     import traceback
 
-    streams.say(streams.visible_lines("".join(traceback.format_exception(error)).rstrip("\n")))
+    text = streams.masked("".join(traceback.format_exception(error)).rstrip("\n"))
+    streams.say(streams.visible_lines(text))

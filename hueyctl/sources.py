@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import click
 from click.core import ParameterSource
 
-from hueycore.storage.open import masked
+from hueycore.system.mask import masked
 from hueyctl import config
 from hueyctl.options import GlobalOption
 from hueyctl.settings import Given, Rank, key_of, stored

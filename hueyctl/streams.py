@@ -17,6 +17,8 @@ _CONTROLS.update(
     {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 )
 _CONTROLS.update({code: f"\\u{code:04x}" for code in (0x200E, 0x200F, 0x2028, 0x2029)})
+# JSON has an escape for every character, and leaves these as they are.
+_IN_JSON = {code: f"\\u{code:04x}" for code in _CONTROLS if code >= 0x7F}
 _KEEP_LINES = {code: text for code, text in _CONTROLS.items() if code != 0x0A}
 
 
@@ -33,6 +35,20 @@ def visible_lines(text: str) -> str:
 def read_stdin() -> str:
     """All of it, without the byte order mark that some systems begin a text with."""
     return sys.stdin.read().removeprefix(BOM)
+
+
+def visible_json(text: str) -> str:
+    """Like ``visible``, for JSON, which is the same JSON afterwards."""
+    return text.translate(_IN_JSON)
+
+
+def masked(text: str) -> str:
+    """Text without the passwords of the URLs in it."""
+    if "=" not in text and "@" not in text:
+        return text
+    from hueycore.system import mask
+
+    return mask.masked(text)
 
 
 def occupy_closed_descriptors() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from datetime import UTC, datetime, timedelta
@@ -81,6 +82,8 @@ def _clock_time(clock: re.Match[str], now: datetime) -> float:
 
 def brief(seconds: float) -> str:
     """A duration for people, two units at most: ``41s``, ``2h 05m``, ``3d 4h``."""
+    if not math.isfinite(seconds):
+        return str(seconds)  # somebody wrote it into the row
     whole = int(abs(seconds))
     if whole < 1:
         return f"{abs(seconds) * 1000:.0f}ms" if abs(seconds) >= 0.001 else "0s"

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from hueyctl.answers import jobs
-from hueyctl.answers.payloads import decode_arguments, jsonable
+from hueyctl.answers.payloads import decode_arguments, finite
 from hueyctl.units import precise
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def to_line(cargo: Cargo, now: float | None = None) -> str:
     try:
         return json.dumps(found, allow_nan=False)
     except ValueError:
-        return json.dumps(jsonable(found))  # somebody wrote an infinity into the row
+        return json.dumps(finite(found))
 
 
 def as_object(cargo: Cargo, now: float) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from hueycore.system.mask import masked
 from hueyctl.answers.queues import chosen_consumers, chosen_queues, is_paused
 from hueyctl.answers.rates import TREND, Rates, TaskFigures, sums_of
 
@@ -96,7 +97,7 @@ def gather(storage: Storage, queues: Sequence[str], window_s: float) -> Figures:
     return Figures(
         at=now,
         window_s=window_s,
-        url=storage.url,
+        url=masked(storage.url),
         size=storage.size(),
         totals=_total(found, sums.rates(names, _span(since, first, now))),
         queues=found,

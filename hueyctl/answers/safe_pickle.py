@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
-import pickle
 from typing import Any
 
-from hueycore.exceptions import SerializationError
 from hueycore.serializer import JSON, PICKLE, WBITS, unpacked
 
 #: Payloads that may be decoded here, bytes; of compressed ones what they unpack to as well.
@@ -20,6 +17,7 @@ _SAFE_GLOBALS = frozenset(
         ("builtins", "set"),
         ("builtins", "frozenset"),
         ("builtins", "complex"),
+        ("builtins", "bytearray"),
         ("datetime", "datetime"),
         ("datetime", "date"),
         ("datetime", "time"),
@@ -31,25 +29,9 @@ _SAFE_GLOBALS = frozenset(
 )
 
 
-def _bytearray(*args: Any) -> bytearray:
-    """A number as argument would allocate that many bytes."""
-    if args and isinstance(args[0], int):
-        raise SerializationError("a bytearray of a number is not decoded")
-    return bytearray(*args)
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("builtins", "bytearray"):
-            return _bytearray
-        if (module, name) in _SAFE_GLOBALS:
-            return super().find_class(module, name)
-        raise SerializationError(f"{module}.{name} is not decoded outside of the application")
-
-
 def safe_decode(data: bytes | None) -> tuple[bool, Any]:
     """Decode JSON or a pickle of plain types without running anything: (True, value), or
-    (False, None) when the bytes may not be decoded here."""
+    (False, None) when the bytes may not be decoded here, or would make too much of it."""
     if not data or len(data) > SAFE_LIMIT:
         return False, None
     try:
@@ -58,7 +40,10 @@ def safe_decode(data: bytes | None) -> tuple[bool, Any]:
         if data[0] == JSON:
             return True, json.loads(data[1:])
         if data[0] == PICKLE:
-            return True, _PlainUnpickler(io.BytesIO(data[1:])).load()
+            from hueyctl.answers.pickle_builder import build
+            from hueyctl.answers.pickle_reader import read
+
+            return True, build(read(data[1:], _SAFE_GLOBALS))
     except Exception:
         return False, None
     return False, None

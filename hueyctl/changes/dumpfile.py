@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, BinaryIO
 
+from hueycore.system.files import rename_new, sync_folder
 from hueyctl import errors
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ class DumpFile:
                 os.fsync(self._file.fileno())
             self._file.close()
             if self.plain:
-                os.rename(self._temporary, self.path)
-                _sync_folder(os.path.dirname(self.path) or ".")
+                rename_new(self._temporary, self.path)
+                sync_folder(os.path.dirname(self.path) or ".")
         self._file = None
 
     def __exit__(
@@ -144,13 +145,3 @@ def _gzip(file: IO[bytes]) -> GzipFile:
 
     # No name and no time in it: the same jobs make the same bytes.
     return GzipFile(filename="", mode="wb", fileobj=file, mtime=0)
-
-
-def _sync_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        pass  # some file systems refuse to sync a directory; they order its writes themselves
-    finally:
-        os.close(descriptor)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
 
-from hueyctl import exits, streams
+from hueyctl import exits, files, streams
 from hueyctl.command import command
 from hueyctl.context import Session
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
         "hueyctl metrics | promtool check metrics",
         "hueyctl metrics --textfile /var/lib/node_exporter/huey.prom",
     ],
-    codes=[exits.NOT_FOUND, exits.UNAVAILABLE, exits.IO_ERROR],
+    codes=[exits.NOT_FOUND, exits.REFUSED, exits.UNAVAILABLE, exits.IO_ERROR],
 )
 @click.option(
     "--textfile",
@@ -40,6 +41,8 @@ def metrics(session: Session, textfile: str | None) -> None:
     from hueyctl.answers import prometheus
     from hueyctl.errors import CliError
 
+    if textfile is not None:
+        files.refuse_queue("--textfile", textfile)
     trouble: StorageError | CliError | None = None
     try:
         storage = session.looking()
@@ -61,9 +64,12 @@ def replace(path: str, text: str) -> None:
     """Put a whole file in the place of another; on failure the old one stays."""
     temporary = f"{path}.{os.getpid()}.tmp"
     try:
-        with open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)  # of a process of this number that was killed
+        # Exclusively: nobody's link in a shared folder is followed.
+        with open(temporary, "x", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
-        os.chmod(temporary, 0o644)
+            os.fchmod(file.fileno(), 0o644)
         os.replace(temporary, path)
     except BaseException:
         try:

@@ -41,7 +41,7 @@ def tasks(session: Session, glob: str | None, signature: bool, periodic: bool, u
     """
     from hueyctl.answers import tasks
 
-    huey = session.app()
+    huey = session.app_to_look()
     session.ctx.call_on_close(huey.close)
     storage = _storage(session)
     queue = (session.queues() or (huey.name,))[0]

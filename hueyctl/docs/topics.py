@@ -72,6 +72,11 @@ A TOML file in the project or of the user. The first that is found of hueyctl.to
 is the project's; it beats $XDG_CONFIG_HOME/hueyctl/config.toml, the user's. --config FILE reads
 that file alone. Options and environment variables beat all files.
 
+A file of the project that others may write, or that belongs to neither you nor root (in this
+folder: nor its owner), is not read, and a line on stderr says so; --config reads it all the same.
+An application that only a file names is imported by commands that change or run something. Those
+that only look need --app, HUEYCTL_APP or the url of the queue, which may stand in the file.
+
 A key is the long name of an option without its dashes. Keys at the top are for every command; a
 table is for the command of its name, [dead.list] for one of two words.
 

@@ -51,13 +51,19 @@ class Output:
 
     def document(self, value: Any) -> None:
         """One JSON document: indented for people, on one line for ``jsonl`` and pipes."""
+        pretty = self.on_tty and self.format == "json"
+        self.line(self._json(value, indent=2 if pretty else None))
+
+    def _json(self, value: Any, indent: int | None = None) -> str:
         import json
 
-        pretty = self.on_tty and self.format == "json"
-        text = json.dumps(
-            value, ensure_ascii=self._ascii, indent=2 if pretty else None, allow_nan=False
-        )
-        self.line(text)
+        try:
+            text = json.dumps(value, ensure_ascii=self._ascii, indent=indent, allow_nan=False)
+        except ValueError:
+            from hueyctl.answers.payloads import finite
+
+            text = json.dumps(finite(value), ensure_ascii=self._ascii, indent=indent)
+        return streams.visible_json(text) if self.on_tty else text
 
     def objects(self, values: Iterable[dict[str, Any]]) -> None:
         """``json``: one array; ``jsonl``: an object per line, flushed per line."""
@@ -70,12 +76,10 @@ class Output:
         if self.on_tty:
             self.document(list(values))
             return
-        import json
-
         first = True
         for value in values:
             self.write("[" if first else ",\n ")
-            self.write(json.dumps(value, ensure_ascii=self._ascii, allow_nan=False))
+            self.write(self._json(value))
             first = False
         self.line("[]" if first else "]")
 

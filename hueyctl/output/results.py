@@ -64,10 +64,8 @@ def text_of(outcome: Outcome, *, raw: bool) -> str:
 
 
 def text_of_value(value: Any) -> str:
-    """A JSON value on one line. JSON escapes C0, but leaves C1 controls and bidirectional
-    overrides as they are: with such in it all is ASCII."""
-    text = dumps(value)
-    return text if streams.visible(text) == text else dumps(value, ascii_only=True)
+    """A JSON value on one line, with no control character in it."""
+    return streams.visible_json(dumps(value))
 
 
 def failure_of(outcome: Outcome) -> str:

@@ -74,6 +74,8 @@ class Children:
         if server is not None:
             server.start()
             streams.say(f"hueyctl: probes at {server.url}/healthz, /readyz and /metrics")
+            if server.warning:
+                streams.say(f"hueyctl: {server.warning}")
         if self._notify:
             notifier = Notifier(self.health)
             notifier.start()

@@ -53,6 +53,7 @@ class Server:
         self._listener = _listen(host, port)
         name, number, *_ = self._listener.getsockname()
         self.url = f"http://[{name}]:{number}" if ":" in name else f"http://{name}:{number}"
+        self.warning = _warning(self.url, name)
         self._open: dict[native.Socket, None] = {}
         self._lock = native.Lock()
         self._over = False
@@ -106,6 +107,16 @@ class Server:
                 self._open.pop(connection, None)
             _hang_up(connection)
             connection.close()
+
+
+def _warning(url: str, host: str) -> str | None:
+    """What to say of an address that others than this machine and its neighbours reach."""
+    from ipaddress import ip_address
+
+    address = ip_address(host.partition("%")[0])
+    if not address.is_unspecified and not address.is_global:
+        return None
+    return f"{url} answers whoever reaches this machine, without a password: 127.0.0.1 is safer"
 
 
 def _listen(host: str, port: int) -> native.Socket:

@@ -8,7 +8,8 @@ import sys
 from typing import Any
 
 from hueycore.serializer import LONGEST_MESSAGE, shortened
-from hueyctl import errors, exits, streams
+from hueycore.system.mask import masked
+from hueyctl import errors, exits, files, streams
 from hueyctl.units import rfc3339
 
 _FULL = "[%(asctime)s] %(levelname)s:%(name)s:%(threadName)s:%(message)s"
@@ -30,10 +31,12 @@ class TextFormatter(logging.Formatter):
         found = vars(record)
         if found.get("job") is not None and not _is_ours(record):
             text += f" (job {found['job']} of {found['task']}, attempt {found['attempt']})"
-        return streams.visible_lines(text)
+        return streams.visible_lines(masked(text))
 
     def formatException(self, ei: Any) -> str:
-        return streams.visible_lines(shortened(super().formatException(ei), LONGEST_TRACEBACK))
+        return streams.visible_lines(
+            masked(shortened(super().formatException(ei), LONGEST_TRACEBACK))
+        )
 
 
 class JsonFormatter(logging.Formatter):
@@ -46,18 +49,18 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "thread": record.threadName,
-            "message": record.getMessage(),
+            "message": masked(record.getMessage()),
             "error": None,
         }
         if record.exc_info and record.exc_info[0] is not None:
             found["error"] = {
                 "type": record.exc_info[0].__name__,
-                "message": shortened(str(record.exc_info[1]), LONGEST_MESSAGE),
-                "traceback": self.formatException(record.exc_info),
+                "message": masked(shortened(str(record.exc_info[1]), LONGEST_MESSAGE)),
+                "traceback": masked(self.formatException(record.exc_info)),
             }
         for name, value in vars(record).items():
             if name not in _COMMON and name not in found:
-                found[name] = value
+                found[name] = masked(value) if isinstance(value, str) else value
         return json.dumps(found, default=str)
 
     def formatException(self, ei: Any) -> str:
@@ -104,6 +107,8 @@ def _is_ours(record: logging.LogRecord) -> bool:
 def _handler(logfile: str | None) -> logging.Handler:
     if logfile is None:
         return logging.StreamHandler(sys.stderr)
+    files.refuse_queue("--logfile", logfile)
+    files.refuse_planted("--logfile", logfile)
     try:
         # Reopened when it was moved away, so that logrotate needs no signal.
         from logging.handlers import WatchedFileHandler

@@ -39,6 +39,8 @@ def monitored(
                 server.start()
                 stack.callback(server.stop)
                 logger.info("probes at %s/healthz, /readyz and /metrics", server.url)
+                if server.warning:
+                    logger.warning("%s", server.warning)
         if notify and channel is None:
             from hueyctl.service.notify import Notifier
 

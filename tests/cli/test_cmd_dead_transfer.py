@@ -167,7 +167,7 @@ def test_remove_comes_after_the_file_is_on_the_disk(
 ) -> None:
     seen: list[str] = []
     monkeypatch.setattr(dumpfile.os, "fsync", lambda number: seen.append("fsync"))
-    monkeypatch.setattr(dumpfile.os, "rename", lambda old, new: seen.append("rename"))
+    monkeypatch.setattr(dumpfile, "rename_new", lambda old, new: seen.append("rename"))
     monkeypatch.setattr(
         "hueycore.storage.sqlite.SqliteStorage.discard",
         lambda self, jobs: seen.append("gone") or [],

@@ -227,6 +227,16 @@ def test_the_lock_of_a_living_process_is_freed_only_by_force(
     assert (event.signal, event.task) == ("unlock", "nightly")
 
 
+def test_the_event_log_says_who_freed_a_lock(queue: QueueFile, holder: int, invoke: Invoke) -> None:
+    assert error(invoke, "lock", "release", "nightly")[0] == 6
+    ask(invoke, "lock", "release", "nightly", "--force")
+
+    (event,) = json.loads(ask(invoke, "events", "--json").stdout)
+
+    assert (event["signal"], event["task"]) == ("unlock", "nightly")
+    assert "@" in event["worker"]
+
+
 def test_the_lock_of_a_dead_process_needs_no_force(
     queue: QueueFile, holder: int, invoke: Invoke
 ) -> None:

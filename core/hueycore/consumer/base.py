@@ -17,6 +17,7 @@ from hueycore.consumer.scheduler import Scheduler
 from hueycore.consumer.unixsignals import Signals
 from hueycore.exceptions import ConfigurationError, StorageError
 from hueycore.system import native
+from hueycore.system.mask import masked
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
@@ -91,7 +92,7 @@ class BaseConsumer:
         huey.works_here = True
         self.workers = workers
         self.worker_type = worker_type
-        self.name = name or f"{socket.gethostname()}:{os.getpid()}"
+        self.name = masked(name or f"{socket.gethostname()}:{os.getpid()}")
         self.max_tasks = max_tasks
         self.shutdown_timeout = shutdown_timeout
         self.burst = burst

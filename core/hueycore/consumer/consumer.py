@@ -25,6 +25,7 @@ from hueycore.consumer.workers.worker import Parts
 from hueycore.exceptions import StorageError, StorageMoved, StorageTooNew
 from hueycore.model.jobs import Claim, JobRef
 from hueycore.system import clock, native
+from hueycore.system.mask import masked
 
 logger = logging.getLogger("hueycore.consumer")
 
@@ -95,7 +96,7 @@ class Consumer(BaseConsumer):
             os.getpid(),
             self.workers,
             self.worker_type,
-            storage.url,
+            masked(storage.url),
             huey.name,
             len(huey.registry),
         )

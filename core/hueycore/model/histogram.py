@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 
+from hueycore.model.documents import parsed
+
 #: The upper edge of bucket 0, seconds.
 FLOOR = 0.0001
+#: Above all durations there are; the edge of one much higher is no number any more.
+_NAMES = frozenset(map(str, range(400)))
 
 
 def bucket(seconds: float) -> int:
@@ -17,17 +20,19 @@ def bucket(seconds: float) -> int:
     return math.ceil(4 * math.log2(seconds / FLOOR))
 
 
-def parse(text: str) -> dict[int, int]:
-    """Counts as they are stored; none if they cannot be read: no job waits for a figure."""
-    try:
-        return {int(number): int(count) for number, count in json.loads(text).items()}
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        return {}
-
-
 def upper_edge(number: int) -> float:
     """The longest duration of a bucket, seconds."""
     return float(FLOOR * 2 ** (number / 4))
+
+
+def read(text: str) -> dict[int, int]:
+    """The counts of a stored histogram, without what somebody else wrote there."""
+    found = parsed(text)
+    return {
+        int(number): count
+        for number, count in (found.items() if isinstance(found, dict) else ())
+        if number in _NAMES and type(count) is int and 0 <= count < 2**63
+    }
 
 
 def percentile(counts: Mapping[int, int], share: float) -> float | None:

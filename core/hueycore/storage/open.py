@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from hueycore.exceptions import ConfigurationError, StorageError
 from hueycore.storage.base import Storage
+from hueycore.system.mask import masked
 
 #: The queue that lives and dies with this process.
 MEMORY = ":memory:"
@@ -74,6 +75,13 @@ def place(location: Location) -> Place:
     return Place(path, kind, kind in NETWORK)
 
 
+def holds_queue(path: str) -> bool:
+    """Whether a file is a database, or one of those beside a database. Opens no storage."""
+    from hueycore.storage.sqlite.path import belongs_to_database
+
+    return belongs_to_database(path)
+
+
 def open_storage(
     where: str | os.PathLike[str] | Location,
     queue: str | None = None,
@@ -96,15 +104,6 @@ def open_storage(
         read_only=read_only,
         **options,
     )
-
-
-def masked(url: str) -> str:
-    """A URL without its password, for messages."""
-    scheme, separator, rest = url.partition("://")
-    before, at, after = rest.rpartition("@")
-    if separator and at and ":" in before:
-        return f"{scheme}://{before.partition(':')[0]}:***@{after}"
-    return url
 
 
 def _split_query(text: str) -> tuple[str, str | None]:

@@ -149,9 +149,7 @@ def _trouble(session: Session, error: Exception) -> int:
     unavailable = problem.code == exits.UNAVAILABLE
     status = CRITICAL if unavailable else UNKNOWN
     if session.settings.verbose:
-        import traceback
-
-        streams.say(streams.visible_lines("".join(traceback.format_exception(error)).rstrip()))
+        errors.say_traceback(error)
     if session.output.is_json:
         session.output.document(
             {

@@ -75,7 +75,7 @@ class Check(NamedTuple):
 
 def number(value: float) -> str:
     """Without a needless fraction."""
-    return f"{value:.0f}" if value == int(value) else f"{value:.3f}".rstrip("0")
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.3f}".rstrip("0")
 
 
 def line(checks: Sequence[Check]) -> str:

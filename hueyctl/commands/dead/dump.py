@@ -45,8 +45,8 @@ def dead_dump(
     """Write dead letters as JSON lines, with everything that they have.
 
     A line is the job as in list --json, with the payload, the result and the errors of every
-    attempt. Payloads are copied as bytes: arguments of every type survive. An existing file is
-    never overwritten.
+    attempt. Payloads are copied as bytes: arguments of every type survive. What the job logged
+    (hueyctl logs) is left out. An existing file is never overwritten.
     """
     from hueyctl.changes import backup
     from hueyctl.changes.dumpfile import is_plain, sink

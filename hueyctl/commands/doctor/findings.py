@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from hueycore.system.mask import masked
 from hueyctl import errors, exits
 
 OK, WARNING, PROBLEM, SKIPPED = "ok", "warning", "problem", "skipped"
@@ -30,15 +31,23 @@ class Note(NamedTuple):
 
 
 def ok(name: str, text: str, **facts: Any) -> Note:
-    return Note(name, OK, text, facts)
+    return _note(name, OK, text, facts)
 
 
 def warning(name: str, text: str, hint: str | None = None, **facts: Any) -> Note:
-    return Note(name, WARNING, text, facts, hint)
+    return _note(name, WARNING, text, facts, hint)
 
 
 def problem(name: str, text: str, hint: str | None = None, **facts: Any) -> Note:
-    return Note(name, PROBLEM, text, facts, hint)
+    return _note(name, PROBLEM, text, facts, hint)
+
+
+def _note(
+    name: str, status: str, text: str, facts: dict[str, Any], hint: str | None = None
+) -> Note:
+    """Without passwords: a report is sent to others."""
+    facts = {key: masked(fact) if isinstance(fact, str) else fact for key, fact in facts.items()}
+    return Note(name, status, masked(text), facts, hint and masked(hint))
 
 
 def skipped(name: str, why: str) -> Note:

@@ -53,7 +53,7 @@ def consumers(session: Session) -> Iterator[Note]:
 
 
 def unknown_tasks(session: Session) -> Iterator[Note]:
-    if not session.has_app:
+    if not session.may_import:
         yield skipped("tasks", "needs the application (--app)")
         return
     from hueycore.model.jobs import Selector

@@ -81,6 +81,9 @@ def application(session: Session) -> Iterator[Note]:
     if not session.has_app:
         yield skipped("app", "no application was named (--app): code was not looked at")
         return
+    if not session.may_import:
+        yield skipped("app", "only a config file names it: say --app to have it imported")
+        return
     before = len(sys.modules)
     started = time.perf_counter()
     huey = session.app()

@@ -24,8 +24,11 @@ TOO_QUICK = 0.00002
 def storage(session: Session) -> Iterator[Note]:
     from hueycore.storage.open import place
 
-    if session.location() is None and not session.has_app:
-        yield skipped("storage", "none was named (--url or --app), and there is no huey.db here")
+    if session.location() is None and not session.may_import:
+        why = "none was named (--url or --app), and there is no huey.db here"
+        if session.has_app:
+            why = "only a config file names the application: say --app or --url"
+        yield skipped("storage", why)
         return
     path, kind, is_network = place(session.location() or session.app_location())
     if is_network:

@@ -106,7 +106,8 @@ def enqueue(session: Session, task: str | None, words: tuple[str, ...], **given:
 
     With --app the call is checked against the task's signature and strings become what the
     annotations say; a name that no task has is imported, and called by its path. With --url alone
-    the name and the arguments are taken as they are.
+    the name and the arguments are taken as they are, and max_pending, which only the application
+    knows, bounds nothing.
     """
     _check_usage(task, words, given)
     producer = _producer(session, given)

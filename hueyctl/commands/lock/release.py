@@ -33,7 +33,8 @@ def lock_release(session: Session, names: tuple[str, ...], force: bool) -> int:
     """Free locks that nobody should hold any more.
 
     The lock of a process that died is free by itself. One whose holder lives is only freed with
-    --force: what it does under the lock goes on, and another may do the same beside it.
+    --force: what it does under the lock goes on, and another may do the same beside it. The event
+    log says who freed it (unlock).
     """
     from hueyctl import errors
     from hueyctl.changes.queues import looking_before_writing

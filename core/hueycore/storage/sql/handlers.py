@@ -5,8 +5,7 @@ Until then they are text beside the job: on success nothing has to be undone.
 
 from __future__ import annotations
 
-import json
-
+from hueycore.model.failures import read_errors
 from hueycore.model.pack import unpack
 from hueycore.model.plan import Input
 from hueycore.model.states import State
@@ -43,7 +42,7 @@ def call_handler(con: Connection, seq: int, cause: bytes | None = None) -> None:
         delete_jobs(con, [job.seq for job in born if job.fresh])
         return
     join(con, born, plan)
-    last = json.loads(errors)[-1] if errors else None
+    last = read_errors(errors)[-1] if errors else None
     given = Input(None, id_, State.DEAD, cause, last)
     keep_inputs(con, born[0].seq, [given])
     con.execute("update huey_job set inputs = 1 where seq = ?", (born[0].seq,))

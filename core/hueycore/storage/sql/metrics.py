@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from hueycore.model.endings import Dead, Ending, Expired, Retry, Revoked
-from hueycore.model.histogram import bucket, parse
+from hueycore.model.histogram import bucket, read
 from hueycore.model.jobs import Claim, Ended
 from hueycore.storage.sql.dialect import Connection, Dialect
 
@@ -60,7 +60,7 @@ class _Line:
         self.run_s += row[5]
         self.run_max = max(self.run_max, row[6])
         for hist, text in ((self.run_hist, row[7]), (self.wait_hist, row[8])):
-            for number, count in parse(text).items():
+            for number, count in read(text).items():
                 hist[number] += count
 
     def add_to(self, con: Connection, key: tuple[str, int, str]) -> None:
@@ -115,7 +115,7 @@ class Tally:
 def folded(con: Connection, queue: str) -> int:
     """The last minute that the totals of a queue contain."""
     row = con.execute("select value from huey_meta where name = ?", (_mark(queue),)).fetchone()
-    return int(row[0]) if row else 0
+    return int(row[0]) if row and row[0].isdecimal() and len(row[0]) < 19 else 0
 
 
 def fold(con: Connection, queue: str, now: float) -> None:
@@ -156,7 +156,7 @@ _COUNTERS: dict[type, str] = {
 
 
 def _merged(stored: str, added: dict[int, int]) -> str:
-    counts = parse(stored)
+    counts = read(stored)
     for number, count in added.items():
         counts[number] = counts.get(number, 0) + count
     return json.dumps(counts, separators=(",", ":"))

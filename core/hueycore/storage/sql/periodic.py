@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from hueycore.model.documents import parsed
 from hueycore.model.schedules import Coming, Fire, Periodic
 from hueycore.storage.protocol import schedules as protocol
 from hueycore.storage.sql.dialect import Connection
@@ -201,7 +202,8 @@ def _move_on(con: Connection, queue: str, one: Fire) -> bool:
 def _to_periodic(row: tuple[Any, ...]) -> Periodic:
     """A row in the order of _PERIODIC."""
     one = Periodic(*row)
-    return one._replace(options=json.loads(str(one.options)))
+    options = parsed(str(one.options))
+    return one._replace(options=options if isinstance(options, dict) else {})
 
 
 def _declared(con: Connection, worker: int | None) -> set[str]:

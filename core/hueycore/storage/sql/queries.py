@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from hueycore.exceptions import ConfigurationError
+from hueycore.model.failures import read_errors
 from hueycore.model.jobs import Job, Selector
 from hueycore.model.reports import Depth, QueueRow
 from hueycore.model.states import Asked, State
@@ -148,16 +148,20 @@ def _float(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
+_STATES = {str(state): state for state in State}
+
+
 def to_job(row: tuple[Any, ...]) -> Job:
     """A row in the order of COLUMNS."""
     values = dict(zip(COLUMNS, row, strict=True))
-    values["state"] = State(values["state"])
+    # A word that is no state was written by somebody else: it is shown as it is.
+    values["state"] = _STATES.get(values["state"], values["state"])
     for name in ("at_most_once", "delivered"):
         values[name] = bool(values[name])
     values["cancel_requested"] = values["cancel_requested"] in (Asked.STOP, Asked.INTERRUPT)
     if values["taken"] is not None:
         values["taken"] = bool(values["taken"])
-    values["errors"] = json.loads(values["errors"]) if values["errors"] else []
+    values["errors"] = read_errors(values["errors"])
     return Job(**values)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import Any
 
-from hueycore.model.histogram import parse
+from hueycore.model.histogram import read
 from hueycore.model.jobs import Selector
 from hueycore.model.reports import DeadGroup, Metric, SeenTask
 from hueycore.model.states import State
@@ -143,7 +143,7 @@ class Reports(Part, Queries):
 
 
 def _to_metric(row: tuple[Any, ...]) -> Metric:
-    return Metric._make((*row[:10], parse(row[10]), parse(row[11])))
+    return Metric._make((*row[:10], read(row[10]), read(row[11])))
 
 
 def _sum(one: Metric, other: Metric) -> Metric:

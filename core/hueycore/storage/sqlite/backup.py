@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from hueycore.exceptions import StorageCorrupt, StorageError
 from hueycore.storage.sqlite import schema
 from hueycore.storage.sqlite.errors import translate
-from hueycore.storage.sqlite.path import sync_folder, uri
+from hueycore.storage.sqlite.path import uri
+from hueycore.storage.sqlite.sidefile import SUFFIX
+from hueycore.system.files import rename_new, sync_folder
 
 if TYPE_CHECKING:
     from hueycore.storage.sqlite.connection import Database
@@ -42,8 +44,7 @@ def back_up(
                 database.copy(lambda source: _copy(source, target, on_progress))
             _verify(part)
             _sync(part)
-            # A file that came meanwhile is not overwritten either, where the system can tell.
-            (os.replace if overwrite else _rename)(part, path)
+            (os.replace if overwrite else rename_new)(part, path)
             sync_folder(os.path.dirname(path))
     except sqlite3.Error as error:
         raise translate(error, part) from error
@@ -60,6 +61,11 @@ def _refuse(database: Database, path: str, overwrite: bool) -> None:
         raise StorageError(f"{path} is the queue itself")
     if os.path.exists(path + "-wal") or os.path.exists(path + "-shm"):
         raise StorageError(f"{path} is a database in use: its log would not fit the copy")
+    if os.path.lexists(path + SUFFIX):
+        raise StorageError(
+            f"{path} is a queue that was worked with, as {path + SUFFIX} tells; remove that file "
+            "first if the queue may be overwritten"
+        )
 
 
 def _copy(source: Connection, target: sqlite3.Connection, on_progress: OnProgress | None) -> None:
@@ -84,17 +90,6 @@ def _sync(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _rename(part: str, path: str) -> None:
-    try:
-        os.link(part, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links
-        os.rename(part, path)
-    else:
-        os.unlink(part)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from functools import partial
 
 from hueycore.exceptions import StorageError
 from hueycore.storage.sqlite.dialect import Speaker
@@ -38,6 +39,8 @@ def dial(path: str, access: str, *, pages: int, seconds: float) -> Connection:
         connection.execute(f"pragma journal_size_limit={WAL_LIMIT}")
         if access == "ro":
             connection.execute("pragma query_only=1")
+            # Who looks sees a row that is no UTF-8 among the others, and not an error instead.
+            connection.text_factory = partial(str, encoding="utf-8", errors="replace")
         else:
             connection.execute(f"pragma wal_autocheckpoint={pages}")
             connection.execute("pragma fullfsync=1")

@@ -53,7 +53,8 @@ class SqliteDialect:
         return f"instr({column}, ?) > 0"
 
     def of_last(self, column: str, key: str) -> str:
-        return f"json_extract({column}, '$[#-1].{key}')"
+        # One row that somebody else wrote to must not be an error of the whole query.
+        return f"case when json_valid({column}) then json_extract({column}, '$[#-1].{key}') end"
 
     def first_number(self, con: Connection, count: int) -> int:
         return numbers.next_number(con)

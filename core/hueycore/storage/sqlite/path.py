@@ -7,6 +7,7 @@ import os
 
 from hueycore.exceptions import StorageError, StorageMissing, StorageReadOnly
 from hueycore.storage.sqlite.permission import refusal
+from hueycore.system.files import sync
 
 #: File systems whose locks or shared memory do not work across machines.
 NETWORK = frozenset(
@@ -18,6 +19,7 @@ NETWORK = frozenset(
 
 #: What SQLite keeps beside a database.
 _BESIDE = ("-wal", "-shm", "-journal")
+_MAGIC = b"SQLite format 3\0"
 
 
 def make_file(path: str, mode: int) -> None:
@@ -37,7 +39,7 @@ def make_file(path: str, mode: int) -> None:
             if not os.path.exists(path):
                 _remove_remnants(path)
                 _create(path, mode)
-                _sync(guard)
+                sync(guard)
         finally:
             os.close(guard)
     except (FileNotFoundError, NotADirectoryError):
@@ -62,26 +64,27 @@ def _create(path: str, mode: int) -> None:
     os.close(descriptor)
 
 
-def _sync(directory: int) -> None:
-    """The name of a new file is on disk only when its directory is."""
-    try:
-        os.fsync(directory)
-    except OSError:
-        pass  # some file systems refuse to sync a directory; they order its writes themselves
-
-
-def sync_folder(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        _sync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def uri(path: str, access: str) -> str:
     """What SQLite calls the file: ``access`` is ``mode=ro``, ``mode=rw`` or ``immutable=1``."""
     plain = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     return f"file:{plain}?{access}"
+
+
+def belongs_to_database(path: str) -> bool:
+    """Whether a file is a database, or has the name of what lies beside one."""
+    path = os.path.realpath(path)
+    owners = {path.removesuffix(suffix) for suffix in (*_BESIDE, "-huey")}
+    return any(_is_database(owner) for owner in owners)
+
+
+def _is_database(path: str) -> bool:
+    try:
+        if not os.path.isfile(path):
+            return False
+        with open(path, "rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False
 
 
 def refuse_network(path: str, mountinfo: str = "/proc/self/mountinfo") -> None:

@@ -21,7 +21,7 @@ def version(connection: Connection) -> int:
     if not connection.execute("select 1 from sqlite_master where name = 'huey_meta'").fetchall():
         return 0
     row = connection.execute("select value from huey_meta where name = 'schema'").fetchone()
-    if row is None or not row[0].isdecimal():
+    if row is None or not row[0].isdecimal() or len(row[0]) > 9:
         raise StorageCorrupt("huey_meta has no schema version: the file is damaged")
     return int(row[0])
 

@@ -19,6 +19,7 @@ from django.utils.module_loading import autodiscover_modules
 from hueycore.constants import WORKER_GREENLET
 from hueycore.exceptions import HueyException
 from hueycore.system import native
+from hueycore.system.mask import masked
 from hueyctl.errors import CliError
 from hueyctl.selection.params import ADDRESS, DURATION
 from hueyctl.service import logs
@@ -166,11 +167,11 @@ class Command(BaseCommand):
                 code = consumer.run()
         except CliError as error:
             hint = f"\nhint: {error.hint}" if error.hint else ""
-            raise CommandError(f"{error}{hint}", returncode=error.code) from error
+            raise CommandError(masked(f"{error}{hint}"), returncode=error.code) from error
         except (HueyException, TypeError, ValueError) as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(masked(str(error))) from error
         if consumer.error is not None:
-            raise CommandError(str(consumer.error), returncode=code)
+            raise CommandError(masked(str(consumer.error)), returncode=code)
         sys.exit(code)
 
 

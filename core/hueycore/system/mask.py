@@ -1,0 +1,20 @@
+"""Passwords in URLs, which are for nobody who reads a message."""
+
+from __future__ import annotations
+
+import re
+
+#: ``//ann:secret@``, also after a slash too many. The last @ of the word: a password may have one
+#: that nobody encoded.
+_USER = re.compile(r"(:///?[^\s:/?#@\"']*):[^\s\"']*@")
+#: ``?password=secret``, and what else it is called.
+_QUERY = re.compile(
+    r"([?&;][\w.-]*(?:passw(?:or)?d|pwd|secret|token|api_?key)=)[^\s&;#\"']+", re.IGNORECASE
+)
+
+
+def masked(text: str) -> str:
+    """A text without the passwords of the URLs in it."""
+    if "://" in text:
+        text = _USER.sub(r"\1:***@", text)
+    return _QUERY.sub(r"\1***", text) if "=" in text else text
