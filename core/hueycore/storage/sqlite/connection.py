@@ -16,7 +16,6 @@ from typing import TypeVar
 from hueycore.exceptions import (
     ConfigurationError,
     StorageError,
-    StorageMissing,
     StorageReadOnly,
 )
 from hueycore.storage.sqlite import forks, schema
@@ -33,7 +32,6 @@ from hueycore.storage.sqlite.errors import (
 )
 from hueycore.storage.sqlite.identity import Identity
 from hueycore.storage.sqlite.path import make_file, refuse_network
-from hueycore.storage.sqlite.permission import is_there, refusal
 from hueycore.system import clock, native
 from hueycore.system.shield import shield_of_this_thread
 
@@ -90,11 +88,7 @@ class Database:
             if not force_network:
                 refuse_network(self.path)
             if not os.path.exists(self.path):
-                if is_there(self.path):
-                    raise StorageReadOnly(f"cannot open {self.path}{refusal(self.path)}")
-                if not create or read_only:
-                    raise StorageMissing(f"there is no file {self.path}")
-                make_file(self.path, mode)
+                make_file(self.path, mode if create and not read_only else None)
             self._identity = Identity(self.path, self._entry.check)
             if not os.path.isfile(self.path):
                 raise StorageError(f"{self.path} is not a regular file")

@@ -6,7 +6,7 @@ import fcntl
 import os
 
 from hueycore.exceptions import StorageError, StorageMissing, StorageReadOnly
-from hueycore.storage.sqlite.permission import refusal
+from hueycore.storage.sqlite.permission import is_there, refusal
 from hueycore.system.files import sync
 
 #: File systems whose locks or shared memory do not work across machines.
@@ -22,15 +22,20 @@ _BESIDE = ("-wal", "-shm", "-journal")
 _MAGIC = b"SQLite format 3\0"
 
 
-def make_file(path: str, mode: int) -> None:
+def make_file(path: str, mode: int | None) -> None:
     """Create an empty file with exactly ``mode`` before SQLite opens it: -wal and -shm inherit it.
+    None: it may not be made.
 
     What a removed database of this name left beside it goes first. Somebody may still have it
     mapped, and two databases on one -shm end in a bus error; the directory is locked meanwhile, so
     that nobody takes the new one's for a remnant.
 
-    Raises ``StorageMissing`` (no such directory) or ``StorageReadOnly``.
+    Raises ``StorageMissing`` (also: no such directory) or ``StorageReadOnly``.
     """
+    if is_there(path) and not os.path.exists(path):  # it may just have been made
+        raise StorageReadOnly(f"cannot open {path}{refusal(path)}")
+    if mode is None:
+        raise StorageMissing(f"there is no file {path}")
     directory = os.path.dirname(path)
     try:
         guard = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
