@@ -50,7 +50,7 @@ class Operators(Part):
         within a second, and if it goes on for 5 s its process is killed."""
         changed = self.storage.revoke(self._by_id(id), reason, interrupt=terminate)
         if changed.matched == 0:
-            until = None if revoke_until is None else posix_when(revoke_until)
+            until = None if revoke_until is None else posix_when(revoke_until, "revoke_until")
             self.storage.set_revocation(
                 "revoked-id", id, until=until, once=revoke_once, reason=reason
             )
@@ -79,7 +79,7 @@ class Operators(Part):
     ) -> None:
         """From now on (until a time, or for one job only) jobs of a task end revoked when their
         turn comes."""
-        until = None if revoke_until is None else posix_when(revoke_until)
+        until = None if revoke_until is None else posix_when(revoke_until, "revoke_until")
         self.storage.set_revocation(
             "revoked-task", task_class.name, until=until, once=revoke_once, reason=reason
         )
