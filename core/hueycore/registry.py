@@ -87,10 +87,10 @@ def _is_anew(func: Callable[..., Any], old: Callable[..., Any]) -> bool:
     What runs again was compiled again. A second function of one name in the same run, and one that
     a factory makes again, come from code that runs now and has the first one's in it."""
     func, old = inspect.unwrap(func), inspect.unwrap(old)
-    if (func.__module__, func.__qualname__) != (old.__module__, old.__qualname__):
-        return False
     code, old_code = getattr(func, "__code__", None), getattr(old, "__code__", None)
     if code is None or old_code is None or code is old_code:
+        return False
+    if (func.__module__, func.__qualname__) != (old.__module__, old.__qualname__):
         return False
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:

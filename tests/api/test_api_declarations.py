@@ -367,5 +367,9 @@ def test_two_functions_of_one_name_are_refused(huey: SqliteHuey) -> None:
         def add(a: int, b: int) -> int:
             return a * b
 
+    huey.task(name="partial")(functools.partial(add.func, 1))
+    with pytest.raises(ValueError, match="partial"):
+        huey.task(name="partial")(functools.partial(add.func, 1))
+
     with pytest.raises(ValueError, match="add"):
         exec("@huey.task()\ndef add(a, b): ...", {"huey": huey, "__name__": __name__})

@@ -53,7 +53,7 @@ class Operators(Part):
         ``terminate``: one that runs in a worker process is interrupted (``KeyboardInterrupt``)
         within a second, and if it goes on for 5 s its process is killed."""
         selector = self._by_id(id)
-        until = None if revoke_until is None else posix_when(revoke_until)
+        until = None if revoke_until is None else posix_when(revoke_until, "revoke_until")
         if until is not None:
             selector = selector._replace(states=(State.RUNNING, *FINAL))
         changed = self.storage.revoke(selector, reason, interrupt=terminate)
@@ -86,7 +86,7 @@ class Operators(Part):
     ) -> None:
         """From now on (until a time, or for one job only) jobs of a task end revoked when their
         turn comes."""
-        until = None if revoke_until is None else posix_when(revoke_until)
+        until = None if revoke_until is None else posix_when(revoke_until, "revoke_until")
         self.storage.set_revocation(
             "revoked-task", task_class.name, until=until, once=revoke_once, reason=reason
         )

@@ -55,8 +55,8 @@ def posix(eta: datetime | None, delay: Seconds | None) -> float | None:
     return eta.timestamp()
 
 
-def posix_when(when: When) -> float:
+def posix_when(when: When, name: str = "expires") -> float:
     """POSIX seconds of a datetime, or of a duration from now. Raises ValueError."""
     if isinstance(when, datetime):
         return when.timestamp()
-    return clock.now() + number("expires", seconds(when))
+    return clock.now() + number(name, seconds(when))
