@@ -176,8 +176,8 @@ class Alive(Protocol):
         """``boot_id`` and ``side`` of a row that is written now."""
         ...
 
-    def numbers(self, con: Connection) -> Iterator[int]:
-        """Numbers that no row of a worker has, best first. Raises ``StorageError`` at their end."""
+    def numbers(self, con: Connection) -> Iterable[int]:
+        """Numbers that no row of a worker has, best first."""
         ...
 
     def take(self, number: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from hueycore.exceptions import StorageError
 from hueycore.model.jobs import Recovered
@@ -35,7 +35,7 @@ class Workers(Part, protocol.Workers, Queries):
 
         def body(con: Connection) -> int:
             describe_queue(con, self.queue, self.serializer)
-            number = next(n for n in self.alive.numbers(con) if self._take(n, taken))
+            number = self._take_one(self.alive.numbers(con), taken)
             self.alive.open_slots(number, pairs(slots))
             now = self._since[number] = con.now()
             me = (os.uname().nodename, os.getpid())
@@ -51,6 +51,12 @@ class Workers(Part, protocol.Workers, Queries):
             for number in taken:
                 self._drop(number)
             raise
+
+    def _take_one(self, numbers: Iterable[int], taken: list[int]) -> int:
+        for number in numbers:
+            if self._take(number, taken):
+                return number
+        raise StorageError("no number is left for another consumer")
 
     def _take(self, number: int, taken: list[int]) -> bool:
         """Noted before it is held: whatever strikes in between, it is given back."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from hueycore.exceptions import StorageError, StorageMoved
+from hueycore.exceptions import StorageMoved
 from hueycore.storage.sqlite.connection import Database
 from hueycore.storage.sqlite.sidefile import LAST_WORKER, SideFile, attach, boot_id
 from hueycore.storage.sqlite.slots import FileSlots, MemorySlots
@@ -51,10 +51,9 @@ class Alive:
         side = self.side()
         return boot_id(), side.inode if side else 0
 
-    def numbers(self, con: Connection) -> Iterator[int]:
+    def numbers(self, con: Connection) -> Iterable[int]:
         used = {row[0] for row in con.execute("select id from huey_worker").fetchall()}
-        yield from (number for number in range(1, LAST_WORKER + 1) if number not in used)
-        raise StorageError(f"{LAST_WORKER} consumers use this file already")
+        return [number for number in range(1, LAST_WORKER + 1) if number not in used]
 
     def take(self, number: int) -> bool:
         side = self.side()

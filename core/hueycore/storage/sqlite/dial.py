@@ -21,6 +21,10 @@ class Connection(sqlite3.Connection, Speaker):
     #: A view that will not notice writers.
     frozen = False
 
+    def __del__(self) -> None:
+        # A program may end, or drop its queue, without ``close``: from 3.13 on Python would warn.
+        self.close()
+
 
 #: Tests replace it to make the N-th statement fail.
 connection_class: type[Connection] = Connection
@@ -31,7 +35,7 @@ def dial(path: str, access: str, *, pages: int, seconds: float) -> Connection:
     ``pages``: see ``Database.autocheckpoint``. A file that others recover or clean up is tried for
     so many ``seconds``. Raises ``StorageError``."""
     try:
-        connection = _connect(MEMORY) if path == MEMORY else _reading(path, access, seconds)
+        connection = connect(MEMORY) if path == MEMORY else _reading(path, access, seconds)
     except sqlite3.Error as error:
         raise translate(error, path) from error
     try:
@@ -51,7 +55,7 @@ def dial(path: str, access: str, *, pages: int, seconds: float) -> Connection:
 
 
 def _reading(path: str, access: str, seconds: float) -> Connection:
-    connection = _connect(uri(path, f"mode={access}"))
+    connection = connect(uri(path, f"mode={access}"))
     try:
         return retry(lambda: _first_read(connection, path, access), seconds)
     except sqlite3.Error as error:
@@ -61,7 +65,7 @@ def _reading(path: str, access: str, seconds: float) -> Connection:
         unwritable = error_code(error) in (8, 14) and os.access(path, os.R_OK)
         if access != "ro" or not unwritable or os.path.exists(path + "-wal"):
             raise
-        connection = _connect(uri(path, "immutable=1"))
+        connection = connect(uri(path, "immutable=1"))
         connection.frozen = True
         return connection
     except BaseException:
@@ -79,7 +83,8 @@ def _first_read(connection: Connection, path: str, access: str) -> Connection:
     return connection
 
 
-def _connect(target: str) -> Connection:
+def connect(target: str) -> Connection:
+    """To a path, or to a URI of SQLite's."""
     return sqlite3.connect(
         target,
         uri=target.startswith("file:"),

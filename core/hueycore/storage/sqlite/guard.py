@@ -17,6 +17,7 @@ from typing import Protocol, TypeVar
 
 from hueycore.exceptions import StorageBusy, StorageMoved, StorageReadOnly
 from hueycore.storage.sqlite import ofd
+from hueycore.storage.sqlite.dial import connect
 from hueycore.storage.sqlite.errors import RETRY, retry
 from hueycore.storage.sqlite.path import uri
 from hueycore.storage.sqlite.permission import refusal
@@ -253,7 +254,7 @@ def _dismiss_orphans() -> None:
 def _clean_up(path: str, access: str) -> None:
     """What SQLite does when the last connection is closed, with one that has lost no lock."""
     try:
-        connection = sqlite3.connect(uri(path, access), uri=True, isolation_level=None, timeout=0)
+        connection = connect(uri(path, access))
         try:
             retry(lambda: connection.execute("select 1 from sqlite_master").fetchall(), RETRY)
         finally:
