@@ -12,7 +12,8 @@ from hueycore.exceptions import StorageError
 from hueycore.model.endings import Completed, Done
 from hueycore.model.jobs import Claim, JobRef
 from hueycore.model.states import State
-from hueycore.runs.executor import Finished, Hook
+from hueycore.runs.executor import Finished
+from hueycore.runs.hooks import Hook
 from hueycore.signals import Receiver
 from hueycore.system.deferred import check_callback
 

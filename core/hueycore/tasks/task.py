@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hueycore.calendar.durations import Seconds, When, number, seconds, whole
+from hueycore.calendar.durations import Seconds, When, check_expires, number, seconds, whole
 from hueycore.exceptions import ConfigurationError, TaskTimeout
 from hueycore.model.jobs import Claim
 from hueycore.model.retry import Backoff
@@ -94,6 +94,7 @@ class Task(Stage):
             else number("retry_backoff", retry_backoff, 0)
         )
         self.priority = options.priority if priority is None else number("priority", priority)
+        check_expires(expires)
         self.expires = options.expires if expires is None else expires
         self.timeout = (
             options.timeout if timeout is None else number("timeout", seconds(timeout), 0)
