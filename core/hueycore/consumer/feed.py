@@ -90,12 +90,14 @@ class Feed:
         self._wake = native.Event()
         self._helper = native.Thread(self._help, "huey-feed")
 
-    def next(self) -> Claim | None:
-        """The next job for this worker, waiting for it; None when the worker has to leave."""
+    def next(self, on_idle: Callable[[], None]) -> Claim | None:
+        """The next job for this worker, waiting for it; None when the worker has to leave.
+        ``on_idle`` is called when none is at hand."""
         while not self._closed:
             try:
                 claim = self._claims.popleft()
             except IndexError:
+                on_idle()
                 self._exchange_for_me(1)
             else:
                 if self._asleep and self._endings:

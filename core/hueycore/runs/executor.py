@@ -130,14 +130,7 @@ class Executor:
 
     def run(self, claim: Claim) -> Finished:
         """From claim to ending, in a copy of this context. Never raises, whatever the task does."""
-        return copy_context().run(self._run_here, claim)
-
-    def _run_here(self, claim: Claim) -> Finished:
-        run_of_this_context.set(claim)
-        try:
-            return self._run(claim)
-        except BaseException as error:
-            return self._impossible(claim, error)
+        return copy_context().run(self._run, claim)
 
     def begin(self, claim: Claim) -> Finished | Begun:
         """The part of a run before its call, for workers that do not wait inside of it; ``finish``
@@ -167,24 +160,28 @@ class Executor:
 
     def _run(self, claim: Claim) -> Finished:
         app = self._app
-        read = self._read(claim)
-        if isinstance(read, Finished):
-            return read
-        wrapper, _, args, kwargs = read
-        plain = wrapper.plain and not (
-            claim.timeout
-            or app.pre_execute_hooks
-            or app.post_execute_hooks
-            or app.signals.listening
-            or logger.isEnabledFor(logging.INFO)
-        )
-        if plain and (claim.expires_at is None or claim.expires_at > clock.now()):
-            run = self._run_plain(wrapper, claim, args, kwargs)
-        else:
-            run = self._begin(Task.of_claim(*read), claim)
-        while isinstance(run, Begun):
-            run = self._finish(run, partial(self._call, run.invocation))
-        return run
+        run_of_this_context.set(claim)
+        try:
+            read = self._read(claim)
+            if isinstance(read, Finished):
+                return read
+            wrapper, _, args, kwargs = read
+            plain = wrapper.plain and not (
+                claim.timeout
+                or app.pre_execute_hooks
+                or app.post_execute_hooks
+                or app.signals.listening
+                or logger.isEnabledFor(logging.INFO)
+            )
+            if plain and (claim.expires_at is None or claim.expires_at > clock.now()):
+                run = self._run_plain(wrapper, claim, args, kwargs)
+            else:
+                run = self._begin(Task.of_claim(*read), claim)
+            while isinstance(run, Begun):
+                run = self._finish(run, partial(self._call, run.invocation))
+            return run
+        except BaseException as error:
+            return self._impossible(claim, error)
 
     def _read(self, claim: Claim) -> Finished | _Read:
         """The task and its arguments."""
@@ -229,7 +226,8 @@ class Executor:
                 value = limited(limiter, limiter.prepare(math.inf, 0.0), call)
             else:
                 value = wrapper.func(*args, **kwargs)
-            forks.end_child(generation)
+            if forks.generation != generation:
+                forks.end_child(generation)
             if type(value) not in PLAIN and is_awaitable(value):
                 task = Task.of_claim(wrapper, claim, args, kwargs)
                 return self._start(task, claim).awaiting(value)

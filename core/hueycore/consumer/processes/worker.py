@@ -105,8 +105,9 @@ class ProcessWorker:
 
     def _work(self) -> None:
         slots = self._huey.storage.slots(self._worker)
+        rest = partial(slots.clear, 0)
         done = 0
-        while done != self._max_tasks and (claim := self._feed.next()) is not None:
+        while done != self._max_tasks and (claim := self._feed.next(rest)) is not None:
             slots.start(0, claim.seq, claim.claim)
             self._timeouts.begin(claim)
             if self._interrupting:
@@ -115,10 +116,9 @@ class ProcessWorker:
             if self._timeouts.end() and self._interrupting:
                 self._gave_back = True
             self._feed.hand_in(finished)
-            # The slot shows that the job has started. It is cleared only when the ending is kept.
+            # The slot shows that the job has started. It is left only when the ending is kept.
             if claim.at_most_once and not self._feed.flush_for_sure():
                 break
-            slots.clear(0)
             done += 1
 
     def _leave(self) -> int:

@@ -160,9 +160,11 @@ class AsyncioWorker(Worker):
                 break
             if not self.end():
                 break
+        self.rest()
         await self._hooks("shutdown")
 
     async def _ask(self) -> Claim | None:
+        self.rest()
         future: asyncio.Future[Claim | None] = self._kind.loop.loop.create_future()
 
         def answer(claim: Claim | None) -> None:

@@ -86,13 +86,14 @@ class ThreadWorker(Worker):
     def _work(self) -> None:
         feed, run = self.parts.feed, self._kind.executor.run
         call_hooks("startup", self.parts.startup)
-        while (claim := feed.next()) is not None:
+        while (claim := feed.next(self.rest)) is not None:
             self.begin(claim)
             feed.hand_in(run(claim))
-            # The slot shows that the job has started. It is cleared only when the ending is kept.
+            # The slot shows that the job has started. It is left only when the ending is kept.
             if claim.at_most_once and not feed.flush_for_sure():
                 break
             if not self.end():
                 break
         feed.flush()
+        self.rest()
         call_hooks("shutdown", self.parts.shutdown)

@@ -71,14 +71,18 @@ class Worker:
         failure = Failure("Crashed", "its worker died while it ran this job", "")
         self.parts.feed.end(Finished(Ended(claim, Dead("crashed", failure), clock.now())))
 
+    def rest(self) -> None:
+        """It has no job at hand."""
+        self.parts.slots.clear(self.number)
+
     def begin(self, claim: Claim) -> None:
         """The kind is about to run it."""
         self.claim = claim
         self.parts.slots.start(self.number, claim.seq, claim.claim)
 
     def end(self) -> bool:
-        """The ending is in the feed, and kept if it must be. False when the worker has to leave."""
-        self.parts.slots.clear(self.number)
+        """The ending is in the feed, and kept if it must be. False when the worker has to leave.
+        The slot shows the job until the worker has another one, or ``rest``."""
         self.claim = None
         self.done += 1
         return not (self.overdue or self.done == self.parts.max_tasks)

@@ -77,6 +77,7 @@ class GreenletWorker(Worker):
             if clock.monotonic() > turn:
                 gevent.sleep(0)
                 turn = clock.monotonic() + TURN
+        self.rest()
         call_hooks("shutdown", self.parts.shutdown)
 
     def _leave(self, greenlet: gevent.Greenlet) -> None:
@@ -88,6 +89,7 @@ class GreenletWorker(Worker):
         self._on_left()
 
     def _ask(self) -> Claim | None:
+        self.rest()
         waiter = Waiter(self._kind.hub)
         answer = waiter.switch
         self._kind.handover.ask(answer)
