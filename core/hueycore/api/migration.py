@@ -54,13 +54,14 @@ def load(
         huey.declare_limits()
     brought = (storage or huey.storage).bring(migration, dry_run=dry_run)
     loaded: list[NewJob] = []
-    left_out = translation.left_out
+    known, left_out = 0, translation.left_out
     for one, outcome in zip(migration.wholes, brought.outcomes, strict=True):
         if outcome == "loaded":
             loaded += one.jobs
-        elif outcome == "exists":
-            first = one.jobs[0]
-            why = "the queue has a job of this id"
+        elif outcome == "known":
+            known += len(one.jobs)
+        else:
+            first, why = one.jobs[0], "the queue has a job of this id"
             left_out.append(LeftOut(f"job {first.id}", why, first.id, first.task))
     seqs = [answer.seq for answer in brought.jobs] or [0] * len(loaded)
     return FromHuey(
@@ -68,7 +69,7 @@ def load(
         brought.results,
         brought.values,
         brought.revocations,
-        brought.outcomes.count("known"),
+        known,
         left_out,
         list(map(str, old.holders)),
     )
