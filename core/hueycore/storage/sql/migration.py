@@ -36,14 +36,11 @@ _NAME = "from-huey/"
 
 class Migrations(Part, protocol.Migrations):
     def bring(self, migration: Migration, *, dry_run: bool = False) -> Brought:
-        if dry_run:
-            return self.db.read(
-                lambda con: _Sieve(con, self.queue, migration).brought([]), snapshot=True
-            )
+        sieve = _Sieve(migration)
 
         def body(con: Connection) -> Brought:
             describe_queue(con, self.queue, self.serializer)
-            sieve = _Sieve(con, self.queue, migration)
+            sieve.sift(con, self.queue)
             jobs = _insert(con, self.queue, sieve.fresh)
             _insert_results(con, self.queue, sieve.results)
             for name, value in sieve.values.items():
@@ -51,38 +48,52 @@ class Migrations(Part, protocol.Migrations):
             for order in sieve.orders:
                 set_order(con, order._replace(queue=self.queue, since=con.now()))
             _remember(con, self.queue, sieve.marks())
-            refs = [
-                JobRef(answer.seq, job.id, job.task)
-                for job, answer in zip(sieve.jobs, jobs, strict=True)
-            ]
-            self.sign(con, "load", refs)
+            tasks = [job.task for whole in sieve.fresh for job in whole.jobs]
+            self.sign(
+                con, "load", [JobRef(*one[:2], task) for one, task in zip(jobs, tasks, strict=True)]
+            )
             return sieve.brought(jobs)
 
+        if dry_run:
+            self.db.read(lambda con: sieve.sift(con, self.queue), snapshot=True)
+            return sieve.brought([])
         brought = self.db.transact(body)
         self.ring()
         return brought
 
 
 class _Sieve:
-    """What of a migration has not been brought before, and stands in nobody's way."""
+    """What of a migration has not been brought before, and stands in nobody's way. What takes time
+    is done before the transaction, in which all others wait."""
 
-    def __init__(self, con: Connection, queue: str, migration: Migration) -> None:
-        self._wholes = migration.wholes
+    def __init__(self, migration: Migration) -> None:
+        self._all = migration
+        self._ids = [job.id for whole in migration.wholes for job in whole.jobs]
+        self._ids += [one.id for one in migration.results]
+        self._mark = {id_: of_job(id_) for id_ in self._ids}
+        self._messages = {of_message(data) for one in migration.wholes for data in one.sources}
+
+    def sift(self, con: Connection, queue: str) -> None:
+        migration = self._all
         self._known = known = marks(con, queue).get(queue, set())
-        ids = [job.id for whole in migration.wholes for job in whole.jobs]
-        ids += [one.id for one in migration.results]
-        taken = _existing(con, queue, ids)
+        taken = _existing(con, queue, self._ids)
         self.fresh: list[Whole] = []
-        self.outcomes = []
+        self.outcomes: list[str] = []
         for whole in migration.wholes:
-            outcome = _outcome(whole, known, taken)
-            self.outcomes.append(outcome)
-            if outcome == "loaded":
+            ids = [job.id for job in whole.jobs]
+            outcome = "loaded"
+            if any(self._mark[id_] in known for id_ in ids):
+                outcome = "known"
+            elif not taken.isdisjoint(ids):
+                outcome = "exists"
+            else:
                 self.fresh.append(whole)
-                taken.update(job.id for job in whole.jobs)
-        self.jobs = [job for whole in self.fresh for job in whole.jobs]
+                taken.update(ids)
+            self.outcomes.append(outcome)
         self.results = [
-            one for one in migration.results if one.id not in taken and of_job(one.id) not in known
+            one
+            for one in migration.results
+            if one.id not in taken and self._mark[one.id] not in known
         ]
         self.values = {
             name: value for name, value in migration.values.items() if of_value(name) not in known
@@ -91,12 +102,11 @@ class _Sieve:
 
     def marks(self) -> list[str]:
         """What is new in the memory. A message is no news any more, whatever became of it."""
-        fresh = [of_job(job.id) for job in self.jobs]
-        fresh += [of_job(one.id) for one in self.results]
+        fresh = [self._mark[job.id] for whole in self.fresh for job in whole.jobs]
+        fresh += [self._mark[one.id] for one in self.results]
         fresh += map(of_value, self.values)
         fresh += map(of_revocation, self.orders)
-        seen = {of_message(data) for whole in self._wholes for data in whole.sources}
-        return [*fresh, *(seen - self._known)]
+        return [*fresh, *(self._messages - self._known)]
 
     def brought(self, jobs: Sequence[Enqueued]) -> Brought:
         return Brought(self.outcomes, jobs, len(self.results), len(self.values), len(self.orders))
@@ -126,12 +136,6 @@ def _remember(con: Connection, queue: str, fresh: Iterable[str]) -> None:
     )
 
 
-def _outcome(whole: Whole, known: set[str], taken: set[str]) -> str:
-    if any(of_job(job.id) in known for job in whole.jobs):
-        return "known"
-    return "exists" if any(job.id in taken for job in whole.jobs) else "loaded"
-
-
 def _existing(con: Connection, queue: str, ids: Sequence[str]) -> set[str]:
     d = con.dialect
     rows = con.execute(
@@ -150,14 +154,10 @@ def _insert(con: Connection, queue: str, wholes: Sequence[Whole]) -> list[Enqueu
     handlers: dict[int, str] = {}
     given: dict[int, Sequence[Input]] = {}
     for whole in wholes:
-        by = len(jobs)
+        by, plan = len(jobs), whole.plan
         alone = len(whole.jobs) == 1
-        jobs += (
-            job._replace(on_conflict="keep") if alone else job._replace(unique_until=None)
-            for job in whole.jobs
-        )
-        edges += (Edge(one.parent + by, one.child + by, one.slot) for one in whole.plan.edges)
-        plan = whole.plan
+        jobs += (_peaceful(job, alone) if job.unique_until else job for job in whole.jobs)
+        edges += (Edge(one.parent + by, one.child + by, one.slot) for one in plan.edges)
         delays.update(_moved(plan.delays, by))
         expiries.update(_moved(plan.expiries, by))
         handlers.update(_moved(plan.handlers, by))
@@ -175,6 +175,10 @@ def _insert(con: Connection, queue: str, wholes: Sequence[Whole]) -> list[Enqueu
             (len(inputs), stored[place].seq),
         )
     return [one._replace(fresh=new) for one, new in zip(joined, fresh, strict=True)]
+
+
+def _peaceful(job: NewJob, alone: bool) -> NewJob:
+    return job._replace(on_conflict="keep") if alone else job._replace(unique_until=None)
 
 
 def _moved(by_place: Mapping[int, T], by: int) -> dict[int, T]:
