@@ -54,7 +54,10 @@ def load(session: Session, path: str, create: bool, dry_run: bool) -> int:
         huey or _plain(storage, old), old, storage, dry_run=dry_run, plain=huey is None
     )
     for holder in found.holders:
-        session.notice(f"{holder} has the file open: what it adds from now on needs another load")
+        session.notice(
+            f"{holder} has the file open: a consumer of Huey's would run the same jobs, and what "
+            "it adds from now on needs another load"
+        )
     change = Change("load", len(found.jobs) + len(found.left_out), dry_run)
     for job in found.jobs:
         seq = None if dry_run else job.seq

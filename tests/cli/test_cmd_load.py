@@ -301,3 +301,20 @@ def test_doctor_and_whoever_only_looks_say_what_the_file_is(
     (note,) = [check for check in found["checks"] if check["name"] == "huey"]
     assert note["facts"] == {"queue": "pickled", "jobs": 1}
     assert "--from-huey" in note["hint"]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="nobody can be seen without /proc")
+def test_who_else_has_the_file_open_is_named(
+    home: Path, old: dict[str, int], invoke: Invoke
+) -> None:
+    body = "from jobs import huey\nhuey.pending_count()\nprint(1, flush=True)\ninput()"
+    with subprocess.Popen(
+        [sys.executable, "-c", body], cwd=home, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline()
+        result = invoke("load", "--from-huey", "huey.db")
+        program.communicate(b"\n")
+
+    assert result.exit_code == 0
+    assert f"process {program.pid} (" in result.stderr
