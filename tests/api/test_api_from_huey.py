@@ -488,6 +488,26 @@ def test_damaged_rows_leave_the_others_alone(old: Old, huey: SqliteHuey) -> None
     assert [one.where for one in found.left_out] == [f"task {n}" for n in range(1, 8)]
 
 
+def test_rows_of_other_types_keep_nobody_from_opening_the_file(
+    old: Old, huey: SqliteHuey, caplog: pytest.LogCaptureFixture
+) -> None:
+    old.close()
+    with closing(sqlite3.connect(old.path)) as con:
+        for name in ("task", "kv"):
+            con.execute(f"drop table {name}")
+        con.execute("create table task (id, queue, data, priority)")
+        con.execute("create table kv (queue, key, value)")
+        con.execute("insert into task values ('x', 'jobs', null, null), (1, 2, 3, 4)")
+        con.execute("insert into kv values ('jobs', 1, null), ('jobs', null, 'text')")
+        con.commit()
+
+    found = huey.load_from_huey(old.path)
+
+    assert (found.jobs, len(found.left_out)) == ([], 3)
+    assert huey.storage.left_by_huey() == {"2": 1, "jobs": 1}
+    assert caplog.records == []
+
+
 def test_an_id_that_the_queue_has_already_is_left_out(old: Old, huey: SqliteHuey) -> None:
     task = huey.registry.get(f"{__name__}.add")
     assert task is not None

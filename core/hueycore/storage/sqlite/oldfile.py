@@ -21,11 +21,15 @@ _TABLES = {
     "kv": {"queue", "key", "value"},
 }
 _MESSAGES = """
-    select 'task ' || id, data from
+    select 'task ' || id, coalesce(cast(data as blob), x'') from
         (select id, data from task where queue = :queue order by priority desc, id)
     union all
-    select 'schedule ' || id, data from
+    select 'schedule ' || id, coalesce(cast(data as blob), x'') from
         (select id, data from schedule where queue = :queue order by timestamp, id)
+"""
+_VALUES = """
+    select coalesce(cast(key as text), ''), coalesce(cast(value as blob), x'') from kv
+    where queue = ? order by rowid
 """
 #: Seconds that a file which others recover is tried for.
 _PATIENCE = 5.0
@@ -49,7 +53,7 @@ def waiting(con: Connection, brought: dict[str, set[str]]) -> dict[str, int]:
     counts = dict(
         con.execute(
             """
-            select queue, count(*) from
+            select cast(queue as text), count(*) from
                 (select queue from task union all select queue from schedule) group by queue
             """
         ).fetchall()
@@ -75,16 +79,8 @@ def read_old(path: str, queue: str | None) -> OldFile:
             return OldFile(
                 path,
                 name,
-                [
-                    OldMessage(where, bytes(data))
-                    for where, data in con.execute(_MESSAGES, {"queue": name}).fetchall()
-                ],
-                {
-                    key: bytes(value)
-                    for key, value in con.execute(
-                        "select key, value from kv where queue = ? order by rowid", (name,)
-                    ).fetchall()
-                },
+                [OldMessage(*row) for row in con.execute(_MESSAGES, {"queue": name}).fetchall()],
+                dict(con.execute(_VALUES, (name,)).fetchall()),
                 holders(path),
             )
     except sqlite3.Error as error:
@@ -107,7 +103,7 @@ def holders(path: str) -> list[Holder]:
 
 def _unknown(con: Connection, queue: str, brought: Container[str]) -> list[bytes]:
     rows = con.execute(_MESSAGES, {"queue": queue}).fetchall()
-    return [data for _, data in rows if of_message(bytes(data)) not in brought]
+    return [data for _, data in rows if of_message(data) not in brought]
 
 
 def _chosen(con: Connection, path: str, queue: str | None) -> str:
