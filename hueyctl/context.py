@@ -121,6 +121,13 @@ class Session:
             self._location = Location(DEFAULT_FILE)
         return self._location
 
+    def default_to(self, filename: str) -> None:
+        """Work on this file unless an application or --url says where the queue is."""
+        if not self.settings.url and not self.has_app:
+            from hueycore.storage.open import Location
+
+            self._location = Location(filename)
+
     def looking(self, queue: str | None = None) -> Storage:
         """The storage, opened for reading only. ``queue`` matters where a verb is about one."""
         location = self.location()

@@ -60,6 +60,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "dead purge": "Delete dead letters.",
     },
     "Housekeeping": {
+        "load": "Bring jobs over from Huey.",
         "purge": "Delete jobs, results and what lies about.",
         "db": "Look after the queue file.",
         "db backup": "Copy the file while it is in use.",

@@ -58,7 +58,13 @@ ROWS: dict[str, tuple[str, ...]] = {
     ),
     "Observing": ("signals", "hooks", "error results", "metrics", "logs", "immediate mode"),
     "Serializing and safety": ("serializers", "SignedSerializer", "files"),
-    "Running": ("worker kinds", "process workers", "deployment", "several consumers"),
+    "Running": (
+        "worker kinds",
+        "process workers",
+        "deployment",
+        "several consumers",
+        "moving over",
+    ),
 }
 
 NAMES = frozenset(name for rows in ROWS.values() for name in rows)

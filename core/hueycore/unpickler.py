@@ -6,6 +6,24 @@ import io
 import pickle
 from typing import Any
 
+#: The only globals that a pickle may name where no application vouches for it. Names, not modules:
+#: an allow-list of a whole module would run ``builtins.eval``.
+PLAIN = frozenset(
+    {
+        ("builtins", "set"),
+        ("builtins", "frozenset"),
+        ("builtins", "complex"),
+        ("builtins", "bytearray"),
+        ("datetime", "datetime"),
+        ("datetime", "date"),
+        ("datetime", "time"),
+        ("datetime", "timedelta"),
+        ("datetime", "timezone"),
+        ("decimal", "Decimal"),
+        ("uuid", "UUID"),
+    }
+)
+
 
 def names_unknown(data: bytes) -> bool:
     """Whether one of them cannot be imported here: a class of another release, maybe."""
@@ -37,7 +55,7 @@ class _Importer(pickle.Unpickler):
             super().find_class(module, name)
         except (ImportError, AttributeError) as error:
             raise _Found(f"{module}.{name}") from error
-        return _Nothing
+        return Nothing
 
 
 class _Seeker(pickle.Unpickler):
@@ -48,15 +66,15 @@ class _Seeker(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module == self._module:
             raise _Found(f"{module}.{name}")
-        return _Nothing
+        return Nothing
 
 
-class _Nothing:
+class Nothing:
     """Stands for every class and function, and takes what an unpickler does with one."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
 
-    def __call__(self, *args: Any, **kwargs: Any) -> _Nothing:
+    def __call__(self, *args: Any, **kwargs: Any) -> Nothing:
         return self
 
     def _take(self, *args: Any) -> None: ...

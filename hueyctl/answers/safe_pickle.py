@@ -6,27 +6,10 @@ import json
 from typing import Any
 
 from hueycore.serializer import JSON, PICKLE, WBITS, unpacked
+from hueycore.unpickler import PLAIN
 
 #: Payloads that may be decoded here, bytes; of compressed ones what they unpack to as well.
 SAFE_LIMIT = 1024 * 1024
-
-#: The only globals that a pickle may name when it is decoded outside of the application. Names,
-#: not modules: an allow-list of a whole module would run ``builtins.eval``.
-_SAFE_GLOBALS = frozenset(
-    {
-        ("builtins", "set"),
-        ("builtins", "frozenset"),
-        ("builtins", "complex"),
-        ("builtins", "bytearray"),
-        ("datetime", "datetime"),
-        ("datetime", "date"),
-        ("datetime", "time"),
-        ("datetime", "timedelta"),
-        ("datetime", "timezone"),
-        ("decimal", "Decimal"),
-        ("uuid", "UUID"),
-    }
-)
 
 
 def safe_decode(data: bytes | None) -> tuple[bool, Any]:
@@ -43,7 +26,7 @@ def safe_decode(data: bytes | None) -> tuple[bool, Any]:
             from hueyctl.answers.pickle_builder import build
             from hueyctl.answers.pickle_reader import read
 
-            return True, build(read(data[1:], _SAFE_GLOBALS))
+            return True, build(read(data[1:], PLAIN))
     except Exception:
         return False, None
     return False, None

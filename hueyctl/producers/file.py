@@ -26,7 +26,7 @@ class FileProducer:
     def __init__(self, session: Session, *, create: bool) -> None:
         self.storage = session.writing(create=create)
         self.queue = self.storage.queue
-        self.serializer = _serializer_of(self.storage)
+        self.serializer = serializer_of(self.storage)
         # What applications have declared; a key that depends on the call only they can make.
         self.keys = {limit.task: limit.key for limit in self.storage.limits()}
 
@@ -79,7 +79,7 @@ def new_job(order: Order, serializer: Any) -> NewJob:
     )
 
 
-def _serializer_of(storage: Storage) -> Any:
+def serializer_of(storage: Storage) -> Any:
     """The serializer that the queue's applications use, as its row says."""
     from hueycore.serializer import by_name
 

@@ -39,6 +39,7 @@ from hueycore.tasks.result import ChordResult, Handle, Result, ResultGroup
 from hueycore.tasks.task import Task
 
 if TYPE_CHECKING:
+    from hueycore.api.migration import FromHuey
     from hueycore.consumer.base import BaseConsumer
 
 #: Jobs per transaction of ``enqueue_many``.
@@ -230,6 +231,25 @@ class Huey(
 
         Raises ``FileExistsError``, unless ``overwrite``; ``StorageCorrupt``, ``StorageFull``."""
         self.storage.backup(os.fspath(path), overwrite=overwrite)
+
+    def load_from_huey(
+        self, path: str | os.PathLike[str], queue: str | None = None, *, dry_run: bool = False
+    ) -> FromHuey:
+        """Bring over what Huey left in a SQLite file for ``queue`` (by default one of this name):
+        waiting jobs with their ids and what hangs on them, results, revocations. All of it in one
+        transaction, and nothing twice, however often this is called. The old tables are only read;
+        they may lie in this queue's own file. Messages are read as this instance reads its own:
+        its ``serializer``, its ``utc``, the classes that can be imported.
+
+        What cannot be read is left out, and named in the answer. Raises ``StorageMissing``;
+        ``StorageCorrupt`` when there is nothing of Huey's, ``ConfigurationError`` when there is
+        nothing of this queue; ``StorageBusy`` while a consumer of
+        Huey's has the file open."""
+        # Imported here: needed once in the life of an application.
+        from hueycore.api.migration import load
+        from hueycore.storage.open import read_old
+
+        return load(self, read_old(path, queue or self.name), dry_run=dry_run)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} {self.filename}>"

@@ -61,7 +61,14 @@ class Part:
     def _open_storage(self) -> Storage:
         if self._immediate and self.immediate_use_memory:
             return self._storage_in_memory()
-        return self.create_storage()
+        storage = self.create_storage()
+        waiting = storage.left_by_huey().get(self.name)
+        if waiting:
+            # Imported here: nobody else needs it.
+            from hueycore.api.migration import tell_of_old_jobs
+
+            tell_of_old_jobs(storage, self.filename, waiting)
+        return storage
 
     def _storage_in_memory(self) -> Storage:
         return open_storage(MEMORY, self.name, **self._storage_options)

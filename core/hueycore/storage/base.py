@@ -12,6 +12,7 @@ from typing import Protocol
 from hueycore.storage.protocol.huey import HueyNames
 from hueycore.storage.protocol.jobs import Jobs
 from hueycore.storage.protocol.limits import Limits
+from hueycore.storage.protocol.migration import Migrations
 from hueycore.storage.protocol.operators import Operators
 from hueycore.storage.protocol.queries import Queries
 from hueycore.storage.protocol.results import Results
@@ -30,6 +31,7 @@ class Storage(
     Results,
     Queries,
     Transfer,
+    Migrations,
     Upkeep,
     HueyNames,
     Protocol,

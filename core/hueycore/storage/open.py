@@ -7,11 +7,14 @@ absolute path, ``sqlite:////var/queue.db``.
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hueycore.exceptions import ConfigurationError, StorageError
 from hueycore.storage.base import Storage
 from hueycore.system.mask import masked
+
+if TYPE_CHECKING:
+    from hueycore.model.migration import OldFile
 
 #: The queue that lives and dies with this process.
 MEMORY = ":memory:"
@@ -104,6 +107,13 @@ def open_storage(
         read_only=read_only,
         **options,
     )
+
+
+def read_old(path: str | os.PathLike[str], queue: str | None) -> OldFile:
+    """What Huey left in a file, read and nothing else; see ``sqlite.oldfile``."""
+    from hueycore.storage.sqlite import oldfile
+
+    return oldfile.read_old(os.fspath(path), queue)
 
 
 def _split_query(text: str) -> tuple[str, str | None]:

@@ -29,6 +29,7 @@ def examine(session: Session, *, full: bool) -> Iterator[Note]:
         yield note
     if not opened:
         return
+    yield from _asked("huey", storage.old_jobs, session)
     yield from _asked("durability", storage.fsync, session)
     yield from _asked("wal", storage.log, session)
     yield from _asked("integrity", lambda each: storage.integrity(each, full), session)

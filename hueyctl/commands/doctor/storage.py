@@ -58,6 +58,21 @@ def storage(session: Session) -> Iterator[Note]:
     )
 
 
+def old_jobs(session: Session) -> Iterator[Note]:
+    """Jobs that Huey left in the same file run only once they are brought over."""
+    found = session.looking()
+    waiting = found.left_by_huey()
+    path = path_of(found)
+    for queue, number in waiting.items():
+        yield problem(
+            "huey",
+            f"{number:,} jobs of Huey's wait in queue {queue!r}, which nobody here runs",
+            f"hueyctl load --from-huey {path} --queue {queue} --app MODULE:ATTR",
+            queue=queue,
+            jobs=number,
+        )
+
+
 def fsync(session: Session) -> Iterator[Note]:
     """How long the disk takes to promise something, measured beside the file."""
     folder = os.path.dirname(path_of(session.looking()))

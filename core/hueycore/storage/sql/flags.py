@@ -30,15 +30,7 @@ class Flags(Part, Operators, Queries):
         order = Revocation(self.queue, kind, name, until, once, self.db.now(), reason, by)
 
         def body(con: Connection) -> None:
-            con.execute(
-                f"""
-                insert into huey_flag ({_FIELDS}) values (?, ?, ?, ?, ?, ?, ?, ?)
-                on conflict (queue, kind, name) do update set
-                    until = excluded.until, once = excluded.once, since = excluded.since,
-                    reason = excluded.reason, by = excluded.by
-                """,
-                (*order[:4], int(once), *order[5:]),
-            )
+            set_order(con, order)
             self.sign(con, _verb(kind, "revoke", "pause"), what=name or kind, reason=reason)
             if kind == PAUSED_TASK:
                 settle_task(con, self.queue, name)
@@ -138,6 +130,19 @@ class Flags(Part, Operators, Queries):
         if changed:
             self.sign(con, "resume")
         return changed > 0
+
+
+def set_order(con: Connection, order: Revocation) -> None:
+    """Write a standing order, in the place of an older one."""
+    con.execute(
+        f"""
+        insert into huey_flag ({_FIELDS}) values (?, ?, ?, ?, ?, ?, ?, ?)
+        on conflict (queue, kind, name) do update set
+            until = excluded.until, once = excluded.once, since = excluded.since,
+            reason = excluded.reason, by = excluded.by
+        """,
+        (*order[:4], int(order.once), *order[5:]),
+    )
 
 
 def _verb(kind: str, of_revocation: str, of_pause: str) -> str:

@@ -73,18 +73,7 @@ class Results(Part, protocol.Results):
         return self.db.read(body)
 
     def put(self, name: str, value: bytes) -> None:
-        now = self.db.now()
-        self.db.transact(
-            lambda con: con.execute(
-                """
-                insert into huey_value (queue, kind, name, value, created_at)
-                values (?, 'value', ?, ?, ?)
-                on conflict (queue, kind, name) do update set
-                    value = excluded.value, created_at = excluded.created_at, expires_at = null
-                """,
-                (self.queue, name, value, now),
-            )
-        )
+        self.db.transact(lambda con: put_value(con, self.queue, name, value))
 
     def put_if_empty(self, name: str, value: bytes, ttl: float | None = None) -> bool:
         now = self.db.now()
@@ -162,6 +151,19 @@ class Results(Part, protocol.Results):
             )
 
         return self.db.transact(body)
+
+
+def put_value(con: Connection, queue: str, name: str, value: bytes) -> None:
+    """Store a value, in the place of an older one."""
+    con.execute(
+        """
+        insert into huey_value (queue, kind, name, value, created_at)
+        values (?, 'value', ?, ?, ?)
+        on conflict (queue, kind, name) do update set
+            value = excluded.value, created_at = excluded.created_at, expires_at = null
+        """,
+        (queue, name, value, con.now()),
+    )
 
 
 def _result_row(con: Connection, queue: str, id_: str) -> ResultRow | None:

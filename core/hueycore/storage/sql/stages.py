@@ -153,7 +153,8 @@ def read_inputs(con: Connection, seq: int) -> list[Input]:
         one = _input(con, *row)
         if one is not None:
             found.append(one)
-    return found
+    # Of a chord that came over half done, some are here and some are there.
+    return sorted(found, key=lambda one: one.slot or 0)
 
 
 def keep_inputs(con: Connection, seq: int, inputs: Sequence[Input]) -> None:

@@ -15,6 +15,7 @@ from hueycore.storage.sql.flags import Flags
 from hueycore.storage.sql.joblog import JobLog
 from hueycore.storage.sql.limits import Limits
 from hueycore.storage.sql.locks import Locks
+from hueycore.storage.sql.migration import Migrations, marks
 from hueycore.storage.sql.operators import Operators
 from hueycore.storage.sql.periodic import Schedules
 from hueycore.storage.sql.queries import Queries
@@ -26,6 +27,7 @@ from hueycore.storage.sql.transfer import Transfer
 from hueycore.storage.sql.workers import Workers
 from hueycore.storage.sqlite.alive import Alive
 from hueycore.storage.sqlite.connection import Database
+from hueycore.storage.sqlite.dial import Connection
 from hueycore.storage.sqlite.examine import Examination
 from hueycore.storage.sqlite.guest import Guests
 
@@ -54,6 +56,7 @@ class SqliteStorage(
     Events,
     Examination,
     Transfer,
+    Migrations,
     Storage,
 ):
     """A queue in a SQLite file, or in memory with ``filename=":memory:"``.
@@ -144,6 +147,18 @@ class SqliteStorage(
         from hueycore.storage.sqlite.backup import back_up
 
         back_up(self.db, path, overwrite=overwrite, on_progress=on_progress)
+
+    def left_by_huey(self) -> dict[str, int]:
+        def body(con: Connection) -> dict[str, int]:
+            tables = con.execute("select 1 from sqlite_master where name = 'kv'").fetchall()
+            if not tables:
+                return {}
+            # Imported here: few files have such tables.
+            from hueycore.storage.sqlite import oldfile
+
+            return oldfile.waiting(con, marks(con)) if oldfile.holds_huey(con) else {}
+
+        return self.db.read(body)
 
     def nudge(self) -> None:
         if self._bell is not None:

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from hueycore.exceptions import (
     ConfigurationError,
+    StorageCorrupt,
     StorageError,
     StorageReadOnly,
 )
@@ -95,7 +96,7 @@ class Database:
         forks.open_databases.add(self)
         try:
             if read_only:
-                self.read(schema.check)
+                self.read(_check)
             else:
                 self._prepare()
         except BaseException:
@@ -415,3 +416,20 @@ class Database:
         self._entry.forget()
         self._owner, self._sync = None, ""
         self._pid = os.getpid()
+
+
+def _check(connection: Connection) -> None:
+    """Raise for a file that cannot be read as a queue. One of Huey's is told for what it is."""
+    try:
+        schema.check(connection)
+    except StorageCorrupt as error:
+        # Imported here: few files have such tables.
+        from hueycore.storage.sqlite import oldfile
+
+        if not oldfile.holds_huey(connection):
+            raise
+        number = sum(oldfile.waiting(connection, {}).values())
+        raise StorageCorrupt(
+            f"the file is Huey's, with {number:,} waiting jobs: hueyctl load --from-huey brings "
+            "them over"
+        ) from error

@@ -22,8 +22,10 @@ from typing import Any
 from hueycore.model import plan as plans
 from hueycore.model.endings import Blocked, Dead, Done, Expired, Released, Retry, Revoked, Snoozed
 from hueycore.model.events import LogLine, Said
+from hueycore.model.flags import Revocation
 from hueycore.model.jobs import Claim, Ended, NewJob, Selector, Want
 from hueycore.model.limits import Limit, Rate
+from hueycore.model.migration import Migration, OldResult, Whole
 from hueycore.model.pack import pack
 from hueycore.model.plan import Edge, Input
 from hueycore.model.retention import Keeping
@@ -475,6 +477,19 @@ def _load(storage: SqliteStorage, world: World) -> Any:
     return storage.load([*moved, cargo[0]], if_exists="replace")
 
 
+def _bring(storage: SqliteStorage, world: World) -> Any:
+    plan = plans.Plan([Edge(0, 1, 1)], {}, {1: 60}, {0: HANDLER})
+    given = {1: [Input(0, "id-given", State.DONE, b"1")]}
+    return storage.bring(
+        Migration(
+            [Whole(_jobs("a", "b"), plan, given, [b"a"]), Whole(_jobs("c"), plans.Plan(), {}, [])],
+            [OldResult("id-old", State.DEAD, b"x", {"type": "ValueError", "message": "no"})],
+            {"other": b"x"},
+            [Revocation("huey", "revoked-task", "other", None, False, NOW, None)],
+        )
+    )
+
+
 VERBS: dict[str, Act] = {
     "enqueue with a key": lambda s, w: s.enqueue(
         [new("two", id="id-k", key_name="wide", priority=9), new("x", id="id-l", key_name="new")]
@@ -546,6 +561,7 @@ VERBS: dict[str, Act] = {
     "incr": lambda s, w: s.incr("counter"),
     "clear": lambda s, w: s.clear("results"),
     "load": _load,
+    "bring": _bring,
     "discard": lambda s, w: s.discard(s.jobs(w.of("final-dead", "final-revoked"))),
     "keep": lambda s, w: s.keep(Keeping(done_age=1, dead_age=1, flag_age=1, metric_age=1)),
 }

@@ -357,7 +357,7 @@ SYNCED = {
     *("enqueue stages", "requeue a stage that broke", "fire", "remove a schedule", "revoke"),
     *("requeue", "reschedule", "purge", "flush", "set a revocation", "clear a revocation"),
     *("pause", "pause a task", "resume", "put", "put if empty", "pop", "delete", "incr"),
-    *("clear", "load", "discard", "schedule", "pause a schedule", "resume a schedule"),
+    *("clear", "load", "bring", "discard", "schedule", "pause a schedule", "resume a schedule"),
     "register with schedules",
     *("clear", "load", "discard", "enqueue with a key", "declare limits", "revoke with a key"),
     *("pause a task with a key", "clear locks"),
