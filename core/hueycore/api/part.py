@@ -51,17 +51,14 @@ class Part:
         storage = self._storage
         if storage is None:
             with _opening:  # threads that come together share one
-                storage = self._storage = self._storage or self._open_storage()
+                storage = self._storage = self._storage or self.create_storage()
         return storage
 
     def create_storage(self) -> Storage:
-        """Open the storage; override it to use another one."""
-        return open_storage(Location(self.filename), self.name, **self._storage_options)
-
-    def _open_storage(self) -> Storage:
+        """Open the storage, in immediate mode one in memory; override it to use another one."""
         if self._immediate and self.immediate_use_memory:
             return self._storage_in_memory()
-        return self.create_storage()
+        return open_storage(Location(self.filename), self.name, **self._storage_options)
 
     def _storage_in_memory(self) -> Storage:
         return open_storage(MEMORY, self.name, **self._storage_options)

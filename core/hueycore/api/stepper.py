@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 from hueycore import signals as S
 from hueycore.api.part import Part
 from hueycore.api.registration import Registration
+from hueycore.calendar.schedule import fires_in
 from hueycore.calendar.zones import default_zone
 from hueycore.exceptions import UnknownJob
 from hueycore.model.endings import Released
 from hueycore.model.jobs import Claim, Ended, Enqueued, Job, Selector, Want
 from hueycore.model.states import State
-from hueycore.runs.executor import Executor, Finished
+from hueycore.runs.executor import Executor
+from hueycore.runs.finished import Finished
 from hueycore.system import clock
-from hueycore.tasks.task import PeriodicTask, Task
+from hueycore.tasks.task import Task
 
 if TYPE_CHECKING:
     from hueycore.api.huey import Huey
@@ -68,7 +70,8 @@ class Stepper:
             self._commit(self._executor.run(claim))
 
     def enqueue_and_claim(self, task: Task) -> Claim | None:
-        """Enqueue a task and claim it, also when it is due only by the caller's clock."""
+        """Enqueue a task and claim it, also when it is due only by the caller's clock. It is called
+        with what is stored then, which may be an older job's."""
         huey = self._huey
         huey.works_here = True
         huey.enqueue(task)
@@ -78,13 +81,16 @@ class Stepper:
         if row is None:
             raise UnknownJob(f"there is no job {task.id}")
         claimed = self.claim(row.seq)
-        return None if claimed is None else claimed._claim
+        if claimed is None:
+            return None
+        task.args, task.kwargs, task.retries = claimed.args, claimed.kwargs, claimed.retries
+        return claimed._claim
 
-    def run(self, claim: Claim) -> Any:
+    def run(self, claim: Claim, task: Task) -> Any:
         """Run a job and commit its ending; see ``Huey.execute``."""
         slots = self._huey.storage.slots(self.worker())
         slots.start(0, claim.seq, claim.claim)
-        finished = self._executor.run(claim)
+        finished = self._executor.run(claim, task)
         self._commit(finished)
         slots.clear(0)
         interrupted = any(notice.signal == S.SIGNAL_INTERRUPTED for notice in finished.notices)
@@ -137,6 +143,13 @@ class Stepper:
         return self._huey.storage.jobs(Selector(where=((column, "=", value),)))
 
 
+def _go(task: Task) -> Any:
+    """Go on with the run that is within an ``execute`` of the application's own."""
+    run, task._run = task._run, None
+    assert run is not None
+    return run()
+
+
 class Steps(Part):
     """Part of ``Huey``: one job at a time, and immediate mode."""
 
@@ -167,6 +180,8 @@ class Steps(Part):
         that was not dequeued is enqueued first; one that is not due is only scheduled.
 
         ^C during the run gives the job back and then goes on its way."""
+        if task._run is not None:
+            return _go(task)
         claim = task._claim
         if claim is None:
             if not self.ready_to_run(task, timestamp):
@@ -175,7 +190,22 @@ class Steps(Part):
             claim = self._stepper.enqueue_and_claim(task)
             if claim is None:
                 return None
-        return self._stepper.run(claim)
+            task._claim = claim
+            try:
+                return self._stepper.run(claim, task)
+            finally:
+                task._claim = None  # a signature again, which may be enqueued once more
+        return self._stepper.run(claim, task)
+
+    def _execute(self, task: Task, timestamp: datetime | None = None) -> Any:
+        """The run itself, which ``execute`` calls, as in Huey, for a subclass that overrides it."""
+        return self._huey.execute(task, timestamp) if task._run is None else _go(task)
+
+    @property
+    def wraps_runs(self) -> bool:
+        """Whether a subclass has code around the runs of its jobs."""
+        kind = type(self)
+        return kind.execute is not Steps.execute or kind._execute is not Steps._execute
 
     def ready_to_run(self, task: Task, timestamp: datetime | None = None) -> bool:
         """Whether a task's time has come."""
@@ -201,11 +231,9 @@ class Steps(Part):
     def read_periodic(self, timestamp: datetime | None = None) -> list[Task]:
         """A fresh task for each periodic task whose schedule matches this minute."""
         minute = self._now(timestamp) // 60 * 60
-        due: list[Task] = []
+        zone, due = default_zone(self.utc), []
         for wrapper in self.registry.periodic():
-            schedule = wrapper.schedule_when
-            assert schedule is not None
-            coming = schedule.next_after(minute - 0.001, default_zone(self.utc))
-            if coming < minute + 60 and schedule.due(minute):
-                due.append(PeriodicTask(wrapper))
+            assert wrapper.schedule_when is not None
+            if fires_in(wrapper.schedule_when, minute, zone):
+                due.append(wrapper.task_class())
         return due

@@ -116,6 +116,11 @@ class BaseConsumer:
         self._restart = False
         self._set_up()
 
+    def _set_signal_handlers(self) -> None:
+        """Handle INT, TERM and HUP; called when ``run`` begins, as in Huey. A subclass may override
+        it to leave them to the program."""
+        self._signals.install()
+
     def _set_up(self) -> None:
         """Make the parts of this class of consumers, ``health`` among them. Nothing runs yet."""
         raise NotImplementedError

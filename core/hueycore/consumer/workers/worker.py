@@ -10,7 +10,8 @@ from hueycore.consumer.feed import Feed
 from hueycore.consumer.outbox import OnCommit
 from hueycore.model.endings import Dead, Failure
 from hueycore.model.jobs import Claim, Ended
-from hueycore.runs.executor import Finished, Hook
+from hueycore.runs.application import Hook
+from hueycore.runs.finished import Finished
 from hueycore.storage.protocol.workers import Slots
 from hueycore.system import clock, forks
 from hueycore.system.deferred import refuse_deferred
