@@ -78,6 +78,7 @@ class Jobs(Part):
             task.timeout, task.at_most_once = row.timeout, row.at_most_once
             task.result_ttl, task.scheduled_for = row.result_ttl, row.scheduled_for
             task.expires, task._expires_at = row.expires_in, row.expires_at
+            task._next = row.next
             task.run_at = row.run_at if row.state is State.SCHEDULED else None
         return task
 

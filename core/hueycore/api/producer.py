@@ -91,7 +91,9 @@ class Producer:
             task.wrapper.check_call(args, task.kwargs)
         if task.wrapper.__module__ in script.MAINS:
             script.check_task(self._huey, task.task_name)
-        if task._enqueued and task._generated and task._claim is None:
+        if task._claim is not None:
+            self._huey._stepper.give_back(task)
+        elif task._enqueued and task._generated:
             task.renew_id()
         payload = self.pack(task.task_name, args, task.kwargs)
         task._enqueued = True

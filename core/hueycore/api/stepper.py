@@ -38,6 +38,8 @@ class Stepper:
         self._huey = huey
         self._registration = Registration(huey, "stepper", "stepper-{pid}")
         self._executor = Executor(huey)
+        #: The claims that ``dequeue`` has handed out, by id, until they are run.
+        self._handed: dict[str, Claim] = {}
 
     def worker(self) -> int:
         """Its number in the list of workers."""
@@ -47,6 +49,19 @@ class Stepper:
     def leave(self, storage: Storage) -> None:
         """The storage is about to be closed."""
         self._registration.leave(storage)
+
+    def hand_out(self) -> Task | None:
+        """Claim the next job for the caller to run, or to give back."""
+        task = self.claim()
+        if task is not None and task._claim is not None:
+            self._handed[task.id] = task._claim
+        return task
+
+    def give_back(self, task: Task) -> None:
+        """A job that was handed out is enqueued instead of run: it is pending again, as in Huey."""
+        claim = self._handed.pop(task.id, None)
+        if claim is not None:
+            self._commit(Finished(Ended(claim, Released())))
 
     def claim(self, only: int | None = None) -> Task | None:
         """Claim the next job, or this seq ``only``; None when it is not ready."""
@@ -88,6 +103,7 @@ class Stepper:
 
     def run(self, claim: Claim, task: Task) -> Any:
         """Run a job and commit its ending; see ``Huey.execute``."""
+        self._handed.pop(task.id, None)
         slots = self._huey.storage.slots(self.worker())
         slots.start(0, claim.seq, claim.claim)
         finished = self._executor.run(claim, task)
@@ -173,7 +189,7 @@ class Steps(Part):
         """Claim the next job and hand it out; None when nothing is ready. Run it with ``execute``;
         if this process dies before, the job is pending again."""
         self.storage.promote()
-        return self._stepper.claim()
+        return self._stepper.hand_out()
 
     def execute(self, task: Task, timestamp: datetime | None = None) -> Any:
         """Run a job and commit its ending; returns the task's value, None if it failed. A task
@@ -216,17 +232,22 @@ class Steps(Part):
         self._huey.enqueue(task)
 
     def read_schedule(self, timestamp: datetime | None = None) -> list[Task]:
-        """The scheduled jobs that are due, now or at ``timestamp``. They are pending from now on;
-        enqueueing one again, as Huey's loops do, changes nothing."""
+        """The scheduled jobs that are due, now or at ``timestamp``, soonest first. They are pending
+        from now on; enqueueing one again, as Huey's loops do, changes nothing."""
         huey = self._huey
+        by_then = (("run_at", "<=", self._now(timestamp)),)
+        waiting = Selector(
+            queues=(self.name,), states=(State.SCHEDULED,), where=by_then, sort="run_at"
+        )
+        rows = self.storage.jobs(waiting)
         if timestamp is None:
             due = self.storage.promote()
         else:
-            by_then = (("run_at", "<=", self._now(timestamp)),)
-            waiting = Selector(queues=(self.name,), states=(State.SCHEDULED,), where=by_then)
             due = self.storage.reschedule(waiting, run_at=clock.now()).changed
         huey.send_signals(S.SIGNAL_ENQUEUED, due)
-        return [task for task in map(huey._task_of_ref, due) if task is not None]
+        promoted = {ref.seq for ref in due}
+        tasks = (huey.task_of(row) for row in rows if row.seq in promoted)
+        return [task for task in tasks if task is not None]
 
     def read_periodic(self, timestamp: datetime | None = None) -> list[Task]:
         """A fresh task for each periodic task whose schedule matches this minute."""

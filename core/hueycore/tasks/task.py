@@ -69,6 +69,8 @@ class Task(Stage):
     #: Whether its arguments are nobody's business before the run.
     _unchecked = False
     _pipeline: Pipeline | None = None
+    #: The number of the stage that follows, of a job that is stored.
+    _next: int | None = None
     #: When it expires, POSIX seconds, once it is known.
     _expires_at: float | None = None
     _report: Callable[[str], None] | None = None
@@ -140,6 +142,7 @@ class Task(Stage):
         task._expires_at = claim.expires_at
         task.scheduled_for = claim.scheduled_for
         task._claim = claim
+        task._next = claim.next
         return task
 
     def then(self, task: Link, *args: Any, **kwargs: Any) -> Pipeline:
@@ -200,11 +203,10 @@ class Task(Stage):
         follows."""
         if self._pipeline is not None:
             return self._pipeline.on_complete
-        claim = self._claim
-        if claim is None or claim.next is None:
+        if self._next is None:
             return None
         huey = self.wrapper.huey
-        row = huey.storage.job(str(claim.next))
+        row = huey.storage.job(str(self._next))
         return None if row is None else huey.task_of(row)
 
     @on_complete.setter

@@ -17,7 +17,7 @@ from hueycore.model.limits import Limit
 from hueycore.tasks.joblog import kept_level
 from hueycore.tasks.limits import TaskLimit
 from hueycore.tasks.options import TaskOptions
-from hueycore.tasks.parameters import Parameters, warn_of_taken
+from hueycore.tasks.parameters import CARRIED, Parameters, own, warn_of_taken
 from hueycore.tasks.task import PeriodicTask, Task
 from hueycore.tasks.unique import By, OnConflict, Unique, Until, make_unique
 
@@ -240,10 +240,12 @@ class TaskWrapper(Generic[P, R]):
         return self.huey.enqueue(task)  # type: ignore[return-value]
 
     def map(self, items: Iterable[Any]) -> ResultGroup:
-        """One job per item, in one transaction; a tuple is spread over the parameters."""
-        return self.huey.enqueue_group(
+        """One job per item, in one transaction; a tuple is spread over the parameters. None when
+        ``results`` is off, as in Huey."""
+        group = self.huey.enqueue_group(
             self._signature(item if isinstance(item, tuple) else (item,), {}) for item in items
         )
+        return group if self.huey.results else None  # type: ignore[return-value]
 
     def revoke(
         self,
@@ -268,6 +270,7 @@ class TaskWrapper(Generic[P, R]):
     def new_job(self, task: Task, payload: bytes, preview: str | None) -> NewJob:
         """The row that a call becomes."""
         expires, limit = task.expires, self.options.limit
+        kwargs = own(task.kwargs) if CARRIED in task.kwargs else task.kwargs
         job = NewJob(
             task.id,
             self.name,
@@ -284,12 +287,12 @@ class TaskWrapper(Generic[P, R]):
             self.options.max_crashes,
             task.at_most_once,
             task.result_ttl,
-            None if limit is None else limit.key_of(self.name, task.args, task.kwargs),
+            None if limit is None else limit.key_of(self.name, task.args, kwargs),
             task._delay or 0,
             None if isinstance(expires, datetime) else seconds(expires),
         )
         unique = task.unique
-        key = unique and unique.key_of(self.func, task.args, task.kwargs)
+        key = unique and unique.key_of(self.func, task.args, kwargs)
         if unique is None or key is None:
             return job
         return job._replace(
