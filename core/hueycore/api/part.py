@@ -32,6 +32,9 @@ class Part:
     serializer: Serializer
     signals: Signal
 
+    #: The class of the storage, by default that of the engine.
+    storage_class: Any = None
+
     _immediate: bool
     _storage: Storage | None
     _storage_options: dict[str, Any]
@@ -42,6 +45,11 @@ class Part:
     def _huey(self) -> Huey:
         """The instance itself, for what another part has."""
         return cast("Huey", self)
+
+    @property
+    def _registry(self) -> Registry:
+        """``registry``, as Huey calls it."""
+        return self.registry
 
     # --- the storage --------------------------------------------------------------------------
 
@@ -56,6 +64,11 @@ class Part:
 
     def create_storage(self) -> Storage:
         """Open the storage; override it to use another one."""
+        if self.storage_class is not None:
+            from hueycore.storage.named import made
+
+            options = {"filename": self.filename, **self._storage_options}
+            return made(self.storage_class, self.name, options)
         return open_storage(Location(self.filename), self.name, **self._storage_options)
 
     def _open_storage(self) -> Storage:
