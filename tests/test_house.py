@@ -12,13 +12,13 @@ CORE = ROOT / "core" / "hueycore"
 
 #: From the ground up: a module imports only from its own floor and those below.
 FLOORS = (
-    ("exceptions", "constants", "system"),
+    ("exceptions", "absent", "constants", "system"),
     ("calendar", "model", "signals", "serializer", "signatures", "unpickler"),
     ("storage",),
     ("canvas", "registry", "tasks", "utils"),
     ("runs",),
     ("api",),
-    ("consumer",),
+    ("consumer", "consumer_options"),
     ("testing",),
 )
 #: Huey's API has it there; imported inside the method.

@@ -203,3 +203,7 @@ class TaskException(Exception):
 
     def __str__(self) -> str:
         return str(self.metadata.get("error") or "unknown error")
+
+
+#: What ends a run without being a failure, while the job has a retry to come.
+RETRYING_EXCEPTIONS = (RetryTask, RateLimitExceeded, TaskLockedException)

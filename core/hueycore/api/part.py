@@ -32,6 +32,9 @@ class Part:
     serializer: Serializer
     signals: Signal
 
+    #: The class of the storage, by default that of the engine.
+    storage_class: Any = None
+
     _immediate: bool
     _storage: Storage | None
     _storage_options: dict[str, Any]
@@ -42,6 +45,11 @@ class Part:
     def _huey(self) -> Huey:
         """The instance itself, for what another part has."""
         return cast("Huey", self)
+
+    @property
+    def _registry(self) -> Registry:
+        """``registry``, as Huey calls it."""
+        return self.registry
 
     # --- the storage --------------------------------------------------------------------------
 
@@ -58,6 +66,11 @@ class Part:
         """Open the storage, in immediate mode one in memory; override it to use another one."""
         if self._immediate and self.immediate_use_memory:
             return self._storage_in_memory()
+        if self.storage_class is not None:
+            from hueycore.storage.named import made
+
+            options = {"filename": self.filename, **self._storage_options}
+            return made(self.storage_class, self.name, options)
         return open_storage(Location(self.filename), self.name, **self._storage_options)
 
     def _storage_in_memory(self) -> Storage:
