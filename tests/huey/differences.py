@@ -68,7 +68,6 @@ DIFFERENT = {
     "test_api.TestTaskChaining.test_pipeline_error_retries_then_downstream": _HANDLER,
     "test_api.TestTaskChaining.test_pipeline_revoke_midway": _REVOKED,
     "test_priority.TestPriority.test_schedule_priority": _SCHEDULE,
-    "test_signals.TestSignals.test_handler_error_does_not_block_others": "C: the loggers are called hueycore.…, not huey",
     "test_signals.TestSignals.test_signal_expired": _CLOCK,
     "test_signals.TestSignals.test_signals_chord": _STAGES,
     "test_signals.TestSignals.test_signals_chord_error": _STAGES,
