@@ -79,7 +79,7 @@ def test_a_burst_with_settings_from_everywhere(
     said = records(done.stderr)
     assert any("consumer it, process" in line["message"] for line in said)
     (pid,) = (found[1] for line in said if (found := re.search(r"process (\d+):", line["message"])))
-    shown = json.loads(hueyctl("result", "13", "--json").stdout)
+    shown = json.loads(hueyctl("result", "13", "--json", "-u", "queue.db").stdout)
     assert shown["value"] == [[pid], "here", 1]
     # 15 jobs and one retry: with four for each worker, two at once, at least four began.
     began = (home / "began").read_text().split()

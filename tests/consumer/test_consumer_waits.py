@@ -72,8 +72,8 @@ def test_a_job_that_waits_for_one_that_runs_is_not(
         return 7
 
     @huey.task()
-    def waits(id: str) -> int | None:
-        return Result[int](huey, id).get(blocking=True, timeout=30)
+    def waits(other: str) -> int | None:
+        return Result[int](huey, other).get(blocking=True, timeout=30)
 
     first = slow()
     second = waits(first.id)

@@ -111,16 +111,16 @@ def test_jobs_that_cannot_be_read_run_or_kept_harm_nobody_else(place: Place) -> 
 
     app, name = place.app, place.app.plain.name
     module = name.rpartition(".")[0]
-    payload = place.huey.serializer.serialize(((), {}))
-    cut, unknown, junk = (
+    payload, many = (place.huey.serializer.serialize((args, {})) for args in ((), (1, 2, 3)))
+    cut, unknown, junk, wrong = (
         place.storage.enqueue([NewJob(task=task, id=new_id(), payload=data)])[0].id
         for task, data in (
             (name, payload[:3]), (f"{module}.nobody", payload), (name, b"\xff" * 1_000_000),
+            (name, many),  # of a release whose function took them
         )
     )  # fmt: skip
-    wrong = app.plain.s("one", 0.0, "too many")
     bad = [place.huey.enqueue(task) for task in (
-        wrong, app.mute.s(), app.odd.s(), app.strange.s(10_000_001, retries=3), app.strange.s(),
+        app.mute.s(), app.odd.s(), app.strange.s(10_000_001, retries=3), app.strange.s(),
         app.astrange.s(),
     )]  # fmt: skip
     good = [app.plain(f"good{n}") for n in range(5)]
@@ -129,14 +129,13 @@ def test_jobs_that_cannot_be_read_run_or_kept_harm_nobody_else(place: Place) -> 
 
     assert consumer.wait() == 0
     errors = {}
-    for number in (cut, junk, *(job.id for job in bad if job)):
+    for number in (cut, junk, wrong, *(job.id for job in bad if job)):
         row = place.job(number)
         assert (row.state, row.crashes) == (State.DEAD, 0), row
         errors[number] = row.errors[-1]["type"]
-    assert [errors[job.id] for job in bad[:4] if job] == [
-        "TypeError", "Mute", "Unwritable", "ResultTooLarge",
-    ]  # fmt: skip
-    assert [place.job(job.id).attempt for job in bad[2:4] if job] == [1, 1]
+    assert errors[wrong] == "TypeError"
+    assert [errors[job.id] for job in bad[:3] if job] == ["Mute", "Unwritable", "ResultTooLarge"]
+    assert [place.job(job.id).attempt for job in bad[1:3] if job] == [1, 1]
     waiting = place.job(unknown)
     assert (waiting.state, waiting.attempt) == (State.SCHEDULED, 0)
     assert waiting.run_at > time.time()

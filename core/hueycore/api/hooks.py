@@ -12,8 +12,8 @@ from hueycore.exceptions import StorageError
 from hueycore.model.endings import Completed, Done, Retry
 from hueycore.model.jobs import Claim, JobRef
 from hueycore.model.states import State
-from hueycore.runs.application import Hook
 from hueycore.runs.finished import Finished
+from hueycore.runs.hooks import Hook
 from hueycore.signals import Receiver
 from hueycore.system.deferred import check_callback
 from hueycore.tasks.task import Task

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from fnmatch import fnmatchcase
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING
@@ -73,14 +72,17 @@ def _where() -> str:
 
 
 def _main_code() -> CodeType | None:
-    """What the main thread runs as ``__main__``, as far as it can be seen."""
-    frame: FrameType | None = sys._current_frames().get(threading.main_thread().ident or 0)
-    found = None
-    while frame is not None:
-        if frame.f_globals.get("__name__") in MAINS:
-            found = frame.f_code
-        frame = frame.f_back
-    return found
+    """What some thread runs as ``__main__``, as far as it can be seen."""
+    for inner in sys._current_frames().values():
+        frame: FrameType | None = inner
+        found = None
+        while frame is not None:
+            if frame.f_globals.get("__name__") in MAINS:
+                found = frame.f_code
+            frame = frame.f_back
+        if found is not None and found.co_name == "<module>":
+            return found
+    return None
 
 
 def _says_so(code: CodeType | None) -> bool:

@@ -38,6 +38,12 @@ def whole(name: str, value: Any) -> int:
     raise ValueError(f"{name}={value!r}: use a whole number from 0")
 
 
+def check_expires(when: When | None) -> None:
+    """Raises ValueError for what is neither a moment nor a duration."""
+    if not (when is None or isinstance(when, datetime)):
+        number("expires", seconds(when))
+
+
 def posix(eta: datetime | None, delay: Seconds | None) -> float | None:
     """POSIX seconds of an eta or a delay. A naive datetime is local time, as in Huey, whatever
     ``utc`` says; an aware one is itself. Raises ValueError for both, for an eta that is no datetime

@@ -10,13 +10,12 @@ from hueycore import signals as S
 from hueycore.model.jobs import Claim, Ended
 from hueycore.model.plan import Input
 from hueycore.registry import Registry
+from hueycore.runs.hooks import Hook
 from hueycore.runs.notebook import Notebook
 from hueycore.serializer import Serializer
 from hueycore.system import clock
 from hueycore.tasks.task import Task
 from hueycore.tasks.wrapper import TaskWrapper
-
-Hook = Callable[..., Any]
 
 
 class Application(Protocol):

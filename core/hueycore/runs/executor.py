@@ -28,6 +28,7 @@ from hueycore.runs.application import Application, within
 from hueycore.runs.coroutines import Coroutines, LoopPerRun, run_coroutine
 from hueycore.runs.finished import Begun, Finished, Notice
 from hueycore.runs.guest import Completion
+from hueycore.runs.hooks import post_execute, pre_execute
 from hueycore.runs.inputs import call_of
 from hueycore.runs.invocation import Invocation, is_awaitable
 from hueycore.runs.notebook import Page
@@ -35,7 +36,7 @@ from hueycore.runs.timeouts import AskedToStop, Limiter, late_end, limited
 from hueycore.runs.verdict import Verdict, brief_failure, failure_of, log_failure
 from hueycore.serializer import describe
 from hueycore.system import clock, forks
-from hueycore.system.deferred import PLAIN, refuse_deferred, refuse_generator
+from hueycore.system.deferred import PLAIN, refuse_generator
 from hueycore.tasks.joblog import run_of_this_context
 from hueycore.tasks.task import Task
 from hueycore.tasks.wrapper import TaskWrapper
@@ -224,7 +225,7 @@ class Executor:
         logger.info("job %s of %s begins, attempt %s", claim.seq, claim.task, claim.attempt)
         app._emit(S.SIGNAL_EXECUTING, task)
         try:
-            self._pre_execute(task)
+            pre_execute(self._app.pre_execute_hooks, task)
         except CancelExecution as error:
             ending = Revoked("canceled", failure=brief_failure(error))
             return Finished(Ended(claim, ending), (Notice(S.SIGNAL_CANCELED, task),))
@@ -251,7 +252,7 @@ class Executor:
         except BaseException as error:
             run_s = clock.monotonic() - clock0
             log = self._close(begun, run_s, error)
-            self._post_execute(task, None, error)
+            post_execute(self._app.post_execute_hooks, task, None, error)
             finished = self._failed(task, claim, error, started, run_s, log)
             return finished._replace(ended=completion.over(finished.ended))
         run_s = clock.monotonic() - clock0
@@ -263,7 +264,7 @@ class Executor:
             run_s,
             extra={"duration": round(run_s, 6)},
         )
-        self._post_execute(task, value, None)
+        post_execute(self._app.post_execute_hooks, task, value, None)
         notices = (Notice(S.SIGNAL_COMPLETE, task),)
         ended = completion.over(Ended(claim, done, started, run_s, log))
         return Finished(ended, notices, value)
@@ -297,7 +298,7 @@ class Executor:
 
     def _call_here(self, task: Task, hooks: bool) -> Any:
         if hooks:
-            self._pre_execute(task)
+            pre_execute(self._app.pre_execute_hooks, task)
         value, error = None, None
         invocation = Invocation(task, clock.monotonic())
         try:
@@ -311,7 +312,7 @@ class Executor:
             raise
         finally:
             if hooks:
-                self._post_execute(task, value, error)
+                post_execute(self._app.post_execute_hooks, task, value, error)
 
     def _call(self, invocation: Invocation) -> Any:
         limiter, timeout = self._limiter, invocation.timeout
@@ -381,22 +382,3 @@ class Executor:
         if isinstance(error, KeyboardInterrupt) and self._is_stopping() and not claim.at_most_once:
             return Finished(Ended(claim, Released()))
         return Finished(Ended(claim, Dead("failed", failure_of(error)), clock.now()))
-
-    # --- hooks --------------------------------------------------------------------------------
-
-    def _pre_execute(self, task: Task) -> None:
-        for name, hook in self._app.pre_execute_hooks.items():
-            try:
-                refuse_deferred(forks.call(hook, task), "it")
-            except CancelExecution:
-                logger.warning("job %s cancelled by pre-execute hook %s", task.id, name)
-                raise
-            except Exception:
-                logger.exception("pre-execute hook %s failed for job %s", name, task.id)
-
-    def _post_execute(self, task: Task, value: Any, error: BaseException | None) -> None:
-        for name, hook in self._app.post_execute_hooks.items():
-            try:
-                refuse_deferred(forks.call(hook, task, value, error), "it")
-            except BaseException:
-                logger.exception("post-execute hook %s failed for job %s", name, task.id)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, TypedDict
 
-from hueycore.calendar.durations import Seconds, When, number, seconds, whole
+from hueycore.calendar.durations import Seconds, When, check_expires, number, seconds, whole
 from hueycore.exceptions import ConfigurationError
 from hueycore.model.retry import Backoff, Exceptions, RetryRule
 from hueycore.system.caller import warn_caller
@@ -110,8 +109,7 @@ def _converted(
         others["backoff"], retry_backoff = retry_delay, retry_delay.factor
         retry_delay = retry_delay.limit(retry_delay.base)
     soft, grace = _soft_and_grace(timeout)
-    if not (expires is None or isinstance(expires, datetime)):
-        number("expires", seconds(expires))
+    check_expires(expires)
     return TaskOptions(
         retries=whole("retries", retries),
         retry_delay=number("retry_delay", seconds(retry_delay), 0),

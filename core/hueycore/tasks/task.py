@@ -6,7 +6,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hueycore.calendar.durations import Seconds, When, number, posix_when, seconds, whole
+from hueycore.calendar.durations import (
+    Seconds,
+    When,
+    check_expires,
+    number,
+    posix_when,
+    seconds,
+    whole,
+)
 from hueycore.calendar.schedule import fires_in
 from hueycore.calendar.zones import default_zone
 from hueycore.exceptions import ConfigurationError, TaskTimeout
@@ -111,6 +119,7 @@ class Task(Stage):
             else number("retry_backoff", retry_backoff, 0)
         )
         self.priority = self.default_priority if priority is None else number("priority", priority)
+        check_expires(expires)
         self.expires = self.default_expires if expires is None else expires
         self.timeout = (
             self.default_timeout if timeout is None else number("timeout", seconds(timeout), 0)
