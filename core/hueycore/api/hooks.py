@@ -61,13 +61,18 @@ class Hooks(Part):
         self.signals.send(signal, task, *args)
 
     @property
+    def hears_all(self) -> bool:
+        """Whether a subclass overrides ``_emit``."""
+        return type(self)._emit is not Hooks._emit
+
+    @property
     def listening(self) -> bool:
         """Whether anybody wants to know of any signal."""
-        return self.signals.listening or type(self)._emit is not Hooks._emit
+        return self.signals.listening or self.hears_all
 
     def wants(self, *signals: str) -> bool:
         """Whether anybody wants to know of one of these signals."""
-        return self.signals.wanted(*signals) or type(self)._emit is not Hooks._emit
+        return self.signals.wanted(*signals) or self.hears_all
 
     def send_signals(self, signal: str, jobs: Sequence[JobRef], *args: Any) -> None:
         """Send a signal for jobs that changed without a run; read only if somebody listens."""

@@ -32,7 +32,7 @@ def is_composed(whole: Stage) -> bool:
     """Whether it is more than one job. Raises TypeError for what is no job at all."""
     if not isinstance(whole, Stage):
         raise TypeError(_no_call(whole))
-    if isinstance(whole, Task) and whole._home is None:
+    if type(whole) is Task:
         raise TypeError(f"{whole!r} is the id of a job, and no call")
     return not isinstance(whole, Task) or whole._pipeline is not None or whole.on_error is not None
 
@@ -128,7 +128,8 @@ class Producer:
     def store(self, calls: Calls) -> None:
         """Store jobs, and in immediate mode run them."""
         huey, signals = self._huey, self._huey.signals
-        with signals.ahead_of(*(job.id for job in calls.jobs if huey.listening)):
+        coming = [job.id for job in calls.jobs] if huey.listening else []
+        with signals.ahead_of(*coming):
             stored = huey.storage.enqueue(calls.jobs, calls.plan) if calls.jobs else []
             self.on_stored(calls, stored)
         if huey._immediate:

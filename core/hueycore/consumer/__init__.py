@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hueycore.constants import WORKER_PROCESS
 from hueycore.consumer.base import BaseConsumer
 from hueycore.consumer.consumer import Consumer
+from hueycore.consumer.sentry import warn_of_the_other
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
@@ -16,6 +17,7 @@ __all__ = ["BaseConsumer", "Consumer", "consumer_of"]
 
 def consumer_of(huey: Huey, options: dict[str, Any]) -> BaseConsumer:
     """A consumer with these options, of the class that its ``worker_type`` needs."""
+    warn_of_the_other()
     if options.get("worker_type") == WORKER_PROCESS:
         from hueycore.consumer.processes.supervisor import Supervisor
 

@@ -9,7 +9,7 @@ import logging
 import math
 from collections.abc import Callable
 from contextvars import copy_context
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from hueycore import signals as S
@@ -69,6 +69,12 @@ class Executor:
         self._arms_all = limiter is not None and limiter.every_run
         self._coroutines = coroutines or LoopPerRun()
 
+    @cached_property
+    def _overridden(self) -> bool:
+        """Whether a subclass wants to know of every run. Asked at the first one, by when startup
+        hooks may have changed the class."""
+        return self._app.wraps_runs or self._app.hears_all
+
     def leave(self) -> None:
         """The worker that calls this runs nothing more."""
         self._coroutines.leave()
@@ -121,8 +127,8 @@ class Executor:
             claim.timeout
             or app.pre_execute_hooks
             or app.post_execute_hooks
-            or app.listening
-            or app.wraps_runs
+            or app.signals.listening
+            or self._overridden
             or logger.isEnabledFor(logging.INFO)
         )
         if plain and (claim.expires_at is None or claim.expires_at > clock.now()):
