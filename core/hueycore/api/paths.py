@@ -33,6 +33,7 @@ class PathTask(TaskWrapper[..., Any]):
 
         super().__init__(huey, func or imported, name, TaskOptions())
         self.name, self.__module__ = path, module
+        self.task_class.__module__ = module
         self.is_async = inspect.iscoroutinefunction(func)
         self.plain = not self.is_async
 

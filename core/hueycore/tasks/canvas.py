@@ -26,17 +26,6 @@ class Stage:
 
     __slots__ = ()
 
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            """An attribute that its task was given with ``@huey.task(name=value)``, as in Huey."""
-            # What is copied or unpickled has no wrapper yet.
-            wrapper = None if name == "wrapper" else getattr(self, "wrapper", None)
-            own = wrapper is not None and wrapper.options.attributes
-            if own and name in own:
-                return own[name]
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
     def __or__(self, other: Link) -> Pipeline:
         """A pipeline of this and what comes next. A new one: this stays as it is."""
         return Pipeline([self, stage(other)])

@@ -91,11 +91,13 @@ class TaskWrapper(Generic[P, R]):
 
     def _make_class(self) -> None:
         options = self.options
+        own = options.attributes or {}
         #: The class of its calls, with the name and module of the function, as in Huey.
         self.task_class = self.create_task(
             self.func,
             options.context,
             self.short_name,
+            **{name: value for name, value in own.items() if not hasattr(Task, name)},
             default_retries=options.retries,
             default_retry_delay=options.retry_delay,
             default_retry_backoff=options.retry_backoff,
