@@ -8,7 +8,8 @@
         "name": "shop",                        # default: the name of the default database
         "filename": BASE_DIR / "huey.db",      # the default
         "immediate": DEBUG,                    # the default, as in Huey
-        "consumer": {"workers": 4},            # options of Huey.create_consumer
+        "consumer": {"workers": 4},            # options of Huey.create_consumer, and for its
+                                               # log: logfile, loglevel, verbose, simple_log
     }
 
 Anything else in it goes to the class, as do the entries of ``connection``.
@@ -45,17 +46,31 @@ def _instance(found: Any) -> Huey:
     options = {"name": _database_name(), "immediate": settings.DEBUG, **(found or {})}
     CONSUMER.update(options.pop("consumer", {}))
     options.update(options.pop("connection", {}))
-    make = options.pop("huey_class", "hueycore.SqliteHuey")
-    if isinstance(make, str):
-        make = import_string(make)
+    make = _class(options.pop("huey_class", "hueycore.SqliteHuey"))
     if "filename" in inspect.signature(make).parameters:
         options.setdefault("filename", Path(getattr(settings, "BASE_DIR", ".")) / "huey.db")
     try:
         huey = make(**options)
     except TypeError as error:
         raise ConfigurationError(f"settings.HUEY: {error}") from error
-    assert isinstance(huey, Huey)
+    if not isinstance(huey, Huey):
+        raise ConfigurationError(
+            f'HUEY["huey_class"] is {make.__module__}.{make.__qualname__}, which is no class of '
+            "hueycore: import it from there"
+        )
     return huey
+
+
+def _class(named: Any) -> Any:
+    """A class by its path. Settings that were written for Huey name its own: that of the same name
+    is meant."""
+    if not isinstance(named, str):
+        return named
+    package, _, name = named.partition(".")
+    try:
+        return import_string(f"hueycore.{name}" if package == "huey" else named)
+    except ImportError as error:
+        raise ConfigurationError(f'HUEY["huey_class"] is {named!r}: {error}') from error
 
 
 def _database_name() -> str:
