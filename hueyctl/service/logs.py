@@ -91,10 +91,9 @@ def set_up(
     )
     library = logging.getLogger(_LIBRARY)
     library.setLevel(level)
-    root = logging.getLogger()
-    if root.handlers:
-        # The one above ours, on which the application may have handlers of its own.
-        above = logging.getLogger(_ABOVE)
+    root, above = logging.getLogger(), logging.getLogger(_ABOVE)
+    if root.handlers or not above.propagate:
+        # There, because the application may have handlers of its own on it.
         above.addHandler(handler)
         above.propagate = False
     else:

@@ -59,6 +59,27 @@ def test_without_workers_it_only_schedules(app: str, hueyctl: Run, home: Path, k
     assert state_of_job(home / "queue.db", "1") == "pending"
 
 
+@pytest.mark.parametrize("root", [True, False])
+@pytest.mark.parametrize("propagate", [True, False])
+def test_the_log_goes_where_the_application_and_the_operator_want_it(
+    app: str, hueyctl: Run, home: Path, root: bool, propagate: bool
+) -> None:
+    with (home / "app.py").open("a") as file:
+        file.write(
+            "\nimport logging\n"
+            "own = logging.getLogger('huey')\n"
+            "own.addHandler(logging.FileHandler('own'))\n"
+            f"own.propagate = {propagate}\n"
+            f"logging.basicConfig(filename='root') if {root} else None\n"
+        )
+
+    done = hueyctl("consume", app, "--burst", "-l", "asked")
+
+    assert done.returncode == 0, done.stderr
+    for name in ("own", "asked"):
+        assert (home / name).read_text().count("workers on") == 1, name
+
+
 def test_no_program_is_installed_under_hueys_name() -> None:
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8")
 

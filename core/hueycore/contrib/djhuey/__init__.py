@@ -29,6 +29,7 @@ from django.db import close_old_connections, transaction
 from django.utils.module_loading import import_string
 
 from hueycore.api import Huey
+from hueycore.api.moved import HueyOptions
 from hueycore.exceptions import ConfigurationError
 from hueycore.tasks.result import Result
 
@@ -45,8 +46,14 @@ def _instance(found: Any) -> Huey:
         raise ConfigurationError(f"settings.HUEY is {found!r}: use a dictionary or an instance")
     options = {"name": _database_name(), "immediate": settings.DEBUG, **(found or {})}
     CONSUMER.update(options.pop("consumer", {}))
-    options.update(options.pop("connection", {}))
+    connection = options.pop("connection", {})
     make = _class(options.pop("huey_class", "hueycore.SqliteHuey"))
+    ours = {*inspect.signature(Huey).parameters, *inspect.signature(make).parameters}
+    ours.update(HueyOptions.__annotations__)
+    options.update({name: value for name, value in connection.items() if name in ours})
+    others = {name: value for name, value in connection.items() if name not in ours}
+    if others:
+        options["connection"] = others  # of the client of another engine; a warning says so
     if "filename" in inspect.signature(make).parameters:
         options.setdefault("filename", Path(getattr(settings, "BASE_DIR", ".")) / "huey.db")
     try:
