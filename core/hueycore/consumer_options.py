@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, dataclass
+from functools import partial
 
+from hueycore.absent import absent
 from hueycore.constants import WORKER_PROCESS, WORKER_THREAD
+
+_TEXTS = {"OptionParserHandler": "hueyctl consume and manage.py run_huey have Huey's options"}
+
+__getattr__ = partial(absent, __name__, _TEXTS)
 
 _FOR_LOGGING = ("logfile", "verbose", "simple_log")
 

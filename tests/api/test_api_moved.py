@@ -51,7 +51,12 @@ def test_one_warning_names_all_that_has_no_effect(file: Path) -> None:
 
     (warning,) = found
     assert warning.filename == __file__
-    for name in ("cache_mb: ", "blocking: an idle worker is woken", "host: it is Redis's", "port"):
+    for name in (
+        "cache_mb: ",
+        "blocking: an idle worker is woken",
+        "host: it is for another engine",
+        "port",
+    ):
         assert name in str(warning.message)
 
 
@@ -65,7 +70,7 @@ def test_a_busy_file_is_tried_for_the_timeout(file: Path) -> None:
         huey.storage.put("key", b"value")
         with closing(sqlite3.connect(file, isolation_level=None)) as other:
             other.execute("begin immediate")
-            with pytest.raises(StorageBusy, match=r"0\.05|0 s|0\.1"):
+            with pytest.raises(StorageBusy, match=r"for 0\.05 s"):
                 huey.storage.put("key", b"value")
             other.execute("rollback")
 
@@ -73,6 +78,7 @@ def test_a_busy_file_is_tried_for_the_timeout(file: Path) -> None:
 def test_a_queue_in_memory_takes_its_arguments_in_hueys_order() -> None:
     huey = MemoryHuey("app", False, True, immediate=True)
 
+    MemoryHuey("app", filename="unused.db")
     assert (huey.results, huey.store_none, huey.immediate) == (False, True, True)
     assert not huey.storage.shared
 

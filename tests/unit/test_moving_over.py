@@ -33,9 +33,11 @@ NAMES = {
     "consumer": "Consumer",
     "consumer_options": "ConsumerConfig",
     "contrib.asyncio": "aget_result aget_result_group",
+    "contrib.flask_admin": "HueyPanel",
     "contrib.helpers": "RedisSemaphore lock_task_semaphore",
     "contrib.mini": "MiniHuey",
     "contrib.sql_huey": "SqlHuey",
+    "contrib.stats": "HueyStats enable_stats",
     "contrib.valkey_glide": "ValkeyGlideHuey",
     "exceptions": (
         "CancelExecution ConfigurationError HueyException RateLimitExceeded ResultTimeout RetryTask"

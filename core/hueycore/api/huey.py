@@ -43,7 +43,6 @@ from hueycore.tasks.task import Task
 if TYPE_CHECKING:
     from hueycore.api.moved import HueyOptions
     from hueycore.consumer.base import BaseConsumer
-    from hueycore.storage.base import Storage
 
 alias()
 
@@ -282,7 +281,7 @@ class MemoryHuey(Huey):
     ) -> None:
         super().__init__(
             name,
-            **{"filename": MEMORY, **options},
+            **{**options, "filename": MEMORY},
             results=results,
             store_none=store_none,
             utc=utc,
@@ -293,6 +292,3 @@ class MemoryHuey(Huey):
             immediate_use_memory=immediate_use_memory,
             storage_class=storage_class,
         )
-
-    def create_storage(self) -> Storage:
-        return self._storage_in_memory()

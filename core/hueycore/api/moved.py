@@ -8,7 +8,7 @@ from hueycore.exceptions import ConfigurationError
 from hueycore.system.caller import warn_caller
 
 _WOKEN = "an idle worker is woken, it does not poll"
-_REDIS = "it is Redis's"
+_ANOTHER = "it is for another engine"
 _NO_EFFECT = {
     "cache_mb": "SQLite's own cache suffices",
     "journal_mode": "the file always has a write-ahead log",
@@ -20,6 +20,7 @@ _NO_EFFECT = {
     "read_timeout": _WOKEN,
     **dict.fromkeys(
         (
+            "connection",
             "host",
             "port",
             "db",
@@ -34,7 +35,7 @@ _NO_EFFECT = {
             "clean_name",
             "expire_time",
         ),
-        _REDIS,
+        _ANOTHER,
     ),
 }
 #: Values that say what is so anyway.
@@ -58,6 +59,7 @@ class HueyOptions(TypedDict, total=False):
     store_intermediate_errors: bool
     blocking: bool
     read_timeout: float
+    connection: Any
     host: Any
     port: Any
     db: Any

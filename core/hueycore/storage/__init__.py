@@ -1,10 +1,15 @@
 """What keeps the jobs. Huey's users import its storages from here; each is loaded when it is."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hueycore.storage.named import BaseStorage, MemoryStorage, SqliteStorage
+
+__all__ = ["BaseStorage", "MemoryStorage", "SqliteStorage"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("BaseStorage", "MemoryStorage", "SqliteStorage"):
+    if name in __all__:
         from hueycore.storage import named
 
         return getattr(named, name)

@@ -27,7 +27,8 @@ def alias() -> None:
     our_consumer = logging.getLogger("hueycore.consumer")
     others = map(logging.getLogger, ("hueycore.execute", "hueycore.signals", "hueycore.notes"))
     for logger in (ours, our_consumer, *others):
-        logger.__class__ = _Logger
+        if type(logger) is logging.Logger:  # else the program has a class of its own for them
+            logger.__class__ = _Logger
     # There is no call for it: by itself a dotted name says whose child a logger is.
     ours.parent = old
     old_consumer.parent = ours

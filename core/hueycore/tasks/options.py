@@ -9,7 +9,6 @@ from typing import Any, TypedDict
 from hueycore.calendar.durations import Seconds, When, check_expires, number, seconds, whole
 from hueycore.exceptions import ConfigurationError
 from hueycore.model.retry import Backoff, Exceptions, RetryRule
-from hueycore.system.caller import warn_caller
 from hueycore.tasks.joblog import KeepLogs
 from hueycore.tasks.limits import Key, TaskLimit, make_limit
 from hueycore.tasks.unique import By, OnConflict, Unique, Until, make_unique
@@ -128,6 +127,8 @@ def _converted(
 def _warn_of_misspelt(own: Mapping[str, Any], known: set[str]) -> None:
     # Imported here: few tasks have attributes of their own.
     from difflib import get_close_matches
+
+    from hueycore.system.caller import warn_caller
 
     for name in sorted(own):
         meant = get_close_matches(name, known, 1, 0.75)

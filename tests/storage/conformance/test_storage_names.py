@@ -60,3 +60,6 @@ def test_a_storage_has_a_name_and_is_one_of_theirs(storage: Storage) -> None:
     there = storage
     with pytest.raises(ConfigurationError, match="tables are not Huey's"):
         there.sql("select 1")
+    for name in ("dequeue", "read_schedule", "add_to_schedule"):
+        with pytest.raises(ConfigurationError, match=f"{name}: a storage holds jobs"):
+            getattr(there, name)()

@@ -13,6 +13,8 @@ from hueycore.model.states import State
 #: Jobs that leave at once when a queue is emptied.
 CHUNK = 1000
 
+_JOBS = "storage.{}: a storage holds jobs here, not bytes; use huey.{}"
+
 
 class HueyNames(Protocol):
     """Part of every storage, said with the verbs that it has anyway. A key is the id of a job,
@@ -140,6 +142,18 @@ class HueyNames(Protocol):
     def flush_all(self) -> None:
         """``flush``, as Huey calls it."""
         self.flush()
+
+    def dequeue(self) -> NoReturn:
+        """Huey's way to the bytes of a job. Raises ``ConfigurationError``."""
+        raise ConfigurationError(_JOBS.format("dequeue", "dequeue() and huey.execute(task)"))
+
+    def add_to_schedule(self, *_: Any, **__: Any) -> NoReturn:
+        """Huey's way to schedule the bytes of a job. Raises ``ConfigurationError``."""
+        raise ConfigurationError(_JOBS.format("add_to_schedule", "add_schedule(task)"))
+
+    def read_schedule(self, *_: Any, **__: Any) -> NoReturn:
+        """Huey's way to the bytes of what is due. Raises ``ConfigurationError``."""
+        raise ConfigurationError(_JOBS.format("read_schedule", "read_schedule()"))
 
     def sql(self, *_: Any, **__: Any) -> NoReturn:
         """Huey's way into its tables, which are others here. Raises ``ConfigurationError``."""

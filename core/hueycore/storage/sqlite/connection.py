@@ -384,7 +384,7 @@ class Database:
     def before_fork(self) -> None:
         for lock in (self._copy_lock, self._read_lock, self._lock):
             mine = lock is self._lock and self._owner == native.get_ident()
-            if not mine and lock.acquire(timeout=2 * self._timeout):
+            if not mine and lock.acquire(timeout=2 * DEADLINE):
                 self._forking.append(lock)
         if self._read_lock in self._forking:
             self._discard("_read")
