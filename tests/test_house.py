@@ -12,22 +12,22 @@ CORE = ROOT / "core" / "hueycore"
 
 #: From the ground up: a module imports only from its own floor and those below.
 FLOORS = (
-    ("exceptions", "constants", "system"),
+    ("exceptions", "absent", "constants", "system"),
     ("calendar", "model", "signals", "serializer", "signatures", "unpickler"),
     ("storage",),
     ("canvas", "registry", "tasks", "utils"),
     ("runs",),
     ("api",),
-    ("consumer",),
-    ("testing",),
+    ("consumer", "consumer_options"),
+    ("testing", "bin"),
 )
 #: Huey's API has it there; imported inside the method.
 EXCEPTION = ("api", "consumer")
 
-#: A command of Django's, made of the parts of hueyctl: the library does not import it.
-COMMANDS = "contrib/djhuey/management"
+#: Command lines, made of the parts of hueyctl: the library does not import them.
+COMMANDS = ("contrib/djhuey/management", "bin")
 #: Optional integrations import their library inside their own file.
-OPTIONAL = ("contrib", "consumer/workers/greenlet")
+OPTIONAL = ("contrib", "consumer/workers/greenlet", *COMMANDS)
 
 
 def sources(folder: Path) -> Iterator[Path]:

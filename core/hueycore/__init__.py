@@ -76,6 +76,21 @@ _HOMES = (
     "api",
 )
 
+#: Modules that ``import hueycore`` alone gives, as in Huey.
+_ROOMS = (
+    "api",
+    "constants",
+    "consumer",
+    "consumer_options",
+    "contrib",
+    "exceptions",
+    "registry",
+    "serializer",
+    "signals",
+    "storage",
+    "utils",
+)
+
 __all__ = [
     "SKIPPED",
     "AsyncTaskWrapper",
@@ -138,6 +153,11 @@ def __getattr__(name: str) -> Any:
             if hasattr(module, name):
                 value = globals()[name] = getattr(module, name)
                 return value
+    if name in _ROOMS:
+        return import_module(f"hueycore.{name}")
+    if not name.startswith("_"):
+        other = import_module("hueycore.absent")
+        return other.absent(__name__, other.HUEYS, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -78,7 +78,11 @@ class RateLimitExceeded(HueyException):
         self, key: str, delay: float, retry: bool = True, run_at: float | None = None
     ) -> None:
         self.key, self.delay, self.retry, self.run_at = key, delay, retry, run_at
-        super().__init__(f'rate limit of "{key}" is used up; next call in {delay:.1f} s')
+        super().__init__(key, delay, retry, run_at)
+
+    def __str__(self) -> str:
+        text = f'Rate limit exceeded on "{self.key}"'
+        return f"{text}, retry in {self.delay:.1f}s" if self.retry else text
 
 
 class UnknownTask(HueyException):
@@ -199,3 +203,7 @@ class TaskException(Exception):
 
     def __str__(self) -> str:
         return str(self.metadata.get("error") or "unknown error")
+
+
+#: What ends a run without being a failure, while the job has a retry to come.
+RETRYING_EXCEPTIONS = (RetryTask, RateLimitExceeded, TaskLockedException)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
-from hueycore.exceptions import ConfigurationError
+from hueycore.exceptions import ConfigurationError, UnknownTask
+from hueycore.tasks.task import Task
 from hueycore.tasks.wrapper import TaskWrapper
 
 AnyTask = TaskWrapper[Any, Any]
@@ -74,6 +75,28 @@ class Registry:
         levels = [task.log_level for task in self._tasks.values() if task.log_level is not None]
         return min(levels, default=None)
 
+    # --- by Huey's names ----------------------------------------------------------------------
+
+    @property
+    def _registry(self) -> dict[str, AnyTask]:
+        """The tasks by dotted name."""
+        return self._tasks
+
+    @property
+    def periodic_tasks(self) -> list[Task]:
+        """A signature of every periodic task."""
+        return [task.s() for task in self.periodic()]
+
+    def task_to_string(self, task: AnyTask) -> str:
+        """The dotted name of a task."""
+        return task.name
+
+    def string_to_task(self, name: str) -> AnyTask:
+        """The task of a dotted name. Raises ``UnknownTask``."""
+        if name not in self._tasks:
+            raise UnknownTask(f"no task {name!r} is registered")
+        return self._tasks[name]
+
     def __iter__(self) -> Iterator[AnyTask]:
         return iter(list(self._tasks.values()))
 
@@ -98,3 +121,18 @@ def _is_anew(func: Callable[..., Any], old: Callable[..., Any]) -> bool:
             return False
         frame = frame.f_back
     return True
+
+
+def __getattr__(name: str) -> Any:
+    """``Message``: what Huey's serializers were given of a job. Those here get its arguments."""
+    if name != "Message":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from collections import namedtuple
+
+    fields = (
+        "id name eta retries retry_delay priority args kwargs on_complete on_error expires "
+        "expires_resolved timeout chord_config retry_backoff"
+    )
+    message = namedtuple("Message", fields, defaults=(None,) * 15, module=__name__)  # type: ignore[misc]
+    globals()[name] = message
+    return message

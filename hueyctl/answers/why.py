@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hueycore.constants import WORKER_PROCESS
 from hueycore.model.states import FINAL
 from hueyctl.answers.endings import ending
 from hueyctl.answers.keys import in_the_way
@@ -178,8 +179,9 @@ def _no_consumer(facts: Facts) -> Iterator[Reason]:
 
 
 def _consumers(facts: Facts) -> list[WorkerRow]:
-    """The living consumers of the job's queue."""
-    rows = facts.storage.workers()
+    """The living consumers of the job's queue, without those that only schedule. (Worker processes
+    have slots of their own, their supervisor has none.)"""
+    rows = (row for row in facts.storage.workers() if row.slots or row.kind == WORKER_PROCESS)
     return [row for row in rows if row.queue == facts.job.queue and row.alive and row.takes_jobs]
 
 

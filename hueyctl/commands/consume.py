@@ -52,7 +52,7 @@ INIT = 1
 )
 @click.option("-C", "--disable-health-check", is_flag=True, help="Do not replace dead workers.")
 @click.option("-f", "--flush-locks", is_flag=True, help="Free all locks at the start.")
-@click.option("-L", "--extra-locks", metavar="A,B", help="With -f: free these locks as well.")
+@click.option("-L", "--extra-locks", metavar="A,B", help="Free these locks as well, as -f does.")
 @click.option("-l", "--logfile", metavar="FILE", help="Log here instead of on stderr.")
 @click.option("--burst", is_flag=True, help="End when nothing is pending, blocked, running or due.")
 @click.option("--pidfile", metavar="FILE", help="Write the pid here; refuse if it is alive.")
@@ -71,8 +71,6 @@ def consume(session: Session, apps: tuple[str, ...], **given: Any) -> int:
     names = apps or ((session.settings.app,) if session.settings.app else ())
     if not names:
         raise errors.usage("say which application", "hueyctl consume MODULE:ATTR")
-    if given["extra_locks"] and not given["flush_locks"]:
-        raise errors.usage("--extra-locks needs --flush-locks")
     if given["preflight"]:
         if given["worker_type"] == "greenlet":
             patch()

@@ -43,13 +43,11 @@ class AppProducer:
         return self.huey.storage
 
     def prepare(self, order: Order) -> Task:
-        from hueycore.tasks.task import Task
         from hueycore.tasks.unique import make_unique
 
         wrapper = find_task(self.session, self.huey, order.task)
         call = fit_call(order.call, wrapper, convert=self.convert, check=self.check)
-        task = Task(
-            wrapper,
+        task = wrapper.task_class(
             tuple(call.args),
             call.kwargs,
             id=order.id,

@@ -18,6 +18,8 @@ _SIMPLE = "%(asctime)s %(message)s"
 # What every record has; anything else came in through extra=.
 _COMMON = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _LIBRARY = "hueycore"
+#: Huey's, which is the parent of ours (``hueycore.system.loggers``).
+_ABOVE = "huey"
 #: Characters of a traceback, in which an exception's message may be of any length.
 LONGEST_TRACEBACK = 10_000
 
@@ -89,10 +91,11 @@ def set_up(
     )
     library = logging.getLogger(_LIBRARY)
     library.setLevel(level)
-    root = logging.getLogger()
-    if root.handlers:
-        library.addHandler(handler)
-        library.propagate = False
+    root, above = logging.getLogger(), logging.getLogger(_ABOVE)
+    if root.handlers or not above.propagate:
+        # There, because the application may have handlers of its own on it.
+        above.addHandler(handler)
+        above.propagate = False
     else:
         shown = logging.INFO if verbose else logging.WARNING
         handler.addFilter(lambda record: _is_ours(record) or record.levelno >= shown)

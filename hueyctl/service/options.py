@@ -29,9 +29,9 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "-w",
         "--workers",
-        type=click.IntRange(1, 4096),
+        type=click.IntRange(0, 4096),
         metavar="N",
-        help="Workers (the app's, or 1).",
+        help="Workers (the app's, or 1); 0 only schedules.",
     ),
     click.option(
         "-k",
@@ -60,9 +60,9 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "-M",
         "--max-tasks",
-        type=click.IntRange(min=1),
+        type=click.IntRange(min=0),
         metavar="N",
-        help="Replace a worker after so many.",
+        help="Replace a worker after so many; 0 never.",
     ),
     click.option(
         "-t",
@@ -137,8 +137,8 @@ def consumer_options(given: dict[str, Any]) -> dict[str, Any]:
         options["check_worker_health"] = False
     if given["flush_locks"]:
         options["flush_locks"] = True
-        if given["extra_locks"]:
-            options["extra_locks"] = given["extra_locks"]
+    if given["extra_locks"]:
+        options["extra_locks"] = given["extra_locks"]
     if given["graceful_signal"]:
         options["graceful_signal"] = given["graceful_signal"]
     return options

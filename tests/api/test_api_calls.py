@@ -913,13 +913,23 @@ def test_context_passes_the_job_to_the_function(huey: SqliteHuey) -> None:
             raise ValueError
         return (
             task.id, task.attempt, task.retries, task.name, task.args, task.kwargs, task.priority,
-            task.seq, str(task) == task.id,
+            task.seq, str(task),
         )  # fmt: skip
 
     handle = work(5)
     drain(huey)
 
-    assert handle.get() == (handle.id, 2, 1, "named", (5,), {}, 3, handle.seq, True)
+    assert handle.get() == (
+        handle.id,
+        2,
+        1,
+        "named",
+        (5,),
+        {},
+        3,
+        handle.seq,
+        f"{work.name}: {handle.id} p=3 1 retries",
+    )
 
 
 def test_a_job_without_context_gets_no_task_argument(huey: SqliteHuey) -> None:

@@ -322,8 +322,8 @@ def test_receivers_of_one_signal_are_called_before_those_of_all(huey: SqliteHuey
 def test_a_receiver_can_be_given_without_a_decorator(huey: SqliteHuey) -> None:
     told = []
 
-    def success(sender: str, task_id: Any) -> None:
-        told.append((sender, str(task_id)))
+    def success(sender: str, task: Any) -> None:
+        told.append((sender, task.id))
 
     huey.signal(hueycore.signals.SIGNAL_SUCCESS, success)
     handle = huey.task()(lambda: 1)()

@@ -164,8 +164,8 @@ def test_greenlets_without_gevent_are_78_with_what_to_install(
 @pytest.mark.parametrize(
     "words",
     [
-        [], ["x", "-w", "0"], ["x", "-s", "7"], ["x", "-b", "0.5"], ["x", "-k", "fiber"],
-        ["x", "-L", "a"], ["x", "-g", "HUP"], ["x", "-t", "soon"], ["x", "-M", "0"],
+        [], ["x", "-w", "-1"], ["x", "-s", "7"], ["x", "-b", "0.5"], ["x", "-k", "fiber"],
+        ["x", "-g", "HUP"], ["x", "-t", "soon"], ["x", "-M", "-1"],
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_a_usage_error(

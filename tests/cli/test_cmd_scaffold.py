@@ -378,7 +378,7 @@ def test_names_fit_every_format(invoke: Invoke, app: str, name: str) -> None:
         ["kubernetes", "app", "-g", "INT"],
         ["kubernetes", "app", "--http", "127.0.0.1:9808"],
         ["compose", "app", "--http", "0.0.0.0:0"],
-        ["systemd", "app", "-w", "0"],
+        ["systemd", "app", "-w", "5000"],
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error(home: Path, invoke: Invoke, words: list[str]) -> None:

@@ -166,12 +166,14 @@ def test_a_standing_order_about_the_id(queue: QueueFile, invoke: Invoke) -> None
     assert after == f"hueyctl restore {id_}"
 
 
-@pytest.mark.parametrize("which", ["none", "dead", "other"])
+@pytest.mark.parametrize("which", ["none", "dead", "other", "scheduler"])
 def test_no_live_consumer(queue: QueueFile, invoke: Invoke, which: str) -> None:
     queue.add("app.add")
     mail = QueueFile(queue.path, "mail")
     if which == "other":
         consumer(mail)
+    if which == "scheduler":
+        consumer(queue, slots=0)
     if which == "dead":
         consumer(queue)
         bury(queue)

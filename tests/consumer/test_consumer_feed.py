@@ -18,7 +18,7 @@ from hueycore.consumer.consumer import Consumer
 from hueycore.consumer.pace import GROUP_LIMIT, STAGGER
 from hueycore.model.endings import Done
 from hueycore.model.jobs import Ended, Exchange, Selector, Want
-from hueycore.runs.executor import Finished
+from hueycore.runs.finished import Finished
 from hueycore.storage.sqlite import connection
 from tests.helpers import Gate, Signals, consuming, job, jobs, run_python, states, wait_until
 

@@ -62,7 +62,7 @@ def no_threads_left() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"workers": 0}, "workers=0"),
+        ({"workers": -1}, "workers=-1"),
         ({"workers": 5000}, "workers=5000"),
         ({"worker_type": "fibre"}, "fibre"),
         ({"worker_type": "greenlet"}, "patch_all"),

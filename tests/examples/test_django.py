@@ -137,6 +137,68 @@ def test_immediate_mode_needs_no_consumer_and_run_huey_says_so(
     assert not (tmp_path / "huey.db").exists()
 
 
+@pytest.fixture
+def configured(environment: dict[str, str], tmp_path: Path) -> Callable[..., str]:
+    """``run_huey --burst`` in a project with these settings; what it logged on stderr."""
+
+    def run(settings: str, *words: str) -> str:
+        (tmp_path / "own_settings.py").write_text(f"from settings import *\n{settings}\n")
+        done = subprocess.run(
+            [sys.executable, "manage.py", "run_huey", "--burst", *words],
+            cwd=PROJECT, capture_output=True, text=True, timeout=60,
+            env={
+                **environment,
+                "DJANGO_SETTINGS_MODULE": "own_settings",
+                "PYTHONPATH": os.pathsep.join((str(tmp_path), environment.get("PYTHONPATH", ""))),
+            },
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    return run
+
+
+def test_settings_that_were_written_for_huey_are_read(
+    configured: Callable[..., str], tmp_path: Path
+) -> None:
+    settings = (
+        "HUEY = {'huey_class': 'huey.SqliteHuey', 'name': 'shop',\n"
+        "        'connection': {'timeout': 9, 'ssl': True},\n"
+        "        'consumer': {'workers': 1, 'worker_type': 'thread', 'simple_log': True,\n"
+        "                     'loglevel': 'INFO', 'logfile': BASE_DIR / 'log'}}"
+    )
+
+    assert "no effect: connection: it is for another engine" in configured(settings)
+    (first, *_) = (tmp_path / "log").read_text().splitlines()
+    assert " consumer " in first
+    assert "INFO" not in first
+
+
+@pytest.mark.parametrize(
+    ("settings", "words", "begins", "debug"),
+    [
+        ("{}", [], True, False),
+        ("{}", ["-q"], False, False),
+        ("{}", ["-V"], True, True),
+        ("{'verbose': True}", ["--quiet"], False, False),
+        ("{'verbose': False}", ["--huey-verbose"], True, True),
+        ("{'loglevel': 30}", [], False, False),
+        ("{'loglevel': 10}", [], True, True),
+    ],
+)
+def test_hueys_options_of_the_log_are_taken(
+    configured: Callable[..., str], settings: str, words: list[str], begins: bool, debug: bool
+) -> None:
+    at_the_end = "logging.getLogger('hueycore.consumer').debug('the end')"
+    said = configured(
+        f"import atexit, logging; atexit.register(lambda: {at_the_end})\n"
+        f"HUEY = {{'consumer': {settings}}}",
+        *words,
+    )
+
+    assert ("workers on" in said, "the end" in said) == (begins, debug), said
+
+
 def test_a_mistake_in_the_settings_is_named(environment: dict[str, str]) -> None:
     code = (
         "from django.conf import settings; settings.HUEY = {'filname': 'typo'}\n"

@@ -156,7 +156,7 @@ def test_greenlets_without_patching_are_refused_with_the_command_that_patches(
         (["-t", "soon"], 2, "-t/--shutdown-timeout"),
         (["-l", "/no/such/folder/log"], 74, "cannot write the log"),
         (["--pidfile", "/no/such/folder/pid"], 74, "cannot write the pidfile"),
-        (["-w", "0"], 1, "workers"),
+        (["-w", "5000"], 1, "workers"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(

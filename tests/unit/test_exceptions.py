@@ -85,7 +85,7 @@ def test_a_used_up_rate_says_when_it_is_not() -> None:
     error = RateLimitExceeded("mail", 2.5)
 
     assert (error.key, error.delay, error.retry) == ("mail", 2.5, True)
-    assert str(error) == 'rate limit of "mail" is used up; next call in 2.5 s'
+    assert str(error) == 'Rate limit exceeded on "mail", retry in 2.5s'
 
 
 @pytest.mark.parametrize("name", [n for n in CLASSES if n != "RateLimitExceeded"])

@@ -212,9 +212,7 @@ class Decorators(Part):
         def decorator(func: Callable[P, Any] | TaskWrapper[P, Any]) -> TaskWrapper[P, Any]:
             wrapper = wrap(self._huey, _bare(func), name, options)
             wrapper.check_call((), {})
-            wrapper.schedule_when = as_schedule(schedule, tz=tz, utc=self.utc)
-            wrapper.catch_up = catch_up
-            wrapper.grace = seconds(grace)
+            wrapper.fire_on(as_schedule(schedule, tz=tz, utc=self.utc), catch_up, seconds(grace))
             return self._register(wrapper)
 
         return decorator
@@ -236,6 +234,10 @@ class Decorators(Part):
             return wrapper
 
         return decorator
+
+    def get_task_wrapper_class(self) -> type[TaskWrapper[Any, Any]]:
+        """The class of the tasks that are declared, as in Huey; override it for a subclass."""
+        return TaskWrapper
 
     def _register(self, wrapper: TaskWrapper[P, R]) -> TaskWrapper[P, R]:
         self.registry.register(wrapper)

@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 from hueycore import signals as S
 from hueycore.api.part import Part
 from hueycore.exceptions import StorageError
-from hueycore.model.endings import Completed, Done
+from hueycore.model.endings import Completed, Done, Retry
 from hueycore.model.jobs import Claim, JobRef
 from hueycore.model.states import State
-from hueycore.runs.executor import Finished
+from hueycore.runs.finished import Finished
 from hueycore.runs.hooks import Hook
 from hueycore.signals import Receiver
 from hueycore.system.deferred import check_callback
+from hueycore.tasks.task import Task
 
 logger = logging.getLogger("hueycore")
 
@@ -24,6 +25,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: Signals that say that the job will run again.
 _ANOTHER_RUN = (S.SIGNAL_RETRYING, S.SIGNAL_SCHEDULED, S.SIGNAL_ENQUEUED)
+#: Those that come when the job is in the queue again.
+_COMING = (S.SIGNAL_SCHEDULED, S.SIGNAL_ENQUEUED)
 
 
 class Hooks(Part):
@@ -52,13 +55,32 @@ class Hooks(Part):
         """Undo ``signal``."""
         self.signals.disconnect(receiver, *signals)
 
+    def _emit(self, signal: str, task: Task, *args: Any) -> None:
+        """Send a signal to its receivers. Every signal goes this way, as in Huey: a subclass may
+        override it."""
+        self.signals.send(signal, task, *args)
+
+    @property
+    def hears_all(self) -> bool:
+        """Whether a subclass overrides ``_emit``."""
+        return type(self)._emit is not Hooks._emit
+
+    @property
+    def listening(self) -> bool:
+        """Whether anybody wants to know of any signal."""
+        return self.signals.listening or self.hears_all
+
+    def wants(self, *signals: str) -> bool:
+        """Whether anybody wants to know of one of these signals."""
+        return self.signals.wanted(*signals) or self.hears_all
+
     def send_signals(self, signal: str, jobs: Sequence[JobRef], *args: Any) -> None:
         """Send a signal for jobs that changed without a run; read only if somebody listens."""
-        if jobs and self.signals.wanted(signal):
+        if jobs and self.wants(signal):
             for ref in jobs:
                 task = self._huey._task_of_ref(ref)
                 if task is not None:
-                    self.signals.send(signal, task, *args)
+                    self._emit(signal, task, *args)
 
     def send_finished(
         self, finished: Finished, *, lost: bool, stopped: bool, unwritable: str | None = None
@@ -80,12 +102,14 @@ class Hooks(Part):
             # It failed after it had completed itself: the row says which of the two counts.
             row = self.storage.result(claim.id, preserve=True)
             if row is not None and row.state is State.DONE:
-                self.signals.send(S.SIGNAL_COMPLETE, finished.notices[0].task)
+                self._emit(S.SIGNAL_COMPLETE, finished.notices[0].task)
                 return
         for notice in finished.notices:
+            if notice.signal in _COMING and isinstance(ending, Retry):
+                _show_coming(notice.task, ending)
             if not (stopped and notice.signal in _ANOTHER_RUN):
                 args = () if notice.error is None else (notice.error,)
-                self.signals.send(notice.signal, notice.task, *args)
+                self._emit(notice.signal, notice.task, *args)
         if stopped:
             self.send_signals(S.SIGNAL_REVOKED, [ref])
 
@@ -118,6 +142,13 @@ class Hooks(Part):
 
     def unregister_on_shutdown(self, name: str | Hook) -> bool:
         return _remove(self.shutdown_hooks, name)
+
+
+def _show_coming(task: Task, ending: Retry) -> None:
+    """Let the job's object say what the job is now that it waits for a retry."""
+    task.retries, task.retry_delay = ending.retries, ending.retry_delay
+    if ending.run_at is not None:
+        task.run_at = ending.run_at
 
 
 def _adder(hooks: dict[str, Hook], name: str | None) -> Callable[[F], F]:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from pickle import PicklingError
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from hueycore.api.aio import Aio, Loops
 from hueycore.api.batch import Batches
@@ -26,13 +26,15 @@ from hueycore.api.results import Results
 from hueycore.api.runs import Runs
 from hueycore.api.schedules import Schedules
 from hueycore.api.stepper import Stepper, Steps
+from hueycore.calendar.durations import number
 from hueycore.exceptions import ConfigurationError
 from hueycore.model.retention import Keeping
 from hueycore.registry import Registry
 from hueycore.runs.notebook import Notebook
 from hueycore.serializer import Serializer
 from hueycore.signals import Signal
-from hueycore.storage.base import Storage
+from hueycore.storage.open import MEMORY
+from hueycore.system.loggers import alias
 from hueycore.tasks.canvas import Pipeline, Stage, chord, group
 from hueycore.tasks.joblog import KeepLogs, kept_level
 from hueycore.tasks.result import ChordResult, Handle, Result, ResultGroup
@@ -40,7 +42,10 @@ from hueycore.tasks.task import Task
 
 if TYPE_CHECKING:
     from hueycore.api.migration import FromHuey
+    from hueycore.api.moved import HueyOptions
     from hueycore.consumer.base import BaseConsumer
+
+alias()
 
 #: Jobs per transaction of ``enqueue_many``.
 CHUNK = 5000
@@ -81,7 +86,9 @@ class Huey(
         its result (``ResultTooLarge``: the job is dead).
     :param max_pending: pending jobs that the queue may hold (``QueueFull``).
     :param mode: permissions of a new file.
-    :param durability: ``standard``, ``full`` or ``fast``.
+    :param durability: ``standard`` (the default), ``full`` or ``fast``; Huey's ``fsync=True`` is
+        ``full``, ``fsync=False`` is ``fast``.
+    :param timeout: seconds that a busy file is tried before ``StorageBusy``.
     :param keep: how long finished jobs are kept.
     :param keep_logs: keep the log lines of the tasks' runs with their jobs, from this level on
         (True is INFO); a task's own ``keep_logs`` wins. Lines that the level of their logger lets
@@ -89,6 +96,10 @@ class Huey(
     :param events: record what becomes of the jobs (``hueyctl events``); False stops it, None leaves
         it as it is in the file.
     :param workers: default of the consumer, as are ``worker_type`` and ``shutdown_timeout``.
+    :param storage_class: a subclass of one in ``hueycore.storage``; it may be an attribute of a
+        subclass of ``Huey`` as well.
+
+    Huey's other options of a storage are taken too: see ``HueyOptions``.
     """
 
     def __init__(
@@ -108,7 +119,8 @@ class Huey(
         max_payload: int = 10_000_000,
         max_pending: int | None = None,
         mode: int = 0o600,
-        durability: str = "standard",
+        durability: str | None = None,
+        timeout: float = 5.0,
         keep: Keeping | None = None,
         keep_logs: KeepLogs = None,
         events: bool | None = None,
@@ -116,7 +128,14 @@ class Huey(
         workers: int = 1,
         worker_type: str = "thread",
         shutdown_timeout: float | None = None,
+        storage_class: Any = None,
+        **others: Unpack[HueyOptions],
     ) -> None:
+        if others:
+            # Imported here: nobody else needs it.
+            from hueycore.api.moved import storage_options
+
+            durability = storage_options(others, durability, type(self).__name__)
         if serializer is not None and compression:
             raise ConfigurationError("give compression= to the serializer")
         kept_level(keep_logs)
@@ -147,9 +166,12 @@ class Huey(
         self.works_here = False
         self._immediate = immediate
         self._storage = None
+        if storage_class is not None:
+            self.storage_class = storage_class
         self._storage_options = {
             "mode": mode,
-            "durability": durability,
+            "durability": durability or "standard",
+            "timeout": number("timeout", timeout, 0),
             "max_pending": max_pending,
             "serializer": self.serializer.written_as,
             "force_network": force_network,
@@ -260,7 +282,33 @@ class SqliteHuey(Huey):
 
 
 class MemoryHuey(Huey):
-    """The same engine on ``:memory:``: for tests, and for jobs that may die with the process."""
+    """The same engine on ``:memory:``: for tests, and for jobs that may die with the process. The
+    arguments are in Huey's order."""
 
-    def create_storage(self) -> Storage:
-        return self._storage_in_memory()
+    def __init__(
+        self,
+        name: str = "huey",
+        results: bool = True,
+        store_none: bool = False,
+        utc: bool = True,
+        immediate: bool = False,
+        serializer: Serializer | None = None,
+        compression: bool = False,
+        use_zlib: bool = False,
+        immediate_use_memory: bool = True,
+        storage_class: Any = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            name,
+            **{**options, "filename": MEMORY},
+            results=results,
+            store_none=store_none,
+            utc=utc,
+            immediate=immediate,
+            serializer=serializer,
+            compression=compression,
+            use_zlib=use_zlib,
+            immediate_use_memory=immediate_use_memory,
+            storage_class=storage_class,
+        )

@@ -8,7 +8,7 @@ from hueycore.api.part import Part
 from hueycore.exceptions import SerializationError, UnknownTask
 from hueycore.model.jobs import Job, JobRef, Selector
 from hueycore.model.states import State
-from hueycore.tasks.task import PeriodicTask, Task
+from hueycore.tasks.task import Task
 
 logger = logging.getLogger("hueycore")
 
@@ -67,14 +67,18 @@ class Jobs(Part):
         except SerializationError:
             logger.exception("job %s cannot be read", seq)
             return None
-        kind = PeriodicTask if wrapper.schedule_when is not None else Task
-        return kind(wrapper, tuple(args), kwargs)
+        return wrapper.task_class(tuple(args), kwargs)
 
     def task_of(self, row: Job) -> Task | None:
         """The stored call of a row; None when it cannot be read here."""
         task = self.read_job(row.seq, row.task)
         if task is not None:
             task.id, task.priority, task.retries = row.id, row.priority, row.retries
+            task.retry_delay, task.retry_backoff = row.retry_delay, row.retry_backoff
+            task.timeout, task.at_most_once = row.timeout, row.at_most_once
+            task.result_ttl, task.scheduled_for = row.result_ttl, row.scheduled_for
+            task.expires, task._expires_at = row.expires_in, row.expires_at
+            task._next = row.next
             task.run_at = row.run_at if row.state is State.SCHEDULED else None
         return task
 

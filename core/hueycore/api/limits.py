@@ -64,6 +64,11 @@ class RateLimit:
             delay = max(0.0, slot - clock.now())
             raise RateLimitExceeded(self._name, delay, self._retry, None if job is None else slot)
 
+    def current_usage(self) -> int:
+        """How many calls count against the limit now. As time passes they leave one by one, where
+        Huey's window ends for all of them."""
+        return self._huey.storage.spent(self._name, self._rate)
+
     def reset(self) -> None:
         """Forget what was spent."""
         self._huey.storage.reset_rate(self._name)

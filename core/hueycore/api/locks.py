@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from copy import copy
 from functools import wraps
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from hueycore.api.part import Part
 from hueycore.api.registration import Registration
@@ -35,6 +36,8 @@ class TaskLock:
     ) -> None:
         self._huey = huey
         self._name, self._ttl, self._wait = name, ttl, wait
+        #: Huey's key of the lock. A subclass may set another one, and so another lock.
+        self._key = f"{huey.name}.lock.{name}"
         #: The token of each thread. Its lease may be over, and the lock another's.
         self._tokens: dict[int, bytes] = {}
 
@@ -46,57 +49,69 @@ class TaskLock:
         """Decorate a function that runs under the lock, or a task: its runs take turns then, and
         those whose turn it is not wait as ``blocked``."""
         if isinstance(fn, TaskWrapper):
-            return fn.hold(TaskLimit(1, None, self._name))
+            return fn.hold(TaskLimit(1, None, self._held))
 
         @wraps(fn)
         def inner(*args: Any, **kwargs: Any) -> Any:
-            with TaskLock(self._huey, self._name, self._ttl, self._wait):
+            with self._anew():
                 return fn(*args, **kwargs)
 
         return inner
 
-    def __enter__(self) -> TaskLock:
+    def _anew(self) -> Self:
+        """The same lock for one call more, which may be in the midst of another."""
+        lock = copy(self)
+        lock._tokens = {}
+        return lock
+
+    @property
+    def _held(self) -> str:
+        """The name by which the storage has it."""
+        return self._key.removeprefix(f"{self._huey.name}.lock.")
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def acquire(self) -> bool:
+        """Take the lock; True. Raises ``TaskLockedException`` when it is not free, or not within
+        ``wait`` seconds."""
         token = os.urandom(16)
         try:
             self._take(token)
             self._tokens[get_ident()] = token
-            return self
+            return True
         except BaseException:
             # A timeout may arrive after the lock was taken, or a place reserved.
-            self._huey.storage.unlock(self._name, token)
+            self._huey.storage.unlock(self._held, token)
             raise
 
     def __exit__(self, *_: object) -> None:
         token = self._tokens.pop(get_ident(), None)
         if token is not None:
-            self._huey.storage.unlock(self._name, token)
+            self._huey.storage.unlock(self._held, token)
 
     def _take(self, token: bytes) -> None:
         storage, owner = self._huey.storage, self._huey._lock_holder.number()
+        self._huey._lock_holder.names.add(self._held)
         end = clock.monotonic() + (self._wait or 0.0)
         pause, longest = _PAUSE
-        while not storage.lock(self._name, owner, token, ttl=self._ttl, reserve=bool(self._wait)):
+        while not storage.lock(self._held, owner, token, ttl=self._ttl, reserve=bool(self._wait)):
             left = end - clock.monotonic()
             if left <= 0:
                 raise TaskLockedException(f"unable to acquire lock {self._name}")
             clock.sleep(min(left, pause))
             pause = min(pause * 1.5, longest)
 
-    def acquire(self) -> bool:
-        """Take the lock; True. Raises ``TaskLockedException`` when it is not free, or not within
-        ``wait`` seconds."""
-        self.__enter__()
-        return True
-
     def clear(self) -> bool:
         """Free the lock, whoever holds it; False when nobody did."""
-        return self._huey.storage.unlock(self._name)
+        return self._huey.storage.unlock(self._held)
 
     release = clear
 
     def is_locked(self) -> bool:
         """Whether somebody holds the lock, or a job that it holds back runs."""
-        return self._huey.storage.is_locked(self._name)
+        return self._huey.storage.is_locked(self._held)
 
     locked = is_locked
 

@@ -172,8 +172,7 @@ class Operators(Part):
             expires = job.expires_in
         if expires is None and job.expires_at is not None and job.expires_at > clock.now():
             expires = datetime.fromtimestamp(job.expires_at, UTC)
-        task = Task(
-            self._huey.task_to_run(job.task),
+        task = self._huey.task_to_run(job.task).task_class(
             args,
             kwargs,
             run_at=run_at,

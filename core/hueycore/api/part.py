@@ -32,6 +32,9 @@ class Part:
     serializer: Serializer
     signals: Signal
 
+    #: The class of the storage, by default that of the engine.
+    storage_class: Any = None
+
     _immediate: bool
     _storage: Storage | None
     _storage_options: dict[str, Any]
@@ -42,6 +45,11 @@ class Part:
     def _huey(self) -> Huey:
         """The instance itself, for what another part has."""
         return cast("Huey", self)
+
+    @property
+    def _registry(self) -> Registry:
+        """``registry``, as Huey calls it."""
+        return self.registry
 
     # --- the storage --------------------------------------------------------------------------
 
@@ -54,13 +62,7 @@ class Part:
                 storage = self._storage = self._storage or self._open_storage()
         return storage
 
-    def create_storage(self) -> Storage:
-        """Open the storage; override it to use another one."""
-        return open_storage(Location(self.filename), self.name, **self._storage_options)
-
     def _open_storage(self) -> Storage:
-        if self._immediate and self.immediate_use_memory:
-            return self._storage_in_memory()
         storage = self.create_storage()
         waiting = storage.left_by_huey().get(self.name)
         if waiting:
@@ -69,6 +71,17 @@ class Part:
 
             tell_of_old_jobs(storage, self.filename, waiting)
         return storage
+
+    def create_storage(self) -> Storage:
+        """Open the storage, in immediate mode one in memory; override it to use another one."""
+        if self._immediate and self.immediate_use_memory:
+            return self._storage_in_memory()
+        if self.storage_class is not None:
+            from hueycore.storage.named import made
+
+            options = {"filename": self.filename, **self._storage_options}
+            return made(self.storage_class, self.name, options)
+        return open_storage(Location(self.filename), self.name, **self._storage_options)
 
     def _storage_in_memory(self) -> Storage:
         return open_storage(MEMORY, self.name, **self._storage_options)

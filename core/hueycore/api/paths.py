@@ -15,7 +15,6 @@ from hueycore.registry import AnyTask
 from hueycore.serializer import Serializer
 from hueycore.tasks.options import TaskOptions
 from hueycore.tasks.result import Result
-from hueycore.tasks.task import Task
 from hueycore.tasks.wrapper import TaskWrapper
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ class PathTask(TaskWrapper[..., Any]):
 
         super().__init__(huey, func or imported, name, TaskOptions())
         self.name, self.__module__ = path, module
+        self.task_class.__module__ = module
         self.is_async = inspect.iscoroutinefunction(func)
         self.plain = not self.is_async
 
@@ -122,7 +122,7 @@ class Paths(Part):
 
         Raises ``UnknownTask`` when no such task is registered here and ``allow_paths`` does not
         allow the path."""
-        return self._huey.enqueue(Task(self.path(path), args, kwargs))
+        return self._huey.enqueue(self.path(path).task_class(args, kwargs))
 
     def path(self, path: str) -> TaskWrapper[..., Any]:
         """The task of a dotted path: the one registered under this name, else a path task, which

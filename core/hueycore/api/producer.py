@@ -32,7 +32,9 @@ def is_composed(whole: Stage) -> bool:
     """Whether it is more than one job. Raises TypeError for what is no job at all."""
     if not isinstance(whole, Stage):
         raise TypeError(_no_call(whole))
-    return not isinstance(whole, Task) or whole._pipeline is not None or whole._handler is not None
+    if type(whole) is Task:
+        raise TypeError(f"{whole!r} is the id of a job, and no call")
+    return not isinstance(whole, Task) or whole._pipeline is not None or whole.on_error is not None
 
 
 def _no_call(thing: object) -> str:
@@ -89,10 +91,14 @@ class Producer:
             task.wrapper.check_call(args, task.kwargs)
         if task.wrapper.__module__ in script.MAINS:
             script.check_task(self._huey, task.task_name)
-        if task._enqueued and task._generated and task._claim is None:
+        if task._claim is not None:
+            self._huey._stepper.give_back(task)
+        elif task._enqueued and task._generated:
             task.renew_id()
         payload = self.pack(task.task_name, args, task.kwargs)
         task._enqueued = True
+        if task.expires is not None:
+            task.resolve_expires()
         huey, wrapper = self._huey, task.wrapper
         if wrapper.options.limit is not None:
             huey._limits.declare(wrapper)
@@ -122,7 +128,8 @@ class Producer:
     def store(self, calls: Calls) -> None:
         """Store jobs, and in immediate mode run them."""
         huey, signals = self._huey, self._huey.signals
-        with signals.ahead_of(*(job.id for job in calls.jobs if signals.listening)):
+        coming = [job.id for job in calls.jobs] if huey.listening else []
+        with signals.ahead_of(*coming):
             stored = huey.storage.enqueue(calls.jobs, calls.plan) if calls.jobs else []
             self.on_stored(calls, stored)
         if huey._immediate:
@@ -130,14 +137,14 @@ class Producer:
 
     def on_stored(self, calls: Calls, stored: Sequence[Enqueued]) -> None:
         """Jobs are in the queue: their handles get the numbers, receivers get the signals."""
-        signals = self._huey.signals
-        wanted = signals.wanted(S.SIGNAL_ENQUEUED, S.SIGNAL_SCHEDULED)
+        huey = self._huey
+        wanted = huey.wants(S.SIGNAL_ENQUEUED, S.SIGNAL_SCHEDULED)
         for result, answer in zip(calls.results, stored, strict=True):
             result.found(answer)
-            if wanted and answer.fresh:
-                signals.send(S.SIGNAL_ENQUEUED, result.task)
+            if wanted and answer.fresh and result.task is not None:
+                huey._emit(S.SIGNAL_ENQUEUED, result.task)
                 if answer.state == "scheduled":
-                    signals.send(S.SIGNAL_SCHEDULED, result.task)
+                    huey._emit(S.SIGNAL_SCHEDULED, result.task)
 
     # --- compositions -------------------------------------------------------------------------
 

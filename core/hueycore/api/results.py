@@ -6,8 +6,9 @@ from typing import Any
 
 from hueycore.api.part import Part
 from hueycore.calendar.durations import Seconds, seconds
+from hueycore.canvas import Error
 from hueycore.model.jobs import Selector
-from hueycore.model.states import State
+from hueycore.model.states import FINAL, State
 from hueycore.tasks.result import Result
 
 
@@ -55,12 +56,13 @@ class Results(Part):
         return self.storage.result_count()
 
     def all_results(self) -> dict[str, Any]:
-        """The values of the jobs that are done and whose result nobody has read, by id; they stay
-        unread."""
-        done = Selector(queues=(self.name,), states=(State.DONE,), where=(("taken", "=", False),))
+        """The values of the jobs that are over and whose result nobody has read, by id; of those
+        that did not end well an ``Error``. They stay unread."""
+        over = Selector(queues=(self.name,), states=FINAL, where=(("taken", "=", False),))
         found = {}
-        for job in self.storage.jobs(done):
+        for job in self.storage.jobs(over):
             row = self.storage.result(job.id, preserve=True)
             if row is not None and row.result is not None:
-                found[job.id] = self.serializer.deserialize(row.result)
+                value = self.serializer.deserialize(row.result)
+                found[job.id] = value if job.state is State.DONE else Error(value)
         return found

@@ -105,7 +105,7 @@ class Schedules(Part):
         if wrapper is None:
             job = NewJob("", task_name, payload, preview, **options)
         else:
-            job = wrapper.new_job(Task(wrapper, **options), payload, preview)
+            job = wrapper.new_job(wrapper.task_class(**options), payload, preview)
         row = periodic_row(
             name,
             job,

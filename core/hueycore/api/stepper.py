@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 from hueycore import signals as S
 from hueycore.api.part import Part
 from hueycore.api.registration import Registration
+from hueycore.calendar.schedule import fires_in
 from hueycore.calendar.zones import default_zone
 from hueycore.exceptions import UnknownJob
 from hueycore.model.endings import Released
 from hueycore.model.jobs import Claim, Ended, Enqueued, Job, Selector, Want
 from hueycore.model.states import State
-from hueycore.runs.executor import Executor, Finished
+from hueycore.runs.executor import Executor
+from hueycore.runs.finished import Finished
 from hueycore.system import clock
-from hueycore.tasks.task import PeriodicTask, Task
+from hueycore.tasks.task import Task
 
 if TYPE_CHECKING:
     from hueycore.api.huey import Huey
@@ -36,6 +38,8 @@ class Stepper:
         self._huey = huey
         self._registration = Registration(huey, "stepper", "stepper-{pid}")
         self._executor = Executor(huey)
+        #: The claims that ``dequeue`` has handed out, by id, until they are run.
+        self._handed: dict[str, Claim] = {}
 
     def worker(self) -> int:
         """Its number in the list of workers."""
@@ -45,6 +49,19 @@ class Stepper:
     def leave(self, storage: Storage) -> None:
         """The storage is about to be closed."""
         self._registration.leave(storage)
+
+    def hand_out(self) -> Task | None:
+        """Claim the next job for the caller to run, or to give back."""
+        task = self.claim()
+        if task is not None and task._claim is not None:
+            self._handed[task.id] = task._claim
+        return task
+
+    def give_back(self, task: Task) -> None:
+        """A job that was handed out is enqueued instead of run: it is pending again, as in Huey."""
+        claim = self._handed.pop(task.id, None)
+        if claim is not None:
+            self._commit(Finished(Ended(claim, Released())))
 
     def claim(self, only: int | None = None) -> Task | None:
         """Claim the next job, or this seq ``only``; None when it is not ready."""
@@ -68,7 +85,8 @@ class Stepper:
             self._commit(self._executor.run(claim))
 
     def enqueue_and_claim(self, task: Task) -> Claim | None:
-        """Enqueue a task and claim it, also when it is due only by the caller's clock."""
+        """Enqueue a task and claim it, also when it is due only by the caller's clock. It is called
+        with what is stored then, which may be an older job's."""
         huey = self._huey
         huey.works_here = True
         huey.enqueue(task)
@@ -78,13 +96,17 @@ class Stepper:
         if row is None:
             raise UnknownJob(f"there is no job {task.id}")
         claimed = self.claim(row.seq)
-        return None if claimed is None else claimed._claim
+        if claimed is None:
+            return None
+        task.args, task.kwargs, task.retries = claimed.args, claimed.kwargs, claimed.retries
+        return claimed._claim
 
-    def run(self, claim: Claim) -> Any:
+    def run(self, claim: Claim, task: Task) -> Any:
         """Run a job and commit its ending; see ``Huey.execute``."""
+        self._handed.pop(task.id, None)
         slots = self._huey.storage.slots(self.worker())
         slots.start(0, claim.seq, claim.claim)
-        finished = self._executor.run(claim)
+        finished = self._executor.run(claim, task)
         self._commit(finished)
         slots.clear(0)
         interrupted = any(notice.signal == S.SIGNAL_INTERRUPTED for notice in finished.notices)
@@ -137,6 +159,13 @@ class Stepper:
         return self._huey.storage.jobs(Selector(where=((column, "=", value),)))
 
 
+def _go(task: Task) -> Any:
+    """Go on with the run that is within an ``execute`` of the application's own."""
+    run, task._run = task._run, None
+    assert run is not None
+    return run()
+
+
 class Steps(Part):
     """Part of ``Huey``: one job at a time, and immediate mode."""
 
@@ -160,13 +189,15 @@ class Steps(Part):
         """Claim the next job and hand it out; None when nothing is ready. Run it with ``execute``;
         if this process dies before, the job is pending again."""
         self.storage.promote()
-        return self._stepper.claim()
+        return self._stepper.hand_out()
 
     def execute(self, task: Task, timestamp: datetime | None = None) -> Any:
         """Run a job and commit its ending; returns the task's value, None if it failed. A task
         that was not dequeued is enqueued first; one that is not due is only scheduled.
 
         ^C during the run gives the job back and then goes on its way."""
+        if task._run is not None:
+            return _go(task)
         claim = task._claim
         if claim is None:
             if not self.ready_to_run(task, timestamp):
@@ -175,7 +206,22 @@ class Steps(Part):
             claim = self._stepper.enqueue_and_claim(task)
             if claim is None:
                 return None
-        return self._stepper.run(claim)
+            task._claim = claim
+            try:
+                return self._stepper.run(claim, task)
+            finally:
+                task._claim = None  # a signature again, which may be enqueued once more
+        return self._stepper.run(claim, task)
+
+    def _execute(self, task: Task, timestamp: datetime | None = None) -> Any:
+        """The run itself, which ``execute`` calls, as in Huey, for a subclass that overrides it."""
+        return self._huey.execute(task, timestamp) if task._run is None else _go(task)
+
+    @property
+    def wraps_runs(self) -> bool:
+        """Whether a subclass has code around the runs of its jobs."""
+        kind = type(self)
+        return kind.execute is not Steps.execute or kind._execute is not Steps._execute
 
     def ready_to_run(self, task: Task, timestamp: datetime | None = None) -> bool:
         """Whether a task's time has come."""
@@ -186,26 +232,29 @@ class Steps(Part):
         self._huey.enqueue(task)
 
     def read_schedule(self, timestamp: datetime | None = None) -> list[Task]:
-        """The scheduled jobs that are due, now or at ``timestamp``. They are pending from now on;
-        enqueueing one again, as Huey's loops do, changes nothing."""
+        """The scheduled jobs that are due, now or at ``timestamp``, soonest first. They are pending
+        from now on; enqueueing one again, as Huey's loops do, changes nothing."""
         huey = self._huey
+        by_then = (("run_at", "<=", self._now(timestamp)),)
+        waiting = Selector(
+            queues=(self.name,), states=(State.SCHEDULED,), where=by_then, sort="run_at"
+        )
+        rows = self.storage.jobs(waiting)
         if timestamp is None:
             due = self.storage.promote()
         else:
-            by_then = (("run_at", "<=", self._now(timestamp)),)
-            waiting = Selector(queues=(self.name,), states=(State.SCHEDULED,), where=by_then)
             due = self.storage.reschedule(waiting, run_at=clock.now()).changed
         huey.send_signals(S.SIGNAL_ENQUEUED, due)
-        return [task for task in map(huey._task_of_ref, due) if task is not None]
+        promoted = {ref.seq for ref in due}
+        tasks = (huey.task_of(row) for row in rows if row.seq in promoted)
+        return [task for task in tasks if task is not None]
 
     def read_periodic(self, timestamp: datetime | None = None) -> list[Task]:
         """A fresh task for each periodic task whose schedule matches this minute."""
         minute = self._now(timestamp) // 60 * 60
-        due: list[Task] = []
+        zone, due = default_zone(self.utc), []
         for wrapper in self.registry.periodic():
-            schedule = wrapper.schedule_when
-            assert schedule is not None
-            coming = schedule.next_after(minute - 0.001, default_zone(self.utc))
-            if coming < minute + 60 and schedule.due(minute):
-                due.append(PeriodicTask(wrapper))
+            assert wrapper.schedule_when is not None
+            if fires_in(wrapper.schedule_when, minute, zone):
+                due.append(wrapper.task_class())
         return due

@@ -19,7 +19,6 @@ from hueycore.model.plan import Edge, Input, Plan
 from hueycore.model.states import State
 from hueycore.serializer import describe
 from hueycore.system import clock
-from hueycore.tasks.task import Task
 
 if TYPE_CHECKING:
     from hueycore.api.huey import Huey
@@ -171,7 +170,7 @@ class Translation:
         wrapper = huey.registry.get(message.name)
         if wrapper is None:
             return NewJob(message.id, message.name, payload, preview)
-        return wrapper.new_job(Task(wrapper, args, kwargs, id=message.id), payload, preview)
+        return wrapper.new_job(wrapper.task_class(args, kwargs, id=message.id), payload, preview)
 
     def _expires_at(self, message: Message) -> float | None:
         if message.expires_resolved is not None:

@@ -61,8 +61,9 @@ def posix(eta: datetime | None, delay: Seconds | None) -> float | None:
     return eta.timestamp()
 
 
-def posix_when(when: When, name: str = "expires") -> float:
-    """POSIX seconds of a datetime, or of a duration from now. Raises ValueError."""
+def posix_when(when: When, name: str = "expires", since: float | None = None) -> float:
+    """POSIX seconds of a datetime, or of a duration from ``since``, by default now. Raises
+    ValueError."""
     if isinstance(when, datetime):
         return when.timestamp()
-    return clock.now() + number(name, seconds(when))
+    return (clock.now() if since is None else since) + number(name, seconds(when))

@@ -155,6 +155,12 @@ def as_schedule(obj: object, tz: str | tzinfo | None = None, utc: bool = True) -
     raise TypeError(f"a schedule is a crontab(), every(), cron line or function, not {obj!r}")
 
 
+def fires_in(schedule: Schedule, minute: float, default_tz: tzinfo | None) -> bool:
+    """Whether a run falls into the minute that begins at ``minute``, POSIX seconds."""
+    coming = schedule.next_after(minute - 0.001, default_tz)
+    return coming < minute + 60 and schedule.due(minute)
+
+
 def read_back(expression: str, tz: str | None) -> Schedule | None:
     """The schedule of a stored text; None for one without such a text, as a function."""
     try:

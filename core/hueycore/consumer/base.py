@@ -31,7 +31,7 @@ CLEAN_UP = 1.0
 class BaseConsumer:
     """Runs the jobs of one queue.
 
-    :param workers: how many jobs run at once.
+    :param workers: how many jobs run at once; 0 only schedules.
     :param worker_type: ``thread``; ``greenlet``, for plain tasks that wait, in the gevent hub of
         the thread that starts the consumer (patch first); ``asyncio``, for async ones, on one loop;
         ``process``, see ``Supervisor``.
@@ -40,7 +40,7 @@ class BaseConsumer:
         time is fired once.
     :param check_worker_health: replace workers that died, every ``health_check_interval`` seconds.
         For ``health`` a loop of the consumer hangs when it is later than that.
-    :param max_tasks: a worker is replaced after so many jobs.
+    :param max_tasks: a worker is replaced after so many jobs; None or 0 is never.
     :param shutdown_timeout: seconds that running jobs get after a stop; None waits for them. Then
         greenlets and async jobs are stopped and given back, and plain jobs in threads run on until
         the process is gone.
@@ -93,7 +93,7 @@ class BaseConsumer:
         self.workers = workers
         self.worker_type = worker_type
         self.name = masked(name or f"{socket.gethostname()}:{os.getpid()}")
-        self.max_tasks = max_tasks
+        self.max_tasks = max_tasks or None
         self.shutdown_timeout = shutdown_timeout
         self.burst = burst
         self.max_time = max_time
@@ -115,6 +115,11 @@ class BaseConsumer:
         self._interrupt = 0
         self._restart = False
         self._set_up()
+
+    def _set_signal_handlers(self) -> None:
+        """Handle INT, TERM and HUP; called when ``run`` begins, as in Huey. A subclass may override
+        it to leave them to the program."""
+        self._signals.install()
 
     def _set_up(self) -> None:
         """Make the parts of this class of consumers, ``health`` among them. Nothing runs yet."""
@@ -197,8 +202,8 @@ class BaseConsumer:
 def _check(
     workers: int, worker_type: str, scheduler_interval: float, graceful_signal: str | None
 ) -> None:
-    if not 1 <= workers <= MAX_WORKERS:
-        raise ConfigurationError(f"workers={workers}: use 1 to {MAX_WORKERS}")
+    if not 0 <= workers <= MAX_WORKERS:
+        raise ConfigurationError(f"workers={workers}: use 0 to {MAX_WORKERS}")
     if worker_type not in WORKER_TYPES:
         raise ConfigurationError(
             f"worker_type={worker_type!r}: use one of {', '.join(WORKER_TYPES)}"

@@ -106,15 +106,14 @@ class Consumer(BaseConsumer):
 
     def run(self) -> int:
         self._in_run = True
-        handling = self._signals.install()
+        self._set_signal_handlers()
         try:
             self.start()
             if self._worker is not None:
                 self._loop()
                 self._shut_down()
         finally:
-            if handling:
-                self._signals.uninstall()
+            self._signals.uninstall()
             self._stopped.set()
         return self._leave()
 

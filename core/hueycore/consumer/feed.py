@@ -18,7 +18,7 @@ from hueycore.consumer.pace import Load, Pace, Suspects
 from hueycore.exceptions import StorageBusy, StorageError, StorageFull
 from hueycore.model.endings import Released
 from hueycore.model.jobs import Claim, Ended, Want
-from hueycore.runs.executor import Finished
+from hueycore.runs.finished import Finished
 from hueycore.storage.protocol.workers import Workers
 from hueycore.system import clock, native
 from hueycore.system.scarcity import is_scarcity

@@ -152,7 +152,7 @@ class Health(Loops):
             trouble.add(self._feed.trouble)
         reasons += [f"the storage fails: {each}" for each in sorted(trouble)]
         figures = self.figures()
-        if figures.overdue >= figures.workers:
+        if 0 < figures.workers <= figures.overdue:
             reasons.append(f"{figures.overdue} jobs ignore their timeout: no spare worker is left")
         if self._children is not None and self.phase == RUNNING:
             reasons += self._children.missing(self._grace)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hueycore import signals as S
 from hueycore.model.jobs import Exchange
-from hueycore.runs.executor import Finished
+from hueycore.runs.finished import Finished
 
 if TYPE_CHECKING:
     from hueycore.api import Huey

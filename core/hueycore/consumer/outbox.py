@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from hueycore.consumer.pace import weight
 from hueycore.model.jobs import EXCHANGE_BYTES, Exchange
-from hueycore.runs.executor import Finished
+from hueycore.runs.finished import Finished
 from hueycore.system import native
 
 logger = logging.getLogger("hueycore.consumer")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from hueycore.model.endings import Completed, Done
 from hueycore.model.jobs import EXCHANGE_BYTES, Claim
-from hueycore.runs.executor import Finished
+from hueycore.runs.finished import Finished
 from hueycore.system import clock
 
 #: Seconds of work that one group may hold, and the most jobs in it.

@@ -21,7 +21,6 @@ from hueycore.model.schedules import Fire, Periodic
 from hueycore.signals import DUE, EVERY
 from hueycore.system import clock
 from hueycore.system.ids import new_id
-from hueycore.tasks.task import PeriodicTask
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
@@ -82,7 +81,7 @@ class Scheduler:
         payload = self._huey.serializer.serialize(((), {}))
         return periodic_row(
             wrapper.name,
-            wrapper.new_job(PeriodicTask(wrapper), payload, ""),
+            wrapper.new_job(wrapper.task_class(), payload, ""),
             _schedule(wrapper),
             utc=self._huey.utc,
             expires=wrapper.options.expires,
@@ -146,7 +145,7 @@ class Scheduler:
     def _promote(self) -> list[JobRef]:
         """What is due is pending now."""
         huey, signals = self._huey, self._huey.signals
-        if not signals.wanted(S.SIGNAL_ENQUEUED):
+        if not self._huey.wants(S.SIGNAL_ENQUEUED):
             return huey.storage.promote(BATCH)
         with ExitStack() as held:
             with signals.ahead_of(EVERY):
@@ -198,7 +197,7 @@ class Scheduler:
     def _send_enqueued(self, job: NewJob) -> None:
         huey = self._huey
         wrapper = huey.registry.get(job.task)
-        if wrapper is None or not huey.signals.wanted(S.SIGNAL_ENQUEUED):
+        if wrapper is None or not huey.wants(S.SIGNAL_ENQUEUED):
             return
         if job.unique_key is not None and huey.storage.result(job.id, preserve=True) is None:
             return  # not enqueued: another job has its unique key
@@ -206,9 +205,9 @@ class Scheduler:
             args, kwargs = huey.serializer.deserialize(job.payload)
         except SerializationError:
             return  # the run logs it
-        task = PeriodicTask(wrapper, tuple(args), kwargs, id=job.id)
+        task = wrapper.task_class(tuple(args), kwargs, id=job.id)
         task.scheduled_for = job.scheduled_for
-        huey.signals.send(S.SIGNAL_ENQUEUED, task)
+        huey._emit(S.SIGNAL_ENQUEUED, task)
 
     def _due_times(self, one: Periodic, schedule: Schedule, now: float) -> list[float]:
         """The fire times that are due and not skipped, oldest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 
@@ -18,6 +19,10 @@ class Rate(NamedTuple):
         """When the next start is allowed, by the theoretical arrival time of the generic cell rate
         algorithm."""
         return tat - (self.burst - 1) * self.per / self.limit
+
+    def spent(self, tat: float, now: float) -> int:
+        """How many starts are not made up for by the time that has passed since."""
+        return max(0, math.ceil((tat - now) * self.limit / self.per - 1e-6))
 
     def after(self, tat: float, now: float) -> float:
         """The theoretical arrival time after one more start."""

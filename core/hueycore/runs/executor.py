@@ -9,8 +9,8 @@ import logging
 import math
 from collections.abc import Callable
 from contextvars import copy_context
-from functools import partial
-from typing import Any, NamedTuple, Protocol
+from functools import cached_property, partial
+from typing import Any
 
 from hueycore import signals as S
 from hueycore.exceptions import (
@@ -23,18 +23,18 @@ from hueycore.exceptions import (
 from hueycore.model.endings import Dead, Done, Expired, Failure, Released, Revoked, Snoozed
 from hueycore.model.events import LogLine, Said
 from hueycore.model.jobs import Claim, Ended
-from hueycore.model.plan import Input
 from hueycore.model.retry import NOT_FOUND, UNKNOWN_TASK_PATIENCE, unknown_task_delay
-from hueycore.registry import Registry
+from hueycore.runs.application import Application, within
 from hueycore.runs.coroutines import Coroutines, LoopPerRun, run_coroutine
+from hueycore.runs.finished import Begun, Finished, Notice
 from hueycore.runs.guest import Completion
-from hueycore.runs.hooks import Hook, post_execute, pre_execute
+from hueycore.runs.hooks import post_execute, pre_execute
 from hueycore.runs.inputs import call_of
 from hueycore.runs.invocation import Invocation, is_awaitable
-from hueycore.runs.notebook import Notebook, Page
+from hueycore.runs.notebook import Page
 from hueycore.runs.timeouts import AskedToStop, Limiter, late_end, limited
 from hueycore.runs.verdict import Verdict, brief_failure, failure_of, log_failure
-from hueycore.serializer import Serializer, describe
+from hueycore.serializer import describe
 from hueycore.system import clock, forks
 from hueycore.system.deferred import PLAIN, refuse_generator
 from hueycore.tasks.joblog import run_of_this_context
@@ -48,61 +48,6 @@ READ_AGAIN = 1.0
 _DONE = Done()
 
 _Read = tuple[TaskWrapper[Any, Any], Claim, tuple[Any, ...], dict[str, Any]]
-
-
-class Notice(NamedTuple):
-    """A signal to send once the ending is committed."""
-
-    signal: str
-    task: Task
-    error: BaseException | None = None
-
-
-class Finished(NamedTuple):
-    """A run that is over: what to write, and the signals to send after the commit."""
-
-    ended: Ended
-    notices: tuple[Notice, ...] = ()
-    value: Any = None
-
-
-class Begun(NamedTuple):
-    """A run whose task is to be called now."""
-
-    invocation: Invocation
-    claim: Claim
-    page: Page | None
-    started: float
-    completion: Completion
-
-    @property
-    def task(self) -> Task:
-        return self.invocation.task
-
-    def awaiting(self, value: Any) -> Begun:
-        """The same run, which goes on with what its call gave."""
-        return self._replace(invocation=self.invocation._replace(awaitable=value))
-
-
-class Application(Protocol):
-    """What a run needs of a Huey instance."""
-
-    registry: Registry
-    serializer: Serializer
-    signals: S.Signal
-    results: bool
-    store_none: bool
-    max_payload: int
-    notes: Notebook
-    pre_execute_hooks: dict[str, Hook]
-    post_execute_hooks: dict[str, Hook]
-
-    def task_to_run(self, path: str) -> TaskWrapper[Any, Any]: ...
-    def unknown_since(self, claim: Claim) -> float | None: ...
-    def build_error_result(self, task: Task, exception: BaseException) -> dict[str, Any]: ...
-    def complete_job(self, connection: Any, ended: Ended) -> None: ...
-    def read_inputs(self, claim: Claim) -> list[Input]: ...
-    def is_handled(self, claim: Claim) -> bool: ...
 
 
 class Executor:
@@ -124,13 +69,20 @@ class Executor:
         self._arms_all = limiter is not None and limiter.every_run
         self._coroutines = coroutines or LoopPerRun()
 
+    @cached_property
+    def _overridden(self) -> bool:
+        """Whether a subclass wants to know of every run. Asked at the first one, by when startup
+        hooks may have changed the class."""
+        return self._app.wraps_runs or self._app.hears_all
+
     def leave(self) -> None:
         """The worker that calls this runs nothing more."""
         self._coroutines.leave()
 
-    def run(self, claim: Claim) -> Finished:
-        """From claim to ending, in a copy of this context. Never raises, whatever the task does."""
-        return copy_context().run(self._run, claim)
+    def run(self, claim: Claim, task: Task | None = None) -> Finished:
+        """From claim to ending, in a copy of this context. Never raises, whatever the task does.
+        ``task``: the job as ``Huey.dequeue`` has handed it out, which ``Huey.execute`` runs."""
+        return copy_context().run(self._run, claim, task)
 
     def begin(self, claim: Claim) -> Finished | Begun:
         """The part of a run before its call, for workers that do not wait inside of it; ``finish``
@@ -158,10 +110,12 @@ class Executor:
         """Call a plain task here, and finish. Never raises."""
         return self.finish(begun, partial(self._call, begun.invocation))
 
-    def _run(self, claim: Claim) -> Finished:
+    def _run(self, claim: Claim, task: Task | None) -> Finished:
         app = self._app
         run_of_this_context.set(claim)
         try:
+            if task is not None:
+                return self._run_task(task, claim, inside=True)
             read = self._read(claim)
             if isinstance(read, Finished):
                 return read
@@ -171,17 +125,46 @@ class Executor:
                 or app.pre_execute_hooks
                 or app.post_execute_hooks
                 or app.signals.listening
+                or self._overridden
                 or logger.isEnabledFor(logging.INFO)
             )
             if plain and (claim.expires_at is None or claim.expires_at > clock.now()):
-                run = self._run_plain(wrapper, claim, args, kwargs)
-            else:
-                run = self._begin(Task.of_claim(*read), claim)
-            while isinstance(run, Begun):
-                run = self._finish(run, partial(self._call, run.invocation))
-            return run
+                return self._to_end(self._run_plain(wrapper, claim, args, kwargs))
+            return self._run_task(Task.of_claim(*read), claim)
         except BaseException as error:
             return self._impossible(claim, error)
+
+    def _to_end(self, run: Finished | Begun) -> Finished:
+        while isinstance(run, Begun):
+            run = self._finish(run, partial(self._call, run.invocation))
+        return run
+
+    def _run_task(self, task: Task, claim: Claim, *, inside: bool = False) -> Finished:
+        """The whole way, with the job's object; ``inside`` of ``Huey.execute`` already."""
+        if not self._app.wraps_runs:
+            return self._to_end(self._begin(task, claim))
+        finished: Finished | None = None
+
+        def run() -> Any:
+            nonlocal finished
+            finished = self._to_end(self._begin(task, claim))
+            return finished.value
+
+        started, clock0 = clock.now(), clock.monotonic()
+        try:
+            value = within(self._app, task, run, inside=inside)
+            # One that does not call super() is the run itself.
+            done = self._done(value, claim) if finished is None else None
+        except BaseException as error:
+            if finished is None:
+                return self._failed(task, claim, error, started, clock.monotonic() - clock0)
+            logger.exception("what is around job %s of %s failed", claim.seq, claim.task)
+            return finished
+        if done is None:
+            assert finished is not None
+            return finished
+        ended = Ended(claim, done, started, clock.monotonic() - clock0)
+        return Finished(ended, (Notice(S.SIGNAL_COMPLETE, task),), value)
 
     def _read(self, claim: Claim) -> Finished | _Read:
         """The task and its arguments."""
@@ -239,14 +222,14 @@ class Executor:
         return Finished(Ended(claim, done, started, clock.monotonic() - clock0), (), value)
 
     def _begin(self, task: Task, claim: Claim) -> Finished | Begun:
-        signals = self._app.signals
-        if signals.listening:
-            signals.wait_for(claim.id, S.DUE + claim.id, S.EVERY)
+        app = self._app
+        if app.listening:
+            app.signals.wait_for(claim.id, S.DUE + claim.id, S.EVERY)
         if claim.expires_at is not None and claim.expires_at <= clock.now():
             logger.info("job %s of %s has expired", claim.seq, claim.task)
             return Finished(Ended(claim, Expired()), (Notice(S.SIGNAL_EXPIRED, task),))
         logger.info("job %s of %s begins, attempt %s", claim.seq, claim.task, claim.attempt)
-        signals.send(S.SIGNAL_EXECUTING, task)
+        app._emit(S.SIGNAL_EXECUTING, task)
         try:
             pre_execute(self._app.pre_execute_hooks, task)
         except CancelExecution as error:
@@ -315,6 +298,11 @@ class Executor:
     def call(self, task: Task, *, hooks: bool = True) -> Any:
         """Run a task that no storage knows, as ``hueyctl run`` does: its value, or what it
         raises."""
+        if hooks and self._app.wraps_runs:
+            return within(self._app, task, partial(self._call_here, task, hooks))
+        return self._call_here(task, hooks)
+
+    def _call_here(self, task: Task, hooks: bool) -> Any:
         if hooks:
             pre_execute(self._app.pre_execute_hooks, task)
         value, error = None, None
@@ -370,7 +358,7 @@ class Executor:
         log: Said | None = None,
     ) -> Finished:
         ending, signals = self._verdict.ending_of(task, claim, error)
-        if self._app.signals.listening:
+        if self._app.listening:
             self._app.signals.hold(claim.id)  # released by who sends them, before its next run
         notices = tuple(
             Notice(signal, task, error if signal == S.SIGNAL_ERROR else None) for signal in signals

@@ -22,10 +22,10 @@ def pre_execute(hooks: Mapping[str, Hook], task: Task) -> None:
         try:
             refuse_deferred(forks.call(hook, task), "it")
         except CancelExecution:
-            logger.warning("job %s cancelled by pre-execute hook %s", task, name)
+            logger.warning("job %s cancelled by pre-execute hook %s", task.id, name)
             raise
         except Exception:
-            logger.exception("pre-execute hook %s failed for job %s", name, task)
+            logger.exception("pre-execute hook %s failed for job %s", name, task.id)
 
 
 def post_execute(
@@ -35,4 +35,4 @@ def post_execute(
         try:
             refuse_deferred(forks.call(hook, task, value, error), "it")
         except BaseException:
-            logger.exception("post-execute hook %s failed for job %s", name, task)
+            logger.exception("post-execute hook %s failed for job %s", name, task.id)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Awaitable
 from typing import Any, NamedTuple
 
 from hueycore.system import clock, forks
@@ -23,9 +22,11 @@ class Invocation(NamedTuple):
         """The value of a plain task; of any other what is to be awaited."""
         if self.awaitable is not None:
             return self.awaitable
-        call, generation = _bound(self.task, self.clock0), forks.generation
+        task, generation = self.task, forks.generation
+        if task.timeout:
+            task._deadline = self.clock0 + task.timeout
         try:
-            value = call()
+            value = task.execute()
         except BaseException as error:
             forks.end_child(generation, error)
             raise
@@ -49,11 +50,3 @@ def is_awaitable(value: Any) -> bool:
     """Whether a task's value is to be awaited: anything that can be, but the handles of jobs, which
     may wait for this one."""
     return inspect.isawaitable(value) and not isinstance(value, (Result, ResultGroup, ChordResult))
-
-
-def _bound(task: Task, clock0: float) -> Callable[[], Any]:
-    """The function with the arguments of this run."""
-    if task.timeout:
-        task._deadline = clock0 + task.timeout
-    kwargs = dict(task.kwargs, task=task) if task.wrapper.options.context else task.kwargs
-    return partial(task.wrapper.func, *task.args, **kwargs)

@@ -170,10 +170,12 @@ class Verdict:
                 if isinstance(app.serializer.deserialize(whole)[EXCEPTION], type(error)):
                     return whole
             except BaseException as second:
-                logger.debug("the exception of job %s stays behind: %s", task, describe(second))
+                logger.debug("the exception of job %s stays behind: %s", task.id, describe(second))
             return self._fitting(metadata)
         except BaseException as second:
-            logger.error("the handler of job %s gets what its row says: %s", task, describe(second))
+            logger.error(
+                "the handler of job %s gets what its row says: %s", task.id, describe(second)
+            )
             return None
 
     def _error_result(self, task: Task, error: BaseException) -> bytes | None:
@@ -182,7 +184,7 @@ class Verdict:
         try:
             return self._fitting(self._app.build_error_result(task, error))
         except BaseException as second:
-            logger.error("the error of job %s cannot be stored: %s", task, describe(second))
+            logger.error("the error of job %s cannot be stored: %s", task.id, describe(second))
             return None
 
     def _fitting(self, metadata: dict[str, Any]) -> bytes:

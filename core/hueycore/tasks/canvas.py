@@ -68,6 +68,22 @@ class Pipeline(Stage):
         self.handler = handled(self.handler, stage(handler, args, kwargs))
         return self
 
+    @property
+    def on_complete(self) -> Stage | None:
+        """What follows the first stage: a signature, or a pipeline of all that follows."""
+        rest = self.stages[1:]
+        return Pipeline(rest) if len(rest) > 1 else rest[0] if rest else None
+
+    def __getattr__(self, name: str) -> Any:
+        """It stands for its first task, as in Huey: ``id``, ``args``, ``name`` and the rest."""
+        if name.startswith("_") or name in Pipeline.__slots__:
+            raise AttributeError(name)  # asked by copy and pickle before the stages are there
+        return getattr(self.stages[0], name)
+
+    def revoke(self, *args: Any, **kwargs: Any) -> None:
+        """Revoke its first task, as ``Huey.revoke`` does; the stages after it go with it."""
+        huey_of(self).revoke(self.stages[0], *args, **kwargs)  # type: ignore[arg-type]
+
     def __call__(self) -> ResultGroup | None:
         """Enqueue it."""
         return huey_of(self).enqueue(self)
@@ -236,7 +252,7 @@ def flatten(whole: Stage) -> tuple[list[Node], Node | None]:
                 continue
             if _NO_MEMBERS in after:
                 raise ValueError("a group without members cannot come after another stage")
-            node = Node(task, after, slot, task._handler or handler)
+            node = Node(task, after, slot, task.on_error or handler)
             nodes.append(node)
             heads.append(node)
     nodes.reverse()

@@ -57,6 +57,8 @@ class TaskOptions:
     never_on: Exceptions = ()
     unique: Unique | None = None
     limit: TaskLimit | None = None
+    #: Attributes of the application's own, which its jobs have.
+    attributes: Mapping[str, Any] | None = None
 
 
 #: The others, which ``@huey.task`` takes by position too.
@@ -65,14 +67,20 @@ _PLACED = ("retries", "retry_delay", "retry_backoff", "priority", "expires")
 
 def task_options(*, context: bool | Mapping[str, Any] = False, **given: Any) -> TaskOptions:
     """Options as callers give them. A mapping as ``context`` is more of them, and no job is passed
-    to the function. Raises TypeError for one that does not exist, in ``context``
-    ``ConfigurationError``, ValueError for a value that cannot be."""
+    to the function. One that does not exist is an attribute of the jobs, as in Huey, with a warning
+    when it looks misspelt. Raises ``ConfigurationError`` for such a one in ``context``, ValueError
+    for a value that cannot be."""
+    known = {*_PLACED, *Settings.__annotations__}
     if isinstance(context, Mapping):
-        unknown = context.keys() - {*_PLACED, *Settings.__annotations__}
+        unknown = context.keys() - known
         if unknown:
             names = ", ".join(sorted(map(repr, unknown)))
             raise ConfigurationError(f"context={dict(context)!r}: there is no option {names}")
         given, context = {**given, **context}, False
+    own = {name: given.pop(name) for name in given.keys() - known}
+    if own:
+        _warn_of_misspelt(own, known)
+        given["attributes"] = own
     return _converted(context=bool(context), **given)
 
 
@@ -114,6 +122,20 @@ def _converted(
         limit=make_limit(max_concurrent, concurrency_key, lock, rate),
         **others,
     )
+
+
+def _warn_of_misspelt(own: Mapping[str, Any], known: set[str]) -> None:
+    # Imported here: few tasks have attributes of their own.
+    from difflib import get_close_matches
+
+    from hueycore.system.caller import warn_caller
+
+    for name in sorted(own):
+        meant = get_close_matches(name, known, 1, 0.75)
+        if meant:
+            warn_caller(
+                f"{name}= is no option of a task, but an attribute of its jobs: is it {meant[0]}=?"
+            )
 
 
 def _soft_and_grace(

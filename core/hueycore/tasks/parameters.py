@@ -12,6 +12,9 @@ from hueycore.exceptions import ConfigurationError
 
 _BY_KEYWORD = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
+#: The keyword that Sentry's integration adds to a call, and takes out before the run.
+CARRIED = "sentry_headers"
+
 
 class Parameters:
     """What a function takes. The function itself is asked, not one that it wraps: what a decorator
@@ -36,6 +39,8 @@ class Parameters:
 
     def check(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Raises TypeError when the function of task ``name`` cannot be called like this."""
+        if CARRIED in kwargs:
+            kwargs = own(kwargs)
         shape = (len(args), *kwargs) if kwargs else len(args)
         if shape not in self._fitting and self._signature is not None:
             self._bind(self._signature, name, args, kwargs)
@@ -54,6 +59,11 @@ class Parameters:
         except TypeError as error:
             shown = [each for each in signature.parameters.values() if each.name not in self._extra]
             raise TypeError(f"{name}{signature.replace(parameters=shown)}: {error}") from None
+
+
+def own(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The keywords that are the function's."""
+    return {name: value for name, value in kwargs.items() if name != CARRIED}
 
 
 def warn_of_taken(name: str, func: Callable[..., Any], taken: Collection[str]) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 
 from hueycore.calendar.durations import Seconds, When, posix, seconds
+from hueycore.canvas import Error
 from hueycore.exceptions import ResultTimeout, TaskException, UnknownJob
 from hueycore.model.jobs import Enqueued, ResultRow, Selector
 from hueycore.model.states import FINAL, State
@@ -77,6 +78,23 @@ class Result(Generic[R]):
         return self._outcome()
 
     __call__ = get
+
+    def get_raw_result(
+        self,
+        blocking: bool = False,
+        timeout: float | None = None,
+        backoff: float = 1.15,
+        max_delay: float = 1.0,
+        revoke_on_timeout: bool = False,
+        preserve: bool = False,
+    ) -> R | Error | None:
+        """As ``get``; the error of a job that did not end well is returned, not raised."""
+        try:
+            return self.get(blocking, timeout, backoff, max_delay, revoke_on_timeout, preserve)
+        except TaskException as failure:
+            if failure is not self._value:
+                raise
+            return Error(failure.metadata)
 
     async def aget(
         self,
@@ -296,8 +314,11 @@ class ResultGroup:
                 work.extend(handle._jobs)
         return found
 
-    def as_completed(self, timeout: float | None = None) -> Iterator[Any]:
-        """Values in the order in which the jobs end. Raises ``ResultTimeout``."""
+    def as_completed(
+        self, backoff: float = 1.15, max_delay: float = 1.0, *, timeout: float | None = None
+    ) -> Iterator[Any]:
+        """Values in the order in which the jobs end. Raises ``ResultTimeout`` after ``timeout``
+        seconds. ``backoff`` and ``max_delay`` are Huey's and steer nothing, as in ``get``."""
         deadline = None if timeout is None else clock.monotonic() + timeout
         open_ = list(self._results)
         while open_:

@@ -6,7 +6,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hueycore.calendar.durations import Seconds, When, check_expires, number, seconds, whole
+from hueycore.calendar.durations import (
+    Seconds,
+    When,
+    check_expires,
+    number,
+    posix_when,
+    seconds,
+    whole,
+)
+from hueycore.calendar.schedule import fires_in
+from hueycore.calendar.zones import default_zone
 from hueycore.exceptions import ConfigurationError, TaskTimeout
 from hueycore.model.jobs import Claim
 from hueycore.model.retry import Backoff
@@ -16,6 +26,7 @@ from hueycore.tasks.canvas import Link, Pipeline, Stage, extended, handled, stag
 
 if TYPE_CHECKING:
     from hueycore.tasks.result import Result
+    from hueycore.tasks.unique import Unique
     from hueycore.tasks.wrapper import TaskWrapper
 
 
@@ -32,107 +43,115 @@ class Data(tuple[tuple[Any, ...], dict[str, Any]]):
 class Task(Stage):
     """One call of a task: a signature before it is enqueued, the job while it runs.
 
-    ``name`` is the function's name as in Huey, ``task_name`` the dotted name it is registered
-    under. ``eta`` is a datetime; ``retries`` counts the tries that are left.
+    Each task has a class of its own, ``TaskWrapper.task_class``, with the name and module of the
+    function. ``task_name`` is the dotted name it is registered under. ``eta`` is a datetime;
+    ``retries`` counts the tries that are left. It takes attributes of your own, and those live as
+    long as the run: its hooks, its receivers and its body have the same object.
+
+    ``Task(id=…)`` names a job and is no call, as in Huey.
     """
 
-    __slots__ = (
-        "_claim",
-        "_complete",
-        "_deadline",
-        "_delay",
-        "_enqueued",
-        "_generated",
-        "_handler",
-        "_pipeline",
-        "_report",
-        "_unchecked",
-        "args",
-        "at_most_once",
-        "expires",
-        "id",
-        "kwargs",
-        "priority",
-        "result_ttl",
-        "retries",
-        "retry_backoff",
-        "retry_delay",
-        "run_at",
-        "scheduled_for",
-        "timeout",
-        "unique",
-        "wrapper",
-    )
+    #: The task that it is a call of; a bare id has none.
+    wrapper: TaskWrapper[Any, Any]
+    #: Whether the function gets the job as ``task=``.
+    context = False
+    default_retries = 0
+    default_retry_delay: float = 0
+    default_retry_backoff: float = 0
+    default_priority: float | None = None
+    default_expires: When | None = None
+    default_timeout: float | None = None
+
+    at_most_once = False
+    result_ttl: float | None = None
+    unique: Unique | None = None
+    scheduled_for: float | None = None
+    #: The handler of ``error``.
+    on_error: Stage | None = None
+
+    _claim: Claim | None = None
+    _deadline: float | None = None
+    _enqueued = False
+    #: Seconds before it runs, when it was not a time that was given.
+    _delay: float | None = None
+    #: Whether its arguments are nobody's business before the run.
+    _unchecked = False
+    _pipeline: Pipeline | None = None
+    #: The number of the stage that follows, of a job that is stored.
+    _next: int | None = None
+    #: When it expires, POSIX seconds, once it is known.
+    _expires_at: float | None = None
+    _report: Callable[[str], None] | None = None
+    _complete: Callable[[Any, Any], None] | None = None
+    #: The run that waits for an ``execute`` of the application's own to get to it.
+    _run: Callable[[], Any] | None = None
 
     def __init__(
         self,
-        wrapper: TaskWrapper[Any, Any],
-        args: tuple[Any, ...] = (),
+        args: tuple[Any, ...] | None = None,
         kwargs: dict[str, Any] | None = None,
-        *,
         id: str | None = None,
-        run_at: float | None = None,
+        eta: datetime | None = None,
         retries: int | None = None,
         retry_delay: Seconds | None = None,
-        retry_backoff: float | None = None,
         priority: float | None = None,
         expires: When | None = None,
+        on_complete: Link | None = None,
+        on_error: Link | None = None,
+        expires_resolved: datetime | None = None,
         timeout: Seconds | None = None,
+        *,
+        retry_backoff: float | None = None,
+        run_at: float | None = None,
     ) -> None:
-        options = wrapper.options
-        self.wrapper = wrapper
-        self.args = args
+        self.args = () if args is None else args
         self.kwargs = {} if kwargs is None else kwargs
         self.id = id or new_id()
         self._generated = id is None
         self.run_at = run_at
-        self.retries = options.retries if retries is None else whole("retries", retries)
-        self.retry_delay = options.retry_delay if retry_delay is None else _one_delay(retry_delay)
+        self.retries = self.default_retries if retries is None else whole("retries", retries)
+        self.retry_delay = (
+            self.default_retry_delay if retry_delay is None else _one_delay(retry_delay)
+        )
         self.retry_backoff = (
-            options.retry_backoff
+            self.default_retry_backoff
             if retry_backoff is None
             else number("retry_backoff", retry_backoff, 0)
         )
-        self.priority = options.priority if priority is None else number("priority", priority)
+        self.priority = self.default_priority if priority is None else number("priority", priority)
         check_expires(expires)
-        self.expires = options.expires if expires is None else expires
+        self.expires = self.default_expires if expires is None else expires
         self.timeout = (
-            options.timeout if timeout is None else number("timeout", seconds(timeout), 0)
+            self.default_timeout if timeout is None else number("timeout", seconds(timeout), 0)
         )
-        self.at_most_once = options.at_most_once
-        self.result_ttl = options.result_ttl
-        self.unique = options.unique
-        self.scheduled_for: float | None = None
-        self._claim: Claim | None = None
-        self._deadline: float | None = None
-        self._enqueued = False
-        #: Seconds before it runs, when it was not a time that was given.
-        self._delay: float | None = None
-        #: Whether its arguments are nobody's business before the run.
-        self._unchecked = False
-        self._pipeline: Pipeline | None = None
-        self._handler: Stage | None = None
-        self._report: Callable[[str], None] | None = None
-        self._complete: Callable[[Any, Any], None] | None = None
+        if eta is not None:
+            self.eta = eta
+        if expires_resolved is not None:
+            self.expires_resolved = expires_resolved
+        if on_complete is not None:
+            self.then(on_complete)
+        if on_error is not None:
+            self.error(on_error)
 
-    @classmethod
+    @staticmethod
     def of_claim(
-        cls,
         wrapper: TaskWrapper[Any, Any],
         claim: Claim,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Task:
         """The job as a run sees it."""
-        task = cls(wrapper, args, kwargs, id=claim.id, run_at=claim.run_at)
+        task = wrapper.task_class(args, kwargs, claim.id, run_at=claim.run_at)
         task.retries = claim.retries
         task.retry_delay = claim.retry_delay
         task.retry_backoff = claim.retry_backoff
         task.priority = claim.priority
         task.timeout = claim.timeout
         task.expires = None
+        task._expires_at = claim.expires_at
         task.scheduled_for = claim.scheduled_for
         task._claim = claim
+        task._next = claim.next
         return task
 
     def then(self, task: Link, *args: Any, **kwargs: Any) -> Pipeline:
@@ -145,7 +164,7 @@ class Task(Stage):
     def error(self, handler: Link, *args: Any, **kwargs: Any) -> Task:
         """Call ``handler`` with the exception, after its own arguments, when this job fails for
         good. With a handler already: when that one fails. Returns the signature."""
-        self._handler = handled(self._handler, stage(handler, args, kwargs))
+        self.on_error = handled(self.on_error, stage(handler, args, kwargs))
         return self
 
     def extend_data(self, data: Any) -> None:
@@ -161,13 +180,49 @@ class Task(Stage):
         """A signature that is enqueued once more becomes a job of its own."""
         self.id = new_id()
 
+    def execute(self) -> Any:
+        """Call the function here and now, with the arguments of the call: its value, of an
+        ``async def`` function its coroutine."""
+        if self._home is None:
+            raise NotImplementedError(f"{self.id} is the id of a job, and no call")
+        kwargs = {**self.kwargs, "task": self} if self.context else self.kwargs
+        return self.wrapper.func(*self.args, **kwargs)
+
     @property
     def name(self) -> str:
-        return self.wrapper.short_name
+        """The function's name, as in Huey."""
+        return type(self).__name__
 
     @property
     def task_name(self) -> str:
-        return self.wrapper.name
+        return "" if self._home is None else self._home.name
+
+    @property
+    def _home(self) -> TaskWrapper[Any, Any] | None:
+        return getattr(self, "wrapper", None)
+
+    @property
+    def revoke_id(self) -> str:
+        """Huey's key of a revocation of this job."""
+        return f"r:{self.id}"
+
+    @property
+    def on_complete(self) -> Stage | None:
+        """What is called with the value of this one: a signature, or a pipeline of all that
+        follows."""
+        if self._pipeline is not None:
+            return self._pipeline.on_complete
+        if self._next is None:
+            return None
+        huey = self.wrapper.huey
+        row = huey.storage.job(str(self._next))
+        return None if row is None else huey.task_of(row)
+
+    @on_complete.setter
+    def on_complete(self, task: Link | None) -> None:
+        self._pipeline = None
+        if task is not None:
+            self.then(task)
 
     @property
     def data(self) -> Data:
@@ -177,11 +232,43 @@ class Task(Stage):
     @property
     def eta(self) -> datetime | None:
         """When it is to run: naive, in UTC or in local time as ``Huey(utc=…)`` says."""
-        if self.run_at is None:
+        return self._datetime(self.run_at)
+
+    @eta.setter
+    def eta(self, eta: datetime | None) -> None:
+        self.run_at, self._delay = None if eta is None else self._posix(eta), None
+
+    @property
+    def expires_resolved(self) -> datetime | None:
+        """When it expires, as ``eta`` is given; None before it is enqueued, and when it never
+        does."""
+        return self._datetime(self._expires_at)
+
+    @expires_resolved.setter
+    def expires_resolved(self, moment: datetime | None) -> None:
+        self._expires_at = None if moment is None else self._posix(moment)
+
+    def resolve_expires(self, utc: bool = True) -> datetime | None:
+        """Reckon ``expires_resolved`` from ``expires``: of seconds, from when it could begin."""
+        if self.expires is not None:
+            self._expires_at = posix_when(self.expires, "expires", self.run_at)
+        return self.expires_resolved
+
+    @property
+    def _utc(self) -> bool:
+        return self._home is None or self._home.huey.utc
+
+    def _datetime(self, moment: float | None) -> datetime | None:
+        if moment is None:
             return None
-        if self.wrapper.huey.utc:
-            return datetime.fromtimestamp(self.run_at, UTC).replace(tzinfo=None)
-        return datetime.fromtimestamp(self.run_at)
+        if self._utc:
+            return datetime.fromtimestamp(moment, UTC).replace(tzinfo=None)
+        return datetime.fromtimestamp(moment)
+
+    def _posix(self, moment: datetime) -> float:
+        if moment.tzinfo is None and self._utc:
+            moment = moment.replace(tzinfo=UTC)
+        return moment.timestamp()
 
     @property
     def attempt(self) -> int:
@@ -227,10 +314,11 @@ class Task(Stage):
             raise ConfigurationError("complete_in() is for the running job: context=True gives it")
         self._complete(connection, result)
 
-    def __getstate__(self) -> object:
-        """What is copied and pickled: without what ties a run to its worker."""
-        state = {name: getattr(self, name) for name in Task.__slots__}
-        return None, {**state, "_report": None, "_complete": None}
+    def __reduce__(self) -> Any:
+        """What is copied and pickled: without what ties a run to its worker. The class is its
+        task's, which is found by its name."""
+        state = {**self.__dict__, "_report": None, "_complete": None, "_run": None}
+        return _blank, (self._home,), state
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -238,17 +326,24 @@ class Task(Stage):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Task) and (self.id, self.run_at) == (other.id, other.run_at)
 
-    def __str__(self) -> str:
-        return self.id
-
     def __repr__(self) -> str:
-        text = f"{self.task_name}: {self.id}"
+        text = f"{self.task_name or self.name}: {self.id}"
         if self.run_at is not None and self._claim is None:
             text += f" @{self.eta}"
+        if self.expires:
+            text += f" exp={self.expires}"
+            if self._expires_at is not None and self.expires != self.expires_resolved:
+                text += f" ({self.expires_resolved})"
         if self.priority:
             text += f" p={self.priority:g}"
         if self.retries:
             text += f" {self.retries} retries"
+        if self.timeout:
+            text += f" timeout={self.timeout:g}"
+        if self._pipeline is not None and self._pipeline.on_complete is not None:
+            text += f" -> {self._pipeline.on_complete}"
+        if self.on_error:
+            text += f", on error {self.on_error}"
         return text
 
 
@@ -258,7 +353,18 @@ def _one_delay(value: Seconds) -> float:
     return number("retry_delay", seconds(value), 0)
 
 
-class PeriodicTask(Task):
-    """A call made by the scheduler; ``scheduled_for`` is its planned time, POSIX seconds."""
+def _blank(wrapper: TaskWrapper[Any, Any] | None) -> Task:
+    """A call without anything, for what is copied or read back."""
+    kind: type[Task] = Task if wrapper is None else wrapper.task_class
+    return kind.__new__(kind)
 
-    __slots__ = ()
+
+class PeriodicTask(Task):
+    """A call of a periodic task; ``scheduled_for`` is its planned time, POSIX seconds, if the
+    scheduler made it."""
+
+    def validate_datetime(self, timestamp: datetime) -> bool:
+        """Whether the task is to run in this minute, a datetime as ``eta`` is given."""
+        schedule = self.wrapper.schedule_when
+        minute = self._posix(timestamp) // 60 * 60
+        return schedule is not None and fires_in(schedule, minute, default_zone(self._utc))

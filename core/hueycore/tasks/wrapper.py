@@ -17,8 +17,8 @@ from hueycore.model.limits import Limit
 from hueycore.tasks.joblog import kept_level
 from hueycore.tasks.limits import TaskLimit
 from hueycore.tasks.options import TaskOptions
-from hueycore.tasks.parameters import Parameters, warn_of_taken
-from hueycore.tasks.task import Task
+from hueycore.tasks.parameters import CARRIED, Parameters, own, warn_of_taken
+from hueycore.tasks.task import PeriodicTask, Task
 from hueycore.tasks.unique import By, OnConflict, Unique, Until, make_unique
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class TaskWrapper(Generic[P, R]):
 
     #: Whether the function is ``async def``; its value is then what it returns when awaited.
     is_async = False
+    #: The class that the class of its calls is made of.
+    task_base: type[Task] = Task
 
     def __init__(
         self, huey: Huey, func: Callable[P, Any], name: str | None, options: TaskOptions
@@ -79,6 +81,47 @@ class TaskWrapper(Generic[P, R]):
         self.schedule_when: Schedule | None = None
         self.catch_up = "latest"
         self.grace = 3600.0
+        self._make_class()
+
+    def fire_on(self, schedule: Schedule, catch_up: str, grace: float) -> None:
+        """Make it a periodic task."""
+        self.schedule_when, self.catch_up, self.grace = schedule, catch_up, grace
+        self.task_base = PeriodicTask
+        self._make_class()
+
+    def _make_class(self) -> None:
+        options = self.options
+        own = options.attributes or {}
+        #: The class of its calls, with the name and module of the function, as in Huey.
+        self.task_class = self.create_task(
+            self.func,
+            options.context,
+            self.short_name,
+            **{name: value for name, value in own.items() if not hasattr(Task, name)},
+            default_retries=options.retries,
+            default_retry_delay=options.retry_delay,
+            default_retry_backoff=options.retry_backoff,
+            default_priority=options.priority,
+            default_expires=options.expires,
+            default_timeout=options.timeout,
+            at_most_once=options.at_most_once,
+            result_ttl=options.result_ttl,
+            unique=options.unique,
+        )
+        if self.task_class.execute is not Task.execute:
+            self.plain = False
+
+    def create_task(
+        self,
+        func: Callable[..., Any],
+        context: bool = False,
+        name: str | None = None,
+        **settings: Any,
+    ) -> type[Task]:
+        """The class of the task's calls, as in Huey: override it to give it more."""
+        home = {"__module__": func.__module__, "__doc__": func.__doc__}
+        attributes = {**home, **settings, "context": context, "wrapper": self}
+        return type(name or func.__name__, (self.task_base,), attributes)
 
     def judge_by(self, func: Callable[..., Any]) -> None:
         """Let the parameters of ``func`` say which calls fit: a decorator's, that passes on what it
@@ -130,11 +173,11 @@ class TaskWrapper(Generic[P, R]):
 
     def _signature(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Task:
         if not kwargs:
-            return Task(self, args)
+            return self.task_class(args)
         options = {name: kwargs.pop(name) for name in _JOB_OPTIONS if name in kwargs}
         delay = options.pop("delay", None)
         run_at = posix(options.pop("eta", None), delay)
-        task = Task(self, args, kwargs, run_at=run_at, **options)
+        task = self.task_class(args, kwargs, run_at=run_at, **options)
         task._delay = seconds(delay)
         if not _UNIQUE_OPTIONS.isdisjoint(kwargs):
             own = _UNIQUE_OPTIONS - inspect.signature(self.func).parameters.keys()
@@ -182,8 +225,7 @@ class TaskWrapper(Generic[P, R]):
             args = None
         if kwargs is not None and not isinstance(kwargs, dict):
             raise ValueError("schedule() kwargs must be a dict")
-        task = Task(
-            self,
+        task = self.task_class(
             tuple(args or ()),
             kwargs or {},
             id=id,
@@ -200,10 +242,12 @@ class TaskWrapper(Generic[P, R]):
         return self.huey.enqueue(task)  # type: ignore[return-value]
 
     def map(self, items: Iterable[Any]) -> ResultGroup:
-        """One job per item, in one transaction; a tuple is spread over the parameters."""
-        return self.huey.enqueue_group(
+        """One job per item, in one transaction; a tuple is spread over the parameters. None when
+        ``results`` is off, as in Huey."""
+        group = self.huey.enqueue_group(
             self._signature(item if isinstance(item, tuple) else (item,), {}) for item in items
         )
+        return group if self.huey.results else None  # type: ignore[return-value]
 
     def revoke(
         self,
@@ -228,6 +272,7 @@ class TaskWrapper(Generic[P, R]):
     def new_job(self, task: Task, payload: bytes, preview: str | None) -> NewJob:
         """The row that a call becomes."""
         expires, limit = task.expires, self.options.limit
+        kwargs = own(task.kwargs) if CARRIED in task.kwargs else task.kwargs
         job = NewJob(
             task.id,
             self.name,
@@ -244,12 +289,12 @@ class TaskWrapper(Generic[P, R]):
             self.options.max_crashes,
             task.at_most_once,
             task.result_ttl,
-            None if limit is None else limit.key_of(self.name, task.args, task.kwargs),
+            None if limit is None else limit.key_of(self.name, task.args, kwargs),
             task._delay or 0,
             None if isinstance(expires, datetime) else seconds(expires),
         )
         unique = task.unique
-        key = unique and unique.key_of(self.func, task.args, task.kwargs)
+        key = unique and unique.key_of(self.func, task.args, kwargs)
         if unique is None or key is None:
             return job
         return job._replace(
@@ -277,11 +322,23 @@ class AsyncTaskWrapper(TaskWrapper[P, R]):
         return self.func(*args, **kwargs)  # type: ignore[no-any-return]
 
 
+def _async(kind: type[TaskWrapper[Any, Any]]) -> type[TaskWrapper[Any, Any]]:
+    """An application's class of tasks, for an ``async def`` function."""
+    return type(kind.__name__, (kind, AsyncTaskWrapper), {"__module__": kind.__module__})
+
+
 def wrap(
     huey: Huey, func: Callable[P, Any], name: str | None, options: TaskOptions
 ) -> TaskWrapper[P, Any]:
     """The task of a function, async or not. Warns of parameters that no call gives by keyword."""
-    kind = AsyncTaskWrapper if inspect.iscoroutinefunction(func) else TaskWrapper
+    kind = huey.get_task_wrapper_class()
+    if kind.__init__ is not TaskWrapper.__init__:
+        raise ConfigurationError(
+            f"{kind.__name__}.__init__() would not be called as in Huey: override create_task() or "
+            "the methods that callers use"
+        )
+    if inspect.iscoroutinefunction(func):
+        kind = AsyncTaskWrapper if kind is TaskWrapper else _async(kind)
     task: TaskWrapper[P, Any] = kind(huey, func, name, options)
     warn_of_taken(task.name, func, _JOB_OPTIONS)
     return task

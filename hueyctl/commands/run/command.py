@@ -74,20 +74,18 @@ def run(session: Session, task: str | None, words: tuple[str, ...], **given: Any
 def _of_words(
     session: Session, huey: Huey, name: str, words: tuple[str, ...], given: dict[str, Any]
 ) -> Task:
-    from hueycore.tasks.task import Task
     from hueyctl.producers.tasks import find_task, fit_call
 
     call = parse_words(words, given["more_args"], given["more_kwargs"])
     wrapper = find_task(session, huey, name)
     call = fit_call(call, wrapper, convert=not given["no_coerce"], check=not given["no_check"])
-    return Task(wrapper, tuple(call.args), call.kwargs)
+    return wrapper.task_class(tuple(call.args), call.kwargs)
 
 
 def _of_job(session: Session, huey: Huey, key: str) -> Task:
     """The call that a job has stored, whatever became of the job."""
     from hueycore.exceptions import SerializationError
     from hueycore.runs.inputs import call_of
-    from hueycore.tasks.task import Task
     from hueyctl.producers.tasks import find_task
     from hueyctl.selection.ids import find
 
@@ -103,8 +101,7 @@ def _of_job(session: Session, huey: Huey, key: str) -> Task:
     except SerializationError as error:
         message = f"the call of job {job.seq} cannot be read: {error}"
         raise errors.CliError(message, exits.TASK_FAILED) from error
-    return Task(
-        wrapper,
+    return wrapper.task_class(
         tuple(args),
         kwargs,
         id=job.id,

@@ -249,3 +249,18 @@ def test_a_job_that_is_run_again_has_no_promise_left(storage: Storage, clock: Cl
 
     assert storage.spend("api", rate, again[:2]) is not None
     assert row(storage, job).state is State.RUNNING
+
+
+def test_what_is_spent_of_a_rate_comes_back_with_time(storage: Storage, clock: Clock) -> None:
+    rate = Rate(4, 40.0, 4)
+
+    assert storage.spent("mail", rate) == 0
+    for _ in range(4):
+        assert storage.spend("mail", rate, None) is None
+    assert storage.spend("mail", rate, None) is not None
+    assert storage.spent("mail", rate) == 4
+
+    clock.jump(15)
+    assert storage.spent("mail", rate) == 3
+    clock.jump(100)
+    assert storage.spent("mail", rate) == 0

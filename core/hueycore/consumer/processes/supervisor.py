@@ -114,8 +114,7 @@ class Supervisor(BaseConsumer):
             return self._exit_code if self._process is None else self._wait_for_process()
         self._in_run = True
         self._signals.open()
-        handling = self._signals.install()
-        assert handling
+        self._set_signal_handlers()
         try:
             self._supervise()
         finally:

@@ -15,9 +15,11 @@ from hueycore.consumer.workers.handover import Handover
 from hueycore.consumer.workers.loop import Loop, SharedRun
 from hueycore.consumer.workers.threads import Threads
 from hueycore.consumer.workers.worker import Parts, Worker, call_hooks
+from hueycore.exceptions import ConfigurationError
 from hueycore.model.jobs import Claim
 from hueycore.runs.coroutines import PATIENCE
-from hueycore.runs.executor import Begun, Executor, Finished
+from hueycore.runs.executor import Executor
+from hueycore.runs.finished import Begun, Finished
 from hueycore.system import native
 
 if TYPE_CHECKING:
@@ -30,6 +32,12 @@ logger = logging.getLogger("hueycore.consumer")
 
 class AsyncioKind:
     def __init__(self, huey: Huey, timeouts: Timeouts) -> None:
+        if huey.wraps_runs:
+            raise ConfigurationError(
+                f"execute() or _execute() of {type(huey).__name__} is an override, and the runs of "
+                "worker_type asyncio are on a loop, which nothing can be around: take threads or "
+                "greenlets, or @huey.pre_execute() and @huey.post_execute()"
+            )
         self._huey = huey
         self.timeouts = timeouts
         self.executor = Executor(huey, timeouts, is_stopping=timeouts.is_stopping)
@@ -85,7 +93,7 @@ class AsyncioKind:
             and wrapper.is_async
             and not claim.inputs
             and not (huey.pre_execute_hooks or huey.post_execute_hooks)
-            and not huey.signals.wanted(S.SIGNAL_EXECUTING)
+            and not huey.wants(S.SIGNAL_EXECUTING)
             and not huey.signals.is_held(claim.id)
         )
 

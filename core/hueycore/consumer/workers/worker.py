@@ -10,7 +10,7 @@ from hueycore.consumer.feed import Feed
 from hueycore.consumer.outbox import OnCommit
 from hueycore.model.endings import Dead, Failure
 from hueycore.model.jobs import Claim, Ended
-from hueycore.runs.executor import Finished
+from hueycore.runs.finished import Finished
 from hueycore.runs.hooks import Hook
 from hueycore.storage.protocol.workers import Slots
 from hueycore.system import clock, forks

@@ -8,7 +8,8 @@
         "name": "shop",                        # default: the name of the default database
         "filename": BASE_DIR / "huey.db",      # the default
         "immediate": DEBUG,                    # the default, as in Huey
-        "consumer": {"workers": 4},            # options of Huey.create_consumer
+        "consumer": {"workers": 4},            # options of Huey.create_consumer, and for its
+                                               # log: logfile, loglevel, verbose, simple_log
     }
 
 Anything else in it goes to the class, as do the entries of ``connection``.
@@ -28,6 +29,7 @@ from django.db import close_old_connections, transaction
 from django.utils.module_loading import import_string
 
 from hueycore.api import Huey
+from hueycore.api.moved import HueyOptions
 from hueycore.exceptions import ConfigurationError
 from hueycore.tasks.result import Result
 
@@ -44,18 +46,38 @@ def _instance(found: Any) -> Huey:
         raise ConfigurationError(f"settings.HUEY is {found!r}: use a dictionary or an instance")
     options = {"name": _database_name(), "immediate": settings.DEBUG, **(found or {})}
     CONSUMER.update(options.pop("consumer", {}))
-    options.update(options.pop("connection", {}))
-    make = options.pop("huey_class", "hueycore.SqliteHuey")
-    if isinstance(make, str):
-        make = import_string(make)
+    connection = options.pop("connection", {})
+    make = _class(options.pop("huey_class", "hueycore.SqliteHuey"))
+    ours = {*inspect.signature(Huey).parameters, *inspect.signature(make).parameters}
+    ours.update(HueyOptions.__annotations__)
+    options.update({name: value for name, value in connection.items() if name in ours})
+    others = {name: value for name, value in connection.items() if name not in ours}
+    if others:
+        options["connection"] = others  # of the client of another engine; a warning says so
     if "filename" in inspect.signature(make).parameters:
         options.setdefault("filename", Path(getattr(settings, "BASE_DIR", ".")) / "huey.db")
     try:
         huey = make(**options)
     except TypeError as error:
         raise ConfigurationError(f"settings.HUEY: {error}") from error
-    assert isinstance(huey, Huey)
+    if not isinstance(huey, Huey):
+        raise ConfigurationError(
+            f'HUEY["huey_class"] is {make.__module__}.{make.__qualname__}, which is no class of '
+            "hueycore: import it from there"
+        )
     return huey
+
+
+def _class(named: Any) -> Any:
+    """A class by its path. Settings that were written for Huey name its own: that of the same name
+    is meant."""
+    if not isinstance(named, str):
+        return named
+    package, _, name = named.partition(".")
+    try:
+        return import_string(f"hueycore.{name}" if package == "huey" else named)
+    except ImportError as error:
+        raise ConfigurationError(f'HUEY["huey_class"] is {named!r}: {error}') from error
 
 
 def _database_name() -> str:

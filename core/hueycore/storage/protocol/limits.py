@@ -28,6 +28,10 @@ class Limits(Protocol):
         from then on, is let through without another one being spent."""
         ...
 
+    def spent(self, name: str, rate: Rate) -> int:
+        """How many slots of a rate are used up now: all of them when the next start is refused."""
+        ...
+
     def reset_rate(self, name: str) -> None:
         """The rate begins anew: nothing was spent."""
         ...

@@ -42,6 +42,10 @@ class Results(Protocol):
         """The value of a name, None when there is none; unless ``peek`` it is removed."""
         ...
 
+    def values(self) -> dict[str, bytes]:
+        """Every value that is stored, by its name."""
+        ...
+
     def delete(self, name: str) -> bool:
         """Remove a value or a counter; False when there was none."""
         ...

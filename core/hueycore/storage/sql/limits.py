@@ -102,6 +102,13 @@ class Limits(Part, protocol.Limits, Upkeep):
 
         return self.db.transact(body, durable=False)
 
+    def spent(self, name: str, rate: Rate) -> int:
+        def body(con: Connection) -> int:
+            view = KeyView(con, self.queue)
+            return rate.spent(view.tat(name), view.now)
+
+        return self.db.read(body)
+
     def reset_rate(self, name: str) -> None:
         def body(con: Connection) -> list[int]:
             con.execute(

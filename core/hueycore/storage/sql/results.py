@@ -121,6 +121,19 @@ class Results(Part, protocol.Results):
             return value
         return self.db.transact(pop)
 
+    def values(self) -> dict[str, bytes]:
+        def body(con: Connection) -> dict[str, bytes]:
+            rows = con.execute(
+                f"""
+                select name, value from huey_value
+                where queue = ? and kind = 'value' and {_LIVE_VALUE} order by name
+                """,
+                (self.queue, con.now()),
+            ).fetchall()
+            return {name: bytes(value) for name, value in rows}
+
+        return self.db.read(body)
+
     def delete(self, name: str) -> bool:
         return self.db.transact(
             lambda con: (

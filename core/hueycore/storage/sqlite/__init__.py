@@ -26,7 +26,7 @@ from hueycore.storage.sql.stages import Stages
 from hueycore.storage.sql.transfer import Transfer
 from hueycore.storage.sql.workers import Workers
 from hueycore.storage.sqlite.alive import Alive
-from hueycore.storage.sqlite.connection import Database
+from hueycore.storage.sqlite.connection import DEADLINE, Database
 from hueycore.storage.sqlite.dial import Connection
 from hueycore.storage.sqlite.examine import Examination
 from hueycore.storage.sqlite.guest import Guests
@@ -64,7 +64,8 @@ class SqliteStorage(
     ``create``: make the file when it is missing. ``read_only``: look, never write. ``mode``: the
     permissions of a new file. ``max_pending``: enqueue raises ``QueueFull`` above it.
     ``serializer``: the name of what payloads are written with, for those who have no application.
-    ``durability``: ``standard``, ``full`` or ``fast`` (see :class:`Database`). ``events``: record
+    ``durability``: ``standard``, ``full`` or ``fast`` (see :class:`Database`). ``timeout``: seconds
+    that a busy file is tried. ``events``: record
     what becomes of the queue's jobs, or no more; None leaves it as it is. ``operator``: the person
     whose verbs these are; they are recorded in any case.
 
@@ -80,6 +81,7 @@ class SqliteStorage(
         read_only: bool = False,
         mode: int = 0o600,
         durability: str = "standard",
+        timeout: float = DEADLINE,
         max_pending: int | None = None,
         serializer: str | None = None,
         force_network: bool = False,
@@ -100,12 +102,18 @@ class SqliteStorage(
             read_only=read_only,
             mode=mode,
             durability=durability,
+            timeout=timeout,
             force_network=force_network,
         )
         self.alive = Alive(self.db, mode)
         self.side = self.alive.side
         if events is not None and not read_only:
             self.record_events(events)
+
+    @property
+    def filename(self) -> str:
+        """The file, or ``:memory:``."""
+        return self.db.path
 
     @property
     def url(self) -> str:

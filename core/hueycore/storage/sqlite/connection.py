@@ -15,7 +15,6 @@ from typing import TypeVar
 
 from hueycore.exceptions import (
     ConfigurationError,
-    StorageCorrupt,
     StorageError,
     StorageReadOnly,
 )
@@ -39,7 +38,7 @@ from hueycore.system.shield import shield_of_this_thread
 T = TypeVar("T")
 Body = Callable[[Connection], T]
 
-#: Give up after this many seconds.
+#: Seconds after which a busy file is given up, by default.
 DEADLINE = 5.0
 
 
@@ -48,6 +47,7 @@ class Database:
 
     ``durability``: ``standard`` syncs the verbs that promise durability, ``full`` syncs all,
     ``fast`` none (a power cut may then lose the newest jobs; a crash of the process never does).
+    ``timeout``: seconds that a busy file is tried.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class Database:
         read_only: bool = False,
         mode: int = 0o600,
         durability: str = "standard",
+        timeout: float = DEADLINE,
         force_network: bool = False,
     ) -> None:
         if durability not in ("standard", "full", "fast"):
@@ -66,6 +67,7 @@ class Database:
         self.path = path if self.memory else os.path.realpath(path)
         self.read_only = read_only
         self._durability = durability
+        self._timeout = timeout
         self._pid = os.getpid()
         self._lock = native.RLock() if self.memory else native.Lock()
         self._read_lock = self._lock if self.memory else native.Lock()
@@ -96,7 +98,7 @@ class Database:
         forks.open_databases.add(self)
         try:
             if read_only:
-                self.read(_check)
+                self.read(schema.check)
             else:
                 self._prepare()
         except BaseException:
@@ -109,7 +111,7 @@ class Database:
         """Run ``body`` in one write transaction: all of it is committed, or nothing.
 
         A plain function on purpose: hit by an asynchronous exception (a thread's timeout, ^C), a
-        context manager can leave the write lock held. Raises ``StorageBusy`` after five seconds.
+        context manager can leave the write lock held. Raises ``StorageBusy`` after ``timeout``.
         """
         if self.read_only:
             raise StorageReadOnly(f"{self.path} was opened for reading only")
@@ -157,7 +159,7 @@ class Database:
 
     def _read_once(self, body: Body[T], snapshot: bool) -> T:
         with self._read_lock:
-            deadline = clock.monotonic() + DEADLINE
+            deadline = clock.monotonic() + self._timeout
             inside = False
             while True:
                 look = partial(self._look, self._reader(), body, snapshot)
@@ -192,8 +194,8 @@ class Database:
         must, and what disturbed a read outside is over."""
         with self._lock:
             try:
-                if not self._entry.enter_door(clock.monotonic() + DEADLINE):
-                    raise busy_for(self.path, DEADLINE, self._others())
+                if not self._entry.enter_door(clock.monotonic() + self._timeout):
+                    raise busy_for(self.path, self._timeout, self._others())
                 return look()
             finally:
                 self._entry.leave_door()
@@ -208,11 +210,11 @@ class Database:
             with (
                 self._copy_lock,
                 closing(self._open_reader()) as connection,
-                self._entry.pinned(DEADLINE),
+                self._entry.pinned(self._timeout),
             ):
                 connection.execute("begin")
                 first = partial(connection.execute, "select 1 from sqlite_master")
-                self._look_inside(lambda: retry(first, DEADLINE).fetchall())
+                self._look_inside(lambda: retry(first, self._timeout).fetchall())
                 return body(connection)
         except sqlite3.Error as error:
             raise translate(error, self.path) from error
@@ -240,7 +242,7 @@ class Database:
         with self._lock:
             connection = self._writer()
             try:
-                if not self._entry.enter_door(clock.monotonic() + DEADLINE):
+                if not self._entry.enter_door(clock.monotonic() + self._timeout):
                     return  # the next one moves more
                 if truncate:
                     connection.execute("pragma busy_timeout=200")
@@ -297,15 +299,15 @@ class Database:
     # --- inside -------------------------------------------------------------------------------
 
     def _begin(self, connection: Connection, durable: bool) -> None:
-        deadline = clock.monotonic() + DEADLINE
+        deadline = clock.monotonic() + self._timeout
         if not self._entry.enter_door(deadline):
-            raise busy_for(self.path, DEADLINE, self._others())
+            raise busy_for(self.path, self._timeout, self._others())
         full = durable if self._durability == "standard" else self._durability == "full"
         sync = "full" if full else "normal"
         if connection.in_transaction:  # an exception struck between two lines of transact
             connection.execute("rollback")
         if sync != self._sync:
-            retry(lambda: connection.execute(f"pragma synchronous={sync}"), DEADLINE)
+            retry(lambda: connection.execute(f"pragma synchronous={sync}"), self._timeout)
             self._sync = sync
         while True:
             try:
@@ -316,7 +318,7 @@ class Database:
                 if not is_busy(error):
                     raise
                 if clock.monotonic() > deadline:
-                    raise busy_for(self.path, DEADLINE, self._others()) from error
+                    raise busy_for(self.path, self._timeout, self._others()) from error
             native.sleep(RETRY * (0.5 + clock.monotonic() * 1e6 % 1.0))
 
     def _others(self) -> list[int]:
@@ -360,10 +362,10 @@ class Database:
     def _connect(self, access: str) -> Connection:
         if self.memory:
             return self._dial(access)
-        return self._entry.connect(lambda: self._dial(access), DEADLINE)
+        return self._entry.connect(lambda: self._dial(access), self._timeout)
 
     def _dial(self, access: str) -> Connection:
-        return dial(self.path, access, pages=self._pages, seconds=DEADLINE)
+        return dial(self.path, access, pages=self._pages, seconds=self._timeout)
 
     def _prepare(self) -> None:
         with self._lock:
@@ -416,20 +418,3 @@ class Database:
         self._entry.forget()
         self._owner, self._sync = None, ""
         self._pid = os.getpid()
-
-
-def _check(connection: Connection) -> None:
-    """Raise for a file that cannot be read as a queue. One of Huey's is told for what it is."""
-    try:
-        schema.check(connection)
-    except StorageCorrupt as error:
-        # Imported here: few files have such tables.
-        from hueycore.storage.sqlite import oldfile
-
-        if not oldfile.holds_huey(connection):
-            raise
-        number = sum(oldfile.waiting(connection, {}).values())
-        raise StorageCorrupt(
-            f"the file is Huey's, with {number:,} waiting jobs: hueyctl load --from-huey brings "
-            "them over"
-        ) from error

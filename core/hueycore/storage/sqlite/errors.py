@@ -62,7 +62,7 @@ def busy_for(path: str, seconds: float, owners: Sequence[int]) -> StorageBusy:
     it."""
     if not owners:
         return StorageBusy(
-            f"{path} has been locked by another process for {seconds:.0f} s; "
+            f"{path} has been locked by another process for {seconds:g} s; "
             "does something hold a transaction open?"
         )
     names = [thread.name for thread in threading.enumerate() if thread.ident == owners[0]]

@@ -24,7 +24,8 @@ from hueycore.consumer.workers.threads import Threads
 from hueycore.consumer.workers.worker import Parts, Worker
 from hueycore.exceptions import ConfigurationError
 from hueycore.model.jobs import Exchange
-from hueycore.runs.executor import Executor, Finished
+from hueycore.runs.executor import Executor
+from hueycore.runs.finished import Finished
 from hueycore.system import native
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from gevent.hub import Waiter
 
 from hueycore.consumer.workers.worker import Parts, Worker, call_hooks
 from hueycore.model.jobs import Claim
-from hueycore.runs.executor import Finished
+from hueycore.runs.finished import Finished
 from hueycore.system import clock
 
 if TYPE_CHECKING:

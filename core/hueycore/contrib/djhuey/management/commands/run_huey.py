@@ -48,6 +48,9 @@ _PASSED = (
     "max_time",
 )
 
+#: Keys of ``settings.HUEY["consumer"]`` that are about the log.
+_FOR_LOGGING = ("logfile", "loglevel", "verbose", "simple_log")
+
 
 def _as(kind: click.ParamType[Any]) -> Callable[[str], Any]:
     """A type of hueyctl's options for those of Django."""
@@ -66,7 +69,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         add, seconds = parser.add_argument, _as(DURATION)
-        add("-w", "--workers", type=int, metavar="N", help="Jobs at once.")
+        add("-w", "--workers", type=int, metavar="N", help="Jobs at once; 0 only schedules.")
         add("-k", "--worker-type", choices=KINDS, help="Kind of workers.")
         add(
             "-n",
@@ -109,7 +112,7 @@ class Command(BaseCommand):
             default=None,
             help="Free all locks at the start.",
         )
-        add("-L", "--extra-locks", metavar="A,B", help="With -f: free these locks as well.")
+        add("-L", "--extra-locks", metavar="A,B", help="Free these locks as well, as -f does.")
         add("-M", "--max-tasks", type=int, metavar="N", help="Replace a worker after so many.")
         add(
             "-t",
@@ -134,6 +137,15 @@ class Command(BaseCommand):
         add("-S", "--simple", action="store_true", help="Log just the time and the message.")
         add("--log-format", choices=("text", "json"), help="Lines for people or JSON lines.")
         add(
+            "-V",
+            "--huey-verbose",
+            dest="verbose",
+            action="store_true",
+            default=None,
+            help="Log more; -v is Django's.",
+        )
+        add("-q", "--quiet", dest="verbose", action="store_false", help="Log only warnings.")
+        add(
             "-A",
             "--disable-autoload",
             action="store_true",
@@ -152,6 +164,7 @@ class Command(BaseCommand):
             )
         given = {name: options[name] for name in _PASSED if options[name] is not None}
         chosen = {**CONSUMER, **given}
+        log = _log_options(options, {name: chosen.pop(name, None) for name in _FOR_LOGGING})
         _refuse_late_patching({**HUEY.consumer_defaults, **chosen}.get("worker_type"))
         try:
             with ExitStack() as stack:
@@ -159,7 +172,7 @@ class Command(BaseCommand):
                     pidfile = Pidfile(options["pidfile"])
                     pidfile.take()
                     stack.callback(pidfile.drop)
-                _set_up_logging(options, HUEY.registry.kept_level())
+                _set_up_logging(log, HUEY.registry.kept_level())
                 consumer = HUEY.create_consumer(**chosen)
                 connections.close_all()  # worker processes must not share them
                 monitors = monitored(consumer, http=options["http"], notify=options["notify"])
@@ -184,16 +197,33 @@ def _refuse_late_patching(kind: str | None) -> None:
         )
 
 
-def _set_up_logging(options: dict[str, Any], kept: int | None) -> None:
+def _log_options(options: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """What the command line says of the log, else what the settings do."""
+    verbose = settings["verbose"] if options["verbose"] is None else options["verbose"]
+    if verbose is None and options["verbosity"] != 1:
+        verbose = options["verbosity"] > 1
+    return {
+        "logfile": options["logfile"] or settings["logfile"],
+        "log_format": options["log_format"],
+        "simple": options["simple"] or bool(settings["simple_log"]),
+        "verbose": verbose,
+        "level": settings["loglevel"] if verbose is None else None,
+    }
+
+
+def _set_up_logging(log: dict[str, Any], kept: int | None) -> None:
     """Unless the project's LOGGING does, and no option says how."""
-    given = options["logfile"] or options["log_format"] or options["simple"]
-    if logging.getLogger("hueycore").hasHandlers() and not given:
-        return
-    logs.set_up(
-        logfile=options["logfile"],
-        log_format=options["log_format"] or "text",
-        simple=options["simple"],
-        quiet=options["verbosity"] == 0,
-        verbose=options["verbosity"] > 1,
-        kept=kept,
-    )
+    library = logging.getLogger("hueycore")
+    if not library.hasHandlers() or log["logfile"] or log["log_format"] or log["simple"]:
+        logs.set_up(
+            logfile=log["logfile"],
+            log_format=log["log_format"] or "text",
+            simple=log["simple"],
+            quiet=log["verbose"] is False,
+            verbose=log["verbose"] is True,
+            kept=kept,
+        )
+    elif log["verbose"] is not None:
+        library.setLevel(logging.DEBUG if log["verbose"] else logging.WARNING)
+    if log["level"] is not None:
+        library.setLevel(log["level"])

@@ -1,0 +1,1 @@
+"""Programs under the names that they have in Huey."""

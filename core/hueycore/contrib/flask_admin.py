@@ -1,0 +1,7 @@
+"""Where Huey has a panel for flask-admin."""
+
+from functools import partial
+
+from hueycore.absent import absent
+
+__getattr__ = partial(absent, __name__, {"HueyPanel": "hueyctl stats shows the queue"})
