@@ -113,3 +113,29 @@ def test_a_script_that_works_on_its_queue_goes_on_working(
     tmp_path: Path, lines: str, huey: str
 ) -> None:
     assert run(tmp_path, lines, huey).splitlines()[-1] == "3"
+
+
+@pytest.mark.parametrize("prelude", ["", "import gevent.monkey; gevent.monkey.patch_all(); "])
+def test_a_script_that_another_one_runs_says_itself_that_it_consumes(
+    tmp_path: Path, prelude: str
+) -> None:
+    """As launchers and profilers do; under gevent frames are not where they were."""
+    if prelude:
+        pytest.importorskip("gevent")
+    (tmp_path / "app.py").write_text(
+        DECLARED.format(huey=FILE.format(""))
+        + "    handle = add(1, 2)\n"
+        + "    consumer = huey.create_consumer(workers=1, burst=True)\n"
+        + "    consumer.run()\n"
+        + "    print(handle.get())\n"
+    )
+    launch = f"{prelude}import runpy; runpy.run_path('app.py', run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", launch],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": PYTHONPATH},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "3\n", done.stderr

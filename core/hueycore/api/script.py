@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING
@@ -58,7 +59,7 @@ def _runs_here(huey: Huey, name: str) -> bool:
         huey.works_here
         or huey.immediate
         or any(fnmatchcase(name, path) for path in said)
-        or _says_so(_main_code())
+        or any(map(_says_so, _main_codes()))
         or not huey.storage.shared
     )
 
@@ -71,22 +72,16 @@ def _where() -> str:
     )
 
 
-def _main_code() -> CodeType | None:
-    """What some thread runs as ``__main__``, as far as it can be seen."""
+def _main_codes() -> Iterator[CodeType]:
+    """What threads run as ``__main__``, as far as it can be seen: one script may run another."""
     for inner in sys._current_frames().values():
         frame: FrameType | None = inner
-        found = None
         while frame is not None:
-            if frame.f_globals.get("__name__") in MAINS:
-                found = frame.f_code
+            if frame.f_globals.get("__name__") in MAINS and frame.f_code.co_name == "<module>":
+                yield frame.f_code
             frame = frame.f_back
-        if found is not None and found.co_name == "<module>":
-            return found
-    return None
 
 
-def _says_so(code: CodeType | None) -> bool:
-    if code is None:
-        return False
+def _says_so(code: CodeType) -> bool:
     inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
     return not _WORKS.isdisjoint(code.co_names) or any(map(_says_so, inner))
