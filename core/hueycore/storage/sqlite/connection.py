@@ -13,11 +13,7 @@ from contextlib import closing
 from functools import partial
 from typing import TypeVar
 
-from hueycore.exceptions import (
-    ConfigurationError,
-    StorageError,
-    StorageReadOnly,
-)
+from hueycore.exceptions import ConfigurationError, StorageError, StorageReadOnly
 from hueycore.storage.sqlite import forks, schema
 from hueycore.storage.sqlite.dial import MEMORY, Connection, dial
 from hueycore.storage.sqlite.entry import Disturbed, Entry
@@ -98,7 +94,10 @@ class Database:
         forks.open_databases.add(self)
         try:
             if read_only:
-                self.read(schema.check)
+                # Imported here: few only read.
+                from hueycore.storage.sqlite.oldfile import check
+
+                self.read(check)
             else:
                 self._prepare()
         except BaseException:

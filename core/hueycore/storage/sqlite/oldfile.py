@@ -10,6 +10,7 @@ from contextlib import closing
 from hueycore.exceptions import ConfigurationError, StorageCorrupt, StorageMissing
 from hueycore.model.migration import Holder, OldFile, OldMessage, of_message
 from hueycore.storage.sql.dialect import Connection
+from hueycore.storage.sqlite import schema
 from hueycore.storage.sqlite.dial import dial
 from hueycore.storage.sqlite.errors import translate
 from hueycore.storage.sqlite.sidefile import SUFFIX
@@ -33,6 +34,20 @@ _VALUES = """
 """
 #: Seconds that a file which others recover is tried for.
 _PATIENCE = 5.0
+
+
+def check(connection: Connection) -> None:
+    """``schema.check``, which tells a file of Huey's for what it is."""
+    try:
+        schema.check(connection)
+    except StorageCorrupt as error:
+        if not holds_huey(connection):
+            raise
+        number = sum(waiting(connection, {}).values())
+        raise StorageCorrupt(
+            f"the file is Huey's, with {number:,} waiting jobs: hueyctl load --from-huey brings "
+            "them over"
+        ) from error
 
 
 def holds_huey(con: Connection) -> bool:

@@ -38,18 +38,9 @@ def is_current(connection: Connection) -> bool:
 
 def check(connection: Connection) -> None:
     """For readers, who never migrate. An older schema is additive, hence readable; a file with no
-    queue in it raises ``StorageCorrupt``, which tells one of Huey's for what it is."""
-    if is_current(connection) or version(connection) > 0:
-        return
-    # Imported here: few files have such tables.
-    from hueycore.storage.sqlite import oldfile
-
-    if not oldfile.holds_huey(connection):
+    queue in it raises ``StorageCorrupt``."""
+    if not is_current(connection) and version(connection) == 0:
         raise StorageCorrupt("the file is a database, but holds no queue")
-    number = sum(oldfile.waiting(connection, {}).values())
-    raise StorageCorrupt(
-        f"the file is Huey's, with {number:,} waiting jobs: hueyctl load --from-huey brings them over"
-    )
 
 
 def migrate(connection: Connection) -> None:
