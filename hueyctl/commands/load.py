@@ -13,6 +13,7 @@ from hueyctl.context import Session
 
 if TYPE_CHECKING:
     from hueycore import Huey
+    from hueycore.api.migration import FromHuey
     from hueycore.model.migration import OldFile
     from hueycore.storage.base import Storage
 
@@ -53,6 +54,10 @@ def load(session: Session, path: str, create: bool, dry_run: bool) -> int:
     found = migration.load(
         huey or _plain(storage, old), old, storage, dry_run=dry_run, plain=huey is None
     )
+    return _report(session, found, dry_run)
+
+
+def _report(session: Session, found: FromHuey, dry_run: bool) -> int:
     for holder in found.holders:
         session.notice(
             f"{holder} has the file open: a consumer of Huey's would run the same jobs, and what "
