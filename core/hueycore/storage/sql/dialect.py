@@ -177,7 +177,7 @@ class Alive(Protocol):
         ...
 
     def numbers(self, con: Connection) -> Iterable[int]:
-        """Numbers that no row of a worker has, best first."""
+        """Numbers that no row of a worker has, best first. Raises ``StorageError`` when none is."""
         ...
 
     def take(self, number: int) -> bool:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from hueycore.exceptions import StorageMoved
+from hueycore.exceptions import StorageError, StorageMoved
 from hueycore.storage.sqlite.connection import Database
 from hueycore.storage.sqlite.sidefile import LAST_WORKER, SideFile, attach, boot_id
 from hueycore.storage.sqlite.slots import FileSlots, MemorySlots
@@ -53,6 +53,8 @@ class Alive:
 
     def numbers(self, con: Connection) -> Iterable[int]:
         used = {row[0] for row in con.execute("select id from huey_worker").fetchall()}
+        if len(used) >= LAST_WORKER:
+            raise StorageError(f"{LAST_WORKER} consumers use this file already")
         return [number for number in range(1, LAST_WORKER + 1) if number not in used]
 
     def take(self, number: int) -> bool:

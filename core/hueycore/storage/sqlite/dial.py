@@ -21,9 +21,8 @@ class Connection(sqlite3.Connection, Speaker):
     #: A view that will not notice writers.
     frozen = False
 
-    def __del__(self) -> None:
-        # A program may end, or drop its queue, without ``close``: from 3.13 on Python would warn.
-        self.close()
+    #: A program may end, or drop its queue, without ``close``: from 3.13 on Python would warn.
+    __del__ = sqlite3.Connection.close
 
 
 #: Tests replace it to make the N-th statement fail.
