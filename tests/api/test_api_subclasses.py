@@ -17,7 +17,7 @@ from hueycore.api import TaskLock
 from hueycore.consumer import Consumer
 from hueycore.exceptions import TaskLockedException
 from hueycore.storage.base import Storage
-from tests.helpers import check_file, consuming, drain, job, run_one
+from tests.helpers import check_file, consuming, drain, job, run_one, wait_until
 
 
 class Around(SqliteHuey):
@@ -307,6 +307,17 @@ def test_a_consumer_that_leaves_unix_signals_alone_is_asked_for_it(huey: SqliteH
     consumer = Quiet(huey, burst=True)
     assert consumer.run() == 0
     assert Quiet.asked == 1
+
+
+def test_a_consumer_lists_its_workers_as_huey_does(huey: SqliteHuey) -> None:
+    consumer = huey.create_consumer(workers=2)
+    assert consumer.worker_threads == []
+    consumer.start()
+    try:
+        wait_until(lambda: len(consumer.worker_threads) == 2)
+        assert all(runs.alive() for _, runs in consumer.worker_threads)
+    finally:
+        consumer.stop(graceful=True)
 
 
 def test_sentrys_own_integration_is_said_to_report_nothing(

@@ -21,7 +21,7 @@ from hueycore.consumer.service import Service
 from hueycore.consumer.workers import kind_of
 from hueycore.consumer.workers.pool import Pool
 from hueycore.consumer.workers.timeouts import Timeouts
-from hueycore.consumer.workers.worker import Parts
+from hueycore.consumer.workers.worker import Parts, Worker
 from hueycore.exceptions import StorageError, StorageMoved, StorageTooNew
 from hueycore.model.jobs import Claim, JobRef
 from hueycore.system import clock, native
@@ -46,6 +46,11 @@ class Consumer(BaseConsumer):
         self._worker: int | None = None
         self._services: list[Service] = []
         self._shutting_down = False
+
+    @property
+    def worker_threads(self) -> list[tuple[Worker, Worker]]:
+        """Its workers, as Huey lists them: each with what it runs on, which here is one."""
+        return [(worker, worker) for worker in self._pool.members]
 
     def start(self) -> None:
         if self._worker is not None or self._stopping is not None:

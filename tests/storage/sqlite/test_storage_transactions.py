@@ -117,3 +117,14 @@ def test_an_error_of_the_disk_is_no_fault_of_an_ending(
 
     assert (got.lost, got.unwritable) == ([], [])
     assert [state(storage, claim) for claim in claims] == [State.DONE] * 2
+
+
+def test_a_statement_of_the_users_own_is_run_and_committed_when_it_says_so(
+    file: SqliteStorage,
+) -> None:
+    assert file.sql("select 1 + ?", (1,), results=True) == [(2,)]
+    assert file.sql("create table mine (n integer)", commit=True) is None
+    assert file.sql("insert into mine values (?)", (7,), commit=True) is None
+    assert file.sql("select n from mine", results=True) == [(7,)]
+    with pytest.raises(StorageError, match="task"):
+        file.sql("delete from task", commit=True)

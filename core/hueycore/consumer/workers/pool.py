@@ -38,6 +38,10 @@ class Pool:
         self._closed = False
         self._lock = native.Lock()
 
+    @property
+    def members(self) -> list[Worker]:
+        return list(self._workers)
+
     def check(self) -> None:
         """Replace workers that are gone or hang."""
         with self._lock:
@@ -67,7 +71,7 @@ class Pool:
 
     def note_overdue(self, owner: Hashable) -> None:
         """A job goes on after its timeout."""
-        for worker in list(self._workers):
+        for worker in self.members:
             if worker.owner == owner:
                 worker.overdue = True
                 logger.error(
@@ -119,6 +123,6 @@ class Pool:
     def _runs(self) -> list[tuple[Worker, Claim]]:
         return [
             (worker, claim)
-            for worker in list(self._workers)
+            for worker in self.members
             if (claim := worker.claim) is not None and worker.alive()
         ]

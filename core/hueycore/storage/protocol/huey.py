@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from hueycore.constants import EmptyData
@@ -155,12 +155,12 @@ class HueyNames(Protocol):
         """Huey's way to the bytes of what is due. Raises ``ConfigurationError``."""
         raise ConfigurationError(_JOBS.format("read_schedule", "read_schedule()"))
 
-    def sql(self, *_: Any, **__: Any) -> NoReturn:
-        """Huey's way into its tables, which are others here. Raises ``ConfigurationError``."""
-        raise ConfigurationError(
-            "storage.sql: the tables are not Huey's; open the file with sqlite3 to look into it, "
-            "and huey.using(connection) puts jobs into a transaction of your own"
-        )
+    def sql(
+        self, query: str, params: Sequence[Any] = (), commit: bool = False, results: bool = False
+    ) -> list[tuple[Any, ...]] | None:
+        """One statement of your own, as in Huey, whose tables are not those here: its rows if
+        ``results``; in a transaction of its own if it is to ``commit``. Raises ``StorageError``."""
+        ...
 
     # --- inside -------------------------------------------------------------------------------
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from hueycore.exceptions import StorageError
 from hueycore.storage.base import Storage
@@ -167,6 +167,13 @@ class SqliteStorage(
             return oldfile.waiting(con, marks(con)) if oldfile.holds_huey(con) else {}
 
         return self.db.read(body)
+
+    def sql(
+        self, query: str, params: Sequence[Any] = (), commit: bool = False, results: bool = False
+    ) -> list[tuple[Any, ...]] | None:
+        run = self.db.transact if commit else self.db.read
+        rows = run(lambda con: con.execute(query, params).fetchall())
+        return rows if results else None
 
     def nudge(self) -> None:
         if self._bell is not None:
