@@ -81,11 +81,15 @@ SETTINGS = {"huey_class", "consumer"}
 
 
 class Use(NamedTuple):
-    """A name in a block, and the keywords that it is called with."""
+    """A name in a block, and what it is called with: `_` by position, or a keyword."""
 
     where: str
     name: str
-    keywords: tuple[str, ...] | None
+    arguments: tuple[str, ...] | None
+
+    @property
+    def keywords(self) -> set[str]:
+        return {*(self.arguments or ())} - {"_"}
 
 
 def blocks() -> Iterator[tuple[str, list[Use]]]:
@@ -96,8 +100,8 @@ def blocks() -> Iterator[tuple[str, list[Use]]]:
 
 
 def _use(where: str, text: str) -> Use:
-    name, called, keywords = text.rstrip(")").partition("(")
-    return Use(where, name, tuple(keywords.split(",") if keywords else ()) if called else None)
+    name, called, arguments = text.rstrip(")").partition("(")
+    return Use(where, name, tuple(arguments.split(",") if arguments else ()) if called else None)
 
 
 USES = [use for _, uses in blocks() for use in uses]
@@ -176,12 +180,18 @@ def _fault(use: Use, objects: dict[str, Any]) -> str | None:
         return str(error)
     if isinstance(found, type) and _refused(found):
         return "is refused when it is called"
-    if not use.keywords:
-        return None if use.keywords is None or callable(found) else "cannot be called"
+    if use.arguments is None:
+        return None
+    try:
+        if not use.name.startswith("settings."):
+            placed = use.arguments.count("_")
+            inspect.signature(found).bind(*range(placed), **dict.fromkeys(use.keywords))
+    except TypeError as error:
+        return str(error)
     taken = _keywords(found) | _keywords(TAKES.get(use.name, found))
     if use.name == "settings.HUEY":
         taken |= SETTINGS
-    missing = {*use.keywords} - taken
+    missing = use.keywords - taken
     return f"takes no {', '.join(sorted(missing))}" if missing else None
 
 
@@ -244,7 +254,7 @@ def test_every_name_of_the_django_integration_is_here_or_has_a_reason() -> None:
 
 def test_options_of_other_engines_are_taken_where_they_are_replaced() -> None:
     """Whoever writes ``SqliteHuey`` in place of ``RedisHuey`` keeps the rest of the line."""
-    given = {word for use in USES if use.name == "huey.RedisHuey" for word in use.keywords or ()}
+    given = {word for use in USES if use.name == "huey.RedisHuey" for word in use.keywords}
 
     assert {"host", "url", "connection_pool"} < given
     assert given <= _keywords(SqliteHuey)

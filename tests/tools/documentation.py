@@ -4,8 +4,9 @@ pip download --no-deps --no-binary :all: huey==3.5.4
 python tests/tools/documentation.py huey-3.5.4.tar.gz
 
 A line is a block: its document, the line where it begins, and each name once. `huey.crontab` is
-imported, `Huey.immediate` is an attribute of an instance, `Result.get(blocking)` is a call with its
-keywords. What a name is is told by the block, those before it, and the words of the documentation.
+imported, `Huey.immediate` is an attribute of an instance, `Huey.get(_,peek)` is a call with a value
+by position and one by keyword. What a name is is told by the block, those before it, and the words
+of the documentation.
 """
 
 from __future__ import annotations
@@ -252,7 +253,8 @@ class Document(ast.NodeVisitor):
             called = f"{called}.__call__"
         own = self.parameters.get(of.id, set()) if isinstance(of, ast.Name) else set()
         words = [word.arg for word in node.keywords if word.arg and word.arg not in own]
-        self.use(f"{called}({'' if called in _PASSED_ON else ','.join(words)})")
+        placed = ["_" for argument in node.args if not isinstance(argument, ast.Starred)]
+        self.use(f"{called}({','.join(placed + ([] if called in _PASSED_ON else words))})")
         if called == "Huey.enqueue":
             return _ENQUEUED.get(arguments[0] or "", "Result")
         if called.startswith("huey.") and called not in _GIVES and called.endswith("Huey"):
