@@ -9,6 +9,7 @@ from hueycore.exceptions import ConfigurationError
 
 FILE: Final = "SqliteHuey(name, filename) keeps a queue in one file, which many processes may share"
 ENGINE: Final = "a Huey without storage_class= keeps its queue in a file"
+EVENTS: Final = "Huey(events=True) records what becomes of jobs, hueyctl events and stats show it"
 REDIS: Final = "queues in Redis come with a later release; until then "
 POSTGRES: Final = "queues in PostgreSQL come with a later release; until then "
 

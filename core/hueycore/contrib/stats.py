@@ -2,8 +2,6 @@
 
 from functools import partial
 
-from hueycore.absent import absent
+from hueycore.absent import EVENTS, absent
 
-_EVENTS = "Huey(events=True) records what becomes of jobs, hueyctl events and hueyctl stats show it"
-
-__getattr__ = partial(absent, __name__, {"HueyStats": _EVENTS, "enable_stats": _EVENTS})
+__getattr__ = partial(absent, __name__, {"HueyStats": EVENTS, "enable_stats": EVENTS})
