@@ -89,7 +89,7 @@ class Producer:
         args = task.args + more if more else task.args
         if complete and not task._unchecked:
             task.wrapper.check_call(args, task.kwargs)
-        if task.wrapper.__module__ in script.MAINS:
+        if task.wrapper.__module__ in script.MAINS and not self._huey.works_here:
             script.check_task(self._huey, task.task_name)
         if task._claim is not None:
             self._huey._stepper.give_back(task)

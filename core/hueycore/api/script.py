@@ -55,13 +55,11 @@ def check_arguments(huey: Huey, name: str, pickled: bytes) -> None:
 
 def _runs_here(huey: Huey, name: str) -> bool:
     said = [path for path in huey.allow_paths if path.partition(".")[0] in MAINS]
-    return (
-        huey.works_here
-        or huey.immediate
-        or any(fnmatchcase(name, path) for path in said)
-        or any(map(_says_so, _main_codes()))
-        or not huey.storage.shared
-    )
+    if any(fnmatchcase(name, path) for path in said) or huey.immediate:
+        return True
+    if not huey.storage.shared or any(map(_says_so, _main_codes())):
+        huey.works_here = True  # it stays so, and jobs of a script are not looked at again
+    return huey.works_here
 
 
 def _where() -> str:
