@@ -172,5 +172,5 @@ def test_monitoring_signals_and_real_world_observability(
     good, bad = work(True), work(False)
     drain(huey)
 
-    assert f"Task {good.id} completed successfully" in caplog.text
+    assert f"Task {work.name}: {good.id} completed successfully" in caplog.text  # as in Huey
     assert failed == [bad.id]
