@@ -86,20 +86,20 @@ class Producer:
     def new_job(self, task: Task, more: tuple[Any, ...] = (), complete: bool = True) -> NewJob:
         """The row of a call, with ``more`` arguments than the signature has. Raises TypeError when
         the call is ``complete`` and the function does not take it."""
+        huey, wrapper = self._huey, task.wrapper
         args = task.args + more if more else task.args
         if complete and not task._unchecked:
-            task.wrapper.check_call(args, task.kwargs)
-        if task.wrapper.__module__ in script.MAINS and not self._huey.works_here:
-            script.check_task(self._huey, task.task_name)
+            wrapper.check_call(args, task.kwargs)
+        if wrapper.__module__ in script.MAINS and not huey.works_here:
+            script.check_task(huey, wrapper.name)
         if task._claim is not None:
-            self._huey._stepper.give_back(task)
+            huey._stepper.give_back(task)
         elif task._enqueued and task._generated:
             task.renew_id()
-        payload = self.pack(task.task_name, args, task.kwargs)
+        payload = self.pack(wrapper.name, args, task.kwargs)
         task._enqueued = True
         if task.expires is not None:
             task.resolve_expires()
-        huey, wrapper = self._huey, task.wrapper
         if wrapper.options.limit is not None:
             huey._limits.declare(wrapper)
         return wrapper.new_job(task, payload, huey.serializer.preview(args, task.kwargs))
