@@ -127,12 +127,6 @@ def __getattr__(name: str) -> Any:
     """``Message``: what Huey's serializers were given of a job. Those here get its arguments."""
     if name != "Message":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from collections import namedtuple
+    from hueycore.model.migration import Message
 
-    fields = (
-        "id name eta retries retry_delay priority args kwargs on_complete on_error expires "
-        "expires_resolved timeout chord_config retry_backoff"
-    )
-    message = namedtuple("Message", fields, defaults=(None,) * 15, module=__name__)  # type: ignore[misc]
-    globals()[name] = message
-    return message
+    return Message

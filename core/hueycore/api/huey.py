@@ -226,9 +226,9 @@ class Huey(
 
         Raises TypeError for a call that the function does not take; ``ConfigurationError`` for a
         task of the script that runs (``__main__``), unless it works on the queue itself;
-        ``SerializationError``,
-        ``PayloadTooLarge``, ``QueueFull``, ``DuplicateJob``, ``StorageError``; of stages also
-        ValueError and ``ConfigurationError`` for what cannot be joined. What a stage gets from the
+        ``SerializationError``, ``PayloadTooLarge``, ``QueueFull``, ``DuplicateJob``,
+        ``StorageError``; of stages also ValueError and ``ConfigurationError`` for what cannot be
+        joined. What a stage gets from the
         one before it is judged by its run."""
         handle = self._producer.enqueue(task)
         return handle if self.results else None
@@ -265,8 +265,7 @@ class Huey(
 
         What cannot be read is left out, and named in the answer. Raises ``StorageMissing``;
         ``StorageCorrupt`` when there is nothing of Huey's, ``ConfigurationError`` when there is
-        nothing of this queue; ``StorageBusy`` while a consumer of
-        Huey's has the file open."""
+        nothing of this queue; ``StorageBusy`` while a consumer of Huey's has the file open."""
         # Imported here: needed once in the life of an application.
         from hueycore.api.migration import load
         from hueycore.storage.open import read_old

@@ -8,10 +8,11 @@ import pickle
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from hueycore.canvas import SKIPPED, Error
 from hueycore.exceptions import SerializationError, UnknownClass
+from hueycore.model import migration
 from hueycore.serializer import CUSTOM, GZIP, ZLIB, Serializer, unpacked
 from hueycore.unpickler import PLAIN, Nothing
 
@@ -20,24 +21,10 @@ _SIGNED = re.compile(rb":[0-9a-f]{40}\Z")
 _METADATA = {"error", "retries", "traceback", "task_id"}
 
 
-class Message(NamedTuple):
-    """Huey's ``registry.Message``: the same fields in the same order. Older ones have fewer."""
+class Message(migration.Message):
+    """With what hangs on it."""
 
-    id: str = ""
-    name: str = ""
-    eta: Any = None
-    retries: int | None = None
-    retry_delay: Any = None
-    priority: float | None = None
-    args: Any = None
-    kwargs: Any = None
-    on_complete: Any = None
-    on_error: Any = None
-    expires: Any = None
-    expires_resolved: Any = None
-    timeout: Any = None
-    chord_config: Any = None
-    retry_backoff: float | None = None
+    __slots__ = ()
 
     @property
     def after(self) -> Message | None:

@@ -9,6 +9,7 @@ from hueycore.system.caller import warn_caller
 
 _WOKEN = "an idle worker is woken, it does not poll"
 _ANOTHER = "it is for another engine"
+#: Why an option has no effect; those that are not here are for another engine.
 _NO_EFFECT = {
     "cache_mb": "SQLite's own cache suffices",
     "journal_mode": "the file always has a write-ahead log",
@@ -18,25 +19,6 @@ _NO_EFFECT = {
     "the last",
     "blocking": _WOKEN,
     "read_timeout": _WOKEN,
-    **dict.fromkeys(
-        (
-            "connection",
-            "host",
-            "port",
-            "db",
-            "url",
-            "username",
-            "password",
-            "connection_pool",
-            "unix_socket_path",
-            "client_name",
-            "notify_result",
-            "notify_result_ttl",
-            "clean_name",
-            "expire_time",
-        ),
-        _ANOTHER,
-    ),
 }
 #: Values that say what is so anyway.
 _SO_ANYWAY = {
@@ -82,12 +64,12 @@ def storage_options(given: HueyOptions, durability: str | None, made: str) -> st
     options: dict[str, Any] = {**given}
     fsync = options.pop("fsync", None)
     options.pop("strict_fifo", None)
-    unknown = next((name for name in options if name not in _NO_EFFECT), None)
+    unknown = next((name for name in options if name not in HueyOptions.__annotations__), None)
     if unknown is not None:
         raise TypeError(f"{made}.__init__() got an unexpected keyword argument {unknown!r}")
     idle = [name for name, value in options.items() if _SO_ANYWAY.get(name, options) != value]
     if idle:
-        why = "; ".join(f"{name}: {_NO_EFFECT[name]}" for name in idle)
+        why = "; ".join(f"{name}: {_NO_EFFECT.get(name, _ANOTHER)}" for name in idle)
         warn_caller(f"{made}: these options have no effect: {why}")
     if fsync is None:
         return durability

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from hueycore.calendar.durations import posix_of
 from hueycore.model.jobs import Selector
 from hueycore.storage.open import MEMORY, Location, open_storage
 from hueycore.system import clock, native
@@ -93,9 +94,7 @@ class Part:
 
     def posix_of(self, timestamp: datetime) -> float:
         """POSIX seconds of a datetime; a naive one is read as ``utc`` says, as Huey's are."""
-        if timestamp.tzinfo is None and self.utc:
-            timestamp = timestamp.replace(tzinfo=UTC)
-        return timestamp.timestamp()
+        return posix_of(timestamp, self.utc)
 
     def _now(self, timestamp: datetime | None) -> float:
         return clock.now() if timestamp is None else self.posix_of(timestamp)

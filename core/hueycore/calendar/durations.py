@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import Any, overload
 
@@ -59,6 +59,13 @@ def posix(eta: datetime | None, delay: Seconds | None) -> float | None:
     if not isinstance(eta, datetime):
         raise ValueError(f"eta must be a datetime, not {eta!r}")
     return eta.timestamp()
+
+
+def posix_of(moment: datetime, utc: bool) -> float:
+    """POSIX seconds of a datetime; a naive one is in UTC or in local time, as ``utc`` says."""
+    if moment.tzinfo is None and utc:
+        moment = moment.replace(tzinfo=UTC)
+    return moment.timestamp()
 
 
 def posix_when(when: When, name: str = "expires", since: float | None = None) -> float:

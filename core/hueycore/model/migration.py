@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hueycore.model.flags import Revocation
 from hueycore.model.jobs import Enqueued, NewJob
 from hueycore.model.plan import Input, Plan
 from hueycore.model.states import State
+
+
+class Message(NamedTuple):
+    """Huey's ``registry.Message``: the same fields in the same order. Older ones have fewer."""
+
+    id: Any = None
+    name: Any = None
+    eta: Any = None
+    retries: Any = None
+    retry_delay: Any = None
+    priority: Any = None
+    args: Any = None
+    kwargs: Any = None
+    on_complete: Any = None
+    on_error: Any = None
+    expires: Any = None
+    expires_resolved: Any = None
+    timeout: Any = None
+    chord_config: Any = None
+    retry_backoff: Any = None
 
 
 class OldMessage(NamedTuple):

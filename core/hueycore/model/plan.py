@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from hueycore.model.states import State
@@ -27,14 +27,23 @@ class Plan(NamedTuple):
     expiries: Mapping[int, float] = {}
     handlers: Mapping[int, str] = {}
 
+    @classmethod
+    def joined(cls, parts: Iterable[tuple[int, Plan]]) -> Plan:
+        """All of them, for a batch in which the jobs of each come after so many others."""
+        edges: list[Edge] = []
+        delays: dict[int, float] = {}
+        expiries: dict[int, float] = {}
+        handlers: dict[int, str] = {}
+        for by, plan in parts:
+            edges += (Edge(one.parent + by, one.child + by, one.slot) for one in plan.edges)
+            delays |= {place + by: delay for place, delay in plan.delays.items()}
+            expiries |= {place + by: expiry for place, expiry in plan.expiries.items()}
+            handlers |= {place + by: handler for place, handler in plan.handlers.items()}
+        return cls(edges, delays, expiries, handlers)
+
     def beside(self, other: Plan, by: int) -> Plan:
         """Both, for a batch in which the jobs of ``other`` come after the first ``by``."""
-        return Plan(
-            [*self.edges, *(Edge(e.parent + by, e.child + by, e.slot) for e in other.edges)],
-            {**self.delays, **{place + by: delay for place, delay in other.delays.items()}},
-            {**self.expiries, **{place + by: expiry for place, expiry in other.expiries.items()}},
-            {**self.handlers, **{place + by: handler for place, handler in other.handlers.items()}},
-        )
+        return self.joined(((0, self), (by, other)))
 
 
 class Input(NamedTuple):

@@ -11,6 +11,7 @@ from hueycore.calendar.durations import (
     When,
     check_expires,
     number,
+    posix_of,
     posix_when,
     seconds,
     whole,
@@ -266,9 +267,7 @@ class Task(Stage):
         return datetime.fromtimestamp(moment)
 
     def _posix(self, moment: datetime) -> float:
-        if moment.tzinfo is None and self._utc:
-            moment = moment.replace(tzinfo=UTC)
-        return moment.timestamp()
+        return posix_of(moment, self._utc)
 
     @property
     def attempt(self) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
 
 from hueycore.model.jobs import Enqueued, JobRef, NewJob
 from hueycore.model.migration import (
@@ -18,7 +17,7 @@ from hueycore.model.migration import (
     of_revocation,
     of_value,
 )
-from hueycore.model.plan import Edge, Input, Plan
+from hueycore.model.plan import Input, Plan
 from hueycore.storage.protocol import migration as protocol
 from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.enqueue import describe_queue, insert_jobs
@@ -26,8 +25,6 @@ from hueycore.storage.sql.flags import set_order
 from hueycore.storage.sql.part import Part
 from hueycore.storage.sql.results import put_value
 from hueycore.storage.sql.stages import join, keep_inputs
-
-T = TypeVar("T")
 
 #: The task of a job that was over: its name is nowhere.
 UNNAMED = "from-huey"
@@ -148,26 +145,20 @@ def _insert(con: Connection, queue: str, wholes: Sequence[Whole]) -> list[Enqueu
     """Insert the jobs, in their order. A unique one that waits already stands for a single job; a
     stage is a job of its own."""
     jobs: list[NewJob] = []
-    edges: list[Edge] = []
-    delays: dict[int, float] = {}
-    expiries: dict[int, float] = {}
-    handlers: dict[int, str] = {}
+    plans: list[tuple[int, Plan]] = []
     given: dict[int, Sequence[Input]] = {}
     for whole in wholes:
-        by, plan = len(jobs), whole.plan
-        alone = len(whole.jobs) == 1
+        by, alone = len(jobs), len(whole.jobs) == 1
         jobs += (_peaceful(job, alone) if job.unique_until else job for job in whole.jobs)
-        edges += (Edge(one.parent + by, one.child + by, one.slot) for one in plan.edges)
-        delays.update(_moved(plan.delays, by))
-        expiries.update(_moved(plan.expiries, by))
-        handlers.update(_moved(plan.handlers, by))
-        given.update(_moved(whole.given, by))
+        plans.append((by, whole.plan))
+        given |= {place + by: inputs for place, inputs in whole.given.items()}
     stored = insert_jobs(con, queue, jobs)
     fresh = [one.fresh for one in stored]
-    handlers = {place: text for place, text in handlers.items() if fresh[place]}
-    joined = join(
-        con, [one._replace(fresh=True) for one in stored], Plan(edges, delays, expiries, handlers)
+    plan = Plan.joined(plans)
+    plan = plan._replace(
+        handlers={place: text for place, text in plan.handlers.items() if fresh[place]}
     )
+    joined = join(con, [one._replace(fresh=True) for one in stored], plan)
     for place, inputs in given.items():
         keep_inputs(con, stored[place].seq, inputs)
         con.execute(
@@ -179,10 +170,6 @@ def _insert(con: Connection, queue: str, wholes: Sequence[Whole]) -> list[Enqueu
 
 def _peaceful(job: NewJob, alone: bool) -> NewJob:
     return job._replace(on_conflict="keep") if alone else job._replace(unique_until=None)
-
-
-def _moved(by_place: Mapping[int, T], by: int) -> dict[int, T]:
-    return {place + by: what for place, what in by_place.items()}
 
 
 def _insert_results(con: Connection, queue: str, results: Sequence[OldResult]) -> None:
