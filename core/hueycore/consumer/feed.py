@@ -21,7 +21,7 @@ from hueycore.model.jobs import Claim, Ended, Want
 from hueycore.runs.finished import Finished
 from hueycore.storage.protocol.workers import Workers
 from hueycore.system import clock, native
-from hueycore.system.scarcity import is_scarcity
+from hueycore.system.scarcity import is_scarcity, sit_out
 
 logger = logging.getLogger("hueycore.consumer")
 
@@ -329,11 +329,7 @@ class Feed:
                     self._pause(1.0)
 
     def _pause(self, seconds: float) -> None:
-        """However often the helper is woken meanwhile."""
-        end = clock.monotonic() + seconds
-        while not self._gone and (left := end - clock.monotonic()) > 0:
-            self._wake.clear()
-            self._wake.wait(left)
+        sit_out(seconds, self._wake, lambda: self._gone)
 
     def _help_once(self) -> None:
         if self._endings or self._claims:

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable
 
 from hueycore.exceptions import StorageError
-from hueycore.system import clock, native
-from hueycore.system.scarcity import is_scarcity
+from hueycore.system import native
+from hueycore.system.scarcity import is_scarcity, sit_out
 
 logger = logging.getLogger("hueycore.consumer")
 
@@ -61,15 +61,8 @@ class Service:
                 if is_scarcity(error):
                     scarce = min(2 * scarce or AFTER_ERROR, LONGEST_PAUSE)
                     logger.error("%s: %s; next try in %.0f s", self._thread.name, error, scarce)
-                    self._sit_out(scarce)
+                    sit_out(scarce, self._poked, lambda: self._stopped)
                     continue
                 logger.exception("%s failed; it goes on", self._thread.name)
                 pause = AFTER_ERROR
             self._poked.wait(max(pause, 0.0))
-
-    def _sit_out(self, seconds: float) -> None:
-        """However often the service is poked meanwhile."""
-        end = clock.monotonic() + seconds
-        while not self._stopped and (left := end - clock.monotonic()) > 0:
-            self._poked.clear()
-            self._poked.wait(left)
