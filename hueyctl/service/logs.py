@@ -24,7 +24,14 @@ _ABOVE = "huey"
 LONGEST_TRACEBACK = 10_000
 
 
-class TextFormatter(logging.Formatter):
+class _Formatter(logging.Formatter):
+    """What an exception says may be of any length, and have a password in it."""
+
+    def formatException(self, ei: Any) -> str:
+        return masked(shortened(super().formatException(ei), LONGEST_TRACEBACK))
+
+
+class TextFormatter(_Formatter):
     """As huey_consumer writes it. What a task logs is followed by its job, which the lines of the
     library name by themselves. Control characters in messages are spelled out."""
 
@@ -36,12 +43,10 @@ class TextFormatter(logging.Formatter):
         return streams.visible_lines(masked(text))
 
     def formatException(self, ei: Any) -> str:
-        return streams.visible_lines(
-            masked(shortened(super().formatException(ei), LONGEST_TRACEBACK))
-        )
+        return streams.visible_lines(super().formatException(ei))
 
 
-class JsonFormatter(logging.Formatter):
+class JsonFormatter(_Formatter):
     """One object per line: at, level, logger, thread, message, error; job, job_id, task, attempt,
     duration; and what came as extra."""
 
@@ -58,15 +63,12 @@ class JsonFormatter(logging.Formatter):
             found["error"] = {
                 "type": record.exc_info[0].__name__,
                 "message": masked(shortened(str(record.exc_info[1]), LONGEST_MESSAGE)),
-                "traceback": masked(self.formatException(record.exc_info)),
+                "traceback": self.formatException(record.exc_info),
             }
         for name, value in vars(record).items():
             if name not in _COMMON and name not in found:
                 found[name] = masked(value) if isinstance(value, str) else value
         return json.dumps(found, default=str)
-
-    def formatException(self, ei: Any) -> str:
-        return shortened(super().formatException(ei), LONGEST_TRACEBACK)
 
 
 def set_up(

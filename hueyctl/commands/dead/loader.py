@@ -9,8 +9,9 @@ from hueycore.exceptions import StorageError
 from hueycore.model.jobs import JobRef, Selector
 from hueyctl import errors, exits, streams
 from hueyctl.changes.report import Change
-from hueyctl.commands.dead.parser import BadLine, to_cargo
+from hueyctl.commands.dead.parser import to_cargo
 from hueyctl.commands.dead.source import Damaged
+from hueyctl.jsonline import BadLine
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Cargo

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 import time
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from hueycore.model.states import FINAL, State
 from hueycore.serializer import format_name
 from hueyctl.answers import jobs
 from hueyctl.answers.dump import EDGES, MORE
+from hueyctl.jsonline import BadLine, object_of
 
 _INT64 = 2**63
 
@@ -28,18 +28,9 @@ _DEFAULTS: dict[str, Any] = {
 _REQUIRED = ("id", "queue", "task", "state")
 
 
-class BadLine(Exception):
-    """A line that is not a job."""
-
-
 def to_cargo(line: bytes, queue: str | None = None) -> Cargo:
     """The job of a line, for ``queue`` or for the queue that it names. Raises ``BadLine``."""
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise BadLine(f"not JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise BadLine("not a JSON object")
+    found = object_of(line)
     if queue is not None:
         found["queue"] = queue
     payload = _unwrapped(found, "payload")

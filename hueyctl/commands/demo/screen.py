@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hueyctl import streams
-from hueyctl.output.table import STATE_STYLES
+from hueyctl.output.table import STATE_STYLES, make_console
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,19 +21,9 @@ _BAR = 40
 @contextmanager
 def live_view(colour: bool) -> Iterator[Callable[[Frame], None]]:
     """Frames drawn in place. The terminal is restored however the block is left."""
-    from rich.console import Console
     from rich.live import Live
 
-    console = Console(
-        file=sys.stdout,
-        force_terminal=True,
-        no_color=not colour,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        color_system="standard" if colour else None,
-        legacy_windows=False,
-    )
+    console = make_console(colour)
     events: list[str] = []
     bar = "█" if streams.is_utf8(sys.stdout) else "#"
     with Live(console=console, auto_refresh=False, transient=False) as live:

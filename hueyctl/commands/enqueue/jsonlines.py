@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 from hueycore.exceptions import DuplicateJob, PayloadTooLarge, SerializationError
 from hueyctl import errors, exits, streams, units
+from hueyctl.jsonline import BadLine, object_of
 from hueyctl.producers.arguments import Call
 from hueyctl.producers.base import Order, Producer, Queued
 
@@ -28,10 +28,6 @@ _KEYS = (
     "id",
     "unique",
 )
-
-
-class BadLine(Exception):
-    """A line that is not a job."""
 
 
 def feed(
@@ -141,12 +137,7 @@ class _Feeder:
 
 
 def _order(line: str, defaults: Order, utc: bool) -> Order:
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise BadLine(f"not JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise BadLine("not a JSON object")
+    found = object_of(line)
     unknown = sorted(set(found) - set(_KEYS))
     if unknown:
         raise BadLine(f"unknown key {unknown[0]!r} (keys are {', '.join(_KEYS)})")
