@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -154,12 +153,17 @@ def test_waiting_ends_when_the_lock_is_free(
     assert (home / "ran").exists()
 
 
+def begun(line: str) -> list[str]:
+    """A command that shows that it has begun."""
+    return ["sh", "-c", f"touch begun; exec {line}"]
+
+
 def test_the_lock_is_free_when_hueyctl_is_killed(
     queue: QueueFile, invoke: Invoke, until: Any
 ) -> None:
-    words = command(*URL, "lock", "acquire", "nightly", "--", "sleep", "3")
+    words = command(*URL, "lock", "acquire", "nightly", "--", *begun("sleep 3"))
     with subprocess.Popen(words, start_new_session=True) as process:
-        until(lambda: queue.storage.is_locked("nightly"))
+        until(lambda: queue.storage.is_locked("nightly") and os.path.exists("begun"))
 
         process.kill()
         process.wait(DEADLINE)
@@ -170,10 +174,9 @@ def test_the_lock_is_free_when_hueyctl_is_killed(
 
 
 def test_a_signal_is_for_the_command(queue: QueueFile, until: Any) -> None:
-    words = command(*URL, "lock", "acquire", "nightly", "--", "sleep", "30")
+    words = command(*URL, "lock", "acquire", "nightly", "--", *begun("sleep 30"))
     with subprocess.Popen(words) as process:
-        until(lambda: queue.storage.is_locked("nightly"))
-        time.sleep(0.1)
+        until(lambda: queue.storage.is_locked("nightly") and os.path.exists("begun"))
         process.terminate()
         assert process.wait(DEADLINE) == 143
 
