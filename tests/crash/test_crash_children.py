@@ -162,7 +162,7 @@ def test_orphans_are_reaped_in_a_container_and_no_child_of_a_job(place: ForkPlac
 def test_a_child_that_outlives_a_killed_consumer_holds_nothing_of_it(place: ForkPlace) -> None:
     handle = place.tasks.outlive()
     killed = place.consumer("--pidfile", "worker.pid")
-    wait_until(lambda: place.said("child"), 20, "a child")
+    wait_until(lambda: place.said("child") and place.said("outlived"), 20, "both")
     (child,) = place.said("child")
     for pid in {killed.pid, *place.said("outlived")}:
         os.kill(pid, signal.SIGKILL)
