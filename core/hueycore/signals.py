@@ -91,7 +91,7 @@ class Signal:
 
     def wanted(self, *signals: str) -> bool:
         """Whether anybody listens to one of these."""
-        return any(self._of(signal) for signal in signals)
+        return self.listening and any(self._of(signal) for signal in signals)
 
     def send(self, signal: str, task: Any, *args: Any) -> None:
         """Call the receivers of a signal in the order in which they connected. An exception that is

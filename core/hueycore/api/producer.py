@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
@@ -24,6 +25,7 @@ from hueycore.tasks.wrapper import TaskWrapper
 if TYPE_CHECKING:
     from hueycore.api.huey import Huey
 
+_NOTHING_COMES = nullcontext()
 #: What the names of the module that runs as a script end in.
 _MAIN = b"main__"
 
@@ -127,9 +129,9 @@ class Producer:
 
     def store(self, calls: Calls) -> None:
         """Store jobs, and in immediate mode run them."""
-        huey, signals = self._huey, self._huey.signals
+        huey = self._huey
         coming = [job.id for job in calls.jobs] if huey.listening else []
-        with signals.ahead_of(*coming):
+        with huey.signals.ahead_of(*coming) if coming else _NOTHING_COMES:
             stored = huey.storage.enqueue(calls.jobs, calls.plan) if calls.jobs else []
             self.on_stored(calls, stored)
         if huey._immediate:
