@@ -203,13 +203,18 @@ def test_without_a_bell_one_looks(version: Version, tmp_path: Path) -> None:
         made.close()
 
 
-def test_without_a_bell_looks_grow_rare(version: Version) -> None:
-    made = Bell(None, version)
+@pytest.mark.parametrize(
+    ("deaf", "first", "pause"), [(True, 10, bell.SLOW_LOOK), (False, 1, bell.LOOK)]
+)
+def test_without_news_looks_are_rare(
+    deaf: bool, first: int, pause: float, path: str, version: Version
+) -> None:
+    made = Bell(None if deaf else path, version)
     begun, looks = time.monotonic(), version.looks
     made.wait(0.6)
     seconds = time.monotonic() - begun
 
-    assert version.looks - looks <= 10 + seconds / bell.LOOK * 1.5
+    assert version.looks - looks <= first + seconds / pause * 1.5
     made.close()
 
 

@@ -15,10 +15,10 @@ IN_ATTRIB = 0x4
 IN_DELETE_SELF = 0x400
 IN_MOVE_SELF = 0x800
 
-#: Seconds between two looks at the version when the bell can be heard.
-LOOK = 0.05
-#: Without inotify: the first look after work, stretching to LOOK.
-QUICK_LOOK = 0.005
+#: Seconds between two looks at the version when the bell can be heard: few do not ring it.
+LOOK = 0.2
+#: Without inotify: the first look after work, and what the pauses stretch to.
+QUICK_LOOK, SLOW_LOOK = 0.005, 0.05
 
 
 class Bell:
@@ -48,7 +48,7 @@ class Bell:
             if left <= 0:
                 return False
             if self._inotify is None:
-                self._pause = min(self._pause * 1.2, LOOK)
+                self._pause = min(self._pause * 1.2, SLOW_LOOK)
                 ready = self._selector.select(min(left, self._pause))
             else:
                 ready = self._selector.select(min(left, LOOK))
