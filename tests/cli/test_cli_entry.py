@@ -201,9 +201,9 @@ def test_a_newer_schema_is_78(queue: QueueFile, hueyctl: Run) -> None:
 def test_a_locked_file_can_be_read_and_writing_is_69_when_it_stays_locked(
     queue: QueueFile, invoke: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hueycore.storage.sqlite import connection
+    from hueycore.storage.sqlite import connections
 
-    monkeypatch.setattr(connection, "DEADLINE", 0.1)
+    monkeypatch.setattr(connections, "DEADLINE", 0.1)
     holder = sqlite3.connect("queue.db", isolation_level=None)
     holder.execute("begin immediate")
     try:

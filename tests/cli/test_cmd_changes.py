@@ -88,10 +88,10 @@ def test_a_file_that_merely_lies_here_is_not_changed(
 def test_a_file_that_stays_locked_is_69_and_unchanged(
     queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
-    from hueycore.storage.sqlite import connection
+    from hueycore.storage.sqlite import connections
 
     queue.add("app.add")
-    monkeypatch.setattr(connection, "DEADLINE", 0.05)
+    monkeypatch.setattr(connections, "DEADLINE", 0.05)
     holder = sqlite3.connect("queue.db", isolation_level=None)
     holder.execute("begin immediate")
     try:

@@ -235,10 +235,10 @@ def test_garbage_and_missing_files_are_69(
 def test_a_file_that_stays_locked_is_69_and_unchanged(
     letters: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
-    from hueycore.storage.sqlite import connection
+    from hueycore.storage.sqlite import connections
 
     ask(invoke, "dead", "dump", "--to", "d.jsonl")
-    monkeypatch.setattr(connection, "DEADLINE", 0.05)
+    monkeypatch.setattr(connections, "DEADLINE", 0.05)
     holder = sqlite3.connect("queue.db", isolation_level=None)
     holder.execute("begin immediate")
     try:

@@ -319,9 +319,9 @@ def test_a_file_that_can_only_be_read_is_examined(
 def test_a_file_that_is_locked_for_good_is_a_problem(
     mixed: QueueFile, home: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hueycore.storage.sqlite import connection
+    from hueycore.storage.sqlite import connections
 
-    monkeypatch.setattr(connection, "DEADLINE", 0.05)
+    monkeypatch.setattr(connections, "DEADLINE", 0.05)
     mixed.storage.close()
     other = sqlite3.connect(home / "queue.db", isolation_level=None)
     other.execute("pragma locking_mode=exclusive")

@@ -267,9 +267,9 @@ def test_a_writer_does_not_hold_up_a_look(mixed: QueueFile, home: Path, invoke: 
 def test_a_file_that_is_locked_for_good_is_unavailable(
     mixed: QueueFile, home: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hueycore.storage.sqlite import connection
+    from hueycore.storage.sqlite import connections
 
-    monkeypatch.setattr(connection, "DEADLINE", 0.05)
+    monkeypatch.setattr(connections, "DEADLINE", 0.05)
     mixed.storage.close()
     other = sqlite3.connect(home / "queue.db", isolation_level=None)
     other.execute("pragma locking_mode=exclusive")

@@ -18,7 +18,7 @@ from hueycore.constants import WORKER_PROCESS
 from hueycore.consumer.consumer import Consumer
 from hueycore.consumer.processes.supervisor import Supervisor
 from hueycore.model.reports import WorkerRow
-from hueycore.storage.sqlite.connection import Database
+from hueycore.storage.sqlite.database import Database
 from tests.helpers import consuming, job, jobs, run_python, running, states, wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")

@@ -16,7 +16,7 @@ from hueycore import SqliteHuey, State, TaskException, TaskTimeout
 from hueycore.consumer.workers import timeouts as timeouts_module
 from hueycore.consumer.workers.timeouts import Timeouts
 from hueycore.runs.timeouts import limited
-from hueycore.storage.sqlite.connection import Database
+from hueycore.storage.sqlite.database import Database
 from hueycore.system.shield import shield_of_this_thread
 from tests.helpers import (
     Gate,

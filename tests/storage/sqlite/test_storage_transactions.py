@@ -56,23 +56,21 @@ def keyed(**fields: Any) -> NewJob:
 def test_a_refused_duplicate_takes_no_other_thread_with_it(storage: SqliteStorage) -> None:
     storage.enqueue([keyed()])
     answers: list[Any] = []
+    start = threading.Barrier(8)
 
     def enqueue(job: NewJob) -> None:
+        start.wait(10)
         try:
             answers.append(storage.enqueue([job])[0].fresh)
         except DuplicateJob:
             answers.append("refused")
 
-    # They come together while the door is shut, so that they share a commit.
-    with storage._door:
-        threads = [
-            threading.Thread(target=enqueue, args=(keyed(on_conflict="fail") if n % 2 else new(),))
-            for n in range(8)
-        ]
-        for thread in threads:
-            thread.start()
-        while len(storage._tickets) < 8:
-            pass
+    threads = [
+        threading.Thread(target=enqueue, args=(keyed(on_conflict="fail") if n % 2 else new(),))
+        for n in range(8)
+    ]
+    for thread in threads:
+        thread.start()
     for thread in threads:
         thread.join()
 

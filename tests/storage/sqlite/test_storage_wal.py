@@ -11,7 +11,7 @@ import pytest
 
 from hueycore.exceptions import ConfigurationError
 from hueycore.model.jobs import Selector
-from hueycore.storage.sqlite import SqliteStorage, examine
+from hueycore.storage.sqlite import SqliteStorage, database, dial, examine
 from tests.storage.conftest import Maker
 from tests.storage.kit import born, new, take, worker
 
@@ -69,6 +69,70 @@ def test_who_consumes_checkpoints_only_when_told_so(make_file: Maker) -> None:
     assert autocheckpoint(storage) == 0
     storage.enqueue([new(payload=b"x" * 4000) for _ in range(100)])
     storage.checkpoint()
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many pages of a log are short, in bytes."""
+    monkeypatch.setattr(database, "SHORT_LOG", 30)
+    return 30 * 4096
+
+
+def fill(storage: SqliteStorage) -> None:
+    for _ in range(100):
+        storage.enqueue([new()])
+
+
+def test_who_produces_keeps_the_log_short_where_no_consumer_lives(
+    make_file: Maker, short: int
+) -> None:
+    storage = make_file()
+
+    fill(storage)
+
+    assert log_size(storage) < 2 * short
+    assert storage.count(Selector()) == 100
+
+
+def test_who_produces_leaves_the_log_to_a_consumer_that_lives(make_file: Maker, short: int) -> None:
+    storage = make_file()
+    number = worker(make_file())
+
+    fill(storage)
+    assert log_size(storage) > 4 * short
+
+    storage.unregister(number)
+    fill(storage)
+    before = log_size(storage)
+    fill(storage)
+    assert log_size(storage) == before
+
+
+def test_a_log_that_a_reader_needs_is_not_shortened_at_every_commit(
+    make_file: Maker,
+    short: int,
+    raw: Callable[[], sqlite3.Connection],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries: list[str] = []
+
+    class Watching(dial.Connection):
+        def execute(self, sql: str, *args: object) -> sqlite3.Cursor:
+            if "wal_checkpoint" in sql:
+                tries.append(sql)
+            return super().execute(sql, *args)
+
+    monkeypatch.setattr(dial, "connection_class", Watching)
+    storage = make_file()
+    reader = raw()
+    reader.execute("begin")
+    reader.execute("select count(*) from huey_job").fetchall()
+
+    fill(storage)
+
+    assert log_size(storage) > 4 * short
+    assert 0 < len(tries) <= log_size(storage) / short
+    reader.execute("rollback")
 
 
 def autocheckpoint(storage: SqliteStorage) -> int:

@@ -14,13 +14,15 @@ class Jobs(Protocol):
     """Jobs are born."""
 
     def enqueue(self, jobs: Sequence[NewJob], plan: Plan | None = None) -> list[Enqueued]:
-        """All jobs are durable when this returns, or none is. An id that is live already, or whose
-        result a waiting job needs, answers with that job and inserts nothing; another final row of
-        the same id is replaced. A unique key that is taken answers as ``on_conflict`` says. With a
-        ``plan`` they are stages: those that have parents wait for them.
+        """All jobs are durable when this returns, or none is; they may run before that. An id that
+        is live already, or whose result a waiting job needs, answers with that job and inserts
+        nothing; another final row of the same id is replaced. A unique key that is taken answers as
+        ``on_conflict`` says. With a ``plan`` they are stages: those that have parents wait for
+        them.
 
         Raises ``QueueFull``, ``DuplicateJob``; ``ConfigurationError`` when some jobs of a plan
-        exist and others do not."""
+        exist and others do not; ``StorageError`` also when it is not known whether the jobs will
+        last: to enqueue the same ids once more is harmless."""
         ...
 
     def on(self, connection: Any) -> Guest:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from hueycore.exceptions import StorageError, StorageMoved
-from hueycore.storage.sqlite.connection import Database
+from hueycore.storage.sqlite.database import Database
 from hueycore.storage.sqlite.sidefile import LAST_WORKER, SideFile, attach, boot_id
 from hueycore.storage.sqlite.slots import FileSlots, MemorySlots
 

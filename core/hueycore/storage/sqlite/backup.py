@@ -17,7 +17,7 @@ from hueycore.storage.sqlite.sidefile import SUFFIX
 from hueycore.system.files import rename_new, sync_folder
 
 if TYPE_CHECKING:
-    from hueycore.storage.sqlite.connection import Database
+    from hueycore.storage.sqlite.database import Database
     from hueycore.storage.sqlite.dial import Connection
 
 #: Told how many pages are copied, and of how many.

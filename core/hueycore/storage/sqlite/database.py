@@ -1,22 +1,22 @@
-"""The one owner of connections and transactions of a SQLite file.
+"""The one owner of the transactions on a SQLite file.
 
-A process has one writing connection behind a lock and one reading connection behind another. Every
-write of the project goes through :meth:`Database.transact`; ``sqlite3.Error`` never leaves here.
+Every write of the project goes through :meth:`Database.transact`; ``sqlite3.Error`` never leaves
+here.
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from typing import TypeVar
 
-from hueycore.exceptions import ConfigurationError, StorageError, StorageReadOnly
+from hueycore.exceptions import StorageError, StorageReadOnly
 from hueycore.storage.sqlite import forks, schema
-from hueycore.storage.sqlite.dial import MEMORY, Connection, dial
-from hueycore.storage.sqlite.entry import Disturbed, Entry
+from hueycore.storage.sqlite.connections import Connections
+from hueycore.storage.sqlite.dial import Connection
+from hueycore.storage.sqlite.entry import Disturbed
 from hueycore.storage.sqlite.errors import (
     IOERR,
     RETRY,
@@ -26,85 +26,19 @@ from hueycore.storage.sqlite.errors import (
     retry,
     translate,
 )
-from hueycore.storage.sqlite.identity import Identity
-from hueycore.storage.sqlite.path import make_file, refuse_network
+from hueycore.storage.sqlite.log import Log
 from hueycore.system import clock, native
 from hueycore.system.shield import shield_of_this_thread
+
+#: Pages of the log that are moved into the file at a time, where no consumer lives.
+SHORT_LOG = 1000
 
 T = TypeVar("T")
 Body = Callable[[Connection], T]
 
-#: Seconds after which a busy file is given up, by default.
-DEADLINE = 5.0
 
-
-class Database:
-    """Connections to one file (or to ``:memory:``), and the transactions on them.
-
-    ``durability``: ``standard`` syncs the verbs that promise durability, ``full`` syncs all,
-    ``fast`` none (a power cut may then lose the newest jobs; a crash of the process never does).
-    ``timeout``: seconds that a busy file is tried.
-    """
-
-    def __init__(
-        self,
-        path: str,
-        *,
-        create: bool = True,
-        read_only: bool = False,
-        mode: int = 0o600,
-        durability: str = "standard",
-        timeout: float = DEADLINE,
-        force_network: bool = False,
-    ) -> None:
-        if durability not in ("standard", "full", "fast"):
-            raise ConfigurationError(f"durability={durability!r}: use standard, full or fast")
-        self.memory = path == MEMORY
-        self.path = path if self.memory else os.path.realpath(path)
-        self.read_only = read_only
-        self._durability = durability
-        self._timeout = timeout
-        self._pid = os.getpid()
-        self._lock = native.RLock() if self.memory else native.Lock()
-        self._read_lock = self._lock if self.memory else native.Lock()
-        self._write: Connection | None = None
-        self._read: Connection | None = None
-        self._sync = ""
-        self._closed = False
-        #: A read-only view that will not notice writers; it is opened anew for each read.
-        self._frozen = False
-        self._owner: int | None = None
-        self._copy_lock = native.Lock()
-        self._entry = Entry(self.path, None if read_only else mode)
-        self._pages = 10_000
-        self._readers = 0
-        self._forking: list[native.Lock | native.RLock] = []
-        self._forked_in_use = False
-        self._identity: Identity | None = None
-        #: Commits of this object: what ``data_version`` does not show to a single connection.
-        self.commits = 0
-        if not self.memory:
-            if not force_network:
-                refuse_network(self.path)
-            if not os.path.exists(self.path):
-                make_file(self.path, mode if create and not read_only else None)
-            self._identity = Identity(self.path, self._entry.check)
-            if not os.path.isfile(self.path):
-                raise StorageError(f"{self.path} is not a regular file")
-        forks.open_databases.add(self)
-        try:
-            if read_only:
-                # Imported here: few only read.
-                from hueycore.storage.sqlite.oldfile import check
-
-                self.read(check)
-            else:
-                self._prepare()
-        except BaseException:
-            self.close()
-            raise
-
-    # --- transactions -----------------------------------------------------------------------
+class Database(Connections):
+    """One file (or ``:memory:``), and the transactions on it."""
 
     def transact(self, body: Body[T], durable: bool = True) -> T:
         """Run ``body`` in one write transaction: all of it is committed, or nothing.
@@ -123,14 +57,21 @@ class Database:
     def _transact(self, body: Body[T], durable: bool) -> T:
         with self._lock:
             connection = self._writer()
+            log = self._log if durable or self._durability == "full" else None
+            before = connection.total_changes
             try:
-                self._begin(connection, durable)
+                self._begin(connection)
                 value = body(connection)
                 if self._write is not connection:
                     raise StorageError("forked in a transaction, which is the parent's alone")
                 connection.execute("commit")
                 self.commits += 1
-                return value
+                if log is not None and connection.total_changes != before:
+                    log.promise()
+                else:
+                    log = None
+                if self._pages:
+                    self._shorten_log(connection)
             except sqlite3.Error as error:
                 self._forget_if_broken(error, "_write")
                 raise translate(error, self.path) from error
@@ -146,6 +87,19 @@ class Database:
                     self._discard("_write")  # which ends its transaction
                 finally:
                     self._entry.leave_door()
+        if log is not None:
+            self._wait_for_disk(log)
+        return value
+
+    def _wait_for_disk(self, log: Log) -> None:
+        try:
+            log.sync()
+        except StorageError:
+            with self._lock:
+                if self._log is log:
+                    self._discard("_write")
+                    self._doubtful = True
+            raise
 
     def read(self, body: Body[T], *, snapshot: bool = False) -> T:
         """Run ``body`` on the reading connection; with ``snapshot`` all its statements see the same
@@ -258,56 +212,16 @@ class Database:
             finally:
                 self._entry.leave_door()
 
-    def check_identity(self) -> None:
-        """Raise ``StorageMoved`` unless the path still names the file that was opened."""
-        if self._identity is not None:
-            self._identity.check()
-
-    def autocheckpoint(self, pages: int) -> None:
-        """How many WAL pages a commit lets pass before it checkpoints; 0 leaves it to the janitor
-        (two checkpointers are what the WAL-reset bug of SQLite < 3.51.3 needs)."""
-        with self._lock:
-            self._pages = int(pages)
-            self._discard("_write")  # the next one is opened so
-
-    def close(self) -> None:
-        self._closed = True
-        # The writing one last: a last connection that cannot write leaves the whole log behind.
-        for lock, name in ((self._read_lock, "_read"), (self._lock, "_write")):
-            with lock:
-                self._discard(name)
-        self._entry.close()
-
-    def leave(self) -> None:
-        """Close what nobody is using: the process ends. A daemon thread may still open it anew."""
-        self._closed = self._closed or self.memory
-        free = [
-            (lock, name)
-            for lock, name in ((self._read_lock, "_read"), (self._lock, "_write"))
-            if lock.acquire(blocking=False)
-        ]
-        try:
-            for _, name in free:
-                self._discard(name)
-            if self._read is self._write is None:
-                self._entry.close()
-        finally:
-            for lock, _ in free:
-                lock.release()
-
     # --- inside -------------------------------------------------------------------------------
 
-    def _begin(self, connection: Connection, durable: bool) -> None:
+    def _begin(self, connection: Connection) -> None:
         deadline = clock.monotonic() + self._timeout
         if not self._entry.enter_door(deadline):
             raise busy_for(self.path, self._timeout, self._others())
-        full = durable if self._durability == "standard" else self._durability == "full"
-        sync = "full" if full else "normal"
         if connection.in_transaction:  # an exception struck between two lines of transact
             connection.execute("rollback")
-        if sync != self._sync:
-            retry(lambda: connection.execute(f"pragma synchronous={sync}"), self._timeout)
-            self._sync = sync
+        if self._doubtful:
+            self._empty_log(connection)
         while True:
             try:
                 connection.execute("begin immediate")
@@ -320,100 +234,41 @@ class Database:
                     raise busy_for(self.path, self._timeout, self._others()) from error
             native.sleep(RETRY * (0.5 + clock.monotonic() * 1e6 % 1.0))
 
+    def _shorten_log(self, connection: Connection) -> None:
+        """Where no janitor does it: a log that is written over again and again is synced sooner
+        than one that grows."""
+        pages = self._entry.long_log(SHORT_LOG)
+        if pages < self._shortened:
+            self._shortened = 0  # it has begun anew
+        if pages - self._shortened < SHORT_LOG:
+            return
+        self._shortened = pages
+        try:
+            connection.execute("pragma wal_checkpoint(passive)").fetchall()
+        except sqlite3.Error:
+            pass  # the next one moves more; what was committed is in the log
+
+    def _empty_log(self, connection: Connection) -> None:
+        """Into the file itself: of a log that could not be synced, and of all that is written to it
+        afterwards, nobody knows what a power cut would leave."""
+        busy, frames, copied = connection.execute("pragma wal_checkpoint(full)").fetchone()
+        if busy or copied < frames:
+            raise StorageError(f"{self.path}-wal could not be synced, and is read just now")
+        self._doubtful = False
+
     def _others(self) -> list[int]:
         """The threads of this process that hold the lock through another object."""
         others = [other for other in list(forks.open_databases) if other.path == self.path]
         return [other._owner for other in others if other._owner is not None and other is not self]
 
-    def _writer(self) -> Connection:
-        self._check_use()
-        if self._write is None:
-            self._write = self._connect("rw")
-            self._sync = ""
-        return self._write
-
-    def _reader(self) -> Connection:
-        if self.memory:
-            return self._writer()
-        self._check_use()
-        if self._frozen and self._read is not None:
-            self._read.close()
-            self._read = None
-        if self._read is None:
-            self._read = self._open_reader()
-            self._frozen = self._read.frozen
-            self._readers += 1
-        return self._read
-
-    def _open_reader(self) -> Connection:
-        with self._lock:  # the door lets all in who share it
-            return self._connect("ro")
-
-    def _check_use(self) -> None:
-        if self._closed:
-            raise StorageError(f"the storage {self.path} is closed")
-        if self._forked_in_use:
-            raise StorageError(f"this process was forked in the middle of a use of {self.path}")
-        if os.getpid() != self._pid:
-            self._after_fork()
-        self.check_identity()
-
-    def _connect(self, access: str) -> Connection:
-        if self.memory:
-            return self._dial(access)
-        return self._entry.connect(lambda: self._dial(access), self._timeout)
-
-    def _dial(self, access: str) -> Connection:
-        return dial(self.path, access, pages=self._pages, seconds=self._timeout)
-
     def _prepare(self) -> None:
+        if self.read_only:
+            # Imported here: few only read.
+            from hueycore.storage.sqlite.oldfile import check
+
+            self.read(check)
+            return
         with self._lock:
             self._writer()
         if not self.read(schema.is_current):
             self.transact(schema.migrate)
-
-    def _forget_if_broken(self, error: sqlite3.Error, name: str) -> None:
-        """After an I/O error a connection is not trusted again. Only that one: another thread may
-        be in the middle of something with the other."""
-        if error_code(error) == IOERR:
-            self._discard(name)
-
-    def _discard(self, name: str) -> None:
-        connection = getattr(self, name)
-        if connection is not None and (self._closed or not self.memory):
-            setattr(self, name, None)
-            connection.close()
-
-    def before_fork(self) -> None:
-        for lock in (self._copy_lock, self._read_lock, self._lock):
-            mine = lock is self._lock and self._owner == native.get_ident()
-            if not mine and lock.acquire(timeout=2 * DEADLINE):
-                self._forking.append(lock)
-        if self._read_lock in self._forking:
-            self._discard("_read")
-        if self._lock in self._forking:
-            self._discard("_write")
-
-    def after_fork_in_parent(self) -> None:
-        while self._forking:
-            self._forking.pop().release()
-
-    def after_fork_in_child(self) -> None:
-        # A lock may be held by a thread that does not exist in the child.
-        if self.memory:
-            self._lock = self._read_lock = native.RLock()
-        else:
-            self._after_fork()
-
-    def _after_fork(self) -> None:
-        if self.memory:
-            raise StorageError("an in-memory queue cannot be used in a forked process")
-        self._forked_in_use = 0 < len(self._forking) < 3
-        self._forking = []
-        forks.leaked.append((self._write, self._read))
-        self._lock, self._read_lock = native.Lock(), native.Lock()
-        self._copy_lock = native.Lock()
-        self._write = self._read = None
-        self._entry.forget()
-        self._owner, self._sync = None, ""
-        self._pid = os.getpid()

@@ -46,6 +46,7 @@ def dial(path: str, access: str, *, pages: int, seconds: float) -> Connection:
             connection.text_factory = partial(str, encoding="utf-8", errors="replace")
         else:
             connection.execute(f"pragma wal_autocheckpoint={pages}")
+            connection.execute("pragma synchronous=normal")  # a commit is synced by ``Log``
             connection.execute("pragma fullfsync=1")
     except sqlite3.Error as error:
         connection.close()

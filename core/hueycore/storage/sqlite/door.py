@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 
+from hueycore.constants import MAX_WORKERS
 from hueycore.storage.sqlite import ofd
 from hueycore.storage.sqlite.errors import RETRY
 from hueycore.system import clock, native
@@ -45,6 +46,10 @@ class Door:
                 if clock.monotonic() > deadline:
                     return False
             native.sleep(RETRY * (0.5 + clock.monotonic() * 1e6 % 1.0))
+
+    def is_watched(self) -> bool:
+        """Whether any worker lives."""
+        return ofd.held(self._descriptor, BYTE + 1, MAX_WORKERS)
 
     def close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1

@@ -64,6 +64,14 @@ class Entry:
             finally:
                 self.leave_door()
 
+    def long_log(self, pages: int) -> int:
+        """How many pages the log has, if they are at least so many and no consumer lives, whose
+        janitor keeps it short; else 0."""
+        if self._guard is None or self._door is None:
+            return 0
+        found = self._guard.pages_of_log()
+        return 0 if found < pages or self._door.is_watched() else found
+
     def read(self, look: Callable[[], T]) -> T:
         """What ``look`` sees outside the door. Raises ``Disturbed`` when that is worth nothing."""
         if self._guard is None:

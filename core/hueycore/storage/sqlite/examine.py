@@ -10,7 +10,7 @@ from hueycore.storage.sql import examine
 from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sqlite import schema
 from hueycore.storage.sqlite.alive import Alive
-from hueycore.storage.sqlite.connection import Database
+from hueycore.storage.sqlite.database import Database
 from hueycore.storage.sqlite.dial import WAL_LIMIT
 
 

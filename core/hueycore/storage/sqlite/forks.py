@@ -11,9 +11,9 @@ from hueycore.storage.sqlite import guard
 from hueycore.system import native
 
 if TYPE_CHECKING:
-    from hueycore.storage.sqlite.connection import Database
+    from hueycore.storage.sqlite.connections import Connections
 
-open_databases: weakref.WeakSet[Database] = weakref.WeakSet()
+open_databases: weakref.WeakSet[Connections] = weakref.WeakSet()
 #: What a connection becomes that a child inherits all the same (a fork by C code, a fork in the
 #: middle of a transaction): kept for ever, because SQLite forbids even to close it.
 leaked: list[object] = []

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,6 +42,8 @@ RECOVERY = (122, 1)
 READERS = (123, 5)
 #: In a -shm, its head twice: while they differ somebody writes it, or died in the middle of that.
 _HEAD, _AGAIN = slice(0, 48), slice(48, 96)
+#: How many pages the log has.
+_PAGES = slice(16, 20)
 #: The salt of the log, and how far it was copied, or began to be copied, into the file.
 _SALT, _COPIED, _COPY = slice(32, 40), slice(96, 100), slice(128, 132)
 #: Bytes 18 and 19 of a database with a write-ahead log.
@@ -77,6 +80,13 @@ class Guard:
         for path, key in self._beside:
             if _identity(path) != key:
                 raise StorageMoved(f"{path} was removed or replaced while it was in use")
+
+    def pages_of_log(self) -> int:
+        """For whoever holds the write lock, or wants to know about how many."""
+        index = self._index
+        if index is None:
+            return 0
+        return int.from_bytes(os.pread(_kept[index], _PAGES.stop, 0)[_PAGES], sys.byteorder)
 
     def begin_read(self, reader: int) -> bytes | None:
         """Before a read outside the door. Until ``end_read`` SQLite does not make the index of the

@@ -16,7 +16,7 @@ from hueycore.storage.sql.dialect import Body
 from hueycore.storage.sql.endings import apply_endings
 from hueycore.storage.sql.enqueue import Enqueue
 from hueycore.storage.sqlite import schema
-from hueycore.storage.sqlite.connection import Database
+from hueycore.storage.sqlite.database import Database
 from hueycore.storage.sqlite.dialect import Speaker
 from hueycore.storage.sqlite.errors import translate
 from hueycore.system.shield import shield_of_this_thread

@@ -138,7 +138,7 @@ class SideFile:
         try:
             os.utime(self._descriptor)
         except OSError:
-            pass  # a consumer looks by itself within 50 ms
+            pass  # a consumer looks by itself before long
 
     def moved(self) -> bool:
         """Whether the path names another file by now, or none, or what is in it was cut off."""

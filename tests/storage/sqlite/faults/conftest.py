@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hueycore.storage.sqlite import SqliteStorage, connection, dial, sidefile
+from hueycore.storage.sqlite import SqliteStorage, connections, dial, sidefile
 from tests.helpers import Clock
 from tests.storage.sqlite.faults.rig import NOW, Crew, FaultyConnection, World, build
 from tests.storage.sqlite.invariants import check_invariants
@@ -29,7 +29,7 @@ def crew() -> Iterator[Crew]:
 def faulty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Statements fail when a plan says so."""
     monkeypatch.setattr(dial, "connection_class", FaultyConnection)
-    monkeypatch.setattr(connection, "DEADLINE", 0.01)
+    monkeypatch.setattr(connections, "DEADLINE", 0.01)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from typing import Any
 
 from hueycore.model.jobs import Claim, Ended, Want
 from hueycore.storage.sqlite import SqliteStorage
-from hueycore.storage.sqlite.connection import Database
+from hueycore.storage.sqlite.database import Database
 from tests.storage.kit import ended, new
 
 

@@ -31,8 +31,8 @@ from hueycore.exceptions import (
 from hueycore.model.jobs import Selector, Want
 from hueycore.model.schedules import Fire, Periodic
 from hueycore.model.states import State
-from hueycore.storage.sqlite import SqliteStorage, connection, path
-from hueycore.storage.sqlite.connection import Database
+from hueycore.storage.sqlite import SqliteStorage, connections, path
+from hueycore.storage.sqlite.database import Database
 from hueycore.storage.sqlite.errors import translate
 from tests.helpers import Clock
 from tests.storage.kit import DAY, ended, new, state, take, worker
@@ -258,7 +258,7 @@ def test_a_network_file_system_is_refused_unless_forced(
     local.mkdir(parents=True)
     mountinfo.write_text(MOUNTS.format(remote))
     monkeypatch.setattr(
-        connection, "refuse_network", lambda file: path.refuse_network(file, str(mountinfo))
+        connections, "refuse_network", lambda file: path.refuse_network(file, str(mountinfo))
     )
 
     with pytest.raises(StorageError, match="nfs4, a network file system"):
@@ -282,7 +282,7 @@ def test_a_symbolic_link_to_a_network_file_system_is_refused_too(
     mountinfo = tmp_path / "mountinfo"
     mountinfo.write_text(MOUNTS.format(remote))
     monkeypatch.setattr(
-        connection, "refuse_network", lambda file: path.refuse_network(file, str(mountinfo))
+        connections, "refuse_network", lambda file: path.refuse_network(file, str(mountinfo))
     )
     with pytest.raises(StorageError, match="network"):
         SqliteStorage(tmp_path / "link" / "queue.db")
@@ -522,7 +522,7 @@ def test_no_jump_of_the_clock_makes_a_living_worker_look_dead(
 def test_a_lock_of_this_very_process_is_named(
     file: SqliteStorage, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "DEADLINE", 0.05)
+    monkeypatch.setattr(connections, "DEADLINE", 0.05)
     inside, leave = threading.Event(), threading.Event()
 
     def body(con: sqlite3.Connection) -> None:
@@ -548,11 +548,11 @@ def test_a_lock_of_another_process_is_waited_for_and_then_reported(
 ) -> None:
     holder = crew.start("hold", path)
     assert holder.hear() == "holding"
-    monkeypatch.setattr(connection, "DEADLINE", 0.05)
+    monkeypatch.setattr(connections, "DEADLINE", 0.05)
     with pytest.raises(StorageBusy, match="another process"):
         file.enqueue([new()])
 
-    monkeypatch.setattr(connection, "DEADLINE", 20)
+    monkeypatch.setattr(connections, "DEADLINE", 20)
     threading.Timer(0.1, holder.tell).start()
     file.enqueue([new()])
     assert holder.hear() == "gone"

@@ -13,7 +13,7 @@ import pytest
 
 from hueycore.exceptions import StorageError
 from hueycore.model.jobs import Selector
-from hueycore.storage.sqlite import SqliteStorage, connection, dial
+from hueycore.storage.sqlite import SqliteStorage, connections, dial
 from hueycore.system.ids import new_id
 from tests.storage.kit import new, take, worker
 from tests.storage.sqlite.faults.rig import Crew, finish, fork, forked, rows
@@ -233,7 +233,7 @@ def test_a_fork_while_another_thread_holds_the_lock_for_long_does_not_hang_the_c
     file: SqliteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The fork waits for the other thread, but not for ever; then the child is refused the use."""
-    monkeypatch.setattr(connection, "DEADLINE", 0.05)
+    monkeypatch.setattr(connections, "DEADLINE", 0.05)
     inside, leave = threading.Event(), threading.Event()
 
     def body(con: sqlite3.Connection) -> None:

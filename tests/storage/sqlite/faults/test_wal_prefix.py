@@ -23,7 +23,8 @@ from hueycore.model.jobs import Selector, Want
 from hueycore.model.plan import Edge, Plan
 from hueycore.model.schedules import Fire, Periodic
 from hueycore.model.states import State
-from hueycore.storage.sqlite import SqliteStorage, dial
+from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.sqlite import log as log_of_writer
 from tests.helpers import Clock
 from tests.storage.kit import FAILURE, by_seq, end, ended, new, one, pipeline, state, take, worker
 from tests.storage.sqlite.faults.conftest import Opener
@@ -132,6 +133,8 @@ class Life:
         self.storage.leave_checkpoints_to_janitor()
         self.segments: list[Segment] = []
         self.promised: list[str] = []
+        #: What a power cut would leave of the log.
+        self.synced = b""
 
     def begin_segment(self, *, truncate: bool) -> None:
         self.keep_log()
@@ -146,12 +149,16 @@ class Life:
         if self.segments:
             self.segments[-1].log = Path(self.path + "-wal").read_bytes()
 
+    def on_sync(self) -> None:
+        self.synced = Path(self.path + "-wal").read_bytes()
+
     def promise(self, *ids: str) -> None:
-        """These jobs are acknowledged from now on."""
+        """These jobs are acknowledged from now on: all of the log is on the disk."""
         self.promised += ids
-        log = Path(self.path + "-wal").read_bytes()
-        if valid_frames(log):
-            self.segments[-1].promises.append((valid_frames(log), list(self.promised)))
+        frames = valid_frames(Path(self.path + "-wal").read_bytes())
+        assert frames == valid_frames(self.synced)
+        if frames:
+            self.segments[-1].promises.append((frames, list(self.promised)))
 
     def enqueue(self, *tasks: str, **fields: object) -> list[str]:
         jobs = [new(task, **fields) for task in tasks]
@@ -248,9 +255,10 @@ def _bury(storage: SqliteStorage, number: int) -> None:
 
 
 @pytest.fixture
-def life(path: str, clock: Clock) -> Life:
+def life(path: str, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Life:
     clock.freeze(NOW)
     lived = Life(path, clock)
+    watch_syncs(monkeypatch, lived.on_sync)
     try:
         live(lived)
     finally:
@@ -350,7 +358,7 @@ def test_the_frames_of_a_log_are_counted_as_sqlite_counts_them(life: Life) -> No
 
 # --- who waits for the disk -----------------------------------------------------------------------
 
-NORMAL, FULL = 1, 2
+NORMAL = 1
 
 SYNCED = {
     *("enqueue", "enqueue a key that exists", "replace", "enqueue an id that exists", "declare"),
@@ -374,45 +382,61 @@ NOT_SYNCED = {
 BOTH = {"claim at most once", "end and claim at most once"}
 
 
-@pytest.fixture
-def modes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """``synchronous`` of each write transaction, asked at its begin and again at its commit."""
-    seen: list[int] = []
+def watch_syncs(monkeypatch: pytest.MonkeyPatch, on_sync: Callable[[], object]) -> None:
+    """``on_sync`` is called after each sync of a log."""
+    to_disk = log_of_writer._to_disk
 
-    class Watching(dial.Connection):
-        def execute(self, sql: str, *args: object) -> sqlite3.Cursor:
-            if sql in ("begin immediate", "commit"):
-                seen.append(super().execute("pragma synchronous").fetchone()[0])
-            return super().execute(sql, *args)
+    def watched(descriptor: int) -> None:
+        to_disk(descriptor)
+        on_sync()
 
-    monkeypatch.setattr(dial, "connection_class", Watching)
-    return seen
+    monkeypatch.setattr(log_of_writer, "_to_disk", watched)
+
+
+@dataclass
+class Syncs:
+    """What was in the log, and in the file for those who look, when it was synced."""
+
+    path: str
+    seen: list[bytes] = field(default_factory=list)
+
+    def note(self) -> None:
+        with closing(sqlite3.connect(self.path, isolation_level=None, timeout=0)) as other:
+            other.execute("begin immediate")  # the write lock is free
+            other.execute("rollback")
+        self.seen.append(Path(self.path + "-wal").read_bytes())
 
 
 @pytest.mark.parametrize("name", VERBS)
 def test_a_verb_that_promises_to_last_is_synced_and_no_other(
-    name: str, modes: list[int], world: tuple[World, Opener]
+    name: str, monkeypatch: pytest.MonkeyPatch, world: tuple[World, Opener]
 ) -> None:
     facts, fresh = world
     storage = fresh()
-    modes.clear()
+    syncs = Syncs(storage.db.path)
+    watch_syncs(monkeypatch, syncs.note)
 
     VERBS[name](storage, facts)
 
-    if name in BOTH:
-        assert modes == [NORMAL, NORMAL, FULL, FULL]
-    elif name in SYNCED:
-        assert set(modes) == {FULL}
+    written = valid_frames(Path(storage.db.path + "-wal").read_bytes())
+    if name in BOTH or name in SYNCED:
+        assert (written > 0) == bool(syncs.seen)
+        assert [valid_frames(seen) for seen in syncs.seen[-1:]] == [written][: len(syncs.seen)]
+        assert len(syncs.seen) == 1 or name in SYNCED
     else:
         assert name in NOT_SYNCED, "a new verb: decide whether it promises to last"
-        assert set(modes) == {NORMAL}
+        assert syncs.seen == []
 
 
-@pytest.mark.parametrize(("durability", "expected"), [("full", FULL), ("fast", NORMAL)])
+@pytest.mark.parametrize(("durability", "synced"), [("full", True), ("fast", False)])
 def test_all_verbs_are_synced_or_none_for_those_who_ask(
-    durability: str, expected: int, modes: list[int], path: str
+    durability: str, synced: bool, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
+    syncs = Syncs(path)
+    watch_syncs(monkeypatch, syncs.note)
     with closing(SqliteStorage(path, durability=durability)) as storage:
+        syncs.seen.clear()
+        before = storage.db.commits
         number = worker(storage)
         storage.enqueue([new(), new(at_most_once=True)])
         while claims := take(storage, number):
@@ -420,9 +444,21 @@ def test_all_verbs_are_synced_or_none_for_those_who_ask(
         storage.revoke(Selector())
         storage.put("name", b"value")
         storage.unregister(number)
+        commits = storage.db.commits - before
 
-    assert set(modes) == {expected}
-    assert len(modes) > 14
+    assert commits > 7
+    assert (len(syncs.seen) > commits - 3) if synced else syncs.seen == []
+
+
+def test_a_verb_that_writes_nothing_syncs_nothing(
+    file: SqliteStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    syncs = Syncs(file.db.path)
+    watch_syncs(monkeypatch, syncs.note)
+
+    assert file.revoke(Selector(task="nobody")).matched == 0
+
+    assert syncs.seen == []
 
 
 def test_a_synced_connection_asks_for_a_real_flush(path: str) -> None:
@@ -431,5 +467,5 @@ def test_a_synced_connection_asks_for_a_real_flush(path: str) -> None:
             lambda con: con.execute(f"pragma {name}").fetchone()[0]
         )
         assert ask("fullfsync") == 1  # macOS: fsync alone leaves the data in the drive's cache
-        assert ask("synchronous") == FULL
+        assert ask("synchronous") == NORMAL  # the log is synced when the lock is free again
         assert ask("journal_mode") == "wal"

@@ -1,0 +1,117 @@
+"""The write-ahead log by itself, to be synced when the write lock is free again.
+
+With ``synchronous=NORMAL`` a commit is in the log, where every process sees it, and not yet on the
+disk. So others write while one waits for the disk, and one sync serves all who wait at that time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable
+
+from hueycore.exceptions import StorageError, StorageMoved
+from hueycore.system import native
+
+
+class _Round:
+    """Those who wait for the same sync. The first of them does it."""
+
+    __slots__ = ("done", "lock")
+
+    def __init__(self) -> None:
+        self.lock = native.Lock()
+        self.done = False
+
+
+class Log:
+    """The log of one writing connection, which makes it and ends with it.
+
+    It is opened before the first commit: the system tells of an error only those who had the file
+    open when it happened. SQLite holds no lock on a log, so that a close of it drops none.
+    """
+
+    def __init__(self, database: str) -> None:
+        self._path = f"{database}-wal"
+        self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        self._file = _name(os.fstat(self._descriptor))
+        self._disk = native.Lock()
+        self._round = _Round()
+        #: Commits that somebody will wait for, and how many of them are on the disk.
+        self._promised = self._synced = 0
+        #: Why nothing more can be promised.
+        self._failure: tuple[type[StorageError], str] | None = None
+
+    def promise(self) -> None:
+        """A ``sync`` will follow. Called under the write lock, after the commit."""
+        self._promised += 1
+
+    def sync(self) -> None:
+        """Wait until what this thread has committed is on the disk.
+
+        Raises ``StorageError`` when nobody knows whether it is, ``StorageMoved`` when it went into
+        a log that nobody reads."""
+        mine = self._round
+        with mine.lock:
+            if not mine.done:
+                self._sync(mine)
+                mine.done = True
+
+    def close(self) -> None:
+        """Whoever still waits is answered as if it went on."""
+        with self._disk:
+            try:
+                if self._synced < self._promised:
+                    self._flush()
+            finally:
+                self._release()
+
+    def _sync(self, mine: _Round) -> None:
+        with self._disk:
+            # Whoever has committed by now may be in this round; who comes later is in the next.
+            if self._round is mine:
+                self._round = _Round()
+            if self._descriptor >= 0:
+                self._flush()
+            if self._failure is not None:
+                kind, text = self._failure
+                raise kind(text)
+
+    def _flush(self) -> None:
+        if self._failure is not None:
+            return  # the system tells of an error once: the next sync would know nothing of it
+        promised = self._promised
+        try:
+            _to_disk(self._descriptor)
+            if _name(os.stat(self._path)) != self._file:
+                raise FileNotFoundError
+        except FileNotFoundError:
+            text = f"{self._path} was removed or replaced while it was in use"
+            self._failure = StorageMoved, text
+        except OSError as error:
+            text = f"{self._path} could not be synced ({error.strerror}): whether the last commits "
+            self._failure = StorageError, text + "survive a power cut is not known"
+        else:
+            self._synced = promised
+
+    def _release(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    # Of a database that nobody closed, or in a forked child.
+    __del__ = _release
+
+
+def _name(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
+
+
+def _full_sync(descriptor: int) -> None:
+    fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # type: ignore[attr-defined,unused-ignore]
+
+
+#: What SQLite does itself. On macOS a plain sync leaves the data in the drive's cache.
+_to_disk: Callable[[int], None] = (
+    _full_sync if hasattr(fcntl, "F_FULLFSYNC") else getattr(os, "fdatasync", os.fsync)
+)

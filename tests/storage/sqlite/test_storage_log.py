@@ -1,0 +1,159 @@
+"""The sync of the log, when the write lock is free again."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+
+import pytest
+
+from hueycore.exceptions import StorageError, StorageMoved
+from hueycore.model.jobs import Selector
+from hueycore.storage.sqlite import SqliteStorage, log
+from tests.helpers import wait_until
+from tests.storage.kit import new, worker
+
+
+class Disk:
+    """Its syncs wait until it is ``let_go``, and fail as long as ``error`` is a number."""
+
+    def __init__(self) -> None:
+        self.files: list[str] = []
+        self.error: int | None = None
+        self._free = threading.Event()
+        self._free.set()
+        self._real = log._to_disk
+
+    def to_disk(self, descriptor: int) -> None:
+        self.files.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        assert self._free.wait(20)
+        if self.error is not None:
+            raise OSError(self.error, os.strerror(self.error))
+        self._real(descriptor)
+
+    def hold(self) -> None:
+        self._free.clear()
+
+    def let_go(self) -> None:
+        self._free.set()
+
+
+@pytest.fixture
+def disk(file: SqliteStorage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+    slow = Disk()
+    monkeypatch.setattr(log, "_to_disk", slow.to_disk)
+    yield slow
+    slow.let_go()
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as pool:
+        yield pool
+
+
+def test_others_write_while_one_waits_for_the_disk_and_share_the_next_sync(
+    file: SqliteStorage, disk: Disk, threads: ThreadPoolExecutor
+) -> None:
+    disk.hold()
+    answers: list[Future[object]] = []
+    for number in range(6):
+        answers.append(threads.submit(file.enqueue, [new()]))
+        wait_until(lambda: file.count(Selector()) == number + 1, 20, "a job for all")  # noqa: B023
+    worker(file)  # what promises nothing waits for nobody
+    with closing(sqlite3.connect(file.db.path, timeout=0)) as other:
+        other.execute("create table somebodys_own (x)")
+    assert not any(answer.done() for answer in answers)
+
+    disk.let_go()
+
+    assert all(answer.result(20) for answer in answers)
+    assert disk.files == [f"{file.db.path}-wal"] * 2
+
+
+def test_who_waited_for_a_sync_that_failed_is_told(
+    file: SqliteStorage, disk: Disk, threads: ThreadPoolExecutor
+) -> None:
+    """The system tells of an error once: a second sync would succeed, and mean nothing."""
+    disk.hold()
+    answers: list[Future[object]] = []
+    for number in range(4):
+        answers.append(threads.submit(file.enqueue, [new()]))
+        wait_until(lambda: file.count(Selector()) == number + 1, 20, "a job for all")  # noqa: B023
+    disk.error = errno.EIO
+    disk.let_go()
+
+    for answer in answers:
+        with pytest.raises(StorageError, match=r"could not be synced .*: whether the last"):
+            answer.result(20)
+    assert len(disk.files) == 1
+
+    # What is promised next must not stand behind pages of which nobody knows anything.
+    disk.error = None
+    file.enqueue([new()])
+
+    assert frames_of_the_log(file.db.path) < 10
+    assert file.count(Selector()) == 5
+
+
+def frames_of_the_log(path: str) -> int:
+    """Of the present generation."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        return int(other.execute("pragma wal_checkpoint(passive)").fetchone()[1])
+
+
+def test_after_a_failed_sync_nothing_is_promised_while_a_reader_keeps_the_log(
+    file: SqliteStorage, disk: Disk, raw: Callable[[], sqlite3.Connection]
+) -> None:
+    reader = raw()
+    reader.execute("begin")
+    reader.execute("select count(*) from huey_job").fetchone()
+    disk.error = errno.EIO
+    with pytest.raises(StorageError, match="could not be synced"):
+        file.enqueue([new()])
+    disk.error = None
+
+    with pytest.raises(StorageError, match="could not be synced, and is read just now"):
+        file.enqueue([new()])
+
+    reader.execute("rollback")
+    file.enqueue([new()])
+    assert file.count(Selector()) == 2
+
+
+def test_a_commit_into_a_log_that_was_taken_away_meanwhile_is_not_acknowledged(
+    file: SqliteStorage, disk: Disk, threads: ThreadPoolExecutor
+) -> None:
+    disk.hold()
+    answer = threads.submit(file.enqueue, [new()])
+    wait_until(lambda: disk.files, 20, "a sync")
+    os.rename(f"{file.db.path}-wal", f"{file.db.path}-taken")
+    disk.let_go()
+
+    with pytest.raises(StorageMoved, match="-wal was removed or replaced"):
+        answer.result(20)
+
+    os.rename(f"{file.db.path}-taken", f"{file.db.path}-wal")
+
+
+def test_a_connection_that_is_closed_meanwhile_keeps_what_was_promised(
+    file: SqliteStorage, disk: Disk, threads: ThreadPoolExecutor
+) -> None:
+    """As before a fork, or when the janitor takes the checkpoints over."""
+    disk.hold()
+    first, second = (threads.submit(file.enqueue, [new()]) for _ in range(2))
+    wait_until(lambda: file.count(Selector()) == 2, 20, "two jobs")
+    closed = threads.submit(file.leave_checkpoints_to_janitor)
+    assert not closed.done()
+
+    disk.let_go()
+
+    closed.result(20)
+    assert first.result(20)
+    assert second.result(20)
+    assert len(disk.files) == 2
