@@ -50,6 +50,19 @@ _OPTIONS = "".join(f", {name}" for name in NewJob._fields[6:20])
 _USUAL = tuple(NewJob._field_defaults[name] for name in NewJob._fields[6:20])
 
 
+def _insert(options: str, columns: int) -> str:
+    return f"""
+        insert into huey_job (
+            seq, id, queue, task, state, priority, run_at, enqueued_at, preview{options})
+        values {placeholders(1, columns)}
+        on conflict do nothing
+        """
+
+
+_USUAL_ROW, _ROW = _insert("", 9), _insert(_OPTIONS, 9 + len(_USUAL))
+_PAYLOAD = "insert into huey_payload (seq, payload)"
+
+
 def describe_queue(con: Connection, queue: str, serializer: str | None) -> None:
     """Make the queue's row. It tells those who write without the application how to."""
     con.execute(
@@ -109,22 +122,13 @@ def _insert_fresh(
         rows.append(row if usual else (*row, rest.expiry(job, run_at), *job[7:20]))
         payloads.append((seq, job.payload))
         answer.append(Enqueued(seq, job.id, state))
-    inserted = con.executemany(
-        f"""
-        insert into huey_job (
-            seq, id, queue, task, state, priority, run_at, enqueued_at, preview
-            {"" if usual else _OPTIONS})
-        values {placeholders(1, 9 if usual else 9 + len(_USUAL))}
-        on conflict do nothing
-        """,
-        rows,
-    ).rowcount
+    inserted = con.executemany(_USUAL_ROW if usual else _ROW, rows).rowcount
     if inserted != len(rows):
         if inserted:
             con.execute("delete from huey_job where seq >= ?", (first,))
             con.execute("delete from huey_event where seq >= ?", (first,))
         return None
-    insert_rows(con, "insert into huey_payload (seq, payload)", payloads)
+    insert_rows(con, _PAYLOAD, payloads)
     if keys:
         ready = {*settle(con, queue, keys)}
         answer = [one._replace(state=State.PENDING) if one.seq in ready else one for one in answer]
