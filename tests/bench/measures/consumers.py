@@ -1,6 +1,5 @@
 """A consumer in a process of its own: what it takes when idle, and how soon it does something."""
 
-import os
 import statistics
 import subprocess
 import sys
@@ -65,8 +64,9 @@ def memory(kind: str) -> dict[str, float]:
 
 
 def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """By the CPU clock of the process, as clock_getcpuclockid(3) names it: /proc counts in 10 ms,
+    and an idle consumer takes a few of them in ten seconds."""
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def memory_kb(pid: int) -> int:

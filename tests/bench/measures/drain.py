@@ -6,7 +6,7 @@ from typing import Any
 
 import app
 from app import crunch, huey, nap, noop
-from settings import OURS, SCALE, scaled
+from settings import FILE, OURS, SCALE, scaled
 from stopwatch import Stopwatch
 
 from measures.producers import Producers
@@ -16,11 +16,14 @@ DRAINED = scaled(20_000 if OURS else 2000)
 
 
 def fill(task: Any, number: int, argument: object = 0) -> None:
+    """Enqueue so many jobs, as quickly as can be."""
     if OURS:
         huey.enqueue_many(task.s(argument) for _ in range(number))
-    else:
-        for _ in range(number):
-            task(argument)
+        return
+    unsynced = type(huey)("bench", filename=FILE, fsync=False).storage
+    for _ in range(number):
+        unsynced.enqueue(huey.serialize_task(task.s(argument)))
+    unsynced.close()
 
 
 def consume(
