@@ -52,7 +52,7 @@ class Line(NamedTuple):
 
 
 def judge(row: Row, taken: Taken) -> Line | None:
-    """None where there is no figure of ours."""
+    """None where there is no figure of ours, or neither a goal nor anything to compare it with."""
     ours = values(row.ours, taken)
     if not any(value is not None for value in ours):
         return None
@@ -64,6 +64,8 @@ def judge(row: Row, taken: Taken) -> Line | None:
         if any(value is not None for value in theirs):
             against = row.against or NAMES[row.theirs.run.system]
             line = line._replace(against=against, theirs=middle(row.theirs, theirs))
+        elif not row.goal:
+            return None
         if ratios:
             low, high = interval(ratios)
             ratio = statistics.median(ratios)

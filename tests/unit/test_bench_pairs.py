@@ -149,6 +149,10 @@ def test_a_row_without_a_figure_of_ours_is_left_out() -> None:
     assert judge(RATE, {OURS: [{"cpu_us": 3}], THEIRS: rates(1)}) is None
 
 
+def test_a_row_without_a_goal_is_left_out_when_its_peer_is_not_there() -> None:
+    assert judge(RATE._replace(goal=""), {OURS: rates(10), THEIRS: rates(None)}) is None
+
+
 def test_of_the_longest_waits_the_worst_counts() -> None:
     row = Row("wait", Figure(OURS, "worst_ms"), goal="<= 150 ms")
 
