@@ -90,7 +90,7 @@ def fail(number: int) -> None:
     raise ValueError(number)
 
 
-#: Where the consumer of a command writes what its jobs took.
+#: Where the consumer of a command writes when its jobs ran.
 TALLY = FOLDER / "tally.json"
 _tallied = itertools.count(1)
 _began = 0.0, 0.0
@@ -98,15 +98,14 @@ _began = 0.0, 0.0
 
 @huey.task()
 def tally(number: int) -> int:
-    """A no-op. The last of so many writes down the seconds and the CPU since the first."""
+    """A no-op. The last of so many writes down when the first began and when it did itself, by the
+    monotonic clock, and the CPU that the process had taken when the first began."""
     global _began
     mine = next(_tallied)
-    now = time.perf_counter(), time.process_time()
+    now = time.monotonic(), time.process_time()
     if mine == 1:
         _began = now
     if mine == number:
-        elapsed, cpu = (end - begin for end, begin in zip(now, _began, strict=True))
-        figures = {"per_s": number / elapsed, "cpu_us": 1e6 * cpu / number}
-        TALLY.with_suffix(".new").write_text(json.dumps(figures))
+        TALLY.with_suffix(".new").write_text(json.dumps([*_began, now[0]]))
         os.replace(TALLY.with_suffix(".new"), TALLY)
     return mine

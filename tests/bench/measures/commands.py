@@ -12,6 +12,7 @@ from app import TALLY, huey, tally
 from settings import FILE, FOLDER, HERE, OURS, check_tree, scaled
 from stopwatch import Stopwatch
 
+from measures.consumers import cpu_seconds
 from measures.drain import fill, wait
 
 URL = f"sqlite:///{FILE}"
@@ -77,7 +78,7 @@ def start_ups(rounds: int = 15) -> dict[str, float]:
 
 def consume(*, quiet: bool = False) -> dict[str, float]:
     """``hueyctl consume`` or ``huey_consumer`` with four threads and its log in a file: no-ops from
-    the first one's start to the last one's, its start-up left out."""
+    the first one's start until the last one has run and is logged, its start-up left out."""
     number = scaled((40_000 if quiet else 10_000) if OURS else 2000)
     fill(tally, number, number)
     if OURS:
@@ -87,21 +88,39 @@ def consume(*, quiet: bool = False) -> dict[str, float]:
         program = str(Path(sys.executable).parent / "huey_consumer")
         command = [program, *(["-q"] if quiet else [])]
     path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(HERE))))
-    with open(FOLDER / "consumer.log", "wb") as log:
+    log = FOLDER / "consumer.log"
+    with open(log, "wb") as stderr:
         process = subprocess.Popen(
             [*command, "app.huey", "-w", "4"],
-            stderr=log, cwd=FOLDER, env={**os.environ, "PYTHONPATH": path},
+            stderr=stderr, cwd=FOLDER, env={**os.environ, "PYTHONPATH": path},
         )  # fmt: skip
         try:
-            wait(lambda: TALLY.exists() or process.poll() is not None, 0.02)
+            wait(lambda: TALLY.exists() or process.poll() is not None, 0.005)
+            if not TALLY.exists():
+                sys.exit(log.read_text()[-2000:])
+            began, cpu, ended = json.loads(TALLY.read_text())
+            ended = last_write(log, ended)
+            cpu = cpu_seconds(process.pid) - cpu
         finally:
             process.terminate()
             process.wait()
-    log_bytes = os.stat(FOLDER / "consumer.log").st_size
-    if not TALLY.exists():
-        sys.exit((FOLDER / "consumer.log").read_text()[-2000:])
-    answer: dict[str, float] = json.loads(TALLY.read_text())
-    return answer | {"log_bytes_per_job": log_bytes / number}
+    return {
+        "per_s": number / (ended - began),
+        "cpu_us": 1e6 * cpu / number,
+        "log_bytes_per_job": log.stat().st_size / number,
+    }
+
+
+def last_write(log: Path, ended: float) -> float:
+    """When the log was written for the last time after the jobs had ended: lines that still wait
+    in a buffer are work too."""
+    size, end = log.stat().st_size, time.monotonic() + 0.3
+    while time.monotonic() < end:
+        if (grown := log.stat().st_size) != size:
+            size, ended = grown, time.monotonic()
+            end = ended + 0.3
+        time.sleep(0.005)
+    return ended
 
 
 help_command = partial(start_up, "-m", "hueyctl", "--help")
