@@ -4,8 +4,11 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 # Tests to run: make test T="tests/storage -k fence". All of them run in two processes.
 T ?= -n 2 --dist worksteal
-# make bench compares with Huey; make bench BASE=commit [PAIRS=9] [ONLY=drain-1,bulk] with a commit.
+# make bench compares with Huey and litequeue, make bench BASE=commit with a commit; [PAIRS=9]
+# [ONLY=drain-1,enqueue], and without BASE [ROWS=5000000] in the file of the questions, [SCALE=0.1].
 PAIRS ?= 9
+ROWS ?= 1000000
+SCALE ?= 1
 
 .PHONY: demo test check bench format generate picture clean
 
@@ -22,7 +25,7 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 ifeq ($(BASE),)
-	$(BIN)/python tests/bench/run.py
+	$(BIN)/python -m tests.bench.run --pairs "$(PAIRS)" --only "$(ONLY)" --rows "$(ROWS)" --scale "$(SCALE)"
 else
 	$(BIN)/python -m tests.bench.pairs "$(BASE)" --pairs "$(PAIRS)" --only "$(ONLY)"
 endif

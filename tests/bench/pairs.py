@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import compileall
 import json
-import math
 import os
 import shutil
 import statistics
@@ -23,7 +22,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.bench.run import machine, measured, table
+from tests.bench.measurement import Answer, measured
+from tests.bench.ratios import interval, rank, verdict
+from tests.bench.tables import machine, table
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("core", "hueyctl")
@@ -33,46 +34,19 @@ MEASURES = {
     "drain-process": "drain, 4 processes",
     "bulk": "enqueue_many",
     "enqueue": "enqueue one by one, synced to disk",
+    "naps-1ms": "jobs of 1 ms, 8 threads",
+    "naps-10ms": "jobs of 10 ms, 8 threads",
+    "beside": "drain beside a durable producer",
+    "enqueue-threads": "16 threads enqueue",
+    "enqueue-processes": "8 processes enqueue",
+    "consume": "hueyctl consume -w 4, its log in a file",
+    "consume-quiet": "hueyctl consume -w 4 -q",
     "start-help": "hueyctl --help",
     "start-depth": "hueyctl depth",
     "start-producer": "a program that enqueues one job",
 }
-#: What measure.py prints of one run; and of one in this tree and one in the base.
-Answer = dict[str, float]
+#: One run in this tree, and one in the base.
 Pair = tuple[Answer, Answer]
-#: How sure the interval shall be, and how far from 1 it may lie and mean nothing.
-LEVEL = 0.95
-NEAR = 0.05
-
-
-def rank(n: int, level: float = LEVEL) -> tuple[int, float]:
-    """(k, coverage): the median of what n values are drawn from lies between the k-th smallest and
-    the k-th largest of them with this probability, whatever the distribution.
-
-    Each value is below that median or above it, as a coin falls. It lies outside when fewer than k
-    are below, or fewer than k above: coverage = 1 - 2 P(Binomial(n, 1/2) < k). k is the largest
-    that covers the level; where none does (n < 6 for 95 %) it is 1, and the coverage says so."""
-
-    def coverage(k: int) -> float:
-        return 1 - 2 * sum(math.comb(n, i) for i in range(k)) / 2**n
-
-    k = max((k for k in range(2, n // 2 + 1) if coverage(k) >= level), default=1)
-    return k, coverage(k)
-
-
-def interval(ratios: Sequence[float]) -> tuple[float, float]:
-    """The confidence interval of the median."""
-    k, _ = rank(len(ratios))
-    ordered = sorted(ratios)
-    return ordered[k - 1], ordered[-k]
-
-
-def verdict(ratios: Sequence[float]) -> str:
-    """Of the cost in this tree to that in the base, pair by pair."""
-    low, high = interval(ratios)
-    if low <= 1 <= high or (low >= 1 - NEAR and high <= 1 + NEAR):
-        return "no regression"
-    return "slower" if low > 1 else "faster"
 
 
 def environ(tree: Path) -> dict[str, str]:

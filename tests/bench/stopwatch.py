@@ -10,15 +10,15 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self._start, self._cpu = time.perf_counter(), own_cpu()
-        self._elapsed = 0.0
+        self.elapsed = 0.0
 
     def stop(self) -> None:
-        self._elapsed = time.perf_counter() - self._start
+        self.elapsed = time.perf_counter() - self._start
 
     def figures(self, number: int) -> dict[str, float]:
         """Jobs per second, and microseconds of CPU per job."""
         cpu = own_cpu() - self._cpu
-        return {"per_s": number / self._elapsed, "cpu_us": 1e6 * cpu / number}
+        return {"per_s": number / self.elapsed, "cpu_us": 1e6 * cpu / number}
 
 
 def own_cpu() -> float:

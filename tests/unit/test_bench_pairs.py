@@ -1,15 +1,25 @@
-"""``make bench BASE=commit``: what it concludes from pairs, and that it measures the right tree."""
+"""``make bench``: what it concludes from pairs, and that it measures what it says."""
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.bench.pairs import PACKAGES, ROOT, environ, interval, rank, short_name, verdict
-from tests.bench.run import measured
+from tests.bench.contests import CONTESTS, Contest, Figure, Row, Run
+from tests.bench.judgement import Line, is_met, judge
+from tests.bench.measurement import Skipped, measured
+from tests.bench.pairs import MEASURES, PACKAGES, ROOT, environ, short_name
+from tests.bench.ratios import interval, rank, verdict
+from tests.bench.tables import amount
+
+OURS, THEIRS = Run("hueycore", "drain-1"), Run("huey", "drain-1")
+RATE = Row("drain", Figure(OURS, "per_s"), Figure(THEIRS, "per_s"), ">= 3 x")
 
 
 def test_the_interval_of_nine_pairs_reaches_from_the_second_to_the_eighth() -> None:
@@ -95,3 +105,121 @@ def test_a_command_of_another_tree_is_refused(tmp_path: Path) -> None:
 def test_a_revision_that_does_not_exist_is_told_in_a_line() -> None:
     with pytest.raises(SystemExit, match=r"^bench: no commit 'nonsense': .*$"):
         short_name("nonsense")
+
+
+def rates(*values: float | None) -> list[dict[str, float] | None]:
+    return [None if value is None else {"per_s": value} for value in values]
+
+
+def test_a_ratio_is_that_of_the_pairs_and_not_of_the_medians() -> None:
+    line = judge(RATE, {OURS: rates(10, 40, 90), THEIRS: rates(5, 10, 45)})
+
+    assert line == Line(
+        "drain",
+        "per_s",
+        40,
+        "Huey",
+        10,
+        2,
+        low=2,
+        high=4,
+        confidence=0.75,
+        goal=">= 3 x",
+        met=False,
+    )
+    assert line.cells() == ("drain", "40/s", "Huey 10/s", "2 x (2 to 4, 75%)", ">= 3 x ✗")
+
+
+def test_a_round_in_which_one_of_the_two_failed_is_no_pair() -> None:
+    line = judge(RATE, {OURS: rates(10, 90, None), THEIRS: rates(2, None, 7)})
+
+    assert line is not None
+    assert (line.ours, line.theirs, line.ratio, line.met) == (50, 4.5, 5, True)
+
+
+def test_a_peer_that_is_not_there_leaves_our_figure() -> None:
+    line = judge(RATE, {OURS: rates(10, 90), THEIRS: rates(None, None)})
+
+    assert line is not None
+    assert line.cells() == ("drain", "50/s", "", "", ">= 3 x")
+
+
+def test_a_row_without_a_figure_of_ours_is_left_out() -> None:
+    assert judge(RATE, {OURS: rates(None), THEIRS: rates(1)}) is None
+    assert judge(RATE, {OURS: [{"cpu_us": 3}], THEIRS: rates(1)}) is None
+
+
+def test_a_row_without_a_goal_is_left_out_when_its_peer_is_not_there() -> None:
+    assert judge(RATE._replace(goal=""), {OURS: rates(10), THEIRS: rates(None)}) is None
+
+
+def test_of_the_longest_waits_the_worst_counts() -> None:
+    row = Row("wait", Figure(OURS, "worst_ms"), goal="<= 150 ms")
+
+    line = judge(row, {OURS: [{"worst_ms": ms} for ms in (20, 160, 30)]})
+
+    assert line is not None
+    assert line.cells() == ("wait", "160 ms", "", "", "<= 150 ms ✗")
+
+
+@pytest.mark.parametrize(
+    ("goal", "met"),
+    [(">= 2 x", True), (">= 2.1 x", False), ("<= 2 x", True), ("<= 9 ms", False), (">= 8", True)],
+)
+def test_a_goal_is_of_the_ratio_or_of_our_figure(goal: str, met: bool) -> None:
+    assert is_met(goal, ours=10, ratio=2) is met
+    assert is_met(goal, ours=10, ratio=None) is (None if goal.endswith("x") else met)
+
+
+@pytest.mark.parametrize(
+    ("figure", "value", "text"),
+    [
+        ("per_s", 55_598.4, "55,598/s"),
+        ("cpu_us", 31.26, "31.3 µs"),
+        ("p50_ms", 1.126, "1.13 ms"),
+        ("slowest_percent", 63.28, "63.3 %"),
+        ("busy", 0.0, "0"),
+    ],
+)
+def test_the_name_of_a_figure_says_its_unit(figure: str, value: float, text: str) -> None:
+    assert amount(figure, value) == text
+
+
+def test_a_run_that_several_rows_tell_of_is_made_once() -> None:
+    cpu = Row("CPU", Figure(OURS, "cpu_us"), Figure(Run("hueycore", "drain-4"), "cpu_us"))
+
+    assert Contest((RATE, cpu)).runs() == [OURS, THEIRS, Run("hueycore", "drain-4")]
+
+
+def test_every_run_is_a_measure(tmp_path: Path) -> None:
+    pytest.importorskip("litequeue")
+
+    def names(system: str, module: str) -> set[str]:
+        told = {"BENCH_SYSTEM": system, "BENCH_FOLDER": str(tmp_path)}
+        found = subprocess.run(
+            [sys.executable, "-c", f"from {module} import MEASURES; print(*MEASURES)"],
+            cwd=ROOT / "tests" / "bench", env={**os.environ, **told},
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        return set(found.stdout.split())
+
+    runs = {run for contest in CONTESTS.values() for run in contest.runs()}
+    of_litequeue = {what for system, what in runs if system.startswith("litequeue")}
+
+    assert of_litequeue <= names("litequeue", "measures.litequeue")
+    assert {what for _, what in runs} | set(MEASURES) <= names("hueycore", "measures.catalogue")
+
+
+def test_a_slow_disk_is_not_measured_where_nothing_compiles_it(tmp_path: Path) -> None:
+    with pytest.raises(Skipped, match=r"there is no C compiler|only Linux"):
+        measured("hueycore", "enqueue-threads-slow", {**os.environ, "PATH": str(tmp_path)})
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="preloads a library")
+def test_the_syncs_of_producers_are_counted_and_slow() -> None:
+    found = measured("huey", "enqueue-threads-slow", {**os.environ, "BENCH_SCALE": "0.1"})
+
+    # Huey syncs each commit, one after the other; those at the end may fall outside the count.
+    assert found["jobs_per_sync"] == pytest.approx(1, rel=0.3)
+    assert found["per_s"] <= 1000 / 5 * 1.3
