@@ -11,17 +11,22 @@ import os
 from collections.abc import Callable
 
 from hueycore.exceptions import StorageError, StorageMoved
-from hueycore.system import native
+from hueycore.system import clock, native
+
+#: The part of the time of a sync that threads wait for others to join them, where there are some.
+GATHER = 0.25
 
 
 class _Round:
     """Those who wait for the same sync. The first of them does it."""
 
-    __slots__ = ("done", "lock")
+    __slots__ = ("done", "lock", "size")
 
     def __init__(self) -> None:
         self.lock = native.Lock()
         self.done = False
+        #: How many they are, or one or two less: threads count at the same time.
+        self.size = 0
 
 
 class Log:
@@ -36,7 +41,9 @@ class Log:
         self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         self._file = _name(os.fstat(self._descriptor))
         self._disk = native.Lock()
-        self._round = _Round()
+        self._round = self._before = _Round()
+        #: Seconds that the last sync took.
+        self._took = 0.0
         #: Commits that somebody will wait for, and how many of them are on the disk.
         self._promised = self._synced = 0
         #: Why nothing more can be promised.
@@ -52,6 +59,7 @@ class Log:
         Raises ``StorageError`` when nobody knows whether it is, ``StorageMoved`` when it went into
         a log that nobody reads."""
         mine = self._round
+        mine.size += 1
         with mine.lock:
             if not mine.done:
                 self._sync(mine)
@@ -68,9 +76,14 @@ class Log:
 
     def _sync(self, mine: _Round) -> None:
         with self._disk:
+            if self._before.size > 1:
+                # Those who were answered just now are about to commit again: half of all threads
+                # would always wait for the next round.
+                native.sleep(self._took * GATHER)
             # Whoever has committed by now may be in this round; who comes later is in the next.
             if self._round is mine:
                 self._round = _Round()
+            self._before = mine
             if self._descriptor >= 0:
                 self._flush()
             if self._failure is not None:
@@ -80,9 +93,10 @@ class Log:
     def _flush(self) -> None:
         if self._failure is not None:
             return  # the system tells of an error once: the next sync would know nothing of it
-        promised = self._promised
+        promised, began = self._promised, clock.monotonic()
         try:
             _to_disk(self._descriptor)
+            self._took = clock.monotonic() - began
             if _name(os.stat(self._path)) != self._file:
                 raise FileNotFoundError
         except FileNotFoundError:
