@@ -113,7 +113,8 @@ class Place:
 
     def lines(self) -> list[Line]:
         lines = []
-        for text in self.log.read_text().splitlines():
+        whole, _, _ = self.log.read_text().rpartition("\n")  # one may be half written
+        for text in whole.splitlines():
             key, attempt, what, pid, at = text.split()
             lines.append(Line(key, int(attempt), what, int(pid), int(at) / 1e9))
         return lines
