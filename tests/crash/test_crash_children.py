@@ -33,7 +33,8 @@ class ForkPlace(Place):
 
     def said(self, what: str) -> list[int]:
         """The processes that said it."""
-        lines = (line.split() for line in self.log.read_text().splitlines())
+        whole, _, _ = self.log.read_text().rpartition("\n")  # one may be half written
+        lines = (line.split() for line in whole.splitlines())
         return [int(pid) for word, pid in lines if word == what]
 
 
