@@ -51,6 +51,7 @@ def stays_true(predicate: Callable[[], bool], seconds: float) -> bool:
 
 def give_up_after(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Every database of this process, also one that is open, tries a busy file for so long."""
+    assert "_timeout" in Database.__init__.__code__.co_names, "else this would change nothing"
     fixed = property(lambda _: seconds, lambda _, given: None)
     monkeypatch.setattr(Database, "_timeout", fixed, raising=False)
 
