@@ -21,6 +21,7 @@ from hueycore import Huey, Result, Task
 from hueycore.consumer.consumer import Consumer
 from hueycore.model.jobs import Job, Selector
 from hueycore.model.states import State
+from hueycore.storage.sqlite.connection import Database
 from hueycore.system import clock
 
 T = TypeVar("T")
@@ -46,6 +47,13 @@ def stays_true(predicate: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+def give_up_after(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Every database of this process, also one that is open, tries a busy file for so long."""
+    assert "_timeout" in Database.__init__.__code__.co_names, "else this would change nothing"
+    fixed = property(lambda _: seconds, lambda _, given: None)
+    monkeypatch.setattr(Database, "_timeout", fixed, raising=False)
 
 
 class Arrived(BaseException):

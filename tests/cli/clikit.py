@@ -41,6 +41,12 @@ def whoami(task=None):
 """
 
 
+def make_impatient(home: Path) -> None:
+    """The application gives up a locked file soon."""
+    source = (home / "app.py").read_text()
+    (home / "app.py").write_text(source.replace('"queue.db"', '"queue.db", timeout=0.5'))
+
+
 class QueueFile:
     """A queue file that a test fills without the command line."""
 

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from clikit import DEADLINE, QueueFile, command
 
+from tests.helpers import give_up_after
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 MANY = 3000
 
@@ -201,9 +203,7 @@ def test_a_newer_schema_is_78(queue: QueueFile, hueyctl: Run) -> None:
 def test_a_locked_file_can_be_read_and_writing_is_69_when_it_stays_locked(
     queue: QueueFile, invoke: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hueycore.storage.sqlite import connections
-
-    monkeypatch.setattr(connections, "DEADLINE", 0.1)
+    give_up_after(monkeypatch, 0.1)
     holder = sqlite3.connect("queue.db", isolation_level=None)
     holder.execute("begin immediate")
     try:

@@ -17,7 +17,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 import jsonschema
 import pytest
 from click.testing import Result
-from clikit import DEADLINE, state_of_job, states_of_workers
+from clikit import DEADLINE, make_impatient, state_of_job, states_of_workers
 from test_cmd_metrics import parsed
 
 from hueyctl.commands.help.schemas import schemas
@@ -232,6 +232,7 @@ def test_a_locked_file_is_not_ready_and_metrics_go_on(
 ) -> None:
     import sqlite3
 
+    make_impatient(home)
     _, base = probed()
     until(lambda: ask(base, "/readyz").status == 200)
     hueyctl("enqueue", "-A", app, "app.add", "1", "--wait")

@@ -16,7 +16,7 @@ import pytest
 from clikit import QueueFile
 from operatingkit import Invoke, OnTty, ask, change, consumer, start, states
 
-from tests.helpers import as_nobody
+from tests.helpers import as_nobody, give_up_after
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -88,10 +88,8 @@ def test_a_file_that_merely_lies_here_is_not_changed(
 def test_a_file_that_stays_locked_is_69_and_unchanged(
     queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
-    from hueycore.storage.sqlite import connections
-
     queue.add("app.add")
-    monkeypatch.setattr(connections, "DEADLINE", 0.05)
+    give_up_after(monkeypatch, 0.05)
     holder = sqlite3.connect("queue.db", isolation_level=None)
     holder.execute("begin immediate")
     try:

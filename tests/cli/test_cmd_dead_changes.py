@@ -14,6 +14,8 @@ import pytest
 from clikit import QueueFile
 from operatingkit import Invoke, OnTty, ask, change, error, row, sql, states
 
+from tests.helpers import give_up_after
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -235,10 +237,8 @@ def test_garbage_and_missing_files_are_69(
 def test_a_file_that_stays_locked_is_69_and_unchanged(
     letters: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
-    from hueycore.storage.sqlite import connections
-
     ask(invoke, "dead", "dump", "--to", "d.jsonl")
-    monkeypatch.setattr(connections, "DEADLINE", 0.05)
+    give_up_after(monkeypatch, 0.05)
     holder = sqlite3.connect("queue.db", isolation_level=None)
     holder.execute("begin immediate")
     try:

@@ -18,6 +18,7 @@ from click.testing import Result
 from clikit import QueueFile
 
 from hueyctl.commands.doctor.machine import has_wal_reset_bug, sqlite_release
+from tests.helpers import give_up_after
 
 Invoke = Callable[..., Result]
 OnTty = Callable[..., tuple[int, str]]
@@ -319,9 +320,7 @@ def test_a_file_that_can_only_be_read_is_examined(
 def test_a_file_that_is_locked_for_good_is_a_problem(
     mixed: QueueFile, home: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hueycore.storage.sqlite import connections
-
-    monkeypatch.setattr(connections, "DEADLINE", 0.05)
+    give_up_after(monkeypatch, 0.05)
     mixed.storage.close()
     other = sqlite3.connect(home / "queue.db", isolation_level=None)
     other.execute("pragma locking_mode=exclusive")

@@ -25,6 +25,7 @@ from operatingkit import (
 )
 
 from hueycore.model.schedules import Fire
+from tests.helpers import give_up_after
 
 APP = """
 from hueycore import SqliteHuey, crontab, every
@@ -563,11 +564,9 @@ def test_why_leads_from_a_schedule_to_its_last_job(
 def test_a_file_that_stays_locked_is_69_and_unchanged(
     queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
-    from hueycore.storage.sqlite import connections
-
     add_schedule(queue, "tick")
     before = schedule(queue, "tick")
-    monkeypatch.setattr(connections, "DEADLINE", 0.05)
+    give_up_after(monkeypatch, 0.05)
     holder = sqlite3.connect("queue.db", isolation_level=None)
     holder.execute("begin immediate")
     try:

@@ -19,6 +19,7 @@ from ptykit import ENTER_SCREEN, HIDE_CURSOR, LEAVE_SCREEN, SHOW_CURSOR, Termina
 
 from hueyctl.answers.figures import STATES
 from hueyctl.streams import visible
+from tests.helpers import give_up_after
 
 Invoke = Callable[..., Result]
 OnTty = Callable[..., tuple[int, str]]
@@ -267,9 +268,7 @@ def test_a_writer_does_not_hold_up_a_look(mixed: QueueFile, home: Path, invoke: 
 def test_a_file_that_is_locked_for_good_is_unavailable(
     mixed: QueueFile, home: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hueycore.storage.sqlite import connections
-
-    monkeypatch.setattr(connections, "DEADLINE", 0.05)
+    give_up_after(monkeypatch, 0.05)
     mixed.storage.close()
     other = sqlite3.connect(home / "queue.db", isolation_level=None)
     other.execute("pragma locking_mode=exclusive")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clikit import DEADLINE, state_of_job
+from clikit import DEADLINE, make_impatient, state_of_job
 from test_cli_probes import Manager, ask
 from test_cmd_metrics import parsed
 
@@ -230,6 +230,7 @@ def test_a_locked_file_is_not_ready_on_processes_as_well(
 ) -> None:
     import sqlite3
 
+    make_impatient(home)
     _, base = started("process", "-w", "2")
     hueyctl("enqueue", "-A", app, "app.add", "1", "--delay", "1")
     other = sqlite3.connect(home / "queue.db", isolation_level=None)

@@ -19,8 +19,17 @@ from hueycore.consumer.pace import GROUP_LIMIT, STAGGER
 from hueycore.model.endings import Done
 from hueycore.model.jobs import Ended, Exchange, Selector, Want
 from hueycore.runs.finished import Finished
-from hueycore.storage.sqlite import connections
-from tests.helpers import Gate, Signals, consuming, job, jobs, run_python, states, wait_until
+from tests.helpers import (
+    Gate,
+    Signals,
+    consuming,
+    give_up_after,
+    job,
+    jobs,
+    run_python,
+    states,
+    wait_until,
+)
 
 
 def watch_exchanges(huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
@@ -586,7 +595,7 @@ def test_a_lock_held_by_another_connection_delays_and_loses_nothing(
         time.sleep(0.001)
         return n
 
-    monkeypatch.setattr(connections, "DEADLINE", 0.02)
+    give_up_after(monkeypatch, 0.02)
     handles = huey.enqueue_many(work.s(n) for n in range(200))
     other = sqlite3.connect(path, isolation_level=None, timeout=5)
     with consuming(huey, workers=3):

@@ -37,7 +37,8 @@ class App:
     def __init__(
         self, database: str, log: str, *, name: str = "app", every_: float | None = None
     ) -> None:
-        self.huey = huey = SqliteHuey(name, database)
+        timeout = float(os.environ.get("CRASH_TIMEOUT", "5"))
+        self.huey = huey = SqliteHuey(name, database, timeout=timeout)
         note = log_of_runs(log)
 
         @huey.task(max_crashes=OFTEN)

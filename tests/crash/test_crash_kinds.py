@@ -82,8 +82,11 @@ def test_on_a_full_disk_what_has_ended_waits_and_is_written_when_there_is_room(
     [kind if kind == "process" else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS],
     indirect=True,
 )
-def test_a_file_that_somebody_locks_for_long_is_waited_for(place: Place) -> None:
+def test_a_file_that_somebody_locks_for_long_is_waited_for(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Longer than a verb's deadline: nothing runs twice, nobody ends, and it goes on at once."""
+    monkeypatch.setenv("CRASH_TIMEOUT", "0.5")
     place.app.gated(place.gate())
     consumer = place.consumer("-q", workers=2)
     place.wait_for_runs(1)

@@ -214,6 +214,7 @@ def test_posix_locks_do_where_there_are_no_others(
         monkeypatch.setattr(ofd, name, value)
     side = attach(database, 0o600)
     assert side.lock(7) and not side.lock(7)
+    assert side.locked(7), "a process sees no lock of its own"
     assert side._held == {7: None}
     assert side.process(7) == forked(lambda: side.process(7)) == os.getpid()
     assert forked(lambda: side.locked(7))

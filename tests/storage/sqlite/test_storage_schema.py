@@ -23,8 +23,8 @@ from hueycore.model.limits import Limit, Rate
 from hueycore.model.retention import Keeping
 from hueycore.model.states import State
 from hueycore.storage.sql.unique import _HOLDS
-from hueycore.storage.sqlite import SqliteStorage, connections, dial, schema
-from tests.helpers import Clock
+from hueycore.storage.sqlite import SqliteStorage, dial, schema
+from tests.helpers import Clock, give_up_after
 from tests.storage.conftest import Maker
 from tests.storage.kit import FAILURE, born, ended, new, one, run, take, worker
 from tests.storage.sqlite.invariants import violations
@@ -425,7 +425,7 @@ def test_a_migration_waits_for_the_write_lock(
     make_file().close()
     monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
     monkeypatch.setitem(schema.MIGRATIONS, schema.VERSION, ("create table huey_new (x)",))
-    monkeypatch.setattr(connections, "DEADLINE", 0.05)
+    give_up_after(monkeypatch, 0.05)
     holder = raw()
     holder.execute("begin immediate")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hueycore.storage.sqlite import SqliteStorage, connections, dial, sidefile
-from tests.helpers import Clock
+from hueycore.storage.sqlite import SqliteStorage, dial, sidefile
+from tests.helpers import Clock, give_up_after
 from tests.storage.sqlite.faults.rig import NOW, Crew, FaultyConnection, World, build
 from tests.storage.sqlite.invariants import check_invariants
 from tests.storage.sqlite.lab import give_back
@@ -29,7 +29,7 @@ def crew() -> Iterator[Crew]:
 def faulty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Statements fail when a plan says so."""
     monkeypatch.setattr(dial, "connection_class", FaultyConnection)
-    monkeypatch.setattr(connections, "DEADLINE", 0.01)
+    give_up_after(monkeypatch, 0.01)
 
 
 @pytest.fixture(scope="session")

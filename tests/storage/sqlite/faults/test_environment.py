@@ -34,7 +34,7 @@ from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage, connections, path
 from hueycore.storage.sqlite.database import Database
 from hueycore.storage.sqlite.errors import translate
-from tests.helpers import Clock
+from tests.helpers import Clock, give_up_after
 from tests.storage.kit import DAY, ended, new, state, take, worker
 from tests.storage.sqlite.faults.rig import NOW, Crew, forked, rows
 from tests.storage.sqlite.invariants import check_invariants
@@ -522,7 +522,7 @@ def test_no_jump_of_the_clock_makes_a_living_worker_look_dead(
 def test_a_lock_of_this_very_process_is_named(
     file: SqliteStorage, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "DEADLINE", 0.05)
+    give_up_after(monkeypatch, 0.05)
     inside, leave = threading.Event(), threading.Event()
 
     def body(con: sqlite3.Connection) -> None:
@@ -548,11 +548,11 @@ def test_a_lock_of_another_process_is_waited_for_and_then_reported(
 ) -> None:
     holder = crew.start("hold", path)
     assert holder.hear() == "holding"
-    monkeypatch.setattr(connections, "DEADLINE", 0.05)
+    give_up_after(monkeypatch, 0.05)
     with pytest.raises(StorageBusy, match="another process"):
         file.enqueue([new()])
 
-    monkeypatch.setattr(connections, "DEADLINE", 20)
+    give_up_after(monkeypatch, 20)
     threading.Timer(0.1, holder.tell).start()
     file.enqueue([new()])
     assert holder.hear() == "gone"

@@ -22,8 +22,8 @@ from hueycore.exceptions import StorageBusy, StorageError, StorageFull
 from hueycore.model.endings import Done
 from hueycore.model.jobs import Selector, Want
 from hueycore.model.states import State
-from hueycore.storage.sqlite import SqliteStorage, connections, dial
-from tests.helpers import consuming, states, wait_until
+from hueycore.storage.sqlite import SqliteStorage, dial
+from tests.helpers import consuming, give_up_after, states, wait_until
 from tests.storage.kit import ended, new, row, take, worker
 from tests.storage.sqlite.faults.conftest import Opener
 from tests.storage.sqlite.faults.rig import (
@@ -171,7 +171,7 @@ def test_a_lock_met_before_a_transaction_begins_is_waited_for(
 ) -> None:
     """Any first statement of a connection may meet another process that recovers or removes the
     log; also a verb that is the first one after a fork, or after an I/O error."""
-    monkeypatch.setattr(connections, "DEADLINE", 5.0)
+    give_up_after(monkeypatch, 5.0)
     SqliteStorage(path).close()
     plan = Plan(BUSY, at=1, only=statement)
     with failing(plan), closing(SqliteStorage(path)) as storage:

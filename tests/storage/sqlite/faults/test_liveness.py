@@ -14,6 +14,7 @@ from hueycore.exceptions import StorageError, StorageMoved
 from hueycore.model.jobs import Recovered
 from hueycore.model.states import State
 from hueycore.storage.sql import workers
+from hueycore.storage.sql.dialect import Registered
 from hueycore.storage.sqlite import SqliteStorage, sidefile
 from hueycore.storage.sqlite import alive as liveness
 from hueycore.storage.sqlite.slots import FileSlots
@@ -337,6 +338,30 @@ def test_a_recoverer_leaves_a_worker_whose_byte_another_one_has(
     assert answer == []
     assert state(file, seqs[0]) is State.RUNNING
     assert [one.job.seq for one in file.recover()] == seqs
+
+
+def test_a_recoverer_who_comes_late_leaves_the_byte_to_who_has_it_by_then(
+    crew: Crew, file: SqliteStorage, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another janitor was first, and a sibling of this process has the number by then."""
+    member, number, _ = victim(crew, file)
+    member.kill()
+    wait_until(lambda: not alive(file)[number])
+    with closing(SqliteStorage(path)) as sibling:
+        lives = file.alive.lives
+
+        def look(dead: Registered) -> bool:
+            answer = lives(dead)
+            assert recovered(sibling)
+            assert worker(sibling) == number
+            return answer
+
+        monkeypatch.setattr(file.alive, "lives", look)
+        assert file.recover() == []
+        monkeypatch.undo()
+
+        assert alive(file) == {number: True}
+        sibling.unregister(number)
 
 
 def test_a_number_that_was_given_anew_meanwhile_is_not_recovered(
