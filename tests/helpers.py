@@ -21,7 +21,7 @@ from hueycore import Huey, Result, Task
 from hueycore.consumer.consumer import Consumer
 from hueycore.model.jobs import Job, Selector
 from hueycore.model.states import State
-from hueycore.storage.sqlite.connection import Database
+from hueycore.storage.sqlite.database import Database
 from hueycore.system import clock
 
 T = TypeVar("T")

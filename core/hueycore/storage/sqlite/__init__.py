@@ -26,6 +26,7 @@ from hueycore.storage.sql.stages import Stages
 from hueycore.storage.sql.transfer import Transfer
 from hueycore.storage.sql.workers import Workers
 from hueycore.storage.sqlite.alive import Alive
+from hueycore.storage.sqlite.connections import DEADLINE
 from hueycore.storage.sqlite.database import Database
 from hueycore.storage.sqlite.dial import Connection
 from hueycore.storage.sqlite.examine import Examination
@@ -65,7 +66,7 @@ class SqliteStorage(
     permissions of a new file. ``max_pending``: enqueue raises ``QueueFull`` above it.
     ``serializer``: the name of what payloads are written with, for those who have no application.
     ``durability``: ``standard``, ``full`` or ``fast`` (see :class:`Database`). ``timeout``: seconds
-    that a busy file is tried, 5 if None. ``events``: record
+    that a busy file is tried. ``events``: record
     what becomes of the queue's jobs, or no more; None leaves it as it is. ``operator``: the person
     whose verbs these are; they are recorded in any case.
 
@@ -81,7 +82,7 @@ class SqliteStorage(
         read_only: bool = False,
         mode: int = 0o600,
         durability: str = "standard",
-        timeout: float | None = None,
+        timeout: float = DEADLINE,
         max_pending: int | None = None,
         serializer: str | None = None,
         force_network: bool = False,

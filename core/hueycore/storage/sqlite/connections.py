@@ -36,7 +36,7 @@ class Connections:
         read_only: bool = False,
         mode: int = 0o600,
         durability: str = "standard",
-        timeout: float | None = None,
+        timeout: float = DEADLINE,
         force_network: bool = False,
     ) -> None:
         if durability not in ("standard", "full", "fast"):
@@ -45,7 +45,7 @@ class Connections:
         self.path = path if self.memory else os.path.realpath(path)
         self.read_only = read_only
         self._durability = durability
-        self._timeout = DEADLINE if timeout is None else timeout
+        self._timeout = timeout
         self._pid = os.getpid()
         self._lock = native.RLock() if self.memory else native.Lock()
         self._read_lock = self._lock if self.memory else native.Lock()
