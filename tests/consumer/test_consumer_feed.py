@@ -209,6 +209,28 @@ def test_a_task_that_becomes_slow_is_no_longer_claimed_in_groups(
     assert max(claims for _, claims in seen) == 1
 
 
+def test_the_jobs_of_a_group_do_not_wait_for_a_long_one_while_a_worker_is_free(
+    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_module, "CLAIM_AGE", 60.0)  # nothing is given back
+    gate = Gate()
+
+    @huey.task()
+    def work(hold: bool = False) -> None:
+        if hold:
+            gate.pass_through()
+
+    seen = watch_exchanges(huey, monkeypatch)
+    with consuming(huey, workers=2) as consumer:
+        make_short(huey, consumer, work)
+        seen.clear()
+        huey.enqueue_many(work.s(n == 0, priority=-n) for n in range(40))
+        gate.wait_entered()
+        wait_until(lambda: states(huey).get("running") == 1 and "pending" not in states(huey))
+        assert max(claims for _, claims in seen) > 10
+        gate.open.set()
+
+
 # --- waiting in vain ------------------------------------------------------------------------------
 
 

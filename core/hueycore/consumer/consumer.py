@@ -74,6 +74,7 @@ class Consumer(BaseConsumer):
             on_news=self._on_news,
             on_fatal=self._on_storage_error,
             on_beat=partial(self.health.beat, "feed"),
+            workers=self.workers,
         )
         self._worker = worker
         self._schedule_service = self._service("scheduler", self.scheduler.step)

@@ -26,7 +26,7 @@ from hueycore.system.scarcity import is_scarcity, sit_out
 logger = logging.getLogger("hueycore.consumer")
 
 #: Seconds after the last commit until the helper commits endings that no worker has committed.
-ENDING_AGE = 0.004
+ENDING_AGE = 0.010
 #: Seconds that a claim waits for a worker before it is given back.
 CLAIM_AGE = 0.05
 #: Seconds that the helper sleeps at most.
@@ -58,6 +58,7 @@ class Feed:
         on_news: Callable[[], None],
         on_fatal: Callable[[StorageError], None],
         on_beat: Callable[[float], None] = lambda pause: None,
+        workers: int = 1,
     ) -> None:
         self._storage = storage
         self._worker = worker
@@ -77,7 +78,7 @@ class Feed:
         self._closed = False
         self._gone = False
         self._suspects = Suspects()
-        self._pace = Pace()
+        self._pace = Pace(workers)
         self._load = Load()
         #: Whether the next job is ready and did not fit into the last exchange.
         self._more = False
@@ -334,8 +335,12 @@ class Feed:
     def _help_once(self) -> None:
         if self._endings or self._claims:
             self._wake.clear()
-            retry_in = self._retry_at - clock.monotonic() if self._trouble else 0.0
-            self._wake.wait(max(ENDING_AGE, retry_in))
+            now = clock.monotonic()
+            retry_in = self._retry_at - now if self._trouble else 0.0
+            # An exchange since the last round has begun the time of the endings anew.
+            since = now - self._exchanged_at
+            rest = ENDING_AGE - since if since < ENDING_AGE else ENDING_AGE
+            self._wake.wait(max(rest, retry_in))
             self._do_what_no_worker_did()
             return
         if self._closed or not self._waiting:

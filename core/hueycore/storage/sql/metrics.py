@@ -16,6 +16,9 @@ from hueycore.model.histogram import bucket, read
 from hueycore.model.jobs import Claim, Ended
 from hueycore.storage.sql.dialect import Connection, Dialect
 
+#: ``json.dumps`` with separators makes an encoder each time.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 _COUNTED = ("done", "retried", "dead", "revoked", "expired")
 
 
@@ -159,4 +162,4 @@ def _merged(stored: str, added: dict[int, int]) -> str:
     counts = read(stored)
     for number, count in added.items():
         counts[number] = counts.get(number, 0) + count
-    return json.dumps(counts, separators=(",", ":"))
+    return _encode(counts)
