@@ -235,6 +235,13 @@ def brief_failure(error: BaseException) -> Failure:
     return failure_of(error)._replace(traceback="")
 
 
+def log_done(claim: Claim, run_s: float) -> None:
+    """One line about a run that is done, with ``duration``."""
+    if logger.isEnabledFor(logging.INFO):
+        extra = {"duration": round(run_s, 6)}
+        logger.info("job %s of %s is done in %.3f s", claim.seq, claim.task, run_s, extra=extra)
+
+
 def log_failure(claim: Claim, error: BaseException, ending: Ending, run_s: float) -> None:
     """One line about a failed run, with ``duration``."""
     extra = {"duration": round(run_s, 6)}
