@@ -117,6 +117,8 @@ class Writer(logging.Handler):
             self._reopen()
             self._write_piece(self._target.stream)
             self._failed = False
+        except TaskTimeout:
+            raise
         except Exception as error:
             # The lines are lost: jobs do not wait until a disk has room.
             if not self._failed:
