@@ -24,12 +24,12 @@ _KEEP_LINES = {code: text for code, text in _CONTROLS.items() if code != 0x0A}
 
 def visible(text: str) -> str:
     """Text with every control character spelled out, so that no argument drives a terminal."""
-    return text.translate(_CONTROLS)
+    return text if text.isprintable() else text.translate(_CONTROLS)
 
 
 def visible_lines(text: str) -> str:
     """Like ``visible``, but newlines stay."""
-    return text.translate(_KEEP_LINES)
+    return text if text.isprintable() else text.translate(_KEEP_LINES)
 
 
 def read_stdin() -> str:

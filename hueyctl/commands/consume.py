@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -113,17 +114,18 @@ def _consume_one(
     from hueyctl.service import logs
     from hueyctl.service.monitors import monitored
 
-    logs.set_up(
+    log = logs.set_up(
+        huey,
         logfile=given["logfile"],
         log_format=given["log_format"],
         simple=given["simple"],
         quiet=session.settings.quiet,
         verbose=session.settings.verbose,
-        kept=huey.registry.kept_level(),
     )
-    consumer = huey.create_consumer(**consumer_options(given))
-    with monitored(consumer, http=given["http"], notify=given["notify"], channel=channel):
-        code = consumer.run()
+    with closing(log):
+        consumer = huey.create_consumer(**consumer_options(given))
+        with monitored(consumer, http=given["http"], notify=given["notify"], channel=channel):
+            code = consumer.run()
     if consumer.error is not None:
         raise consumer.error
     return code

@@ -5,23 +5,42 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
 from hueycore.serializer import LONGEST_MESSAGE, shortened
 from hueycore.system.mask import masked
+from hueycore.tasks.joblog import JobFilter
 from hueyctl import errors, exits, files, streams
+from hueyctl.service.writer import Writer
 from hueyctl.units import rfc3339
+
+if TYPE_CHECKING:
+    from hueycore.api import Huey
 
 _FULL = "[%(asctime)s] %(levelname)s:%(name)s:%(threadName)s:%(message)s"
 _SIMPLE = "%(asctime)s %(message)s"
 
 # What every record has; anything else came in through extra=.
 _COMMON = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_JSON = json.JSONEncoder(default=str)
+_JOB = JobFilter()
 _LIBRARY = "hueycore"
 #: Huey's, which is the parent of ours (``hueycore.system.loggers``).
 _ABOVE = "huey"
 #: Characters of a traceback, in which an exception's message may be of any length.
 LONGEST_TRACEBACK = 10_000
+
+
+class _Shown(logging.Filter):
+    """Lines of the application from a level on, and all of the library."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__()
+        self._level = level
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= self._level or _is_ours(record)
 
 
 class _Formatter(logging.Formatter):
@@ -35,11 +54,24 @@ class TextFormatter(_Formatter):
     """As huey_consumer writes it. What a task logs is followed by its job, which the lines of the
     library name by themselves. Control characters in messages are spelled out."""
 
+    #: A second and how it is written: many lines are of the same one.
+    _second = (0, "")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        second, text = self._second
+        if second != int(record.created):
+            second = int(record.created)
+            text = time.strftime(self.default_time_format, self.converter(second))
+            self._second = (second, text)
+        return f"{text},{record.msecs:03.0f}"
+
     def formatMessage(self, record: logging.LogRecord) -> str:
         text = super().formatMessage(record)
-        found = vars(record)
-        if found.get("job") is not None and not _is_ours(record):
-            text += f" (job {found['job']} of {found['task']}, attempt {found['attempt']})"
+        if not _is_ours(record):
+            _JOB.filter(record)
+            found = vars(record)
+            if found["job"] is not None:
+                text += f" (job {found['job']} of {found['task']}, attempt {found['attempt']})"
         return streams.visible_lines(masked(text))
 
     def formatException(self, ei: Any) -> str:
@@ -51,6 +83,7 @@ class JsonFormatter(_Formatter):
     duration; and what came as extra."""
 
     def format(self, record: logging.LogRecord) -> str:
+        _JOB.filter(record)
         found: dict[str, Any] = {
             "at": rfc3339(record.created),
             "level": record.levelname.lower(),
@@ -68,26 +101,26 @@ class JsonFormatter(_Formatter):
         for name, value in vars(record).items():
             if name not in _COMMON and name not in found:
                 found[name] = masked(value) if isinstance(value, str) else value
-        return json.dumps(found, default=str)
+        return _JSON.encode(found)
 
 
 def set_up(
+    huey: Huey,
     *,
     logfile: str | None,
     log_format: str,
     simple: bool,
     quiet: int,
     verbose: int,
-    kept: int | None = None,
-) -> None:
+) -> logging.Handler:
     """Send the log of the library where it was asked to, and that of the application as well
-    unless the application has set up logging itself. ``kept`` is the level from which some task
-    keeps its lines: they must come through, whether or not they are shown."""
-    from hueycore import JobFilter
-
+    unless the application has set up logging itself. The handler is to be closed after the
+    consumer has ended."""
     level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
     handler = _handler(logfile)
-    handler.addFilter(JobFilter())
+    if isinstance(handler, Writer):
+        # By the workers: in a process that forks others there must be no thread before.
+        huey.on_startup("hueyctl-log")(handler.start)
     handler.setFormatter(
         JsonFormatter() if log_format == "json" else TextFormatter(_SIMPLE if simple else _FULL)
     )
@@ -100,9 +133,11 @@ def set_up(
         above.propagate = False
     else:
         shown = logging.INFO if verbose else logging.WARNING
-        handler.addFilter(lambda record: _is_ours(record) or record.levelno >= shown)
+        handler.addFilter(_Shown(shown))
         root.addHandler(handler)
+        kept = huey.registry.kept_level()  # such lines must come through, shown or not
         root.setLevel(shown if kept is None else min(shown, kept))
+    return handler
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
@@ -111,15 +146,18 @@ def _is_ours(record: logging.LogRecord) -> bool:
 
 def _handler(logfile: str | None) -> logging.Handler:
     if logfile is None:
-        return logging.StreamHandler(sys.stderr)
+        handler = logging.StreamHandler(sys.stderr)
+        # Another stream is of the application, which may do with the lines what it likes.
+        return Writer(handler) if sys.stderr is sys.__stderr__ else handler
     files.refuse_queue("--logfile", logfile)
     files.refuse_planted("--logfile", logfile)
     try:
         # Reopened when it was moved away, so that logrotate needs no signal.
         from logging.handlers import WatchedFileHandler
 
-        return WatchedFileHandler(logfile, encoding="utf-8", errors="backslashreplace")
+        watched = WatchedFileHandler(logfile, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise errors.CliError(
             f"cannot write the log {logfile}: {error.strerror}", exits.IO_ERROR
         ) from error
+    return Writer(watched, watched.reopenIfNeeded)

@@ -195,6 +195,7 @@ class BaseConsumer:
     def _leave(self) -> int:
         if self._restart:
             logger.info("restarting")
+            logging.shutdown()  # no exit writes what handlers hold
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
         return self._exit_code
 

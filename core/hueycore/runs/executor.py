@@ -33,7 +33,7 @@ from hueycore.runs.inputs import call_of
 from hueycore.runs.invocation import Invocation, is_awaitable
 from hueycore.runs.notebook import Page
 from hueycore.runs.timeouts import AskedToStop, Limiter, late_end, limited
-from hueycore.runs.verdict import Verdict, brief_failure, failure_of, log_failure
+from hueycore.runs.verdict import Verdict, brief_failure, failure_of, log_done, log_failure
 from hueycore.serializer import describe
 from hueycore.system import clock, forks
 from hueycore.system.deferred import PLAIN, refuse_generator
@@ -126,7 +126,7 @@ class Executor:
                 or app.post_execute_hooks
                 or app.signals.listening
                 or self._overridden
-                or logger.isEnabledFor(logging.INFO)
+                or logger.isEnabledFor(logging.DEBUG)
             )
             if plain and (claim.expires_at is None or claim.expires_at > clock.now()):
                 return self._to_end(self._run_plain(wrapper, claim, args, kwargs))
@@ -219,7 +219,9 @@ class Executor:
             forks.end_child(generation, error)
             task = Task.of_claim(wrapper, claim, args, kwargs)
             return self._failed(task, claim, error, started, clock.monotonic() - clock0)
-        return Finished(Ended(claim, done, started, clock.monotonic() - clock0), (), value)
+        run_s = clock.monotonic() - clock0
+        log_done(claim, run_s)
+        return Finished(Ended(claim, done, started, run_s), (), value)
 
     def _begin(self, task: Task, claim: Claim) -> Finished | Begun:
         app = self._app
@@ -228,7 +230,7 @@ class Executor:
         if claim.expires_at is not None and claim.expires_at <= clock.now():
             logger.info("job %s of %s has expired", claim.seq, claim.task)
             return Finished(Ended(claim, Expired()), (Notice(S.SIGNAL_EXPIRED, task),))
-        logger.info("job %s of %s begins, attempt %s", claim.seq, claim.task, claim.attempt)
+        logger.debug("job %s of %s begins, attempt %s", claim.seq, claim.task, claim.attempt)
         app._emit(S.SIGNAL_EXECUTING, task)
         try:
             pre_execute(self._app.pre_execute_hooks, task)
@@ -263,13 +265,7 @@ class Executor:
             return finished._replace(ended=completion.over(finished.ended))
         run_s = clock.monotonic() - clock0
         log = self._close(begun, run_s)
-        logger.info(
-            "job %s of %s is done in %.3f s",
-            claim.seq,
-            claim.task,
-            run_s,
-            extra={"duration": round(run_s, 6)},
-        )
+        log_done(claim, run_s)
         post_execute(self._app.post_execute_hooks, task, value, None)
         notices = (Notice(S.SIGNAL_COMPLETE, task),)
         ended = completion.over(Ended(claim, done, started, run_s, log))

@@ -28,12 +28,11 @@ class JobFilter(logging.Filter):
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        run = run_of_this_context.get()
+        run, found = run_of_this_context.get(), vars(record)
         for name, field in _FIELDS.items():
-            if not hasattr(record, name):
-                setattr(record, name, getattr(run, field, None))
-        if not hasattr(record, "duration"):
-            record.duration = None
+            if name not in found:
+                found[name] = getattr(run, field, None)
+        found.setdefault("duration", None)
         return True
 
 

@@ -7,9 +7,9 @@ import logging
 import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -26,6 +26,9 @@ from hueyctl.service import logs
 from hueyctl.service.monitors import monitored
 from hueyctl.service.options import KINDS
 from hueyctl.service.pidfile import Pidfile
+
+if TYPE_CHECKING:
+    from hueycore.api import Huey
 
 #: The options that are those of ``create_consumer``, by the same names.
 _PASSED = (
@@ -172,7 +175,7 @@ class Command(BaseCommand):
                     pidfile = Pidfile(options["pidfile"])
                     pidfile.take()
                     stack.callback(pidfile.drop)
-                _set_up_logging(log, HUEY.registry.kept_level())
+                stack.enter_context(_set_up_logging(HUEY, log))
                 consumer = HUEY.create_consumer(**chosen)
                 connections.close_all()  # worker processes must not share them
                 monitors = monitored(consumer, http=options["http"], notify=options["notify"])
@@ -211,19 +214,22 @@ def _log_options(options: dict[str, Any], settings: dict[str, Any]) -> dict[str,
     }
 
 
-def _set_up_logging(log: dict[str, Any], kept: int | None) -> None:
-    """Unless the project's LOGGING does, and no option says how."""
+def _set_up_logging(huey: Huey, log: dict[str, Any]) -> AbstractContextManager[object]:
+    """Unless the project's LOGGING does, and no option says how. To be left at the end."""
+    context: AbstractContextManager[object] = nullcontext()
     library = logging.getLogger("hueycore")
     if not library.hasHandlers() or log["logfile"] or log["log_format"] or log["simple"]:
-        logs.set_up(
+        handler = logs.set_up(
+            huey,
             logfile=log["logfile"],
             log_format=log["log_format"] or "text",
             simple=log["simple"],
             quiet=log["verbose"] is False,
             verbose=log["verbose"] is True,
-            kept=kept,
         )
+        context = closing(handler)
     elif log["verbose"] is not None:
         library.setLevel(logging.DEBUG if log["verbose"] else logging.WARNING)
     if log["level"] is not None:
         library.setLevel(log["level"])
+    return context
