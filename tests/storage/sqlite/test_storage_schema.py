@@ -22,7 +22,7 @@ from hueycore.model.endings import Dead, Done
 from hueycore.model.jobs import Selector, Want
 from hueycore.model.limits import Limit, Rate
 from hueycore.model.retention import Keeping
-from hueycore.model.states import State
+from hueycore.model.states import FINAL, LIVE, State
 from hueycore.storage.sql.unique import _HOLDS
 from hueycore.storage.sqlite import SqliteStorage, connection, dial, schema
 from tests.helpers import Clock
@@ -201,6 +201,13 @@ def plans_of(explained: type[Explained]) -> Iterator[list[tuple[str, list[str]]]
     yield explained.plans
 
 
+def by_state(storage: SqliteStorage, selector: Selector) -> None:
+    """As if there were too many rows to find some among the first ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hueycore.storage.sql.selector._near", lambda *_: None)
+        storage.jobs(selector)
+
+
 #: The verb, and the indexes that its statements about jobs must use.
 HOT: dict[str, tuple[Callable[[SqliteStorage, int], object], set[str]]] = {
     "look for work": (lambda s, w: s.exchange(w, [], Want(1)), {"huey_job_pending"}),
@@ -219,6 +226,21 @@ HOT: dict[str, tuple[Callable[[SqliteStorage, int], object], set[str]]] = {
     "result": (lambda s, w: s.result("x", preserve=False), {"huey_job_id"}),
     "job by its id": (lambda s, w: s.job("x"), {"huey_job_id"}),
     "job by its number": (lambda s, w: s.job("7"), {"huey_job_id"}),
+    "the first live jobs": (
+        lambda s, w: by_state(s, Selector(states=LIVE, queues=("huey",), limit=9)),
+        {"huey_job_pending", "huey_job_scheduled", "huey_job_running", "huey_job_blocked"},
+    ),
+    "the first live jobs of all queues": (
+        lambda s, w: by_state(s, Selector(states=LIVE, limit=9)),
+        {"huey_job_pending", "huey_job_scheduled", "huey_job_running", "huey_job_blocked"},
+    ),
+    "the first ended jobs of all queues": (
+        lambda s, w: by_state(s, Selector(states=FINAL, limit=9)), {"huey_job_finished"},
+    ),
+    "number of live jobs": (
+        lambda s, w: s.count(Selector(states=LIVE)),
+        {"huey_job_pending", "huey_job_scheduled", "huey_job_running", "huey_job_blocked"},
+    ),
     "jobs by their ids": (lambda s, w: s.jobs(Selector(keys=("x", "7"))), {"huey_job_id"}),
     "dead": (
         lambda s, w: s.jobs(Selector(queues=("huey",), states=(State.DEAD,), sort="-finished_at")),
@@ -226,7 +248,11 @@ HOT: dict[str, tuple[Callable[[SqliteStorage, int], object], set[str]]] = {
     ),
 }  # fmt: skip
 #: Those that sort what they have found.
-SORTING = ("dead", "job by its id", "job by its number", "jobs by their ids")
+SORTING = (
+    *("the first live jobs", "the first live jobs of all queues"),
+    *("the first ended jobs of all queues", "dead"),
+    *("job by its id", "job by its number", "jobs by their ids"),
+)
 
 
 @pytest.mark.parametrize("name", HOT)
@@ -249,8 +275,9 @@ def test_a_hot_query_uses_its_index_and_sorts_nothing(
         for step in steps:
             words = step.split()
             used |= {word for word in words if word.startswith("huey_job_")}
-            # A scan of the table is right only for the selector without any condition.
-            assert not (words[0] == "SCAN" and words[1] in ("huey_job", "job")), (query, steps)
+            # The table, and the index of all ids, are never read as a whole; that of a state may be.
+            if words[0] == "SCAN" and words[1] in ("huey_job", "job"):
+                assert "INDEX" in words and words[-1] != "huey_job_id", (query, steps)
             if name not in SORTING:
                 assert "TEMP B-TREE" not in step, (query, steps)
     assert expected <= used, (expected - used, plans)

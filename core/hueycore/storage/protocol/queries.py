@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
 from hueycore.model.events import Event, EventQuery, LogLine
@@ -16,6 +17,7 @@ from hueycore.model.reports import (
     SeenTask,
     WorkerRow,
 )
+from hueycore.model.states import State
 
 
 class Queries(Protocol):
@@ -45,8 +47,9 @@ class Queries(Protocol):
         """What happened, oldest first."""
         ...
 
-    def depths(self) -> list[Depth]:
-        """How many jobs each queue has in each state; states without a job are left out."""
+    def depths(self, states: Collection[State] = tuple(State)) -> list[Depth]:
+        """How many jobs each queue has in each of these states; states without a job are left
+        out."""
         ...
 
     def workers(self) -> list[WorkerRow]:

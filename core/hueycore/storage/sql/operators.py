@@ -13,7 +13,7 @@ from hueycore.storage.sql.endings import end_waiting
 from hueycore.storage.sql.enqueue import delete_jobs
 from hueycore.storage.sql.keys import settle_keys_of
 from hueycore.storage.sql.part import Part
-from hueycore.storage.sql.queries import conditions
+from hueycore.storage.sql.selector import conditions
 from hueycore.storage.sql.stages import orphans
 from hueycore.storage.sql.unique import doubled
 

@@ -13,7 +13,8 @@ from hueycore.storage.protocol.queries import Queries
 from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.metrics import folded
 from hueycore.storage.sql.part import Part
-from hueycore.storage.sql.queries import conditions, queue_names
+from hueycore.storage.sql.queries import queue_names
+from hueycore.storage.sql.selector import conditions
 
 _METRIC = """queue, minute, task, done, retried, dead, revoked, expired, run_s, run_max,
     run_hist, wait_hist"""

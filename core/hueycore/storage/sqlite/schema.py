@@ -12,8 +12,8 @@ VERSION = 2
 #: STRICT tables.
 MINIMUM_SQLITE = (3, 37, 0)
 
-#: {version: statements that lead from version - 1 to it}. Tables and columns are only added, because
-#: readers do not migrate; an index may change, without it they are only slow.
+#: {version: statements that lead from version - 1 to it}. Tables and columns are only added:
+#: readers do not migrate. An index may change: without it they are only slow.
 MIGRATIONS: dict[int, tuple[str, ...]] = {
     2: (
         "drop index huey_job_id",
