@@ -275,7 +275,7 @@ def test_a_hot_query_uses_its_index_and_sorts_nothing(
         for step in steps:
             words = step.split()
             used |= {word for word in words if word.startswith("huey_job_")}
-            # The table, and the index of all ids, are never read as a whole; that of a state may be.
+            # The table and the index of all ids are never read as a whole; that of a state may be.
             if words[0] == "SCAN" and words[1] in ("huey_job", "job"):
                 assert "INDEX" in words and words[-1] != "huey_job_id", (query, steps)
             if name not in SORTING:

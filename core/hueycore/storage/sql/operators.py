@@ -225,14 +225,29 @@ class Operators(Part, Workers, protocol.Operators):
         return changed
 
     def purge(self, selector: Selector, limit: int = 1000) -> int:
-        def body(con: Connection) -> int:
+        def look(con: Connection) -> list[int]:
             where, values = conditions(con.dialect, selector)
             rows = con.execute(
                 f"""
-                select seq, queue from huey_job
+                select seq from huey_job
                 where {where} and finished_at is not null and not {NEEDED} limit ?
                 """,
                 (*values, limit),
+            ).fetchall()
+            return [row[0] for row in rows]
+
+        # Looked for before anybody is kept from writing; what has changed since stays.
+        found = self.db.read(look)
+
+        def body(con: Connection) -> int:
+            d = con.dialect
+            where, values = conditions(d, selector)
+            rows = con.execute(
+                f"""
+                select seq, queue from huey_job {d.rows_only}
+                where {d.among("seq")} and {where} and finished_at is not null and not {NEEDED}
+                """,
+                (d.listed(found), *values),
             ).fetchall()
             self.sign(con, "purge", number=len(rows))
             return purge_rows(con, rows)
