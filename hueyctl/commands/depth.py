@@ -124,12 +124,8 @@ def _print_by_task(
 ) -> int:
     from hueycore.model.jobs import Selector
     from hueycore.model.states import states
-    from hueyctl.selection.selection import Selection
 
-    selector = Selector(queues=session.queues(), states=states(chosen))
-    sums: dict[str, int] = {}
-    for job in Selection(selector).jobs(storage):
-        sums[job.task] = sums.get(job.task, 0) + 1
+    sums = storage.count_by_task(Selector(queues=session.queues(), states=states(chosen)))
     if session.output.is_json:
         total = sum(sums.values())
         session.output.document({"schema": "hueyctl.depth/1", "total": total, "tasks": sums})

@@ -273,6 +273,17 @@ def test_depths_count_only_the_states_that_are_asked_for(shop: Storage) -> None:
     assert shop.depths(()) == []
 
 
+def test_jobs_are_counted_by_their_tasks(shop: Storage) -> None:
+    assert list(shop.count_by_task(Selector()).items()) == [
+        ("bill.make", 2), ("mail.send", 2), ("bill.send", 1), ("mail.later", 1), ("mail[1]", 1),
+    ]  # fmt: skip
+    assert shop.count_by_task(Selector(states=LIVE, task="mail*", limit=1)) == {
+        "mail.later": 1,
+        "mail.send": 1,
+    }
+    assert shop.count_by_task(Selector(queues=("other",))) == {}
+
+
 def test_depths_tell_the_queues_apart(make_shared: Maker) -> None:
     ours, theirs = make_shared("ours"), make_shared("theirs")
     ours.enqueue([new(), new()])

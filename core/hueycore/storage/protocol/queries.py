@@ -31,6 +31,10 @@ class Queries(Protocol):
         """How many jobs a selector matches, whatever its limit."""
         ...
 
+    def count_by_task(self, selector: Selector) -> dict[str, int]:
+        """How many jobs of each task a selector matches, whatever its limit; most first."""
+        ...
+
     def job(self, key: str) -> Job | None:
         """By long id, which wins, else by seq."""
         ...
@@ -90,7 +94,9 @@ class Queries(Protocol):
         ...
 
     def tasks_seen(self) -> list[SeenTask]:
-        """Every task that jobs of the storage name, registered anywhere or not. Reads every row."""
+        """Every task that jobs of the storage name, registered anywhere or not. Jobs that are done
+        are known from what was counted when they ended, to the minute: those among them that were
+        purged before the oldest that is kept are counted as well."""
         ...
 
     def dead_groups(self, selector: Selector, *, by_task: bool = True) -> list[DeadGroup]:

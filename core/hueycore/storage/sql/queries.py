@@ -13,7 +13,15 @@ from hueycore.storage.protocol import queries as protocol
 from hueycore.storage.protocol.workers import Workers
 from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.part import Part
-from hueycore.storage.sql.selector import COLUMNS, LIST, conditions, count, find, is_seq
+from hueycore.storage.sql.selector import (
+    COLUMNS,
+    LIST,
+    conditions,
+    count,
+    count_by_task,
+    find,
+    is_seq,
+)
 
 
 class Queries(Part, Workers, protocol.Queries):
@@ -22,6 +30,9 @@ class Queries(Part, Workers, protocol.Queries):
 
     def count(self, selector: Selector) -> int:
         return self.db.read(lambda con: count(con, selector))
+
+    def count_by_task(self, selector: Selector) -> dict[str, int]:
+        return self.db.read(lambda con: count_by_task(con, selector))
 
     def job(self, key: str) -> Job | None:
         def body(con: Connection) -> Job | None:

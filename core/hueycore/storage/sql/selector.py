@@ -54,13 +54,22 @@ def count(con: Connection, selector: Selector) -> int:
     return int(con.execute(query, values).fetchone()[0])
 
 
-def by_state(d: Dialect, selector: Selector) -> tuple[str, list[Any]]:
-    """A query for the numbers of the selected rows, and its values: each state has an index, all of
-    them together have none."""
+def count_by_task(con: Connection, selector: Selector) -> dict[str, int]:
+    """How many rows are selected of each task, most first, whatever the limit."""
+    chosen, values = by_state(con.dialect, selector, "task")
+    rows = con.execute(
+        f"select task, count(*) from ({chosen}) as chosen group by task order by 2 desc, 1", values
+    ).fetchall()
+    return dict(rows)
+
+
+def by_state(d: Dialect, selector: Selector, columns: str = "seq") -> tuple[str, list[Any]]:
+    """A query for columns of the selected rows, and its values: each state has an index, all
+    together have none."""
     parts, values = [], []
     for state in selector.states or State:
         where, own = conditions(d, selector._replace(states=(state,)))
-        parts.append(f"select seq from huey_job where {where}")
+        parts.append(f"select {columns} from huey_job where {where}")
         values += own
     return " union all ".join(parts), values
 
