@@ -8,7 +8,6 @@ from hueycore.model.endings import Dead, Done, Retry
 from hueycore.model.histogram import percentile
 from hueycore.model.retention import Keeping
 from hueycore.storage.base import Storage
-from hueycore.storage.sql import metrics
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
 from tests.storage.kit import DAY, FAILURE, born, one, run, worker
@@ -68,25 +67,6 @@ def test_folding_twice_counts_once(storage: Storage, clock: Clock) -> None:
         storage.keep(Keeping())
 
     assert totals(storage) == {("huey", "a"): (0, 1, 0, 1)}
-
-
-@pytest.mark.parametrize("most", [1, 2, 3, 100])
-def test_minutes_that_are_folded_some_at_a_time_count_once(
-    storage: Storage, clock: Clock, monkeypatch: pytest.MonkeyPatch, most: int
-) -> None:
-    monkeypatch.setattr(metrics, "FOLDED", most)
-    clock.freeze(NOW)
-    number = worker(storage)
-    for _ in range(3):
-        for name in ("a", "b"):
-            born(storage, name)
-            run(storage, number, Done())
-        clock.jump(60)
-    clock.jump(9 * DAY)
-
-    assert storage.keep(Keeping())["metrics"] == 6
-
-    assert totals(storage) == {("huey", "a"): (3, 0, 0, 3), ("huey", "b"): (3, 0, 0, 3)}
 
 
 def test_the_row_of_the_totals_is_no_minute(storage: Storage, clock: Clock) -> None:
