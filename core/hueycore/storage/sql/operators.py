@@ -7,13 +7,13 @@ from hueycore.model.states import FINAL, WAITING, Asked, State
 from hueycore.storage.protocol import operators as protocol
 from hueycore.storage.protocol.workers import Workers
 from hueycore.storage.sql import rest
-from hueycore.storage.sql.dialect import UNLIMITED, Connection, Dialect
+from hueycore.storage.sql.dialect import Connection, Dialect
 from hueycore.storage.sql.edges import NEEDED, revive
 from hueycore.storage.sql.endings import end_waiting
 from hueycore.storage.sql.enqueue import delete_jobs
 from hueycore.storage.sql.keys import settle_keys_of
 from hueycore.storage.sql.part import Part
-from hueycore.storage.sql.selector import conditions
+from hueycore.storage.sql.selector import conditions, find
 from hueycore.storage.sql.stages import orphans
 from hueycore.storage.sql.unique import doubled
 
@@ -272,11 +272,7 @@ class Operators(Part, Workers, protocol.Operators):
 
 
 def _select(con: Connection, selector: Selector) -> list[tuple[JobRef, State]]:
-    where, values = conditions(con.dialect, selector)
-    rows = con.execute(
-        f"select seq, id, task, state from huey_job where {where} order by seq limit ?",
-        (*values, UNLIMITED if selector.limit is None else selector.limit),
-    ).fetchall()
+    rows = find(con, selector._replace(sort="seq"), "seq, id, task, state")
     return [(JobRef(*row[:3]), State(row[3])) for row in rows]
 
 
