@@ -15,7 +15,7 @@ from hueycore.storage.sql.part import in_groups
 from hueycore.storage.sql.rest import expiry
 
 #: Rows that one transaction changes at most: others want to write as well.
-GROUP = 1000
+GROUP = 500
 
 #: Jobs that have longer to go than their delay, and jobs that are due, and came later than now: the
 #: new ones would all go before them.

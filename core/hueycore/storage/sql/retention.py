@@ -17,7 +17,7 @@ from hueycore.storage.sql.operators import purge_rows
 from hueycore.storage.sql.part import Part, in_groups
 
 #: Rows that one transaction deletes at most: others want to write as well.
-GROUP = 200
+GROUP = 100
 
 _BY_AGE = f"""queue = :queue and state = :state and finished_at is not null
     and finished_at < :before and not {NEEDED}"""
