@@ -96,6 +96,15 @@ def say(text: str) -> None:
         return
 
 
+def renew(text: str) -> None:
+    """A counter on stderr, in the place of the one before; an empty one takes it away."""
+    try:
+        sys.stderr.write(f"\r\x1b[K{text}")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return  # whoever looked at it has gone
+
+
 def is_tty(stream: IO[Any]) -> bool:
     try:
         return stream.isatty()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hueycore.storage.base import Storage
 
 #: Jobs that one transaction deletes.
-GROUP = 1000
+GROUP = 500
 
 
 @contextmanager

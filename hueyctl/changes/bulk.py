@@ -13,13 +13,15 @@ A command describes itself with an ``Action`` and hands over to ``carry_out``::
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from hueyctl import errors, exits
+from hueyctl import errors, exits, streams
 from hueyctl.changes.confirm import confirm
 from hueyctl.changes.queues import looking_before_writing, queues_to_change
 from hueyctl.changes.report import NOT_FOUND, REFUSED, Change
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
     from hueyctl.selection.selection import Selection
 
 #: Jobs that one transaction changes, so that workers are not kept waiting for long.
-_GROUP = 2000
+_GROUP = 500
+#: Seconds after which a terminal is told how far it has come.
+_PATIENCE = 1.0
 #: The exit codes that such a command lists.
 CODES = (
     exits.FAILURE,
@@ -190,17 +194,33 @@ class Plan:
 
     def apply(self, session: Session, change: Change) -> None:
         """Group by group. When the storage fails on the way, the rest is reported as failed."""
+        storage = session.writing(self.jobs[0].queue)
+        counter = _Counter(session, len(self.jobs))
+        tried = 0
+        try:
+            for queue, group in _groups(self.jobs):
+                self._try_group(storage, queue, group, change)
+                tried += len(group)
+                counter.show(tried)
+        except KeyboardInterrupt:
+            counter.clear()
+            session.notice(f"{len(change.done)} of {len(self.jobs)} jobs were changed")
+            raise
+        finally:
+            counter.clear()
+
+    def _try_group(
+        self, storage: Storage, queue: str, group: Sequence[Job], change: Change
+    ) -> None:
         from hueycore.exceptions import StorageError
 
-        storage = session.writing(self.jobs[0].queue)
-        for queue, group in _groups(self.jobs):
-            try:
-                self._apply_group(storage, queue, group, change)
-            except StorageError as error:
-                if not change.done:
-                    raise
-                for job in group:
-                    change.fail(job.id, "unavailable", f"job {job.seq}: {error}")
+        try:
+            self._apply_group(storage, queue, group, change)
+        except StorageError as error:
+            if not change.done:
+                raise
+            for job in group:
+                change.fail(job.id, "unavailable", f"job {job.seq}: {error}")
 
     def _apply_group(
         self, storage: Storage, queue: str, group: Sequence[Job], change: Change
@@ -218,6 +238,26 @@ class Plan:
             else:
                 why = failed.get(job.seq, "changed meanwhile")
                 change.fail(job.id, REFUSED, f"job {job.seq} {_sentence(why)}")
+
+
+class _Counter:
+    """How far it has come, for a person who has waited for a while."""
+
+    def __init__(self, session: Session, total: int) -> None:
+        self._total = total
+        self._wanted = not session.settings.quiet and streams.is_tty(sys.stderr)
+        self._shown = False
+        self._begun = time.monotonic()
+
+    def show(self, done: int) -> None:
+        if self._wanted and time.monotonic() - self._begun >= _PATIENCE:
+            streams.renew(f"{done} of {self._total} jobs")
+            self._shown = True
+
+    def clear(self) -> None:
+        if self._shown:
+            streams.renew("")
+            self._shown = False
 
 
 def _groups(jobs: Sequence[Job]) -> Iterator[tuple[str, Sequence[Job]]]:

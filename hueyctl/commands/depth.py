@@ -47,7 +47,8 @@ def depth(
         raise errors.usage("--oldest is about pending jobs of all chosen queues", "leave out --by")
     chosen = _chosen(state)
     storage = session.looking()
-    found = _of_queues(session, storage)
+    every = by == "state" or session.settings.output in ("json", "jsonl")
+    found = _of_queues(session, storage, _chosen(("all",)) if every else chosen)
     if by == "task":
         return _print_by_task(session, storage, chosen, most)
     total = sum(row.count for row in found if row.state in chosen)
@@ -72,9 +73,11 @@ def _chosen(words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(State) if "all" in names else tuple(names) or ("pending",)
 
 
-def _of_queues(session: Session, storage: Storage) -> list[Depth]:
-    """The counts of the chosen queues. Exit 3 for a queue that is not there."""
-    found = storage.depths()
+def _of_queues(session: Session, storage: Storage, chosen: tuple[str, ...]) -> list[Depth]:
+    """The counts of the chosen queues and states. Exit 3 for a queue that is not there."""
+    from hueycore.model.states import states
+
+    found = storage.depths(states(chosen))
     wanted = session.queues()
     if not wanted:
         return found
@@ -121,12 +124,8 @@ def _print_by_task(
 ) -> int:
     from hueycore.model.jobs import Selector
     from hueycore.model.states import states
-    from hueyctl.selection.selection import Selection
 
-    selector = Selector(queues=session.queues(), states=states(chosen))
-    sums: dict[str, int] = {}
-    for job in Selection(selector).jobs(storage):
-        sums[job.task] = sums.get(job.task, 0) + 1
+    sums = storage.count_by_task(Selector(queues=session.queues(), states=states(chosen)))
     if session.output.is_json:
         total = sum(sums.values())
         session.output.document({"schema": "hueyctl.depth/1", "total": total, "tasks": sums})

@@ -59,17 +59,22 @@ class Selection:
 
     def _candidates(self, storage: Storage) -> Iterable[Job]:
         limit = None if self.deep else self.limit
-        if self.selector.sort != "seq":
+        if self.selector.sort not in ("seq", "-seq"):
             yield from storage.jobs(self.selector._replace(limit=limit))
             return
-        after = self.selector.after
+        selector = self.selector
         while True:
             size = _PAGE if limit is None else min(_PAGE, limit)
-            page = storage.jobs(self.selector._replace(limit=size, after=after))
+            page = storage.jobs(selector._replace(limit=size))
             yield from page
             if len(page) < size:
                 return
-            after = page[-1].seq
+            last = page[-1].seq
+            selector = (
+                selector._replace(after=last)
+                if selector.sort == "seq"
+                else selector._replace(before=last)
+            )
             if limit is not None:
                 limit -= len(page)
                 if limit == 0:

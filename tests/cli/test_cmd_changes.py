@@ -7,6 +7,7 @@ import re
 import shutil
 import sqlite3
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -425,6 +426,52 @@ def test_a_storage_that_fails_on_the_way_is_told(
     assert found["changed"] == 1
     assert [each["code"] for each in found["failed"]] == ["unavailable"] * 2
     assert list(states(queue).values()) == ["revoked", "pending", "pending"]
+
+
+def test_an_interrupt_on_the_way_leaves_the_groups_before_changed_and_is_told(
+    queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hueycore.storage.sqlite import SqliteStorage
+    from hueyctl.changes import bulk
+
+    for _ in range(3):
+        queue.add("app.add")
+    revoke = SqliteStorage.revoke
+    calls: list[int] = []
+
+    def interrupted(self: Any, *args: Any, **options: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return revoke(self, *args, **options)
+
+    monkeypatch.setattr(bulk, "_GROUP", 1)
+    monkeypatch.setattr(SqliteStorage, "revoke", interrupted)
+
+    result = ask(invoke, "revoke", "--all", "-y")
+
+    assert result.exit_code == 130
+    assert "1 of 3 jobs were changed" in result.stderr
+    assert list(states(queue).values()) == ["revoked", "pending", "pending"]
+    assert change(invoke, "revoke", "--all", "-y")["changed"] == 2
+    assert set(states(queue).values()) == {"revoked"}
+
+
+def test_a_person_who_waits_sees_how_far_it_has_come(
+    queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hueyctl.changes import bulk
+
+    for _ in range(3):
+        queue.add("app.add")
+    monkeypatch.setattr(bulk, "_GROUP", 1)
+    monkeypatch.setattr(bulk, "_PATIENCE", 0)
+    assert "of 3 jobs" not in ask(invoke, "revoke", "--all", "--dry-run").stderr
+    monkeypatch.setattr("hueyctl.streams.is_tty", lambda stream: stream is sys.stderr)
+
+    shown = ask(invoke, "revoke", "--all", "-y").stderr
+
+    assert shown.startswith("\r\x1b[K1 of 3 jobs\r\x1b[K2 of 3 jobs\r\x1b[K3 of 3 jobs\r\x1b[K")
 
 
 # --- hostile data ------------------------------------------------------------------------------

@@ -211,7 +211,8 @@ class Selector(NamedTuple):
     ``keys`` are ids or seqs as people type them; ``task`` is a glob; ``older_than`` and
     ``newer_than`` are POSIX seconds compared with the time the job came into its state; ``where``
     holds (column, operator, value) with an operator of ``= != < > <= >= ~``. ``sort`` is a column,
-    ``-column`` for descending, or ``running-order``.
+    ``-column`` for descending, or ``running-order``. ``after`` and ``before`` are seqs, 0 for none:
+    who reads page by page goes on at the last one that he has seen.
     """
 
     queues: tuple[str, ...] = ()
@@ -225,6 +226,7 @@ class Selector(NamedTuple):
     sort: str = "seq"
     limit: int | None = None
     after: int = 0
+    before: int = 0
 
 
 class ResultRow(NamedTuple):

@@ -46,7 +46,7 @@ def db_backup(session: Session, file: str, overwrite: bool, progress: bool | Non
         ) from None
     finally:
         if shown:
-            _write("\r\x1b[K")
+            streams.renew("")
     size = os.path.getsize(file)
     if session.output.is_json:
         written = {"schema": "hueyctl.backup/1", "file": os.path.abspath(file), "bytes": size}
@@ -57,12 +57,4 @@ def db_backup(session: Session, file: str, overwrite: bool, progress: bool | Non
 
 
 def _show(done: int, total: int) -> None:
-    _write(f"\r\x1b[K{100 * done // max(total, 1)} %")
-
-
-def _write(text: str) -> None:
-    try:
-        sys.stderr.write(text)
-        sys.stderr.flush()
-    except (OSError, ValueError):
-        return  # whoever looked at it has gone
+    streams.renew(f"{100 * done // max(total, 1)} %")

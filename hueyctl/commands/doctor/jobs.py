@@ -61,13 +61,12 @@ def unknown_tasks(session: Session) -> Iterator[Note]:
 
     huey, found = session.app(), session.looking()
     known = set(huey.registry.names())
-    seen = [row for row in found.tasks_seen() if row.queue == huey.name and row.task not in known]
-    unknown = {}
-    for row in seen:
-        selector = Selector(queues=(row.queue,), states=WAITING, where=(("task", "=", row.task),))
-        number = found.count(selector)
-        if number and not _is_path(session, huey, row.task):
-            unknown[row.task] = number
+    waiting = found.count_by_task(Selector(queues=(huey.name,), states=WAITING))
+    unknown = {
+        task: number
+        for task, number in sorted(waiting.items())
+        if task not in known and not _is_path(session, huey, task)
+    }
     if not unknown:
         yield ok("tasks", "every waiting job is of a task that the application has")
     for task, number in unknown.items():

@@ -8,11 +8,12 @@ from hueycore.model.endings import Dead, Done
 from hueycore.model.jobs import Selector
 from hueycore.model.plan import Edge, Plan
 from hueycore.model.reports import SeenTask
+from hueycore.model.retention import Keeping
 from hueycore.model.states import State
 from hueycore.storage.base import Storage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
-from tests.storage.kit import FAILURE, born, by_seq, new, pipeline, row, run, worker
+from tests.storage.kit import DAY, FAILURE, born, by_seq, new, pipeline, row, run, worker
 from tests.storage.lab import Lab
 
 NOW = 2_000_000_000.0
@@ -85,6 +86,47 @@ def test_tasks_are_seen_with_their_jobs_and_their_last_sign_of_life(
     seen = [one for one in storage.tasks_seen() if one.queue == "huey"]
 
     assert seen == [SeenTask("huey", "a", 1, NOW + 10), SeenTask("huey", "b", 2, NOW + 10)]
+
+
+def test_a_task_is_seen_as_long_as_one_of_its_jobs_is_kept(storage: Storage, clock: Clock) -> None:
+    clock.freeze(NOW)
+    number = worker(storage)
+    for name in ("a", "b"):
+        born(storage, name)
+        run(storage, number)
+        clock.jump(600)
+    storage.keep(Keeping())
+
+    storage.purge(Selector(task="a"))
+    assert [one[:3] for one in storage.tasks_seen()] == [("huey", "b", 1)]
+    storage.purge(Selector())
+    assert storage.tasks_seen() == []
+
+
+def test_a_task_is_seen_in_jobs_that_are_done_for_longer_than_endings_are_counted(
+    storage: Storage, clock: Clock
+) -> None:
+    clock.freeze(NOW)
+    number = worker(storage)
+    born(storage, "a")
+    run(storage, number)
+    rules = Keeping(done_age=99 * DAY)
+    for _ in range(2):
+        clock.jump(30 * DAY)
+        storage.keep(rules)
+        assert [one[:3] for one in storage.tasks_seen()] == [("huey", "a", 1)]
+    born(storage, "b")
+    run(storage, number)
+
+    assert [one[:3] for one in storage.tasks_seen()] == [("huey", "a", 1), ("huey", "b", 1)]
+
+
+def test_jobs_that_ended_without_a_run_are_seen(storage: Storage) -> None:
+    storage.revoke(by_seq(born(storage, "a")))
+    born(storage, "b", expires_at=1.0)
+    storage.expire()
+
+    assert [one[:3] for one in storage.tasks_seen()] == [("huey", "a", 1), ("huey", "b", 1)]
 
 
 def test_an_empty_storage_has_seen_no_task(storage: Storage) -> None:

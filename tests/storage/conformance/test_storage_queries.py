@@ -10,7 +10,7 @@ from hueycore.exceptions import ConfigurationError, StorageError
 from hueycore.model.endings import Dead, Done
 from hueycore.model.jobs import Job, Selector
 from hueycore.model.reports import Depth
-from hueycore.model.states import State
+from hueycore.model.states import FINAL, LIVE, State
 from hueycore.storage.base import Storage
 from hueycore.system.ids import new_id
 from tests.helpers import Clock
@@ -57,6 +57,9 @@ def seqs(storage: Storage, **fields: Any) -> list[int]:
         ({"queues": ("huey", "other")}, [1, 2, 3, 4, 5, 6, 7]),
         ({"queues": ("other",)}, []),
         ({"keys": ("2", "4", "99")}, [2, 4]),
+        ({"before": 3}, [1, 2]),
+        ({"after": 2, "before": 6, "sort": "-seq"}, [5, 4, 3]),
+        ({"after": 6, "before": 7}, []),
         ({"task": "mail.send"}, [2, 4]),
         ({"task": "mail.*"}, [1, 2, 4]),
         ({"task": "*.make"}, [3, 5]),
@@ -97,6 +100,58 @@ def test_a_selector_narrows(shop: Storage, fields: dict[str, Any], expected: lis
     assert seqs(shop, **fields) == expected
     if "limit" not in fields:
         assert shop.count(Selector(**fields)) == len(expected)
+
+
+FAR = 1_000_000
+
+
+@pytest.fixture
+def aged(storage: Storage, lab: Lab) -> Storage:
+    """Done 1 and 2, dead 3, pending 4 and far away 1,000,005 and 1,000,006; of another task the
+    scheduled 1,000,007."""
+    number = worker(storage)
+    for ending in (Done(), Done(), Dead("failed", FAILURE)):
+        born(storage)
+        run(storage, number, ending)
+    for job in [born(storage) for _ in range(3)][1:]:
+        lab.renumber(job.seq, FAR + job.seq)
+    later = born(storage, "later", run_at=4e9)
+    if later.seq < FAR:
+        lab.renumber(later.seq, FAR + later.seq)
+    return storage
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"states": LIVE, "limit": 2}, [4, FAR + 5]),
+        ({"states": LIVE, "limit": 9}, [4, FAR + 5, FAR + 6, FAR + 7]),
+        ({"states": LIVE, "limit": 3, "sort": "-seq"}, [FAR + 7, FAR + 6, FAR + 5]),
+        ({"states": (State.PENDING,), "limit": 2, "sort": "-seq"}, [FAR + 6, FAR + 5]),
+        ({"states": FINAL, "limit": 2, "sort": "-seq"}, [3, 2]),
+        ({"states": (State.DONE, State.SCHEDULED), "limit": 3}, [1, 2, FAR + 7]),
+        ({"queues": ("huey",), "limit": 5, "sort": "-seq"}, [FAR + 7, FAR + 6, FAR + 5, 4, 3]),
+        ({"queues": ("other",), "limit": 1}, []),
+        ({"states": LIVE, "task": "later", "limit": 1}, [FAR + 7]),
+        ({"states": LIVE, "after": 4, "limit": 1}, [FAR + 5]),
+        ({"states": LIVE, "before": FAR + 5, "limit": 9, "sort": "-seq"}, [4]),
+        ({"states": LIVE, "after": FAR + 7, "limit": 9}, []),
+    ],
+)
+def test_the_first_of_few_are_found_wherever_they_are(
+    aged: Storage, fields: dict[str, Any], expected: list[int]
+) -> None:
+    assert seqs(aged, **fields) == expected
+    some = Selector(**fields)._replace(limit=None)
+    assert aged.count(some) == len(aged.jobs(some))
+
+
+def test_pages_downwards_show_every_job_once(aged: Storage) -> None:
+    seen: list[int] = []
+    while page := seqs(aged, sort="-seq", limit=2, before=seen[-1] if seen else 0):
+        seen += page
+
+    assert seen == sorted(seqs(aged), reverse=True)
 
 
 def test_every_column_can_be_asked_for_and_sorted_by(shop: Storage) -> None:
@@ -211,6 +266,22 @@ def test_depths_count_each_state_of_each_queue(shop: Storage) -> None:
         Depth("huey", State.DEAD, 1, None),
         Depth("huey", State.REVOKED, 1, None),
     ]
+
+
+def test_depths_count_only_the_states_that_are_asked_for(shop: Storage) -> None:
+    assert shop.depths((State.DEAD, State.BLOCKED)) == [Depth("huey", State.DEAD, 1)]
+    assert shop.depths(()) == []
+
+
+def test_jobs_are_counted_by_their_tasks(shop: Storage) -> None:
+    assert list(shop.count_by_task(Selector()).items()) == [
+        ("bill.make", 2), ("mail.send", 2), ("bill.send", 1), ("mail.later", 1), ("mail[1]", 1),
+    ]  # fmt: skip
+    assert shop.count_by_task(Selector(states=LIVE, task="mail*", limit=1)) == {
+        "mail.later": 1,
+        "mail.send": 1,
+    }
+    assert shop.count_by_task(Selector(queues=("other",))) == {}
 
 
 def test_depths_tell_the_queues_apart(make_shared: Maker) -> None:

@@ -173,6 +173,55 @@ def test_a_batch_bounds_what_one_call_deletes(storage: Storage, clock: Clock) ->
     assert [storage.keep(Keeping(batch=10))["done-age"] for _ in range(4)] == [10, 10, 5, 0]
 
 
+def test_more_than_one_transaction_deletes_leaves_in_several(
+    storage: Storage, lab: Lab, clock: Clock
+) -> None:
+    clock.freeze(NOW)
+    number = worker(storage)
+    jobs = storage.enqueue([new() for _ in range(450)])
+    for claim in take(storage, number, 450):
+        end(storage, number, claim)
+    clock.jump(2 * DAY)
+    before = lab.commits()
+
+    assert storage.keep(Keeping())["done-age"] == len(jobs)
+
+    assert left(storage) == set()
+    assert lab.commits() - before >= 3
+
+
+def test_a_job_that_is_put_back_while_a_rule_looks_stays(
+    storage: Storage, lab: Lab, clock: Clock
+) -> None:
+    clock.freeze(NOW)
+    first, _ = finish(storage, worker(storage), Done(), Done())
+    clock.jump(2 * DAY)
+
+    with lab.after_a_look(lambda: storage.requeue(Selector(keys=(str(first),)))):
+        assert storage.keep(Keeping())["done-age"] == 1
+
+    assert left(storage) == {first}
+    assert row(storage, first).state is State.PENDING
+
+
+def test_a_job_that_is_put_back_while_a_purge_looks_stays(storage: Storage, lab: Lab) -> None:
+    first, _ = finish(storage, worker(storage), Done(), Done())
+
+    with lab.after_a_look(lambda: storage.requeue(Selector(keys=(str(first),)))):
+        assert storage.purge(Selector()) == 1
+
+    assert left(storage) == {first}
+
+
+def test_what_has_run_out_leaves_in_batches(storage: Storage, clock: Clock) -> None:
+    clock.freeze(NOW)
+    for name in "abcde":
+        storage.put_if_empty(name, b"value", ttl=10)
+    clock.jump(60)
+
+    assert [storage.keep(Keeping(batch=2))["values"] for _ in range(4)] == [2, 2, 1, 0]
+
+
 def test_metrics_and_flags_leave_after_a_week(storage: Storage, lab: Lab, clock: Clock) -> None:
     clock.freeze(NOW)
     number = worker(storage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
 from hueycore.model.events import Event, EventQuery, LogLine
@@ -16,6 +17,7 @@ from hueycore.model.reports import (
     SeenTask,
     WorkerRow,
 )
+from hueycore.model.states import State
 
 
 class Queries(Protocol):
@@ -27,6 +29,10 @@ class Queries(Protocol):
 
     def count(self, selector: Selector) -> int:
         """How many jobs a selector matches, whatever its limit."""
+        ...
+
+    def count_by_task(self, selector: Selector) -> dict[str, int]:
+        """How many jobs of each task a selector matches, whatever its limit; most first."""
         ...
 
     def job(self, key: str) -> Job | None:
@@ -45,8 +51,9 @@ class Queries(Protocol):
         """What happened, oldest first."""
         ...
 
-    def depths(self) -> list[Depth]:
-        """How many jobs each queue has in each state; states without a job are left out."""
+    def depths(self, states: Collection[State] = tuple(State)) -> list[Depth]:
+        """How many jobs each queue has in each of these states; states without a job are left
+        out."""
         ...
 
     def workers(self) -> list[WorkerRow]:
@@ -87,7 +94,9 @@ class Queries(Protocol):
         ...
 
     def tasks_seen(self) -> list[SeenTask]:
-        """Every task that jobs of the storage name, registered anywhere or not. Reads every row."""
+        """Every task that jobs of the storage name, registered anywhere or not. Jobs that are done
+        are known from what was counted when they ended, to the minute: those among them that were
+        purged before the oldest that is kept are counted as well."""
         ...
 
     def dead_groups(self, selector: Selector, *, by_task: bool = True) -> list[DeadGroup]:

@@ -17,7 +17,8 @@ class Upkeep(Protocol):
         ...
 
     def keep(self, rules: Keeping) -> dict[str, int]:
-        """Purge by rule, a small batch per call: {rule: rows}. All zero when there is no more.
+        """Purge by rule, a small batch per call: {rule: rows}. All zero when there is no more. It
+        goes in short steps, each committed by itself, between which others write.
 
         Dead letters leave by age only, never by number."""
         ...

@@ -6,14 +6,16 @@ clock says so.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from hueycore.storage.sql.dialect import Connection, Database
 from hueycore.storage.sql.keys import settle
+from hueycore.storage.sql.part import in_groups
 from hueycore.storage.sql.rest import expiry
 
 #: Rows that one transaction changes at most: others want to write as well.
-GROUP = 10_000
+GROUP = 500
 
 #: Jobs that have longer to go than their delay, and jobs that are due, and came later than now: the
 #: new ones would all go before them.
@@ -25,22 +27,21 @@ _AWAY = """
     union all
     select seq from huey_job
     where queue = :queue and state = 'blocked' and waits = 0 and run_at > :now
-    limit :limit
 """
 
 
 def bring_back(db: Database, queue: str) -> None:
     db.transact(partial(_shorten_pauses, queue=queue), durable=False)
-    while seqs := db.read(partial(_away, queue=queue)):
+    for seqs in in_groups(db.read(partial(_away, queue=queue)), GROUP):
         db.transact(partial(_bring_back, seqs=seqs), durable=False)
 
 
 def _away(con: Connection, queue: str) -> list[int]:
-    rows = con.execute(_AWAY, {"queue": queue, "now": con.now(), "limit": GROUP}).fetchall()
+    rows = con.execute(_AWAY, {"queue": queue, "now": con.now()}).fetchall()
     return [row[0] for row in rows]
 
 
-def _bring_back(con: Connection, seqs: list[int]) -> None:
+def _bring_back(con: Connection, seqs: Sequence[int]) -> None:
     """Those of the jobs that still wait; who is due keeps the order of the numbers."""
     d = con.dialect
     con.execute(

@@ -10,7 +10,7 @@ from hueycore.storage.protocol.upkeep import Upkeep
 from hueycore.storage.sql.dialect import UNLIMITED, Connection, Dialect
 from hueycore.storage.sql.enqueue import describe_queue
 from hueycore.storage.sql.part import Part
-from hueycore.storage.sql.queries import is_seq
+from hueycore.storage.sql.selector import is_seq
 
 _EVENT = ", ".join(Event._fields)
 

@@ -18,7 +18,8 @@ from hueycore.storage.sql.dialect import Connection, Dialect
 
 #: ``json.dumps`` with separators makes an encoder each time.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
-
+#: Rows that one transaction adds to the totals.
+FOLDED = 300
 _COUNTED = ("done", "retried", "dead", "revoked", "expired")
 
 
@@ -121,9 +122,11 @@ def folded(con: Connection, queue: str) -> int:
     return int(row[0]) if row and row[0].isdecimal() and len(row[0]) < 19 else 0
 
 
-def fold(con: Connection, queue: str, now: float) -> None:
-    """Add the minutes that are over to the totals of each task."""
-    last, until = folded(con, queue), int(now // 60) - 1
+def fold(con: Connection, queue: str, now: float) -> bool:
+    """Add the minutes that are over to the totals of each task, some at a time; True when there may
+    be more."""
+    last, end = folded(con, queue), int(now // 60) - 1
+    until = _some(con, queue, last, end)
     rows = con.execute(
         """
         select task, done, retried, dead, revoked, expired, run_s, run_max, run_hist, wait_hist
@@ -144,6 +147,22 @@ def fold(con: Connection, queue: str, now: float) -> None:
             """,
             (_mark(queue), str(until - 1)),
         )
+    return until < end
+
+
+def _some(con: Connection, queue: str, last: int, end: int) -> int:
+    """The minute before which ``FOLDED`` rows are, or those of one minute; at most ``end``."""
+    rows = con.execute(
+        """
+        select minute from huey_metric where queue = ? and minute > ? and minute < ?
+        order by minute limit ?
+        """,
+        (queue, last, end, FOLDED + 1),
+    ).fetchall()
+    if len(rows) <= FOLDED:
+        return end
+    first, until = rows[0][0], rows[-1][0]
+    return int(max(first + 1, until))
 
 
 def _mark(queue: str) -> str:

@@ -7,13 +7,13 @@ from hueycore.model.states import FINAL, WAITING, Asked, State
 from hueycore.storage.protocol import operators as protocol
 from hueycore.storage.protocol.workers import Workers
 from hueycore.storage.sql import rest
-from hueycore.storage.sql.dialect import UNLIMITED, Connection, Dialect
+from hueycore.storage.sql.dialect import Connection, Dialect
 from hueycore.storage.sql.edges import NEEDED, revive
 from hueycore.storage.sql.endings import end_waiting
 from hueycore.storage.sql.enqueue import delete_jobs
 from hueycore.storage.sql.keys import settle_keys_of
 from hueycore.storage.sql.part import Part
-from hueycore.storage.sql.queries import conditions
+from hueycore.storage.sql.selector import conditions, find
 from hueycore.storage.sql.stages import orphans
 from hueycore.storage.sql.unique import doubled
 
@@ -225,14 +225,29 @@ class Operators(Part, Workers, protocol.Operators):
         return changed
 
     def purge(self, selector: Selector, limit: int = 1000) -> int:
-        def body(con: Connection) -> int:
+        def look(con: Connection) -> list[int]:
             where, values = conditions(con.dialect, selector)
             rows = con.execute(
                 f"""
-                select seq, queue from huey_job
+                select seq from huey_job
                 where {where} and finished_at is not null and not {NEEDED} limit ?
                 """,
                 (*values, limit),
+            ).fetchall()
+            return [row[0] for row in rows]
+
+        # Looked for before anybody is kept from writing; what has changed since stays.
+        found = self.db.read(look)
+
+        def body(con: Connection) -> int:
+            d = con.dialect
+            where, values = conditions(d, selector)
+            rows = con.execute(
+                f"""
+                select seq, queue from huey_job {d.rows_only}
+                where {d.among("seq")} and {where} and finished_at is not null and not {NEEDED}
+                """,
+                (d.listed(found), *values),
             ).fetchall()
             self.sign(con, "purge", number=len(rows))
             return purge_rows(con, rows)
@@ -241,13 +256,13 @@ class Operators(Part, Workers, protocol.Operators):
 
     def flush(self) -> None:
         def body(con: Connection) -> None:
-            while True:
-                rows = con.execute(
-                    "select seq from huey_job where queue = ? limit 10000", (self.queue,)
-                ).fetchall()
-                if not rows:
-                    break
-                delete_jobs(con, [row[0] for row in rows])
+            # In the order of the numbers: no index knows all jobs of a queue.
+            query = "select seq from huey_job where queue = ? and seq > ? order by seq limit 10000"
+            seqs = [0]
+            while seqs:
+                rows = con.execute(query, (self.queue, seqs[-1])).fetchall()
+                seqs = [row[0] for row in rows]
+                delete_jobs(con, seqs)
             # What tasks declare (huey_limit) is the code's; nobody would declare it again.
             for table in ("value", "flag", "periodic", "metric", "event", "key"):
                 con.execute(f"delete from huey_{table} where queue = ?", (self.queue,))
@@ -257,11 +272,7 @@ class Operators(Part, Workers, protocol.Operators):
 
 
 def _select(con: Connection, selector: Selector) -> list[tuple[JobRef, State]]:
-    where, values = conditions(con.dialect, selector)
-    rows = con.execute(
-        f"select seq, id, task, state from huey_job where {where} order by seq limit ?",
-        (*values, UNLIMITED if selector.limit is None else selector.limit),
-    ).fetchall()
+    rows = find(con, selector._replace(sort="seq"), "seq, id, task, state")
     return [(JobRef(*row[:3]), State(row[3])) for row in rows]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from hueycore.model.jobs import JobRef
 from hueycore.storage.sql.dialect import Alive, Connection, Database
+
+T = TypeVar("T")
 
 
 class Part:
@@ -62,6 +64,11 @@ class Part:
                 number,
             ),
         )
+
+
+def in_groups(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Cut a sequence into pieces of at most ``size``."""
+    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 #: Rows that one statement takes as ``values``.

@@ -13,7 +13,8 @@ from hueycore.storage.protocol.queries import Queries
 from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.metrics import folded
 from hueycore.storage.sql.part import Part
-from hueycore.storage.sql.queries import conditions, queue_names
+from hueycore.storage.sql.queries import queue_names
+from hueycore.storage.sql.selector import by_state, conditions
 
 _METRIC = """queue, minute, task, done, retried, dead, revoked, expired, run_s, run_max,
     run_hist, wait_hist"""
@@ -110,16 +111,20 @@ class Reports(Part, Queries):
         return self.db.read(body)
 
     def tasks_seen(self) -> list[SeenTask]:
-        def body(con: Connection) -> list[SeenTask]:
-            rows = con.execute(
-                """
-                select queue, task, count(*), max(coalesce(finished_at, enqueued_at))
-                from huey_job group by queue, task order by queue, task
-                """
-            ).fetchall()
-            return [SeenTask._make(row) for row in rows]
+        others = Selector(states=tuple(state for state in State if state is not State.DONE))
 
-        return self.db.read(body)
+        def body(con: Connection) -> list[SeenTask]:
+            found = _seen(con, others)
+            for queue in queue_names(con):
+                found += _seen_done(con, queue)
+            merged: dict[tuple[str, str], SeenTask] = {}
+            for one in found:
+                same = merged.get(one[:2], one._replace(jobs=0))
+                last = max(same.last, one.last)
+                merged[one[:2]] = one._replace(jobs=same.jobs + one.jobs, last=last)
+            return sorted(merged.values())
+
+        return self.db.read(body, snapshot=True)
 
     def dead_groups(self, selector: Selector, *, by_task: bool = True) -> list[DeadGroup]:
         task = "task" if by_task else "'*'"
@@ -140,6 +145,48 @@ class Reports(Part, Queries):
             return [DeadGroup._make((*row[:3], tuple(row[3:8]), *row[8:])) for row in rows]
 
         return self.db.read(body)
+
+
+def _seen(con: Connection, selector: Selector) -> list[SeenTask]:
+    """The tasks of jobs, from their rows."""
+    columns = "queue, task, coalesce(finished_at, enqueued_at) as at"
+    chosen, values = by_state(con.dialect, selector, columns)
+    rows = con.execute(
+        f"select queue, task, count(*), max(at) from ({chosen}) as chosen group by queue, task",
+        values,
+    ).fetchall()
+    return [SeenTask._make(row) for row in rows]
+
+
+def _seen_done(con: Connection, queue: str) -> list[SeenTask]:
+    """The tasks of the jobs that are done, from their endings since the oldest of them; from their
+    rows as far as those endings are not counted any more."""
+    (oldest,) = con.execute(
+        """
+        select min(finished_at) from huey_job
+        where queue = ? and state = 'done' and finished_at is not null
+        """,
+        (queue,),
+    ).fetchone()
+    if oldest is None:
+        return []
+    (first,) = con.execute(
+        "select min(minute) from huey_metric where queue = ? and minute > 0", (queue,)
+    ).fetchone()
+    done = Selector(queues=(queue,), states=(State.DONE,))
+    found = []
+    if first is None:
+        found = _seen(con, done)
+    elif oldest < 60.0 * first:
+        found = _seen(con, done._replace(where=(("finished_at", "<", 60.0 * first),)))
+    rows = con.execute(
+        """
+        select queue, task, sum(done), 60.0 * max(minute) from huey_metric
+        where queue = ? and minute > 0 and minute >= ? and done > 0 group by queue, task
+        """,
+        (queue, int(oldest // 60)),
+    ).fetchall()
+    return found + [SeenTask._make(row) for row in rows]
 
 
 def _to_metric(row: tuple[Any, ...]) -> Metric:

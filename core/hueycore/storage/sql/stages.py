@@ -16,7 +16,8 @@ from hueycore.storage.sql.dialect import Connection, Dialect
 from hueycore.storage.sql.edges import FAILED, NONE
 from hueycore.storage.sql.keys import settle_keys_of
 from hueycore.storage.sql.part import Part
-from hueycore.storage.sql.queries import LIST, to_job
+from hueycore.storage.sql.queries import to_job
+from hueycore.storage.sql.selector import LIST
 
 #: Parents of a stage that have yet to deliver, and results that it could read.
 _AT_HAND = """

@@ -15,7 +15,8 @@ from hueycore.storage.sql.enqueue import delete_jobs, describe_queue
 from hueycore.storage.sql.keys import settle, settle_keys_of
 from hueycore.storage.sql.operators import purge_rows
 from hueycore.storage.sql.part import Part
-from hueycore.storage.sql.queries import COLUMNS, conditions, to_job
+from hueycore.storage.sql.queries import to_job
+from hueycore.storage.sql.selector import COLUMNS, conditions
 from hueycore.storage.sql.stages import keep_inputs, read_inputs
 from hueycore.storage.sql.unique import holder
 

@@ -8,12 +8,18 @@ import sqlite3
 from hueycore.exceptions import ConfigurationError, StorageCorrupt, StorageTooNew
 from hueycore.storage.sql.dialect import Connection
 
-VERSION = 1
+VERSION = 2
 #: STRICT tables.
 MINIMUM_SQLITE = (3, 37, 0)
 
-#: {version: statements that lead from version - 1 to it}; only additions.
-MIGRATIONS: dict[int, tuple[str, ...]] = {}
+#: {version: statements that lead from version - 1 to it}. Tables and columns are only added:
+#: readers do not migrate. An index may change: without it they are only slow.
+MIGRATIONS: dict[int, tuple[str, ...]] = {
+    2: (
+        "drop index huey_job_id",
+        "create unique index huey_job_id on huey_job (id, queue)",
+    ),
+}
 
 
 def version(connection: Connection) -> int:

@@ -84,7 +84,8 @@ create table huey_job (
         else 0 end)
 ) strict;
 
-create unique index huey_job_id on huey_job (queue, id);
+-- An id finds its job whatever the queue is: people say ids, and seldom a queue.
+create unique index huey_job_id on huey_job (id, queue);
 create index huey_job_pending on huey_job (queue, priority desc, run_at, seq) where state = 'pending';
 create index huey_job_scheduled on huey_job (queue, run_at, seq) where state = 'scheduled';
 create index huey_job_blocked on huey_job (queue, key_name, waits, priority desc, run_at, seq)
@@ -316,4 +317,4 @@ create view huey_jobs as
         progress, errors
     from huey_job;
 
-insert into huey_meta (name, value) values ('schema', '1');
+insert into huey_meta (name, value) values ('schema', '2');

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from hueycore.model import plan as plans
 from hueycore.model.endings import Blocked, Dead, Done, Expired, Released, Retry, Revoked, Snoozed
 from hueycore.model.events import LogLine, Said
@@ -611,3 +613,27 @@ def halfway(name: str, storage: SqliteStorage, world: World) -> None:
 
 
 TWO_TRANSACTIONS = ("end and claim at most once", "recover")
+
+
+def on_the_way(name: str, storage: SqliteStorage, world: World) -> list[dict[str, Any]]:
+    """What the file says between the transactions of a verb that has several."""
+    found = []
+    if name in TWO_TRANSACTIONS:
+        halfway(name, storage, world)
+        found.append(dump(storage.db.path))
+    elif name in IN_STEPS:
+        transact = storage.db.transact
+
+        def noted(body: Callable[[dial.Connection], Any], durable: bool = True) -> Any:
+            value = transact(body, durable)
+            found.append(dump(storage.db.path))
+            return value
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(storage.db, "transact", noted)
+            VERBS[name](storage, world)
+    return found
+
+
+#: Verbs whose every transaction is a step that needs no other.
+IN_STEPS = ("keep",)

@@ -30,13 +30,12 @@ from tests.storage.kit import ended, new, take, worker
 from tests.storage.sqlite.faults.conftest import Opener
 from tests.storage.sqlite.faults.rig import (
     READERS,
-    TWO_TRANSACTIONS,
     VERBS,
     Eye,
     World,
     assert_nothing_is_held,
     dump,
-    halfway,
+    on_the_way,
 )
 from tests.storage.sqlite.invariants import check_invariants
 from tests.storage.sqlite.lab import give_back
@@ -195,10 +194,7 @@ def test_an_exception_at_any_line_of_a_verb_leaves_nothing_behind(
     storage, quiet = fresh(), Strike(0)
     assert not quiet.run(lambda: verb(storage, facts))
     after = [dump(storage.db.path)]
-    if name in TWO_TRANSACTIONS:
-        storage = fresh()
-        halfway(name, storage, facts)
-        after.append(dump(storage.db.path))
+    after += on_the_way(name, fresh(), facts)
     storage, eye = fresh(), Eye()
     eye.open(storage)
     for at in range(1, 2 * quiet.lines + 100):
