@@ -75,6 +75,7 @@ def test_who_consumes_checkpoints_only_when_told_so(make_file: Maker) -> None:
 def short(monkeypatch: pytest.MonkeyPatch) -> int:
     """How many pages of a log are short, in bytes."""
     monkeypatch.setattr(database, "SHORT_LOG", 30)
+    monkeypatch.setattr(database, "OFTEN", 2)
     return 30 * 4096
 
 

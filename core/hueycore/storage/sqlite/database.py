@@ -32,6 +32,8 @@ from hueycore.system.shield import shield_of_this_thread
 
 #: Pages of the log that are moved into the file at a time, where no consumer lives.
 SHORT_LOG = 1000
+#: Commits of a connection from one look at the length of the log to the next.
+OFTEN = 16
 
 T = TypeVar("T")
 Body = Callable[[Connection], T]
@@ -70,7 +72,7 @@ class Database(Connections):
                     log.promise()
                 else:
                     log = None
-                if self._pages:
+                if self._pages and self.commits % OFTEN == 0:
                     self._shorten_log(connection)
             except sqlite3.Error as error:
                 self._forget_if_broken(error, "_write")

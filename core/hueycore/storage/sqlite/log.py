@@ -13,8 +13,9 @@ from collections.abc import Callable
 from hueycore.exceptions import StorageError, StorageMoved
 from hueycore.system import clock, native
 
-#: The part of the time of a sync that threads wait for others to join them, where there are some.
-GATHER = 0.25
+#: The part of the time of a sync that threads wait for others to join them, where there are some;
+#: and seconds that they wait at most.
+GATHER, LONGEST_GATHER = 0.25, 0.005
 
 
 class _Round:
@@ -79,7 +80,7 @@ class Log:
             if self._before.size > 1:
                 # Those who were answered just now are about to commit again: half of all threads
                 # would always wait for the next round.
-                native.sleep(self._took * GATHER)
+                native.sleep(min(self._took * GATHER, LONGEST_GATHER))
             # Whoever has committed by now may be in this round; who comes later is in the next.
             if self._round is mine:
                 self._round = _Round()
