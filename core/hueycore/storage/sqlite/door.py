@@ -14,11 +14,13 @@ from functools import partial
 
 from hueycore.constants import MAX_WORKERS
 from hueycore.storage.sqlite import ofd
-from hueycore.storage.sqlite.errors import RETRY
 from hueycore.system import clock, native
 
 #: The numbers of workers begin at 1.
 BYTE = 0
+#: Flat, jittered wait between two tries, seconds. A busy consumer leaves the door open for a
+#: millisecond or less at a time.
+PAUSE = 0.0003
 _ENTER = ofd.request(fcntl.F_WRLCK, BYTE)
 _LEAVE = ofd.request(fcntl.F_UNLCK, BYTE)
 
@@ -45,7 +47,7 @@ class Door:
             except BlockingIOError:
                 if clock.monotonic() > deadline:
                     return False
-            native.sleep(RETRY * (0.5 + clock.monotonic() * 1e6 % 1.0))
+            native.sleep(PAUSE * (0.5 + clock.monotonic() * 1e6 % 1.0))
 
     def is_watched(self) -> bool:
         """Whether any worker lives."""
