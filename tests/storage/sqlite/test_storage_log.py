@@ -157,3 +157,25 @@ def test_a_connection_that_is_closed_meanwhile_keeps_what_was_promised(
     assert first.result(20)
     assert second.result(20)
     assert len(disk.files) == 2
+
+
+def test_without_a_descriptor_for_the_log_nothing_is_promised(
+    file: SqliteStorage, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.leave_checkpoints_to_janitor()  # the next verb opens both anew
+    open_file = os.open
+
+    def scarce(path: str, flags: int, *mode: int) -> int:
+        if path.endswith("-wal"):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return open_file(path, flags, *mode)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", scarce)
+        with pytest.raises(OSError, match="Too many open files"):
+            file.enqueue([new()])
+    assert file.count(Selector()) == 0
+
+    file.enqueue([new()])
+
+    assert disk.files == [f"{file.db.path}-wal"]

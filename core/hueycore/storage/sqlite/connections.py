@@ -131,9 +131,13 @@ class Connections:
     def _writer(self) -> Connection:
         self._check_use()
         if self._write is None:
-            self._write = self._connect("rw")
-            if not self.memory and self._durability != "fast":
-                self._log = Log(self.path)
+            connection = self._connect("rw")
+            try:
+                log = None if self.memory or self._durability == "fast" else Log(self.path)
+            except BaseException:
+                connection.close()  # without its log it would sync nothing
+                raise
+            self._write, self._log = connection, log
         return self._write
 
     def _reader(self) -> Connection:

@@ -39,6 +39,7 @@ class Log:
 
     def __init__(self, database: str) -> None:
         self._path = f"{database}-wal"
+        self._descriptor = -1
         self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         self._file = _name(os.fstat(self._descriptor))
         self._disk = native.Lock()
