@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import os
 from typing import Any
 
 import pytest
 
 from hueycore import SqliteHuey
 from hueycore.consumer.service import Service
+from hueycore.model.jobs import Selector
 from hueycore.system import native
 from tests.helpers import consuming, run_python, wait_until
 
@@ -126,3 +130,27 @@ def test_a_service_waits_however_often_it_is_poked(caplog: pytest.LogCaptureFixt
     assert len(tries) == 1
     assert [record.exc_info for record in caplog.records] == [None]
     assert caplog.messages == ["huey-janitor: [Errno 24] Too many open files; next try in 1 s"]
+
+
+def test_an_event_loop_that_could_not_be_made_is_made_for_the_next_run(
+    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @huey.task()
+    async def coroutine() -> str:
+        return "done"
+
+    tries: list[int] = []
+    make = asyncio.new_event_loop
+
+    def scarce() -> asyncio.AbstractEventLoop:
+        tries.append(1)
+        if len(tries) < 4:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return make()
+
+    monkeypatch.setattr(asyncio, "new_event_loop", scarce)
+    handles = [coroutine() for _ in range(3)]
+    with consuming(huey, workers=1):
+        assert [handle.get(blocking=True, timeout=30) for handle in handles] == ["done"] * 3
+
+    assert {job.attempt for job in huey.storage.jobs(Selector())} == {1}

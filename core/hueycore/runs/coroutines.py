@@ -100,8 +100,9 @@ class LoopPerThread:
 
             # With a factory the loop does not become the thread's current one, where a plain
             # function would find it.
-            self._local.runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
-            self._local.runner.get_loop()
+            runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+            runner.get_loop()
+            self._local.runner = runner  # one without a loop would fail in the next run
 
     def run(self, call: Call, timeout: float | None, on_timeout: Callable[[], None]) -> Any:
         run = Run(call, timeout, on_timeout)
