@@ -25,6 +25,12 @@ import logging, os, resource, time
 from hueycore import SqliteHuey
 from hueycore.model.jobs import Selector
 
+def unraisable(what):
+    # Half a loop, which Python could not make, complains when it is collected.
+    if "BaseEventLoop" not in repr(what.object):
+        sys.__unraisablehook__(what)
+
+sys.unraisablehook = unraisable
 logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
 huey = SqliteHuey("app", path)
 taken = []

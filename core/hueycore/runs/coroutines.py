@@ -6,6 +6,7 @@ asyncio is imported when the first async task runs: an application without one d
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
@@ -86,6 +87,18 @@ def take_over(context: Context) -> None:
             variable.set(value)
 
 
+def _check_descriptors() -> None:
+    """Raise ``OSError`` when there are not the three that a loop takes: half a loop complains on
+    stderr when it is collected."""
+    taken: list[int] = []
+    try:
+        for _ in range(3):
+            taken.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+
+
 class LoopPerThread:
     """A loop for each thread, from its first async task until it leaves: what a task keeps on the
     loop (a client, a pool) is there for the next one."""
@@ -93,6 +106,7 @@ class LoopPerThread:
     def __init__(self) -> None:
         self._local = threading.local()
         self._runs: dict[int, Run] = {}
+        self._making = native.Lock()
 
     def prepare(self) -> None:
         if getattr(self._local, "runner", None) is None:
@@ -101,7 +115,9 @@ class LoopPerThread:
             # With a factory the loop does not become the thread's current one, where a plain
             # function would find it.
             runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
-            runner.get_loop()
+            with self._making:
+                _check_descriptors()
+                runner.get_loop()
             self._local.runner = runner  # one without a loop would fail in the next run
 
     def run(self, call: Call, timeout: float | None, on_timeout: Callable[[], None]) -> Any:
