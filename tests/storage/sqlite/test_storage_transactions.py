@@ -14,6 +14,7 @@ from hueycore.model.jobs import NewJob, Selector, Want
 from hueycore.model.states import State
 from hueycore.storage.sql import done
 from hueycore.storage.sqlite import SqliteStorage
+from tests.helpers import wait_until
 from tests.storage.conftest import Maker
 from tests.storage.kit import ended, new, state, take, worker
 from tests.storage.sqlite.lab import sql
@@ -76,6 +77,20 @@ def test_a_refused_duplicate_takes_no_other_thread_with_it(storage: SqliteStorag
 
     assert sorted(answers, key=str) == [True] * 4 + ["refused"] * 4
     assert storage.count(Selector()) == 5
+
+
+def test_threads_that_come_together_share_a_commit(storage: SqliteStorage) -> None:
+    before = storage.db.commits
+    with storage._door:
+        threads = [threading.Thread(target=storage.enqueue, args=([new()],)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: len(storage._tickets) == 8, 20, "eight at the door")
+    for thread in threads:
+        thread.join()
+
+    assert storage.count(Selector()) == 8
+    assert storage.db.commits == before + 1
 
 
 def test_a_result_over_the_limit_of_sqlite_keeps_no_other_ending_waiting(

@@ -59,6 +59,11 @@ class Database(Protocol):
         nothing. A power cut cannot undo it if it is ``durable``."""
         ...
 
+    def commit(self, body: Body[T]) -> tuple[T, Callable[[], object]]:
+        """As ``transact``, but a power cut can undo it until the function that is answered was
+        called and has returned, by everybody who will say that it is there to stay."""
+        ...
+
     def read(self, body: Body[T], *, snapshot: bool = False) -> T:
         """Run ``body``, which only reads; with ``snapshot`` all its statements see the same
         moment. It must fetch all it wants before it returns."""

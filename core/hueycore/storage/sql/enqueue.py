@@ -1,10 +1,12 @@
-"""Producing: jobs are born."""
+"""Producing: jobs are born. Threads that enqueue at the same time share one commit."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import weakref
+from collections.abc import Callable, Sequence
 
-from hueycore.exceptions import QueueFull
+from hueycore.exceptions import QueueFull, StorageBusy, TaskTimeout
 from hueycore.model import rest
 from hueycore.model.jobs import Enqueued, NewJob
 from hueycore.model.plan import Plan
@@ -18,16 +20,92 @@ from hueycore.storage.sql.part import Part, insert_rows, placeholders
 from hueycore.storage.sql.pressure import pending
 from hueycore.storage.sql.stages import join
 from hueycore.storage.sql.unique import give_way
+from hueycore.system import native
+
+#: Jobs that one shared commit takes from other threads at most.
+SHARE = 5000
+
+
+class _Ticket:
+    """One caller's jobs on their way through a shared commit."""
+
+    __slots__ = ("answer", "jobs", "plan", "refused", "wait_for_disk")
+
+    def __init__(self, jobs: Sequence[NewJob], plan: Plan | None) -> None:
+        self.jobs = jobs
+        self.plan = plan
+        self.answer: list[Enqueued] | None = None
+        self.refused: QueueFull | None = None
+        #: Until its commit is there to stay.
+        self.wait_for_disk: Callable[[], object] = bool
+
+    def waits(self) -> bool:
+        return self.answer is None and self.refused is None
+
+
+_producers: weakref.WeakSet[Enqueue] = weakref.WeakSet()
 
 
 class Enqueue(Part, Jobs):
     _queue_known = False
 
+    def _init_door(self) -> None:
+        self._door = native.Lock()
+        self._tickets: dict[_Ticket, None] = {}
+        _producers.add(self)
+
     def enqueue(self, jobs: Sequence[NewJob], plan: Plan | None = None) -> list[Enqueued]:
-        answer = self.db.transact(lambda con: self.admit(con, jobs, plan))
-        self._queue_known = True
+        ticket = _Ticket(jobs, plan)
+        try:
+            self._tickets[ticket] = None
+            with self._door:
+                if ticket.waits():
+                    self._commit_waiting(ticket)
+        finally:
+            # Nobody may commit later what was interrupted here.
+            self._tickets.pop(ticket, None)
+        if ticket.refused is not None:
+            raise ticket.refused
+        assert ticket.answer is not None
+        ticket.wait_for_disk()  # while others commit
         self.ring()
-        return answer
+        return ticket.answer
+
+    def _commit_waiting(self, mine: _Ticket) -> None:
+        """Commit my jobs and those of the threads that wait at the door. When it fails the others
+        try for themselves; ids make a second try of the same job harmless."""
+        batch = [mine]
+        size = len(mine.jobs)
+        for ticket in list(self._tickets):
+            if ticket is not mine and ticket.waits() and size + len(ticket.jobs) <= SHARE:
+                batch.append(ticket)
+                size += len(ticket.jobs)
+        try:
+            self._commit(batch)
+        except (StorageBusy, TaskTimeout):
+            raise
+        except Exception:
+            if len(batch) == 1:
+                raise
+            self._commit([mine])  # perhaps it is another's job that no row can hold
+
+    def _commit(self, batch: list[_Ticket]) -> None:
+        outcome, wait_for_disk = self.db.commit(
+            lambda con: [self._try(con, ticket) for ticket in batch]
+        )
+        for ticket, answer in zip(batch, outcome, strict=True):
+            ticket.wait_for_disk = wait_for_disk
+            if isinstance(answer, QueueFull):
+                ticket.refused = answer
+            else:
+                ticket.answer = answer
+                self._queue_known = True
+
+    def _try(self, con: Connection, ticket: _Ticket) -> list[Enqueued] | QueueFull:
+        try:
+            return self.admit(con, ticket.jobs, ticket.plan)
+        except QueueFull as full:
+            return full  # its thread's alone: nothing of it is written
 
     def admit(
         self, con: Connection, jobs: Sequence[NewJob], plan: Plan | None = None
@@ -179,3 +257,12 @@ def delete_jobs(con: Connection, seqs: Sequence[int]) -> int:
     for table in ("payload", "result", "log", "input", "handler"):
         con.execute(f"delete from huey_{table} where {d.among('seq')}", which)
     return con.execute(f"delete from huey_job where {d.among('seq')}", which).rowcount
+
+
+def _after_fork_in_child() -> None:
+    # The thread at the door may not exist in the child; its jobs are its parent's.
+    for producer in list(_producers):
+        producer._init_door()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

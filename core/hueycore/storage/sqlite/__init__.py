@@ -96,6 +96,7 @@ class SqliteStorage(
         self._since = {}
         self._bell: Bell | None = None
         self._pid = os.getpid()
+        self._init_door()
         self.db = Database(
             os.fspath(filename),
             create=create,

@@ -48,15 +48,32 @@ class Database(Connections):
         A plain function on purpose: hit by an asynchronous exception (a thread's timeout, ^C), a
         context manager can leave the write lock held. Raises ``StorageBusy`` after ``timeout``.
         """
-        if self.read_only:
-            raise StorageReadOnly(f"{self.path} was opened for reading only")
         shield = shield_of_this_thread()
         if shield is None:
-            return self._transact(body, durable)
+            return self._transact_and_wait(body, durable)
         with shield:
-            return self._transact(body, durable)
+            return self._transact_and_wait(body, durable)
 
-    def _transact(self, body: Body[T], durable: bool) -> T:
+    def commit(self, body: Body[T]) -> tuple[T, Callable[[], object]]:
+        """As ``transact``, but it does not wait for the disk: the second of the answer does."""
+        shield = shield_of_this_thread()
+        if shield is None:
+            value, log = self._transact(body, True)
+        else:
+            with shield:
+                value, log = self._transact(body, True)
+        return value, bool if log is None else partial(self._wait_for_disk, log)
+
+    def _transact_and_wait(self, body: Body[T], durable: bool) -> T:
+        value, log = self._transact(body, durable)
+        if log is not None:
+            self._wait_for_disk(log)
+        return value
+
+    def _transact(self, body: Body[T], durable: bool) -> tuple[T, Log | None]:
+        """What the body answers, and the log to be synced."""
+        if self.read_only:
+            raise StorageReadOnly(f"{self.path} was opened for reading only")
         with self._lock:
             connection = self._writer()
             log = self._log if durable or self._durability == "full" else None
@@ -89,9 +106,7 @@ class Database(Connections):
                     self._discard("_write")  # which ends its transaction
                 finally:
                     self._entry.leave_door()
-        if log is not None:
-            self._wait_for_disk(log)
-        return value
+        return value, log
 
     def _wait_for_disk(self, log: Log) -> None:
         try:

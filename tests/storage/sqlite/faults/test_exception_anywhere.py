@@ -76,11 +76,11 @@ def no_byte_stays_locked() -> Iterator[None]:
 #:   which do not look; what is pending is raised by the call, after the lock was released.
 #: * ``try:`` itself. It is a NOP, which looks at nothing; the compiler leaves it out of the entry
 #:   of the ``with`` around it, because it cannot raise.
-#: * The ``finally`` of a transaction and of a read: between the block that it covers and the
-#:   return of ``execute("rollback")`` stand attributes and that one call into C, so what is pending
-#:   strikes before (and is covered) or after (when all is done). The same holds for ``_discard``,
-#:   which is reached from there. Should another Python strike there all the same, the next verb
-#:   rolls back when it begins (``_begin``): tested on its own.
+#: * The ``finally`` of a transaction, of a read and of ``enqueue``: between the block that it
+#:   covers and the return of ``execute("rollback")`` (of ``pop``) stand attributes and that one
+#:   call into C, so what is pending strikes before (and is covered) or after (when all is done).
+#:   The same holds for ``_discard``, which is reached from there. Should another Python strike
+#:   there all the same, the next verb rolls back when it begins (``_begin``): tested on its own.
 #:
 #: Exactly these are left out here; the real exceptions below hit whatever can be hit.
 _ON_THE_WAY_OUT = {Database._discard.__code__}
@@ -88,6 +88,7 @@ _C_ONLY = {
     Database._transact.__code__,
     Database._look.__code__,
     Database._look_inside.__code__,
+    SqliteStorage.enqueue.__code__,
 }
 
 
