@@ -8,7 +8,6 @@ make it narrower.
 
 from __future__ import annotations
 
-import argparse
 import compileall
 import json
 import os
@@ -22,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.bench import arguments
 from tests.bench.measurement import Answer, measured
 from tests.bench.ratios import interval, rank, verdict
 from tests.bench.tables import machine, table
@@ -163,16 +163,10 @@ def report(taken: dict[str, list[Pair]], base: str, pairs: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="bench", description="This tree against a commit.")
+    parser = arguments.parser("This tree against a commit.", MEASURES)
     parser.add_argument("base", help="a revision of git")
-    parser.add_argument("--pairs", type=int, default=9)
-    parser.add_argument("--only", default="", help=f"some of {','.join(MEASURES)}")
     options = parser.parse_args()
-    only = options.only.split(",") if options.only else list(MEASURES)
-    if unknown := set(only) - set(MEASURES):
-        parser.error(f"no measure {', '.join(sorted(unknown))}: there are {', '.join(MEASURES)}")
-    if options.pairs < 1:
-        parser.error("--pairs: at least one")
+    only = arguments.chosen(parser, options, MEASURES, "measure")
     commit = short_name(options.base)
     with copies(commit) as (this, base):
         taken = take(this, base, options.pairs, only)

@@ -7,7 +7,6 @@ test: nothing fails when a goal is missed.
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import json
 import os
@@ -17,6 +16,7 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
+from tests.bench import arguments
 from tests.bench.contests import CONTESTS, Run
 from tests.bench.judgement import Line, judge
 from tests.bench.measurement import Answer, Failed, Skipped, measured
@@ -88,17 +88,11 @@ def report(lines: list[Line], found: dict[str, Found], pairs: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="bench", description="This project beside others.")
-    parser.add_argument("--pairs", type=int, default=9)
-    parser.add_argument("--only", default="", help=f"some of {','.join(CONTESTS)}")
+    parser = arguments.parser("This project beside others.", CONTESTS)
     parser.add_argument("--rows", type=int, default=1_000_000, help="in the file of the questions")
     parser.add_argument("--scale", type=float, default=1.0, help="of all numbers: 0.1 for a look")
     options = parser.parse_args()
-    only = options.only.split(",") if options.only else list(CONTESTS)
-    if unknown := set(only) - set(CONTESTS):
-        parser.error(f"no contest {', '.join(sorted(unknown))}: there are {', '.join(CONTESTS)}")
-    if options.pairs < 1:
-        parser.error("--pairs: at least one")
+    only = arguments.chosen(parser, options, CONTESTS, "contest")
     told = {"BENCH_ROWS": str(options.rows), "BENCH_SCALE": str(options.scale)}
     found = take(only, options.pairs, {**os.environ, **told})
     rows = [

@@ -400,10 +400,11 @@ def test_thousands_of_jobs_are_changed_group_by_group(queue: QueueFile, invoke: 
     assert set(states(queue).values()) == {"revoked"}
 
 
-def test_a_storage_that_fails_on_the_way_is_told(
-    queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+def at_the_second_job(
+    queue: QueueFile, monkeypatch: pytest.MonkeyPatch, raised: BaseException, last: int
 ) -> None:
-    from hueycore.exceptions import StorageBusy
+    """Three jobs, each a group of its own; from the second call to the ``last`` one the storage
+    raises."""
     from hueycore.storage.sqlite import SqliteStorage
     from hueyctl.changes import bulk
 
@@ -412,14 +413,22 @@ def test_a_storage_that_fails_on_the_way_is_told(
     revoke = SqliteStorage.revoke
     calls: list[int] = []
 
-    def fails_later(self: Any, *args: Any, **options: Any) -> Any:
+    def failing(self: Any, *args: Any, **options: Any) -> Any:
         calls.append(1)
-        if len(calls) > 1:
-            raise StorageBusy("locked")
+        if 2 <= len(calls) <= last:
+            raise raised
         return revoke(self, *args, **options)
 
     monkeypatch.setattr(bulk, "_GROUP", 1)
-    monkeypatch.setattr(SqliteStorage, "revoke", fails_later)
+    monkeypatch.setattr(SqliteStorage, "revoke", failing)
+
+
+def test_a_storage_that_fails_on_the_way_is_told(
+    queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hueycore.exceptions import StorageBusy
+
+    at_the_second_job(queue, monkeypatch, StorageBusy("locked"), last=3)
 
     found = change(invoke, "revoke", "--all", "-y", code=1)
 
@@ -431,22 +440,7 @@ def test_a_storage_that_fails_on_the_way_is_told(
 def test_an_interrupt_on_the_way_leaves_the_groups_before_changed_and_is_told(
     queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hueycore.storage.sqlite import SqliteStorage
-    from hueyctl.changes import bulk
-
-    for _ in range(3):
-        queue.add("app.add")
-    revoke = SqliteStorage.revoke
-    calls: list[int] = []
-
-    def interrupted(self: Any, *args: Any, **options: Any) -> Any:
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return revoke(self, *args, **options)
-
-    monkeypatch.setattr(bulk, "_GROUP", 1)
-    monkeypatch.setattr(SqliteStorage, "revoke", interrupted)
+    at_the_second_job(queue, monkeypatch, KeyboardInterrupt(), last=2)
 
     result = ask(invoke, "revoke", "--all", "-y")
 
