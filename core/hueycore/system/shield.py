@@ -4,8 +4,13 @@ it holds a storage verb."""
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 from hueycore.system import native
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _local = native.local()
 
@@ -21,6 +26,15 @@ def shield_of_this_thread() -> native.Lock | None:
         # be interrupted.
         native.sleep(0.001)
     return lock
+
+
+def shielded(verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call ``verb`` so that no time limit interrupts it."""
+    shield = shield_of_this_thread()
+    if shield is None:
+        return verb(*args, **kwargs)
+    with shield:
+        return verb(*args, **kwargs)
 
 
 def raise_shield(lock: native.Lock | None) -> None:

@@ -15,6 +15,7 @@ import pytest
 from hueycore.exceptions import StorageError, StorageMoved
 from hueycore.model.jobs import Selector
 from hueycore.storage.sqlite import SqliteStorage, log
+from hueycore.system.shield import raise_shield
 from tests.helpers import wait_until
 from tests.storage.kit import new, worker
 
@@ -179,3 +180,46 @@ def test_without_a_descriptor_for_the_log_nothing_is_promised(
     file.enqueue([new()])
 
     assert disk.files == [f"{file.db.path}-wal"]
+
+
+def test_no_time_limit_interrupts_a_producer_that_waits_for_the_disk(
+    file: SqliteStorage, disk: Disk, threads: ThreadPoolExecutor
+) -> None:
+    shield = threading.Lock()
+
+    def run() -> bool:
+        raise_shield(shield)
+        try:
+            return bool(file.enqueue([new()]))
+        finally:
+            raise_shield(None)
+
+    disk.hold()
+    answer = threads.submit(run)
+    wait_until(lambda: disk.files, 20, "a sync")
+    assert shield.locked()
+
+    disk.let_go()
+
+    assert answer.result(20)
+    assert not shield.locked()
+
+
+def test_a_file_system_without_a_full_sync_is_synced_as_it_can(
+    file: SqliteStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on macOS, with a disk of another system: the number is one that no system knows."""
+    synced: list[int] = []
+    fsync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        synced.append(descriptor)
+        fsync(descriptor)
+
+    monkeypatch.setattr(log.fcntl, "F_FULLFSYNC", 987_654, raising=False)
+    monkeypatch.setattr(os, "fsync", watched)
+    monkeypatch.setattr(log, "_to_disk", log._full_sync)
+
+    file.enqueue([new()])
+
+    assert len(synced) == 1

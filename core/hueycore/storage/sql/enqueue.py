@@ -31,13 +31,14 @@ class _Ticket:
 
     __slots__ = ("answer", "jobs", "plan", "refused", "wait_for_disk")
 
+    #: Until its commit is there to stay; known when it has an answer.
+    wait_for_disk: Callable[[], object]
+
     def __init__(self, jobs: Sequence[NewJob], plan: Plan | None) -> None:
         self.jobs = jobs
         self.plan = plan
         self.answer: list[Enqueued] | None = None
         self.refused: QueueFull | None = None
-        #: Until its commit is there to stay.
-        self.wait_for_disk: Callable[[], object] = bool
 
     def waits(self) -> bool:
         return self.answer is None and self.refused is None

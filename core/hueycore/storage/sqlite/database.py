@@ -28,7 +28,7 @@ from hueycore.storage.sqlite.errors import (
 )
 from hueycore.storage.sqlite.log import Log
 from hueycore.system import clock, native
-from hueycore.system.shield import shield_of_this_thread
+from hueycore.system.shield import shielded
 
 #: Pages of the log that are moved into the file at a time, where no consumer lives.
 SHORT_LOG = 1000
@@ -48,26 +48,16 @@ class Database(Connections):
         A plain function on purpose: hit by an asynchronous exception (a thread's timeout, ^C), a
         context manager can leave the write lock held. Raises ``StorageBusy`` after ``timeout``.
         """
-        shield = shield_of_this_thread()
-        if shield is None:
-            return self._transact_and_wait(body, durable)
-        with shield:
-            return self._transact_and_wait(body, durable)
+        return shielded(self._transact_and_wait, body, durable)
 
     def commit(self, body: Body[T]) -> tuple[T, Callable[[], object]]:
         """As ``transact``, but it does not wait for the disk: the second of the answer does."""
-        shield = shield_of_this_thread()
-        if shield is None:
-            value, log = self._transact(body, True)
-        else:
-            with shield:
-                value, log = self._transact(body, True)
-        return value, bool if log is None else partial(self._wait_for_disk, log)
+        value, log = shielded(self._transact, body, True)
+        return value, partial(shielded, self._wait_for_disk, log)
 
     def _transact_and_wait(self, body: Body[T], durable: bool) -> T:
         value, log = self._transact(body, durable)
-        if log is not None:
-            self._wait_for_disk(log)
+        self._wait_for_disk(log)
         return value
 
     def _transact(self, body: Body[T], durable: bool) -> tuple[T, Log | None]:
@@ -108,7 +98,9 @@ class Database(Connections):
                     self._entry.leave_door()
         return value, log
 
-    def _wait_for_disk(self, log: Log) -> None:
+    def _wait_for_disk(self, log: Log | None) -> None:
+        if log is None:
+            return
         try:
             log.sync()
         except StorageError:
@@ -121,11 +113,7 @@ class Database(Connections):
     def read(self, body: Body[T], *, snapshot: bool = False) -> T:
         """Run ``body`` on the reading connection; with ``snapshot`` all its statements see the same
         moment. It must fetch all it wants before it returns: an open read blocks checkpoints."""
-        shield = shield_of_this_thread()
-        if shield is None:
-            return self._read_once(body, snapshot)
-        with shield:
-            return self._read_once(body, snapshot)
+        return shielded(self._read_once, body, snapshot)
 
     def _read_once(self, body: Body[T], snapshot: bool) -> T:
         with self._read_lock:
@@ -270,7 +258,9 @@ class Database(Connections):
         afterwards, nobody knows what a power cut would leave."""
         busy, frames, copied = connection.execute("pragma wal_checkpoint(full)").fetchone()
         if busy or copied < frames:
-            raise StorageError(f"{self.path}-wal could not be synced, and is read just now")
+            raise StorageError(
+                f"{self.path}-wal could not be synced, and is read just now: try again"
+            )
         self._doubtful = False
 
     def _others(self) -> list[int]:

@@ -20,6 +20,7 @@ from hueycore.exceptions import StorageBusy, StorageMoved, StorageReadOnly
 from hueycore.storage.sqlite import ofd
 from hueycore.storage.sqlite.dial import connect
 from hueycore.storage.sqlite.errors import RETRY, retry
+from hueycore.storage.sqlite.identity import Key, key_at, key_of
 from hueycore.storage.sqlite.path import uri
 from hueycore.storage.sqlite.permission import refusal
 from hueycore.system import clock, native
@@ -30,7 +31,6 @@ class Connection(Protocol):
 
 
 C = TypeVar("C", bound=Connection)
-Key = tuple[int, int]
 
 #: SQLite's shared range of a database: somebody has a connection to it.
 SHARED = (0x40000002, 510)
@@ -78,7 +78,7 @@ class Guard:
         """Raise ``StorageMoved`` when the log or its index was removed or replaced under us: what
         is committed from then on, nobody reads."""
         for path, key in self._beside:
-            if _identity(path) != key:
+            if key_at(path) != key:
                 raise StorageMoved(f"{path} was removed or replaced while it was in use")
 
     def pages_of_log(self) -> int:
@@ -161,7 +161,7 @@ class Guard:
             descriptor = _kept[self._key]
             ofd.free(descriptor, *SHARED)
             in_use = ofd.held(descriptor, *SHARED)
-            if clean and not in_use and _identity(self.path) == self._key:
+            if clean and not in_use and key_at(self.path) == self._key:
                 _clean_up(self.path, self._access)
 
     def _hold_database(self, deadline: float) -> None:
@@ -197,7 +197,7 @@ class Guard:
                 return False
             self._index = key
             self._beside = [(self.path + "-shm", key)]
-            log = _identity(self.path + "-wal")
+            log = key_at(self.path + "-wal")
             if log is not None:
                 self._beside.append((self.path + "-wal", log))
             return True
@@ -274,7 +274,7 @@ def _clean_up(path: str, access: str) -> None:
 
 
 def _keep(path: str) -> tuple[int, Key]:
-    key = _identity(path)
+    key = key_at(path)
     if key is None:
         raise FileNotFoundError(path)
     if key not in _kept:
@@ -282,7 +282,7 @@ def _keep(path: str) -> tuple[int, Key]:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         except PermissionError as error:
             raise StorageReadOnly(f"{path} cannot be read{refusal(path, write=False)}") from error
-        _kept.setdefault(_key(os.fstat(descriptor)), descriptor)
+        _kept.setdefault(key_of(os.fstat(descriptor)), descriptor)
         if key not in _kept:
             raise StorageMoved(f"{path} was replaced while it was opened")
     return _kept[key], key
@@ -313,7 +313,7 @@ def _open_files() -> set[Key] | None:
     for number in numbers:
         if number not in mine:
             try:
-                found.add(_key(os.fstat(number)))
+                found.add(key_of(os.fstat(number)))
             except OSError:
                 pass  # closed since
     return found
@@ -321,14 +321,3 @@ def _open_files() -> set[Key] | None:
 
 def _state(head: bytes) -> bytes:
     return head[_SALT] + head[_COPIED] + head[_COPY]
-
-
-def _identity(path: str) -> Key | None:
-    try:
-        return _key(os.stat(path))
-    except OSError:
-        return None
-
-
-def _key(found: os.stat_result) -> Key:
-    return found.st_dev, found.st_ino

@@ -19,7 +19,7 @@ from hueycore.storage.sqlite import schema
 from hueycore.storage.sqlite.database import Database
 from hueycore.storage.sqlite.dialect import Speaker
 from hueycore.storage.sqlite.errors import translate
-from hueycore.system.shield import shield_of_this_thread
+from hueycore.system.shield import shielded
 
 if TYPE_CHECKING:
     from hueycore.storage.protocol.guest import Guest
@@ -80,11 +80,7 @@ class _Joined:
     def _join(self, body: Body[T]) -> T:
         """Run ``body`` as one step of the caller's transaction: whole or not at all."""
         self._storage.db.check_identity()
-        shield = shield_of_this_thread()
-        if shield is None:
-            return self._step(body)
-        with shield:
-            return self._step(body)
+        return shielded(self._step, body)
 
     def _step(self, body: Body[T]) -> T:
         connection = self._connection

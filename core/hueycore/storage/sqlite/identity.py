@@ -10,10 +10,24 @@ from collections.abc import Callable
 
 from hueycore.exceptions import StorageError, StorageMoved
 
+#: Device and inode.
+Key = tuple[int, int]
 #: Device, inode, time of the last change.
 FolderState = tuple[int, int, int]
 #: More than one tick of a file system's clock, in nanoseconds.
 _TICK = 100_000_000
+
+
+def key_of(found: os.stat_result) -> Key:
+    return found.st_dev, found.st_ino
+
+
+def key_at(path: str) -> Key | None:
+    """Of the file that a path names; None when it names none."""
+    try:
+        return key_of(os.stat(path))
+    except OSError:
+        return None
 
 
 class Identity:
@@ -37,14 +51,14 @@ class Identity:
         self._check_beside()
         self._settled = folder if _is_settled(folder) else None
 
-    def _look(self) -> tuple[int, int]:
+    def _look(self) -> Key:
         try:
             found = os.stat(self._path)
         except FileNotFoundError:
             raise StorageMoved(f"{self._path} was removed while it was in use") from None
         except OSError as error:
             raise StorageError(f"{self._path}: {error.strerror}") from error
-        return found.st_dev, found.st_ino
+        return key_of(found)
 
 
 def _state(path: str) -> FolderState | None:

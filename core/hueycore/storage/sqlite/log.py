@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 
 from hueycore.exceptions import StorageError, StorageMoved
+from hueycore.storage.sqlite.identity import key_at, key_of
 from hueycore.system import clock, native
 
 #: The part of the time of a sync that threads wait for others to join them, where there are some;
@@ -41,7 +42,7 @@ class Log:
         self._path = f"{database}-wal"
         self._descriptor = -1
         self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        self._file = _name(os.fstat(self._descriptor))
+        self._file = key_of(os.fstat(self._descriptor))
         self._disk = native.Lock()
         self._round = self._before = _Round()
         #: Seconds that the last sync took.
@@ -99,16 +100,16 @@ class Log:
         try:
             _to_disk(self._descriptor)
             self._took = clock.monotonic() - began
-            if _name(os.stat(self._path)) != self._file:
-                raise FileNotFoundError
-        except FileNotFoundError:
-            text = f"{self._path} was removed or replaced while it was in use"
-            self._failure = StorageMoved, text
         except OSError as error:
             text = f"{self._path} could not be synced ({error.strerror}): whether the last commits "
-            self._failure = StorageError, text + "survive a power cut is not known"
-        else:
-            self._synced = promised
+            text += "survive a power cut is not known; the system's log may say more of the disk"
+            self._failure = StorageError, text
+            return
+        if key_at(self._path) != self._file:
+            text = f"{self._path} was removed or replaced while it was in use"
+            self._failure = StorageMoved, text
+            return
+        self._synced = promised
 
     def _release(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
@@ -119,12 +120,11 @@ class Log:
     __del__ = _release
 
 
-def _name(found: os.stat_result) -> tuple[int, int]:
-    return found.st_dev, found.st_ino
-
-
 def _full_sync(descriptor: int) -> None:
-    fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # type: ignore[attr-defined,unused-ignore]
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # type: ignore[attr-defined,unused-ignore]
+    except OSError:
+        os.fsync(descriptor)  # a file system that knows no other
 
 
 #: What SQLite does itself. On macOS a plain sync leaves the data in the drive's cache.
