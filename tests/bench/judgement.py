@@ -19,7 +19,7 @@ NAMES = {
     "huey": "Huey",
     "huey-unsynced": "Huey, fsync=False",
     "litequeue": "litequeue",
-    "litequeue-synced": "litequeue, synchronous=full",
+    "litequeue-synced": "litequeue, synced",
 }
 
 
