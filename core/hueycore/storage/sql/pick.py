@@ -129,10 +129,11 @@ class Pick:
         if claim.at_most_once and not self.durable:
             self.needs_sync = True
             return False
-        if len(self.claims) >= max(self.want.quick.get(claim.task, 0), self.want.free):
+        want, claimed = self.want, len(self.claims)
+        if claimed >= want.free and claimed >= want.quick.get(claim.task, 0):
             return False
         size = self._bytes + len(claim.payload or b"")
-        if size > self.want.bytes and self.claims:
+        if size > want.bytes and claimed:
             self.held = "bytes"
             return False
         if claim.key_name is not None and not self._keys.admit(claim):
