@@ -47,8 +47,9 @@ _NICKNAMES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
-_STAR = re.compile(r"\*(?:/(\d+))?", re.ASCII)
-_RANGE = re.compile(r"([a-z]+|\d+)(?:-([a-z]+|\d+)(?:/(\d+))?)?", re.ASCII)
+# Compiled at their first use: a program that only enqueues declares few crontabs.
+_STAR = r"\*(?:/([0-9]+))?"
+_RANGE = r"([a-z]+|[0-9]+)(?:-([a-z]+|[0-9]+)(?:/([0-9]+))?)?"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -169,7 +170,7 @@ class _CrontabFactory:
             fields, strict = split_line(minute), True
         return Crontab(
             tuple(_parse(name, str(f), strict) for name, f in zip(_FIELDS, fields, strict=True)),
-            real_hours=_STAR.fullmatch(str(fields[1])) is not None,
+            real_hours=re.fullmatch(_STAR, str(fields[1])) is not None,
             tz=None if tz is None else str(tz),
         )
 
@@ -247,11 +248,11 @@ def _numbers(field: str, piece: str) -> list[int]:
     """The values that one piece stands for; none if it is malformed."""
     low, high, names = _FIELDS[field]
     weekly = field == "day_of_week"
-    if star := _STAR.fullmatch(piece):
+    if star := re.fullmatch(_STAR, piece):
         if star[1] and weekly:
             raise ValueError(f"crontab {field}: {piece!r} is not possible, list the days instead")
         first, last, step = low, high, int(star[1] or 1)
-    elif match := _RANGE.fullmatch(piece.lower()):
+    elif match := re.fullmatch(_RANGE, piece.lower()):
         ends = [
             names.index(end) + low if end in names else end for end in match.groups()[:2] if end
         ]

@@ -15,9 +15,9 @@ __all__ = ["CallableSchedule", "Crontab", "Every", "Schedule", "as_schedule", "c
 
 _MICROSECONDS = 1_000_000
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
-_DURATION = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in _UNITS), re.ASCII)
+_DURATION = "".join(rf"(?:([0-9]+(?:\.[0-9]+)?){unit})?" for unit in _UNITS)
 #: A period that needs no "every" before it: a number alone might be meant as a minute.
-_PERIOD = re.compile(r"[\d.]+[dhms][\d.dhms]*", re.ASCII)
+_PERIOD = r"[0-9.]+[dhms][0-9.dhms]*"
 
 
 @runtime_checkable
@@ -85,7 +85,7 @@ def every(period: str | float | timedelta) -> Every:
         return Every(round(period / timedelta(microseconds=1)))
     if isinstance(period, str):
         bare = period.replace(".", "", 1).isdecimal()
-        match = _DURATION.fullmatch(f"{period}s" if bare else period)
+        match = re.fullmatch(_DURATION, f"{period}s" if bare else period)
         if match is None or not any(match.groups()):
             raise ValueError(f"every(): {period!r} is not a duration such as 90s, 5m, 2h30m or 1d")
         numbers = [float(number or 0) for number in match.groups()]
@@ -144,7 +144,7 @@ def as_schedule(obj: object, tz: str | tzinfo | None = None, utc: bool = True) -
         return obj
     if isinstance(obj, str) and obj.startswith("every "):
         return every(obj.removeprefix("every ").strip())
-    if isinstance(obj, str) and _PERIOD.fullmatch(obj):
+    if isinstance(obj, str) and re.fullmatch(_PERIOD, obj):
         return every(obj)
     if isinstance(obj, str):
         return crontab(*split_line(obj), strict=True, tz=tz)

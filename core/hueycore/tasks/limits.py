@@ -13,7 +13,7 @@ from hueycore.model.limits import Limit, Rate
 Key = str | Callable[..., Any]
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_RATE = re.compile(r"(\d+)\s*/\s*(\d+(?:\.\d+)?)?\s*([smhd])")
+_RATE = r"(\d+)\s*/\s*(\d+(?:\.\d+)?)?\s*([smhd])"
 
 
 class TaskLimit(NamedTuple):
@@ -65,7 +65,7 @@ def make_limit(
 
 def parse_rate(text: str) -> Rate:
     """``10/s``, ``10/m``, ``10/h``, ``10/d``, or ``10/30s``. Raises ``ConfigurationError``."""
-    found = _RATE.fullmatch(text.strip())
+    found = re.fullmatch(_RATE, text.strip())
     if found is None:
         raise ConfigurationError(f"rate={text!r}: say how many per time, such as 10/s or 100/30m")
     number, times, unit = found.groups()
