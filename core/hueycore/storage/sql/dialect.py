@@ -135,6 +135,16 @@ class Dialect(Protocol):
         """A field of the last object in a JSON list."""
         ...
 
+    @property
+    def crashes(self) -> str:
+        """Of a ``job``: how many of its runs have died with their process, or may have."""
+        ...
+
+    def completed(self, con: Connection, column: str, value: int) -> list[int]:
+        """The jobs whose runs were ended in transactions of the application's own, and whose
+        consequences the caller has to write now; of one ``worker``, or one ``seq``."""
+        ...
+
     def first_number(self, con: Connection, count: int) -> int:
         """Give out ``count`` numbers for jobs, one after the other: the first of them. None is ever
         given twice, whatever is deleted."""
