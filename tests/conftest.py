@@ -7,12 +7,14 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from hueycore import SqliteHuey
+from tests import servers
 from tests.crash import table
 from tests.features import NAMES
 from tests.helpers import Clock, check_file, take_an_exception
@@ -65,6 +67,45 @@ def huey(path: str) -> Iterator[SqliteHuey]:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The wall clock, to be frozen and moved."""
     return Clock(monkeypatch)
+
+
+@contextmanager
+def a_server_or_else() -> Iterator[None]:
+    """Without a server the test is skipped; where engines are required, as in CI, it fails."""
+    try:
+        yield
+    except servers.Unavailable as error:
+        required = os.environ.get("HUEY_TEST_ENGINES") == "required"
+        (pytest.fail if required else pytest.skip)(str(error))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> str:
+    """The URL of the PostgreSQL server of this run, which starts when the first test asks."""
+    with a_server_or_else():
+        return servers.of_this_run()
+
+
+@pytest.fixture
+def postgres_schema(postgres: str) -> Iterator[str]:
+    """An empty schema on that server."""
+    with servers.schema(postgres) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def postgres_binaries() -> Path:
+    """Where the programs are of which a test makes a server of its own."""
+    with a_server_or_else():
+        return servers.binaries()
+
+
+@pytest.fixture
+def postgres_server(postgres_binaries: Path) -> Iterator[servers.Server]:
+    """A PostgreSQL server of the test's own, by TCP, which waits for the disk: to be restarted and
+    killed."""
+    with servers.crashing() as server:
+        yield server
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
