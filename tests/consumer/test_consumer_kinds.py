@@ -293,9 +293,9 @@ def test_greenlets_in_a_program_of_ones_own(path: str, who: str) -> None:
         """
         from gevent import monkey; monkey.patch_all()
         import gevent, sys, time
-        from hueycore import SqliteHuey
+        from hueycore import Huey
 
-        huey = SqliteHuey("app", sys.argv[1], worker_type="greenlet", workers=50)
+        huey = Huey("app", url=sys.argv[1], worker_type="greenlet", workers=50)
         seen = []
 
         @huey.task()
@@ -345,9 +345,9 @@ def test_threads_stay_threads_in_a_patched_process(path: str) -> None:
         """
         from gevent import monkey; monkey.patch_all()
         import sys, time
-        from hueycore import SqliteHuey; from hueycore.system import native
+        from hueycore import Huey; from hueycore.system import native
 
-        huey = SqliteHuey("app", sys.argv[1])
+        huey = Huey("app", url=sys.argv[1])
 
         @huey.task()
         def nap():

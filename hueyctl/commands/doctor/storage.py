@@ -22,7 +22,7 @@ TOO_QUICK = 0.00002
 
 
 def storage(session: Session) -> Iterator[Note]:
-    from hueycore.storage.open import place
+    from hueycore.storage.location import SqliteLocation, place
 
     if session.location() is None and not session.may_import:
         why = "none was named (--url or --app), and there is no huey.db here"
@@ -30,7 +30,10 @@ def storage(session: Session) -> Iterator[Note]:
             why = "only a config file names the application: say --app or --url"
         yield skipped("storage", why)
         return
-    path, kind, is_network = place(session.location() or session.app_location())
+    location = session.location() or session.app_location()
+    path, kind, is_network = location.name, "", False
+    if isinstance(location, SqliteLocation):
+        path, kind, is_network = place(location)
     if is_network:
         yield problem(
             "storage",

@@ -113,7 +113,7 @@ def _absolute(url: str) -> str:
     if url.startswith("@"):
         return f"@{os.path.abspath(url[1:])}"
     location = parse_url(url)
-    if os.path.isabs(location.filename):
+    if not location.is_file or os.path.isabs(location.filename):
         return url
     queue = f"?name={quote(location.queue)}" if location.queue else ""
     return f"sqlite:///{quote(os.path.abspath(location.filename))}{queue}"

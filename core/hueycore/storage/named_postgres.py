@@ -1,0 +1,22 @@
+"""The engine of PostgreSQL under Huey's name: a name, then where the database is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hueycore.storage.named import BaseStorage
+from hueycore.storage.postgres import PostgresStorage as Engine
+
+__all__ = ["PostgresStorage"]
+
+BaseStorage.register(Engine)
+
+
+class PostgresStorage(Engine):
+    """A queue in a PostgreSQL database, by Huey's order of arguments; ``Huey(storage_class=)``
+    takes subclasses."""
+
+    address = "dsn"
+
+    def __init__(self, name: str = "huey", dsn: str = "", **options: Any) -> None:
+        super().__init__(dsn, name, **options)
