@@ -60,7 +60,7 @@ def translate(sql: str, place: str) -> bytes:
         if text.startswith("--"):
             return ""
         if text[1:-1] in _OURS and text.startswith("'"):
-    quoted = place.replace("'", "''")
+            quoted = place.replace("'", "''")
             return f"'{quoted}.{text[1:]}"  # of nextval, to_regclass
         return text.replace("%", "%%")
 
