@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from hueycore.constants import MAX_WORKERS
+from hueycore.model.jobs import Claim
 from hueycore.storage.protocol.workers import Slots
 
 T = TypeVar("T")
@@ -157,8 +159,15 @@ class Dialect(Protocol):
         ...
 
 
+def places(slots: int) -> int:
+    """Where a worker of so many slots notes what it starts: as many again for the spare workers
+    that take the place of those that hang."""
+    return max(1, slots, min(2 * slots, MAX_WORKERS))
+
+
 class Registered(NamedTuple):
-    """The row of a worker. ``boot_id`` and ``side`` say where its sign of life is."""
+    """The row of a worker. ``boot_id`` and ``side`` say where its process, or its sign of life,
+    is."""
 
     id: int
     queue: str
@@ -171,6 +180,10 @@ class Registered(NamedTuple):
     state: str
     started_at: float
     side: int
+
+    @property
+    def places(self) -> int:
+        return places(self.slots)
 
 
 class Alive(Protocol):
@@ -201,8 +214,22 @@ class Alive(Protocol):
         """Where a worker of this process notes what it starts."""
         ...
 
-    def lives(self, worker: Registered) -> bool:
-        """Whether the process of a worker holds its number."""
+    def holds(self, number: int) -> bool:
+        """Whether a worker of this process holds its number. For a moment it may not, while it
+        lives; then it claims nothing."""
+        ...
+
+    def living(self, con: Connection, workers: Sequence[Registered]) -> set[int]:
+        """The numbers of those workers whose processes hold them at this moment."""
+        ...
+
+    def dead(self, con: Connection, worker: Registered) -> bool:
+        """Whether a worker does not live and will not come back."""
+        ...
+
+    def bury(self, con: Connection, worker: Registered) -> bool:
+        """Hold the number of a worker that is ``dead``, for the transaction that recovers it and
+        until ``free``. False when it is not, or when somebody else does the same."""
         ...
 
     def process(self, worker: Registered) -> int | None:
@@ -210,11 +237,16 @@ class Alive(Protocol):
         or dead."""
         ...
 
-    def started(self, worker: Registered, count: int) -> Sequence[tuple[int, int, int]]:
-        """(slot, seq, claim) of every run that a worker has started and not ended, in its
-        first ``count`` slots."""
+    def started(self, con: Connection, worker: Registered) -> Sequence[tuple[int, int, int]]:
+        """(slot, seq, claim) of every run that a worker is known to have started and not ended."""
         ...
 
-    def remembers(self, worker: Registered) -> bool:
-        """Whether ``started`` says what the worker did before it died."""
+    def began(self, con: Connection, worker: Registered, claims: Sequence[Claim]) -> set[int]:
+        """The numbers of those jobs whose runs count as started, of all that a dead worker had
+        claimed. Of the others, those that may have been are marked as suspects."""
+        ...
+
+    def note(self, con: Connection, number: int) -> None:
+        """Write down what a worker of this process has started, where its slots are not seen by
+        others."""
         ...
