@@ -172,6 +172,17 @@ def check_rows(url: str) -> None:
     check_invariants(url)
 
 
+@contextmanager
+def write_lock_of(url: str) -> Iterator[None]:
+    """Nobody can change a job of the queue at ``url`` meanwhile."""
+    if "://" in url:
+        from tests.storage.postgres.lab import write_lock
+    else:
+        from tests.storage.sqlite.lab import write_lock
+    with write_lock(url):
+        yield
+
+
 def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 

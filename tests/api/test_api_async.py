@@ -257,6 +257,7 @@ def test_what_is_wrong_with_one_job_is_told_to_its_coroutine_alone(path: str) ->
     huey.close()
 
 
+@pytest.mark.sqlite_only("a file is renamed")
 def test_an_error_of_the_storage_reaches_everybody(huey: Huey, tasks: Any, path: str) -> None:
     tasks.double(0)
     os.rename(path, path + ".away")

@@ -38,6 +38,7 @@ def test_constructing_and_declaring_touch_no_disk(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.sqlite_only("a queue without an URL is a file")
 @pytest.mark.feature("instances")
 def test_plain_huey_is_sqlite_and_takes_the_consumers_options_as_defaults(path: str) -> None:
     huey = Huey(filename=path, workers=4, worker_type="thread", shutdown_timeout=3)

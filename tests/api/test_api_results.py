@@ -479,6 +479,7 @@ def test_a_result_for_the_next_stage_alone_has_the_limit_as_well(path: str) -> N
         assert states(huey) == {"dead": 1, "revoked": 1}
 
 
+@pytest.mark.sqlite_only("the application's own connection is sqlite3's")
 def test_who_completes_a_run_with_too_large_a_result_is_told(small: Huey) -> None:
     @small.task(context=True, retries=3)
     def give(task: Any = None) -> None:

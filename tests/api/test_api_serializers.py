@@ -149,6 +149,7 @@ def test_a_secret_is_changed_without_losing_a_job(opened: Opened) -> None:
         old.result(handle.id)
 
 
+@pytest.mark.sqlite_only("it reads the bytes of the file")
 @pytest.mark.feature("serializers")
 def test_an_encrypted_job_shows_nothing_of_its_arguments_anywhere(path: str) -> None:
     class Encrypted(Serializer):

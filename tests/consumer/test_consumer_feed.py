@@ -604,6 +604,7 @@ def test_an_idle_consumer_that_met_a_lock_takes_the_job_when_it_is_gone(
         assert handle.get(blocking=True, timeout=10) == 1
 
 
+@pytest.mark.sqlite_only("another connection holds the only write lock of a file")
 def test_a_lock_held_by_another_connection_delays_and_loses_nothing(
     huey: Huey, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:

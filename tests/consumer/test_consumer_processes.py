@@ -388,6 +388,7 @@ def test_a_program_that_dies_takes_its_processes_along(path: str) -> None:
     huey.close()
 
 
+@pytest.mark.sqlite_only("it looks for descriptors of a file")
 def test_a_supervisor_owns_no_thread_and_no_handle_of_the_file(path: str, tmp_path: Path) -> None:
     script = tmp_path / "app.py"
     script.write_text(
@@ -442,6 +443,7 @@ def test_a_periodic_task_declared_in_a_job_is_refused_and_told_what_works(
     assert "schedule_periodic" in error["message"]
 
 
+@pytest.mark.sqlite_only("a file is removed")
 def test_a_file_that_goes_away_ends_all_of_it(huey: Huey) -> None:
     @huey.task()
     def nothing() -> None: ...

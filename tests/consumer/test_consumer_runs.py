@@ -640,6 +640,7 @@ def test_the_ending_of_an_at_most_once_job_is_written_before_its_slot_forgets_it
 # --- the storage goes away ------------------------------------------------------------------------
 
 
+@pytest.mark.sqlite_only("a file is removed")
 @pytest.mark.usefixtures("any_kind")
 def test_a_consumer_whose_file_is_removed_stops_and_keeps_the_reason(
     huey: Huey, path: str, caplog: pytest.LogCaptureFixture, no_threads_left: None
@@ -657,6 +658,7 @@ def test_a_consumer_whose_file_is_removed_stops_and_keeps_the_reason(
     assert "removed" in errors[0].getMessage()
 
 
+@pytest.mark.sqlite_only("a file is replaced")
 def test_a_consumer_whose_file_is_replaced_stops(
     huey: Huey, path: str, tmp_path: Any, no_threads_left: None
 ) -> None:
@@ -724,6 +726,7 @@ except sqlite3.Error:
 """
 
 
+@pytest.mark.sqlite_only("a file is removed")
 @pytest.mark.usefixtures("any_kind")
 def test_a_job_that_runs_while_the_file_is_removed_does_not_hold_up_the_stop(
     path: str, no_threads_left: None
@@ -752,6 +755,7 @@ def test_a_job_that_runs_while_the_file_is_removed_does_not_hold_up_the_stop(
 # --- the notebook of seed 001 ---------------------------------------------------------------------
 
 
+@pytest.mark.sqlite_only("a file is removed")
 def test_a_notebook_cell_may_be_run_again_and_again(path: str) -> None:
     """It removes the file (and nothing beside it) under the daemon-thread consumer of the cell
     before, and makes a new queue at the same path in the same process."""
@@ -814,6 +818,7 @@ print(*found)
 """
 
 
+@pytest.mark.sqlite_only("a file is removed")
 def test_a_new_file_shares_nothing_with_a_removed_one_that_is_still_open(path: str) -> None:
     """Sharing the -shm ended in a bus error as soon as another process looked."""
     old = Huey("app", url=path)
@@ -830,6 +835,7 @@ def test_a_new_file_shares_nothing_with_a_removed_one_that_is_still_open(path: s
     new.close()
 
 
+@pytest.mark.sqlite_only("a file is removed")
 def test_an_application_may_keep_its_handle_on_a_queue_that_moved(path: str) -> None:
     huey = Huey("app", path)
     work = huey.task(name="work")(lambda: 1)

@@ -196,6 +196,7 @@ def test_hup_restarts_with_the_same_arguments_when_the_jobs_are_done(
     assert huey.storage.workers() == []
 
 
+@pytest.mark.sqlite_only("a file is removed")
 def test_a_consumer_that_lost_its_file_does_not_restart(
     huey: Huey, path: str, restarts: list[list[str]]
 ) -> None:

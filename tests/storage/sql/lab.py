@@ -57,6 +57,9 @@ class SqlLab:
     kept_lines = KEPT_LINES
     batch = MOVES
 
+    #: The table of what ``watch`` writes down.
+    _watched = "watched"
+
     def __init__(self, storage: Any) -> None:
         self._storage = storage
 
@@ -83,7 +86,8 @@ class SqlLab:
         return int(self._sql("select pending from huey_queue where queue = ?", queue)[0][0])
 
     def moves(self, after: int = 0) -> list[Move]:
-        rows = self._sql(f"select n, seq, {WATCHED} from watched where n > ? order by n", after)
+        query = f"select n, seq, {WATCHED} from {self._watched} where n > ? order by n"
+        rows = self._sql(query, after)
         return [
             Move(
                 n, seq, State(old) if old else None, State(new) if new else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,15 @@ def contents(con: sqlite3.Connection) -> dict[str, list[tuple[Any, ...]]]:
         listed = ", ".join(f'"{column}"' for column in columns)
         found[table] = sorted(con.execute(f"select {listed} from {table}").fetchall(), key=repr)
     return found
+
+
+@contextmanager
+def write_lock(path: str) -> Iterator[None]:
+    """Nobody can write to a file meanwhile."""
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=5)) as connection:
+        connection.execute("begin immediate")
+        yield
+        connection.execute("rollback")
 
 
 # --- side files -----------------------------------------------------------------------------------

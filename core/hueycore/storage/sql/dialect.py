@@ -56,9 +56,10 @@ class Connection(Protocol):
 class Database(Protocol):
     """Transactions on the data."""
 
-    def transact(self, body: Body[T], durable: bool = True) -> T:
-        """Run ``body`` in one write transaction, alone in its queue: all of it is committed, or
-        nothing. A power cut cannot undo it if it is ``durable``."""
+    def transact(self, body: Body[T], durable: bool = True, *, whole: bool = False) -> T:
+        """Run ``body`` in one write transaction, alone in its queue, or with ``whole`` in all of
+        them: all of it is committed, or nothing. A power cut cannot undo it if it is ``durable``.
+        It may be run again, after all that it has written was taken back."""
         ...
 
     def commit(self, body: Body[T]) -> tuple[T, Callable[[], object]]:
@@ -119,8 +120,13 @@ class Dialect(Protocol):
         """The condition that a column has one of the ``listed`` values."""
         ...
 
-    def each(self, name: str) -> str:
-        """A table called ``name``, whose column ``value`` has the ``listed`` values ``?``."""
+    def integer(self, value: str) -> str:
+        """A column of ``values``, which holds whole numbers or nothing but nulls."""
+        ...
+
+    def each(self, name: str, kind: str = "text") -> str:
+        """A table called ``name``, whose column ``value`` has the ``listed`` values ``?``, which
+        are texts or of another ``kind``: ``bigint``."""
         ...
 
     def glob(self, column: str) -> str:
@@ -145,9 +151,9 @@ class Dialect(Protocol):
         consequences the caller has to write now; of one ``worker``, or one ``seq``."""
         ...
 
-    def first_number(self, con: Connection, count: int) -> int:
-        """Give out ``count`` numbers for jobs, one after the other: the first of them. None is ever
-        given twice, whatever is deleted."""
+    def numbers(self, con: Connection, count: int) -> Sequence[int]:
+        """Give out ``count`` numbers for jobs, in their order. None is ever given twice, whatever
+        is deleted."""
         ...
 
     def keep_numbers(self, con: Connection, seqs: Any) -> None:

@@ -44,7 +44,10 @@ class SqliteDialect:
     def among(self, column: str, values: str = "?") -> str:
         return f"{column} in (select value from json_each({values}))"
 
-    def each(self, name: str) -> str:
+    def integer(self, value: str) -> str:
+        return value
+
+    def each(self, name: str, kind: str = "text") -> str:
         return f"json_each(?) {name}"
 
     def glob(self, column: str) -> str:
@@ -60,8 +63,9 @@ class SqliteDialect:
     def completed(self, con: Connection, column: str, value: int) -> list[int]:
         return []  # all of it was committed with the run
 
-    def first_number(self, con: Connection, count: int) -> int:
-        return numbers.next_number(con)
+    def numbers(self, con: Connection, count: int) -> range:
+        first = numbers.next_number(con)
+        return range(first, first + count)
 
     def keep_numbers(self, con: Connection, seqs: str) -> None:
         numbers.keep_number(con, seqs)
