@@ -10,6 +10,7 @@ from hueycore.storage.protocol.upkeep import Upkeep
 from hueycore.storage.sql import examine
 from hueycore.storage.sql.dialect import Connection
 
+
 class Examination(examine.Examination, Upkeep):
     db: Database
     alive: Alive
@@ -22,6 +23,7 @@ class Examination(examine.Examination, Upkeep):
 
     def verify(self) -> None:
         self.db.read(schema.is_current)
+        self.alive.check()
 
     def leave_checkpoints_to_janitor(self) -> None:
         """A server does that by itself."""
