@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy
 from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import Session
 
 from hueycore import PostgresHuey
 from hueycore.exceptions import ClaimLost
@@ -128,8 +134,7 @@ def test_a_run_that_lost_its_job_cannot_end_it(huey: PostgresHuey, postgres: str
 # --- SQLAlchemy -----------------------------------------------------------------------------------
 
 
-def address(postgres: str) -> Any:
-    sqlalchemy = pytest.importorskip("sqlalchemy")
+def address(postgres: str) -> sqlalchemy.URL:
     known = conninfo_to_dict(postgres)
     return sqlalchemy.URL.create(
         "postgresql+psycopg",
@@ -143,9 +148,6 @@ def address(postgres: str) -> Any:
 def test_a_session_of_sqlalchemy_commits_both_or_neither(
     huey: PostgresHuey, postgres: str, account: str
 ) -> None:
-    sqlalchemy = pytest.importorskip("sqlalchemy")
-    from sqlalchemy.orm import Session
-
     @huey.task()
     def receipt() -> None: ...
 
@@ -172,9 +174,6 @@ def test_a_session_of_sqlalchemy_commits_both_or_neither(
 def test_an_asynchronous_session_of_sqlalchemy_commits_both_or_neither(
     huey: PostgresHuey, postgres: str, account: str
 ) -> None:
-    sqlalchemy = pytest.importorskip("sqlalchemy")
-    from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-
     @huey.task()
     def receipt() -> None: ...
 
@@ -190,3 +189,91 @@ def test_an_asynchronous_session_of_sqlalchemy_commits_both_or_neither(
 
     asyncio.run(main())
     assert count(huey) == (1, 1)
+
+
+# --- Django ---------------------------------------------------------------------------------------
+
+SITE = """
+import django, json, sys
+import psycopg
+from django.conf import settings
+
+from hueycore import PostgresHuey
+
+dsn, schema, database = json.loads(sys.argv[1])
+settings.configure(DATABASES={"default": {"ENGINE": "django.db.backends.postgresql", **database}})
+django.setup()
+from django.db import connection, transaction
+
+huey = PostgresHuey("app", dsn, schema=schema, allow_paths=["*", "__main__.*"])
+
+
+@huey.task()
+def receipt(): ...
+
+
+def count():
+    with psycopg.connect(dsn) as other:
+        tables = [f"(select count(*) from {schema}.{name})" for name in ("account", "huey_job")]
+        return other.execute(f"select {', '.join(tables)}").fetchone()
+
+
+def pay():
+    with connection.cursor() as cursor:
+        cursor.execute(f"insert into {schema}.account values ('ann', 5)")
+
+
+seen = []
+try:
+    with transaction.atomic():
+        pay()
+        with huey.using(connection.connection):
+            receipt()
+        1 / 0
+except ZeroDivisionError:
+    seen.append(count())
+with transaction.atomic():
+    with huey.using(connection.connection):
+        receipt()
+        try:
+            with transaction.atomic():
+                receipt()
+                1 / 0
+        except ZeroDivisionError:
+            pass
+    pay()
+    seen.append(count())
+seen.append(count())
+connection.ensure_connection()
+try:
+    with huey.using(connection.connection):
+        receipt()
+except Exception as error:
+    seen.append(str(error))
+print(json.dumps(seen))
+huey.close()
+connection.close()
+"""
+
+
+def test_atomic_of_django_commits_both_or_neither(
+    huey: PostgresHuey, postgres: str, postgres_schema: str
+) -> None:
+    """``connection.connection`` is the connection of psycopg in that of Django's. The blocks inside
+    are savepoints, whose jobs go with them."""
+    known = conninfo_to_dict(postgres)
+    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host"}
+    database = {name: known[word] for name, word in names.items() if word in known}
+
+    done = subprocess.run(
+        [sys.executable, "-c", SITE, json.dumps([postgres, postgres_schema, database])],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    *seen, refused = json.loads(done.stdout)
+    assert seen == [[0, 0], [0, 0], [1, 1]]
+    assert "no transaction is open" in refused
