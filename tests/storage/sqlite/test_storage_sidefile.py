@@ -18,10 +18,28 @@ from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
-from tests.storage.kit import born, new, one, state, worker
+from tests.storage.kit import born, new, one, state, take, worker
 from tests.storage.sql.lab import sql, write
 
 NOW = 2_000_000_000.0
+
+# --- slots ----------------------------------------------------------------------------------------
+
+
+def test_an_at_most_once_job_that_had_not_started_when_its_worker_died_runs(
+    storage: SqliteStorage, make: Maker
+) -> None:
+    """What has started is in the slots, and nothing else."""
+    storage.enqueue([new(at_most_once=True), new(at_most_once=True)])
+    number = worker(storage)
+    ran, held = take(storage, number, 2)
+    storage.slots(number).start(0, *ran[:2])
+
+    make.lab(storage).bury(number)
+
+    assert state(storage, ran) is State.DEAD
+    assert one(storage, worker(storage)).seq == held.seq
+
 
 # --- numbers of workers ---------------------------------------------------------------------------
 
