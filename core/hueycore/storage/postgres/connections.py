@@ -7,7 +7,6 @@ own.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator
 from time import CLOCK_REALTIME, clock_gettime
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.abc import Buffer
 from psycopg.adapt import AdaptersMap
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import tuple_row
 from psycopg.types.numeric import FloatLoader
 from psycopg.types.string import StrDumperUnknown
@@ -55,7 +54,7 @@ _ADAPTERS.register_loader("numeric", FloatLoader)
 
 
 class _Text(StrDumperUnknown):
-    """NUL and half a surrogate pair have no place in a text of PostgreSQL: they are made visible."""
+    """NUL and half a surrogate pair have no place in a text there: they are made visible."""
 
     def dump(self, obj: str) -> Buffer | None:
         try:
@@ -102,7 +101,7 @@ class Changed(NamedTuple):
 
 
 class Connection:
-    """What bodies see: SQL of ``storage.sql``, on a connection of psycopg's. ``place`` is the quoted
+    """What bodies see: SQL of ``storage.sql`` on a connection of psycopg's. ``place`` is the quoted
     schema; ``offset`` the seconds by which the server's clock is ahead."""
 
     dialect = DIALECT
@@ -207,7 +206,9 @@ class Connections:
         """A new connection, in autocommit mode. Raises ``psycopg.Error``."""
         words = {**_USUAL, **conninfo_to_dict(self.dsn), "client_encoding": "utf8"}
         # Prepared statements are another client's behind a pooler.
-        connection = psycopg.connect(**words, autocommit=True, prepare_threshold=None)
+        connection = psycopg.connect(
+            make_conninfo(**words), autocommit=True, prepare_threshold=None
+        )
         self._was_there = True
         return connection
 

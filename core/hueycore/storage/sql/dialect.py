@@ -130,7 +130,12 @@ class Dialect(Protocol):
         ...
 
     def glob(self, column: str) -> str:
-        """The condition that a text matches the pattern ``?``, with ``*`` and ``?`` in it."""
+        """The condition that a text matches a ``pattern``."""
+        ...
+
+    def pattern(self, glob: str) -> str:
+        """``*`` for any text, ``?`` for a character, ``[abc]`` for one of some, as ``glob`` takes
+        it."""
         ...
 
     def contains(self, column: str) -> str:

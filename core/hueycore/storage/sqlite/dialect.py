@@ -53,6 +53,9 @@ class SqliteDialect:
     def glob(self, column: str) -> str:
         return f"{column} glob ?"
 
+    def pattern(self, glob: str) -> str:
+        return glob
+
     def contains(self, column: str) -> str:
         return f"instr({column}, ?) > 0"
 
