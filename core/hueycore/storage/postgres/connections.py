@@ -37,7 +37,7 @@ FIRST_PAGE, PAGE = 32, 256
 
 #: What a host does not say is found out after 30 s: a dead one sends no farewell. The address may
 #: say something else. Not by ``options``, which a pooler refuses.
-_USUAL = {
+_USUAL: dict[str, Any] = {
     "connect_timeout": 5,
     "keepalives_idle": 15,
     "keepalives_interval": 5,

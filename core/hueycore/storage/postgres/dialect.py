@@ -121,6 +121,13 @@ class PostgresDialect:
         ).fetchall()
         return sorted(row[0] for row in rows)
 
+    def others(self, con: Connection, worker: int, seqs: Iterable[int]) -> set[int]:
+        rows = con.execute(
+            "select seq from huey_job where seq = any(?) and state = 'running' and worker <> ?",
+            (list(seqs), worker),
+        ).fetchall()
+        return {row[0] for row in rows}
+
     def numbers(self, con: Connection, count: int) -> Sequence[int]:
         rows = con.execute(
             "select nextval('huey_seq') from generate_series(1, ?)", (count,)

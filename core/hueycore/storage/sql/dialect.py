@@ -156,6 +156,11 @@ class Dialect(Protocol):
         consequences the caller has to write now; of one ``worker``, or one ``seq``."""
         ...
 
+    def others(self, con: Connection, worker: int, seqs: Iterable[int]) -> set[int]:
+        """Those of the jobs that another worker runs. A claim may not say so: where a crash of
+        the server undoes claims, the next worker has the same claim number."""
+        ...
+
     def numbers(self, con: Connection, count: int) -> Sequence[int]:
         """Give out ``count`` numbers for jobs, in their order. None is ever given twice, whatever
         is deleted."""

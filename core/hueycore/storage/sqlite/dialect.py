@@ -66,6 +66,9 @@ class SqliteDialect:
     def completed(self, con: Connection, column: str, value: int) -> list[int]:
         return []  # all of it was committed with the run
 
+    def others(self, con: Connection, worker: int, seqs: Iterable[int]) -> set[int]:
+        return set()  # a claim is undone by nothing that its worker outlives
+
     def numbers(self, con: Connection, count: int) -> range:
         first = numbers.next_number(con)
         return range(first, first + count)
