@@ -197,6 +197,10 @@ class Session:
             )
         return location._replace(queue=None)
 
+    def where(self) -> Location:
+        """Where the queue is: what --url names, else where the application has it."""
+        return self.location() or self.app_location()
+
     def _first_queue(self, location: Location) -> str | None:
         return self.settings.queues[0] if self.settings.queues else location.queue
 

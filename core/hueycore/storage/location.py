@@ -37,7 +37,7 @@ class SqliteLocation(NamedTuple):
 
     @property
     def shared(self) -> bool:
-        """Whether other processes see it."""
+        """Not the memory of this process."""
         return self.filename != MEMORY
 
     def arguments(self, options: Mapping[str, Any]) -> dict[str, Any]:

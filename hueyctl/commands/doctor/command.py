@@ -34,7 +34,7 @@ def doctor(session: Session, full: bool) -> int:
     tasks, file modes, the clock. Secrets are masked. Exit codes: 0 nothing is wrong, 1 problems,
     78 the application or a config file cannot be read.
     """
-    from hueyctl.commands.doctor.findings import PROBLEM
+    from hueycore.model.diagnosis import PROBLEM
     from hueyctl.commands.doctor.questions import examine
 
     output = session.output
