@@ -255,6 +255,11 @@ def main(folder: Path) -> None:
 # --- what a test gets -----------------------------------------------------------------------------
 
 
+def url(dsn: str, schema: str) -> str:
+    """What an application is given to have its queue in a schema."""
+    return f"{dsn}{'&' if '?' in dsn else '?'}schema={schema}"
+
+
 @contextmanager
 def schema(dsn: str) -> Iterator[str]:
     """The name of a new schema, which is dropped in the end with all that is in it."""

@@ -37,7 +37,7 @@ TIMEOUT = 0.3
 
 class TablePlace(Place):
     def __init__(self, folder: Path, cell: Cell) -> None:
-        super().__init__(folder)
+        super().__init__(folder, folder / "queue.db")
         self.cell = cell
         self.tasks = Tasks(self.huey, str(self.log), cell.kind)
 
@@ -187,7 +187,7 @@ class Scene:
         left_running = must.then == {"running 1 0"}
         died_alone = self.kind != "process" and must.consumer == "dies"
         assert len(place.workers()) == (left_running or died_alone)
-        place.check_file()
+        place.check_rows()
         self.let_go()
         if self.job is None:
             self.enqueue("open")
@@ -242,7 +242,7 @@ class Scene:
         assert (begun[self.next.id], ended[self.next.id]) == (1, 1)
         assert place.workers() == []
         assert not processes_of(self.consumer.pid)
-        place.check_file()
+        place.check_rows()
 
     def workers_begun(self) -> int:
         return self.place.ran("worker")["-"]

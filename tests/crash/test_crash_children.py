@@ -22,8 +22,8 @@ coroutines = pytest.mark.parametrize("kind", ("thread", "asyncio", "process"), i
 
 
 class ForkPlace(Place):
-    def __init__(self, folder: Path, kind: str) -> None:
-        super().__init__(folder, kind=kind)
+    def __init__(self, folder: Path, path: str, kind: str) -> None:
+        super().__init__(folder, path, kind=kind)
         self.tasks = Tasks(self.huey, str(self.log))
         self.log.touch()
 
@@ -39,8 +39,8 @@ class ForkPlace(Place):
 
 
 @pytest.fixture
-def place(tmp_path: Path, kind: str) -> Iterator[ForkPlace]:
-    made = ForkPlace(tmp_path, kind)
+def place(tmp_path: Path, path: str, kind: str) -> Iterator[ForkPlace]:
+    made = ForkPlace(tmp_path, path, kind)
     yield made
     made.close()
 

@@ -92,7 +92,7 @@ def test_consumers_in_two_pid_namespaces_see_each_other_live_and_die(
     os.kill(two.first, signal.SIGTERM)
     assert two.process.wait() == 0
     assert place.workers() == []
-    place.check_file()
+    place.check_rows()
 
 
 def test_the_memory_of_a_consumer_is_told_where_its_process_is_in_sight(place: Place) -> None:
@@ -100,7 +100,7 @@ def test_the_memory_of_a_consumer_is_told_where_its_process_is_in_sight(place: P
     box, other = Container(place, "box"), Container(place, "other")
     for each in (box, other):
         each.wait_at_work()
-    look = ("-m", "hueyctl", "-u", f"sqlite:///{place.path}", "workers", "--json")
+    look = ("-m", "hueyctl", "-u", place.path, "workers", "--json")
     outside, inside = place.process(*look), place.process(*look, under=own_namespace())
     assert (outside.wait(), inside.wait()) == (0, 0)
 

@@ -78,7 +78,7 @@ def test_a_killed_process_is_replaced_and_its_job_back_at_once_and_only_it_is_ch
     assert overlaps(place.lines()) == []
     consumer.signal(SIGTERM)
     assert consumer.wait() == 0
-    place.check_file()
+    place.check_rows()
 
 
 def test_the_maintenance_process_is_replaced_as_well(place: Place) -> None:
@@ -159,7 +159,7 @@ def test_children_of_a_killed_supervisor_finish_their_job_and_leave(place: Place
     place.drain()
     assert set(place.ran("start").values()) == {1}
     assert {job.crashes for job in place.jobs()} == {0}
-    place.check_file()
+    place.check_rows()
 
 
 @pytest.mark.parametrize("phase", ["idle", "running"])
@@ -201,7 +201,7 @@ def test_a_signal_to_the_supervisor(
     place.open_gate()
     place.drain()
     assert [place.job(handle.id).state for handle in jobs] == [State.DONE] * len(jobs)
-    place.check_file()
+    place.check_rows()
 
 
 def test_a_signal_to_the_whole_group_arrives_once(place: Place) -> None:
@@ -291,9 +291,7 @@ def test_revoke_terminate_from_the_shell_interrupts_a_running_job(place: Place) 
     assert job is not None
     consumer = place.consumer(*PROCESS, workers=1)
     place.wait_for_runs(1)
-    told = place.process(
-        "-m", "hueyctl", "-u", f"sqlite:///{place.path}", "revoke", "--terminate", job.id
-    )
+    told = place.process("-m", "hueyctl", "-u", place.path, "revoke", "--terminate", job.id)
     assert told.wait() == 0
     asked = time.monotonic()
     wait_until(lambda: place.job(job.id).state is State.REVOKED, DEADLINE)
@@ -311,9 +309,7 @@ def test_revoke_terminate_of_a_thread_says_that_it_only_asks(place: Place) -> No
     place.consumer(workers=1)
     place.wait_for_runs(1)
 
-    told = place.process(
-        "-m", "hueyctl", "-u", f"sqlite:///{place.path}", "revoke", "--terminate", job.id
-    )
+    told = place.process("-m", "hueyctl", "-u", place.path, "revoke", "--terminate", job.id)
 
     assert told.wait() == 0
     assert "(thread) cannot interrupt a job" in told.text()
@@ -351,4 +347,4 @@ def test_a_kill_sweep_over_all_processes_loses_nothing(place: Place) -> None:
     ended = place.ran("end")
     assert ended.keys() == set(ledger.acked.values())
     assert max(ended.values()) <= 2
-    place.check_file()
+    place.check_rows()

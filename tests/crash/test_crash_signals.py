@@ -97,7 +97,7 @@ def test_a_signal_loses_nothing_charges_nothing_and_exits_with_its_code(
             assert not place.running()
             assert not place.workers()
         check_what_never_began(place)
-        place.check_file()
+        place.check_rows()
         place.open_gate()
         place.drain(workers=WORKERS)
 
@@ -173,7 +173,7 @@ def test_unstarted_claims_are_pending_again_within_200_ms_of_a_stop(place: Place
         assert sum(place.job(job.id).attempt for job in jobs) <= WORKERS
         place.drain()
     assert min(waits) < 0.2
-    place.check_file()
+    place.check_rows()
 
 
 def test_hup_starts_the_same_command_again_in_the_same_process(place: Place) -> None:
@@ -198,4 +198,4 @@ def test_hup_starts_the_same_command_again_in_the_same_process(place: Place) -> 
     consumer.signal(SIGTERM)
     assert consumer.wait() == 0
     assert place.workers() == []
-    place.check_file()
+    place.check_rows()

@@ -95,7 +95,7 @@ def test_a_consumer_that_is_stopped_for_long_is_not_dead(place: Place) -> None:
     for consumer in (held, other):
         consumer.signal(SIGTERM)
         assert consumer.wait() == 0
-    place.check_file()
+    place.check_rows()
 
 
 SIBLINGS = """
@@ -137,7 +137,7 @@ def test_janitors_of_one_process_never_take_what_their_siblings_run(place: Place
     process.signal(SIGTERM)
     assert process.wait() == 0
     assert place.workers() == []
-    place.check_file()
+    place.check_rows()
 
 
 def test_a_killed_process_of_several_queues_gives_back_the_jobs_of_each(place: Place) -> None:
@@ -157,7 +157,7 @@ def test_a_killed_process_of_several_queues_gives_back_the_jobs_of_each(place: P
     assert again.wait() == 0
     assert set(place.ran("end").values()) == {1}
     assert {row.crashes for row in (*place.jobs(), *place.jobs(queue="other"))} == {1}
-    place.check_file()
+    place.check_rows()
 
 
 @every_kind
@@ -183,7 +183,7 @@ def test_the_ending_of_a_run_that_was_taken_away_is_refused(place: Place) -> Non
     assert job.get(blocking=True, timeout=DEADLINE) == "attempt 2"
     other.signal(SIGTERM)
     assert other.wait() == 0
-    place.check_file()
+    place.check_rows()
 
 
 @pytest.mark.parametrize("kind", ["thread", "greenlet", "asyncio"], indirect=True)
@@ -201,7 +201,7 @@ def test_a_consumer_that_was_taken_for_dead_takes_no_more_jobs(place: Place) -> 
     assert zombie.wait() == 69
 
     assert place.job(late.id).state is State.PENDING
-    place.check_file()
+    place.check_rows()
     for gate in ("gate", "gate1", "gate2"):
         place.open_gate(gate)
     wait_until(lambda: place.states() == {"done": 2}, DEADLINE)
@@ -228,4 +228,4 @@ def test_a_worker_process_that_was_taken_for_dead_takes_no_more_jobs(place: Plac
     assert job.get(blocking=True, timeout=DEADLINE) == "attempt 2"
     wait_until(lambda: place.states() == {"done": 2}, DEADLINE)
     assert place.ran("start")[late.id] == 1
-    place.check_file()
+    place.check_rows()

@@ -19,7 +19,7 @@ from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
 from tests.storage.kit import born, new, one, state, worker
-from tests.storage.sqlite.lab import sql, write
+from tests.storage.sql.lab import sql, write
 
 NOW = 2_000_000_000.0
 

@@ -17,7 +17,7 @@ from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import wait_until
 from tests.storage.conftest import Maker
 from tests.storage.kit import ended, new, state, take, worker
-from tests.storage.sqlite.lab import sql
+from tests.storage.sql.lab import sql
 
 
 def test_what_a_trigger_wrote_goes_with_the_transaction(make: Maker) -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from hueycore.constants import MAX_WORKERS
+from hueycore.model.jobs import Claim
 from hueycore.storage.protocol.workers import Slots
 
 T = TypeVar("T")
@@ -54,9 +56,10 @@ class Connection(Protocol):
 class Database(Protocol):
     """Transactions on the data."""
 
-    def transact(self, body: Body[T], durable: bool = True) -> T:
-        """Run ``body`` in one write transaction, alone in its queue: all of it is committed, or
-        nothing. A power cut cannot undo it if it is ``durable``."""
+    def transact(self, body: Body[T], durable: bool = True, *, whole: bool = False) -> T:
+        """Run ``body`` in one write transaction, alone in its queue, or with ``whole`` in all of
+        them: all of it is committed, or nothing. A power cut cannot undo it if it is ``durable``.
+        It may be run again, after all that it has written was taken back."""
         ...
 
     def commit(self, body: Body[T]) -> tuple[T, Callable[[], object]]:
@@ -117,8 +120,13 @@ class Dialect(Protocol):
         """The condition that a column has one of the ``listed`` values."""
         ...
 
-    def each(self, name: str) -> str:
-        """A table called ``name``, whose column ``value`` has the ``listed`` values ``?``."""
+    def integer(self, value: str) -> str:
+        """A column of ``values``, which holds whole numbers or nothing but nulls."""
+        ...
+
+    def each(self, name: str, kind: str = "text") -> str:
+        """A table called ``name``, whose column ``value`` has the ``listed`` values ``?``, which
+        are texts or of another ``kind``: ``bigint``."""
         ...
 
     def glob(self, column: str) -> str:
@@ -133,9 +141,9 @@ class Dialect(Protocol):
         """A field of the last object in a JSON list."""
         ...
 
-    def first_number(self, con: Connection, count: int) -> int:
-        """Give out ``count`` numbers for jobs, one after the other: the first of them. None is ever
-        given twice, whatever is deleted."""
+    def numbers(self, con: Connection, count: int) -> Sequence[int]:
+        """Give out ``count`` numbers for jobs, in their order. None is ever given twice, whatever
+        is deleted."""
         ...
 
     def keep_numbers(self, con: Connection, seqs: Any) -> None:
@@ -157,8 +165,15 @@ class Dialect(Protocol):
         ...
 
 
+def places(slots: int) -> int:
+    """Where a worker of so many slots notes what it starts: as many again for the spare workers
+    that take the place of those that hang."""
+    return max(1, slots, min(2 * slots, MAX_WORKERS))
+
+
 class Registered(NamedTuple):
-    """The row of a worker. ``boot_id`` and ``side`` say where its sign of life is."""
+    """The row of a worker. ``boot_id`` and ``side`` say where its process, or its sign of life,
+    is."""
 
     id: int
     queue: str
@@ -171,6 +186,10 @@ class Registered(NamedTuple):
     state: str
     started_at: float
     side: int
+
+    @property
+    def places(self) -> int:
+        return places(self.slots)
 
 
 class Alive(Protocol):
@@ -201,8 +220,22 @@ class Alive(Protocol):
         """Where a worker of this process notes what it starts."""
         ...
 
-    def lives(self, worker: Registered) -> bool:
-        """Whether the process of a worker holds its number."""
+    def holds(self, number: int) -> bool:
+        """Whether a worker of this process holds its number. For a moment it may not, while it
+        lives; then it claims nothing."""
+        ...
+
+    def living(self, con: Connection, workers: Sequence[Registered]) -> set[int]:
+        """The numbers of those workers whose processes hold them at this moment."""
+        ...
+
+    def dead(self, con: Connection, worker: Registered) -> bool:
+        """Whether a worker does not live and will not come back."""
+        ...
+
+    def bury(self, con: Connection, worker: Registered) -> bool:
+        """Hold the number of a worker that is ``dead``, for the transaction that recovers it and
+        until ``free``. False when it is not, or when somebody else does the same."""
         ...
 
     def process(self, worker: Registered) -> int | None:
@@ -210,11 +243,16 @@ class Alive(Protocol):
         or dead."""
         ...
 
-    def started(self, worker: Registered, count: int) -> Sequence[tuple[int, int, int]]:
-        """(slot, seq, claim) of every run that a worker has started and not ended, in its
-        first ``count`` slots."""
+    def started(self, con: Connection, worker: Registered) -> Sequence[tuple[int, int, int]]:
+        """(slot, seq, claim) of every run that a worker is known to have started and not ended."""
         ...
 
-    def remembers(self, worker: Registered) -> bool:
-        """Whether ``started`` says what the worker did before it died."""
+    def began(self, con: Connection, worker: Registered, claims: Sequence[Claim]) -> set[int]:
+        """The numbers of those jobs whose runs count as started, of all that a dead worker had
+        claimed. Of the others, those that may have been are marked as suspects."""
+        ...
+
+    def note(self, con: Connection, number: int) -> None:
+        """Write down what a worker of this process has started, where its slots are not seen by
+        others."""
         ...

@@ -187,7 +187,7 @@ def insert_due(con: Connection, queue: str, fires: Sequence[Fire]) -> None:
 
 def _insert_one(con: Connection, queue: str, job: NewJob, now: float) -> list[Enqueued] | None:
     """As ``_insert_fresh`` one job without options: what a web request waits for."""
-    seq = con.dialect.first_number(con, 1)
+    (seq,) = con.dialect.numbers(con, 1)
     run_at = now if job.run_at is None or job.run_at <= now else job.run_at
     state = rest.state(run_at, now, None)
     row = (seq, job.id, queue, job.task, state, job.priority, run_at, now, job.preview)
@@ -202,11 +202,11 @@ def _insert_fresh(
 ) -> list[Enqueued] | None:
     """The usual case, ids and keys that nobody has: numbers are given out here, which the write
     lock allows, so that rows and payloads go in as two bulk statements. None if one exists."""
-    first = con.dialect.first_number(con, len(jobs))
+    numbers = con.dialect.numbers(con, len(jobs))
     usual = all(job[6:20] == _USUAL for job in jobs)
     rows, payloads, answer = [], [], []
     keys = set()
-    for seq, job in enumerate(jobs, first):
+    for seq, job in zip(numbers, jobs, strict=True):
         run_at, key = job.run_at, job.key_name
         if run_at is None or run_at <= now:
             run_at = now
@@ -220,8 +220,9 @@ def _insert_fresh(
     inserted = con.executemany(_USUAL_ROW if usual else _ROW, rows).rowcount
     if inserted != len(rows):
         if inserted:
-            con.execute("delete from huey_job where seq >= ?", (first,))
-            con.execute("delete from huey_event where seq >= ?", (first,))
+            d = con.dialect
+            for table in ("job", "event"):
+                con.execute(f"delete from huey_{table} where {d.among('seq')}", (d.listed(numbers),))
         return None
     insert_rows(con, _PAYLOAD, payloads)
     if keys:

@@ -19,11 +19,14 @@ _Apply = Callable[[Connection, str, Sequence[Ended]], Applied]
 
 class Exchanges(Part, protocol.Workers):
     def exchange(self, worker: int, endings: Sequence[Ended], want: Want) -> Exchange:
+        if not self.alive.holds(worker):
+            want = want._replace(free=0)
         if not endings and not (want.free > 0 and self.db.read(self._any_pending)):
             return Exchange([], [], [], [])
 
         def body(con: Connection, apply: _Apply = apply_together) -> tuple[Exchange, Pick, bool]:
             applied = apply(con, self.queue, endings) if endings else Applied([], [])
+            self.alive.note(con, worker)
             pick = self._claim(con, worker, want, durable=False)
             answer = Exchange(
                 pick.claims,

@@ -174,10 +174,10 @@ def _peaceful(job: NewJob, alone: bool) -> NewJob:
 
 def _insert_results(con: Connection, queue: str, results: Sequence[OldResult]) -> None:
     now = con.now()
-    first = con.dialect.first_number(con, len(results)) if results else 0
+    numbers = con.dialect.numbers(con, len(results)) if results else ()
     rows = [
         (seq, one.id, queue, UNNAMED, one.state, now, now, now, 0, _entry(one.error, now))
-        for seq, one in enumerate(results, first)
+        for seq, one in zip(numbers, results, strict=True)
     ]
     con.executemany(
         """

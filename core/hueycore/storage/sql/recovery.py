@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from hueycore.constants import MAX_WORKERS
 from hueycore.model import rest
 from hueycore.model.endings import Dead, Failure, Released, Retry
 from hueycore.model.jobs import Claim, Ended, JobRef, Recovered
@@ -24,11 +23,6 @@ from hueycore.storage.sql.unwritable import Refused, attempt, end_unwritable
 _CLAIM = ", ".join("null" if field == "payload" else field for field in Claim._fields)
 
 
-def pairs(slots: int) -> int:
-    """As many again for the spare workers that take the place of those that hang."""
-    return max(1, slots, min(2 * slots, MAX_WORKERS))
-
-
 def recover_worker(con: Connection, worker: Registered, alive: Alive) -> list[Recovered]:
     """Take back everything that a dead worker held, and forget the worker."""
     same = con.execute(
@@ -37,9 +31,6 @@ def recover_worker(con: Connection, worker: Registered, alive: Alive) -> list[Re
     ).fetchall()
     if not same:
         return []
-    started = None  # unknown: count all as started
-    if alive.remembers(worker):
-        started = {pair[1:] for pair in alive.started(worker, pairs(worker.slots))}
     rows = con.execute(
         f"""
         select {_CLAIM}, cancel_requested, claimed_at
@@ -47,12 +38,13 @@ def recover_worker(con: Connection, worker: Registered, alive: Alive) -> list[Re
         """,
         (worker.id,),
     ).fetchall()
+    claims = [Claim._make(columns) for *columns, _, _ in rows]
+    started = alive.began(con, worker, claims)
     recovered = []
     keys = set()
-    for *columns, asked, claimed_at in rows:
-        claim = Claim._make(columns)
+    for claim, (*_, asked, claimed_at) in zip(claims, rows, strict=True):
         keys.add(claim.key_name)
-        began = started is None or claim[:2] in started
+        began = claim.seq in started
         if began and asked == Asked.OVERDUE:
             step = partial(_end_overdue, con, worker, claim, claimed_at)
         else:

@@ -136,7 +136,7 @@ def conditions(d: Dialect, selector: Selector) -> tuple[str, list[Any]]:
         numbers = d.listed(int(k) for k in selector.keys if is_seq(k))
         add(
             f"""({d.among("id")} or seq in (
-                select value from {d.each("number")} where cast(value as text) not in (
+                select value from {d.each("number", "bigint")} where cast(value as text) not in (
                     select id from huey_job where {d.among("id")})))""",
             keys,
             numbers,

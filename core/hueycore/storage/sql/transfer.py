@@ -134,7 +134,7 @@ def _load_one(con: Connection, one: Cargo, if_exists: str, pending: bool) -> Loa
     values["taken"] = 0 if unread else 1 if final and job.taken else None
     values["at_most_once"] = int(job.at_most_once)
     columns = ", ".join(f'"{name}"' for name in _CARRIED)
-    seq = con.dialect.first_number(con, 1)
+    (seq,) = con.dialect.numbers(con, 1)
     con.execute(
         f"insert into huey_job (seq, {columns}) values (?{', ?' * len(_CARRIED)})",
         (seq, *(values[name] for name in _CARRIED)),

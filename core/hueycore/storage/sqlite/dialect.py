@@ -43,7 +43,10 @@ class SqliteDialect:
     def among(self, column: str, values: str = "?") -> str:
         return f"{column} in (select value from json_each({values}))"
 
-    def each(self, name: str) -> str:
+    def integer(self, value: str) -> str:
+        return value
+
+    def each(self, name: str, kind: str = "text") -> str:
         return f"json_each(?) {name}"
 
     def glob(self, column: str) -> str:
@@ -56,8 +59,9 @@ class SqliteDialect:
         # One row that somebody else wrote to must not be an error of the whole query.
         return f"case when json_valid({column}) then json_extract({column}, '$[#-1].{key}') end"
 
-    def first_number(self, con: Connection, count: int) -> int:
-        return numbers.next_number(con)
+    def numbers(self, con: Connection, count: int) -> range:
+        first = numbers.next_number(con)
+        return range(first, first + count)
 
     def keep_numbers(self, con: Connection, seqs: str) -> None:
         numbers.keep_number(con, seqs)

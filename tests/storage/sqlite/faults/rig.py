@@ -36,7 +36,8 @@ from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage, dial
 from hueycore.storage.sqlite.sidefile import boot_id
 from tests.storage.kit import FAILURE, by_seq, ended, new
-from tests.storage.sqlite.lab import contents, write
+from tests.storage.sql.lab import write
+from tests.storage.sqlite.lab import contents
 
 NOW = 2_000_000_000.0
 HERE = Path(__file__).parent

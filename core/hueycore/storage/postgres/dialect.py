@@ -1,0 +1,123 @@
+"""The words of PostgreSQL, and the shared statements in its spelling."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import psycopg
+
+from hueycore.storage.postgres import schema
+from hueycore.storage.sql.dialect import Connection
+
+#: Classes of errors that are about values: data, integrity, a program's limits.
+_OF_VALUES = ("22", "23", "54")
+#: What reading a value raises that is not what it should be, or writing one that has no place.
+_NO_SUCH_VALUE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+
+_TOKEN = re.compile(
+    r"""
+    '(?:[^']|'')*' | "[^"]*" | --[^\n]* | %
+    | (?P<place>\?) | (?<!:):(?P<name>[a-z_]\w*) | (?<![.\w])(?P<ours>huey_\w+\b\(?)
+    """,
+    re.VERBOSE,
+)
+#: The tables, and what else has a place in the schema and is named without parentheses.
+_OURS = frozenset(
+    f"huey_{name}"
+    for name in (
+        *("meta", "job", "payload", "result", "input", "handler", "worker", "periodic", "declared"),
+        *("limit", "key", "value", "flag", "queue", "metric", "log", "event", "jobs", "seq"),
+        *("worker_id",),
+    )
+)
+
+
+@lru_cache(maxsize=4096)
+def translate(sql: str, place: str) -> bytes:
+    """A statement as psycopg takes it, with its tables and functions in the schema ``place``: what
+    the connection is used for besides may have another search path."""
+
+    def spelled(match: re.Match[str]) -> str:
+        text = match[0]
+        if match["place"]:
+            return "%s"
+        if match["name"]:
+            return f"%({match['name']})s"
+        if text == "%":
+            return "%%"
+        if match["ours"]:
+            return f"{place}.{text}" if text in _OURS or text.endswith("(") else text
+        if text.startswith("--"):
+            return ""
+        if text[1:-1] in _OURS and text.startswith("'"):
+            quoted = place.replace("'", "''")
+            return f"'{quoted}.{text[1:]}"  # of nextval, to_regclass
+        return text.replace("%", "%%")
+
+    return _TOKEN.sub(spelled, sql).encode()
+
+
+class PostgresDialect:
+    """PostgreSQL's side of :class:`hueycore.storage.sql.dialect.Dialect`."""
+
+    same = "is not distinct from"
+    differs = "is distinct from"
+    greatest = "greatest"
+    rows_only = ""
+
+    def unindexed(self, column: str) -> str:
+        return column  # its planner knows how many rows have a value
+
+    def integer(self, value: str) -> str:
+        return f"cast({value} as integer)"
+
+    def listed(self, values: Iterable[Any]) -> list[Any]:
+        return list(values)
+
+    def among(self, column: str, values: str = "?") -> str:
+        return f"{column} = any({values})"
+
+    def each(self, name: str, kind: str = "text") -> str:
+        return f"unnest(cast(? as {kind}[])) as {name}(value)"
+
+    def glob(self, column: str) -> str:
+        return f"huey_glob({column}, ?)"
+
+    def contains(self, column: str) -> str:
+        return f"strpos(cast({column} as text), ?) > 0"
+
+    def of_last(self, column: str, key: str) -> str:
+        return f"huey_last({column}, '{key}')"
+
+    def numbers(self, con: Connection, count: int) -> Sequence[int]:
+        rows = con.execute(
+            "select nextval('huey_seq') from generate_series(1, ?)", (count,)
+        ).fetchall()
+        return [row[0] for row in rows]
+
+    def keep_numbers(self, con: Connection, seqs: list[int]) -> None:
+        """A sequence never goes back."""
+
+    def refuses(self, error: Exception) -> bool:
+        if isinstance(error, psycopg.Error):
+            return isinstance(error, psycopg.DataError) or (error.sqlstate or "")[:2] in _OF_VALUES
+        return isinstance(error, _NO_SUCH_VALUE)
+
+    def record_events(self, con: Connection, on: bool) -> None:
+        schema.set_event_triggers(con, on)
+
+    def count_pending(self, con: Connection) -> None:
+        schema.run(con, "pending.sql")
+
+
+DIALECT = PostgresDialect()

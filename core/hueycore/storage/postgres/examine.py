@@ -1,0 +1,44 @@
+"""The half of examination and upkeep that is about a database on a server."""
+
+from __future__ import annotations
+
+from hueycore.exceptions import ConfigurationError
+from hueycore.storage.postgres import schema
+from hueycore.storage.postgres.alive import Alive
+from hueycore.storage.postgres.database import Database
+from hueycore.storage.protocol.upkeep import Upkeep
+from hueycore.storage.sql import examine
+from hueycore.storage.sql.dialect import Connection
+
+class Examination(examine.Examination, Upkeep):
+    db: Database
+    alive: Alive
+
+    def damage(self, con: Connection, full: bool) -> list[str]:
+        return []  # the server looks at what it reads
+
+    def size(self) -> tuple[int, int]:
+        return self.db.read(_size), 0
+
+    def verify(self) -> None:
+        self.db.read(schema.is_current)
+
+    def leave_checkpoints_to_janitor(self) -> None:
+        """A server does that by itself."""
+
+    def checkpoint(self) -> None:
+        """A server does that by itself."""
+
+    def backup(self, path: str, **options: object) -> None:
+        raise ConfigurationError("a database of PostgreSQL is copied by pg_dump")
+
+
+def _size(con: Connection) -> int:
+    rows = con.execute(
+        """
+        select sum(pg_total_relation_size(oid)) from pg_class
+        where relkind = 'r' and relname like 'huey\\_%'
+            and relnamespace = (select relnamespace from pg_class where oid = to_regclass('huey_meta'))
+        """
+    ).fetchall()
+    return int(rows[0][0] or 0)
