@@ -29,7 +29,7 @@ OLDEST_SQLITE: Version = (3, 37, 0)
 def versions(session: Session) -> Iterator[Diagnosis]:
     import platform
     from importlib.metadata import version
-    from sqlite3 import sqlite_version, sqlite_version_info
+    from sqlite3 import sqlite_version
 
     facts = {
         "hueyctl": __version__,
@@ -39,16 +39,18 @@ def versions(session: Session) -> Iterator[Diagnosis]:
         **{name: version(name) for name in ("click", "rich", "tabulate")},
     }
     yield ok("versions", ", ".join(f"{name} {value}" for name, value in facts.items()), **facts)
-    if _may_be_file(session):
-        yield sqlite_release(sqlite_version_info)
 
 
-def _may_be_file(session: Session) -> bool:
+def sqlite(session: Session) -> Iterator[Diagnosis]:
+    """About the release, unless it is known that the queue is in no file."""
+    from sqlite3 import sqlite_version_info
+
     try:
-        location = session.location()
+        location = session.where()
     except errors.CliError:
-        return True  # the question about the storage says it
-    return location is None or location.is_file
+        location = None  # the question about the storage says why
+    if location is None or location.is_file:
+        yield sqlite_release(sqlite_version_info)
 
 
 def sqlite_release(found: Version) -> Diagnosis:

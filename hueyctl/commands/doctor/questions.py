@@ -19,6 +19,10 @@ _LATE = ("files", "clock")
 def examine(session: Session, *, full: bool) -> Iterator[Note]:
     """Ask everything, one after the other; what comes later may need what came before."""
     yield from _asked("versions", machine.versions, session)
+    # An application says where its queue is only when it is imported, which is timed.
+    late = session.may_import and not session.settings.url
+    if not late:
+        yield from _asked("sqlite", machine.sqlite, session)
     yield from _asked("config", machine.config_sources, session)
     opened = False
     for note in _asked("app", machine.application, session):
@@ -26,6 +30,8 @@ def examine(session: Session, *, full: bool) -> Iterator[Note]:
         if note.status == PROBLEM and not session.settings.url:
             yield Note.of(skipped("storage", "is where the application says"))
             return
+    if late:
+        yield from _asked("sqlite", machine.sqlite, session)
     for note in _asked("storage", storage.storage, session):
         opened = opened or (note.name == "storage" and note.status == OK)
         yield note

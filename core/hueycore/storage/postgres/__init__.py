@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hueycore.storage.base import Storage
+from hueycore.storage.location import PostgresLocation
 from hueycore.storage.postgres.alive import Alive
 from hueycore.storage.postgres.connections import DEADLINE, Connection
 from hueycore.storage.postgres.database import Database
@@ -28,7 +29,6 @@ from hueycore.storage.sql.retention import Retention
 from hueycore.storage.sql.stages import Stages
 from hueycore.storage.sql.transfer import Transfer
 from hueycore.storage.sql.workers import Workers
-from hueycore.system.mask import masked
 
 __all__ = ["PostgresStorage"]
 
@@ -90,16 +90,14 @@ class PostgresStorage(
         self.operator = operator
         self._since = {}
         self._init_door()
-        self.db = Database(
-            dsn, queue, schema, create=create, read_only=read_only, timeout=timeout
-        )
+        self.db = Database(dsn, queue, schema, create=create, read_only=read_only, timeout=timeout)
         self.alive = Alive(self.db, queue)
         if events is not None and not read_only:
             self.record_events(events)
 
     @property
     def url(self) -> str:
-        return masked(self.db.dsn)
+        return PostgresLocation(self.db.dsn, schema=self.db.schema).name
 
     def ring(self) -> None: ...
 

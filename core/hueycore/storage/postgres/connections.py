@@ -7,7 +7,6 @@ own.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator
 from time import CLOCK_REALTIME, clock_gettime

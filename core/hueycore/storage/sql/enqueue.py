@@ -222,7 +222,9 @@ def _insert_fresh(
         if inserted:
             d = con.dialect
             for table in ("job", "event"):
-                con.execute(f"delete from huey_{table} where {d.among('seq')}", (d.listed(numbers),))
+                con.execute(
+                    f"delete from huey_{table} where {d.among('seq')}", (d.listed(numbers),)
+                )
         return None
     insert_rows(con, _PAYLOAD, payloads)
     if keys:
