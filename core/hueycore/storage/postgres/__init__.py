@@ -11,8 +11,9 @@ from hueycore.storage.postgres.alive import Alive
 from hueycore.storage.postgres.connections import DEADLINE, Connection
 from hueycore.storage.postgres.database import Database
 from hueycore.storage.postgres.examine import Examination
+from hueycore.storage.postgres.guest import Guests
+from hueycore.storage.postgres.wake import Wake
 from hueycore.storage.sql.due import Due
-from hueycore.storage.sql.enqueue import Enqueue
 from hueycore.storage.sql.events import Events
 from hueycore.storage.sql.exchange import Exchanges
 from hueycore.storage.sql.flags import Flags
@@ -34,7 +35,8 @@ __all__ = ["PostgresStorage"]
 
 
 class PostgresStorage(
-    Enqueue,
+    Wake,
+    Guests,
     Exchanges,
     Workers,
     Due,
@@ -98,16 +100,6 @@ class PostgresStorage(
     @property
     def url(self) -> str:
         return PostgresLocation(self.db.dsn, schema=self.db.schema).name
-
-    def ring(self) -> None: ...
-
-    def wait(self, timeout: float) -> bool:
-        import time
-
-        time.sleep(min(timeout, 0.05))
-        return True
-
-    def nudge(self) -> None: ...
 
     def left_by_huey(self) -> dict[str, int]:
         return {}

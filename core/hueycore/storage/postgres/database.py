@@ -27,6 +27,7 @@ T = TypeVar("T")
 Body = Callable[[Connection], T]
 
 _IDLE = TransactionStatus.IDLE
+_NOTIFY = "select set_config('synchronous_commit', 'off', true), pg_notify(%s, '')"
 
 
 class Unanswered(StorageError):
@@ -84,7 +85,19 @@ class Database(Connections):
         """A number that changes whenever anybody has committed."""
         return hash(self.read(_snapshot))
 
+    def notify(self, channel: str) -> None:
+        """Tell those who listen, after a commit and without a wait for the disk."""
+        shielded(self._notify, channel)
+
     # --- inside -----------------------------------------------------------------------------------
+
+    def _notify(self, channel: str) -> None:
+        with self._lock:
+            try:
+                Cursor(self._connection("_write")).execute(_NOTIFY, (channel,))
+            except psycopg.Error as error:
+                self._is_away(error, "_write")
+                raise translate(error) from error
 
     def _prepare(self, create: bool) -> None:
         if self.read_only:

@@ -37,7 +37,7 @@ _OURS = frozenset(
     for name in (
         *("meta", "job", "payload", "result", "input", "handler", "worker", "periodic", "declared"),
         *("limit", "key", "value", "flag", "queue", "metric", "log", "event", "jobs", "seq"),
-        *("worker_id",),
+        *("worker_id", "completed"),
     )
 )
 
@@ -74,6 +74,7 @@ class PostgresDialect:
     differs = "is distinct from"
     greatest = "greatest"
     rows_only = ""
+    crashes = "greatest(job.crashes, job.suspect)"
 
     def unindexed(self, column: str) -> str:
         return column  # its planner knows how many rows have a value
@@ -98,6 +99,12 @@ class PostgresDialect:
 
     def of_last(self, column: str, key: str) -> str:
         return f"huey_last({column}, '{key}')"
+
+    def completed(self, con: Connection, column: str, value: int) -> list[int]:
+        rows = con.execute(
+            f"delete from huey_completed where {column} = ? returning seq", (value,)
+        ).fetchall()
+        return sorted(row[0] for row in rows)
 
     def numbers(self, con: Connection, count: int) -> Sequence[int]:
         rows = con.execute(

@@ -54,6 +54,7 @@ class Examination(examine.Examination, Upkeep):
 
     def verify(self) -> None:
         self.db.read(schema.is_current)
+        self.alive.check()
 
     def leave_checkpoints_to_janitor(self) -> None:
         """A server does that by itself."""

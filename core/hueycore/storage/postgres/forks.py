@@ -21,7 +21,7 @@ heirs: weakref.WeakSet[Heir] = weakref.WeakSet()
 leaked: list[object] = []
 
 
-def abandon(connection: psycopg.BaseConnection[Any], *, in_use: bool) -> None:
+def abandon(connection: psycopg.Connection[Any], *, in_use: bool) -> None:
     """Forget a connection of the parent's in its child, without a word to the server.
 
     Its socket is closed as well: it would stay open as long as the child lives, and the server

@@ -162,6 +162,13 @@ create table huey_worker (
     lost_at    double precision
 );
 
+-- Runs that were ended in transactions of the application's own, and whose consequences are yet to
+-- be written: with the next exchange of the worker, or with its recovery.
+create table huey_completed (
+    seq    bigint primary key,
+    worker integer not null
+);
+
 -- A schedule, and the job that each of its runs is. 'code' is what an application declares,
 -- 'process' what a running consumer declared and takes away with it, 'stored' was made by hand.
 create table huey_periodic (

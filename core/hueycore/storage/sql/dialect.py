@@ -141,6 +141,16 @@ class Dialect(Protocol):
         """A field of the last object in a JSON list."""
         ...
 
+    @property
+    def crashes(self) -> str:
+        """Of a ``job``: how many of its runs have died with their process, or may have."""
+        ...
+
+    def completed(self, con: Connection, column: str, value: int) -> list[int]:
+        """The jobs whose runs were ended in transactions of the application's own, and whose
+        consequences the caller has to write now; of one ``worker``, or one ``seq``."""
+        ...
+
     def numbers(self, con: Connection, count: int) -> Sequence[int]:
         """Give out ``count`` numbers for jobs, in their order. None is ever given twice, whatever
         is deleted."""

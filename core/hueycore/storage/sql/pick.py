@@ -23,11 +23,11 @@ def _candidates(d: Dialect) -> str:
     return f"""
         select job.seq, job.claim + 1, job.id, job.task, payload.payload, job.attempt + 1,
             job.retries, job.retry_delay, job.retry_backoff, job.priority, job.run_at,
-            job.expires_at, job.scheduled_for, job.timeout, job.crashes, job.max_crashes,
+            job.expires_at, job.scheduled_for, job.timeout, {d.crashes}, job.max_crashes,
             job.at_most_once, job.key_name, job.next, job.inputs
         from huey_job job left join huey_payload payload using (seq)
-        where job.queue = ? and job.state = 'pending' and (? or job.crashes = 0)
-            and (? or job.crashes = 0 or job.crashes < job.max_crashes - 1)
+        where job.queue = ? and job.state = 'pending' and (? or {d.crashes} = 0)
+            and (? or {d.crashes} = 0 or {d.crashes} < job.max_crashes - 1)
             and not {d.among("job.task")} and (? is null or job.seq = ?)
         order by job.priority desc, job.run_at, job.seq
     """

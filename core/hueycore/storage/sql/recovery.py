@@ -6,12 +6,12 @@ from __future__ import annotations
 from functools import partial
 
 from hueycore.model import rest
-from hueycore.model.endings import Dead, Failure, Released, Retry
+from hueycore.model.endings import Dead, Done, Failure, Released, Retry
 from hueycore.model.jobs import Claim, Ended, JobRef, Recovered
 from hueycore.model.states import Asked, State
 from hueycore.storage.sql.dialect import Alive, Connection, Registered
 from hueycore.storage.sql.edges import follow
-from hueycore.storage.sql.endings import apply_endings
+from hueycore.storage.sql.endings import apply_endings, go_on
 from hueycore.storage.sql.failures import add_error
 from hueycore.storage.sql.handlers import call_handler
 from hueycore.storage.sql.keys import free_locks, settle
@@ -41,7 +41,7 @@ def recover_worker(con: Connection, worker: Registered, alive: Alive) -> list[Re
     claims = [Claim._make(columns) for *columns, _, _ in rows]
     started = alive.began(con, worker, claims)
     recovered = []
-    keys = set()
+    keys = _go_on_for(con, worker)
     for claim, (*_, asked, claimed_at) in zip(claims, rows, strict=True):
         keys.add(claim.key_name)
         began = claim.seq in started
@@ -60,6 +60,25 @@ def recover_worker(con: Connection, worker: Registered, alive: Alive) -> list[Re
     names = free_locks(con, worker.queue, worker.id)
     settle(con, worker.queue, {*names, *keys})
     return recovered
+
+
+def _go_on_for(con: Connection, worker: Registered) -> set[str | None]:
+    """Write the consequences of runs that ended in transactions of the application's, which the
+    worker did not live to do: the keys of their jobs."""
+    seqs = con.dialect.completed(con, "worker", worker.id)
+    if not seqs:
+        return set()
+    d = con.dialect
+    rows = con.execute(
+        f"""
+        select {_CLAIM}, started_at, finished_at - started_at
+        from huey_job where {d.among("seq")} and state = 'done' order by seq
+        """,
+        (d.listed(seqs),),
+    ).fetchall()
+    done = [Ended(Claim._make(row[:-2]), Done(), *row[-2:]) for row in rows]
+    go_on(con, worker.queue, done)
+    return {ended.claim.key_name for ended in done}
 
 
 def _take_back(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from hueycore.exceptions import StorageError, StorageMoved
 from hueycore.storage.sqlite.database import Database
-from hueycore.storage.sqlite.sidefile import LAST_WORKER, SideFile, attach, boot_id
+from hueycore.storage.sqlite.sidefile import LAST_WORKER, SideFile, attach
 from hueycore.storage.sqlite.slots import FileSlots, MemorySlots
+from hueycore.system.machine import boot_id, runs
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Claim
@@ -102,7 +103,7 @@ class Alive:
             return False
         if worker.side == side.inode:
             return side.locked(worker.id)
-        return worker.host != os.uname().nodename or _runs(worker.pid)
+        return worker.host != os.uname().nodename or runs(worker.pid)
 
     def process(self, worker: Registered) -> int | None:
         side = self.side()
@@ -123,13 +124,3 @@ class Alive:
         return {claim.seq for claim in claims if claim[:2] in started}
 
     def note(self, con: Connection, number: int) -> None: ...
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True

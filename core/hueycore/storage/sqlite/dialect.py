@@ -32,6 +32,7 @@ class SqliteDialect:
     differs = "is not"
     greatest = "max"
     rows_only = "not indexed"
+    crashes = "job.crashes"
 
     def unindexed(self, column: str) -> str:
         return f"+{column}"
@@ -58,6 +59,9 @@ class SqliteDialect:
     def of_last(self, column: str, key: str) -> str:
         # One row that somebody else wrote to must not be an error of the whole query.
         return f"case when json_valid({column}) then json_extract({column}, '$[#-1].{key}') end"
+
+    def completed(self, con: Connection, column: str, value: int) -> list[int]:
+        return []  # all of it was committed with the run
 
     def numbers(self, con: Connection, count: int) -> range:
         first = numbers.next_number(con)

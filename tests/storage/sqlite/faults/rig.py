@@ -34,7 +34,7 @@ from hueycore.model.retention import Keeping
 from hueycore.model.schedules import Fire, Periodic
 from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage, dial
-from hueycore.storage.sqlite.sidefile import boot_id
+from hueycore.system.machine import boot_id
 from tests.storage.kit import FAILURE, by_seq, ended, new
 from tests.storage.sql.lab import write
 from tests.storage.sqlite.lab import contents
