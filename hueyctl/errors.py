@@ -90,7 +90,7 @@ def _explain(error: BaseException) -> Problem:
             if kind.__name__ in LIBRARY and kind.__module__ == "hueycore.exceptions":
                 code, usual = LIBRARY[kind.__name__]
                 known: str | None = getattr(error, "hint", None)
-                hint = usual if known is None else known
+                hint = usual if known is None else known or None
                 return Problem(code, str(error) or kind.__name__, hint)
     # Without a number it is somebody's TimeoutError, not the system's word.
     if isinstance(error, OSError) and error.errno is not None:
