@@ -209,7 +209,7 @@ def test_jobs_are_paused_revoked_and_purged(sold: str, hueyctl: Run) -> None:
     ok(hueyctl("revoke", "3", "-u", sold))
     assert states(hueyctl("list", "--state", "all", "-u", sold, "--json"))[3] == "revoked"
 
-    ok(hueyctl("purge", "--state", "revoked", "-u", sold, "--yes"))
+    ok(hueyctl("purge", "revoked", "-u", sold, "--yes"))
 
     assert 3 not in states(hueyctl("list", "--state", "all", "-u", sold, "--json"))
 
