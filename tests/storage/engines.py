@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from hueycore.storage.base import Storage
 from tests.storage.lab import Lab
+from tests.storage.postgres.locallab import PgLab, drop, open_schema
 from tests.storage.sqlite.lab import SqliteLab, give_back_sides, open_file, open_memory
 
 
@@ -27,4 +28,5 @@ class Engine(NamedTuple):
 ENGINES: dict[str, Engine] = {
     "sqlite": Engine(open_file, SqliteLab, guard=give_back_sides),
     "memory": Engine(open_memory, SqliteLab, shared=False),
+    "postgres": Engine(open_schema, PgLab, guard=drop),
 }

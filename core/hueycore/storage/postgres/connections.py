@@ -13,10 +13,12 @@ from time import CLOCK_REALTIME, clock_gettime
 from typing import Any, NamedTuple
 
 import psycopg
+from psycopg.abc import Buffer
 from psycopg.adapt import AdaptersMap
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import tuple_row
 from psycopg.types.numeric import FloatLoader
+from psycopg.types.string import StrDumperUnknown
 
 from hueycore.exceptions import StorageError
 from hueycore.storage.postgres import forks
@@ -49,6 +51,29 @@ _TIME = b"select extract(epoch from clock_timestamp())"
 _ADAPTERS = AdaptersMap(psycopg.adapters)
 # A sum of whole numbers, or of what was written with a point.
 _ADAPTERS.register_loader("numeric", FloatLoader)
+
+
+class _Text(StrDumperUnknown):
+    """NUL and half a surrogate pair have no place in a text of PostgreSQL: they are made visible."""
+
+    def dump(self, obj: str) -> Buffer | None:
+        try:
+            return super().dump(obj)
+        except (psycopg.DataError, UnicodeEncodeError):
+            return super().dump(_visible(obj))
+
+    def quote(self, obj: str) -> Buffer:
+        try:
+            return super().quote(obj)
+        except (psycopg.DataError, UnicodeEncodeError):
+            return super().quote(_visible(obj))
+
+
+def _visible(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+
+
+_ADAPTERS.register_dumper(str, _Text)
 
 
 class Cursor(psycopg.ClientCursor[Any]):

@@ -214,7 +214,7 @@ def _insert_fresh(
         if key is not None and state is State.BLOCKED:
             keys.add(key)
         row = (seq, job.id, queue, job.task, state, job.priority, run_at, now, job.preview)
-        rows.append(row if usual else (*row, rest.expiry(job, run_at), *job[7:20]))
+        rows.append(row if usual else (*row, *_options(job, run_at)))
         payloads.append((seq, job.payload))
         answer.append(Enqueued(seq, job.id, state))
     inserted = con.executemany(_USUAL_ROW if usual else _ROW, rows).rowcount
@@ -231,6 +231,10 @@ def _insert_fresh(
         ready = {*settle(con, queue, keys)}
         answer = [one._replace(state=State.PENDING) if one.seq in ready else one for one in answer]
     return answer
+
+
+def _options(job: NewJob, run_at: float) -> tuple[object, ...]:
+    return (rest.expiry(job, run_at), *job[7:13], int(job.at_most_once), *job[14:20])
 
 
 def _insert_or_find(con: Connection, queue: str, job: NewJob, now: float) -> Enqueued:

@@ -75,7 +75,7 @@ def _replace(con: Connection, queue: str, seq: int, job: NewJob, now: float) -> 
         """
         update huey_job set state = case when waits > 0 then state else ? end, run_at = ?,
             delay = case when waits > 0 then delay else ? end,
-            priority = ?, expires_at = case when waits > 0 and ? then null else ? end,
+            priority = ?, expires_at = case when waits > 0 and ? then null else cast(? as double precision) end,
             expires_in = ?, scheduled_for = ?, key_name = ?,
             ticket = null, retries = ?, retry_delay = ?, retry_backoff = ?, timeout = ?,
             max_crashes = ?, at_most_once = ?, result_ttl = ?, unique_until = ?, preview = ?,

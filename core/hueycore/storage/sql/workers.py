@@ -93,7 +93,13 @@ class Workers(Part, protocol.Workers, Queries):
             ).fetchall():
                 return  # taken for dead, and the number may be another's by now
             forget_declarations(con, worker)
-            rows = con.execute(
+            held = con.execute(
+                "select seq from huey_job where worker = ? and state = 'running' order by seq",
+                (worker,),
+            ).fetchall()
+            now = con.now()
+            # One by one: what gives way to another one has to see that it is there.
+            con.executemany(
                 f"""
                 update huey_job set
                     unique_until = case when cancel_requested in (1, 2) then unique_until
@@ -103,10 +109,14 @@ class Workers(Part, protocol.Workers, Queries):
                     reason = case when cancel_requested in (1, 2) then 'revoked' else reason end,
                     finished_at = case when cancel_requested in (1, 2) then ? end,
                     attempt = attempt - 1, worker = null, claimed_at = null, cancel_requested = 0
-                where worker = ? and state = 'running'
-                returning seq, state, key_name
+                where seq = ?
                 """,
-                (con.now(), worker),
+                [(now, seq) for (seq,) in held],
+            )
+            d = con.dialect
+            rows = con.execute(
+                f"select seq, state, key_name from huey_job where {d.among('seq')}",
+                (d.listed(seq for (seq,) in held),),
             ).fetchall()
             follow(con, [seq for seq, state, _ in rows if state == State.REVOKED], delivered=False)
             names = free_locks(con, self.queue, worker)
