@@ -31,9 +31,9 @@ _LOCKS = """
     where locktype = 'advisory' and granted and objsubid = 2 and classid::bigint = ?
         and database = (select oid from pg_database where datname = current_database())
 """
-_LOST = f"""
-    select lost_at is not null and abs(extract(epoch from clock_timestamp()) - lost_at) >= {MISSING}
-        and pg_postmaster_start_time() <= clock_timestamp() - interval '{SERVER_UP} s'
+_LOST = """
+    select lost_at is not null and abs(extract(epoch from clock_timestamp()) - lost_at) >= ?
+        and clock_timestamp() - pg_postmaster_start_time() >= make_interval(secs => ?)
     from huey_worker where id = ?
 """
 _NOTE = "update huey_worker set started = ? where id = ?"
@@ -114,7 +114,7 @@ class Alive:
             return False
         if self._is_gone(worker):
             return True
-        lost = con.execute(_LOST, (worker.id,)).fetchone()
+        lost = con.execute(_LOST, (MISSING, SERVER_UP, worker.id)).fetchone()
         if lost is None or not lost[0]:
             self._note_missing(con, worker)
         return lost is not None and bool(lost[0])
