@@ -6,9 +6,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
+from tests.storage.postgres.locallab import PgLab, drop, open_schema
+
 from hueycore.storage.base import Storage
 from tests.storage.lab import Lab
-from tests.storage.postgres.locallab import PgLab, drop, open_schema
 from tests.storage.sqlite.lab import SqliteLab, give_back_sides, open_file, open_memory
 
 

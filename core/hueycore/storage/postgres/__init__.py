@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hueycore.storage.base import Storage
-from hueycore.storage.location import PostgresLocation
+from hueycore.storage.dsn import shown
 from hueycore.storage.postgres.alive import Alive
 from hueycore.storage.postgres.connections import DEADLINE, Connection
 from hueycore.storage.postgres.database import Database
@@ -99,7 +99,7 @@ class PostgresStorage(
 
     @property
     def url(self) -> str:
-        return PostgresLocation(self.db.dsn, schema=self.db.schema).name
+        return shown(self.db.dsn, self.db.schema)
 
     def left_by_huey(self) -> dict[str, int]:
         return {}
