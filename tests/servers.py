@@ -203,6 +203,8 @@ def of_this_run() -> str:
     Raises:
         Unavailable: There is none and none can be made.
     """
+    if os.environ.get("HUEY_TEST_ENGINES") == "sqlite":
+        raise Unavailable("HUEY_TEST_ENGINES asks for SQLite only")
     if importlib.util.find_spec("psycopg") is None:
         raise Unavailable("no PostgreSQL: psycopg is not installed")
     if given := os.environ.get("HUEY_TEST_POSTGRES"):

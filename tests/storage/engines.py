@@ -29,5 +29,4 @@ class Engine(NamedTuple):
 ENGINES: dict[str, Engine] = {
     "sqlite": Engine(open_file, SqliteLab, guard=give_back_sides),
     "memory": Engine(open_memory, SqliteLab, shared=False),
-    "postgres": Engine(open_schema, PgLab, guard=drop),
 }

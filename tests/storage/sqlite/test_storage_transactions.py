@@ -16,7 +16,7 @@ from hueycore.storage.sql import done
 from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import wait_until
 from tests.storage.conftest import Maker
-from tests.storage.kit import ended, new, state, take, worker
+from tests.storage.kit import born, by_seq, ended, new, state, take, worker
 from tests.storage.sql.lab import sql
 
 
@@ -141,3 +141,16 @@ def test_a_statement_of_the_users_own_is_run_and_committed_when_it_says_so(
     assert file.sql("select n from mine", results=True) == [(7,)]
     with pytest.raises(StorageError, match="task"):
         file.sql("delete from task", commit=True)
+
+
+def test_no_number_is_left_out(make: Maker) -> None:
+    """The numbers are people's names for jobs: short ones."""
+    storage = make()
+    first = born(storage, id="first")
+    with pytest.raises(StorageError):
+        storage.enqueue([new(retries=-1)])
+    storage.revoke(by_seq(first))
+
+    assert born(storage, id="first").seq == first.seq + 1
+    storage.flush()
+    assert born(storage).seq == first.seq + 2

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.abc import Buffer
 from psycopg.adapt import AdaptersMap
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import tuple_row
 from psycopg.types.numeric import FloatLoader
 from psycopg.types.string import StrDumperUnknown
@@ -37,7 +37,7 @@ FIRST_PAGE, PAGE = 32, 256
 
 #: What a host does not say is found out after 30 s: a dead one sends no farewell. The address may
 #: say something else. Not by ``options``, which a pooler refuses.
-_USUAL = {
+_USUAL: dict[str, Any] = {
     "connect_timeout": 5,
     "keepalives_idle": 15,
     "keepalives_interval": 5,
@@ -54,7 +54,7 @@ _ADAPTERS.register_loader("numeric", FloatLoader)
 
 
 class _Text(StrDumperUnknown):
-    """NUL and half a surrogate pair have no place in a text of PostgreSQL: they are made visible."""
+    """NUL and half a surrogate pair have no place in a text there: they are made visible."""
 
     def dump(self, obj: str) -> Buffer | None:
         try:
@@ -101,7 +101,7 @@ class Changed(NamedTuple):
 
 
 class Connection:
-    """What bodies see: SQL of ``storage.sql``, on a connection of psycopg's. ``place`` is the quoted
+    """What bodies see: SQL of ``storage.sql`` on a connection of psycopg's. ``place`` is the quoted
     schema; ``offset`` the seconds by which the server's clock is ahead."""
 
     dialect = DIALECT
@@ -206,7 +206,9 @@ class Connections:
         """A new connection, in autocommit mode. Raises ``psycopg.Error``."""
         words = {**_USUAL, **conninfo_to_dict(self.dsn), "client_encoding": "utf8"}
         # Prepared statements are another client's behind a pooler.
-        connection = psycopg.connect(**words, autocommit=True, prepare_threshold=None)
+        connection = psycopg.connect(
+            make_conninfo(**words), autocommit=True, prepare_threshold=None
+        )
         self._was_there = True
         return connection
 

@@ -202,7 +202,8 @@ def number(text: str) -> int:
 
 
 def _snapshot(con: Connection) -> str:
-    return str(con.execute("select pg_current_snapshot()::text").fetchone()[0])
+    ((found,),) = con.execute("select pg_current_snapshot()::text").fetchall()
+    return str(found)
 
 
 def _nothing() -> None:

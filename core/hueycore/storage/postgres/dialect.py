@@ -67,6 +67,18 @@ def translate(sql: str, place: str) -> bytes:
     return _TOKEN.sub(spelled, sql).encode()
 
 
+_GLOB = re.compile(r"\[(?P<not>\^?)(?P<some>\]?[^\]]*)\]|.", re.DOTALL)
+
+
+def _expression(part: re.Match[str]) -> str:
+    """A part of a glob as a regular expression."""
+    if part["some"]:
+        escaped = re.sub(r"([^\w-])", r"\\\1", part["some"])
+        return f"[{part['not']}{escaped}]"
+    usual = {"*": ".*", "?": ".", "[": "a^"}  # what is not closed matches nothing
+    return usual.get(part[0]) or re.sub(r"(\W)", r"\\\1", part[0])
+
+
 class PostgresDialect:
     """PostgreSQL's side of :class:`hueycore.storage.sql.dialect.Dialect`."""
 
@@ -92,7 +104,10 @@ class PostgresDialect:
         return f"unnest(cast(? as {kind}[])) as {name}(value)"
 
     def glob(self, column: str) -> str:
-        return f"huey_glob({column}, ?)"
+        return f"{column} ~ ?"
+
+    def pattern(self, glob: str) -> str:
+        return f"^{_GLOB.sub(_expression, glob)}$"
 
     def contains(self, column: str) -> str:
         return f"strpos(cast({column} as text), ?) > 0"
@@ -106,6 +121,13 @@ class PostgresDialect:
         ).fetchall()
         return sorted(row[0] for row in rows)
 
+    def others(self, con: Connection, worker: int, seqs: Iterable[int]) -> set[int]:
+        rows = con.execute(
+            "select seq from huey_job where seq = any(?) and state = 'running' and worker <> ?",
+            (list(seqs), worker),
+        ).fetchall()
+        return {row[0] for row in rows}
+
     def numbers(self, con: Connection, count: int) -> Sequence[int]:
         rows = con.execute(
             "select nextval('huey_seq') from generate_series(1, ?)", (count,)
@@ -117,7 +139,9 @@ class PostgresDialect:
 
     def refuses(self, error: Exception) -> bool:
         if isinstance(error, psycopg.Error):
-            return isinstance(error, psycopg.DataError) or (error.sqlstate or "")[:2] in _OF_VALUES
+            if error.sqlstate is None:  # psycopg's own: there is no such text, or no such type
+                return isinstance(error, psycopg.DataError | psycopg.ProgrammingError)
+            return error.sqlstate[:2] in _OF_VALUES
         return isinstance(error, _NO_SUCH_VALUE)
 
     def record_events(self, con: Connection, on: bool) -> None:

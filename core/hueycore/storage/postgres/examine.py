@@ -71,7 +71,8 @@ def _size(con: Connection) -> int:
         """
         select sum(pg_total_relation_size(oid)) from pg_class
         where relkind = 'r' and relname like 'huey\\_%'
-            and relnamespace = (select relnamespace from pg_class where oid = to_regclass('huey_meta'))
+            and relnamespace = (
+                select relnamespace from pg_class where oid = to_regclass('huey_meta'))
         """
     ).fetchall()
     return int(rows[0][0] or 0)

@@ -348,11 +348,6 @@ alter table huey_queue set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuu
 alter table huey_worker set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
     autovacuum_vacuum_cost_delay = 0);
 
-create function huey_glob(value text, pattern text) returns boolean language sql immutable as $$
-    select value ~ ('^(?:' || replace(replace(
-        regexp_replace(pattern, '([.+^$(){}|\\\[\]])', '\\\1', 'g'), '*', '.*'), '?', '.') || ')$')
-$$;
-
 -- A field of the last object in a JSON list. One row that somebody else wrote to is not an error of
 -- a whole query.
 create function huey_last(list text, key text) returns text language plpgsql immutable as $$

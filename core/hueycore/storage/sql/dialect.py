@@ -130,7 +130,12 @@ class Dialect(Protocol):
         ...
 
     def glob(self, column: str) -> str:
-        """The condition that a text matches the pattern ``?``, with ``*`` and ``?`` in it."""
+        """The condition that a text matches a ``pattern``."""
+        ...
+
+    def pattern(self, glob: str) -> str:
+        """``*`` for any text, ``?`` for a character, ``[abc]`` for one of some, as ``glob`` takes
+        it."""
         ...
 
     def contains(self, column: str) -> str:
@@ -149,6 +154,11 @@ class Dialect(Protocol):
     def completed(self, con: Connection, column: str, value: int) -> list[int]:
         """The jobs whose runs were ended in transactions of the application's own, and whose
         consequences the caller has to write now; of one ``worker``, or one ``seq``."""
+        ...
+
+    def others(self, con: Connection, worker: int, seqs: Iterable[int]) -> set[int]:
+        """Those of the jobs that another worker runs. A claim may not say so: where a crash of
+        the server undoes claims, the next worker has the same claim number."""
         ...
 
     def numbers(self, con: Connection, count: int) -> Sequence[int]:

@@ -25,7 +25,7 @@ class Exchanges(Part, protocol.Workers):
             return Exchange([], [], [], [])
 
         def body(con: Connection, apply: _Apply = apply_together) -> tuple[Exchange, Pick, bool]:
-            applied = apply(con, self.queue, endings) if endings else Applied([], [])
+            applied = self._end(con, worker, endings, apply) if endings else Applied([], [])
             self.alive.note(con, worker)
             pick = self._claim(con, worker, want, durable=False)
             answer = Exchange(
@@ -63,6 +63,16 @@ class Exchanges(Part, protocol.Workers):
         if settled:
             self.ring()  # perhaps a worker of another process takes the place
         return answer
+
+    def _end(
+        self, con: Connection, worker: int, endings: Sequence[Ended], apply: _Apply
+    ) -> Applied:
+        others = con.dialect.others(con, worker, (ended.claim.seq for ended in endings))
+        if not others:
+            return apply(con, self.queue, endings)
+        lost = [ended for ended in endings if ended.claim.seq in others]
+        applied = apply(con, self.queue, [e for e in endings if e.claim.seq not in others])
+        return applied._replace(lost=lost + applied.lost)
 
     def _claim(self, con: Connection, worker: int, want: Want, durable: bool) -> Pick:
         pick = Pick(con, self.queue, want, durable)

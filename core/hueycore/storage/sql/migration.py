@@ -111,8 +111,9 @@ class _Sieve:
 
 def marks(con: Connection, queue: str = "*") -> dict[str, set[str]]:
     """What was brought, by queue: to this one, or to every one."""
+    d = con.dialect
     rows = con.execute(
-        f"select name, value from huey_meta where {con.dialect.glob('name')}", (_NAME + "*",)
+        f"select name, value from huey_meta where {d.glob('name')}", (d.pattern(_NAME + "*"),)
     ).fetchall()
     return {
         name.removeprefix(_NAME): {

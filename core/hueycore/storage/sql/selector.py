@@ -150,7 +150,7 @@ def conditions(d: Dialect, selector: Selector) -> tuple[str, list[Any]]:
             keys,
         )
     if selector.task is not None:
-        add(d.glob("task"), selector.task)
+        add(d.glob("task"), d.pattern(selector.task))
     since = "finished_at" if _are_final(selector) else _SINCE
     if selector.older_than is not None:
         add(f"{since} <= ?", selector.older_than)

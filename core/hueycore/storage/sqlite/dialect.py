@@ -53,6 +53,9 @@ class SqliteDialect:
     def glob(self, column: str) -> str:
         return f"{column} glob ?"
 
+    def pattern(self, glob: str) -> str:
+        return glob
+
     def contains(self, column: str) -> str:
         return f"instr({column}, ?) > 0"
 
@@ -62,6 +65,9 @@ class SqliteDialect:
 
     def completed(self, con: Connection, column: str, value: int) -> list[int]:
         return []  # all of it was committed with the run
+
+    def others(self, con: Connection, worker: int, seqs: Iterable[int]) -> set[int]:
+        return set()  # a claim is undone by nothing that its worker outlives
 
     def numbers(self, con: Connection, count: int) -> range:
         first = numbers.next_number(con)
