@@ -8,7 +8,10 @@ import sys
 import time
 from typing import Any
 
-from hueycore.model.jobs import Want
+import psycopg
+
+from hueycore.model.endings import Done
+from hueycore.model.jobs import Ended, Want
 from hueycore.storage.postgres import PostgresStorage
 
 
@@ -49,5 +52,19 @@ def wait(dsn: str, schema: str, rounds: int) -> None:
         say([heard, time.time()])
 
 
+def complete(dsn: str, schema: str, free: int) -> None:
+    """A worker whose runs end in transactions of the application's, and that dies before it says
+    so."""
+    storage = PostgresStorage(dsn, schema=schema)
+    number = storage.register(name="victim", kind="thread", slots=8)
+    claims = storage.exchange(number, [], Want(free)).claims
+    with psycopg.connect(dsn) as connection:
+        for claim in claims:
+            assert storage.on(connection).end(Ended(claim, Done(b"mine"), claim.run_at, 0.1))
+    say([claim.seq for claim in claims])
+    hear()
+
+
 if __name__ == "__main__":
-    {"work": work, "lock": lock, "wait": wait}[sys.argv[1]](*json.loads(sys.argv[2]))
+    roles = {"work": work, "lock": lock, "wait": wait, "complete": complete}
+    roles[sys.argv[1]](*json.loads(sys.argv[2]))

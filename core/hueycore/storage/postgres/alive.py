@@ -99,7 +99,7 @@ class Alive:
 
     def holds(self, number: int) -> bool:
         self.check()
-        return self._session is not None and self._session.holds(number)
+        return self._session is None or not self._session.is_broken
 
     def living(self, con: Connection, workers: Sequence[Registered]) -> set[int]:
         if not workers:

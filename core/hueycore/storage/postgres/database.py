@@ -85,6 +85,14 @@ class Database(Connections):
         """A number that changes whenever anybody has committed."""
         return hash(self.read(_snapshot))
 
+    def lock(self, con: Connection) -> None:
+        """In a transaction of the caller's: be alone in the queue until its end. Raises what
+        ``transact`` does after ``timeout``."""
+        before = con.execute("select current_setting('lock_timeout')").fetchall()[0]
+        setting = "select set_config('lock_timeout', ?, true)"
+        con.execute(f"{setting}, {self._locks}", (f"{int(self._timeout * 1000)}",))
+        con.execute(setting, before)
+
     def notify(self, channel: str) -> None:
         """Tell those who listen, after a commit and without a wait for the disk."""
         shielded(self._notify, channel)

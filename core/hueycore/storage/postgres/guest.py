@@ -18,8 +18,10 @@ from hueycore.model.plan import Plan
 from hueycore.storage.postgres.connections import Connection
 from hueycore.storage.postgres.database import Body, Database
 from hueycore.storage.postgres.errors import translate
+from hueycore.storage.sql import dialect as sql
 from hueycore.storage.sql.done import end_done
-from hueycore.storage.sql.enqueue import Enqueue
+from hueycore.storage.sql.enqueue import Enqueue, describe_queue
+from hueycore.storage.sql.pressure import pending
 from hueycore.system.shield import shielded
 
 if TYPE_CHECKING:
@@ -44,6 +46,19 @@ class Guests(Enqueue):
         _check_use(connection)
         return _Joined(self, connection)
 
+    def know_queue(self) -> None:
+        """Make what every birth needs, in a transaction of its own: two guests must not wait for
+        each other."""
+
+        def body(con: sql.Connection) -> None:
+            describe_queue(con, self.queue, self.serializer)
+            if self.max_pending is not None:
+                pending(con, self.queue)
+
+        if not self._queue_known:
+            self.db.transact(body)
+            self._queue_known = True
+
 
 class _Joined:
     shares = True
@@ -53,7 +68,14 @@ class _Joined:
         self._connection = connection
 
     def enqueue(self, jobs: Sequence[NewJob], plan: Plan | None = None) -> list[Enqueued]:
-        return self._join(lambda con: self._storage.admit(con, jobs, plan))
+        self._storage.know_queue()
+
+        def body(con: Connection) -> list[Enqueued]:
+            if plan or any(job.key_name or job.unique_key for job in jobs):
+                self._storage.db.lock(con)
+            return self._storage.admit(con, jobs, plan)
+
+        return self._join(body)
 
     def end(self, ended: Ended) -> bool:
         """Write the ending alone: what follows from it would take the lock of the queue until the

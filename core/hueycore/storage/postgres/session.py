@@ -113,6 +113,11 @@ class Session:
     def holds(self, number: int) -> bool:
         return self._connection is not None and number in self._held
 
+    @property
+    def is_broken(self) -> bool:
+        """While it is made anew."""
+        return self._thread is not None and self._connection is None
+
     def is_of(self, number: int) -> bool:
         """Whether the worker is one of this process, though its session may be broken."""
         return number in self._held
