@@ -28,7 +28,7 @@ OLDEST_SQLITE: Version = (3, 37, 0)
 
 def versions(session: Session) -> Iterator[Diagnosis]:
     import platform
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
     from sqlite3 import sqlite_version
 
     facts = {
@@ -38,6 +38,10 @@ def versions(session: Session) -> Iterator[Diagnosis]:
         "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
         **{name: version(name) for name in ("click", "rich", "tabulate")},
     }
+    try:
+        facts["psycopg"] = version("psycopg")
+    except PackageNotFoundError:
+        pass  # who has no server needs none
     yield ok("versions", ", ".join(f"{name} {value}" for name, value in facts.items()), **facts)
 
 
