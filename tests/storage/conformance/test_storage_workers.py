@@ -349,7 +349,7 @@ def test_who_was_taken_for_dead_claims_nothing_and_ends_nothing(storage: Storage
     storage.enqueue([new(), new()])
     number = worker(storage)
     claim = one(storage, number)
-    lab.bury(number)
+    lab.take_for_dead(number)
 
     with pytest.raises(StorageMoved, match="taken for dead"):
         take(storage, number)
