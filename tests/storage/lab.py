@@ -29,6 +29,12 @@ class Lab(Protocol):
         ...
 
     @property
+    def sees_starts(self) -> bool:
+        """Whether it is known of each run if it had begun when its process died. Otherwise one that
+        must not be repeated counts as begun."""
+        ...
+
+    @property
     def closed(self) -> bool:
         """Whether the storage has been closed."""
         ...

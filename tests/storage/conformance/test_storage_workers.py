@@ -226,7 +226,10 @@ def test_an_at_most_once_job_that_had_started_is_dead_and_one_that_had_not_runs(
     lab.bury(number)
 
     assert (state(storage, ran), row(storage, ran).reason) == (State.DEAD, "crashed")
-    assert one(storage, worker(storage)).seq == held.seq
+    if lab.sees_starts:
+        assert one(storage, worker(storage)).seq == held.seq
+    else:
+        assert (state(storage, held), row(storage, held).reason) == (State.DEAD, "crashed")
 
 
 def test_a_stop_is_no_crash(storage: Storage, lab: Lab) -> None:
