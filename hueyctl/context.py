@@ -130,21 +130,14 @@ class Session:
 
     def looking(self, queue: str | None = None) -> Storage:
         """The storage, opened for reading only. ``queue`` matters where a verb is about one."""
-        location = self.location()
-        if location is None:
-            return self._looking_at_app(queue)
-        return self._open(location, queue or self._first_queue(location) or "huey", read_only=True)
-
-    def _looking_at_app(self, queue: str | None) -> Storage:
-        if self.has_app:
-            self.app_to_look()
-        location = self.app_location()
+        location = self.where()
+        queue = queue or self._first_queue(location) or "huey"
+        if self._location is not None:
+            return self._open(location, queue, read_only=True)
         from hueycore.exceptions import StorageMissing
 
         try:
-            return self._open(
-                location, queue or self._first_queue(location) or "huey", read_only=True
-            )
+            return self._open(location, queue, read_only=True)
         except StorageMissing as error:
             hint = "the application makes it with its first job"
             raise errors.CliError(f"{error} yet", exits.UNAVAILABLE, hint) from error
@@ -197,6 +190,14 @@ class Session:
             )
         return location._replace(queue=None)
 
+    def where(self) -> Location:
+        """Where the queue is, for a command that looks: what --url names, else where the
+        application has it."""
+        location = self.location()
+        if location is None and self.has_app:
+            self.app_to_look()
+        return location or self.app_location()
+
     def _first_queue(self, location: Location) -> str | None:
         return self.settings.queues[0] if self.settings.queues else location.queue
 
@@ -211,7 +212,7 @@ class Session:
         known = [row.queue for row in storage.queues()]
         if len(known) > 1:
             raise errors.usage(
-                f"the file has several queues: {', '.join(known)}", "choose one with --queue"
+                f"there are several queues: {', '.join(known)}", "choose one with --queue"
             )
         return known[0] if known else "huey"
 
@@ -244,5 +245,5 @@ def unknown_queue(name: str, known: list[str]) -> errors.CliError:
     if near:
         hint = f"did you mean {near[0]!r}?"
     else:
-        hint = f"queues are {', '.join(known)}" if known else "the file has no queue yet"
+        hint = f"queues are {', '.join(known)}" if known else "there is no queue yet"
     return errors.CliError(f"no queue {name!r}", exits.NOT_FOUND, hint)

@@ -103,7 +103,7 @@ def _storage(session: Session, old: OldFile, *, create: bool, dry_run: bool) -> 
     from hueycore.exceptions import StorageCorrupt, StorageMissing
     from hueycore.storage.open import MEMORY, open_storage
 
-    location = session.location() or session.app_location()
+    location = session.where()
     same = location.is_file and os.path.realpath(location.filename) == old.path
     if not dry_run:
         return session.writing(old.queue, create=create or same)

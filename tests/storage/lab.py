@@ -29,12 +29,6 @@ class Lab(Protocol):
         ...
 
     @property
-    def sees_starts(self) -> bool:
-        """Whether it is known of each run if it had begun when its process died. Otherwise one that
-        must not be repeated counts as begun."""
-        ...
-
-    @property
     def closed(self) -> bool:
         """Whether the storage has been closed."""
         ...
@@ -106,6 +100,10 @@ class Lab(Protocol):
 
     def bury(self, worker: int) -> list[Recovered]:
         """The process of a worker is dead, and a janitor recovers its jobs."""
+        ...
+
+    def take_for_dead(self, worker: int) -> None:
+        """A janitor recovered the jobs of a worker whose process lives, and sees it by now."""
         ...
 
     def after_a_look(self, action: Callable[[], object]) -> AbstractContextManager[None]:

@@ -45,7 +45,9 @@ def test_a_url_says_the_engine_the_queue_and_the_schema(
     assert locate(url) == location
 
 
-@pytest.mark.parametrize("url", ["mysql://h/db", "postgresql+psycopg://h/db", "sqlite://queue.db"])
+@pytest.mark.parametrize(
+    "url", ["mysql://h/db", "postgresql+psycopg://h/db", "sqlite://q.db", "postgresql:/h/d"]
+)
 def test_a_url_that_nobody_knows_is_a_mistake_of_the_configuration(url: str) -> None:
     with pytest.raises(BadURL):
         locate(url)

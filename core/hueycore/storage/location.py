@@ -7,15 +7,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hueycore.exceptions import ConfigurationError
-from hueycore.system.mask import masked_dsn
+from hueycore.storage.dsn import PUBLIC, joined, shown
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Storage
 
 #: The queue that lives and dies with this process.
 MEMORY = ":memory:"
-#: The schema of PostgreSQL that everybody has.
-PUBLIC = "public"
 #: Options that only a file has. An application that changes its URL keeps them.
 _OF_FILES = ("mode", "durability", "force_network")
 
@@ -37,7 +35,7 @@ class SqliteLocation(NamedTuple):
 
     @property
     def shared(self) -> bool:
-        """Whether other processes see it."""
+        """Not the memory of this process."""
         return self.filename != MEMORY
 
     def arguments(self, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,12 +62,7 @@ class PostgresLocation(NamedTuple):
     @property
     def name(self) -> str:
         """For people: without passwords."""
-        shown = masked_dsn(self.dsn) or "postgresql:///"
-        if self.schema == PUBLIC:
-            return shown
-        if "://" not in shown:
-            return f"{shown} schema={self.schema}"
-        return f"{shown}{'&' if '?' in shown else '?'}schema={self.schema}"
+        return shown(self.dsn, self.schema)
 
     @property
     def is_file(self) -> bool:
@@ -87,15 +80,7 @@ class PostgresLocation(NamedTuple):
     def with_words(self, words: Mapping[str, Any]) -> PostgresLocation:
         """With more of libpq's connection parameters, such as ``host`` and ``password``."""
         given = {key: str(value) for key, value in words.items() if value is not None}
-        if not given:
-            return self
-        if "://" not in self.dsn:
-            more = " ".join(f"{key}={_quoted(value)}" for key, value in given.items())
-            return self._replace(dsn=f"{self.dsn} {more}".strip())
-        from urllib.parse import quote, urlencode
-
-        sign = "&" if "?" in self.dsn else "?"
-        return self._replace(dsn=f"{self.dsn}{sign}{urlencode(given, quote_via=quote)}")
+        return self._replace(dsn=joined(self.dsn, given))
 
     def arguments(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """What the engine is made with; what only a file has is left out."""
@@ -129,10 +114,6 @@ def place(location: SqliteLocation) -> Place:
     path = os.path.realpath(location.filename)
     kind = file_system(path) if os.path.exists(path) else ""
     return Place(path, kind, kind in NETWORK)
-
-
-def _quoted(value: str) -> str:
-    return "'" + value.replace("\\", r"\\").replace("'", r"\'") + "'"
 
 
 def _without_driver(error: ImportError) -> ImportError | ConfigurationError:

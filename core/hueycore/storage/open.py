@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from hueycore.exceptions import ConfigurationError, StorageError
 from hueycore.storage.base import Storage
-from hueycore.storage.location import MEMORY, PUBLIC, Location, PostgresLocation, SqliteLocation
+from hueycore.storage.dsn import PUBLIC
+from hueycore.storage.location import MEMORY, Location, PostgresLocation, SqliteLocation
 from hueycore.system.mask import masked
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ def locate(where: str) -> Location:
     Raises ``BadURL``; ``StorageError`` for an engine that is not there yet."""
     scheme, separator, rest = where.partition("://")
     if not separator:
+        if where.lower().startswith(("postgres:", "postgresql:")):
+            hint = "like postgresql://user@host/database?name=huey"
+            raise BadURL(f"a PostgreSQL URL has two slashes: {masked(where)}", hint)
         path, queue = _split_file(where) if "?name=" in where else (where, None)
         return SqliteLocation(path, queue)
     match scheme.lower():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-#: ``//ann:secret@``, also after a slash too many. The last @ of the word: a password may have one
-#: that nobody encoded, and a quote that does not end the text around it.
-_USER = re.compile(r"(:///?[^\s:/?#@\"']*):(?:[^\s\"']|[\"'](?![\s,:;)\]}]|$))*@")
+#: ``//ann:secret@``, also after a slash too many or too few. The last @ of the word: a password may
+#: have one that nobody encoded, and a quote that does not end the text around it.
+_USER = re.compile(r"(:/{1,3}[^\s:/?#@\"']*):(?:[^\s\"']|[\"'](?![\s,:;)\]}]|$))*@")
 #: ``?password=secret``, and what else it is called.
 _QUERY = re.compile(
     r"([?&;][\w.-]*(?:passw(?:or)?d|pwd|secret|token|api_?key)=)[^\s&;#\"']+", re.IGNORECASE
@@ -17,7 +17,7 @@ _WORD = re.compile(r"(password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|\S+)", re.IGNORECASE)
 
 def masked(text: str) -> str:
     """A text without the passwords of the URLs in it."""
-    if "://" in text:
+    if ":/" in text:
         text = _USER.sub(r"\1:***@", text)
     return _QUERY.sub(r"\1***", text) if "=" in text else text
 

@@ -64,10 +64,6 @@ class SqlLab:
         self._storage = storage
 
     @property
-    def sees_starts(self) -> bool:
-        return bool(self._storage.db.read(lambda con: con.dialect.sees_starts))
-
-    @property
     def closed(self) -> bool:
         return bool(self._storage.db._closed)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hueycore.storage.base import Storage
+from hueycore.storage.dsn import shown
 from hueycore.storage.postgres.alive import Alive
 from hueycore.storage.postgres.connections import DEADLINE, Connection
 from hueycore.storage.postgres.database import Database
@@ -29,7 +30,6 @@ from hueycore.storage.sql.retention import Retention
 from hueycore.storage.sql.stages import Stages
 from hueycore.storage.sql.transfer import Transfer
 from hueycore.storage.sql.workers import Workers
-from hueycore.system.mask import masked
 
 __all__ = ["PostgresStorage"]
 
@@ -99,7 +99,7 @@ class PostgresStorage(
 
     @property
     def url(self) -> str:
-        return masked(self.db.dsn)
+        return shown(self.db.dsn, self.db.schema)
 
     def left_by_huey(self) -> dict[str, int]:
         return {}

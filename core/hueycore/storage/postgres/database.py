@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from hueycore.exceptions import StorageError, StorageMissing, StorageReadOnly
+from hueycore.exceptions import StorageError, StorageReadOnly
 from hueycore.storage.postgres import schema
 from hueycore.storage.postgres.connections import DEADLINE, Connection, Connections, Cursor
-from hueycore.storage.postgres.errors import is_away, is_undone, translate
+from hueycore.storage.postgres.errors import is_away, is_undone, missing, translate
 from hueycore.system import clock, native
 from hueycore.system.shield import shielded
 
@@ -108,11 +108,11 @@ class Database(Connections):
                 raise translate(error) from error
 
     def _prepare(self, create: bool) -> None:
-        if self.read_only:
-            self.read(schema.check)
-        elif not self.read(schema.is_current):
-            if not create and self.read(schema.version) == 0:
-                raise StorageMissing(f'there is no queue in the schema "{self.schema}"')
+        current = self.read(schema.is_current)
+        if not current and (self.read_only or not create) and self.read(schema.version) == 0:
+            raise missing(f'there is no queue in the schema "{self.schema}"')
+        # Readers never migrate: an older schema is additive, hence readable.
+        if not current and not self.read_only:
             self.transact(self._migrate)
         self.identity = self.read(schema.identity)
 

@@ -13,6 +13,7 @@ from hueycore.exceptions import (
     StorageMoved,
     StorageReadOnly,
 )
+from hueycore.storage.postgres.hints import hint, in_one_line
 
 #: What the server undid, and would do if it were asked again: serialization, deadlock.
 _UNDONE = ("40001", "40P01")
@@ -41,8 +42,10 @@ _KINDS: dict[str, tuple[type[StorageError], str]] = {
 def translate(error: psycopg.Error) -> StorageError:
     """The library's exception for one of PostgreSQL's."""
     kind, text = _KINDS.get(error.sqlstate or "", (StorageError, ""))
-    said = error.diag.message_primary or _first_line(error)
-    return kind(f"PostgreSQL: {text} ({said})" if text else f"PostgreSQL: {said}")
+    said = error.diag.message_primary or _said(error)
+    found = kind(f"PostgreSQL: {text} ({said})" if text else f"PostgreSQL: {said}")
+    found.hint = hint(error.sqlstate, said)
+    return found
 
 
 def is_undone(error: psycopg.Error) -> bool:
@@ -59,8 +62,15 @@ def is_away(error: psycopg.Error, connection: psycopg.Connection[object] | None)
     return isinstance(error, psycopg.OperationalError) and (connection is None or connection.broken)
 
 
-def _first_line(error: psycopg.Error) -> str:
+def missing(text: str) -> StorageMissing:
+    """There is no queue where one was looked for."""
+    found = StorageMissing(text)
+    found.hint = "--create makes it, and so does an application with its first job"
+    return found
+
+
+def _said(error: psycopg.Error) -> str:
     # libpq repeats the words of a connection string that it cannot read, password and all.
     if isinstance(error, psycopg.ProgrammingError) and "connection info string" in str(error):
         return "the address cannot be read"
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    return in_one_line(str(error)) or type(error).__name__

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
 from hueycore.exceptions import ConfigurationError
+from hueycore.model.diagnosis import Diagnosis
 from hueycore.storage.postgres import schema
 from hueycore.storage.postgres.alive import Alive
 from hueycore.storage.postgres.database import Database
 from hueycore.storage.protocol.upkeep import Upkeep
 from hueycore.storage.sql import examine
 from hueycore.storage.sql.dialect import Connection
+
+Question = Callable[[Any], Iterable[Diagnosis]]
 
 
 class Examination(examine.Examination, Upkeep):
@@ -17,6 +24,30 @@ class Examination(examine.Examination, Upkeep):
 
     def damage(self, con: Connection, full: bool) -> list[str]:
         return []  # the server looks at what it reads
+
+    def checkup(self) -> Mapping[str, Callable[[], Iterable[Diagnosis]]]:
+        # Imported here: few processes ever ask.
+        from hueycore.storage.postgres import checkup
+
+        def asked(question: Question) -> Callable[[], Iterable[Diagnosis]]:
+            return lambda: self.db.read(lambda con: list(question(con)))
+
+        def clock() -> Iterable[Diagnosis]:
+            return asked(partial(checkup.clock, newest=self.newest()))()
+
+        return {
+            "server": asked(checkup.server),
+            "durability": asked(checkup.durability),
+            "transaction": asked(checkup.transactions),
+            "rows": asked(checkup.rows),
+            "connections": asked(checkup.connections),
+            "clock": clock,
+        }
+
+    def gauges(self) -> dict[str, float]:
+        from hueycore.storage.postgres import checkup
+
+        return self.db.read(checkup.gauges)
 
     def size(self) -> tuple[int, int]:
         return self.db.read(_size), 0

@@ -6,7 +6,7 @@ import os
 import secrets
 from typing import TYPE_CHECKING
 
-from hueycore.exceptions import StorageCorrupt, StorageMissing, StorageTooNew
+from hueycore.exceptions import StorageCorrupt, StorageTooNew
 
 if TYPE_CHECKING:
     from hueycore.storage.sql.dialect import Connection
@@ -39,12 +39,6 @@ def is_current(con: Connection) -> bool:
             f"the database has schema {found}, this release knows {VERSION}: upgrade hueyctl here"
         )
     return found == VERSION
-
-
-def check(con: Connection) -> None:
-    """For readers, who never migrate. An older schema is additive, hence readable."""
-    if not is_current(con) and version(con) == 0:
-        raise StorageMissing("the database holds no queue")
 
 
 def migrate(con: Connection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from hueycore.exceptions import StorageError
 from hueycore.model import rest
 from hueycore.model.jobs import Cargo, Job, JobRef, Loaded, Selector
 from hueycore.model.states import LIVE, State
@@ -70,6 +71,10 @@ class Transfer(Part, protocol.Transfer):
         loaded = self.db.transact(body)
         self.ring()
         return loaded
+
+    def refuses(self, error: StorageError) -> bool:
+        cause = error.__cause__
+        return isinstance(cause, Exception) and self.db.read(lambda con: con.dialect.refuses(cause))
 
     def discard(self, jobs: Sequence[Job]) -> list[JobRef]:
         def body(con: Connection) -> list[JobRef]:
