@@ -225,6 +225,14 @@ class Connections:
             with lock:
                 self._discard(name)
 
+    def leave(self) -> None:
+        for lock, name in ((self._read_lock, "_read"), (self._lock, "_write")):
+            if lock.acquire(blocking=False):
+                try:
+                    self._discard(name)
+                finally:
+                    lock.release()
+
     def after_fork_in_child(self) -> None:
         for lock, connection in ((self._lock, self._write), (self._read_lock, self._read)):
             if connection is not None:
