@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
 import psycopg
 import pytest
 
-from hueycore.exceptions import StorageMoved
+from hueycore.exceptions import StorageError, StorageMoved
 from hueycore.model.jobs import Want
 from hueycore.model.states import State
-from hueycore.storage.postgres import PostgresStorage, alive
+from hueycore.storage.postgres import PostgresStorage, alive, session
 from tests.helpers import stays_true, wait_until
 from tests.servers import Server
 from tests.storage.kit import born, end, new, one, row, state, take, worker
@@ -217,6 +219,46 @@ def test_without_a_session_a_worker_claims_nothing_and_ends_what_it_runs(
     wait_until(lambda: take(storage, number))
 
 
+def test_who_has_no_session_for_long_says_why(
+    storage: PostgresStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = worker(storage)
+
+    def refuse() -> psycopg.Connection[tuple[object, ...]]:
+        raise psycopg.OperationalError("the door is closed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "TROUBLE", 0.0)
+        patch.setattr(storage.db, "connect", refuse)
+        storage.verify()
+        break_session(storage)
+        wait_until(lambda: storage.alive.session().trouble())
+        with pytest.raises(StorageError, match=r"no session: .*the door is closed"):
+            storage.verify()
+
+    wait_until(lambda: storage.alive.session().holds(number))
+    storage.verify()
+
+
+def test_a_program_that_ends_without_a_close_ends_without_a_word(
+    postgres: str, postgres_schema: str
+) -> None:
+    program = f"""
+from hueycore.storage.postgres import PostgresStorage
+from tests.storage.kit import born, worker
+
+storage = PostgresStorage({postgres!r}, schema={postgres_schema!r})
+born(storage)
+worker(storage)
+storage.workers()
+"""
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", program], capture_output=True, text=True, timeout=60
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_a_worker_that_was_taken_for_dead_meanwhile_must_start_again(
     storage: PostgresStorage, open_: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -356,6 +398,38 @@ def test_a_suspect_that_dies_again_is_charged(
         wait_until(lambda: recovered(storage) == [job.seq])
         assert seqs == [job.seq]
         assert row(storage, job).crashes == crashes
+
+
+def test_a_run_that_a_failed_exchange_wrote_down_is_written_down_by_the_next(
+    storage: PostgresStorage, open_: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.enqueue([new(), new()])
+    number = worker(storage)
+    first, second = take(storage, number, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(alive, "LOOK", 1e6)  # the thread does not do it
+        storage.slots(number).start(0, second.seq, second.claim)
+        patch.setattr(storage.db, "_commit", fail)
+        with pytest.raises(StorageError):
+            end(storage, number, first)
+        patch.undo()
+        patch.setattr(alive, "LOOK", 1e6)
+        end(storage, number, first)
+
+        assert open_().workers()[0].running == [(0, second.seq)]
+
+
+def fail(*_: object) -> None:
+    raise StorageError("no")
+
+
+def test_what_runs_at_most_once_waits_in_no_group(storage: PostgresStorage) -> None:
+    storage.enqueue([new("once", at_most_once=True) for _ in range(4)])
+    number = worker(storage)
+
+    claims = take(storage, number, 2, quick={"once": 100})
+
+    assert len(claims) == 2, "one for each worker that is free"
 
 
 def test_what_runs_at_most_once_counts_as_begun(

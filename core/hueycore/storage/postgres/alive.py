@@ -13,7 +13,7 @@ from hueycore.exceptions import StorageError, StorageMoved
 from hueycore.storage.postgres import forks, slots
 from hueycore.storage.postgres.database import Database
 from hueycore.storage.postgres.session import Session
-from hueycore.storage.postgres.slots import LOOK, Slots
+from hueycore.storage.postgres.slots import LOOK, Note, Slots
 from hueycore.storage.postgres.wake import Bell, channel
 from hueycore.system.machine import boot_id, process_space, runs
 
@@ -49,6 +49,8 @@ class Alive:
         self.bell = Bell()
         self._session: Session | None = None
         self._slots: dict[int, Slots] = {}
+        #: What transactions write down that are not committed yet.
+        self._notes: dict[int, Note] = {}
         forks.heirs.add(self)
 
     def session(self) -> Session:
@@ -72,9 +74,13 @@ class Alive:
         return self.bell.wait(timeout)
 
     def check(self) -> None:
-        """Raise ``StorageMoved`` when a worker of this process was taken for dead."""
-        for number in self._session.lost if self._session is not None else ():
-            raise StorageMoved(f"worker {number} was taken for dead; it must start again")
+        """Raise ``StorageMoved`` when a worker of this process was taken for dead, ``StorageError``
+        when it has had no session for so long that it may be."""
+        if self._session is not None:
+            self._check_lost(self._session)
+            why = self._session.trouble()
+            if why is not None:
+                raise StorageError(f"this process claims no job, for it has no session: {why}")
 
     def place(self) -> tuple[str, int]:
         return boot_id(), process_space()
@@ -98,8 +104,10 @@ class Alive:
         return self._slots[number]
 
     def holds(self, number: int) -> bool:
-        self.check()
-        return self._session is None or not self._session.is_broken
+        if self._session is None:
+            return True
+        self._check_lost(self._session)
+        return not self._session.is_broken
 
     def living(self, con: Connection, workers: Sequence[Registered]) -> set[int]:
         if not workers:
@@ -154,21 +162,30 @@ class Alive:
         return began | (rest - {row[0] for row in rows})
 
     def note(self, con: Connection, number: int) -> None:
+        self._notes.pop(number, None)  # of a transaction that has failed
         mine = self._slots.get(number)
-        text = None if mine is None else mine.note()
-        if text is not None:
-            con.execute(_NOTE, (text, number))
+        note = None if mine is None else mine.note()
+        if note is not None:
+            con.execute(_NOTE, (note.text, number))
+            self._notes[number] = note
 
-    def forget_note(self, number: int) -> None:
-        """The transaction that ``note`` was called in has failed."""
-        mine = self._slots.get(number)
-        if mine is not None:
-            mine.forget_note()
+    def noted(self, number: int) -> None:
+        note, mine = self._notes.pop(number, None), self._slots.get(number)
+        if note is not None and mine is not None:
+            mine.confirm(note)
 
     def after_fork_in_child(self) -> None:
-        self.bell, self._session, self._slots = Bell(), None, {}
+        self.bell, self._session = Bell(), None
+        self._slots, self._notes = {}, {}
+
+    def leave(self) -> None:
+        self.close()
 
     # --- inside -----------------------------------------------------------------------------------
+
+    def _check_lost(self, session: Session) -> None:
+        for number in session.lost:
+            raise StorageMoved(f"worker {number} was taken for dead; it must start again")
 
     def _sees(self, worker: Registered) -> bool:
         """Whether the worker's process has the same number here as it has for itself."""
@@ -207,11 +224,12 @@ class Alive:
         return LOOK if again else None
 
     def _write_down(self, number: int, mine: Slots) -> None:
-        session, text = self._session, mine.note()
-        if session is None or text is None:
+        session, note = self._session, mine.note()
+        if session is None or note is None:
             return
         try:
             with session.using() as connection:
-                connection.execute(_NOTE, (text, number))
+                connection.execute(_NOTE, (note.text, number))
+            mine.confirm(note)
         except StorageError:
-            mine.forget_note()
+            pass  # at the next look
