@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hueycore import signals as S
 from hueycore.api.part import Part
@@ -12,11 +12,13 @@ from hueycore.exceptions import StorageError
 from hueycore.model.endings import Completed, Done, Retry
 from hueycore.model.jobs import Claim, JobRef
 from hueycore.model.states import State
-from hueycore.runs.finished import Finished
-from hueycore.runs.hooks import Hook
 from hueycore.signals import Receiver
 from hueycore.system.deferred import check_callback
 from hueycore.tasks.task import Task
+
+if TYPE_CHECKING:
+    from hueycore.runs.finished import Finished
+    from hueycore.runs.hooks import Hook
 
 logger = logging.getLogger("hueycore")
 

@@ -25,7 +25,7 @@ from hueycore.api.producer import Producer
 from hueycore.api.results import Results
 from hueycore.api.runs import Runs
 from hueycore.api.schedules import Schedules
-from hueycore.api.stepper import Stepper, Steps
+from hueycore.api.steps import Steps
 from hueycore.calendar.durations import number
 from hueycore.exceptions import ConfigurationError
 from hueycore.model.retention import Keeping
@@ -173,7 +173,7 @@ class Huey(
         #: Whether this process has a consumer, or takes jobs out of the queue itself.
         self.works_here = False
         self._immediate = immediate
-        self._storage = None
+        self._storage = self._worker = None
         if storage_class is not None:
             self.storage_class = storage_class
         self._storage_options = {
@@ -186,7 +186,6 @@ class Huey(
             "events": events,
         }
         self._producer = Producer(self)
-        self._stepper = Stepper(self)
         self._loops = Loops(self)
         self._path_tasks = PathTasks(self)
         self._limits = DeclaredLimits(self)
@@ -214,7 +213,8 @@ class Huey(
         self.notes.stop()
         storage, self._storage = self._storage, None
         if storage is not None:
-            self._stepper.leave(storage)
+            if self._worker is not None:
+                self._worker.leave(storage)
             self._lock_holder.leave(storage)
             self._limits.forget()
             storage.close()

@@ -41,7 +41,7 @@ class Part:
     _storage: Storage | None
     _storage_options: dict[str, Any]
     _producer: Producer
-    _stepper: Stepper
+    _worker: Stepper | None
 
     @property
     def _huey(self) -> Huey:
@@ -93,6 +93,18 @@ class Part:
             return made(self.storage_class, self.name, self.location, self._storage_options)
         return open_storage(self.location, self.name, **self._storage_options)
 
+    @property
+    def _stepper(self) -> Stepper:
+        """This process as a worker, made at its first step."""
+        stepper = self._worker
+        if stepper is None:
+            # Imported here: who only enqueues runs nothing.
+            from hueycore.api.stepper import Stepper
+
+            with _opening:
+                stepper = self._worker = self._worker or Stepper(self._huey)
+        return stepper
+
     def _storage_in_memory(self) -> Storage:
         return open_storage(MEMORY, self.name, **self._storage_options)
 
@@ -109,7 +121,7 @@ class Part:
         return clock.now() if timestamp is None else self.posix_of(timestamp)
 
 
-#: Held while a storage is opened.
+#: Held while a storage is opened, or a worker made.
 _opening = native.Lock()
 
 

@@ -4,8 +4,6 @@
 claim, together with everything that follows from it.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

@@ -1,7 +1,5 @@
 """What runs tell of themselves, and what the event log tells of the jobs: plain values."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

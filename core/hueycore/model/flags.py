@@ -1,7 +1,5 @@
 """Standing orders: what is not to run from now on."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

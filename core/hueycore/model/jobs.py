@@ -2,8 +2,6 @@
 
 Named tuples, because making a dataclass costs a command's start six times as much."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

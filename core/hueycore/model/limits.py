@@ -1,7 +1,5 @@
 """What holds jobs back: limits of tasks, rates, locks."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

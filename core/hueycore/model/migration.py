@@ -1,7 +1,5 @@
 """What comes over from another program's storage: read there as bytes, and brought in as jobs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """How jobs hang together: said when they are enqueued, and read when a stage is called."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -28,7 +26,7 @@ class Plan(NamedTuple):
     handlers: Mapping[int, str] = {}
 
     @classmethod
-    def joined(cls, parts: Iterable[tuple[int, Plan]]) -> Plan:
+    def joined(cls, parts: Iterable[tuple[int, "Plan"]]) -> "Plan":
         """All of them, for a batch in which the jobs of each come after so many others."""
         edges: list[Edge] = []
         delays: dict[int, float] = {}
@@ -41,7 +39,7 @@ class Plan(NamedTuple):
             handlers |= {place + by: handler for place, handler in plan.handlers.items()}
         return cls(edges, delays, expiries, handlers)
 
-    def beside(self, other: Plan, by: int) -> Plan:
+    def beside(self, other: "Plan", by: int) -> "Plan":
         """Both, for a batch in which the jobs of ``other`` come after the first ``by``."""
         return self.joined(((0, self), (by, other)))
 

@@ -2,8 +2,6 @@
 
 Named tuples; field names are column names."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from hueycore.model.states import State

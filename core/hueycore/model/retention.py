@@ -1,7 +1,5 @@
 """How long things are kept."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

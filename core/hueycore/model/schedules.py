@@ -1,7 +1,5 @@
 """Schedules as a storage keeps them, and what their runs are made of."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

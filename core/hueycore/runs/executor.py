@@ -129,7 +129,8 @@ class Executor:
                 or logger.isEnabledFor(logging.DEBUG)
             )
             if plain and (claim.expires_at is None or claim.expires_at > clock.now()):
-                return self._to_end(self._run_plain(wrapper, claim, args, kwargs))
+                run = self._run_plain(wrapper, claim, args, kwargs)
+                return run if type(run) is Finished else self._to_end(run)
             return self._run_task(Task.of_claim(*read), claim)
         except BaseException as error:
             return self._impossible(claim, error)

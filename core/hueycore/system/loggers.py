@@ -10,13 +10,11 @@ class _Logger(logging.Logger):
     """``logging.config`` disables the loggers that it does not name, unless their parent is named:
     who names ``huey`` means ours."""
 
-    @property
-    def disabled(self) -> bool:
-        return bool(vars(self)["disabled"]) and self.parent is not None and self.parent.disabled
-
-    @disabled.setter
-    def disabled(self, value: bool) -> None:
-        vars(self)["disabled"] = value
+    def __setattr__(self, name: str, value: object) -> None:
+        # Decided here and not where it is read, which is done twice a job.
+        if name == "disabled" and value:
+            value = self.parent is not None and self.parent.disabled
+        super().__setattr__(name, value)
 
 
 def alias() -> None:

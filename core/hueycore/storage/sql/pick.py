@@ -129,10 +129,11 @@ class Pick:
         if claim.at_most_once and not self.durable:
             self.needs_sync = True
             return False
-        if len(self.claims) >= self._room(claim):
+        want, claimed = self.want, len(self.claims)
+        if claimed >= want.free and claimed >= self._group(claim):
             return False
         size = self._bytes + len(claim.payload or b"")
-        if size > self.want.bytes and self.claims:
+        if size > want.bytes and claimed:
             self.held = "bytes"
             return False
         if claim.key_name is not None and not self._keys.admit(claim):
@@ -141,12 +142,12 @@ class Pick:
         self.claims.append(claim)
         return not claim.crashes
 
-    def _room(self, claim: Claim) -> int:
-        """How many claims may be made with this one. What must not run twice waits in no group
-        where nobody could tell that it has not begun."""
+    def _group(self, claim: Claim) -> int:
+        """The size of a group that this one may be in. What must not run twice waits in none where
+        nobody could tell that it has not begun."""
         if claim.at_most_once and not self.con.dialect.sees_starts:
-            return self.want.free
-        return max(self.want.quick.get(claim.task, 0), self.want.free)
+            return 0
+        return self.want.quick.get(claim.task, 0)
 
     def _spend_revocation(self, claim: Claim) -> bool:
         for key in (("revoked-id", claim.id), ("revoked-task", claim.task)):

@@ -37,14 +37,15 @@ class FileSlots:
         self._file: Descriptor | None = file
         self._offset = offset
         self._pairs = [ctypes.create_string_buffer(PAIR.size) for _ in range(count)]
-        # Arguments that ctypes has not to convert each time.
+        # Converted here, and not at each call.
+        number, size = ctypes.c_int.from_param(file.number), ctypes.c_size_t.from_param(PAIR.size)
         self._writes = [
             partial(
                 pwrite,
-                ctypes.c_int(file.number),
+                number,
                 ctypes.byref(pair),
-                ctypes.c_size_t(PAIR.size),
-                ctypes.c_long(offset + slot * PAIR.size),
+                size,
+                ctypes.c_long.from_param(offset + slot * PAIR.size),
             )
             for slot, pair in enumerate(self._pairs)
         ]
