@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from hueycore.storage.named import BaseStorage
 from hueycore.storage.postgres import PostgresStorage as Engine
 
 __all__ = ["PostgresStorage"]
-
-BaseStorage.register(Engine)
 
 
 class PostgresStorage(Engine):
