@@ -33,5 +33,8 @@ ENGINES: dict[str, Engine] = {
     "memory": Engine(open_memory, SqliteLab, shared=False),
     "postgres": Engine(open_schema, PostgresLab, guard=drop_schemas, find=servers.of_this_run),
 }
+#: Those that give the same numbers to the same jobs, so that their answers can be compared.
+FAMILIES: list[tuple[str, ...]] = [("sqlite", "memory")]
+
 if (ONE := os.environ.get("HUEY_TEST_ENGINE", "sqlite")) != "sqlite":
-    ENGINES = {ONE: ENGINES[ONE]}
+    ENGINES, FAMILIES = {ONE: ENGINES[ONE]}, [(ONE,)]

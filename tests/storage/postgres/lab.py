@@ -100,7 +100,11 @@ class PostgresLab(SqlLab):
 
     def bury(self, worker: int) -> list[Recovered]:
         self.kill(worker)
-        return self._storage.recover()
+        recovered = self._storage.recover()
+        # Other engines know that a run had not begun. What this one does about its doubts is
+        # tested beside this file.
+        self._write("update huey_job set suspect = 0 where suspect = 1")
+        return recovered
 
     def take_for_dead(self, worker: int) -> None:
         self.bury(worker)

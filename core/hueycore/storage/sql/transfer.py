@@ -68,7 +68,7 @@ class Transfer(Part, protocol.Transfer):
             self.sign(con, "load", [one.job for one in loaded if one.outcome == "loaded"])
             return loaded
 
-        loaded = self.db.transact(body)
+        loaded = self.db.transact(body, whole=True)
         self.ring()
         return loaded
 
@@ -83,7 +83,7 @@ class Transfer(Part, protocol.Transfer):
             self.sign(con, "purge", number=len(gone))
             return [JobRef(job.seq, job.id, job.task) for job in gone]
 
-        return self.db.transact(body)
+        return self.db.transact(body, whole=True)
 
 
 _UNCHANGED = f"""
