@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -60,7 +61,7 @@ pool_mode = {mode}
         command = ["pgbouncer", "-q", str(folder / "ini")]
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL, **other)
         running.append((process, str(folder)))
-        wait_until(lambda: (folder / f".s.PGSQL.{PORT}").exists())
+        wait_until(lambda: _listens(folder / f".s.PGSQL.{PORT}"))
         return f"postgresql://{known['user']}@/huey?host={folder}&port={PORT}"
 
     yield start
@@ -68,6 +69,11 @@ pool_mode = {mode}
         process.kill()
         process.wait()
         shutil.rmtree(folder)
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
 
 
 @pytest.fixture

@@ -73,6 +73,23 @@ def test_a_transfer_and_its_job_are_both_there_or_neither(
     assert task is not None and huey.execute(task) == "paid by ann"
 
 
+def test_consumers_are_woken_by_a_commit_within_using(huey: PostgresHuey, postgres: str) -> None:
+    @huey.task()
+    def receipt() -> None: ...
+
+    receipt()
+    huey.storage.wait(0)
+    assert not huey.storage.wait(0)
+
+    connection = psycopg.connect(postgres, autocommit=True)
+    with connection, huey.using(connection), connection.transaction():
+        receipt()
+        assert not huey.storage.wait(0.05)
+
+    assert huey.storage.wait(0.2)
+    assert count(huey) == (0, 2)
+
+
 def test_coroutines_enqueue_in_their_transaction(
     huey: PostgresHuey, postgres: str, account: str
 ) -> None:

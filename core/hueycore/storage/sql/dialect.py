@@ -269,7 +269,7 @@ class Alive(Protocol):
 
     def holds(self, number: int) -> bool:
         """Whether a worker of this process holds its number. For a moment it may not, while it
-        lives; then it claims nothing."""
+        lives; then it claims nothing. Raises ``StorageMoved`` when it was taken for dead."""
         ...
 
     def living(self, con: Connection, workers: Sequence[Registered]) -> set[int]:
