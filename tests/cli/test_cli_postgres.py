@@ -6,6 +6,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,9 @@ def test_figures_are_those_of_the_server(sold: str, hueyctl: Run) -> None:
     assert figures["storage"]["kind"] == "postgresql"
     assert figures["storage"]["size_bytes"] > 0
     assert (figures["totals"]["done"], figures["totals"]["dead"]) == (1, 1)
-    assert 'ending="dead"} 1\n' in ok(hueyctl("metrics", "-u", sold)).stdout
+    samples = ok(hueyctl("metrics", "-u", sold)).stdout
+    assert 'ending="dead"} 1\n' in samples
+    assert "\nhueyctl_connections_left " in samples
 
 
 def test_dead_letters_are_listed_and_retried(sold: str, hueyctl: Run) -> None:
@@ -273,6 +276,23 @@ def test_the_doctor_asks_the_server(sold: str, hueyctl: Run, postgres: str) -> N
     assert notes["connections"]["facts"]["left"] > 0
     assert notes["rows"]["facts"]["live"] > 0
     assert notes["integrity"]["status"] == notes["clock"]["status"] == "ok"
+
+
+def test_a_consumer_names_who_keeps_the_server_from_cleaning(
+    url: str, postgres: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hueycore.storage.open import open_storage
+    from hueycore.storage.postgres import checkup
+
+    monkeypatch.setattr(checkup, "LONG_TRANSACTION", 0.0)
+    with closing(open_storage(url, "shop")) as storage, psycopg.connect(postgres) as idle:
+        idle.execute("select txid_current()")
+        storage.checkpoint()
+        storage.checkpoint()
+        pid = idle.info.backend_pid
+
+    (line,) = [record.getMessage() for record in caplog.records if "oldest" in record.message]
+    assert f"select pg_terminate_backend({pid})" in line
 
 
 def test_check_has_the_figures_of_a_server(sold: str, hueyctl: Run, postgres: str) -> None:
