@@ -259,6 +259,25 @@ def test_preflight_connects_and_makes_nothing(url: str, hueyctl: Run) -> None:
     assert hueyctl("depth", "-u", url).returncode == 69
 
 
+def test_a_server_that_takes_no_writes_is_named_before_a_consumer_starts(
+    sold: str, hueyctl: Run
+) -> None:
+    frozen = f"{sold}&options=-c%20default_transaction_read_only%3Don"
+
+    before = hueyctl("consume", "shop", "--preflight", "-u", frozen)
+    start = hueyctl("consume", "shop", "-u", frozen)
+    change = hueyctl("revoke", "3", "-u", frozen)
+
+    assert (before.returncode, start.returncode, change.returncode) == (69, 69, 69)
+    assert "takes no writes" in before.stderr
+    assert "read-only transaction" in start.stderr
+    assert "target_session_attrs=read-write" in change.stderr
+    assert ok(hueyctl("depth", "-u", frozen)).stdout == "1\n"
+    notes = json.loads(hueyctl("doctor", "-u", frozen, "--json").stdout)["checks"]
+    (server,) = [note for note in notes if note["name"] == "server"]
+    assert (server["status"], server["facts"]["writable"]) == ("problem", False)
+
+
 def test_the_doctor_asks_the_server(sold: str, hueyctl: Run, postgres: str) -> None:
     with psycopg.connect(postgres) as idle:
         idle.execute("select txid_current()")

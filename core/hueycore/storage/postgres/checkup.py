@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hueycore.model.diagnosis import Diagnosis, ok, problem, warning
+from hueycore.storage.postgres.hints import STANDBY
 from hueycore.storage.sql.dialect import Connection
 from hueycore.system import clock as clocks
 
@@ -48,6 +49,12 @@ _ROWS = """
             select relnamespace from pg_class where oid = to_regclass('huey_job')))
         and relname like 'huey\\_%'
 """
+_SERVER = """
+    select current_setting('server_version'), current_setting('server_version_num')::int,
+        pg_is_in_recovery(), current_setting('transaction_read_only') = 'on',
+        has_table_privilege(to_regclass('huey_job'), 'insert'),
+        current_setting('server_encoding'), pg_backend_pid()
+"""
 _CONNECTIONS = """
     select current_setting('max_connections')::int
         - current_setting('superuser_reserved_connections')::int,
@@ -57,37 +64,41 @@ _CONNECTIONS = """
 
 def server(con: Connection) -> Iterator[Diagnosis]:
     """Its version, and whether it may be written to."""
-    version, number, standby, encoding, backend = _row(
-        con,
-        """select current_setting('server_version'), current_setting('server_version_num')::int,
-            pg_is_in_recovery(), current_setting('server_encoding'), pg_backend_pid()""",
-    )
+    version, number, standby, frozen, granted, encoding, backend = _row(con, _SERVER)
     # A pooler tells a number of its own for that of the backend.
     pooled = backend != con.pg.info.backend_pid  # type: ignore[attr-defined]
-    facts = {"version": version, "standby": standby, "encoding": encoding, "pooler": pooled}
+    facts = {
+        "version": version,
+        "standby": standby,
+        "writable": granted and not (standby or frozen),
+        "encoding": encoding,
+        "pooler": pooled,
+    }
+    name = f"PostgreSQL {version}"
     if number < OLDEST_SERVER * 10_000:
-        yield problem(
-            "server", f"PostgreSQL {version} is too old: {OLDEST_SERVER} is the least", **facts
-        )
+        yield problem("server", f"{name} is too old: {OLDEST_SERVER} is the least", **facts)
     elif standby:
-        yield problem(
+        yield problem("server", f"{name} is a standby, which can only be read", STANDBY, **facts)
+    elif frozen:
+        hint = "see default_transaction_read_only of the server, the database and the user"
+        yield problem("server", f"{name} takes no writes: it was set to read only", hint, **facts)
+    elif not granted:
+        yield warning(
             "server",
-            f"PostgreSQL {version} is a standby, which can only be read",
-            "name every server in the URL, with target_session_attrs=read-write",
+            f"{name}: this user may look at the queue, and change nothing",
+            "grant insert, update, delete on the tables huey_… to whoever is to write",
             **facts,
         )
     elif pooled:
         yield warning(
             "server",
-            f"PostgreSQL {version} is reached through a pooler: programs that enqueue may use it, "
-            "a consumer needs the server itself unless the pooler is in session mode",
+            f"{name} is reached through a pooler: programs that enqueue may use it, a consumer "
+            "needs the server itself unless the pooler is in session mode",
             "give consumers the server's own address",
             **facts,
         )
     else:
-        yield ok(
-            "server", f"PostgreSQL {version}, encoding {encoding}, not through a pooler", **facts
-        )
+        yield ok("server", f"{name}, encoding {encoding}, not through a pooler", **facts)
 
 
 def durability(con: Connection) -> Iterator[Diagnosis]:
