@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hueycore.storage.base import Storage
-from tests.storage.engines import ENGINES, Engine
 from tests.helpers import or_skip
+from tests.storage.engines import ENGINES, Engine
 from tests.storage.lab import Lab
 
 

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
-from tests.storage.postgres.locallab import PgLab, drop, open_schema
-
 from hueycore.storage.base import Storage
 from tests import servers
 from tests.storage.lab import Lab

@@ -102,6 +102,10 @@ class PostgresLab(SqlLab):
         self.kill(worker)
         return self._storage.recover()
 
+    def take_for_dead(self, worker: int) -> None:
+        self.bury(worker)
+        self._storage.alive.session().lost.add(worker)
+
     def watch(self) -> None:
         columns = ", ".join(
             f"{name} {'text' if name.endswith('state') else 'integer'}"

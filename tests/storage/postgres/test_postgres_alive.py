@@ -9,7 +9,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from hueycore.exceptions import StorageMoved
+from hueycore.exceptions import StorageError, StorageMoved
 from hueycore.model.jobs import Want
 from hueycore.model.states import State
 from hueycore.storage.postgres import PostgresStorage, alive
@@ -356,6 +356,38 @@ def test_a_suspect_that_dies_again_is_charged(
         wait_until(lambda: recovered(storage) == [job.seq])
         assert seqs == [job.seq]
         assert row(storage, job).crashes == crashes
+
+
+def test_a_run_that_a_failed_exchange_wrote_down_is_written_down_by_the_next(
+    storage: PostgresStorage, open_: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.enqueue([new(), new()])
+    number = worker(storage)
+    first, second = take(storage, number, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(alive, "LOOK", 1e6)  # the thread does not do it
+        storage.slots(number).start(0, second.seq, second.claim)
+        patch.setattr(storage.db, "_commit", fail)
+        with pytest.raises(StorageError):
+            end(storage, number, first)
+        patch.undo()
+        patch.setattr(alive, "LOOK", 1e6)
+        end(storage, number, first)
+
+        assert open_().workers()[0].running == [(0, second.seq)]
+
+
+def fail(*_: object) -> None:
+    raise StorageError("no")
+
+
+def test_what_runs_at_most_once_waits_in_no_group(storage: PostgresStorage) -> None:
+    storage.enqueue([new("once", at_most_once=True) for _ in range(4)])
+    number = worker(storage)
+
+    claims = take(storage, number, 2, quick={"once": 100})
+
+    assert len(claims) == 2, "one for each worker that is free"
 
 
 def test_what_runs_at_most_once_counts_as_begun(

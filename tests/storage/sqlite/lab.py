@@ -109,6 +109,9 @@ class SqliteLab(SqlLab):
         (dead,) = (w for w in storage.db.read(storage._worker_rows) if w.id == worker)
         return storage.db.transact(lambda con: recover_worker(con, dead, storage.alive))
 
+    def take_for_dead(self, worker: int) -> None:
+        self.bury(worker)
+
     def watch(self) -> None:
         def body(con: sqlite3.Connection) -> None:
             con.execute(f"create table watched (n integer primary key, seq, {WATCHED})")

@@ -79,6 +79,16 @@ def test_a_refused_duplicate_takes_no_other_thread_with_it(storage: SqliteStorag
     assert storage.count(Selector()) == 5
 
 
+def test_a_refused_birth_takes_no_number_of_a_file(storage: SqliteStorage) -> None:
+    (before,) = storage.enqueue([new()])
+    with pytest.raises(StorageError):
+        storage.enqueue([new(retries=-1)])
+    (replaced,) = storage.enqueue([new(id=before.id)])
+    (after,) = storage.enqueue([new()])
+
+    assert (replaced.seq, after.seq) == (before.seq, before.seq + 1)
+
+
 def test_threads_that_come_together_share_a_commit(storage: SqliteStorage) -> None:
     before = storage.db.commits
     with storage._door:

@@ -13,7 +13,7 @@ from hueycore.exceptions import StorageError, StorageMoved
 from hueycore.storage.postgres import forks, slots
 from hueycore.storage.postgres.database import Database
 from hueycore.storage.postgres.session import Session
-from hueycore.storage.postgres.slots import LOOK, Slots
+from hueycore.storage.postgres.slots import LOOK, Note, Slots
 from hueycore.storage.postgres.wake import Bell, channel
 from hueycore.system.machine import boot_id, process_space, runs
 
@@ -49,6 +49,8 @@ class Alive:
         self.bell = Bell()
         self._session: Session | None = None
         self._slots: dict[int, Slots] = {}
+        #: What transactions write down that are not committed yet.
+        self._notes: dict[int, Note] = {}
         forks.heirs.add(self)
 
     def session(self) -> Session:
@@ -154,19 +156,21 @@ class Alive:
         return began | (rest - {row[0] for row in rows})
 
     def note(self, con: Connection, number: int) -> None:
+        self._notes.pop(number, None)  # of a transaction that has failed
         mine = self._slots.get(number)
-        text = None if mine is None else mine.note()
-        if text is not None:
-            con.execute(_NOTE, (text, number))
+        note = None if mine is None else mine.note()
+        if note is not None:
+            con.execute(_NOTE, (note.text, number))
+            self._notes[number] = note
 
-    def forget_note(self, number: int) -> None:
-        """The transaction that ``note`` was called in has failed."""
-        mine = self._slots.get(number)
-        if mine is not None:
-            mine.forget_note()
+    def noted(self, number: int) -> None:
+        note, mine = self._notes.pop(number, None), self._slots.get(number)
+        if note is not None and mine is not None:
+            mine.confirm(note)
 
     def after_fork_in_child(self) -> None:
-        self.bell, self._session, self._slots = Bell(), None, {}
+        self.bell, self._session = Bell(), None
+        self._slots, self._notes = {}, {}
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -207,11 +211,12 @@ class Alive:
         return LOOK if again else None
 
     def _write_down(self, number: int, mine: Slots) -> None:
-        session, text = self._session, mine.note()
-        if session is None or text is None:
+        session, note = self._session, mine.note()
+        if session is None or note is None:
             return
         try:
             with session.using() as connection:
-                connection.execute(_NOTE, (text, number))
+                connection.execute(_NOTE, (note.text, number))
+            mine.confirm(note)
         except StorageError:
-            mine.forget_note()
+            pass  # at the next look

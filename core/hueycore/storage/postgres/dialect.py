@@ -86,6 +86,7 @@ class PostgresDialect:
     differs = "is distinct from"
     greatest = "greatest"
     rows_only = ""
+    sees_starts = False
     crashes = "greatest(job.crashes, job.suspect)"
 
     def unindexed(self, column: str) -> str:

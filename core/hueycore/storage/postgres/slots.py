@@ -5,11 +5,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 #: Seconds from one look of the session's thread to the next, while runs are not written down.
 LOOK = 0.05
 
 _Runs = list[tuple[int, int] | None]
+
+
+class Note(NamedTuple):
+    """Runs by their slots, and how they are written down."""
+
+    runs: _Runs
+    text: str
 
 
 class Slots:
@@ -35,17 +43,16 @@ class Slots:
         """(slot, seq, claim) of every run."""
         return list(_numbered(self._runs))
 
-    def note(self) -> str | None:
+    def note(self) -> Note | None:
         """The runs, to be written down now; None when they are written as they are."""
         now = self._runs[:]
         if now == self._noted:
             return None
-        self._noted = now
-        return json.dumps(list(_numbered(now)), separators=(",", ":"))
+        return Note(now, json.dumps(list(_numbered(now)), separators=(",", ":")))
 
-    def forget_note(self) -> None:
-        """What was to be written was not."""
-        self._noted = [None] * len(self._runs)
+    def confirm(self, note: Note) -> None:
+        """It is written down."""
+        self._noted = note.runs
 
     def look(self) -> tuple[bool, bool]:
         """Whether a run has lasted since the last look and is not written down, and whether to look

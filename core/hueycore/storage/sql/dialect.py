@@ -147,6 +147,11 @@ class Dialect(Protocol):
         ...
 
     @property
+    def sees_starts(self) -> bool:
+        """Whether it is known of each run if it had begun when its process died."""
+        ...
+
+    @property
     def crashes(self) -> str:
         """Of a ``job``: how many of its runs have died with their process, or may have."""
         ...
@@ -275,4 +280,8 @@ class Alive(Protocol):
     def note(self, con: Connection, number: int) -> None:
         """Write down what a worker of this process has started, where its slots are not seen by
         others."""
+        ...
+
+    def noted(self, number: int) -> None:
+        """The transaction that ``note`` was called in is committed."""
         ...

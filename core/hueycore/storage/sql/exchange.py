@@ -44,6 +44,7 @@ class Exchanges(Part, protocol.Workers):
         except Refused:
             one_by_one = partial(body, apply=apply_each)
             answer, pick, settled = self.db.transact(one_by_one, durable=False)
+        self.alive.noted(worker)
         while pick.again and not answer.claims:
             durable = pick.needs_sync
             try:

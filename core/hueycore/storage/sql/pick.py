@@ -129,7 +129,7 @@ class Pick:
         if claim.at_most_once and not self.durable:
             self.needs_sync = True
             return False
-        if len(self.claims) >= max(self.want.quick.get(claim.task, 0), self.want.free):
+        if len(self.claims) >= self._room(claim):
             return False
         size = self._bytes + len(claim.payload or b"")
         if size > self.want.bytes and self.claims:
@@ -140,6 +140,13 @@ class Pick:
         self._bytes = size
         self.claims.append(claim)
         return not claim.crashes
+
+    def _room(self, claim: Claim) -> int:
+        """How many claims may be made with this one. What must not run twice waits in no group
+        where nobody could tell that it has not begun."""
+        if claim.at_most_once and not self.con.dialect.sees_starts:
+            return self.want.free
+        return max(self.want.quick.get(claim.task, 0), self.want.free)
 
     def _spend_revocation(self, claim: Claim) -> bool:
         for key in (("revoked-id", claim.id), ("revoked-task", claim.task)):

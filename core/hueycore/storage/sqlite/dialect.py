@@ -32,6 +32,7 @@ class SqliteDialect:
     differs = "is not"
     greatest = "max"
     rows_only = "not indexed"
+    sees_starts = True
     crashes = "job.crashes"
 
     def unindexed(self, column: str) -> str:
