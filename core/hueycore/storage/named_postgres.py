@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from hueycore.storage.location import without_driver
 from hueycore.storage.named import BaseStorage
-from hueycore.storage.postgres import PostgresStorage as Engine
+
+try:
+    from hueycore.storage.postgres import PostgresStorage as Engine
+except ImportError as error:
+    raise without_driver(error) from error
 
 __all__ = ["PostgresStorage"]
 
