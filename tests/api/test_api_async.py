@@ -604,6 +604,7 @@ def test_the_helpers_of_huey_take_what_they_take_in_huey(huey: Huey, tasks: Any)
         run(main())
 
 
+@pytest.mark.sqlite_only("psycopg imports it")
 def test_who_runs_no_loop_does_not_import_asyncio(path: str) -> None:
     out = run_python(
         """

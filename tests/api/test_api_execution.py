@@ -587,7 +587,7 @@ def rewrite_payload(huey: Huey, handle: Result[Any], payload: bytes | None) -> N
 def restore_payload(huey: Huey, handle: Result[Any]) -> None:
     """For the invariants at the end."""
     huey.storage.db.transact(  # type: ignore[attr-defined]
-        lambda con: con.execute("insert into huey_payload values (?, x'00')", (handle.seq,))
+        lambda con: con.execute("insert into huey_payload values (?, ?)", (handle.seq, b"\0"))
     )
 
 

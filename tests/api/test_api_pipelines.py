@@ -369,7 +369,9 @@ def test_a_value_that_the_serializer_refuses_ends_the_child_unreadable(
     handles = huey.enqueue(add.s(1, 2) | add.s(1) | add.s(1))
     assert handles is not None
     run_one(huey)
-    huey.storage.db.transact(lambda con: con.execute("update huey_result set result = x'0199'"))  # type: ignore[attr-defined]
+    huey.storage.db.transact(  # type: ignore[attr-defined]
+        lambda con: con.execute("update huey_result set result = ?", (b"\x01\x99",))
+    )
     drain(huey)
 
     _, second, third = handles
@@ -650,6 +652,7 @@ def test_pipelines_in_a_batch_are_stored_with_the_other_calls_and_keep_their_edg
     assert second.get() == [7, 27]
 
 
+@pytest.mark.sqlite_only("the application's own connection is sqlite3's")
 def test_a_pipeline_is_part_of_the_applications_transaction(huey: Huey, path: str) -> None:
     add = huey.task(name="add")(lambda a, b: a + b)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:

@@ -126,11 +126,12 @@ def test_a_tampered_result_or_value_is_a_value_error_for_who_reads_it(opened: Op
     huey.put("key", "value")
     drain(huey)
     for table, column in (("huey_result", "result"), ("huey_value", "value")):
-        huey.storage.db.transact(  # type: ignore[attr-defined]
-            lambda con, table=table, column=column: con.execute(
-                f"update {table} set {column} = cast({column} || x'00' as blob)"
-            )
-        )
+
+        def tamper(con: Any, table: str = table, column: str = column) -> None:
+            ((value,),) = con.execute(f"select {column} from {table}").fetchall()
+            con.execute(f"update {table} set {column} = ?", (value + b"\0",))
+
+        huey.storage.db.transact(tamper)  # type: ignore[attr-defined]
 
     with pytest.raises(ValueError, match="signature"):
         handle.get(preserve=True)

@@ -373,6 +373,7 @@ def test_the_last_error_of_a_job_is_also_known_as_task_failed(huey: Huey) -> Non
     assert by_name == [handle.id]
 
 
+@pytest.mark.sqlite_only("that a run has begun is known from its first moment")
 def test_a_job_that_died_with_its_process_is_told_as_an_error(huey: Huey, path: str) -> None:
     def kill() -> None: ...
 

@@ -185,7 +185,7 @@ def test_a_task_that_cannot_be_read_is_ended_and_the_next_one_handed_out(
     broken, whole = add(1, 2), add(3, 4)
     huey.storage.db.transact(  # type: ignore[attr-defined]
         lambda con: con.execute(
-            "update huey_payload set payload = x'01ffff' where seq = ?", (broken.seq,)
+            "update huey_payload set payload = ? where seq = ?", (b"\x01\xff\xff", broken.seq)
         )
     )
 
@@ -226,6 +226,7 @@ def test_what_was_dequeued_comes_back_when_the_process_dies(huey: Huey, path: st
     assert (row.state, row.crashes, row.attempt) == (State.PENDING, 0, 0)
 
 
+@pytest.mark.sqlite_only("that a run has begun is known from its first moment")
 def test_a_process_that_dies_in_execute_is_charged_to_its_job(huey: Huey, path: str) -> None:
     run_python(
         """

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -297,12 +296,12 @@ print(json.dumps(seen), flush=True)
 
 
 @pytest.mark.parametrize("how", ["keep", "replace", "fail"])
-def test_processes_that_call_at_once_make_one_job(huey: Huey, tmp_path: Path, how: str) -> None:
+def test_processes_that_call_at_once_make_one_job(huey: Huey, path: str, how: str) -> None:
     rounds = 150
     _ = huey.storage
     racers = [
         subprocess.Popen(
-            [sys.executable, "-c", RACER, huey.filename, how, str(rounds)],
+            [sys.executable, "-c", RACER, path, how, str(rounds)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT / "core",
         )
         for _ in range(4)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -12,7 +14,7 @@ import pytest
 from hueycore.exceptions import StorageError, StorageMoved
 from hueycore.model.jobs import Want
 from hueycore.model.states import State
-from hueycore.storage.postgres import PostgresStorage, alive
+from hueycore.storage.postgres import PostgresStorage, alive, session
 from tests.helpers import stays_true, wait_until
 from tests.servers import Server
 from tests.storage.kit import born, end, new, one, row, state, take, worker
@@ -215,6 +217,46 @@ def test_without_a_session_a_worker_claims_nothing_and_ends_what_it_runs(
         assert end(storage, number, claim).lost == []
 
     wait_until(lambda: take(storage, number))
+
+
+def test_who_has_no_session_for_long_says_why(
+    storage: PostgresStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = worker(storage)
+
+    def refuse() -> psycopg.Connection[tuple[object, ...]]:
+        raise psycopg.OperationalError("the door is closed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "TROUBLE", 0.0)
+        patch.setattr(storage.db, "connect", refuse)
+        storage.verify()
+        break_session(storage)
+        wait_until(lambda: storage.alive.session().trouble())
+        with pytest.raises(StorageError, match=r"no session: .*the door is closed"):
+            storage.verify()
+
+    wait_until(lambda: storage.alive.session().holds(number))
+    storage.verify()
+
+
+def test_a_program_that_ends_without_a_close_ends_without_a_word(
+    postgres: str, postgres_schema: str
+) -> None:
+    program = f"""
+from hueycore.storage.postgres import PostgresStorage
+from tests.storage.kit import born, worker
+
+storage = PostgresStorage({postgres!r}, schema={postgres_schema!r})
+born(storage)
+worker(storage)
+storage.workers()
+"""
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", program], capture_output=True, text=True, timeout=60
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_a_worker_that_was_taken_for_dead_meanwhile_must_start_again(

@@ -21,6 +21,7 @@ from hueycore.exceptions import (
 from hueycore.model.endings import Completed, Dead, Done, Retry
 from hueycore.model.jobs import Ended, Selector, Want
 from hueycore.model.limits import Limit
+from hueycore.model.plan import Edge, Plan
 from hueycore.model.states import State
 from hueycore.storage.postgres import PostgresStorage
 from tests.helpers import wait_until
@@ -490,3 +491,97 @@ def test_two_threads_end_their_runs_while_a_third_claims(
     assert one(storage, number).seq == 3, "no lock of the queue is held over the transactions"
     for connection in held:
         connection.commit()
+
+
+# --- births that take no lock of the queue --------------------------------------------------------
+
+
+def test_nobody_waits_for_the_commit_of_jobs_with_keys_and_stages(
+    storage: PostgresStorage, connect: Connect
+) -> None:
+    storage.declare_limits([Limit("task", "k", 1)])
+    number = worker(storage)
+    first, second = connect(), connect()
+    keyed = [new(key_name="k"), new(key_name="k", unique_key="u", unique_until="end")]
+    storage.on(first).enqueue(keyed)
+    storage.on(second).enqueue([new("a"), new("b")], Plan([Edge(0, 1)]))
+    born(storage, "meanwhile", key_name="k")
+    assert one(storage, number).task == "meanwhile"
+    second.commit()
+    assert one(storage, number).task == "a"
+
+    first.commit()
+
+    assert storage.next_run_at() == 0.0, "somebody has to settle the key"
+    storage.promote()
+    assert sql(storage, "select * from huey_todo") == []
+    assert [state(storage, job_of(storage, job.id)) for job in keyed] == [State.BLOCKED] * 2
+
+
+def test_a_keyed_job_of_a_guest_runs_when_the_key_has_room(
+    storage: PostgresStorage, connect: Connect
+) -> None:
+    storage.declare_limits([Limit("task", "k", 1)])
+    number = worker(storage)
+    connection = connect()
+    (job,) = storage.on(connection).enqueue([new(key_name="k")])
+    assert job.state is State.BLOCKED
+    assert storage.promote() == [], "nobody sees it before the commit"
+    connection.commit()
+
+    storage.promote()
+
+    assert one(storage, number).seq == job.seq
+    assert storage.mend() == []
+
+
+def test_mending_does_not_take_what_was_put_off_for_a_bug(
+    storage: PostgresStorage, connect: Connect
+) -> None:
+    connection = connect()
+    (job,) = storage.on(connection).enqueue([new(key_name="k")])
+    connection.commit()
+
+    assert storage.mend() == []
+
+    assert state(storage, job) is State.PENDING
+
+
+def test_a_job_that_was_born_meanwhile_stands_for_the_guests(
+    storage: PostgresStorage, connect: Connect
+) -> None:
+    first, second = connect(), connect(autocommit=True)
+    storage.on(first).enqueue([new(id="same")])
+    answers: list[Any] = []
+
+    def other() -> None:
+        with second.transaction():
+            answers.extend(storage.on(second).enqueue([new(id="same"), new(id="new")]))
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    wait_until(
+        lambda: sql(storage, "select 1 from pg_stat_activity where wait_event = 'transactionid'")
+    )
+    first.commit()
+    thread.join(10)
+
+    assert [(answer.id, answer.fresh) for answer in answers] == [("same", False), ("new", True)]
+
+
+def test_a_guest_replaces_what_waits(storage: PostgresStorage, connect: Connect) -> None:
+    born(storage, id="old", unique_key="u", unique_until="end", payload=b"old")
+    connection = connect()
+    job = new(payload=b"new", unique_key="u", unique_until="end", on_conflict="replace")
+
+    (answer,) = storage.on(connection).enqueue([job])
+    connection.commit()
+
+    assert (answer.id, answer.fresh) == ("old", False)
+    assert storage.payload(answer.seq) == b"new"
+
+
+def job_of(storage: PostgresStorage, id_: str) -> int:
+    found = storage.job(id_)
+    assert found is not None
+    return found.seq

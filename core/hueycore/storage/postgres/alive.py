@@ -74,9 +74,13 @@ class Alive:
         return self.bell.wait(timeout)
 
     def check(self) -> None:
-        """Raise ``StorageMoved`` when a worker of this process was taken for dead."""
-        for number in self._session.lost if self._session is not None else ():
-            raise StorageMoved(f"worker {number} was taken for dead; it must start again")
+        """Raise ``StorageMoved`` when a worker of this process was taken for dead, ``StorageError``
+        when it has had no session for so long that it may be."""
+        if self._session is not None:
+            self._check_lost(self._session)
+            why = self._session.trouble()
+            if why is not None:
+                raise StorageError(f"this process claims no job, for it has no session: {why}")
 
     def place(self) -> tuple[str, int]:
         return boot_id(), process_space()
@@ -100,8 +104,10 @@ class Alive:
         return self._slots[number]
 
     def holds(self, number: int) -> bool:
-        self.check()
-        return self._session is None or not self._session.is_broken
+        if self._session is None:
+            return True
+        self._check_lost(self._session)
+        return not self._session.is_broken
 
     def living(self, con: Connection, workers: Sequence[Registered]) -> set[int]:
         if not workers:
@@ -172,7 +178,14 @@ class Alive:
         self.bell, self._session = Bell(), None
         self._slots, self._notes = {}, {}
 
+    def leave(self) -> None:
+        self.close()
+
     # --- inside -----------------------------------------------------------------------------------
+
+    def _check_lost(self, session: Session) -> None:
+        for number in session.lost:
+            raise StorageMoved(f"worker {number} was taken for dead; it must start again")
 
     def _sees(self, worker: Registered) -> bool:
         """Whether the worker's process has the same number here as it has for itself."""

@@ -8,7 +8,7 @@ own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from time import CLOCK_REALTIME, clock_gettime
 from typing import Any, NamedTuple
 
@@ -105,6 +105,9 @@ class Connection:
     schema; ``offset`` the seconds by which the server's clock is ahead."""
 
     dialect = DIALECT
+    alone = True
+    #: What makes a transaction of somebody else's alone.
+    on_alone: Callable[[Connection], None]
 
     def __init__(self, pg: psycopg.Connection[Any], place: str, offset: float) -> None:
         self.pg = pg
@@ -112,6 +115,11 @@ class Connection:
         self._offset = offset
         self._pages = 0
         self._spent = b""
+
+    def be_alone(self) -> None:
+        if not self.alone:
+            self.on_alone(self)
+            self.alone = True
 
     def now(self) -> float:
         return clock.now() + self._offset
@@ -224,6 +232,14 @@ class Connections:
         for lock, name in ((self._read_lock, "_read"), (self._lock, "_write")):
             with lock:
                 self._discard(name)
+
+    def leave(self) -> None:
+        for lock, name in ((self._read_lock, "_read"), (self._lock, "_write")):
+            if lock.acquire(blocking=False):
+                try:
+                    self._discard(name)
+                finally:
+                    lock.release()
 
     def after_fork_in_child(self) -> None:
         for lock, connection in ((self._lock, self._write), (self._read_lock, self._read)):

@@ -37,7 +37,7 @@ _OURS = frozenset(
     for name in (
         *("meta", "job", "payload", "result", "input", "handler", "worker", "periodic", "declared"),
         *("limit", "key", "value", "flag", "queue", "metric", "log", "event", "jobs", "seq"),
-        *("worker_id", "completed"),
+        *("worker_id", "completed", "todo"),
     )
 )
 
@@ -86,6 +86,7 @@ class PostgresDialect:
     differs = "is distinct from"
     greatest = "greatest"
     rows_only = ""
+    put_off_at = "union all select 0 from huey_todo where queue = :queue"
     sees_starts = False
     crashes = "greatest(job.crashes, job.suspect)"
 
@@ -115,6 +116,17 @@ class PostgresDialect:
 
     def of_last(self, column: str, key: str) -> str:
         return f"huey_last({column}, '{key}')"
+
+    def put_off(self, con: Connection, queue: str, keys: Iterable[str]) -> None:
+        con.executemany(
+            "insert into huey_todo (queue, key) values (?, ?)", [(queue, key) for key in keys]
+        )
+
+    def take_up(self, con: Connection, queue: str) -> list[str]:
+        rows = con.execute(
+            "delete from huey_todo where queue = ? returning key", (queue,)
+        ).fetchall()
+        return [row[0] for row in rows]
 
     def completed(self, con: Connection, column: str, value: int) -> list[int]:
         rows = con.execute(

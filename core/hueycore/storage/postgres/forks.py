@@ -1,7 +1,9 @@
-"""A connection that a child process has inherited: the server's end of it is its parent's."""
+"""A process that forks, or ends, while it has connections open. Of one that a child inherits the
+server's end is its parent's."""
 
 from __future__ import annotations
 
+import atexit
 import os
 import weakref
 from typing import Any, Protocol
@@ -13,6 +15,9 @@ class Heir(Protocol):
     """What has connections, or waits for threads that a child does not have."""
 
     def after_fork_in_child(self) -> None: ...
+    def leave(self) -> None:
+        """The process ends: close what nobody is using."""
+        ...
 
 
 heirs: weakref.WeakSet[Heir] = weakref.WeakSet()
@@ -45,3 +50,13 @@ def _in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_in_child)
+
+
+def _at_exit() -> None:
+    """A program may end without ``close``; psycopg warns of a connection that it finds open when
+    Python takes everything apart."""
+    for heir in list(heirs):
+        heir.leave()
+
+
+atexit.register(_at_exit)

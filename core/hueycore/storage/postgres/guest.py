@@ -1,6 +1,7 @@
 """A guest in a transaction of the application's own: jobs are born, and runs end, together with the
 application's rows. Nothing here begins a transaction that it was not asked for, commits or rolls
-back."""
+back; and nobody waits for its commit, unless jobs of its ids or unique keys are there already, or
+the queue has a limit."""
 
 from __future__ import annotations
 
@@ -71,8 +72,8 @@ class _Joined:
         self._storage.know_queue()
 
         def body(con: Connection) -> list[Enqueued]:
-            if plan or any(job.key_name or job.unique_key for job in jobs):
-                self._storage.db.lock(con)
+            if self._storage.max_pending is not None:
+                con.be_alone()
             return self._storage.admit(con, jobs, plan)
 
         return self._join(body)
@@ -100,6 +101,7 @@ class _Joined:
             )
         plain = theirs if isinstance(theirs, psycopg.Connection) else _Plain(theirs)
         con = db.dress(plain)
+        con.alone, con.on_alone = False, db.lock
         whole = False
         try:
             _enter(con, db)

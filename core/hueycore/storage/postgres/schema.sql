@@ -230,6 +230,15 @@ create table huey_key (
 
 create index huey_key_due on huey_key (queue, due) where due is not null;
 
+-- Keys to be settled by the next who is alone in the queue: of jobs that were born in transactions
+-- that were not. It is only added to, so that nobody waits.
+create table huey_todo (
+    queue text collate "C" not null,
+    key   text collate "C" not null
+);
+
+create index huey_todo_queue on huey_todo (queue);
+
 create table huey_value (
     queue      text collate "C" not null,
     kind       text collate "C" not null check (kind in ('value', 'counter', 'lock')),

@@ -21,12 +21,14 @@ from hueycore.storage.postgres.connections import Connection
 from hueycore.storage.postgres.database import Database
 from hueycore.storage.postgres.errors import translate
 from hueycore.storage.postgres.pooler import refuse_transaction_mode
-from hueycore.system import native
+from hueycore.system import clock, native
 
 logger = logging.getLogger("hueycore.storage")
 
 #: Seconds between two tries to connect again: at first, and at last.
 PAUSE, LONGEST_PAUSE = 0.05, 1.0
+#: Seconds without a session after which it is trouble.
+TROUBLE = 5.0
 #: The server's end gives up a host that does not answer after 30 s, as ours does (see
 #: ``connections``). What a server or a role has set against idle sessions is not meant here.
 _SETTINGS = """
@@ -67,6 +69,7 @@ class Session:
     def _reset(self) -> None:
         self._lock = native.Lock()
         self._thread: native.AnyThread | None = None
+        self._broke_at, self._failure = 0.0, ""
         self._pipe: tuple[int, int] | None = None
         self._closed = False
 
@@ -118,6 +121,12 @@ class Session:
         """While it is made anew."""
         return self._thread is not None and self._connection is None
 
+    def trouble(self) -> str | None:
+        """Why it could not be made anew for seconds."""
+        if self.is_broken and clock.monotonic() - self._broke_at > TROUBLE:
+            return self._failure
+        return None
+
     def is_of(self, number: int) -> bool:
         """Whether the worker is one of this process, though its session may be broken."""
         return number in self._held
@@ -161,6 +170,9 @@ class Session:
         for descriptor in pipe or ():
             os.close(descriptor)
 
+    def leave(self) -> None:
+        self.close()
+
     def after_fork_in_child(self) -> None:
         """The child is none of these workers. It has a session when it becomes a worker itself."""
         connection, self._connection = self._connection, None
@@ -187,7 +199,7 @@ class Session:
             except (psycopg.Error, HueyException, OSError) as error:
                 if not failed:
                     logger.warning("there is no session of this process: %s", error)
-                failed = min(failed * 2 or PAUSE, LONGEST_PAUSE)
+                failed, self._failure = min(failed * 2 or PAUSE, LONGEST_PAUSE), str(error)
 
     def _sleep(self, seconds: float | None) -> None:
         """Until the connection or ``nudge`` has something, or for so long."""
@@ -267,4 +279,5 @@ class Session:
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
+            self._broke_at = clock.monotonic()
             connection.close()

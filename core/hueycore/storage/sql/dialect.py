@@ -42,6 +42,15 @@ class Connection(Protocol):
 
     @property
     def dialect(self) -> Dialect: ...
+    @property
+    def alone(self) -> bool:
+        """Whether nobody else changes jobs of the queue until this transaction ends."""
+        ...
+
+    def be_alone(self) -> None:
+        """From now on ``alone``."""
+        ...
+
     def now(self) -> float:
         """The time (POSIX seconds) that all who share the data go by."""
         ...
@@ -144,6 +153,19 @@ class Dialect(Protocol):
 
     def of_last(self, column: str, key: str) -> str:
         """A field of the last object in a JSON list."""
+        ...
+
+    @property
+    def put_off_at(self) -> str:
+        """After a ``select`` of times: the moment of what was put off in ``:queue``."""
+        ...
+
+    def put_off(self, con: Connection, queue: str, keys: Iterable[str]) -> None:
+        """Leave these keys to be settled to the next who is alone in the queue."""
+        ...
+
+    def take_up(self, con: Connection, queue: str) -> list[str]:
+        """The keys that were put off, for the caller to settle."""
         ...
 
     @property

@@ -162,7 +162,8 @@ def insert_jobs(con: Connection, queue: str, jobs: Sequence[NewJob]) -> list[Enq
         answer = _insert_one(con, queue, jobs[0], now)
     else:
         answer = _insert_fresh(con, queue, jobs, now)
-    if answer is None:
+    while answer is None:
+        con.be_alone()
         answer = _Births(con, queue, jobs, now).insert()
     return answer
 
@@ -237,6 +238,10 @@ def _options(job: NewJob, run_at: float) -> tuple[object, ...]:
     return (rest.expiry(job, run_at), *job[7:13], int(job.at_most_once), *job[14:20])
 
 
+class _Born(Exception):
+    """A job that nobody knew is there by now."""
+
+
 class _Births:
     """Jobs of which some are known already. Those that nobody stands for are inserted together, as
     far as none of them has to see another one."""
@@ -249,9 +254,13 @@ class _Births:
         self._fresh: dict[str, NewJob] = {}
         self._gone: list[int] = []
 
-    def insert(self) -> list[Enqueued]:
-        found = [self._find(job) for job in self._jobs]
-        self._insert()
+    def insert(self) -> list[Enqueued] | None:
+        """None when somebody was quicker, which only births can be."""
+        try:
+            found = [self._find(job) for job in self._jobs]
+            self._insert()
+        except _Born:
+            return None
         return [
             self._known[job.id][0] if one is None else one
             for one, job in zip(found, self._jobs, strict=True)
@@ -283,7 +292,8 @@ class _Births:
         if self._gone:
             delete_jobs(self._con, self._gone)
         stored = _insert_fresh(self._con, self._queue, [*self._fresh.values()], self._now)
-        assert stored is not None
+        if stored is None:
+            raise _Born
         self._known.update((one.id, (one, False)) for one in stored)
         self._gone, self._fresh = [], {}
 

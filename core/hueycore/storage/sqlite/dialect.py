@@ -32,6 +32,7 @@ class SqliteDialect:
     differs = "is not"
     greatest = "max"
     rows_only = "not indexed"
+    put_off_at = ""
     sees_starts = True
     crashes = "job.crashes"
 
@@ -63,6 +64,12 @@ class SqliteDialect:
     def of_last(self, column: str, key: str) -> str:
         # One row that somebody else wrote to must not be an error of the whole query.
         return f"case when json_valid({column}) then json_extract({column}, '$[#-1].{key}') end"
+
+    def put_off(self, con: Connection, queue: str, keys: Iterable[str]) -> None:
+        raise AssertionError("whoever writes is alone")
+
+    def take_up(self, con: Connection, queue: str) -> list[str]:
+        return []
 
     def completed(self, con: Connection, column: str, value: int) -> list[int]:
         return []  # all of it was committed with the run
@@ -96,7 +103,11 @@ class Speaker:
     """What a connection of sqlite3 lacks to be one of :mod:`hueycore.storage.sql.dialect`."""
 
     dialect = DIALECT
+    alone = True
     execute: Callable[..., sqlite3.Cursor]
+
+    def be_alone(self) -> None:
+        pass  # whoever writes is
 
     def now(self) -> float:
         return clock.now()
