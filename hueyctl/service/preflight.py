@@ -96,6 +96,8 @@ def _connect(where: Location, queue: str) -> None:
         for found in storage.checkup().get("server", tuple)():
             if not found.facts["writable"]:
                 raise errors.CliError(found.text, exits.UNAVAILABLE, found.hint)
+            if found.facts["transaction_pooler"]:
+                raise errors.CliError(found.text, exits.CONFIG, found.hint)
 
 
 def _look_into(path: str, queue: str) -> None:

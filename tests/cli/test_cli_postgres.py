@@ -288,7 +288,7 @@ def test_the_doctor_asks_the_server(sold: str, hueyctl: Run, postgres: str) -> N
     assert "sqlite" not in notes
     assert notes["server"]["facts"]["version"]
     assert notes["server"]["facts"]["standby"] is False
-    assert notes["server"]["facts"]["pooler"] is False
+    assert notes["server"]["facts"]["transaction_pooler"] is False
     assert {"fsync", "synchronous_commit"} <= notes["durability"]["facts"].keys()
     assert notes["transaction"]["facts"]["pid"] == oldest
     assert str(oldest) in notes["transaction"]["message"]

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from hueycore.exceptions import ConfigurationError
 from hueycore.model.diagnosis import Diagnosis, ok, problem, warning
+from hueycore.storage.postgres.connections import Connection as PgConnection
 from hueycore.storage.postgres.hints import STANDBY
+from hueycore.storage.postgres.pooler import Connect, refuse_transaction_mode
 from hueycore.storage.sql.dialect import Connection
 from hueycore.system import clock as clocks
 
@@ -53,7 +56,7 @@ _SERVER = """
     select current_setting('server_version'), current_setting('server_version_num')::int,
         pg_is_in_recovery(), current_setting('transaction_read_only') = 'on',
         has_table_privilege(to_regclass('huey_job'), 'insert'),
-        current_setting('server_encoding'), pg_backend_pid()
+        current_setting('server_encoding')
 """
 _CONNECTIONS = """
     select current_setting('max_connections')::int
@@ -62,17 +65,20 @@ _CONNECTIONS = """
 """
 
 
-def server(con: Connection) -> Iterator[Diagnosis]:
-    """Its version, and whether it may be written to."""
-    version, number, standby, frozen, granted, encoding, backend = _row(con, _SERVER)
-    # A pooler tells a number of its own for that of the backend.
-    pooled = backend != con.pg.info.backend_pid  # type: ignore[attr-defined]
+def server(con: PgConnection, connect: Connect) -> Iterator[Diagnosis]:
+    """Its version, whether it may be written to, and whether a consumer has a session there."""
+    version, number, standby, frozen, granted, encoding = _row(con, _SERVER)
+    try:
+        refuse_transaction_mode(con.pg, connect)
+        pooled = False
+    except ConfigurationError:
+        pooled = True
     facts = {
         "version": version,
         "standby": standby,
         "writable": granted and not (standby or frozen),
         "encoding": encoding,
-        "pooler": pooled,
+        "transaction_pooler": pooled,
     }
     name = f"PostgreSQL {version}"
     if number < OLDEST_SERVER * 10_000:
@@ -92,13 +98,13 @@ def server(con: Connection) -> Iterator[Diagnosis]:
     elif pooled:
         yield warning(
             "server",
-            f"{name} is reached through a pooler: programs that enqueue may use it, a consumer "
-            "needs the server itself unless the pooler is in session mode",
-            "give consumers the server's own address",
+            f"{name} is reached through a pooler in transaction mode: programs that enqueue may "
+            "use it, a consumer refuses it",
+            "give consumers the server's own address, or a pooler in session mode",
             **facts,
         )
     else:
-        yield ok("server", f"{name}, encoding {encoding}, not through a pooler", **facts)
+        yield ok("server", f"{name}, encoding {encoding}", **facts)
 
 
 def durability(con: Connection) -> Iterator[Diagnosis]:

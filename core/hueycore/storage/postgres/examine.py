@@ -38,7 +38,7 @@ class Examination(examine.Examination, Upkeep):
             return asked(partial(checkup.clock, newest=self.newest()))()
 
         return {
-            "server": asked(checkup.server),
+            "server": asked(partial(checkup.server, connect=self.db.connect)),
             "durability": asked(checkup.durability),
             "transaction": asked(checkup.transactions),
             "rows": asked(checkup.rows),
