@@ -18,8 +18,9 @@ __all__ = ["BaseStorage", "MemoryStorage", "SqliteStorage", "made"]
 class BaseStorage(ABC):  # noqa: B024
     """What every storage is (``isinstance``). Nothing is made of it: see ``made``."""
 
-
-BaseStorage.register(Engine)
+    @classmethod
+    def __subclasshook__(cls, other: type) -> bool:
+        return Storage in other.__mro__ if cls is BaseStorage else NotImplemented
 
 
 class SqliteStorage(Engine):

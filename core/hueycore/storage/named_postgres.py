@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from hueycore.storage.location import without_driver
-from hueycore.storage.named import BaseStorage
 
 try:
     from hueycore.storage.postgres import PostgresStorage as Engine
@@ -13,8 +12,6 @@ except ImportError as error:
     raise without_driver(error) from error
 
 __all__ = ["PostgresStorage"]
-
-BaseStorage.register(Engine)
 
 
 class PostgresStorage(Engine):

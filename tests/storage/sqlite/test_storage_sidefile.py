@@ -24,6 +24,24 @@ from tests.storage.sqlite.lab import SqliteLab
 
 NOW = 2_000_000_000.0
 
+# --- slots ----------------------------------------------------------------------------------------
+
+
+def test_an_at_most_once_job_that_had_not_started_when_its_worker_died_runs(
+    storage: SqliteStorage, make: Maker
+) -> None:
+    """What has started is in the slots, and nothing else."""
+    storage.enqueue([new(at_most_once=True), new(at_most_once=True)])
+    number = worker(storage)
+    ran, held = take(storage, number, 2)
+    storage.slots(number).start(0, *ran[:2])
+
+    make.lab(storage).bury(number)
+
+    assert state(storage, ran) is State.DEAD
+    assert one(storage, worker(storage)).seq == held.seq
+
+
 # --- numbers of workers ---------------------------------------------------------------------------
 
 

@@ -153,6 +153,14 @@ def test_a_statement_of_the_users_own_is_run_and_committed_when_it_says_so(
         file.sql("delete from task", commit=True)
 
 
+def test_the_version_stays_the_same_until_somebody_commits(storage: SqliteStorage) -> None:
+    storage.version()  # the first look opens a connection, which is news as well
+    before = storage.version()
+    storage.count(Selector())
+
+    assert storage.version() == before
+
+
 def test_no_number_is_left_out(make: Maker) -> None:
     """The numbers are people's names for jobs: short ones."""
     storage = make()

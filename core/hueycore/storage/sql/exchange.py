@@ -19,7 +19,7 @@ _Apply = Callable[[Connection, str, Sequence[Ended]], Applied]
 
 class Exchanges(Part, protocol.Workers):
     def exchange(self, worker: int, endings: Sequence[Ended], want: Want) -> Exchange:
-        if not self.alive.holds(worker):
+        if want.free > 0 and not self.alive.holds(worker):
             want = want._replace(free=0)
         if not endings and not (want.free > 0 and self.db.read(self._any_pending)):
             return Exchange([], [], [], [])
