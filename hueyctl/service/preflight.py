@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from hueycore.constants import WORKER_PROCESS
@@ -88,9 +89,15 @@ def _connect(where: Location, queue: str) -> None:
     from hueycore.storage.open import open_storage
 
     try:
-        open_storage(where, queue, create=False, read_only=True).close()
+        storage = open_storage(where, queue, create=False, read_only=True)
     except StorageMissing:
-        pass
+        return
+    with closing(storage):
+        for found in storage.checkup().get("server", tuple)():
+            if not found.facts["writable"]:
+                raise errors.CliError(found.text, exits.UNAVAILABLE, found.hint)
+            if found.facts["transaction_pooler"]:
+                raise errors.CliError(found.text, exits.CONFIG, found.hint)
 
 
 def _look_into(path: str, queue: str) -> None:

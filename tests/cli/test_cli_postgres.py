@@ -6,6 +6,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,9 @@ def test_figures_are_those_of_the_server(sold: str, hueyctl: Run) -> None:
     assert figures["storage"]["kind"] == "postgresql"
     assert figures["storage"]["size_bytes"] > 0
     assert (figures["totals"]["done"], figures["totals"]["dead"]) == (1, 1)
-    assert 'ending="dead"} 1\n' in ok(hueyctl("metrics", "-u", sold)).stdout
+    samples = ok(hueyctl("metrics", "-u", sold)).stdout
+    assert 'ending="dead"} 1\n' in samples
+    assert "\nhueyctl_connections_left " in samples
 
 
 def test_dead_letters_are_listed_and_retried(sold: str, hueyctl: Run) -> None:
@@ -256,6 +259,25 @@ def test_preflight_connects_and_makes_nothing(url: str, hueyctl: Run) -> None:
     assert hueyctl("depth", "-u", url).returncode == 69
 
 
+def test_a_server_that_takes_no_writes_is_named_before_a_consumer_starts(
+    sold: str, hueyctl: Run
+) -> None:
+    frozen = f"{sold}&options=-c%20default_transaction_read_only%3Don"
+
+    before = hueyctl("consume", "shop", "--preflight", "-u", frozen)
+    start = hueyctl("consume", "shop", "-u", frozen)
+    change = hueyctl("revoke", "3", "-u", frozen)
+
+    assert (before.returncode, start.returncode, change.returncode) == (69, 69, 69)
+    assert "takes no writes" in before.stderr
+    assert "read-only transaction" in start.stderr
+    assert "target_session_attrs=read-write" in change.stderr
+    assert ok(hueyctl("depth", "-u", frozen)).stdout == "1\n"
+    notes = json.loads(hueyctl("doctor", "-u", frozen, "--json").stdout)["checks"]
+    (server,) = [note for note in notes if note["name"] == "server"]
+    assert (server["status"], server["facts"]["writable"]) == ("problem", False)
+
+
 def test_the_doctor_asks_the_server(sold: str, hueyctl: Run, postgres: str) -> None:
     with psycopg.connect(postgres) as idle:
         idle.execute("select txid_current()")
@@ -266,13 +288,30 @@ def test_the_doctor_asks_the_server(sold: str, hueyctl: Run, postgres: str) -> N
     assert "sqlite" not in notes
     assert notes["server"]["facts"]["version"]
     assert notes["server"]["facts"]["standby"] is False
-    assert notes["server"]["facts"]["pooler"] is False
+    assert notes["server"]["facts"]["transaction_pooler"] is False
     assert {"fsync", "synchronous_commit"} <= notes["durability"]["facts"].keys()
     assert notes["transaction"]["facts"]["pid"] == oldest
     assert str(oldest) in notes["transaction"]["message"]
     assert notes["connections"]["facts"]["left"] > 0
     assert notes["rows"]["facts"]["live"] > 0
     assert notes["integrity"]["status"] == notes["clock"]["status"] == "ok"
+
+
+def test_a_consumer_names_who_keeps_the_server_from_cleaning(
+    url: str, postgres: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hueycore.storage.open import open_storage
+    from hueycore.storage.postgres import checkup
+
+    monkeypatch.setattr(checkup, "LONG_TRANSACTION", 0.0)
+    with closing(open_storage(url, "shop")) as storage, psycopg.connect(postgres) as idle:
+        idle.execute("select txid_current()")
+        storage.checkpoint()
+        storage.checkpoint()
+        pid = idle.info.backend_pid
+
+    (line,) = [record.getMessage() for record in caplog.records if "oldest" in record.message]
+    assert f"select pg_terminate_backend({pid})" in line
 
 
 def test_check_has_the_figures_of_a_server(sold: str, hueyctl: Run, postgres: str) -> None:

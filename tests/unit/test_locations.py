@@ -129,11 +129,15 @@ def test_without_the_driver_the_error_says_what_to_install() -> None:
         "huey = PostgresHuey('app', dsn='postgresql://h/db')\n"
         "try: huey.pending_count()\n"
         "except ConfigurationError as error: print(error)\n"
+        "try: from hueycore.storage import PostgresStorage\n"
+        "except ConfigurationError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert "psycopg" in done.stdout
-    assert "pip install 'hueyctl[postgres]'" in done.stdout
+    use, name = done.stdout.splitlines()
+    assert "psycopg" in use
+    assert "pip install 'hueyctl[postgres]'" in use
+    assert use == name
 
 
 def test_who_uses_a_file_loads_nothing_of_another_engine() -> None:

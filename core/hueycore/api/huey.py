@@ -259,7 +259,8 @@ class Huey(
         a new file that only its owner may read, checked and synced before it gets its name. A
         ``shutil.copy`` of a file that is in use is no queue.
 
-        Raises ``FileExistsError``, unless ``overwrite``; ``StorageCorrupt``, ``StorageFull``."""
+        Raises ``FileExistsError``, unless ``overwrite``; ``StorageCorrupt``, ``StorageFull``;
+        ``ConfigurationError`` on a server, whose own tools copy a database."""
         self.storage.backup(os.fspath(path), overwrite=overwrite)
 
     def load_from_huey(

@@ -92,7 +92,7 @@ class PostgresLocation(NamedTuple):
         try:
             from hueycore.storage.postgres import PostgresStorage
         except ImportError as error:
-            raise _without_driver(error) from error
+            raise without_driver(error) from error
         return PostgresStorage(queue=queue, **self.arguments(options))
 
 
@@ -116,7 +116,8 @@ def place(location: SqliteLocation) -> Place:
     return Place(path, kind, kind in NETWORK)
 
 
-def _without_driver(error: ImportError) -> ImportError | ConfigurationError:
+def without_driver(error: ImportError) -> ImportError | ConfigurationError:
+    """What to raise when the engine of PostgreSQL cannot be imported."""
     # psycopg without a libpq says so in words, and names no module.
     if (error.name or "").split(".")[0] != "psycopg" and "pq wrapper" not in str(error):
         return error

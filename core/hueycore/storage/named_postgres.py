@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from hueycore.storage.postgres import PostgresStorage as Engine
+from hueycore.storage.location import without_driver
+
+try:
+    from hueycore.storage.postgres import PostgresStorage as Engine
+except ImportError as error:
+    raise without_driver(error) from error
 
 __all__ = ["PostgresStorage"]
 

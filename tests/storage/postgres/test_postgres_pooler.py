@@ -8,6 +8,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from hueycore.exceptions import ConfigurationError
 from hueycore.storage.postgres import PostgresStorage
-from tests.helpers import wait_until
+from tests.helpers import PYTHONPATH, wait_until
 from tests.storage.kit import born, new, one, worker
 from tests.storage.postgres.conftest import Open
 
@@ -136,3 +137,37 @@ def test_a_guest_may_come_through_a_pooler(
         (job,) = through.on(con).enqueue([new()])
 
     assert direct.job(str(job.seq)) is not None
+
+
+def test_the_doctor_tells_a_pooler_in_transaction_mode_from_others(
+    through: PostgresStorage, direct: PostgresStorage
+) -> None:
+    (behind,) = through.checkup()["server"]()
+    (there,) = direct.checkup()["server"]()
+
+    assert (behind.status, behind.facts["transaction_pooler"]) == ("warning", True)
+    assert (there.status, there.facts["transaction_pooler"]) == ("ok", False)
+
+
+def test_commands_work_behind_it_and_a_consumer_says_why_it_does_not(
+    through: PostgresStorage, tmp_path: Path
+) -> None:
+    url = f"{through.db.dsn}&schema={through.db.schema}"
+    (tmp_path / "app.py").write_text(
+        f"from hueycore import Huey\nhuey = Huey('huey', url={url!r})\n"
+    )
+
+    def hueyctl(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "hueyctl", *words]
+        env = {**os.environ, "PYTHONPATH": PYTHONPATH}
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+
+    enqueued = hueyctl("enqueue", "app.task", "-u", url)
+    start = hueyctl("consume", "app", "--burst")
+    before = hueyctl("consume", "app", "--preflight")
+
+    assert enqueued.returncode == 0
+    assert hueyctl("depth", "-u", url).stdout == "1\n"
+    assert (start.returncode, before.returncode) == (78, 78)
+    for done in (start, before):
+        assert "pooler in transaction mode" in done.stderr

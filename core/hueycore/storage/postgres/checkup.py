@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from hueycore.exceptions import ConfigurationError
 from hueycore.model.diagnosis import Diagnosis, ok, problem, warning
+from hueycore.storage.postgres.connections import Connection as PgConnection
+from hueycore.storage.postgres.hints import STANDBY
+from hueycore.storage.postgres.pooler import Connect, refuse_transaction_mode
 from hueycore.storage.sql.dialect import Connection
 from hueycore.system import clock as clocks
 
@@ -48,6 +52,12 @@ _ROWS = """
             select relnamespace from pg_class where oid = to_regclass('huey_job')))
         and relname like 'huey\\_%'
 """
+_SERVER = """
+    select current_setting('server_version'), current_setting('server_version_num')::int,
+        pg_is_in_recovery(), current_setting('transaction_read_only') = 'on',
+        has_table_privilege(to_regclass('huey_job'), 'insert'),
+        current_setting('server_encoding')
+"""
 _CONNECTIONS = """
     select current_setting('max_connections')::int
         - current_setting('superuser_reserved_connections')::int,
@@ -55,39 +65,46 @@ _CONNECTIONS = """
 """
 
 
-def server(con: Connection) -> Iterator[Diagnosis]:
-    """Its version, and whether it may be written to."""
-    version, number, standby, encoding, backend = _row(
-        con,
-        """select current_setting('server_version'), current_setting('server_version_num')::int,
-            pg_is_in_recovery(), current_setting('server_encoding'), pg_backend_pid()""",
-    )
-    # A pooler tells a number of its own for that of the backend.
-    pooled = backend != con.pg.info.backend_pid  # type: ignore[attr-defined]
-    facts = {"version": version, "standby": standby, "encoding": encoding, "pooler": pooled}
+def server(con: PgConnection, connect: Connect) -> Iterator[Diagnosis]:
+    """Its version, whether it may be written to, and whether a consumer has a session there."""
+    version, number, standby, frozen, granted, encoding = _row(con, _SERVER)
+    try:
+        refuse_transaction_mode(con.pg, connect)
+        pooled = False
+    except ConfigurationError:
+        pooled = True
+    facts = {
+        "version": version,
+        "standby": standby,
+        "writable": granted and not (standby or frozen),
+        "encoding": encoding,
+        "transaction_pooler": pooled,
+    }
+    name = f"PostgreSQL {version}"
     if number < OLDEST_SERVER * 10_000:
-        yield problem(
-            "server", f"PostgreSQL {version} is too old: {OLDEST_SERVER} is the least", **facts
-        )
+        yield problem("server", f"{name} is too old: {OLDEST_SERVER} is the least", **facts)
     elif standby:
-        yield problem(
+        yield problem("server", f"{name} is a standby, which can only be read", STANDBY, **facts)
+    elif frozen:
+        hint = "see default_transaction_read_only of the server, the database and the user"
+        yield problem("server", f"{name} takes no writes: it was set to read only", hint, **facts)
+    elif not granted:
+        yield warning(
             "server",
-            f"PostgreSQL {version} is a standby, which can only be read",
-            "name every server in the URL, with target_session_attrs=read-write",
+            f"{name}: this user may look at the queue, and change nothing",
+            "grant insert, update, delete on the tables huey_… to whoever is to write",
             **facts,
         )
     elif pooled:
         yield warning(
             "server",
-            f"PostgreSQL {version} is reached through a pooler: programs that enqueue may use it, "
-            "a consumer needs the server itself unless the pooler is in session mode",
-            "give consumers the server's own address",
+            f"{name} is reached through a pooler in transaction mode: programs that enqueue may "
+            "use it, a consumer refuses it",
+            "give consumers the server's own address, or a pooler in session mode",
             **facts,
         )
     else:
-        yield ok(
-            "server", f"PostgreSQL {version}, encoding {encoding}, not through a pooler", **facts
-        )
+        yield ok("server", f"{name}, encoding {encoding}", **facts)
 
 
 def durability(con: Connection) -> Iterator[Diagnosis]:

@@ -11,6 +11,7 @@ from hueycore.model.diagnosis import Diagnosis
 from hueycore.storage.postgres import schema
 from hueycore.storage.postgres.alive import Alive
 from hueycore.storage.postgres.database import Database
+from hueycore.storage.postgres.hindrance import Hindrance
 from hueycore.storage.protocol.upkeep import Upkeep
 from hueycore.storage.sql import examine
 from hueycore.storage.sql.dialect import Connection
@@ -21,6 +22,7 @@ Question = Callable[[Any], Iterable[Diagnosis]]
 class Examination(examine.Examination, Upkeep):
     db: Database
     alive: Alive
+    _hindrance: Hindrance | None = None
 
     def damage(self, con: Connection, full: bool) -> list[str]:
         return []  # the server looks at what it reads
@@ -36,7 +38,7 @@ class Examination(examine.Examination, Upkeep):
             return asked(partial(checkup.clock, newest=self.newest()))()
 
         return {
-            "server": asked(checkup.server),
+            "server": asked(partial(checkup.server, connect=self.db.connect)),
             "durability": asked(checkup.durability),
             "transaction": asked(checkup.transactions),
             "rows": asked(checkup.rows),
@@ -60,7 +62,10 @@ class Examination(examine.Examination, Upkeep):
         """A server does that by itself."""
 
     def checkpoint(self) -> None:
-        """A server does that by itself."""
+        """A server does that by itself; who keeps it from doing so is named."""
+        if self._hindrance is None:
+            self._hindrance = Hindrance(self.checkup()["transaction"])
+        self._hindrance.look()
 
     def backup(self, path: str, **options: object) -> None:
         raise ConfigurationError("a database of PostgreSQL is copied by pg_dump")
