@@ -150,6 +150,7 @@ def test_a_plain_task_does_not_meet_the_loop_of_its_thread(huey: Huey) -> None:
             assert task().get(blocking=True, timeout=10) == 7
 
 
+@pytest.mark.sqlite_only("psycopg imports it")
 def test_asyncio_is_not_imported_before_the_first_async_task(path: str) -> None:
     out = run_python(
         """

@@ -506,6 +506,7 @@ def test_endings_are_parted_by_their_bytes() -> None:
 # --- trouble --------------------------------------------------------------------------------------
 
 
+@pytest.mark.sqlite_only("a file may not grow")
 def test_a_full_disk_keeps_endings_in_memory_and_work_goes_on_when_there_is_room(
     huey: Huey, caplog: pytest.LogCaptureFixture
 ) -> None:

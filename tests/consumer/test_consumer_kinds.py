@@ -229,6 +229,7 @@ def test_kill_9_gives_back_all_and_charges_what_had_started(place: KindPlace) ->
     consumer = place.consumer("-n", workers=3)
     handles = [place.hang() for _ in range(5)]
     place.wait_started(3)
+    place.wait_known(3)
 
     consumer.kill()
     place.storage.recover()

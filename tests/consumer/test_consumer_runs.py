@@ -44,16 +44,24 @@ from tests.helpers import (
 )
 
 
-def consumer_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("huey-")]
+def consumer_threads() -> set[threading.Thread]:
+    return {thread for thread in threads() if thread.name.startswith("huey-")}
+
+
+def threads() -> set[threading.Thread]:
+    """Without the session of a queue on a server, which lives until the queue is closed."""
+    return {thread for thread in threading.enumerate() if thread.name != "huey-session"}
 
 
 @pytest.fixture
-def no_threads_left() -> Iterator[None]:
-    """What this test started has ended by its end."""
+def no_threads_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What this test started has ended by its end, and all of it when its queue is closed."""
     before = set(threading.enumerate())
     yield
-    wait_until(lambda: set(threading.enumerate()) <= before, 10, "threads left behind")
+    wait_until(lambda: threads() <= before, 10, "threads left behind")
+    if "huey" in request.fixturenames:
+        request.getfixturevalue("huey").close()
+    wait_until(lambda: set(threading.enumerate()) <= before, 10, "a session left behind")
 
 
 # --- options --------------------------------------------------------------------------------------

@@ -135,6 +135,15 @@ class Place:
 
         wait_until(there, DEADLINE, f"{number} lines of {what}")
 
+    def wait_known(self, number: int = 1) -> None:
+        """Until the storage knows of so many runs that they have begun: those are charged with the
+        death of their process, of the others it may have to doubt that they did."""
+
+        def known() -> bool:
+            return sum(len(row.running) for row in self.workers()) >= number
+
+        wait_until(known, DEADLINE, f"{number} runs that have begun")
+
     def jobs(self, *states: State, queue: str = "app") -> list[Job]:
         return self.storage.jobs(Selector(queues=(queue,), states=states))
 
