@@ -48,6 +48,14 @@ def test_plain_huey_is_sqlite_and_takes_the_consumers_options_as_defaults(path: 
     assert huey.create_consumer(workers=2).workers == 2
 
 
+def test_an_url_may_be_a_path(tmp_path: Path) -> None:
+    huey = Huey("app", url=tmp_path / "queue.db")
+
+    assert huey.location == Huey("app", tmp_path / "queue.db").location
+    with pytest.raises(ConfigurationError, match="two slashes"):
+        Huey("app", url=Path("postgresql://ann@db/app"))
+
+
 def test_a_closed_queue_opens_again_at_its_next_use(huey: Huey) -> None:
     @huey.task()
     def double(n: int) -> int:

@@ -56,7 +56,7 @@ def sql(queue: QueueFile, query: str, *values: Any) -> int:
 
 
 def consumer(queue: QueueFile, name: str = "alpha", slots: int = 2) -> int:
-    """A live consumer: this process holds its lock byte until the storage is closed."""
+    """A live consumer: this process holds its lock until the storage is closed."""
     return queue.storage.register(name=name, kind="thread", slots=slots)
 
 
@@ -77,8 +77,14 @@ def claim_only(queue: QueueFile, worker: int) -> Sequence[Any]:
 
 
 def bury(queue: QueueFile) -> None:
-    """Every consumer is dead: its lock byte belongs to an earlier boot."""
-    sql(queue, "update huey_worker set boot_id = 'before'")
+    """Every consumer is dead: on SQLite, its lock byte belongs to an earlier boot."""
+    if "://" not in str(queue.where):
+        sql(queue, "update huey_worker set boot_id = 'before'")
+        return
+    from tests.storage.postgres.lab import PostgresLab
+
+    for worker in queue.storage.workers():
+        PostgresLab(queue.storage).kill(worker.id)
 
 
 def pipeline(queue: QueueFile, *tasks: str) -> list[int]:

@@ -169,7 +169,7 @@ def test_a_standing_order_about_the_id(queue: QueueFile, invoke: Invoke) -> None
 @pytest.mark.parametrize("which", ["none", "dead", "other", "scheduler"])
 def test_no_live_consumer(queue: QueueFile, invoke: Invoke, which: str) -> None:
     queue.add("app.add")
-    mail = QueueFile(queue.path, "mail")
+    mail = QueueFile(queue.where, "mail")
     if which == "other":
         consumer(mail)
     if which == "scheduler":

@@ -77,8 +77,8 @@ class Huey(
     :param name: the queue; several may share one file or database.
     :param filename: the SQLite file; ``:memory:`` keeps the queue in this process.
     :param url: where the queue is, instead of ``filename``: ``postgresql://ann@db/app?schema=jobs``
-        or ``sqlite:////var/queue.db``. ``?name=`` names the queue when ``name`` does not. Raises
-        ``ConfigurationError``; ``StorageError`` for an engine that is not there yet.
+        or ``sqlite:////var/queue.db`` or a path. ``?name=`` names the queue when ``name`` does not.
+        Raises ``ConfigurationError``; ``StorageError`` for an engine that is not there yet.
     :param results: whether results and errors are stored.
     :param store_none: whether a result of None is stored.
     :param utc: whether ``task.eta`` and naive timestamps are UTC (True) or local time.
@@ -114,7 +114,7 @@ class Huey(
         name: str = NAME,
         filename: str | os.PathLike[str] = FILE,
         *,
-        url: str | Location | None = None,
+        url: str | os.PathLike[str] | Location | None = None,
         results: bool = True,
         store_none: bool = False,
         utc: bool = True,
@@ -322,12 +322,14 @@ class MemoryHuey(Huey):
         )
 
 
-def _location(filename: str | os.PathLike[str], url: str | Location | None) -> Location:
+def _location(
+    filename: str | os.PathLike[str], url: str | os.PathLike[str] | Location | None
+) -> Location:
     if url is None:
         return SqliteLocation(os.fspath(filename))
     if os.fspath(filename) != FILE:
         raise ConfigurationError("filename= and url= both say where the queue is: give one of them")
-    return locate(url) if isinstance(url, str) else url
+    return url if isinstance(url, Location) else locate(os.fspath(url))
 
 
 def _queue(name: str, location: Location) -> str:
