@@ -13,7 +13,7 @@ import pytest
 from hueycore import Huey, State, every
 from tests.helpers import consuming, jobs, run_one, states, wait_until
 
-pytestmark = pytest.mark.usefixtures("any_kind")
+pytestmark = [pytest.mark.usefixtures("any_kind"), pytest.mark.every_engine]
 
 
 class Order:
