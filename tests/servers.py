@@ -122,6 +122,8 @@ class Server:
         how = ("--username", NAME, "--auth", "trust", "--encoding", "UTF8", "--no-locale")
         self._fill("initdb", "--no-sync", "--no-instructions", *how)
         self.set("" if self._durable else _QUICK)
+        with open(self.data / "pg_hba.conf", "a") as rules:
+            rules.write(f"host all all {self._host}/24 trust\n")
         self.start()
         import psycopg  # The process that cleans up needs none.
 

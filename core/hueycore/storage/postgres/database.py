@@ -17,6 +17,7 @@ from hueycore.exceptions import StorageError, StorageReadOnly
 from hueycore.storage.postgres import schema
 from hueycore.storage.postgres.connections import DEADLINE, Connection, Connections, Cursor
 from hueycore.storage.postgres.errors import is_away, is_undone, missing, translate
+from hueycore.storage.postgres.hints import is_coming
 from hueycore.system import clock, native
 from hueycore.system.shield import shielded
 
@@ -50,6 +51,8 @@ class Database(Connections):
         super().__init__(dsn, schema, timeout=timeout, read_only=read_only)
         #: Commits of this object.
         self.commits = 0
+        #: Commits of which nobody knows whether they are there.
+        self.unanswered = 0
         self._locks = f"pg_advisory_xact_lock({number('schema')}, {number(schema)})"
         try:
             self._prepare(create)
@@ -160,6 +163,7 @@ class Database(Connections):
             answer = Cursor(connection).execute(b"commit").statusmessage
         except psycopg.Error as error:
             if self._is_away(error, "_write"):
+                self.unanswered += 1
                 raise Unanswered(
                     "the server did not answer a commit: it may have been carried out, or not"
                 ) from error
@@ -195,7 +199,7 @@ class Database(Connections):
         if not is_away(error, connection):
             return False
         self._discard(name)
-        return self._was_there
+        return self._was_there or is_coming(str(error))
 
     def _roll_back(self, name: str) -> None:
         try:
