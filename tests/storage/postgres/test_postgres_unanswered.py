@@ -1,4 +1,5 @@
-"""A commit whose answer is lost on the way: it was carried out, or not, and nobody knows."""
+"""A commit whose answer is lost on the way: it was carried out, or not, and nobody knows. And one
+that was answered, and is gone after a crash of the server."""
 
 from __future__ import annotations
 
@@ -12,7 +13,9 @@ from hueycore.model.jobs import Selector, Want
 from hueycore.model.states import State
 from hueycore.storage.postgres import PostgresStorage
 from hueycore.storage.postgres.database import Database
-from tests.storage.kit import born, end, ended, new, one, state, take, worker
+from tests.helpers import wait_until
+from tests.storage.kit import born, end, ended, new, one, row, state, take, worker
+from tests.storage.sql.lab import write
 
 
 class Wire:
@@ -60,6 +63,35 @@ def test_claims_of_which_the_worker_has_not_heard_run_all_the_same(
     answer = storage.exchange(number, [ended(claim) for claim in (first, *claims)], Want(1))
     assert answer.lost == []
     assert {job.state for job in storage.jobs(Selector())} == {State.DONE}
+
+
+def test_an_ending_that_a_crash_of_the_server_has_undone_leaves_no_job_behind(
+    storage: PostgresStorage,
+) -> None:
+    """Its worker lives, and believes that it is written: it runs again, unless it must not."""
+    again, never = born(storage), born(storage, at_most_once=True)
+    number = worker(storage)
+    claims = [one(storage, number) for _ in range(2)]
+    for claim in claims:
+        end(storage, number, claim)
+    write(
+        storage,
+        "update huey_job set state = 'running', worker = ?, claimed_at = 1.0, finished_at = null,"
+        " reason = null",
+        number,
+    )
+    with psycopg.connect(storage.db.dsn, autocommit=True) as con:
+        con.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where application_name = 'hueycore'"
+        )
+
+    def found() -> list[int]:
+        return [claim.seq for claim in take(storage, number, 8)]
+
+    assert wait_until(found) == [again.seq]
+    assert row(storage, again).attempt == 1
+    assert (row(storage, never).state, row(storage, never).reason) == (State.DEAD, "crashed")
 
 
 @pytest.mark.parametrize("after", [True, False], ids=["carried out", "not"])

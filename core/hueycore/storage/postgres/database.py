@@ -51,8 +51,9 @@ class Database(Connections):
         super().__init__(dsn, schema, timeout=timeout, read_only=read_only)
         #: Commits of this object.
         self.commits = 0
-        #: Commits of which nobody knows whether they are there.
-        self.unanswered = 0
+        #: Grows when a connection has ended by itself: the server may have crashed, and commits that
+        #: did not wait for the disk, or were not answered, may be there or not.
+        self.broken = 0
         self._locks = f"pg_advisory_xact_lock({number('schema')}, {number(schema)})"
         try:
             self._prepare(create)
@@ -163,7 +164,6 @@ class Database(Connections):
             answer = Cursor(connection).execute(b"commit").statusmessage
         except psycopg.Error as error:
             if self._is_away(error, "_write"):
-                self.unanswered += 1
                 raise Unanswered(
                     "the server did not answer a commit: it may have been carried out, or not"
                 ) from error
@@ -198,6 +198,7 @@ class Database(Connections):
         connection = getattr(self, name)
         if not is_away(error, connection):
             return False
+        self.broken += 1
         self._discard(name)
         return self._was_there or is_coming(str(error))
 
