@@ -119,24 +119,40 @@ class Server:
 
     def make(self) -> None:
         """Make the files of the server and start it."""
-        shutil.rmtree(self.data, ignore_errors=True)
-        if os.geteuid() == 0:
-            shutil.chown(self.folder, "nobody")
         how = ("--username", NAME, "--auth", "trust", "--encoding", "UTF8", "--no-locale")
-        with open(self._log, "w") as log:
-            command = ("--pgdata", self.data, "--no-sync", "--no-instructions", *how)
-            done = _start(binaries() / "initdb", *command, log=log).wait()
-        assert done == 0, f"initdb failed: {self._said()}"
-        with open(self.data / "postgresql.conf", "a") as settings:
-            settings.write(_SETTINGS if self._durable else _SETTINGS + _QUICK)
-            settings.write(f"unix_socket_directories = '{self.folder}'\n")
-            settings.write(f"listen_addresses = '{self._host if self.port else ''}'\n")
-            settings.write(f"port = {self.port or 5432}\n")
+        self._fill("initdb", "--no-sync", "--no-instructions", *how)
+        self.set("" if self._durable else _QUICK)
+        with open(self.data / "pg_hba.conf", "a") as rules:
+            rules.write(f"host all all {self._host}/24 trust\n")
         self.start()
         import psycopg  # The process that cleans up needs none.
 
         with psycopg.connect(self.dsn, dbname="postgres", autocommit=True) as con:
             con.execute(f"create database {NAME}".encode())
+
+    def copy(self, other: Server) -> None:
+        """Take the files of another server, start and follow it."""
+        how = ("--host", other.folder, "--port", other.port or 5432, "--username", NAME)
+        self._fill("pg_basebackup", *how, "--write-recovery-conf", "--checkpoint=fast")
+        self.set()
+        self.start()
+
+    def _fill(self, program: str, *options: object) -> None:
+        shutil.rmtree(self.data, ignore_errors=True)
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, "nobody")
+        with open(self._log, "w") as log:
+            command = (binaries() / program, "--pgdata", self.data, *options)
+            done = _start(*command, log=log).wait()
+        assert done == 0, f"{program} failed: {self._said()}"
+
+    def set(self, more: str = "") -> None:
+        """Write settings for the next start; the last of a name counts."""
+        with open(self.data / "postgresql.conf", "a") as settings:
+            settings.write(_SETTINGS)
+            settings.write(f"unix_socket_directories = '{self.folder}'\n")
+            settings.write(f"listen_addresses = '{self._host if self.port else ''}'\n")
+            settings.write(f"port = {self.port or 5432}\n{more}")
 
     def start(self) -> None:
         """Answers when the server takes connections."""
@@ -279,18 +295,34 @@ def schema(dsn: str) -> Iterator[str]:
 
 
 @contextmanager
-def crashing(*, host: str = "127.0.0.1") -> Iterator[Server]:
-    """A server of one test, by TCP, that waits for the disk: to be restarted and killed."""
+def crashing(*, host: str = "127.0.0.1", on: Path | None = None) -> Iterator[Server]:
+    """A server of one test, by TCP, that waits for the disk: to be restarted and killed. ``on``:
+    the folder that it has its own in."""
     binaries()
-    folder = Path(tempfile.mkdtemp(prefix="huey-postgres-"))
+    with _empty(host, on) as server:
+        server.make()
+        yield server
+
+
+@contextmanager
+def standby(of: Server) -> Iterator[Server]:
+    """A running copy of a server, which follows it and can only be read until it is promoted."""
+    assert of.port is not None
+    with _empty("127.0.0.1", None) as server:
+        server.copy(of)
+        yield server
+
+
+@contextmanager
+def _empty(host: str, on: Path | None) -> Iterator[Server]:
+    folder = Path(tempfile.mkdtemp(prefix="huey-postgres-", dir=on))
     with socket.create_server((host, 0)) as free:
         port = free.getsockname()[1]
-    server = Server(folder, durable=True, port=port, host=host)
     folder.chmod(0o711)
+    server = Server(folder, durable=True, port=port, host=host)
     with _use(folder):
         _clean_up_after(folder)
         try:
-            server.make()
             yield server
         finally:
             server.remove()

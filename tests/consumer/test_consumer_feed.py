@@ -359,6 +359,32 @@ def test_jobs_that_were_there_at_one_crash_start_apart_and_run_side_by_side(
     assert all(later - earlier >= STAGGER * 0.9 for earlier, later in pairwise(claimed))
 
 
+def test_quick_jobs_that_were_there_at_one_crash_run_one_after_the_other_at_once(
+    huey: Huey,
+) -> None:
+    inside, most, lock = 0, 0, threading.Lock()
+
+    @huey.task()
+    def quick() -> None:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        with lock:
+            inside -= 1
+
+    huey.enqueue_many(quick.s() for _ in range(100))
+    huey.storage.db.transact(  # type: ignore[attr-defined]
+        lambda con: con.execute("update huey_job set crashes = 1")
+    )
+    began = time.monotonic()
+    with consuming(huey, workers=4):
+        wait_until(lambda: states(huey) == {"done": 100})
+
+    assert time.monotonic() - began < 100 * STAGGER / 2
+    assert most == 1
+
+
 def test_a_job_with_its_last_chance_waits_for_the_other_suspects(huey: Huey) -> None:
     first, second = Gate(), Gate()
     huey.task(name="first")(first.pass_through)()

@@ -8,6 +8,7 @@ from typing import Any
 from hueycore.storage.base import Storage
 from hueycore.storage.dsn import shown
 from hueycore.storage.postgres.alive import Alive
+from hueycore.storage.postgres.claims import Claims
 from hueycore.storage.postgres.connections import DEADLINE, Connection
 from hueycore.storage.postgres.database import Database
 from hueycore.storage.postgres.examine import Examination
@@ -15,7 +16,6 @@ from hueycore.storage.postgres.guest import Guests
 from hueycore.storage.postgres.wake import Wake
 from hueycore.storage.sql.due import Due
 from hueycore.storage.sql.events import Events
-from hueycore.storage.sql.exchange import Exchanges
 from hueycore.storage.sql.flags import Flags
 from hueycore.storage.sql.joblog import JobLog
 from hueycore.storage.sql.limits import Limits
@@ -37,7 +37,7 @@ __all__ = ["PostgresStorage"]
 class PostgresStorage(
     Wake,
     Guests,
-    Exchanges,
+    Claims,
     Workers,
     Due,
     Schedules,
@@ -92,6 +92,7 @@ class PostgresStorage(
         self.operator = operator
         self._since = {}
         self._init_door()
+        self._init_claims()
         self.db = Database(dsn, queue, schema, create=create, read_only=read_only, timeout=timeout)
         self.alive = Alive(self.db, queue)
         if events is not None and not read_only:

@@ -17,6 +17,7 @@ from hueycore.exceptions import StorageError, StorageReadOnly
 from hueycore.storage.postgres import schema
 from hueycore.storage.postgres.connections import DEADLINE, Connection, Connections, Cursor
 from hueycore.storage.postgres.errors import is_away, is_undone, missing, translate
+from hueycore.storage.postgres.hints import is_coming
 from hueycore.system import clock, native
 from hueycore.system.shield import shielded
 
@@ -50,6 +51,9 @@ class Database(Connections):
         super().__init__(dsn, schema, timeout=timeout, read_only=read_only)
         #: Commits of this object.
         self.commits = 0
+        #: Grows when a connection has ended by itself: the server may have crashed, and commits that
+        #: did not wait for the disk, or were not answered, may be there or not.
+        self.broken = 0
         self._locks = f"pg_advisory_xact_lock({number('schema')}, {number(schema)})"
         try:
             self._prepare(create)
@@ -194,8 +198,9 @@ class Database(Connections):
         connection = getattr(self, name)
         if not is_away(error, connection):
             return False
+        self.broken += 1
         self._discard(name)
-        return self._was_there
+        return self._was_there or is_coming(str(error))
 
     def _roll_back(self, name: str) -> None:
         try:

@@ -140,6 +140,10 @@ def _check_use(theirs: _Any) -> None:
         raise ConfigurationError("the connection is closed")
     if isinstance(theirs, psycopg.AsyncConnection):
         _check_loop(theirs)
+    if theirs.info.encoding != "utf-8":
+        raise ConfigurationError(
+            "the connection's client_encoding does not hold every text: set it to UTF8"
+        )
     if theirs.pgconn.pipeline_status != PipelineStatus.OFF:
         raise ConfigurationError("the connection is in pipeline mode: leave it first")
     if theirs.info.transaction_status == TransactionStatus.INERROR:

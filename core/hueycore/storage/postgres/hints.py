@@ -25,6 +25,8 @@ _OF_CODES = {
     "XX001": "keep a copy before repairs",
     "XX002": "reindex the tables huey_…",
 }
+#: The server is there, and will let us in.
+_COMING = r"database system is (starting up|shutting down|in recovery mode|not yet accepting)"
 #: By what libpq says of a connection that could not be made.
 _OF_WORDS = (
     (
@@ -42,7 +44,7 @@ _OF_WORDS = (
     (r"too many clients|remaining connection slots", _OF_CODES["53300"]),
     (r"definition of service", "service files are ~/.pg_service.conf and $PGSERVICEFILE"),
     (r"session is (not )?read-only|server is in hot standby", STANDBY),
-    (r"starting up|shutting down|recovery mode", "try again"),
+    (_COMING, "try again"),
     (r"URI query parameter|connection option", "?name= and ?schema= are ours, the rest is libpq's"),
 )
 
@@ -52,6 +54,11 @@ def hint(code: str | None, text: str) -> str:
     if code:
         return _OF_CODES.get(code, "")
     return next((what for words, what in _OF_WORDS if re.search(words, text)), "")
+
+
+def is_coming(text: str) -> bool:
+    """Whether a server that lets nobody in says that it will."""
+    return re.search(_COMING, text) is not None
 
 
 def in_one_line(text: str) -> str:

@@ -6,7 +6,7 @@ import os
 import secrets
 from typing import TYPE_CHECKING
 
-from hueycore.exceptions import StorageCorrupt, StorageTooNew
+from hueycore.exceptions import StorageCorrupt, StorageError, StorageTooNew
 
 if TYPE_CHECKING:
     from hueycore.storage.sql.dialect import Connection
@@ -17,6 +17,8 @@ VERSION = 1
 #: readers do not migrate.
 MIGRATIONS: dict[int, tuple[str, ...]] = {}
 
+#: Encodings of databases that hold every text; the last one takes what it is given.
+_ENCODINGS = "UTF8", "SQL_ASCII"
 #: The triggers of events.sql.
 _EVENTS = ("born", "claimed", "complete", "moved")
 
@@ -45,6 +47,7 @@ def migrate(con: Connection) -> None:
     """Create the tables, or bring older ones up to date, in the caller's transaction."""
     found = version(con)
     if found == 0:
+        _check_encoding(con)
         run(con, "schema.sql")
         con.execute(
             "insert into huey_meta (name, value) values ('schema', ?), ('identity', ?)",
@@ -55,6 +58,15 @@ def migrate(con: Connection) -> None:
         for statement in MIGRATIONS[step]:
             con.execute(statement)
     con.execute("update huey_meta set value = ? where name = 'schema'", (str(VERSION),))
+
+
+def _check_encoding(con: Connection) -> None:
+    """Raise where the first name that is not of its alphabet would be refused."""
+    (encoding,) = con.execute("select current_setting('server_encoding')").fetchone()
+    if encoding not in _ENCODINGS:
+        error = StorageError(f"the database has the encoding {encoding}: jobs hold texts in UTF8")
+        error.hint = "createdb --encoding UTF8 --template template0, and name that one in the URL"
+        raise error
 
 
 def identity(con: Connection) -> str:

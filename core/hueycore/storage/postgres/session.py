@@ -20,6 +20,7 @@ from hueycore.storage.postgres import forks
 from hueycore.storage.postgres.connections import Connection
 from hueycore.storage.postgres.database import Database
 from hueycore.storage.postgres.errors import translate
+from hueycore.storage.postgres.hints import in_one_line
 from hueycore.storage.postgres.pooler import refuse_transaction_mode
 from hueycore.system import clock, native
 
@@ -229,7 +230,7 @@ class Session:
                 try:
                     news = self._read(self._connection)
                 except psycopg.Error as error:
-                    logger.warning("the session of this process broke: %s", str(error).strip())
+                    logger.warning("the session of this process broke: %s", in_one_line(str(error)))
                     self._drop()
             if self._connection is None:
                 self._connection = self._make()

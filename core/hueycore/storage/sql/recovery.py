@@ -20,7 +20,7 @@ from hueycore.storage.sql.unique import GIVES_WAY
 from hueycore.storage.sql.unwritable import Refused, attempt, end_unwritable
 
 #: The columns of a claim; its payload is not read.
-_CLAIM = ", ".join("null" if field == "payload" else field for field in Claim._fields)
+CLAIM = ", ".join("null" if field == "payload" else field for field in Claim._fields)
 
 
 def recover_worker(con: Connection, worker: Registered, alive: Alive) -> list[Recovered]:
@@ -33,7 +33,7 @@ def recover_worker(con: Connection, worker: Registered, alive: Alive) -> list[Re
         return []
     rows = con.execute(
         f"""
-        select {_CLAIM}, cancel_requested, claimed_at
+        select {CLAIM}, cancel_requested, claimed_at
         from huey_job where worker = ? and state = 'running' order by seq
         """,
         (worker.id,),
@@ -71,7 +71,7 @@ def _go_on_for(con: Connection, worker: Registered) -> set[str | None]:
     d = con.dialect
     rows = con.execute(
         f"""
-        select {_CLAIM}, started_at, finished_at - started_at
+        select {CLAIM}, started_at, finished_at - started_at
         from huey_job where {d.among("seq")} and state = 'done' order by seq
         """,
         (d.listed(seqs),),
