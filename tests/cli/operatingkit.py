@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any
 
 from click.testing import Result
 from clikit import QueueFile
+
+from hueycore.storage.open import open_storage
+from tests.helpers import wait_until
 
 Invoke = Callable[..., Result]
 OnTty = Callable[..., tuple[int, str]]
@@ -64,7 +68,14 @@ def start(queue: QueueFile, worker: int, slot: int = 0) -> Any:
     """The consumer claims the next job and starts it."""
     (claim,) = claim_only(queue, worker)
     queue.storage.slots(worker).start(slot, claim.seq, claim.claim)
+    wait_until(lambda: claim.seq in begun(queue), what="others know that it has begun")
     return claim
+
+
+def begun(queue: QueueFile) -> list[int]:
+    """The jobs of which another process knows that they have begun."""
+    with closing(open_storage(queue.where, read_only=True, create=False)) as other:
+        return [run[1] for row in other.workers() for run in row.running]
 
 
 def claim_only(queue: QueueFile, worker: int) -> Sequence[Any]:

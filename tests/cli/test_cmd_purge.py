@@ -140,7 +140,7 @@ def test_all_is_everything_of_the_queue_and_nothing_of_another(
 
 
 def test_tables_that_are_not_ours_are_left_alone(mixed: QueueFile, invoke: Invoke) -> None:
-    mixed.storage.db.transact(lambda con: con.execute("create table mine (a)"))
+    mixed.storage.db.transact(lambda con: con.execute("create table mine (a integer)"))
     sql(mixed, "insert into mine values (1)")
 
     purged(invoke, "all")

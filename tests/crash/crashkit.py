@@ -167,6 +167,12 @@ class Place:
         with write_lock_of(self.path):
             yield
 
+    def check_lock(self, worker: WorkerRow) -> None:
+        """It lives because it holds a lock, on SQLite its byte."""
+        assert worker.alive
+        if "://" not in self.path:
+            assert self.storage.side().locked(worker.id)
+
     def check_rows(self) -> None:
         check_rows(self.path)
 

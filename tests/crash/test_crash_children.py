@@ -164,6 +164,7 @@ def test_a_child_that_outlives_a_killed_consumer_holds_nothing_of_it(place: Fork
     handle = place.tasks.outlive()
     killed = place.consumer("--pidfile", "worker.pid")
     wait_until(lambda: place.said("child") and place.said("outlived"), 20, "both")
+    place.wait_known()
     (child,) = place.said("child")
     for pid in {killed.pid, *place.said("outlived")}:
         os.kill(pid, signal.SIGKILL)

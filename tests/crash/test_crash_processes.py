@@ -97,7 +97,9 @@ def test_the_maintenance_process_is_replaced_as_well(place: Place) -> None:
     assert place.workers() == []
 
 
-def test_poison_dies_of_three_processes_and_its_neighbours_of_none(place: Place) -> None:
+def test_poison_dies_of_three_processes_and_its_neighbours_of_none(
+    place: Place, engine_name: str
+) -> None:
     poison = place.app.poison("exit")
     assert poison is not None
     calm = place.huey.enqueue_many(place.app.work.s(0.01) for _ in range(50))
@@ -110,7 +112,8 @@ def test_poison_dies_of_three_processes_and_its_neighbours_of_none(place: Place)
     consumer.wait_children(2)
     consumer.signal(SIGTERM)
     assert consumer.wait() == 0
-    assert consumer.text().count("exited 3") == 3
+    # A server does not know of the first run that it had begun: that one is doubted, not counted.
+    assert consumer.text().count("exited 3") == (3 if engine_name == "sqlite" else 4)
 
 
 def test_processes_that_die_one_after_the_other_are_replaced_ever_more_slowly(

@@ -12,6 +12,7 @@ import psycopg
 from hueycore.model.jobs import Recovered
 from hueycore.storage.open import locate_dsn
 from hueycore.storage.postgres import PostgresStorage
+from hueycore.storage.postgres.alive import SERVER_UP
 from hueycore.storage.sql.dialect import Connection
 from tests import servers
 from tests.storage.sql.invariants import broken
@@ -51,6 +52,15 @@ def write_lock(url: str) -> Iterator[None]:
     with psycopg.connect(location.dsn) as con:
         con.execute(f'lock table "{location.schema}".huey_job in share mode'.encode())
         yield
+
+
+def wait_until_deaths_count(url: str) -> None:
+    """A server that has just begun takes nobody for dead: all had lost their sessions."""
+    with psycopg.connect(locate_dsn(url).dsn, autocommit=True) as con:
+        con.execute(
+            "select pg_sleep_until(pg_postmaster_start_time() + make_interval(secs => %s))",
+            (SERVER_UP,),
+        )
 
 
 class PostgresLab(SqlLab):
