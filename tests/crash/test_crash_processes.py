@@ -61,6 +61,7 @@ def test_a_killed_process_is_replaced_and_its_job_back_at_once_and_only_it_is_ch
     consumer = place.consumer(*PROCESS, workers=3)
     consumer.wait_children(3)
     place.wait_for_runs(3)
+    place.wait_known(3)
     (victim,) = (row for row in consumer.children() if row.name.endswith("/2"))
     (_, seq) = victim.running[0]
 
@@ -137,8 +138,8 @@ def test_processes_that_die_one_after_the_other_are_replaced_ever_more_slowly(
     assert ["another one takes its place" in lines[0], *(line[-11:] for line in lines[1:])] == [
         True, "gain in 1 s", "gain in 2 s",
     ]  # fmt: skip
-    # Who takes a dead worker's jobs back holds its lock byte meanwhile, as a living one does.
-    wait_until(lambda: not consumer.children(), DEADLINE)
+    # Who takes a dead worker's jobs back holds its lock meanwhile, as a living one does.
+    wait_until(lambda: not [row for row in place.workers() if row.slots], DEADLINE)
     assert stays_true(lambda: not consumer.children(), 1.0)
     consumer.wait_children(1)
 
