@@ -1,9 +1,11 @@
-# make demo · make test · make check · make bench    (each makes the venv that it needs)
+# make demo · make test [ENGINE=postgres] · make check · make bench    (each makes the venv that it needs)
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 # Tests to run: make test T="tests/storage -k fence". All of them run in two processes.
 T ?= -n 2 --dist worksteal
+# The engine that the queues of the tests are in: sqlite, or postgres.
+ENGINE ?= sqlite
 # make bench compares with Huey and litequeue, make bench BASE=commit with a commit; [PAIRS=9]
 # [ONLY=drain-1,enqueue], and without BASE [ROWS=5000000] in the file of the questions, [SCALE=0.1].
 PAIRS ?= 9
@@ -16,7 +18,7 @@ demo: $(VENV)/.dev
 	$(BIN)/hueyctl demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(T)
+	HUEY_TEST_ENGINE="$(ENGINE)" $(BIN)/python -m pytest $(T)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""The command line of a durable task queue in one SQLite file."""
+"""The command line of a durable task queue in one SQLite file, or in PostgreSQL."""
 
 from __future__ import annotations
 

@@ -14,8 +14,10 @@ def main() -> int:
         from hueyctl.streams import occupy_closed_descriptors
 
         occupy_closed_descriptors()
+        from hueyctl.argv import hide_passwords
         from hueyctl.cli import cli
 
+        hide_passwords()
         return cli.main(standalone_mode=False)
     except KeyboardInterrupt:
         # Only while the imports above run: run() answers for the rest.

@@ -184,6 +184,6 @@ class Root(Branch):
 def cli() -> None:
     """Operate durable task queues: run workers, queue jobs, look at them.
 
-    Say where the queue is with --app (your application) or --url (the file alone; nothing of
+    Say where the queue is with --app (your application) or --url (the storage alone; nothing of
     yours is imported).
     """

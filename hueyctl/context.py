@@ -33,7 +33,7 @@ class Session:
         self._output: Output | None = None
         self._app: Huey | None = None
         self._location: Location | None = None
-        self._storages: dict[tuple[str, str, bool], Storage] = {}
+        self._storages: dict[tuple[Location, str, bool], Storage] = {}
 
     @property
     def output(self) -> Output:
@@ -98,50 +98,49 @@ class Session:
             return huey
         huey.close()
         if location is not None:
-            if app_file(huey) is None:
+            if not huey.location.shared:
                 raise errors.usage("the application keeps its queue in memory", "leave out --url")
             if not create:
                 self._open(location, "huey", read_only=True)
-            huey.filename = location.filename
+            huey.location = location
             huey.name = location.queue or huey.name
         if self.settings.queues:
             huey.name = self.settings.queues[0]
         return huey
 
     def location(self, *, looking: bool = True) -> Location | None:
-        """The file that --url names, or huey.db here for commands that only look."""
+        """What --url names, or huey.db here for commands that only look."""
         if self._location is None and self.settings.url:
             from hueyctl.urls import parse_url
 
             self._location = parse_url(self.settings.url)
         if self._location is None and looking and not self.has_app and os.path.isfile(DEFAULT_FILE):
-            from hueycore.storage.open import Location
+            from hueycore.storage.open import SqliteLocation
 
             self.notice(f"using {os.path.abspath(DEFAULT_FILE)}")
-            self._location = Location(DEFAULT_FILE)
+            self._location = SqliteLocation(DEFAULT_FILE)
         return self._location
 
     def default_to(self, filename: str) -> None:
         """Work on this file unless an application or --url says where the queue is."""
         if not self.settings.url and not self.has_app:
-            from hueycore.storage.open import Location
+            from hueycore.storage.open import SqliteLocation
 
-            self._location = Location(filename)
+            self._location = SqliteLocation(filename)
 
     def looking(self, queue: str | None = None) -> Storage:
         """The storage, opened for reading only. ``queue`` matters where a verb is about one."""
-        location = self.location()
-        if location is None:
-            if self.has_app:
-                self.app_to_look()
-            location = self.app_location()
-            if _is_missing(location.filename):
-                raise errors.CliError(
-                    f"there is no file {os.path.abspath(location.filename)} yet",
-                    exits.UNAVAILABLE,
-                    "the application makes it with its first job",
-                )
-        return self._open(location, queue or self._first_queue(location) or "huey", read_only=True)
+        location = self.where()
+        queue = queue or self._first_queue(location) or "huey"
+        if self._location is not None:
+            return self._open(location, queue, read_only=True)
+        from hueycore.exceptions import StorageMissing
+
+        try:
+            return self._open(location, queue, read_only=True)
+        except StorageMissing as error:
+            hint = "the application makes it with its first job"
+            raise errors.CliError(f"{error} yet", exits.UNAVAILABLE, hint) from error
 
     def writing(self, queue: str | None = None, *, create: bool = False) -> Storage:
         """The storage of one queue, opened for writing."""
@@ -178,26 +177,32 @@ class Session:
         return wanted
 
     def app_location(self) -> Location:
-        """The file of the application. It is opened apart from the application's own storage, so
-        that looking can neither create nor write it."""
+        """Where the application has its queue. It is opened apart from the application's own
+        storage, so that looking can neither create nor write it."""
         if not self.has_app:
             raise errors.usage("no application and no storage was named", _WHERE)
-        from hueycore.storage.open import Location
-
-        filename = app_file(self.app())
-        if filename is None:
+        location = self.app().location
+        if not location.shared:
             raise errors.CliError(
                 f"the storage of {self.settings.app!r} lives in the memory of one process",
                 exits.UNAVAILABLE,
                 "other processes can see a SqliteHuey",
             )
-        return Location(filename, None)
+        return location._replace(queue=None)
+
+    def where(self) -> Location:
+        """Where the queue is, for a command that looks: what --url names, else where the
+        application has it."""
+        location = self.location()
+        if location is None and self.has_app:
+            self.app_to_look()
+        return location or self.app_location()
 
     def _first_queue(self, location: Location) -> str | None:
         return self.settings.queues[0] if self.settings.queues else location.queue
 
     def _only_queue(self, location: Location) -> str:
-        """The queue of a file that has no other, or the usual name when it has none yet."""
+        """The queue of a storage that has no other, or the usual name when it has none yet."""
         from hueycore.exceptions import StorageCorrupt, StorageMissing
 
         try:
@@ -207,19 +212,19 @@ class Session:
         known = [row.queue for row in storage.queues()]
         if len(known) > 1:
             raise errors.usage(
-                f"the file has several queues: {', '.join(known)}", "choose one with --queue"
+                f"there are several queues: {', '.join(known)}", "choose one with --queue"
             )
         return known[0] if known else "huey"
 
     def _open(
         self, location: Location, queue: str, *, read_only: bool, create: bool = False
     ) -> Storage:
-        key = (location.filename, queue, read_only)
+        key = (location, queue, read_only)
         if key not in self._storages:
             from hueycore.storage.open import open_storage
             from hueyctl.operator import operator
 
-            if os.path.isdir(location.filename):
+            if location.is_file and os.path.isdir(location.filename):
                 raise errors.CliError(f"{location.filename} is a directory", exits.UNAVAILABLE)
             storage = open_storage(
                 location,
@@ -233,26 +238,6 @@ class Session:
         return self._storages[key]
 
 
-def _is_missing(path: str) -> bool:
-    """False for one in a folder that this user may not enter: the storage says why."""
-    try:
-        os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        pass
-    return False
-
-
-def app_file(huey: Huey) -> str | None:
-    """The path of an application's SQLite file, None when its queue lives in memory."""
-    from hueycore import MemoryHuey
-
-    if isinstance(huey, MemoryHuey) or huey.filename == ":memory:":
-        return None
-    return huey.filename
-
-
 def unknown_queue(name: str, known: list[str]) -> errors.CliError:
     from difflib import get_close_matches
 
@@ -260,5 +245,5 @@ def unknown_queue(name: str, known: list[str]) -> errors.CliError:
     if near:
         hint = f"did you mean {near[0]!r}?"
     else:
-        hint = f"queues are {', '.join(known)}" if known else "the file has no queue yet"
+        hint = f"queues are {', '.join(known)}" if known else "there is no queue yet"
     return errors.CliError(f"no queue {name!r}", exits.NOT_FOUND, hint)

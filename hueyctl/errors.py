@@ -88,7 +88,9 @@ def _explain(error: BaseException) -> Problem:
     if "hueycore.exceptions" in sys.modules:
         for kind in type(error).__mro__:
             if kind.__name__ in LIBRARY and kind.__module__ == "hueycore.exceptions":
-                code, hint = LIBRARY[kind.__name__]
+                code, usual = LIBRARY[kind.__name__]
+                known: str | None = getattr(error, "hint", None)
+                hint = usual if known is None else known or None
                 return Problem(code, str(error) or kind.__name__, hint)
     # Without a number it is somebody's TimeoutError, not the system's word.
     if isinstance(error, OSError) and error.errno is not None:

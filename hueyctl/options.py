@@ -78,8 +78,8 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "-u",
         "--url",
         metavar="URL",
-        help="Storage to open without any application: sqlite:///queue.db?name=huey, or a path; "
-        "@FILE reads the URL from a file.",
+        help="Storage to open without any application: sqlite:///queue.db?name=huey, a path, or "
+        "postgresql://user@host/database; @FILE reads the URL from a file.",
     ),
     _option("-Q", "--queue", multiple=True, metavar="NAME", help="Only this queue; repeatable."),
     _option(

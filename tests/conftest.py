@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from hueycore import SqliteHuey
+from hueycore import Huey
+from tests import servers
 from tests.crash import table
 from tests.features import NAMES
-from tests.helpers import Clock, check_file, take_an_exception
+from tests.helpers import Clock, check_rows, or_skip, take_an_exception
 
 _SHARED = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("default", max_examples=60, **_SHARED)
@@ -36,8 +37,20 @@ def pytest_runtest_setup() -> None:
         take_an_exception()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A mark that names no row of ``tests/features.py`` would be lost without a word."""
+#: The engine that queues of tests are in, where a test does not choose.
+ENGINE = os.environ.get("HUEY_TEST_ENGINE", "sqlite")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The slice of the tests that runs on PostgreSQL whatever engine was asked for."""
+    slice_ = next(metafunc.definition.iter_markers("every_engine"), None)
+    if slice_ and ENGINE == "sqlite":
+        metafunc.parametrize("engine_name", ["sqlite", "postgres"], indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A mark that names no row of ``tests/features.py`` would be lost without a word. On another
+    engine than SQLite only those run that are about an engine."""
     for item in items:
         for mark in item.iter_markers("feature"):
             unknown = set(mark.args) - NAMES
@@ -45,26 +58,83 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 raise pytest.UsageError(
                     f"{item.nodeid}: no such feature: {unknown or 'none given'}"
                 )
+    if ENGINE != "sqlite":
+        others = [item for item in items if "engine_name" not in fixtures_of(item)]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if "engine_name" in fixtures_of(item)]
+
+
+def fixtures_of(item: pytest.Item) -> list[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else []
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> str:
-    return str(tmp_path / "queue.db")
+def engine_name(request: pytest.FixtureRequest) -> str:
+    """The engine of ``path`` and ``huey``."""
+    name: str = getattr(request, "param", ENGINE)
+    only = request.node.get_closest_marker("sqlite_only")
+    if only and name != "sqlite":
+        pytest.skip(f"SQLite only: {only.args[0]}")
+    return name
 
 
 @pytest.fixture
-def huey(path: str) -> Iterator[SqliteHuey]:
-    """A queue in a file of its own; at the end every row must be one that can be."""
-    instance = SqliteHuey("app", path)
+def path(engine_name: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """Where a queue can be: a file that is not there yet, or the URL of an empty schema."""
+    if engine_name == "sqlite":
+        return str(tmp_path / "queue.db")
+    found: str = request.getfixturevalue("postgres_url")
+    return found
+
+
+@pytest.fixture
+def huey(path: str) -> Iterator[Huey]:
+    """A queue of its own; at the end every row must be one that can be."""
+    instance = Huey("app", url=path)
     yield instance
     instance.close()
-    check_file(path)
+    check_rows(path)
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The wall clock, to be frozen and moved."""
     return Clock(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> str:
+    """The URL of the PostgreSQL server of this run, which starts when the first test asks."""
+    with or_skip():
+        return servers.of_this_run()
+
+
+@pytest.fixture
+def postgres_schema(postgres: str) -> Iterator[str]:
+    """An empty schema on that server."""
+    with servers.schema(postgres) as name:
+        yield name
+
+
+@pytest.fixture
+def postgres_url(postgres: str, postgres_schema: str) -> str:
+    """The URL of an empty schema on that server."""
+    return servers.url(postgres, postgres_schema)
+
+
+@pytest.fixture(scope="session")
+def postgres_binaries() -> Path:
+    """Where the programs are of which a test makes a server of its own."""
+    with or_skip():
+        return servers.binaries()
+
+
+@pytest.fixture
+def postgres_server(postgres_binaries: Path) -> Iterator[servers.Server]:
+    """A PostgreSQL server of the test's own, by TCP, which waits for the disk: to be restarted and
+    killed."""
+    with servers.crashing() as server:
+        yield server
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

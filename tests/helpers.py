@@ -23,6 +23,7 @@ from hueycore.model.jobs import Job, Selector
 from hueycore.model.states import State
 from hueycore.storage.sqlite.database import Database
 from hueycore.system import clock
+from tests.servers import Unavailable
 
 T = TypeVar("T")
 
@@ -54,6 +55,16 @@ def give_up_after(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     assert "_timeout" in Database.__init__.__code__.co_names, "else this would change nothing"
     fixed = property(lambda _: seconds, lambda _, given: None)
     monkeypatch.setattr(Database, "_timeout", fixed, raising=False)
+
+
+@contextmanager
+def or_skip() -> Iterator[None]:
+    """Without a server the test is skipped; where engines are required, as in CI, it fails."""
+    try:
+        yield
+    except Unavailable as error:
+        required = os.environ.get("HUEY_TEST_ENGINES") == "required"
+        (pytest.fail if required else pytest.skip)(str(error))
 
 
 class Arrived(BaseException):
@@ -150,15 +161,26 @@ def run_one(huey: Huey) -> Any:
     return huey.execute(task)
 
 
-def check_file(path: str) -> None:
-    """The invariants of the storage's own tests, which hold for every file at any time."""
-    if not os.path.exists(path):
-        return
-    try:
+def check_rows(url: str) -> None:
+    """The invariants of the storage's own tests, which hold for every queue at any time."""
+    if "://" in url:
+        from tests.storage.postgres.invariants import check_invariants
+    elif os.path.exists(url):
         from tests.storage.sqlite.invariants import check_invariants
-    except ModuleNotFoundError:
-        return  # written beside these tests
-    check_invariants(path)
+    else:
+        return
+    check_invariants(url)
+
+
+@contextmanager
+def write_lock_of(url: str) -> Iterator[None]:
+    """Nobody can change a job of the queue at ``url`` meanwhile."""
+    if "://" in url:
+        from tests.storage.postgres.lab import write_lock
+    else:
+        from tests.storage.sqlite.lab import write_lock
+    with write_lock(url):
+        yield
 
 
 def descriptors() -> int:

@@ -1,4 +1,4 @@
-"""A durable task queue in one SQLite file.
+"""A durable task queue in one SQLite file, or in a PostgreSQL database.
 
 >>> from hueycore import SqliteHuey
 >>> huey = SqliteHuey("app")
@@ -13,7 +13,7 @@ over by replacing ``huey`` by ``hueycore`` in its imports.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hueycore.api import Huey, MemoryHuey, SqliteHuey
+    from hueycore.api import Huey, MemoryHuey, PostgresHuey, SqliteHuey
     from hueycore.calendar.cron import crontab
     from hueycore.calendar.schedule import every
     from hueycore.canvas import SKIPPED, Error
@@ -109,6 +109,7 @@ __all__ = [
     "MemoryHuey",
     "PayloadTooLarge",
     "Pipeline",
+    "PostgresHuey",
     "QueueFull",
     "RateLimitExceeded",
     "Result",

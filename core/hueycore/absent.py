@@ -11,7 +11,6 @@ FILE: Final = "SqliteHuey(name, filename) keeps a queue in one file, which many 
 ENGINE: Final = "a Huey without storage_class= keeps its queue in a file"
 EVENTS: Final = "Huey(events=True) records what becomes of jobs, hueyctl events and stats show it"
 REDIS: Final = "queues in Redis come with a later release; until then "
-POSTGRES: Final = "queues in PostgreSQL come with a later release; until then "
 
 #: Those of ``huey`` itself and of ``huey.api``.
 HUEYS: Final = {
@@ -19,7 +18,6 @@ HUEYS: Final = {
     "RedisExpireHuey": REDIS + FILE,
     "PriorityRedisHuey": REDIS + FILE,
     "PriorityRedisExpireHuey": REDIS + FILE,
-    "PostgresHuey": POSTGRES + FILE,
     "CySqliteHuey": FILE,
     "FileHuey": FILE,
     "BlackHoleHuey": "MemoryHuey(name) forgets its jobs with the process, and "

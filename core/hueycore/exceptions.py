@@ -129,7 +129,12 @@ class UnknownClass(SerializationError):
 
 
 class StorageError(HueyException):
-    """The storage failed."""
+    """The storage failed.
+
+    ``hint`` says what to do about it, where the engine knows; "" where there is nothing to say.
+    """
+
+    hint: str | None = None
 
 
 class StorageBusy(StorageError):

@@ -32,6 +32,16 @@ _ENDINGS = ("done", "retried", "dead", "revoked", "expired")
 #: 1.6 ms to 28 minutes. They never change, or rates over a deploy would be wrong.
 _EDGES = tuple(range(16, 100, 4))
 
+#: Figures of a server.
+_OF_SERVER = {
+    "transaction": (
+        "hueyctl_oldest_transaction_seconds",
+        "How long the oldest transaction of others has kept dead rows from being removed.",
+    ),
+    "dead_rows": ("hueyctl_dead_rows", "Rows of the tables that are to be removed."),
+    "connections_left": ("hueyctl_connections_left", "Connections that the server has left."),
+}
+
 Sample = tuple[str, Mapping[str, str], float]
 
 
@@ -55,6 +65,10 @@ def _lines(storage: Storage, queues: Sequence[str]) -> Iterator[str]:
         "Size of the data and of its write-ahead log.",
         [("", {"part": "data"}, size), ("", {"part": "wal"}, wal)],
     )
+    figures = storage.gauges()
+    for name, (family, text) in _OF_SERVER.items():
+        if name in figures:
+            yield from _family(family, "gauge", text, [("", {}, figures[name])])
     yield from _depths(storage, names, now)
     yield from _family(
         "hueyctl_queue_paused",

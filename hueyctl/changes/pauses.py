@@ -57,7 +57,7 @@ def chosen_queues(session: Session, names: Sequence[str]) -> tuple[str, ...]:
         raise errors.usage("name the queues once", "as arguments, or with --queue")
     storage = looking_before_writing(session)
     if not names:
-        # A file that has no queue yet gets the usual one, as with the first job.
+        # A storage that has no queue yet gets the usual one, as with the first job.
         return queues_to_change(session, storage, by_id=False) or (storage.queue,)
     known = [row.queue for row in storage.queues()]
     for name in names:

@@ -20,7 +20,7 @@ def looking_before_writing(session: Session) -> Storage:
 
 
 def queues_to_change(session: Session, storage: Storage, *, by_id: bool) -> tuple[str, ...]:
-    """The queues that a change is about, none for all of the file: a job's number is enough."""
+    """The queues that a change is about, none for all: a job's number is enough."""
     wanted = session.check_queues(storage)
     if wanted or by_id:
         return wanted
@@ -28,7 +28,5 @@ def queues_to_change(session: Session, storage: Storage, *, by_id: bool) -> tupl
         return (session.app().name,)
     known = tuple(row.queue for row in storage.queues())
     if len(known) > 1:
-        raise errors.usage(
-            f"the file has several queues: {', '.join(known)}", "choose with --queue"
-        )
+        raise errors.usage(f"there are several queues: {', '.join(known)}", "choose with --queue")
     return known

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--from-huey", "path", metavar="FILE", required=True, help="The SQLite file that Huey wrote."
 )
-@click.option("--create", is_flag=True, help="Make the file of --url when it is missing.")
+@click.option("--create", is_flag=True, help="Make the storage of --url when it is missing.")
 @click.option("--dry-run", is_flag=True, help="Only say what would come over.")
 def load(session: Session, path: str, create: bool, dry_run: bool) -> int:
     """Bring over the jobs that Huey left, with their results and revocations.
@@ -103,8 +103,8 @@ def _storage(session: Session, old: OldFile, *, create: bool, dry_run: bool) -> 
     from hueycore.exceptions import StorageCorrupt, StorageMissing
     from hueycore.storage.open import MEMORY, open_storage
 
-    location = session.location() or session.app_location()
-    same = os.path.realpath(location.filename) == old.path
+    location = session.where()
+    same = location.is_file and os.path.realpath(location.filename) == old.path
     if not dry_run:
         return session.writing(old.queue, create=create or same)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ import click
 
 from hueyctl import errors, exits
 from hueyctl.command import command
-from hueyctl.context import Session, app_file
+from hueyctl.context import Session
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Storage
@@ -61,11 +60,16 @@ def tasks(session: Session, glob: str | None, signature: bool, periodic: bool, u
 
 def _storage(session: Session) -> Storage | None:
     """The storage where there is one: an application is known without any job."""
-    if session.location(looking=False) is None:
-        path = app_file(session.app())
-        if path is None or not os.path.exists(path):
+    from hueycore.exceptions import StorageMissing
+
+    if session.location(looking=False) is None and not session.app().location.shared:
+        return None
+    try:
+        return session.looking()
+    except errors.CliError as error:
+        if isinstance(error.__cause__, StorageMissing):
             return None
-    return session.looking()
+        raise
 
 
 def _matches(name: str, glob: str | None) -> bool:

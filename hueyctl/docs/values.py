@@ -1,7 +1,7 @@
-"""What TAB offers as a value: queues, tasks and ids, as they are in the file right now.
+"""What TAB offers as a value: queues, tasks and ids, as they are in the storage right now.
 
-The file is opened for reading, no application is imported, and after a tenth of a second there is
-no answer.
+It is opened for reading, no application is imported, and after a tenth of a second there is no
+answer; of a server after a second.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Items = list[CompletionItem[str]]
 
 #: Seconds.
-BUDGET = 0.1
+BUDGET, BUDGET_OF_SERVER = 0.1, 1.0
 #: The newest jobs are what somebody types.
 _JOBS = 200
 _LOOKED_AT = 500
@@ -44,7 +44,8 @@ def values_of(
     name = param.name or ""
     if name == "state":
         return [CompletionItem(state) for state in (*State, "all") if state.startswith(incomplete)]
-    _start_clock()
+    signal.signal(signal.SIGALRM, _give_up)
+    signal.setitimer(signal.ITIMER_REAL, BUDGET)
     try:
         if name in ("app", "apps"):
             from hueyctl.docs.nearby import applications
@@ -65,16 +66,12 @@ def values_of(
     return [item for item in items if item.value.startswith(incomplete)]
 
 
-def _start_clock() -> None:
-    def give_up(number: int, frame: Any) -> None:
-        os._exit(0)
-
-    signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, BUDGET)
+def _give_up(number: int, frame: Any) -> None:
+    os._exit(0)
 
 
 def _storage(args: Sequence[str]) -> Storage | None:
-    """The file that the words before the cursor, the environment or a config file name."""
+    """What the words before the cursor, the environment or a config file name."""
     url = _said(args) or os.environ.get("HUEYCTL_URL") or _configured()
     if not url and os.path.isfile("huey.db"):
         url = "huey.db"
@@ -83,7 +80,10 @@ def _storage(args: Sequence[str]) -> Storage | None:
     from hueycore.storage.open import open_storage
     from hueyctl.urls import parse_url
 
-    return open_storage(parse_url(url), create=False, read_only=True)
+    location = parse_url(url)
+    if not location.is_file:
+        signal.setitimer(signal.ITIMER_REAL, BUDGET_OF_SERVER)
+    return open_storage(location, create=False, read_only=True)
 
 
 def _said(args: Sequence[str]) -> str | None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hueyctl.context import app_file
 from hueyctl.producers.base import Order, Queued, check_size, describe
 from hueyctl.producers.tasks import find_task, fit_call
 
@@ -26,7 +25,7 @@ class AppProducer:
     def __init__(self, session: Session, *, convert: bool, check: bool, create: bool) -> None:
         self.session = session
         self.huey: Huey = session.app_to_write(create=create)
-        if app_file(self.huey) is None:
+        if not self.huey.location.shared:
             session.app_location()
         self.convert, self.check = convert, check
 

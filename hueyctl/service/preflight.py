@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from hueycore.constants import WORKER_PROCESS
 from hueyctl import errors, exits
-from hueyctl.context import app_file
 from hueyctl.service.options import consumer_options, import_more
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
+    from hueycore.storage.open import Location
     from hueyctl.context import Session
 
 
@@ -55,13 +56,15 @@ def _check(session: Session, name: str, given: dict[str, Any]) -> tuple[dict[str
     try:
         huey = session.app_to_write(name)
         import_more(session, given["imports"])
-        path = app_file(huey)
-        report["storage"] = os.path.abspath(path) if path else ":memory:"
+        where = huey.location
+        report["storage"] = os.path.abspath(where.filename) if where.is_file else where.name
         report["tasks"] = len(huey.registry)
         report["periodic"] = len(huey.registry.periodic())
-        if path is not None:
-            _connect(path, huey.name)
-        _compose(huey, path, consumer_options(given))
+        if where.is_file:
+            _look_into(where.filename, huey.name)
+        elif where.shared:
+            _connect(where, huey.name)
+        _compose(huey, consumer_options(given))
     except Exception as error:
         problem = errors.explain(error)
         if problem.bug:
@@ -72,19 +75,37 @@ def _check(session: Session, name: str, given: dict[str, Any]) -> tuple[dict[str
     return report, exits.OK
 
 
-def _compose(huey: Huey, path: str | None, options: dict[str, Any]) -> None:
+def _compose(huey: Huey, options: dict[str, Any]) -> None:
     """Put a consumer together, which says what its kind of workers lacks."""
     kind = options.get("worker_type", huey.consumer_defaults.get("worker_type"))
-    if path is None or kind != WORKER_PROCESS:  # which would open the file, and so create it
+    # Worker processes would open the storage, and so create it.
+    if not huey.location.shared or kind != WORKER_PROCESS:
         huey.create_consumer(**options)
 
 
-def _connect(path: str, queue: str) -> None:
+def _connect(where: Location, queue: str) -> None:
+    """Look into the storage; one that is not there yet is made by the first consumer."""
+    from hueycore.exceptions import StorageMissing
+    from hueycore.storage.open import open_storage
+
+    try:
+        storage = open_storage(where, queue, create=False, read_only=True)
+    except StorageMissing:
+        return
+    with closing(storage):
+        for found in storage.checkup().get("server", tuple)():
+            if not found.facts["writable"]:
+                raise errors.CliError(found.text, exits.UNAVAILABLE, found.hint)
+            if found.facts["transaction_pooler"]:
+                raise errors.CliError(found.text, exits.CONFIG, found.hint)
+
+
+def _look_into(path: str, queue: str) -> None:
     """Look into the file; where there is none, see whether one could be made."""
-    from hueycore.storage.open import Location, open_storage
+    from hueycore.storage.open import SqliteLocation, open_storage
 
     if os.path.exists(path):
-        open_storage(Location(path), queue, create=False, read_only=True).close()
+        open_storage(SqliteLocation(path), queue, create=False, read_only=True).close()
     folder = os.path.dirname(os.path.abspath(path))
     target = path if os.path.exists(path) else folder
     if not os.access(folder, os.W_OK | os.X_OK) or not os.access(target, os.W_OK):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from hueycore.system import native
 from hueyctl.answers import prometheus
-from hueyctl.context import app_file
 from hueyctl.service.http import Answer
 
 if TYPE_CHECKING:
@@ -76,17 +75,16 @@ class Probes:
             return prometheus.DOWN + own
 
     def _look(self) -> Storage:
-        """The consumer's file, opened once more for reading: a scrape must not hold up claims."""
+        """The consumer's storage, opened once more to read: a scrape must not hold up claims."""
         with self._opening:
             if self._storage is None:
                 huey = self.consumer.huey
-                path = app_file(huey)
-                if path is None:
+                if not huey.location.shared:
                     self._storage = huey.storage
                 else:
-                    from hueycore.storage.open import Location, open_storage
+                    from hueycore.storage.open import open_storage
 
                     self._storage = open_storage(
-                        Location(path), huey.name, create=False, read_only=True
+                        huey.location, huey.name, create=False, read_only=True
                     )
             return self._storage

@@ -15,6 +15,7 @@ import pytest
 
 from hueycore import (
     AsyncTaskWrapper,
+    Huey,
     MemoryHuey,
     PayloadTooLarge,
     QueueFull,
@@ -22,7 +23,6 @@ from hueycore import (
     ResultGroup,
     ResultTimeout,
     SerializationError,
-    SqliteHuey,
     State,
     StorageError,
     TaskException,
@@ -76,7 +76,7 @@ class Turns:
 
 
 @pytest.fixture
-def tasks(huey: SqliteHuey) -> Any:
+def tasks(huey: Huey) -> Any:
     class Tasks:
         @staticmethod
         @huey.task()
@@ -96,7 +96,7 @@ def tasks(huey: SqliteHuey) -> Any:
 
 
 @pytest.mark.feature("async")
-def test_an_async_function_is_a_task_like_any_other(huey: SqliteHuey) -> None:
+def test_an_async_function_is_a_task_like_any_other(huey: Huey) -> None:
     @huey.task
     async def bare() -> int:
         return 1
@@ -121,7 +121,7 @@ def test_call_local_gives_the_coroutine(tasks: Any) -> None:
     assert run(tasks.double.call_local(4)) == 8
 
 
-def test_a_step_has_a_loop_of_its_own_that_is_closed_after_it(huey: SqliteHuey) -> None:
+def test_a_step_has_a_loop_of_its_own_that_is_closed_after_it(huey: Huey) -> None:
     loops: list[asyncio.AbstractEventLoop] = []
 
     @huey.task()
@@ -135,7 +135,7 @@ def test_a_step_has_a_loop_of_its_own_that_is_closed_after_it(huey: SqliteHuey) 
     assert all(loop.is_closed() for loop in loops)
 
 
-def test_a_step_within_a_running_loop_gets_another_thread(huey: SqliteHuey) -> None:
+def test_a_step_within_a_running_loop_gets_another_thread(huey: Huey) -> None:
     threads: list[threading.Thread] = []
 
     @huey.task(timeout=5)
@@ -155,7 +155,7 @@ def test_a_step_within_a_running_loop_gets_another_thread(huey: SqliteHuey) -> N
     assert not threads[0].is_alive()
 
 
-def test_a_timeout_holds_without_a_consumer_too(huey: SqliteHuey) -> None:
+def test_a_timeout_holds_without_a_consumer_too(huey: Huey) -> None:
     @huey.task(timeout=0.02)
     async def slow() -> None:
         await asyncio.sleep(3600)
@@ -166,7 +166,7 @@ def test_a_timeout_holds_without_a_consumer_too(huey: SqliteHuey) -> None:
     assert (handle.state, job(huey, handle).reason) == (State.DEAD, "timeout")
 
 
-def test_a_ctrl_c_in_a_step_gives_the_job_back(huey: SqliteHuey) -> None:
+def test_a_ctrl_c_in_a_step_gives_the_job_back(huey: Huey) -> None:
     runs: list[int] = []
 
     @huey.task()
@@ -189,7 +189,7 @@ def test_a_ctrl_c_in_a_step_gives_the_job_back(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.feature("async", "calling")
-def test_aenqueue_stores_the_job_and_tells_like_enqueue(huey: SqliteHuey, tasks: Any) -> None:
+def test_aenqueue_stores_the_job_and_tells_like_enqueue(huey: Huey, tasks: Any) -> None:
     seen = Signals(huey)
 
     async def main() -> list[Any]:
@@ -207,9 +207,7 @@ def test_aenqueue_stores_the_job_and_tells_like_enqueue(huey: SqliteHuey, tasks:
     assert first.get() == 8
 
 
-def test_jobs_enqueued_together_share_commits_and_keep_their_order(
-    huey: SqliteHuey, tasks: Any
-) -> None:
+def test_jobs_enqueued_together_share_commits_and_keep_their_order(huey: Huey, tasks: Any) -> None:
     async def main() -> list[Result[int]]:
         await tasks.double.aenqueue(-1)
         before = huey.storage.db.commits  # type: ignore[attr-defined]
@@ -223,7 +221,7 @@ def test_jobs_enqueued_together_share_commits_and_keep_their_order(
     assert states(huey) == {"pending": 1001}
 
 
-def test_the_loop_goes_on_while_a_job_is_written(huey: SqliteHuey, tasks: Any) -> None:
+def test_the_loop_goes_on_while_a_job_is_written(huey: Huey, tasks: Any) -> None:
     storage: Any = huey.storage
 
     async def main() -> None:
@@ -241,7 +239,7 @@ def test_the_loop_goes_on_while_a_job_is_written(huey: SqliteHuey, tasks: Any) -
 
 
 def test_what_is_wrong_with_one_job_is_told_to_its_coroutine_alone(path: str) -> None:
-    huey = SqliteHuey("app", path, max_pending=5, max_payload=1000)
+    huey = Huey("app", url=path, max_pending=5, max_payload=1000)
 
     @huey.task()
     async def nothing(argument: Any = None) -> None: ...
@@ -259,7 +257,8 @@ def test_what_is_wrong_with_one_job_is_told_to_its_coroutine_alone(path: str) ->
     huey.close()
 
 
-def test_an_error_of_the_storage_reaches_everybody(huey: SqliteHuey, tasks: Any, path: str) -> None:
+@pytest.mark.sqlite_only("a file is renamed")
+def test_an_error_of_the_storage_reaches_everybody(huey: Huey, tasks: Any, path: str) -> None:
     tasks.double(0)
     os.rename(path, path + ".away")
     try:
@@ -274,9 +273,7 @@ def test_an_error_of_the_storage_reaches_everybody(huey: SqliteHuey, tasks: Any,
         os.rename(path + ".away", path)
 
 
-def test_who_is_cancelled_before_the_write_has_written_nothing(
-    huey: SqliteHuey, tasks: Any
-) -> None:
+def test_who_is_cancelled_before_the_write_has_written_nothing(huey: Huey, tasks: Any) -> None:
     storage: Any = huey.storage
 
     async def main() -> None:
@@ -297,7 +294,7 @@ def test_who_is_cancelled_before_the_write_has_written_nothing(
 
 @pytest.mark.feature("immediate mode")
 def test_immediate_mode_runs_async_tasks_in_a_loop_too(path: str) -> None:
-    huey = SqliteHuey("app", path, immediate=True)
+    huey = Huey("app", url=path, immediate=True)
     threads: list[threading.Thread] = []
 
     @huey.task()
@@ -323,7 +320,7 @@ def test_immediate_mode_runs_async_tasks_in_a_loop_too(path: str) -> None:
 
 
 def test_without_results_aenqueue_answers_none(path: str) -> None:
-    huey = SqliteHuey("app", path, results=False)
+    huey = Huey("app", url=path, results=False)
 
     @huey.task()
     async def nothing() -> None: ...
@@ -336,7 +333,7 @@ def test_without_results_aenqueue_answers_none(path: str) -> None:
 
 
 @pytest.mark.feature("async", "Result")
-def test_a_result_can_be_awaited(huey: SqliteHuey, tasks: Any) -> None:
+def test_a_result_can_be_awaited(huey: Huey, tasks: Any) -> None:
     async def main() -> list[Any]:
         handle = await tasks.double.aenqueue(4)
         late: Result[int] = Result(huey, handle.id)
@@ -346,7 +343,7 @@ def test_a_result_can_be_awaited(huey: SqliteHuey, tasks: Any) -> None:
         assert run(main()) == [8, 8, 8, None, State.DONE]
 
 
-def test_awaiting_raises_what_get_raises(huey: SqliteHuey, tasks: Any) -> None:
+def test_awaiting_raises_what_get_raises(huey: Huey, tasks: Any) -> None:
     async def main() -> None:
         with pytest.raises(TaskException, match="gone"):
             await tasks.fail("gone")
@@ -361,7 +358,7 @@ def test_awaiting_raises_what_get_raises(huey: SqliteHuey, tasks: Any) -> None:
         run(main())
 
 
-def test_what_cannot_be_read_here_stays_for_those_who_can(huey: SqliteHuey) -> None:
+def test_what_cannot_be_read_here_stays_for_those_who_can(huey: Huey) -> None:
     serializer = huey.serializer
 
     @huey.task()
@@ -385,7 +382,7 @@ def test_what_cannot_be_read_here_stays_for_those_who_can(huey: SqliteHuey) -> N
     run(main())
 
 
-def test_aget_waits_no_longer_than_it_is_told(huey: SqliteHuey, tasks: Any) -> None:
+def test_aget_waits_no_longer_than_it_is_told(huey: Huey, tasks: Any) -> None:
     done, waiting, unwanted = tasks.double(4), tasks.double(5), tasks.double(6)
     run_one(huey)
 
@@ -405,7 +402,7 @@ def test_aget_waits_no_longer_than_it_is_told(huey: SqliteHuey, tasks: Any) -> N
     assert job(huey, done).taken is False
 
 
-def test_preserve_leaves_the_value_for_others(huey: SqliteHuey, tasks: Any) -> None:
+def test_preserve_leaves_the_value_for_others(huey: Huey, tasks: Any) -> None:
     handle = tasks.double(4)
     drain(huey)
 
@@ -416,7 +413,7 @@ def test_preserve_leaves_the_value_for_others(huey: SqliteHuey, tasks: Any) -> N
     assert run(main()) == [8, 8, None]
 
 
-def test_several_coroutines_may_await_one_handle(huey: SqliteHuey, tasks: Any) -> None:
+def test_several_coroutines_may_await_one_handle(huey: Huey, tasks: Any) -> None:
     async def main() -> list[int]:
         handle = await tasks.double.aenqueue(4)
         return await asyncio.gather(*(handle.aget() for _ in range(20)))
@@ -425,9 +422,7 @@ def test_several_coroutines_may_await_one_handle(huey: SqliteHuey, tasks: Any) -
         assert run(main()) == [8] * 20
 
 
-def test_a_thousand_coroutines_wait_without_threads_or_much_work(
-    huey: SqliteHuey, tasks: Any
-) -> None:
+def test_a_thousand_coroutines_wait_without_threads_or_much_work(huey: Huey, tasks: Any) -> None:
     async def main() -> None:
         handles = await asyncio.gather(*(tasks.double.aenqueue(n) for n in range(1000)))
         waits = [asyncio.ensure_future(handle) for handle in handles]
@@ -447,7 +442,7 @@ def test_a_thousand_coroutines_wait_without_threads_or_much_work(
     run(main())
 
 
-def looks(huey: SqliteHuey) -> int:
+def looks(huey: Huey) -> int:
     """How often the version was asked for, from now on counted."""
     storage: Any = huey.storage
     if not hasattr(storage, "looks"):
@@ -462,7 +457,7 @@ def looks(huey: SqliteHuey) -> int:
     return int(storage.looks)
 
 
-def test_the_loop_goes_on_while_the_storage_is_read(huey: SqliteHuey, tasks: Any) -> None:
+def test_the_loop_goes_on_while_the_storage_is_read(huey: Huey, tasks: Any) -> None:
     storage: Any = huey.storage
     handle = tasks.double(4)
     drain(huey)
@@ -479,7 +474,7 @@ def test_the_loop_goes_on_while_the_storage_is_read(huey: SqliteHuey, tasks: Any
     assert run(main()) == 8
 
 
-def test_a_waiter_that_is_cancelled_leaves_nothing_behind(huey: SqliteHuey, tasks: Any) -> None:
+def test_a_waiter_that_is_cancelled_leaves_nothing_behind(huey: Huey, tasks: Any) -> None:
     handle = tasks.double(4)
 
     async def main() -> None:
@@ -507,7 +502,7 @@ def test_a_waiter_that_is_cancelled_leaves_nothing_behind(huey: SqliteHuey, task
     assert len(huey._loops._watches) == len(huey._loops._writers) == 0
 
 
-def test_who_comes_late_is_looked_for_at_once_and_alone(huey: SqliteHuey, tasks: Any) -> None:
+def test_who_comes_late_is_looked_for_at_once_and_alone(huey: Huey, tasks: Any) -> None:
     storage: Any = huey.storage
     asked: list[int] = []
     over = storage.over
@@ -532,7 +527,7 @@ def test_who_comes_late_is_looked_for_at_once_and_alone(huey: SqliteHuey, tasks:
     assert asked == [10, 1]
 
 
-def test_a_group_is_awaited_together(huey: SqliteHuey, tasks: Any) -> None:
+def test_a_group_is_awaited_together(huey: Huey, tasks: Any) -> None:
     async def main() -> None:
         assert await tasks.double.map(range(5)) == [0, 2, 4, 6, 8]
         assert await ResultGroup([]) == []
@@ -547,7 +542,7 @@ def test_a_group_is_awaited_together(huey: SqliteHuey, tasks: Any) -> None:
         run(main())
 
 
-def test_an_outcome_is_noticed_within_milliseconds(huey: SqliteHuey, tasks: Any) -> None:
+def test_an_outcome_is_noticed_within_milliseconds(huey: Huey, tasks: Any) -> None:
     async def main() -> list[float]:
         times = []
         for n in range(30):
@@ -576,7 +571,7 @@ def test_a_queue_in_memory_can_be_used_from_a_loop() -> None:
     huey.close()
 
 
-def test_two_loops_in_two_threads_keep_apart(huey: SqliteHuey, tasks: Any) -> None:
+def test_two_loops_in_two_threads_keep_apart(huey: Huey, tasks: Any) -> None:
     values: list[Any] = []
 
     async def main(start: int) -> None:
@@ -596,7 +591,7 @@ def test_two_loops_in_two_threads_keep_apart(huey: SqliteHuey, tasks: Any) -> No
 # --- Huey's names ---------------------------------------------------------------------------------
 
 
-def test_the_helpers_of_huey_take_what_they_take_in_huey(huey: SqliteHuey, tasks: Any) -> None:
+def test_the_helpers_of_huey_take_what_they_take_in_huey(huey: Huey, tasks: Any) -> None:
     async def main() -> None:
         handle = tasks.double(4)
         assert await aget_result(handle, 1.5, 0.5, True) == 8
@@ -609,14 +604,15 @@ def test_the_helpers_of_huey_take_what_they_take_in_huey(huey: SqliteHuey, tasks
         run(main())
 
 
+@pytest.mark.sqlite_only("psycopg imports it")
 def test_who_runs_no_loop_does_not_import_asyncio(path: str) -> None:
     out = run_python(
         """
         import sys
         import hueycore.contrib.asyncio
-        from hueycore import SqliteHuey
+        from hueycore import Huey
 
-        huey = SqliteHuey("app", sys.argv[1])
+        huey = Huey("app", url=sys.argv[1])
 
         @huey.task()
         def plain(): return 1
@@ -636,7 +632,7 @@ def test_who_runs_no_loop_does_not_import_asyncio(path: str) -> None:
 
 
 @pytest.mark.feature("async", "pipeline", "chord")
-def test_stages_are_enqueued_and_awaited_on_a_loop(huey: SqliteHuey) -> None:
+def test_stages_are_enqueued_and_awaited_on_a_loop(huey: Huey) -> None:
     @huey.task()
     async def double(number: int) -> int:
         return 2 * number

@@ -6,26 +6,29 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 
 from hueycore import (
     ClaimLost,
     ConfigurationError,
+    Huey,
     MemoryHuey,
     SerializationError,
-    SqliteHuey,
     State,
     TaskWrapper,
     UnknownJob,
 )
+from hueycore.storage.location import SqliteLocation
 from tests.helpers import Signals, consuming, drain, job, jobs, run_one, states, wait_until
 
 
 @pytest.fixture
-def add(huey: SqliteHuey) -> TaskWrapper[[int, int], int]:
+def add(huey: Huey) -> TaskWrapper[[int, int], int]:
     @huey.task()
     def add(a: int, b: int) -> int:
         return a + b
@@ -39,7 +42,7 @@ Add = TaskWrapper[[int, int], int]
 
 
 @pytest.mark.feature("calling")
-def test_a_batch_is_stored_in_one_transaction_at_its_end(huey: SqliteHuey, add: Add) -> None:
+def test_a_batch_is_stored_in_one_transaction_at_its_end(huey: Huey, add: Add) -> None:
     signals = Signals(huey)
     before = huey.storage.db.commits  # type: ignore[attr-defined]
 
@@ -62,7 +65,7 @@ def test_a_batch_is_stored_in_one_transaction_at_its_end(huey: SqliteHuey, add: 
     assert (first(), group()) == (3, [11])
 
 
-def test_after_an_exception_nothing_of_a_batch_is_stored(huey: SqliteHuey, add: Add) -> None:
+def test_after_an_exception_nothing_of_a_batch_is_stored(huey: Huey, add: Add) -> None:
     with pytest.raises(ZeroDivisionError), huey.batch():
         add(1, 2)
         1 / 0
@@ -72,9 +75,7 @@ def test_after_an_exception_nothing_of_a_batch_is_stored(huey: SqliteHuey, add: 
     assert len(jobs(huey)) == 1
 
 
-def test_an_inner_batch_becomes_part_of_the_outer_one_or_is_dropped(
-    huey: SqliteHuey, add: Add
-) -> None:
+def test_an_inner_batch_becomes_part_of_the_outer_one_or_is_dropped(huey: Huey, add: Add) -> None:
     with huey.batch() as outer:
         add(1, 1)
         with huey.batch():
@@ -89,7 +90,7 @@ def test_an_inner_batch_becomes_part_of_the_outer_one_or_is_dropped(
     assert len(jobs(huey)) == 3
 
 
-def test_arguments_are_those_of_the_moment_of_the_call(huey: SqliteHuey) -> None:
+def test_arguments_are_those_of_the_moment_of_the_call(huey: Huey) -> None:
     @huey.task()
     def total(numbers: list[int]) -> int:
         return sum(numbers)
@@ -105,7 +106,7 @@ def test_arguments_are_those_of_the_moment_of_the_call(huey: SqliteHuey) -> None
     assert result() == 3
 
 
-def test_other_threads_and_instances_are_not_in_the_batch(huey: SqliteHuey, add: Add) -> None:
+def test_other_threads_and_instances_are_not_in_the_batch(huey: Huey, add: Add) -> None:
     memory = MemoryHuey("other")
     elsewhere = memory.task()(add.func)
     with huey.batch():
@@ -117,7 +118,7 @@ def test_other_threads_and_instances_are_not_in_the_batch(huey: SqliteHuey, add:
     memory.close()
 
 
-def test_coroutines_have_batches_of_their_own(huey: SqliteHuey, add: Add) -> None:
+def test_coroutines_have_batches_of_their_own(huey: Huey, add: Add) -> None:
     async def one(number: int, fails: bool) -> None:
         try:
             with huey.batch():
@@ -138,7 +139,7 @@ def test_coroutines_have_batches_of_their_own(huey: SqliteHuey, add: Add) -> Non
 
 
 def test_a_coroutine_that_outlives_the_batch_it_began_in_loses_nothing(
-    huey: SqliteHuey, add: Add
+    huey: Huey, add: Add
 ) -> None:
     async def later() -> None:
         await asyncio.sleep(0.01)
@@ -154,7 +155,7 @@ def test_a_coroutine_that_outlives_the_batch_it_began_in_loses_nothing(
     assert len(jobs(huey)) == 1
 
 
-def test_a_batch_with_duplicates_gives_one_handle(huey: SqliteHuey) -> None:
+def test_a_batch_with_duplicates_gives_one_handle(huey: Huey) -> None:
     @huey.task(unique=True)
     def sync(user: int) -> None: ...
 
@@ -181,28 +182,53 @@ def test_a_batch_in_immediate_mode_runs_at_its_end() -> None:
 # --- using ----------------------------------------------------------------------------------------
 
 
+def connect(huey: Huey) -> Any:
+    """A connection of the application's own to where the queue is."""
+    if isinstance(huey.location, SqliteLocation):
+        return sqlite3.connect(huey.filename)
+    opened = psycopg.connect(huey.location.dsn)
+    opened.execute(f"set search_path to {huey.location.schema}".encode())
+    opened.commit()
+    return opened
+
+
+@contextmanager
+def transaction(connection: Any) -> Iterator[None]:
+    """What both drivers' own blocks do; psycopg's closes its connection as well."""
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def is_idle(connection: Any) -> bool:
+    if isinstance(connection, sqlite3.Connection):
+        return not connection.in_transaction
+    return bool(connection.info.transaction_status == TransactionStatus.IDLE)
+
+
 @pytest.fixture
-def connection(huey: SqliteHuey) -> Iterator[sqlite3.Connection]:
+def connection(huey: Huey) -> Iterator[Any]:
     _ = huey.storage
-    with closing(sqlite3.connect(huey.filename)) as opened:
+    with closing(connect(huey)) as opened:
         opened.execute("create table account (name text primary key, euros int)")
         opened.execute("insert into account values ('ann', 100), ('bob', 0)")
         opened.commit()
         yield opened
 
 
-def euros(huey: SqliteHuey) -> tuple[int, int]:
-    with closing(sqlite3.connect(huey.filename)) as other:
+def euros(huey: Huey) -> tuple[int, int]:
+    with closing(connect(huey)) as other:
         (ann,), (bob,) = other.execute("select euros from account order by name").fetchall()
         return ann, bob
 
 
 @pytest.mark.feature("transactional enqueue")
-def test_jobs_and_rows_are_committed_together(
-    huey: SqliteHuey, add: Add, connection: sqlite3.Connection
-) -> None:
+def test_jobs_and_rows_are_committed_together(huey: Huey, add: Add, connection: Any) -> None:
     signals = Signals(huey)
-    with connection, huey.using(connection):
+    with transaction(connection), huey.using(connection):
         connection.execute("update account set euros = euros - 5 where name = 'ann'")
         result = add(1, 2)
         huey.enqueue_many([add.s(3, 4)])
@@ -215,8 +241,8 @@ def test_jobs_and_rows_are_committed_together(
     assert result() == 3
 
 
-def test_rolled_back_together(huey: SqliteHuey, add: Add, connection: sqlite3.Connection) -> None:
-    with pytest.raises(ZeroDivisionError), connection, huey.using(connection):
+def test_rolled_back_together(huey: Huey, add: Add, connection: Any) -> None:
+    with pytest.raises(ZeroDivisionError), transaction(connection), huey.using(connection):
         connection.execute("update account set euros = euros - 5 where name = 'ann'")
         add(1, 2)
         1 / 0
@@ -226,23 +252,19 @@ def test_rolled_back_together(huey: SqliteHuey, add: Add, connection: sqlite3.Co
     assert add(1, 2).state is State.PENDING
 
 
-def test_a_batch_and_a_transaction_within_each_other(
-    huey: SqliteHuey, add: Add, connection: sqlite3.Connection
-) -> None:
-    with connection, huey.using(connection), huey.batch():
+def test_a_batch_and_a_transaction_within_each_other(huey: Huey, add: Add, connection: Any) -> None:
+    with transaction(connection), huey.using(connection), huey.batch():
         add(1, 1)
-        assert not connection.in_transaction
+        assert is_idle(connection)
     assert len(jobs(huey)) == 1
 
     with huey.batch():
-        with connection, huey.using(connection):
+        with transaction(connection), huey.using(connection):
             add(2, 2)
         assert len(jobs(huey)) == 2, "the innermost counts"
 
 
-def test_the_transaction_is_of_its_thread_alone(
-    huey: SqliteHuey, add: Add, connection: sqlite3.Connection
-) -> None:
+def test_the_transaction_is_of_its_thread_alone(huey: Huey, add: Add, connection: Any) -> None:
     with huey.using(connection):
         thread = threading.Thread(target=add, args=(1, 2))
         thread.start()
@@ -258,7 +280,8 @@ def test_the_transaction_is_of_its_thread_alone(
     assert len(jobs(huey)) == 2
 
 
-def test_what_is_no_connection_to_the_queue_is_refused(huey: SqliteHuey, tmp_path: Any) -> None:
+@pytest.mark.sqlite_only("files are attached")
+def test_what_is_no_connection_to_the_queue_is_refused(huey: Huey, tmp_path: Any) -> None:
     with closing(sqlite3.connect(tmp_path / "other.db")) as other:
         with pytest.raises(ConfigurationError, match="the queue is in"), huey.using(other):
             pytest.fail("it must not get here")
@@ -267,12 +290,12 @@ def test_what_is_no_connection_to_the_queue_is_refused(huey: SqliteHuey, tmp_pat
             pytest.fail("it must not get here")
 
 
-def test_unique_jobs_and_ids_hold_inside(huey: SqliteHuey, connection: sqlite3.Connection) -> None:
+def test_unique_jobs_and_ids_hold_inside(huey: Huey, connection: Any) -> None:
     @huey.task(unique=True)
     def sync(user: int) -> None: ...
 
     outside = sync(7)
-    with connection, huey.using(connection):
+    with transaction(connection), huey.using(connection):
         assert sync(7).id == outside.id
         assert sync(8).id == sync(8).id
         assert sync.schedule((9,), delay=5, id="x").id == "x"
@@ -280,9 +303,7 @@ def test_unique_jobs_and_ids_hold_inside(huey: SqliteHuey, connection: sqlite3.C
     assert len(jobs(huey)) == 3
 
 
-def test_a_consumer_starts_the_job_after_the_commit(
-    huey: SqliteHuey, add: Add, connection: sqlite3.Connection
-) -> None:
+def test_a_consumer_starts_the_job_after_the_commit(huey: Huey, add: Add, connection: Any) -> None:
     with consuming(huey):
         with huey.using(connection):
             result = add(1, 2)
@@ -291,7 +312,8 @@ def test_a_consumer_starts_the_job_after_the_commit(
         assert result.get(blocking=True, timeout=10) == 3
 
 
-def test_in_memory_the_jobs_are_stored_at_once(connection: sqlite3.Connection) -> None:
+@pytest.mark.sqlite_only("a queue in memory takes a connection of sqlite3")
+def test_in_memory_the_jobs_are_stored_at_once(connection: Any) -> None:
     huey = MemoryHuey("test", immediate=True)
     double = huey.task()(lambda n: 2 * n)
 
@@ -303,12 +325,12 @@ def test_in_memory_the_jobs_are_stored_at_once(connection: sqlite3.Connection) -
 # --- complete_in ----------------------------------------------------------------------------------
 
 
-def transfer_task(huey: SqliteHuey, **how: Any) -> TaskWrapper[..., str]:
+def transfer_task(huey: Huey, **how: Any) -> TaskWrapper[..., str]:
     """Move five euros, exactly once; ``how`` says what goes wrong."""
 
     @huey.task(context=True, retries=how.get("retries", 0))
     def transfer(task: Any = None) -> str:
-        with closing(sqlite3.connect(huey.filename)) as con, con:
+        with closing(connect(huey)) as con, transaction(con):
             con.execute("update account set euros = euros - 5 where name = 'ann'")
             con.execute("update account set euros = euros + 5 where name = 'bob'")
             task.complete_in(con, result="moved")
@@ -321,9 +343,7 @@ def transfer_task(huey: SqliteHuey, **how: Any) -> TaskWrapper[..., str]:
     return transfer
 
 
-def test_the_end_of_a_run_is_committed_with_its_rows(
-    huey: SqliteHuey, connection: sqlite3.Connection
-) -> None:
+def test_the_end_of_a_run_is_committed_with_its_rows(huey: Huey, connection: Any) -> None:
     signals = Signals(huey)
     result = transfer_task(huey)()
 
@@ -336,7 +356,7 @@ def test_the_end_of_a_run_is_committed_with_its_rows(
     assert sum(metric.done for metric in huey.storage.metrics(0)) == 1
 
 
-def test_a_consumer_reports_no_lost_claim(huey: SqliteHuey, connection: sqlite3.Connection) -> None:
+def test_a_consumer_reports_no_lost_claim(huey: Huey, connection: Any) -> None:
     signals = Signals(huey)
     with consuming(huey):
         result = transfer_task(huey)()
@@ -346,9 +366,7 @@ def test_a_consumer_reports_no_lost_claim(huey: SqliteHuey, connection: sqlite3.
     assert signals.names() == ["enqueued", "executing", "complete"]
 
 
-def test_after_a_rollback_the_run_is_retried_as_usual(
-    huey: SqliteHuey, connection: sqlite3.Connection
-) -> None:
+def test_after_a_rollback_the_run_is_retried_as_usual(huey: Huey, connection: Any) -> None:
     result = transfer_task(huey, inside=True, retries=1)()
     signals = Signals(huey)
 
@@ -364,9 +382,7 @@ def test_after_a_rollback_the_run_is_retried_as_usual(
     ]  # fmt: skip
 
 
-def test_an_exception_after_the_commit_changes_nothing(
-    huey: SqliteHuey, connection: sqlite3.Connection
-) -> None:
+def test_an_exception_after_the_commit_changes_nothing(huey: Huey, connection: Any) -> None:
     signals = Signals(huey)
     result = transfer_task(huey, after=True, retries=3)()
 
@@ -377,9 +393,7 @@ def test_an_exception_after_the_commit_changes_nothing(
     assert signals.names() == ["enqueued", "executing", "complete"]
 
 
-def test_a_run_that_lost_its_job_cannot_complete_it(
-    huey: SqliteHuey, connection: sqlite3.Connection
-) -> None:
+def test_a_run_that_lost_its_job_cannot_complete_it(huey: Huey, connection: Any) -> None:
     caught: list[BaseException] = []
 
     @huey.task(context=True)
@@ -399,7 +413,7 @@ def test_a_run_that_lost_its_job_cannot_complete_it(
     assert euros(huey) == (100, 0), "the rows went back with it"
 
 
-def test_only_a_run_can_complete_itself(huey: SqliteHuey, add: Add) -> None:
+def test_only_a_run_can_complete_itself(huey: Huey, add: Add) -> None:
     with pytest.raises(ConfigurationError, match="context=True"):
         add.s(1, 2).complete_in(None)
 
@@ -409,7 +423,7 @@ def test_only_a_run_can_complete_itself(huey: SqliteHuey, add: Add) -> None:
 
 @pytest.mark.feature("async")
 def test_what_is_enqueued_on_a_loop_goes_into_the_batch_or_the_transaction(
-    huey: SqliteHuey, add: Add, connection: sqlite3.Connection
+    huey: Huey, add: Add, connection: Any
 ) -> None:
     async def main() -> None:
         with huey.batch():

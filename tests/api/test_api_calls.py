@@ -22,7 +22,6 @@ from hueycore import (
     Result,
     SerializationError,
     Serializer,
-    SqliteHuey,
     State,
 )
 from tests.helpers import Clock, Signals, drain, job, jobs, run_one, run_python, states, wait_until
@@ -39,6 +38,7 @@ def test_constructing_and_declaring_touch_no_disk(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.sqlite_only("a queue without an URL is a file")
 @pytest.mark.feature("instances")
 def test_plain_huey_is_sqlite_and_takes_the_consumers_options_as_defaults(path: str) -> None:
     huey = Huey(filename=path, workers=4, worker_type="thread", shutdown_timeout=3)
@@ -48,7 +48,15 @@ def test_plain_huey_is_sqlite_and_takes_the_consumers_options_as_defaults(path: 
     assert huey.create_consumer(workers=2).workers == 2
 
 
-def test_a_closed_queue_opens_again_at_its_next_use(huey: SqliteHuey) -> None:
+def test_an_url_may_be_a_path(tmp_path: Path) -> None:
+    huey = Huey("app", url=tmp_path / "queue.db")
+
+    assert huey.location == Huey("app", tmp_path / "queue.db").location
+    with pytest.raises(ConfigurationError, match="two slashes"):
+        Huey("app", url=Path("postgresql://ann@db/app"))
+
+
+def test_a_closed_queue_opens_again_at_its_next_use(huey: Huey) -> None:
     @huey.task()
     def double(n: int) -> int:
         return 2 * n
@@ -63,7 +71,7 @@ def test_a_closed_queue_opens_again_at_its_next_use(huey: SqliteHuey) -> None:
     assert (first.get(), second.get()) == (2, 4)
 
 
-def test_a_call_is_stored_with_the_options_of_its_task(huey: SqliteHuey) -> None:
+def test_a_call_is_stored_with_the_options_of_its_task(huey: Huey) -> None:
     @huey.task(
         retries=3,
         retry_delay=timedelta(seconds=7),
@@ -92,7 +100,7 @@ def test_a_call_is_stored_with_the_options_of_its_task(huey: SqliteHuey) -> None
 
 @pytest.mark.feature("calling")
 def test_a_signature_takes_hueys_keywords_as_options_and_leaves_the_others(
-    huey: SqliteHuey, clock: Clock
+    huey: Huey, clock: Clock
 ) -> None:
     now = clock.freeze()
 
@@ -115,7 +123,7 @@ def test_a_signature_takes_hueys_keywords_as_options_and_leaves_the_others(
 
 
 @pytest.mark.feature("calling")
-def test_call_local_calls_and_stores_nothing(huey: SqliteHuey) -> None:
+def test_call_local_calls_and_stores_nothing(huey: Huey) -> None:
     @huey.task()
     def add(a: int, b: int) -> int:
         return a + b
@@ -125,7 +133,7 @@ def test_call_local_calls_and_stores_nothing(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.feature("task decorator")
-def test_the_bare_decorator_is_the_decorator_without_options(huey: SqliteHuey) -> None:
+def test_the_bare_decorator_is_the_decorator_without_options(huey: Huey) -> None:
     @huey.task
     def add(a: int, b: int) -> int:
         """Adds."""
@@ -138,7 +146,7 @@ def test_the_bare_decorator_is_the_decorator_without_options(huey: SqliteHuey) -
     assert (add.__name__, add.__doc__, add.retries, add.retry_delay) == ("add", "Adds.", 0, 0)
 
 
-def test_a_function_may_be_declared_as_several_tasks(huey: SqliteHuey) -> None:
+def test_a_function_may_be_declared_as_several_tasks(huey: Huey) -> None:
     @huey.task(name="second", priority=2)
     @huey.task(name="first", priority=1)
     def work() -> str:
@@ -151,7 +159,7 @@ def test_a_function_may_be_declared_as_several_tasks(huey: SqliteHuey) -> None:
     assert len(huey.registry) == 2
 
 
-def test_two_tasks_cannot_have_one_name(huey: SqliteHuey) -> None:
+def test_two_tasks_cannot_have_one_name(huey: Huey) -> None:
     @huey.task(name="same")
     def one() -> None: ...
 
@@ -162,7 +170,7 @@ def test_two_tasks_cannot_have_one_name(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.feature("task decorator")
-def test_lambdas_are_numbered_by_order_of_definition(huey: SqliteHuey) -> None:
+def test_lambdas_are_numbered_by_order_of_definition(huey: Huey) -> None:
     fetch = huey.task()(lambda seed: seed + 1)
     transform = huey.task()(lambda x, scale: x * scale)
     store = huey.task()(lambda x: {"stored": x})
@@ -175,7 +183,7 @@ def test_lambdas_are_numbered_by_order_of_definition(huey: SqliteHuey) -> None:
     assert names == ["<lambda>", "<lambda>#2", "<lambda>#3"]
 
 
-def test_an_async_generator_is_refused(huey: SqliteHuey) -> None:
+def test_an_async_generator_is_refused(huey: Huey) -> None:
     async def pages() -> Any:
         yield 1
 
@@ -183,7 +191,7 @@ def test_an_async_generator_is_refused(huey: SqliteHuey) -> None:
         huey.task()(pages)
 
 
-def test_an_unregistered_task_is_forgotten_once(huey: SqliteHuey) -> None:
+def test_an_unregistered_task_is_forgotten_once(huey: Huey) -> None:
     @huey.task()
     def gone() -> None: ...
 
@@ -193,7 +201,7 @@ def test_an_unregistered_task_is_forgotten_once(huey: SqliteHuey) -> None:
 
 
 def test_without_results_a_call_answers_none_and_the_job_runs(path: str) -> None:
-    huey = SqliteHuey("quiet", path, results=False)
+    huey = Huey("quiet", url=path, results=False)
     ran = []
 
     @huey.task()
@@ -215,7 +223,7 @@ def test_without_results_a_call_answers_none_and_the_job_runs(path: str) -> None
 
 
 @pytest.mark.feature("calling")
-def test_map_makes_one_job_per_item_and_spreads_tuples(huey: SqliteHuey) -> None:
+def test_map_makes_one_job_per_item_and_spreads_tuples(huey: Huey) -> None:
     @huey.task()
     def add(a: int, b: int = 10) -> int:
         return a + b
@@ -228,7 +236,7 @@ def test_map_makes_one_job_per_item_and_spreads_tuples(huey: SqliteHuey) -> None
     assert {row.enqueued_at for row in jobs(huey)} == {jobs(huey)[0].enqueued_at}
 
 
-def test_enqueue_many_loses_nothing_of_the_chunks_before_an_error(huey: SqliteHuey) -> None:
+def test_enqueue_many_loses_nothing_of_the_chunks_before_an_error(huey: Huey) -> None:
     @huey.task()
     def take(x: Any) -> None: ...
 
@@ -243,7 +251,7 @@ def test_enqueue_many_loses_nothing_of_the_chunks_before_an_error(huey: SqliteHu
     assert [row.preview for row in jobs(huey)] == [str(n) for n in range(20)]
 
 
-def test_a_chunk_with_one_bad_argument_is_not_stored_at_all(huey: SqliteHuey) -> None:
+def test_a_chunk_with_one_bad_argument_is_not_stored_at_all(huey: Huey) -> None:
     @huey.task()
     def take(x: Any) -> None: ...
 
@@ -255,7 +263,7 @@ def test_a_chunk_with_one_bad_argument_is_not_stored_at_all(huey: SqliteHuey) ->
     assert [row.preview for row in jobs(huey)] == ["0", "1", "2", "3", "4"]
 
 
-def test_enqueue_many_answers_with_handles_in_order(huey: SqliteHuey) -> None:
+def test_enqueue_many_answers_with_handles_in_order(huey: Huey) -> None:
     @huey.task()
     def same(n: int) -> int:
         return n
@@ -270,7 +278,7 @@ def test_enqueue_many_answers_with_handles_in_order(huey: SqliteHuey) -> None:
 # --- ids ------------------------------------------------------------------------------------------
 
 
-def test_a_signature_enqueued_twice_is_two_jobs(huey: SqliteHuey) -> None:
+def test_a_signature_enqueued_twice_is_two_jobs(huey: Huey) -> None:
     @huey.task()
     def count() -> int:
         return huey.incr("runs")
@@ -285,7 +293,7 @@ def test_a_signature_enqueued_twice_is_two_jobs(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.feature("deterministic ids")
-def test_an_id_that_is_live_answers_with_the_handle_of_that_job(huey: SqliteHuey) -> None:
+def test_an_id_that_is_live_answers_with_the_handle_of_that_job(huey: Huey) -> None:
     @huey.task()
     def sync(user: int) -> int:
         return user
@@ -299,7 +307,7 @@ def test_an_id_that_is_live_answers_with_the_handle_of_that_job(huey: SqliteHuey
     assert seen.names() == ["enqueued", "scheduled"]
 
 
-def test_an_id_that_runs_is_live(huey: SqliteHuey) -> None:
+def test_an_id_that_runs_is_live(huey: Huey) -> None:
     @huey.task()
     def again(deep: bool) -> None:
         if deep:
@@ -312,7 +320,7 @@ def test_an_id_that_runs_is_live(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.feature("deterministic ids")
-def test_an_id_that_is_final_is_replaced(huey: SqliteHuey) -> None:
+def test_an_id_that_is_final_is_replaced(huey: Huey) -> None:
     @huey.task()
     def sync(n: int) -> int:
         return n
@@ -328,7 +336,7 @@ def test_an_id_that_is_final_is_replaced(huey: SqliteHuey) -> None:
     assert [row.attempt for row in jobs(huey)] == [1]
 
 
-def test_one_id_twice_in_one_call_is_one_job(huey: SqliteHuey) -> None:
+def test_one_id_twice_in_one_call_is_one_job(huey: Huey) -> None:
     @huey.task()
     def sync(n: int) -> int:
         return n
@@ -342,7 +350,7 @@ def test_one_id_twice_in_one_call_is_one_job(huey: SqliteHuey) -> None:
 # --- refusals: nothing is stored ------------------------------------------------------------------
 
 
-def test_arguments_that_cannot_be_written_are_refused(huey: SqliteHuey) -> None:
+def test_arguments_that_cannot_be_written_are_refused(huey: Huey) -> None:
     @huey.task()
     def take(x: Any) -> None: ...
 
@@ -356,7 +364,7 @@ def test_arguments_that_cannot_be_written_are_refused(huey: SqliteHuey) -> None:
 
 @pytest.mark.feature("back-pressure")
 def test_a_payload_over_the_limit_is_refused_with_its_size(path: str) -> None:
-    huey = SqliteHuey("small", path, max_payload=1000)
+    huey = Huey("small", url=path, max_payload=1000)
 
     @huey.task()
     def take(x: bytes) -> None: ...
@@ -371,7 +379,7 @@ def test_a_payload_over_the_limit_is_refused_with_its_size(path: str) -> None:
 
 @pytest.mark.feature("back-pressure")
 def test_a_full_queue_refuses_and_keeps_what_it_has(path: str) -> None:
-    huey = SqliteHuey("full", path, max_pending=3)
+    huey = Huey("full", url=path, max_pending=3)
 
     @huey.task()
     def work(n: int) -> None: ...
@@ -393,7 +401,7 @@ def test_a_full_queue_refuses_and_keeps_what_it_has(path: str) -> None:
 
 
 @pytest.mark.feature("priority")
-def test_higher_priority_runs_first_and_equals_run_in_their_order(huey: SqliteHuey) -> None:
+def test_higher_priority_runs_first_and_equals_run_in_their_order(huey: Huey) -> None:
     order = []
 
     @huey.task(priority=10)
@@ -411,7 +419,7 @@ def test_higher_priority_runs_first_and_equals_run_in_their_order(huey: SqliteHu
     assert order == ["urgent", "half", "a", "b", "c", "idle"]
 
 
-def test_a_retry_goes_behind_those_that_were_ready_before_it(huey: SqliteHuey) -> None:
+def test_a_retry_goes_behind_those_that_were_ready_before_it(huey: Huey) -> None:
     order = []
 
     @huey.task(retries=1)
@@ -445,7 +453,7 @@ def paris(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_naive_eta_is_local_time_and_an_aware_one_is_itself(
     path: str, paris: ZoneInfo, utc: bool
 ) -> None:
-    huey = SqliteHuey("time", path, utc=utc)
+    huey = Huey("time", url=path, utc=utc)
 
     @huey.task()
     def work() -> None: ...
@@ -467,7 +475,7 @@ def test_a_naive_eta_is_local_time_and_an_aware_one_is_itself(
 def test_the_eta_of_a_task_is_naive_in_the_queues_own_time(
     path: str, paris: ZoneInfo, utc: bool, hour: int
 ) -> None:
-    huey = SqliteHuey("time", path, utc=utc)
+    huey = Huey("time", url=path, utc=utc)
 
     @huey.task()
     def work() -> None: ...
@@ -480,7 +488,7 @@ def test_the_eta_of_a_task_is_naive_in_the_queues_own_time(
 
 
 @pytest.mark.feature("datetimes")
-def test_a_delay_is_seconds_or_a_timedelta(huey: SqliteHuey, clock: Clock) -> None:
+def test_a_delay_is_seconds_or_a_timedelta(huey: Huey, clock: Clock) -> None:
     now = clock.freeze()
 
     @huey.task()
@@ -496,9 +504,7 @@ def test_a_delay_is_seconds_or_a_timedelta(huey: SqliteHuey, clock: Clock) -> No
     assert {job(huey, handle).run_at for handle in handles} == {now + 1.5}
 
 
-def test_schedule_takes_a_bare_time_in_place_of_the_arguments(
-    huey: SqliteHuey, clock: Clock
-) -> None:
+def test_schedule_takes_a_bare_time_in_place_of_the_arguments(huey: Huey, clock: Clock) -> None:
     now = clock.freeze()
 
     @huey.task()
@@ -510,7 +516,7 @@ def test_schedule_takes_a_bare_time_in_place_of_the_arguments(
     assert {row.preview for row in rows} == {""}
 
 
-def test_schedule_refuses_what_is_no_time(huey: SqliteHuey) -> None:
+def test_schedule_refuses_what_is_no_time(huey: Huey) -> None:
     @huey.task()
     def work() -> None: ...
 
@@ -528,7 +534,7 @@ def test_schedule_refuses_what_is_no_time(huey: SqliteHuey) -> None:
     assert jobs(huey) == []
 
 
-def test_a_time_in_the_past_is_now(huey: SqliteHuey) -> None:
+def test_a_time_in_the_past_is_now(huey: Huey) -> None:
     @huey.task()
     def work() -> str:
         return "ran"
@@ -541,7 +547,7 @@ def test_a_time_in_the_past_is_now(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.feature("expires")
-def test_a_job_for_later_does_not_expire_before_its_turn(huey: SqliteHuey, clock: Clock) -> None:
+def test_a_job_for_later_does_not_expire_before_its_turn(huey: Huey, clock: Clock) -> None:
     """The line of Huey's users: `schedule(delay=3600, expires=60)` runs."""
     clock.freeze()
 
@@ -566,7 +572,7 @@ def test_a_job_for_later_does_not_expire_before_its_turn(huey: SqliteHuey, clock
 )
 @pytest.mark.feature("expires")
 def test_a_job_past_its_expiry_ends_expired_and_never_runs(
-    huey: SqliteHuey, clock: Clock, expires: Any
+    huey: Huey, clock: Clock, expires: Any
 ) -> None:
     now = clock.freeze(float(int(time.time())))
     if expires == "naive":
@@ -601,7 +607,7 @@ class Rude:
         raise RuntimeError("no")
 
 
-def test_a_preview_is_short_and_never_raises(huey: SqliteHuey) -> None:
+def test_a_preview_is_short_and_never_raises(huey: Huey) -> None:
     @huey.task()
     def take(*args: Any, **kwargs: Any) -> None: ...
 
@@ -623,10 +629,11 @@ class Hidden(Serializer):
         return None
 
 
+@pytest.mark.sqlite_only("it reads the bytes of the file")
 def test_a_serializer_of_ones_own_reads_what_it_wrote_and_may_hide_the_arguments(
     path: str,
 ) -> None:
-    huey = SqliteHuey("hidden", path, serializer=Hidden())
+    huey = Huey("hidden", url=path, serializer=Hidden())
 
     @huey.task()
     def echo(secret: str) -> str:
@@ -645,7 +652,7 @@ def test_a_serializer_of_ones_own_reads_what_it_wrote_and_may_hide_the_arguments
 
 
 def test_json_is_one_argument_away(path: str) -> None:
-    huey = SqliteHuey("json", path, serializer=JSONSerializer())
+    huey = Huey("json", url=path, serializer=JSONSerializer())
 
     @huey.task()
     def echo(*args: Any, **kwargs: Any) -> Any:
@@ -666,7 +673,7 @@ def test_json_is_one_argument_away(path: str) -> None:
 
 
 def test_queues_that_share_a_file_do_not_see_each_other(path: str) -> None:
-    emails, reports = SqliteHuey("emails", path), SqliteHuey("reports", path)
+    emails, reports = Huey("emails", url=path), Huey("reports", url=path)
 
     @emails.task(name="work")
     def send(n: int) -> int:
@@ -716,9 +723,9 @@ def test_a_program_that_ends_without_close_has_nothing_to_be_warned_of(path: str
     out = run_python(
         """
         import atexit, sys, threading
-        from hueycore import MemoryHuey, SqliteHuey
+        from hueycore import MemoryHuey, Huey
         atexit.register(lambda: huey.put("farewell", 1))
-        huey, memory = SqliteHuey("app", sys.argv[1]), MemoryHuey("memory")
+        huey, memory = Huey("app", url=sys.argv[1]), MemoryHuey("memory")
         for one in (huey, memory):
             one.put("key", 1)
             assert one.get("key", peek=True) == 1
@@ -727,7 +734,7 @@ def test_a_program_that_ends_without_close_has_nothing_to_be_warned_of(path: str
     )
 
     assert out == ""
-    huey = SqliteHuey("app", path)
+    huey = Huey("app", url=path)
     assert huey.get("farewell") == 1
     huey.close()
 
@@ -756,7 +763,7 @@ def test_a_memory_queue_refuses_to_be_used_in_a_fork() -> None:
 
 
 @pytest.mark.feature("key/value")
-def test_get_takes_a_value_unless_it_peeks(huey: SqliteHuey) -> None:
+def test_get_takes_a_value_unless_it_peeks(huey: Huey) -> None:
     huey.put("key", {"a": (1, 2)})
 
     assert huey.get("key", peek=True) == {"a": (1, 2)}
@@ -766,7 +773,7 @@ def test_get_takes_a_value_unless_it_peeks(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.feature("key/value")
-def test_put_replaces_and_put_if_empty_does_not(huey: SqliteHuey) -> None:
+def test_put_replaces_and_put_if_empty_does_not(huey: Huey) -> None:
     huey.put("key", 1)
     huey.put("key", 2)
 
@@ -776,7 +783,7 @@ def test_put_replaces_and_put_if_empty_does_not(huey: SqliteHuey) -> None:
     assert huey.get("key") == 3
 
 
-def test_a_value_with_a_ttl_leaves_by_itself(huey: SqliteHuey, clock: Clock) -> None:
+def test_a_value_with_a_ttl_leaves_by_itself(huey: Huey, clock: Clock) -> None:
     clock.freeze()
     assert huey.put_if_empty("lease", "mine", ttl=timedelta(seconds=10))
 
@@ -791,7 +798,7 @@ def test_a_value_with_a_ttl_leaves_by_itself(huey: SqliteHuey, clock: Clock) -> 
 
 
 @pytest.mark.feature("key/value")
-def test_counters_begin_at_zero_and_are_deleted_like_values(huey: SqliteHuey) -> None:
+def test_counters_begin_at_zero_and_are_deleted_like_values(huey: Huey) -> None:
     assert [huey.incr("n"), huey.incr("n", 5), huey.incr("n", -2)] == [1, 6, 4]
     assert huey.delete("n") is True
     assert huey.delete("n") is False
@@ -799,7 +806,7 @@ def test_counters_begin_at_zero_and_are_deleted_like_values(huey: SqliteHuey) ->
 
 
 @pytest.mark.feature("introspection")
-def test_result_count_is_unread_results_and_values(huey: SqliteHuey) -> None:
+def test_result_count_is_unread_results_and_values(huey: Huey) -> None:
     @huey.task()
     def one() -> int:
         return 1
@@ -819,7 +826,7 @@ def test_result_count_is_unread_results_and_values(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.feature("introspection")
-def test_every_state_can_be_counted_and_listed(huey: SqliteHuey) -> None:
+def test_every_state_can_be_counted_and_listed(huey: Huey) -> None:
     @huey.task()
     def work(n: int, fail: bool = False) -> None:
         if fail:
@@ -844,7 +851,7 @@ def test_every_state_can_be_counted_and_listed(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.feature("introspection")
-def test_the_storage_answers_under_hueys_names(huey: SqliteHuey) -> None:
+def test_the_storage_answers_under_hueys_names(huey: Huey) -> None:
     """Seed 002 asks the storage itself."""
 
     @huey.task()
@@ -865,7 +872,7 @@ def test_the_storage_answers_under_hueys_names(huey: SqliteHuey) -> None:
     assert (storage.queue_size(), storage.schedule_size()) == (0, 0)
 
 
-def test_listing_leaves_out_what_cannot_be_read_and_counts_it(huey: SqliteHuey) -> None:
+def test_listing_leaves_out_what_cannot_be_read_and_counts_it(huey: Huey) -> None:
     @huey.task()
     def work(n: int) -> None: ...
 
@@ -878,7 +885,7 @@ def test_listing_leaves_out_what_cannot_be_read_and_counts_it(huey: SqliteHuey) 
     forgotten.unregister()
     huey.storage.db.transact(  # type: ignore[attr-defined]
         lambda con: con.execute(
-            "update huey_payload set payload = x'0180' where seq = ?", (broken.seq,)
+            "update huey_payload set payload = ? where seq = ?", (b"\x01\x80", broken.seq)
         )
     )
 
@@ -886,7 +893,7 @@ def test_listing_leaves_out_what_cannot_be_read_and_counts_it(huey: SqliteHuey) 
     assert huey.pending_count() == 3
 
 
-def test_flush_deletes_everything(huey: SqliteHuey) -> None:
+def test_flush_deletes_everything(huey: Huey) -> None:
     @huey.task()
     def work() -> int:
         return 1
@@ -906,7 +913,7 @@ def test_flush_deletes_everything(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.feature("context")
-def test_context_passes_the_job_to_the_function(huey: SqliteHuey) -> None:
+def test_context_passes_the_job_to_the_function(huey: Huey) -> None:
     @huey.task(context=True, retries=2, priority=3, name="named")
     def work(a: int, task: Any = None) -> tuple[Any, ...]:
         if task.attempt < 2:
@@ -932,7 +939,7 @@ def test_context_passes_the_job_to_the_function(huey: SqliteHuey) -> None:
     )
 
 
-def test_a_job_without_context_gets_no_task_argument(huey: SqliteHuey) -> None:
+def test_a_job_without_context_gets_no_task_argument(huey: Huey) -> None:
     @huey.task()
     def work(**kwargs: Any) -> list[str]:
         return sorted(kwargs)
@@ -944,7 +951,7 @@ def test_a_job_without_context_gets_no_task_argument(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.feature("key/value")
-def test_progress_is_written_while_the_job_runs(huey: SqliteHuey) -> None:
+def test_progress_is_written_while_the_job_runs(huey: Huey) -> None:
     @huey.task(context=True)
     def work(task: Any = None) -> None:
         for report, shown in (((1, 4, "lines"), "25% lines"), ((3, None, ""), "3")):
@@ -958,7 +965,7 @@ def test_progress_is_written_while_the_job_runs(huey: SqliteHuey) -> None:
     assert (job(huey, handle).state, job(huey, handle).progress) == ("done", "100%")
 
 
-def test_a_task_may_enqueue_others(huey: SqliteHuey) -> None:
+def test_a_task_may_enqueue_others(huey: Huey) -> None:
     @huey.task()
     def child(n: int) -> int:
         return n
@@ -977,12 +984,12 @@ def test_a_task_may_enqueue_others(huey: SqliteHuey) -> None:
 
 def test_threads_that_use_a_queue_first_at_the_same_time_share_one_storage(path: str) -> None:
     for _ in range(20):
-        huey = SqliteHuey("app", path)
+        huey = Huey("app", url=path)
         barrier = threading.Barrier(4)
         seen: list[int] = []
 
         def first_use(
-            huey: SqliteHuey = huey, barrier: threading.Barrier = barrier, seen: list[int] = seen
+            huey: Huey = huey, barrier: threading.Barrier = barrier, seen: list[int] = seen
         ) -> None:
             barrier.wait()
             seen.append(id(huey.storage))
@@ -998,7 +1005,7 @@ def test_threads_that_use_a_queue_first_at_the_same_time_share_one_storage(path:
 
 @pytest.mark.feature("calling")
 def test_a_signature_twice_in_one_call_is_two_jobs_with_handles_of_their_own(
-    huey: SqliteHuey,
+    huey: Huey,
 ) -> None:
     @huey.task()
     def work(n: int) -> int:

@@ -12,6 +12,7 @@ from hueycore import (
     CancelExecution,
     ChordResult,
     Error,
+    Huey,
     Result,
     ResultGroup,
     ResultTimeout,
@@ -28,7 +29,7 @@ NOW = 2_000_000_000.0
 
 
 @pytest.fixture
-def give(huey: SqliteHuey) -> Any:
+def give(huey: Huey) -> Any:
     @huey.task()
     def give(value: Any) -> Any:
         if isinstance(value, str) and value == "boom":
@@ -39,7 +40,7 @@ def give(huey: SqliteHuey) -> Any:
 
 
 @pytest.fixture
-def collect(huey: SqliteHuey) -> Any:
+def collect(huey: Huey) -> Any:
     @huey.task()
     def collect(*args: Any) -> Any:
         return list(args)
@@ -48,7 +49,7 @@ def collect(huey: SqliteHuey) -> Any:
 
 
 @pytest.fixture
-def total(huey: SqliteHuey) -> Any:
+def total(huey: Huey) -> Any:
     @huey.task()
     def total(numbers: list[int]) -> int:
         return sum(numbers)
@@ -56,7 +57,7 @@ def total(huey: SqliteHuey) -> Any:
     return total
 
 
-def enqueued(huey: SqliteHuey, whole: chord) -> ChordResult:
+def enqueued(huey: Huey, whole: chord) -> ChordResult:
     handle = huey.enqueue(whole)
     assert handle is not None
     return handle
@@ -64,7 +65,7 @@ def enqueued(huey: SqliteHuey, whole: chord) -> ChordResult:
 
 @pytest.mark.feature("chord")
 def test_the_callback_gets_the_results_in_the_order_of_the_members(
-    huey: SqliteHuey, give: Any, collect: Any
+    huey: Huey, give: Any, collect: Any
 ) -> None:
     handle = enqueued(huey, chord([give.s(n, priority=n) for n in range(5)], collect.s("x")))
     assert states(huey) == {"pending": 5, "blocked": 1}
@@ -77,7 +78,7 @@ def test_the_callback_gets_the_results_in_the_order_of_the_members(
 
 
 @pytest.mark.feature("chord")
-def test_a_consumer_runs_a_chord(huey: SqliteHuey, give: Any, total: Any) -> None:
+def test_a_consumer_runs_a_chord(huey: Huey, give: Any, total: Any) -> None:
     handle = chord([give.s(n) for n in range(100)], total)()
     assert handle is not None
     with consuming(huey, workers=4):
@@ -85,7 +86,7 @@ def test_a_consumer_runs_a_chord(huey: SqliteHuey, give: Any, total: Any) -> Non
 
 
 @pytest.mark.feature("group")
-def test_a_group_with_then_is_a_chord(huey: SqliteHuey, give: Any, collect: Any) -> None:
+def test_a_group_with_then_is_a_chord(huey: Huey, give: Any, collect: Any) -> None:
     members = [give.s(1), give.s(2)]
     handles = [
         enqueued(huey, group(members).then(collect)),
@@ -98,7 +99,7 @@ def test_a_group_with_then_is_a_chord(huey: SqliteHuey, give: Any, collect: Any)
 
 @pytest.mark.feature("chord")
 def test_failed_members_arrive_as_errors_and_others_as_skipped(
-    huey: SqliteHuey, give: Any, clock: Clock
+    huey: Huey, give: Any, clock: Clock
 ) -> None:
     clock.freeze(NOW)
     found: list[Any] = []
@@ -130,7 +131,7 @@ def test_failed_members_arrive_as_errors_and_others_as_skipped(
 
 
 def test_a_member_that_is_a_pipeline_gives_its_last_value_or_its_error(
-    huey: SqliteHuey, give: Any, collect: Any, total: Any
+    huey: Huey, give: Any, collect: Any, total: Any
 ) -> None:
     line = give.s((1,)) | give.s() | collect.s(2)
     broken = give.s(1) | give.s("boom") | give.s() | give.s()
@@ -150,7 +151,7 @@ def test_a_member_that_is_a_pipeline_gives_its_last_value_or_its_error(
     ]
 
 
-def test_chords_in_chords(huey: SqliteHuey, give: Any, total: Any) -> None:
+def test_chords_in_chords(huey: Huey, give: Any, total: Any) -> None:
     inner = chord([give.s(1), give.s(2), chord([give.s(3), give.s(4)], total)], total)
     handle = enqueued(huey, chord([inner, give.s(10)], total.s()))
     drain(huey)
@@ -161,7 +162,7 @@ def test_chords_in_chords(huey: SqliteHuey, give: Any, total: Any) -> None:
 
 
 def test_a_chord_in_a_pipeline_gets_the_value_before_it(
-    huey: SqliteHuey, give: Any, collect: Any
+    huey: Huey, give: Any, collect: Any
 ) -> None:
     handles = huey.enqueue(give.s(1) | chord([collect.s("a"), collect.s("b")], collect) | collect)
     drain(huey)
@@ -169,7 +170,7 @@ def test_a_chord_in_a_pipeline_gets_the_value_before_it(
     assert handles.get()[-1] == [[[["a", 1], ["b", 1]]]]
 
 
-def test_stages_after_a_chord(huey: SqliteHuey, give: Any, total: Any) -> None:
+def test_stages_after_a_chord(huey: Huey, give: Any, total: Any) -> None:
     handle = enqueued(huey, chord([give.s(1), give.s(2)], total).then(give).then(give))
     drain(huey)
 
@@ -180,9 +181,7 @@ def test_stages_after_a_chord(huey: SqliteHuey, give: Any, total: Any) -> None:
 
 
 @pytest.mark.feature("chord")
-def test_an_empty_chord_runs_its_callback_at_once(
-    huey: SqliteHuey, collect: Any, give: Any
-) -> None:
+def test_an_empty_chord_runs_its_callback_at_once(huey: Huey, collect: Any, give: Any) -> None:
     handle = enqueued(huey, chord([], collect.s("x")).then(give))
     nested = enqueued(huey, chord([chord([], collect), give.s(1)], collect))
     drain(huey)
@@ -193,14 +192,14 @@ def test_an_empty_chord_runs_its_callback_at_once(
 
 
 @pytest.mark.feature("group")
-def test_an_empty_group_answers_with_no_handles(huey: SqliteHuey) -> None:
+def test_an_empty_group_answers_with_no_handles(huey: Huey) -> None:
     handles = huey.enqueue(group([]))
     assert handles is not None
     assert (len(handles), handles.get(), list(handles.as_completed())) == (0, [], [])
     assert states(huey) == {}
 
 
-def test_a_chord_of_one(huey: SqliteHuey, give: Any, collect: Any) -> None:
+def test_a_chord_of_one(huey: Huey, give: Any, collect: Any) -> None:
     handle = enqueued(huey, chord([give.s((1, 2))], collect))
     drain(huey)
     assert handle.get() == [[(1, 2)]]
@@ -208,7 +207,7 @@ def test_a_chord_of_one(huey: SqliteHuey, give: Any, collect: Any) -> None:
 
 @pytest.mark.feature("chord")
 def test_none_has_its_place_whether_it_is_stored_or_not(
-    huey: SqliteHuey, give: Any, collect: Any
+    huey: Huey, give: Any, collect: Any
 ) -> None:
     handle = enqueued(huey, chord([give.s(None), give.s(1), give.s(None)], collect))
     drain(huey)
@@ -216,7 +215,7 @@ def test_none_has_its_place_whether_it_is_stored_or_not(
 
 
 def test_a_chord_works_although_nothing_is_stored_for_others(path: str) -> None:
-    huey = SqliteHuey("app", path, results=False)
+    huey = Huey("app", url=path, results=False)
     found: list[Any] = []
 
     @huey.task()
@@ -237,7 +236,7 @@ def test_a_chord_works_although_nothing_is_stored_for_others(path: str) -> None:
 
 
 @pytest.mark.feature("chord")
-def test_members_that_run_again_deliver_nothing_more(huey: SqliteHuey, collect: Any) -> None:
+def test_members_that_run_again_deliver_nothing_more(huey: Huey, collect: Any) -> None:
     ran: list[Any] = []
 
     @huey.task()
@@ -261,7 +260,7 @@ def test_members_that_run_again_deliver_nothing_more(huey: SqliteHuey, collect: 
 
 
 def test_a_member_that_is_retried_before_the_callback_runs_still_failed(
-    huey: SqliteHuey, give: Any, collect: Any
+    huey: Huey, give: Any, collect: Any
 ) -> None:
     members = [give.s("boom"), give.s(None), give.s(3)]
     handle = enqueued(huey, chord(members, collect.s(priority=9)))
@@ -276,7 +275,7 @@ def test_a_member_that_is_retried_before_the_callback_runs_still_failed(
     assert (none, three) == (None, 3)
 
 
-def test_a_callback_that_fails_is_retried_with_the_same_list(huey: SqliteHuey, give: Any) -> None:
+def test_a_callback_that_fails_is_retried_with_the_same_list(huey: Huey, give: Any) -> None:
     seen: list[Any] = []
 
     @huey.task(retries=1)
@@ -298,9 +297,7 @@ def test_a_callback_that_fails_is_retried_with_the_same_list(huey: SqliteHuey, g
     assert handle.get() == 2
 
 
-def test_without_its_callback_the_members_still_run(
-    huey: SqliteHuey, give: Any, total: Any
-) -> None:
+def test_without_its_callback_the_members_still_run(huey: Huey, give: Any, total: Any) -> None:
     handle = enqueued(huey, chord([give.s(1), give.s(2)], total))
     handle.callback.revoke()
     drain(huey)
@@ -314,7 +311,7 @@ def test_without_its_callback_the_members_still_run(
     assert handle.get() == 3
 
 
-def test_a_chord_is_revoked_whole(huey: SqliteHuey, give: Any, total: Any) -> None:
+def test_a_chord_is_revoked_whole(huey: Huey, give: Any, total: Any) -> None:
     handle = enqueued(huey, chord([give.s(1) | give.s(), give.s(2)], total).then(give))
     handle.revoke()
     assert states(huey) == {"revoked": 5}
@@ -322,7 +319,7 @@ def test_a_chord_is_revoked_whole(huey: SqliteHuey, give: Any, total: Any) -> No
 
 
 @pytest.mark.feature("dynamic fan-out")
-def test_a_chord_enqueued_inside_a_task(huey: SqliteHuey) -> None:
+def test_a_chord_enqueued_inside_a_task(huey: Huey) -> None:
     pages = {"/1": {"a": 1}, "/2": {"b": 2}}
 
     @huey.task()
@@ -353,9 +350,7 @@ def test_a_chord_enqueued_inside_a_task(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.feature("group")
-def test_a_group_answers_with_a_handle_of_each_member(
-    huey: SqliteHuey, give: Any, total: Any
-) -> None:
+def test_a_group_answers_with_a_handle_of_each_member(huey: Huey, give: Any, total: Any) -> None:
     handles = group([give.s(1), give.s(2) | give.s(), chord([give.s(3)], total)])()
     assert handles is not None
     plain, line, joined = handles
@@ -371,7 +366,7 @@ def test_a_group_answers_with_a_handle_of_each_member(
 
 
 @pytest.mark.feature("group")
-def test_values_come_as_jobs_end(huey: SqliteHuey) -> None:
+def test_values_come_as_jobs_end(huey: Huey) -> None:
     gates = [Gate() for _ in range(3)]
 
     @huey.task()
@@ -392,7 +387,7 @@ def test_values_come_as_jobs_end(huey: SqliteHuey) -> None:
     assert found == [2, 0, 1]
 
 
-def test_a_group_that_is_not_ready_in_time(huey: SqliteHuey, give: Any) -> None:
+def test_a_group_that_is_not_ready_in_time(huey: Huey, give: Any) -> None:
     handles = huey.enqueue(group([give.s(1), give.s(2)]))
     assert handles is not None
     with pytest.raises(ResultTimeout):
@@ -406,7 +401,7 @@ def test_a_group_that_is_not_ready_in_time(huey: SqliteHuey, give: Any) -> None:
     assert handles.get() == [1, 2]
 
 
-def test_a_group_is_revoked_in_one_commit(huey: SqliteHuey, give: Any) -> None:
+def test_a_group_is_revoked_in_one_commit(huey: Huey, give: Any) -> None:
     handles = huey.enqueue(group([give.s(n) for n in range(10)]))
     assert handles is not None
     before = huey.storage.db.commits  # type: ignore[attr-defined]
@@ -416,7 +411,7 @@ def test_a_group_is_revoked_in_one_commit(huey: SqliteHuey, give: Any) -> None:
     assert job(huey, next(iter(handles))).reason == "enough"
 
 
-def test_a_group_is_enqueued_in_one_commit(huey: SqliteHuey, give: Any, total: Any) -> None:
+def test_a_group_is_enqueued_in_one_commit(huey: Huey, give: Any, total: Any) -> None:
     huey.storage.enqueue([])
     before = huey.storage.db.commits  # type: ignore[attr-defined]
     group([give.s(1) | give.s(), chord([give.s(2)] * 3, total), give.s(3)])()
@@ -425,9 +420,7 @@ def test_a_group_is_enqueued_in_one_commit(huey: SqliteHuey, give: Any, total: A
     assert states(huey) == {"done": 7}
 
 
-def test_a_signature_that_is_a_member_twice_is_two_jobs(
-    huey: SqliteHuey, give: Any, total: Any
-) -> None:
+def test_a_signature_that_is_a_member_twice_is_two_jobs(huey: Huey, give: Any, total: Any) -> None:
     member = give.s(2)
     handle = enqueued(huey, chord([member, member, member], total))
     drain(huey)
@@ -436,7 +429,7 @@ def test_a_signature_that_is_a_member_twice_is_two_jobs(
 
 
 @pytest.mark.feature("chord")
-def test_deep_nesting_needs_no_deep_stack(huey: SqliteHuey, give: Any, total: Any) -> None:
+def test_deep_nesting_needs_no_deep_stack(huey: Huey, give: Any, total: Any) -> None:
     whole = chord([give.s(1)], total)
     line = give.s()
     for _ in range(1100):

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from hueycore import ConfigurationError, SqliteHuey, chord, crontab
+from hueycore import ConfigurationError, Huey, chord, crontab
 from tests.helpers import drain, jobs
 
 pytestmark = pytest.mark.feature("task decorator")
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.feature("task decorator")
 # --- keywords of the job --------------------------------------------------------------------------
 
 
-def test_a_parameter_that_the_job_takes_from_its_calls_is_warned_of(huey: SqliteHuey) -> None:
+def test_a_parameter_that_the_job_takes_from_its_calls_is_warned_of(huey: Huey) -> None:
     with pytest.warns(UserWarning, match="timeout=, priority= as options of the job") as found:
 
         @huey.task()
@@ -33,7 +33,7 @@ def test_a_parameter_that_the_job_takes_from_its_calls_is_warned_of(huey: Sqlite
     assert fetch.name in str(found[0].message)
 
 
-def test_so_is_one_of_the_function_inside_a_decorator(huey: SqliteHuey) -> None:
+def test_so_is_one_of_the_function_inside_a_decorator(huey: Huey) -> None:
     def traced(func: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(func)
         def inner(*args: Any, **kwargs: Any) -> Any:
@@ -48,7 +48,7 @@ def test_so_is_one_of_the_function_inside_a_decorator(huey: SqliteHuey) -> None:
         def fetch(url: str, delay: int = 10) -> None: ...
 
 
-def test_what_no_call_can_give_by_keyword_is_not_warned_of(huey: SqliteHuey) -> None:
+def test_what_no_call_can_give_by_keyword_is_not_warned_of(huey: Huey) -> None:
     def patient(func: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(func)
         def inner(url: str) -> Any:
@@ -68,7 +68,7 @@ def test_what_no_call_can_give_by_keyword_is_not_warned_of(huey: SqliteHuey) -> 
 
 
 def test_a_call_that_the_function_does_not_take_is_refused_and_stores_nothing(
-    huey: SqliteHuey,
+    huey: Huey,
 ) -> None:
     @huey.task()
     def add(a: int, b: int = 2, *, c: int = 3) -> int:
@@ -100,7 +100,7 @@ def test_a_call_that_the_function_does_not_take_is_refused_and_stores_nothing(
     assert [row.state for row in jobs(huey)] == ["done"] * 3
 
 
-def test_what_a_stage_gets_from_the_one_before_it_is_not_judged(huey: SqliteHuey) -> None:
+def test_what_a_stage_gets_from_the_one_before_it_is_not_judged(huey: Huey) -> None:
     @huey.task()
     def one() -> int:
         return 1
@@ -126,7 +126,7 @@ def test_what_a_stage_gets_from_the_one_before_it_is_not_judged(huey: SqliteHuey
     assert (whole.get(), nobody.get()) == (2, 0)
 
 
-def test_the_first_stage_and_the_members_are_whole_calls(huey: SqliteHuey) -> None:
+def test_the_first_stage_and_the_members_are_whole_calls(huey: Huey) -> None:
     @huey.task()
     def double(n: int) -> int:
         return 2 * n
@@ -141,7 +141,7 @@ def test_the_first_stage_and_the_members_are_whole_calls(huey: SqliteHuey) -> No
     assert jobs(huey) == []
 
 
-def test_a_function_in_a_decorator_is_judged_by_what_the_decorator_takes(huey: SqliteHuey) -> None:
+def test_a_function_in_a_decorator_is_judged_by_what_the_decorator_takes(huey: Huey) -> None:
     """Huey's recipe of a back-off."""
 
     def exp_backoff_task(retries: int, retry_backoff: float) -> Callable[..., Any]:
@@ -171,7 +171,7 @@ def test_a_function_in_a_decorator_is_judged_by_what_the_decorator_takes(huey: S
     assert handle.get() == "x 1"
 
 
-def test_a_periodic_task_that_needs_arguments_is_refused(huey: SqliteHuey) -> None:
+def test_a_periodic_task_that_needs_arguments_is_refused(huey: Huey) -> None:
     with pytest.raises(TypeError, match="missing a required argument: 'day'"):
 
         @huey.periodic_task(crontab("0", "9"))
@@ -183,7 +183,7 @@ def test_a_periodic_task_that_needs_arguments_is_refused(huey: SqliteHuey) -> No
 # --- context --------------------------------------------------------------------------------------
 
 
-def test_a_function_that_cannot_take_the_job_has_no_context(huey: SqliteHuey) -> None:
+def test_a_function_that_cannot_take_the_job_has_no_context(huey: Huey) -> None:
     def plain(a: int) -> None: ...
 
     def by_position(task: Any, /) -> None: ...
@@ -194,7 +194,7 @@ def test_a_function_that_cannot_take_the_job_has_no_context(huey: SqliteHuey) ->
     assert len(huey.registry) == 0
 
 
-def test_the_job_of_a_context_task_is_no_argument_of_its_calls(huey: SqliteHuey) -> None:
+def test_the_job_of_a_context_task_is_no_argument_of_its_calls(huey: Huey) -> None:
     @huey.task(context=True)
     def work(a: int, task: Any) -> int:
         return a + int(task.attempt)
@@ -211,7 +211,7 @@ def test_the_job_of_a_context_task_is_no_argument_of_its_calls(huey: SqliteHuey)
 # --- what is no function, no call, no number ------------------------------------------------------
 
 
-def test_what_cannot_be_called_or_has_no_name_is_no_task(huey: SqliteHuey) -> None:
+def test_what_cannot_be_called_or_has_no_name_is_no_task(huey: Huey) -> None:
     def add(a: int, b: int) -> int:
         return a + b
 
@@ -233,7 +233,7 @@ def test_what_cannot_be_called_or_has_no_name_is_no_task(huey: SqliteHuey) -> No
     assert handle.get() == 3
 
 
-def test_what_is_no_call_is_not_enqueued(huey: SqliteHuey) -> None:
+def test_what_is_no_call_is_not_enqueued(huey: Huey) -> None:
     @huey.task()
     def add(a: int) -> int:
         return a
@@ -269,7 +269,7 @@ def test_what_is_no_call_is_not_enqueued(huey: SqliteHuey) -> None:
     ],
 )
 def test_an_option_that_cannot_be_is_refused_where_it_is_given(
-    huey: SqliteHuey, option: str, value: Any, told: str
+    huey: Huey, option: str, value: Any, told: str
 ) -> None:
     @huey.task()
     def work() -> None: ...
@@ -293,7 +293,7 @@ def add(a, b):
 """
 
 
-def test_a_cell_that_is_run_again_replaces_its_task(huey: SqliteHuey) -> None:
+def test_a_cell_that_is_run_again_replaces_its_task(huey: Huey) -> None:
     notebook: dict[str, Any] = {"huey": huey, "__name__": "notebook"}
     exec(CELL.format(options="", sign="-"), notebook)
     first = notebook["add"]
@@ -307,7 +307,7 @@ def test_a_cell_that_is_run_again_replaces_its_task(huey: SqliteHuey) -> None:
     assert [task.retries for task in huey.registry] == [2]
 
 
-def test_a_decorated_function_of_a_cell_is_replaced_too(huey: SqliteHuey) -> None:
+def test_a_decorated_function_of_a_cell_is_replaced_too(huey: Huey) -> None:
     class Entered:
         def __enter__(self) -> None: ...
         def __exit__(self, *exc: object) -> None: ...
@@ -323,7 +323,7 @@ def test_a_decorated_function_of_a_cell_is_replaced_too(huey: SqliteHuey) -> Non
 
 
 def test_a_module_that_is_loaded_anew_replaces_its_tasks(
-    huey: SqliteHuey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    huey: Huey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
@@ -345,7 +345,7 @@ def test_a_module_that_is_loaded_anew_replaces_its_tasks(
     del sys.modules["anew_tasks"]
 
 
-def test_two_functions_of_one_name_are_refused(huey: SqliteHuey) -> None:
+def test_two_functions_of_one_name_are_refused(huey: Huey) -> None:
     def make(number: int) -> Any:
         @huey.task()
         def made() -> int:

@@ -12,6 +12,7 @@ import pytest
 
 from hueycore import (
     CancelExecution,
+    Huey,
     JSONSerializer,
     Result,
     RetryTask,
@@ -35,7 +36,7 @@ def metadata(handle: Result[Any] | None) -> dict[str, Any]:
 
 
 @pytest.mark.feature("retries")
-def test_each_failed_try_uses_a_retry_and_is_kept(huey: SqliteHuey) -> None:
+def test_each_failed_try_uses_a_retry_and_is_kept(huey: Huey) -> None:
     @huey.task(retries=2)
     def fail() -> None:
         raise LookupError(f"try {huey.incr('tries')}")
@@ -49,7 +50,7 @@ def test_each_failed_try_uses_a_retry_and_is_kept(huey: SqliteHuey) -> None:
     assert metadata(handle)["error"] == "LookupError('try 3')"
 
 
-def test_a_retry_that_succeeds_is_done_and_remembers(huey: SqliteHuey) -> None:
+def test_a_retry_that_succeeds_is_done_and_remembers(huey: Huey) -> None:
     @huey.task(retries=5)
     def flaky() -> int:
         tries = huey.incr("tries")
@@ -66,7 +67,7 @@ def test_a_retry_that_succeeds_is_done_and_remembers(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.feature("retries")
-def test_the_delay_of_retries_grows_by_the_backoff(huey: SqliteHuey, clock: Clock) -> None:
+def test_the_delay_of_retries_grows_by_the_backoff(huey: Huey, clock: Clock) -> None:
     now = clock.freeze(1_900_000_000.0)
 
     @huey.task(retries=3, retry_delay=10, retry_backoff=3)
@@ -88,7 +89,7 @@ def test_the_delay_of_retries_grows_by_the_backoff(huey: SqliteHuey, clock: Cloc
     assert handle.state is State.DEAD
 
 
-def test_options_of_the_call_win_over_those_of_the_task(huey: SqliteHuey) -> None:
+def test_options_of_the_call_win_over_those_of_the_task(huey: Huey) -> None:
     @huey.task(retries=5)
     def fail() -> None:
         raise ValueError
@@ -101,7 +102,7 @@ def test_options_of_the_call_win_over_those_of_the_task(huey: SqliteHuey) -> Non
 
 @pytest.mark.feature("retries changed at run time")
 def test_the_recipe_that_multiplies_retry_delay_persists_over_retries(
-    huey: SqliteHuey, clock: Clock
+    huey: Huey, clock: Clock
 ) -> None:
     """Seed 003: a decorator of the user's own, delays of 2, 4, 8 …"""
     now = clock.freeze(1_900_000_000.0)
@@ -141,7 +142,7 @@ def test_the_recipe_that_multiplies_retry_delay_persists_over_retries(
 
 
 @pytest.mark.feature("retries changed at run time")
-def test_the_recipe_that_schedules_itself_again_works(huey: SqliteHuey, clock: Clock) -> None:
+def test_the_recipe_that_schedules_itself_again_works(huey: Huey, clock: Clock) -> None:
     """Seed 002: ``schedule`` of the task within itself, with an attempt counter of its own."""
     now = clock.freeze(1_900_000_000.0)
 
@@ -175,7 +176,7 @@ def test_the_recipe_that_schedules_itself_again_works(huey: SqliteHuey, clock: C
     assert first.get() == "later"
 
 
-def test_a_task_may_give_up_its_retries_or_take_more(huey: SqliteHuey) -> None:
+def test_a_task_may_give_up_its_retries_or_take_more(huey: Huey) -> None:
     @huey.task(retries=5, context=True)
     def give_up(left: int, task: Any = None) -> None:
         task.retries = left
@@ -191,7 +192,7 @@ def test_a_task_may_give_up_its_retries_or_take_more(huey: SqliteHuey) -> None:
 # --- RetryTask ------------------------------------------------------------------------------------
 
 
-def asking(huey: SqliteHuey, *errors: BaseException | None, **options: Any) -> Any:
+def asking(huey: Huey, *errors: BaseException | None, **options: Any) -> Any:
     """A task that raises these one after the other, and then returns how often it ran."""
     queue = list(errors)
 
@@ -206,7 +207,7 @@ def asking(huey: SqliteHuey, *errors: BaseException | None, **options: Any) -> A
 
 
 @pytest.mark.feature("RetryTask and CancelExecution")
-def test_retry_task_costs_no_retry(huey: SqliteHuey) -> None:
+def test_retry_task_costs_no_retry(huey: Huey) -> None:
     handle = asking(huey, RetryTask("again"), RetryTask("again"))()
     run_one(huey)
 
@@ -227,7 +228,7 @@ def test_retry_task_costs_no_retry(huey: SqliteHuey) -> None:
     ids=["delay", "timedelta", "naive", "aware"],
 )
 def test_retry_task_runs_again_at_its_time_and_keeps_the_delay_of_retries(
-    huey: SqliteHuey, clock: Clock, when: Any
+    huey: Huey, clock: Clock, when: Any
 ) -> None:
     now = clock.freeze(1_900_000_000.0)
     handle = asking(huey, RetryTask(**when), retries=2, retry_delay=5, retry_backoff=2)()
@@ -239,9 +240,7 @@ def test_retry_task_runs_again_at_its_time_and_keeps_the_delay_of_retries(
     assert drain(huey) == 0
 
 
-def test_retry_task_without_a_time_waits_the_delay_of_the_task(
-    huey: SqliteHuey, clock: Clock
-) -> None:
+def test_retry_task_without_a_time_waits_the_delay_of_the_task(huey: Huey, clock: Clock) -> None:
     now = clock.freeze(1_900_000_000.0)
     handle = asking(huey, RetryTask(), retry_delay=5, retry_backoff=2)()
     run_one(huey)
@@ -251,7 +250,7 @@ def test_retry_task_without_a_time_waits_the_delay_of_the_task(
 
 
 @pytest.mark.feature("RetryTask and CancelExecution")
-def test_a_snooze_counts_neither_a_retry_nor_an_attempt(huey: SqliteHuey, clock: Clock) -> None:
+def test_a_snooze_counts_neither_a_retry_nor_an_attempt(huey: Huey, clock: Clock) -> None:
     now = clock.freeze(1_900_000_000.0)
     seen = Signals(huey)
     handle = asking(huey, RetryTask(delay=30, count=False), RetryTask(count=False), retries=1)()
@@ -274,7 +273,7 @@ def test_a_snooze_counts_neither_a_retry_nor_an_attempt(huey: SqliteHuey, clock:
     ids=["no datetime", "both", "no number"],
 )
 def test_a_retry_at_an_impossible_time_kills_the_job_and_not_the_worker(
-    huey: SqliteHuey, impossible: Any
+    huey: Huey, impossible: Any
 ) -> None:
     handle = asking(huey, RetryTask(**impossible), retries=3)()
     other = asking(huey, name="other")()
@@ -287,7 +286,7 @@ def test_a_retry_at_an_impossible_time_kills_the_job_and_not_the_worker(
 # --- CancelExecution ------------------------------------------------------------------------------
 
 
-def test_a_job_that_cancels_itself_ends_revoked(huey: SqliteHuey) -> None:
+def test_a_job_that_cancels_itself_ends_revoked(huey: Huey) -> None:
     handle = asking(huey, CancelExecution("not today"))()
     drain(huey)
 
@@ -297,21 +296,21 @@ def test_a_job_that_cancels_itself_ends_revoked(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.feature("RetryTask and CancelExecution")
-def test_cancelling_uses_the_retries_that_are_left(huey: SqliteHuey) -> None:
+def test_cancelling_uses_the_retries_that_are_left(huey: Huey) -> None:
     handle = asking(huey, CancelExecution(), CancelExecution(), CancelExecution(), retries=2)()
 
     assert drain(huey) == 3
     assert (handle.state, job(huey, handle).retries) == (State.REVOKED, 0)
 
 
-def test_cancelling_for_good_leaves_retries_unused(huey: SqliteHuey) -> None:
+def test_cancelling_for_good_leaves_retries_unused(huey: Huey) -> None:
     handle = asking(huey, CancelExecution(retry=False), retries=2)()
 
     assert drain(huey) == 1
     assert handle.state is State.REVOKED
 
 
-def test_cancelling_may_insist_on_a_retry(huey: SqliteHuey) -> None:
+def test_cancelling_may_insist_on_a_retry(huey: Huey) -> None:
     handle = asking(huey, CancelExecution(retry=True), CancelExecution(retry=True))()
 
     assert drain(huey) == 3
@@ -321,7 +320,7 @@ def test_cancelling_may_insist_on_a_retry(huey: SqliteHuey) -> None:
 # --- strange exceptions ---------------------------------------------------------------------------
 
 
-def test_sys_exit_in_a_task_is_a_failure_like_any_other(huey: SqliteHuey) -> None:
+def test_sys_exit_in_a_task_is_a_failure_like_any_other(huey: Huey) -> None:
     @huey.task(retries=1)
     def leave() -> None:
         sys.exit("good bye")
@@ -335,7 +334,7 @@ def test_sys_exit_in_a_task_is_a_failure_like_any_other(huey: SqliteHuey) -> Non
 
 @pytest.mark.parametrize("watched", [False, True])
 def test_a_keyboard_interrupt_gives_the_job_back_uncounted_and_goes_on_its_way(
-    huey: SqliteHuey, watched: bool
+    huey: Huey, watched: bool
 ) -> None:
     seen = Signals(huey) if watched else None
     handle = asking(huey, KeyboardInterrupt())()
@@ -349,7 +348,7 @@ def test_a_keyboard_interrupt_gives_the_job_back_uncounted_and_goes_on_its_way(
     assert handle.get() == 2
 
 
-def test_a_keyboard_interrupt_ends_what_may_run_at_most_once(huey: SqliteHuey) -> None:
+def test_a_keyboard_interrupt_ends_what_may_run_at_most_once(huey: Huey) -> None:
     handle = asking(huey, KeyboardInterrupt(), at_most_once=True)()
     with pytest.raises(KeyboardInterrupt):
         drain(huey)
@@ -366,7 +365,7 @@ class Unprintable(Exception):
 
 @pytest.mark.parametrize("watched", [False, True])
 def test_an_exception_whose_text_raises_is_kept_by_its_type(
-    huey: SqliteHuey, watched: bool, caplog: pytest.LogCaptureFixture
+    huey: Huey, watched: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO if watched else logging.ERROR)
     handle = asking(huey, Unprintable(), Unprintable(), retries=1)()
@@ -380,7 +379,7 @@ def test_an_exception_whose_text_raises_is_kept_by_its_type(
 
 
 @pytest.mark.feature("errors")
-def test_an_exception_group_and_a_cause_are_kept_with_their_traces(huey: SqliteHuey) -> None:
+def test_an_exception_group_and_a_cause_are_kept_with_their_traces(huey: Huey) -> None:
     @huey.task()
     def fail() -> None:
         try:
@@ -395,7 +394,7 @@ def test_an_exception_group_and_a_cause_are_kept_with_their_traces(huey: SqliteH
     assert all(word in trace for word in ("inner", "several", "ValueError: a", "TypeError: b"))
 
 
-def test_errors_are_cut_to_what_a_person_reads(huey: SqliteHuey) -> None:
+def test_errors_are_cut_to_what_a_person_reads(huey: Huey) -> None:
     @huey.task(retries=40)
     def fail() -> None:
         raise ValueError("x" * 100_000)
@@ -410,7 +409,7 @@ def test_errors_are_cut_to_what_a_person_reads(huey: SqliteHuey) -> None:
     assert all(len(error["traceback"]) <= 8000 for error in row.errors)
 
 
-def test_endless_recursion_is_a_failure(huey: SqliteHuey) -> None:
+def test_endless_recursion_is_a_failure(huey: Huey) -> None:
     @huey.task()
     def recurse() -> Any:
         def deeper() -> Any:
@@ -425,7 +424,7 @@ def test_endless_recursion_is_a_failure(huey: SqliteHuey) -> None:
     assert "RecursionError" in metadata(handle)["error"]
 
 
-def test_a_timeout_raised_by_the_task_itself_is_a_timeout(huey: SqliteHuey) -> None:
+def test_a_timeout_raised_by_the_task_itself_is_a_timeout(huey: Huey) -> None:
     @huey.task(context=True, timeout=1000)
     def check(task: Any = None) -> None:
         task._deadline = 0.0
@@ -440,7 +439,7 @@ def test_a_timeout_raised_by_the_task_itself_is_a_timeout(huey: SqliteHuey) -> N
     assert row.errors[0]["message"] == "timeout 1000.0s"
 
 
-def test_without_a_timeout_there_is_time(huey: SqliteHuey) -> None:
+def test_without_a_timeout_there_is_time(huey: Huey) -> None:
     @huey.task(context=True)
     def check(task: Any = None) -> bool:
         task.check_timeout()
@@ -452,7 +451,7 @@ def test_without_a_timeout_there_is_time(huey: SqliteHuey) -> None:
     assert handle.get() is True
 
 
-def test_a_task_exception_keeps_the_error_that_it_carries(huey: SqliteHuey) -> None:
+def test_a_task_exception_keeps_the_error_that_it_carries(huey: Huey) -> None:
     @huey.task()
     def inner() -> None:
         raise LookupError("deep")
@@ -485,7 +484,7 @@ class Rude:
 
 
 @pytest.mark.parametrize("value", [lambda: 1, Rude()], ids=["lambda", "rude"])
-def test_a_result_that_cannot_be_written_is_a_failure(huey: SqliteHuey, value: Any) -> None:
+def test_a_result_that_cannot_be_written_is_a_failure(huey: Huey, value: Any) -> None:
     @huey.task(retries=1)
     def work() -> Any:
         return value
@@ -499,7 +498,7 @@ def test_a_result_that_cannot_be_written_is_a_failure(huey: SqliteHuey, value: A
 
 
 def test_a_recursive_result_is_no_problem_for_pickle_and_a_failure_for_json(
-    huey: SqliteHuey, tmp_path: Any
+    huey: Huey, tmp_path: Any
 ) -> None:
     jsonic = SqliteHuey("json", tmp_path / "json.db", serializer=JSONSerializer())
     good, bad = huey.task()(recursive)(), jsonic.task()(recursive)()
@@ -514,7 +513,7 @@ def test_a_recursive_result_is_no_problem_for_pickle_and_a_failure_for_json(
 
 
 def test_without_results_a_result_that_cannot_be_written_does_not_matter(path: str) -> None:
-    huey = SqliteHuey("app", path, results=False)
+    huey = Huey("app", url=path, results=False)
     huey.task()(lambda: lambda: 1)()
     drain(huey)
 
@@ -525,7 +524,7 @@ def test_without_results_a_result_that_cannot_be_written_does_not_matter(path: s
 # --- errors as results ----------------------------------------------------------------------------
 
 
-class Detailed(SqliteHuey):
+class Detailed(Huey):
     """Recipe of seed 003."""
 
     def build_error_result(self, task: Any, exception: BaseException) -> dict[str, Any]:
@@ -538,7 +537,7 @@ class Detailed(SqliteHuey):
 
 @pytest.mark.feature("error results")
 def test_the_error_result_can_be_enriched(path: str) -> None:
-    huey = Detailed("app", path)
+    huey = Detailed("app", url=path)
 
     @huey.task()
     def failing_task(*args: Any, **kwargs: Any) -> None:
@@ -554,7 +553,7 @@ def test_the_error_result_can_be_enriched(path: str) -> None:
     huey.close()
 
 
-class Clumsy(SqliteHuey):
+class Clumsy(Huey):
     def build_error_result(self, task: Any, exception: BaseException) -> dict[str, Any]:
         if "raise" in str(exception):
             raise RuntimeError("clumsy")
@@ -563,7 +562,7 @@ class Clumsy(SqliteHuey):
 
 @pytest.mark.parametrize("how", ["raise", "unwritable"])
 def test_an_error_result_that_cannot_be_made_loses_only_its_details(path: str, how: str) -> None:
-    huey = Clumsy("app", path)
+    huey = Clumsy("app", url=path)
     handle = asking(huey, ValueError(f"please {how}"))()
     drain(huey)
 
@@ -575,7 +574,7 @@ def test_an_error_result_that_cannot_be_made_loses_only_its_details(path: str, h
 # --- what cannot be run ---------------------------------------------------------------------------
 
 
-def rewrite_payload(huey: SqliteHuey, handle: Result[Any], payload: bytes | None) -> None:
+def rewrite_payload(huey: Huey, handle: Result[Any], payload: bytes | None) -> None:
     def body(con: Any) -> None:
         if payload is None:
             con.execute("delete from huey_payload where seq = ?", (handle.seq,))
@@ -585,10 +584,10 @@ def rewrite_payload(huey: SqliteHuey, handle: Result[Any], payload: bytes | None
     huey.storage.db.transact(body)  # type: ignore[attr-defined]
 
 
-def restore_payload(huey: SqliteHuey, handle: Result[Any]) -> None:
+def restore_payload(huey: Huey, handle: Result[Any]) -> None:
     """For the invariants at the end."""
     huey.storage.db.transact(  # type: ignore[attr-defined]
-        lambda con: con.execute("insert into huey_payload values (?, x'00')", (handle.seq,))
+        lambda con: con.execute("insert into huey_payload values (?, ?)", (handle.seq, b"\0"))
     )
 
 
@@ -611,7 +610,7 @@ class Leaver:
     ids=["missing", "empty", "truncated", "json", "unknown", "shape", "exit"],
 )
 def test_a_payload_that_cannot_be_read_ends_that_job_only(
-    huey: SqliteHuey, payload: Any, why: str
+    huey: Huey, payload: Any, why: str
 ) -> None:
     @huey.task(retries=3)
     def work() -> int:
@@ -632,7 +631,7 @@ def test_a_payload_that_cannot_be_read_ends_that_job_only(
         restore_payload(huey, broken)
 
 
-def executor_run(huey: SqliteHuey) -> None:
+def executor_run(huey: Huey) -> None:
     """Everything that is pending, as a consumer's worker runs it."""
     from hueycore.model.jobs import Want
     from hueycore.runs.executor import Executor
@@ -644,12 +643,12 @@ def executor_run(huey: SqliteHuey) -> None:
 
 
 def test_arguments_that_fitted_another_release_are_a_failure_of_the_task(
-    huey: SqliteHuey,
+    huey: Huey,
 ) -> None:
     @huey.task()
     def one(a: int) -> None: ...
 
-    another = SqliteHuey("app", huey.filename)
+    another = Huey("app", url=huey.location)
     handle = another.call(one.name, 1, 2)
     another.close()
     drain(huey)
@@ -660,7 +659,7 @@ def test_arguments_that_fitted_another_release_are_a_failure_of_the_task(
 
 @pytest.mark.feature("unknown task")
 def test_an_unknown_task_is_put_back_for_ten_minutes_and_then_dead(
-    huey: SqliteHuey, clock: Clock
+    huey: Huey, clock: Clock
 ) -> None:
     now = start = clock.freeze(1_900_000_000.0)
 
@@ -686,7 +685,7 @@ def test_an_unknown_task_is_put_back_for_ten_minutes_and_then_dead(
     assert "renamed" in metadata(handle)["error"]
 
 
-def test_a_task_that_becomes_known_in_time_runs(huey: SqliteHuey, clock: Clock) -> None:
+def test_a_task_that_becomes_known_in_time_runs(huey: Huey, clock: Clock) -> None:
     clock.freeze()
 
     @huey.task()
@@ -708,7 +707,7 @@ def test_a_task_that_becomes_known_in_time_runs(huey: SqliteHuey, clock: Clock) 
 
 
 @pytest.mark.feature("hooks")
-def test_hooks_are_called_around_the_run_in_their_order(huey: SqliteHuey) -> None:
+def test_hooks_are_called_around_the_run_in_their_order(huey: Huey) -> None:
     calls: list[Any] = []
 
     @huey.pre_execute()
@@ -744,7 +743,7 @@ def test_hooks_are_called_around_the_run_in_their_order(huey: SqliteHuey) -> Non
 
 @pytest.mark.parametrize("error", [RuntimeError, SystemExit])
 def test_a_post_hook_that_raises_changes_nothing(
-    huey: SqliteHuey, error: type[BaseException], caplog: pytest.LogCaptureFixture
+    huey: Huey, error: type[BaseException], caplog: pytest.LogCaptureFixture
 ) -> None:
     called = []
 
@@ -764,7 +763,7 @@ def test_a_post_hook_that_raises_changes_nothing(
 
 
 def test_a_pre_hook_that_raises_is_logged_and_the_job_runs(
-    huey: SqliteHuey, caplog: pytest.LogCaptureFixture
+    huey: Huey, caplog: pytest.LogCaptureFixture
 ) -> None:
     @huey.pre_execute()
     def bad(task: Any) -> None:
@@ -777,7 +776,7 @@ def test_a_pre_hook_that_raises_is_logged_and_the_job_runs(
     assert "pre-execute hook bad failed" in caplog.text
 
 
-def test_a_pre_hook_that_exits_ends_the_job_and_not_the_worker(huey: SqliteHuey) -> None:
+def test_a_pre_hook_that_exits_ends_the_job_and_not_the_worker(huey: Huey) -> None:
     @huey.pre_execute()
     def bad(task: Any) -> None:
         if task.name == "ask":
@@ -790,7 +789,7 @@ def test_a_pre_hook_that_exits_ends_the_job_and_not_the_worker(huey: SqliteHuey)
 
 
 @pytest.mark.feature("hooks")
-def test_a_pre_hook_may_cancel_the_run(huey: SqliteHuey) -> None:
+def test_a_pre_hook_may_cancel_the_run(huey: Huey) -> None:
     posts: list[Any] = []
     huey.post_execute("post")(lambda *args: posts.append(args))
 
@@ -808,7 +807,7 @@ def test_a_pre_hook_may_cancel_the_run(huey: SqliteHuey) -> None:
         handle.get(blocking=True, timeout=5)
 
 
-def test_hooks_can_be_taken_away_by_name_or_function(huey: SqliteHuey) -> None:
+def test_hooks_can_be_taken_away_by_name_or_function(huey: Huey) -> None:
     calls: list[str] = []
 
     @huey.pre_execute()
@@ -835,7 +834,7 @@ def test_hooks_can_be_taken_away_by_name_or_function(huey: SqliteHuey) -> None:
     assert calls == []
 
 
-def test_the_deduplication_recipe_skips_a_second_run_of_the_same_call(huey: SqliteHuey) -> None:
+def test_the_deduplication_recipe_skips_a_second_run_of_the_same_call(huey: Huey) -> None:
     """Seed 003 hashes ``task.data``."""
 
     @huey.task()
@@ -864,7 +863,7 @@ def test_the_deduplication_recipe_skips_a_second_run_of_the_same_call(huey: Sqli
 # --- times of a run -------------------------------------------------------------------------------
 
 
-def test_a_row_says_when_its_run_began_and_ended(huey: SqliteHuey, clock: Clock) -> None:
+def test_a_row_says_when_its_run_began_and_ended(huey: Huey, clock: Clock) -> None:
     now = clock.freeze(1_900_000_000.0)
     handle = asking(huey)()
     clock.jump(10)
@@ -875,7 +874,7 @@ def test_a_row_says_when_its_run_began_and_ended(huey: SqliteHuey, clock: Clock)
     assert row.finished_at is not None and 0 <= row.finished_at - now - 10 < 5
 
 
-def test_a_purged_job_is_unknown(huey: SqliteHuey) -> None:
+def test_a_purged_job_is_unknown(huey: Huey) -> None:
     from hueycore.model.jobs import Selector
 
     handle = asking(huey)()
@@ -887,7 +886,7 @@ def test_a_purged_job_is_unknown(huey: SqliteHuey) -> None:
 
 
 def test_a_task_timeout_is_none_of_the_errors_that_network_code_waits_out(
-    huey: SqliteHuey,
+    huey: Huey,
 ) -> None:
     @huey.task()
     def stubborn() -> str:

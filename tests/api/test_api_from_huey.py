@@ -21,7 +21,7 @@ from huey.api import SqliteHuey as OldHuey
 from huey.api import chord
 from huey.registry import Message as OldMessage
 
-from hueycore import SKIPPED, Error, SqliteHuey, State, TaskException
+from hueycore import SKIPPED, Error, Huey, State, TaskException
 from hueycore.exceptions import (
     ConfigurationError,
     StorageBusy,
@@ -93,20 +93,20 @@ def old(tmp_path: Path) -> Iterator[Old]:
         yield found
 
 
-def new(path: Path, **options: Any) -> SqliteHuey:
-    huey = SqliteHuey("jobs", path, **options)
+def new(path: Path, **options: Any) -> Huey:
+    huey = Huey("jobs", path, **options)
     for function in FUNCTIONS:
         huey.task()(function)
     return huey
 
 
 @pytest.fixture
-def huey(tmp_path: Path) -> Iterator[SqliteHuey]:
+def huey(tmp_path: Path) -> Iterator[Huey]:
     with closing(new(tmp_path / "huey.db")) as found:
         yield found
 
 
-def job(huey: SqliteHuey, id: str) -> Any:
+def job(huey: Huey, id: str) -> Any:
     (found,) = huey.storage.jobs(Selector(keys=(id,)))
     return found
 
@@ -115,9 +115,7 @@ def job(huey: SqliteHuey, id: str) -> Any:
 
 
 @pytest.mark.feature("moving over")
-def test_jobs_come_over_once_and_the_old_tables_stay_as_they_were(
-    old: Old, huey: SqliteHuey
-) -> None:
+def test_jobs_come_over_once_and_the_old_tables_stay_as_they_were(old: Old, huey: Huey) -> None:
     results = [old.add(n, b=1) for n in range(3)]
     before = old.rows()
 
@@ -130,9 +128,7 @@ def test_jobs_come_over_once_and_the_old_tables_stay_as_they_were(
     assert [huey.result(result.id) for result in results] == [1, 2, 3]
 
 
-def test_they_come_no_second_time_when_they_have_run_and_were_flushed(
-    old: Old, huey: SqliteHuey
-) -> None:
+def test_they_come_no_second_time_when_they_have_run_and_were_flushed(old: Old, huey: Huey) -> None:
     old.add(1)
     huey.load_from_huey(old.path)
     drain(huey)
@@ -141,7 +137,7 @@ def test_they_come_no_second_time_when_they_have_run_and_were_flushed(
     assert huey.load_from_huey(old.path).jobs == []
 
 
-def test_what_was_enqueued_since_then_comes_with_the_next_load(old: Old, huey: SqliteHuey) -> None:
+def test_what_was_enqueued_since_then_comes_with_the_next_load(old: Old, huey: Huey) -> None:
     old.add(1)
     huey.load_from_huey(old.path)
     later = old.add(2)
@@ -149,7 +145,7 @@ def test_what_was_enqueued_since_then_comes_with_the_next_load(old: Old, huey: S
     assert [one.id for one in huey.load_from_huey(old.path).jobs] == [later.id]
 
 
-def test_they_run_in_the_order_in_which_huey_would_run_them(old: Old, huey: SqliteHuey) -> None:
+def test_they_run_in_the_order_in_which_huey_would_run_them(old: Old, huey: Huey) -> None:
     low, first, high, second = (
         old.huey.enqueue(old.add.s(1, priority=priority)).id for priority in (-1, None, 2.5, 0)
     )
@@ -170,7 +166,7 @@ def test_they_go_into_a_file_of_their_own_as_well(old: Old, tmp_path: Path) -> N
         assert sorted(os.listdir(tmp_path)) != []
 
 
-def test_options_are_those_of_the_message(old: Old, huey: SqliteHuey) -> None:
+def test_options_are_those_of_the_message(old: Old, huey: Huey) -> None:
     result = old.huey.enqueue(
         old.add.s(1, retries=3, retry_delay=7, retry_backoff=2, priority=4, timeout=9)
     )
@@ -207,9 +203,7 @@ def test_times_are_read_as_the_instance_has_them(
         __import__("time").tzset()
 
 
-def test_an_expiry_is_the_moment_that_huey_had_found(
-    old: Old, huey: SqliteHuey, clock: Clock
-) -> None:
+def test_an_expiry_is_the_moment_that_huey_had_found(old: Old, huey: Huey, clock: Clock) -> None:
     result = old.huey.enqueue(old.add.s(1, expires=60))
     huey.load_from_huey(old.path)
 
@@ -219,7 +213,7 @@ def test_an_expiry_is_the_moment_that_huey_had_found(
     assert job(huey, result.id).state is State.EXPIRED
 
 
-def test_a_job_with_retries_left_keeps_them(old: Old, huey: SqliteHuey) -> None:
+def test_a_job_with_retries_left_keeps_them(old: Old, huey: Huey) -> None:
     result = old.huey.enqueue(old.fail.s(retries=2, retry_delay=60))
     old.run()  # the first try: an error is stored, and it waits in the schedule
 
@@ -232,7 +226,7 @@ def test_a_job_with_retries_left_keeps_them(old: Old, huey: SqliteHuey) -> None:
 # --- what hangs together --------------------------------------------------------------------------
 
 
-def test_the_stages_of_a_pipeline_follow_each_other(old: Old, huey: SqliteHuey) -> None:
+def test_the_stages_of_a_pipeline_follow_each_other(old: Old, huey: Huey) -> None:
     handles = old.huey.enqueue(old.add.s(1).then(old.add, 10).then(old.add, 100))
 
     huey.load_from_huey(old.path)
@@ -241,7 +235,7 @@ def test_the_stages_of_a_pipeline_follow_each_other(old: Old, huey: SqliteHuey) 
     assert [huey.result(one.id) for one in handles] == [1, 11, 111]
 
 
-def test_the_rest_of_a_pipeline_that_was_begun_goes_on(old: Old, huey: SqliteHuey) -> None:
+def test_the_rest_of_a_pipeline_that_was_begun_goes_on(old: Old, huey: Huey) -> None:
     handles = list(old.huey.enqueue(old.add.s(1).then(old.add, 10).then(old.add, 100)))
     old.run()
 
@@ -251,7 +245,7 @@ def test_the_rest_of_a_pipeline_that_was_begun_goes_on(old: Old, huey: SqliteHue
     assert [huey.result(one.id) for one in handles] == [1, 11, 111]
 
 
-def test_an_error_handler_is_called(old: Old, huey: SqliteHuey) -> None:
+def test_an_error_handler_is_called(old: Old, huey: Huey) -> None:
     old.huey.enqueue(old.fail.s().error(old.handle.s("said").then(old.handle, "then")))
 
     huey.load_from_huey(old.path)
@@ -262,7 +256,7 @@ def test_an_error_handler_is_called(old: Old, huey: SqliteHuey) -> None:
     assert done == ["'said' ValueError('no')", "'then' \"'said' ValueError('no')\""]
 
 
-def test_a_stage_counts_its_expiry_from_its_turn(old: Old, huey: SqliteHuey, clock: Clock) -> None:
+def test_a_stage_counts_its_expiry_from_its_turn(old: Old, huey: Huey, clock: Clock) -> None:
     clock.freeze()
     _, second = old.huey.enqueue(old.add.s(1).then(old.add.s(2, expires=60)))
     huey.load_from_huey(old.path)
@@ -273,7 +267,7 @@ def test_a_stage_counts_its_expiry_from_its_turn(old: Old, huey: SqliteHuey, clo
     assert job(huey, second.id).expires_at == pytest.approx(clock.now() + 60)
 
 
-def test_a_chord_calls_back_with_all_results_in_order(old: Old, huey: SqliteHuey) -> None:
+def test_a_chord_calls_back_with_all_results_in_order(old: Old, huey: Huey) -> None:
     members = [old.add.s(1), old.fail.s(), old.add.s(2).then(old.add, 10)]
     result = old.huey.enqueue(chord(members, old.total.s(more=5)))
 
@@ -283,7 +277,7 @@ def test_a_chord_calls_back_with_all_results_in_order(old: Old, huey: SqliteHuey
     assert huey.result(result.callback.id) == (["1", "Error(ValueError('no'))", "12"], 5)
 
 
-def test_members_of_a_chord_that_are_over_give_what_they_gave(old: Old, huey: SqliteHuey) -> None:
+def test_members_of_a_chord_that_are_over_give_what_they_gave(old: Old, huey: Huey) -> None:
     members = [old.add.s(1), old.add.s(None, 3), old.fail.s(), old.add.s(4), old.add.s(5)]
     result = old.huey.enqueue(chord(members, old.total))
     old.huey.revoke(members[3])
@@ -299,7 +293,7 @@ def test_members_of_a_chord_that_are_over_give_what_they_gave(old: Old, huey: Sq
     assert numbers[2].startswith("Error(ValueError('no')")
 
 
-def test_a_member_that_was_lost_with_its_consumer_is_skipped(old: Old, huey: SqliteHuey) -> None:
+def test_a_member_that_was_lost_with_its_consumer_is_skipped(old: Old, huey: Huey) -> None:
     result = old.huey.enqueue(chord([old.add.s(1), old.add.s(2)], old.total))
     assert old.huey.dequeue() is not None
 
@@ -309,7 +303,7 @@ def test_a_member_that_was_lost_with_its_consumer_is_skipped(old: Old, huey: Sql
     assert huey.result(result.callback.id) == ([repr(SKIPPED), "2"], 0)
 
 
-def test_chords_in_chords_come_over(old: Old, huey: SqliteHuey) -> None:
+def test_chords_in_chords_come_over(old: Old, huey: Huey) -> None:
     inner = chord([old.add.s(1), old.add.s(2)], old.total)
     result = old.huey.enqueue(chord([inner, old.add.s(3)], old.total.s(more=9)))
 
@@ -323,7 +317,7 @@ def test_chords_in_chords_come_over(old: Old, huey: SqliteHuey) -> None:
 # --- results, values, revocations -----------------------------------------------------------------
 
 
-def test_results_are_there_and_come_once(old: Old, huey: SqliteHuey) -> None:
+def test_results_are_there_and_come_once(old: Old, huey: Huey) -> None:
     good, bad = old.add(2), old.fail()
     old.run(2)
 
@@ -336,7 +330,7 @@ def test_results_are_there_and_come_once(old: Old, huey: SqliteHuey) -> None:
     assert huey.load_from_huey(old.path).results == 0
 
 
-def test_values_are_there_and_locks_and_limits_are_not(old: Old, huey: SqliteHuey) -> None:
+def test_values_are_there_and_locks_and_limits_are_not(old: Old, huey: Huey) -> None:
     old.huey.put("rate", {"usd": 1.1})
     old.huey.lock_task("nightly").acquire()
 
@@ -346,7 +340,7 @@ def test_values_are_there_and_locks_and_limits_are_not(old: Old, huey: SqliteHue
     assert huey.storage.result_count() == 1  # of the name that might be a job's
 
 
-def test_revocations_of_tasks_and_of_waiting_jobs_come_over(old: Old, huey: SqliteHuey) -> None:
+def test_revocations_of_tasks_and_of_waiting_jobs_come_over(old: Old, huey: Huey) -> None:
     revoked, other, gone = old.add(1), old.add(2), old.add(3)
     for result in (revoked, gone):
         result.revoke()
@@ -367,7 +361,7 @@ def test_revocations_of_tasks_and_of_waiting_jobs_come_over(old: Old, huey: Sqli
     assert not order.once
 
 
-def test_a_restored_task_is_not_revoked_again(old: Old, huey: SqliteHuey) -> None:
+def test_a_restored_task_is_not_revoked_again(old: Old, huey: Huey) -> None:
     old.add.revoke()
     huey.load_from_huey(old.path)
     huey.storage.clear_revocation("revoked-task", f"{__name__}.add")
@@ -459,7 +453,7 @@ def test_what_nobody_signed_with_our_secret_is_left_out(before: Any, tmp_path: P
 
 
 def test_what_cannot_be_read_is_named_and_comes_when_it_can(
-    old: Old, huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+    old: Old, huey: Huey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     strange, good = old.add(Money(1), 1), old.add(1)
     member = old.add.s(Money(1), 2)
@@ -478,7 +472,7 @@ def test_what_cannot_be_read_is_named_and_comes_when_it_can(
     assert huey.result(whole.callback.id) == (["1", "3"], 0)
 
 
-def test_damaged_rows_leave_the_others_alone(old: Old, huey: SqliteHuey) -> None:
+def test_damaged_rows_leave_the_others_alone(old: Old, huey: Huey) -> None:
     for data in (b"", b"\x80", b"{}", b"[1]", b'["id"]', pickle.dumps("text"), b"\x1f\x8b!"):
         old.huey.storage.enqueue(data)
     good = old.add(1)
@@ -490,7 +484,7 @@ def test_damaged_rows_leave_the_others_alone(old: Old, huey: SqliteHuey) -> None
 
 
 def test_rows_of_other_types_keep_nobody_from_opening_the_file(
-    old: Old, huey: SqliteHuey, caplog: pytest.LogCaptureFixture
+    old: Old, huey: Huey, caplog: pytest.LogCaptureFixture
 ) -> None:
     old.close()
     with closing(sqlite3.connect(old.path)) as con:
@@ -509,7 +503,7 @@ def test_rows_of_other_types_keep_nobody_from_opening_the_file(
     assert caplog.records == []
 
 
-def test_an_id_that_the_queue_has_already_is_left_out(old: Old, huey: SqliteHuey) -> None:
+def test_an_id_that_the_queue_has_already_is_left_out(old: Old, huey: Huey) -> None:
     task = huey.registry.get(f"{__name__}.add")
     assert task is not None
     huey.enqueue(task.s(1, id="mine"))
@@ -524,7 +518,7 @@ def test_an_id_that_the_queue_has_already_is_left_out(old: Old, huey: SqliteHuey
     assert huey.storage.left_by_huey() == {}
 
 
-def test_a_dry_run_says_what_would_come_and_writes_nothing(old: Old, huey: SqliteHuey) -> None:
+def test_a_dry_run_says_what_would_come_and_writes_nothing(old: Old, huey: Huey) -> None:
     result = old.add(1)
 
     found = huey.load_from_huey(old.path, dry_run=True)
@@ -534,9 +528,7 @@ def test_a_dry_run_says_what_would_come_and_writes_nothing(old: Old, huey: Sqlit
     assert len(huey.load_from_huey(old.path).jobs) == 1
 
 
-def test_a_file_or_queue_that_is_not_hueys_is_refused(
-    old: Old, huey: SqliteHuey, tmp_path: Path
-) -> None:
+def test_a_file_or_queue_that_is_not_hueys_is_refused(old: Old, huey: Huey, tmp_path: Path) -> None:
     old.add(1)
     strange = tmp_path / "other.db"
     with closing(sqlite3.connect(strange)) as con:
@@ -553,7 +545,7 @@ def test_a_file_or_queue_that_is_not_hueys_is_refused(
 
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="nobody can be seen without /proc")
 def test_nothing_comes_over_while_a_consumer_of_hueys_works(
-    old: Old, huey: SqliteHuey, tmp_path: Path
+    old: Old, huey: Huey, tmp_path: Path
 ) -> None:
     (tmp_path / "oldapp.py").write_text(
         "from huey import SqliteHuey\n"
@@ -581,7 +573,7 @@ def test_nothing_comes_over_while_a_consumer_of_hueys_works(
 
 
 def test_opening_the_file_says_once_what_waits_there(
-    old: Old, huey: SqliteHuey, caplog: pytest.LogCaptureFixture
+    old: Old, huey: Huey, caplog: pytest.LogCaptureFixture
 ) -> None:
     old.add(1)
     old.add(2)
@@ -595,7 +587,7 @@ def test_opening_the_file_says_once_what_waits_there(
 
 
 def test_nothing_is_said_of_what_came_over_or_of_other_tables(
-    old: Old, huey: SqliteHuey, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    old: Old, huey: Huey, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     old.add(1)
     huey.load_from_huey(old.path)
@@ -612,7 +604,7 @@ def test_nothing_is_said_of_what_came_over_or_of_other_tables(
     assert caplog.records == []
 
 
-def test_an_error_that_stands_in_a_list_is_one(old: Old, huey: SqliteHuey) -> None:
+def test_an_error_that_stands_in_a_list_is_one(old: Old, huey: Huey) -> None:
     """What a callback that waits already was given by Huey."""
     result = old.huey.enqueue(chord([old.fail.s(), old.add.s(1)], old.total))
     old.run(2)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hueycore import ConfigurationError, SqliteHuey
+from hueycore import ConfigurationError, Huey
 from hueycore.consumer.workers.worker import call_hooks
 from tests.helpers import run_one
 
@@ -32,7 +32,7 @@ class Called:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("hook", [coroutine, stream, generator, partial(coroutine), Called()])
-def test_an_async_function_or_a_generator_is_refused(huey: SqliteHuey, way: str, hook: Any) -> None:
+def test_an_async_function_or_a_generator_is_refused(huey: Huey, way: str, hook: Any) -> None:
     with pytest.raises(ConfigurationError, match="plain functions"):
         getattr(huey, way)()(hook)
     with pytest.raises(ConfigurationError, match="plain functions"):
@@ -40,7 +40,7 @@ def test_an_async_function_or_a_generator_is_refused(huey: SqliteHuey, way: str,
 
 
 def test_a_coroutine_that_a_hook_returns_is_logged_as_its_failure(
-    huey: SqliteHuey, caplog: pytest.LogCaptureFixture
+    huey: Huey, caplog: pytest.LogCaptureFixture
 ) -> None:
     hook = lambda *args: coroutine()  # noqa: E731
     for way in WAYS:

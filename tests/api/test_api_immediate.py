@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from hueycore import Error, RetryTask, SqliteHuey, State, TaskException, chord, group
+from hueycore import Error, Huey, RetryTask, State, TaskException, chord, group
 from tests.helpers import Signals
 
 
 @pytest.fixture
-def at_once(tmp_path: Path) -> Iterator[SqliteHuey]:
-    instance = SqliteHuey("app", tmp_path / "queue.db", immediate=True)
+def at_once(path: str) -> Iterator[Huey]:
+    instance = Huey("app", url=path, immediate=True)
     yield instance
     instance.close()
 
 
 @pytest.mark.feature("immediate mode")
-def test_a_call_runs_the_job_and_its_handle_is_ready(at_once: SqliteHuey, tmp_path: Path) -> None:
+def test_a_call_runs_the_job_and_its_handle_is_ready(at_once: Huey, tmp_path: Path) -> None:
     @at_once.task()
     def add(a: int, b: int) -> int:
         return a + b
@@ -33,7 +33,7 @@ def test_a_call_runs_the_job_and_its_handle_is_ready(at_once: SqliteHuey, tmp_pa
 
 
 def test_what_fails_is_told_to_the_reader_of_the_result_not_to_the_caller(
-    at_once: SqliteHuey,
+    at_once: Huey,
 ) -> None:
     @at_once.task()
     def fail() -> None:
@@ -46,7 +46,7 @@ def test_what_fails_is_told_to_the_reader_of_the_result_not_to_the_caller(
         handle.get()
 
 
-def test_retries_without_a_delay_run_at_once_and_later_ones_wait(at_once: SqliteHuey) -> None:
+def test_retries_without_a_delay_run_at_once_and_later_ones_wait(at_once: Huey) -> None:
     runs: list[str] = []
 
     @at_once.task(retries=2)
@@ -66,7 +66,7 @@ def test_retries_without_a_delay_run_at_once_and_later_ones_wait(at_once: Sqlite
     assert second.state is State.SCHEDULED
 
 
-def test_what_lies_in_the_future_waits(at_once: SqliteHuey) -> None:
+def test_what_lies_in_the_future_waits(at_once: Huey) -> None:
     task = at_once.task(name="task")(lambda: 1)
 
     handle = task.schedule(delay=60)
@@ -75,7 +75,7 @@ def test_what_lies_in_the_future_waits(at_once: SqliteHuey) -> None:
     assert at_once.scheduled_count() == 1
 
 
-def test_a_job_that_enqueues_another_gets_its_result_at_once(at_once: SqliteHuey) -> None:
+def test_a_job_that_enqueues_another_gets_its_result_at_once(at_once: Huey) -> None:
     @at_once.task()
     def inner(n: int) -> int:
         return n + 1
@@ -87,7 +87,7 @@ def test_a_job_that_enqueues_another_gets_its_result_at_once(at_once: SqliteHuey
     assert outer(1).get() == [2, 11]
 
 
-def test_enqueue_many_and_map_run_everything_in_order(at_once: SqliteHuey) -> None:
+def test_enqueue_many_and_map_run_everything_in_order(at_once: Huey) -> None:
     seen: list[int] = []
     task = at_once.task(name="see")(seen.append)
 
@@ -97,7 +97,7 @@ def test_enqueue_many_and_map_run_everything_in_order(at_once: SqliteHuey) -> No
     assert seen == list(range(7))
 
 
-def test_signals_come_as_they_do_in_a_consumer(at_once: SqliteHuey) -> None:
+def test_signals_come_as_they_do_in_a_consumer(at_once: Huey) -> None:
     task = at_once.task(name="task")(lambda: 1)
     signals = Signals(at_once)
 
@@ -106,8 +106,8 @@ def test_signals_come_as_they_do_in_a_consumer(at_once: SqliteHuey) -> None:
     assert signals.names() == ["enqueued", "executing", "complete"]
 
 
-def test_it_can_be_switched_on_and_off(tmp_path: Path) -> None:
-    huey = SqliteHuey("app", tmp_path / "queue.db")
+def test_it_can_be_switched_on_and_off(path: str) -> None:
+    huey = Huey("app", url=path)
     task = huey.task(name="task")(lambda: 1)
     outside = task()
 
@@ -121,10 +121,8 @@ def test_it_can_be_switched_on_and_off(tmp_path: Path) -> None:
     huey.close()
 
 
-def test_in_the_file_it_runs_its_own_jobs_and_leaves_the_others_to_consumers(
-    tmp_path: Path,
-) -> None:
-    huey = SqliteHuey("app", tmp_path / "queue.db", immediate_use_memory=False)
+def test_in_the_file_it_runs_its_own_jobs_and_leaves_the_others_to_consumers(path: str) -> None:
+    huey = Huey("app", url=path, immediate_use_memory=False)
     task = huey.task(name="task")(lambda n: n)
     other = task(1)
     huey.immediate = True
@@ -136,7 +134,7 @@ def test_in_the_file_it_runs_its_own_jobs_and_leaves_the_others_to_consumers(
     huey.close()
 
 
-def test_an_interrupt_reaches_the_caller_and_the_job_is_not_lost(at_once: SqliteHuey) -> None:
+def test_an_interrupt_reaches_the_caller_and_the_job_is_not_lost(at_once: Huey) -> None:
     @at_once.task()
     def interrupted() -> None:
         raise KeyboardInterrupt
@@ -148,7 +146,7 @@ def test_an_interrupt_reaches_the_caller_and_the_job_is_not_lost(at_once: Sqlite
 
 
 def test_a_task_that_asks_again_for_ever_with_a_delay_does_not_hang_its_caller(
-    at_once: SqliteHuey,
+    at_once: Huey,
 ) -> None:
     @at_once.task()
     def poll() -> None:
@@ -157,7 +155,7 @@ def test_a_task_that_asks_again_for_ever_with_a_delay_does_not_hang_its_caller(
     assert poll().state is State.SCHEDULED
 
 
-def test_stages_and_handlers_run_at_once(at_once: SqliteHuey) -> None:
+def test_stages_and_handlers_run_at_once(at_once: Huey) -> None:
     told: list[object] = []
 
     @at_once.task()

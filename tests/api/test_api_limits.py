@@ -9,6 +9,7 @@ import pytest
 
 from hueycore import (
     ConfigurationError,
+    Huey,
     MemoryHuey,
     RateLimitExceeded,
     SqliteHuey,
@@ -19,7 +20,7 @@ from hueycore.model.states import State
 from tests.helpers import Clock, Signals, drain, job, run_one, run_python, states, wait_until
 
 
-def limits(huey: SqliteHuey) -> list[Limit]:
+def limits(huey: Huey) -> list[Limit]:
     return huey.storage.limits()
 
 
@@ -42,7 +43,7 @@ def limits(huey: SqliteHuey) -> list[Limit]:
 )
 @pytest.mark.feature("max_concurrent", "lock=True", "rate limit")
 def test_options_of_a_task_become_a_limit_of_the_queue(
-    huey: SqliteHuey, options: dict[str, Any], expected: tuple[Any, ...]
+    huey: Huey, options: dict[str, Any], expected: tuple[Any, ...]
 ) -> None:
     @huey.task(**options)
     def held() -> None: ...
@@ -55,7 +56,7 @@ def test_options_of_a_task_become_a_limit_of_the_queue(
     assert job(huey, handle).key_name == name
 
 
-def test_a_key_can_depend_on_the_call(huey: SqliteHuey) -> None:
+def test_a_key_can_depend_on_the_call(huey: Huey) -> None:
     @huey.task(max_concurrent=1, concurrency_key=lambda customer, **_: f"customer {customer}")
     def bill(customer: int, amount: int = 0) -> None: ...
 
@@ -80,12 +81,12 @@ def test_a_key_can_depend_on_the_call(huey: SqliteHuey) -> None:
         {"rate": "1/0s"},
     ],
 )
-def test_options_that_make_no_sense_are_refused(huey: SqliteHuey, options: dict[str, Any]) -> None:
+def test_options_that_make_no_sense_are_refused(huey: Huey, options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         huey.task(**options)(lambda: None)
 
 
-def test_decorators_above_a_task_that_cannot_be_joined_are_refused(huey: SqliteHuey) -> None:
+def test_decorators_above_a_task_that_cannot_be_joined_are_refused(huey: Huey) -> None:
     with pytest.raises(ConfigurationError, match="one key"):
         huey.lock_task("b")(huey.task(lock="a")(lambda: None))
     with pytest.raises(ConfigurationError, match="one rate"):
@@ -95,15 +96,15 @@ def test_decorators_above_a_task_that_cannot_be_joined_are_refused(huey: SqliteH
 
 
 @pytest.mark.parametrize("numbers", [(0, 1, None), (1, 0, None), (5, 1, 6), (5, 1, 0)])
-def test_a_rate_that_is_none_is_refused(huey: SqliteHuey, numbers: Any) -> None:
+def test_a_rate_that_is_none_is_refused(huey: Huey, numbers: Any) -> None:
     limit, per, burst = numbers
     with pytest.raises(ConfigurationError):
         huey.rate_limit("api", limit, per, burst=burst)
 
 
 def test_a_deploy_with_another_limit_is_in_force_when_its_consumer_begins(path: str) -> None:
-    def release(**options: Any) -> tuple[SqliteHuey, Any]:
-        huey = SqliteHuey("app", path)
+    def release(**options: Any) -> tuple[Huey, Any]:
+        huey = Huey("app", url=path)
         return huey, huey.task(name="work", **options)(lambda: None)
 
     old, work = release(max_concurrent=1)
@@ -125,7 +126,7 @@ def test_a_deploy_with_another_limit_is_in_force_when_its_consumer_begins(path: 
 
 
 @pytest.mark.feature("lock_task")
-def test_a_lock_in_a_task_that_is_held_raises_and_the_job_is_retried(huey: SqliteHuey) -> None:
+def test_a_lock_in_a_task_that_is_held_raises_and_the_job_is_retried(huey: Huey) -> None:
     seen = Signals(huey)
 
     @huey.task(retries=1)
@@ -144,7 +145,7 @@ def test_a_lock_in_a_task_that_is_held_raises_and_the_job_is_retried(huey: Sqlit
     assert not huey.is_locked("name")
 
 
-def test_a_job_that_finds_a_lock_and_has_no_retries_is_dead(huey: SqliteHuey) -> None:
+def test_a_job_that_finds_a_lock_and_has_no_retries_is_dead(huey: Huey) -> None:
     @huey.task()
     @huey.lock_task("name")
     def work() -> None: ...
@@ -157,7 +158,7 @@ def test_a_job_that_finds_a_lock_and_has_no_retries_is_dead(huey: SqliteHuey) ->
 
 
 @pytest.mark.feature("lock_task")
-def test_a_lock_above_a_task_makes_its_runs_take_turns(huey: SqliteHuey) -> None:
+def test_a_lock_above_a_task_makes_its_runs_take_turns(huey: Huey) -> None:
     """As `@huey.lock_task("demo:daily-sync")` stands in the published tutorial."""
 
     @huey.lock_task("demo:daily-sync")
@@ -176,7 +177,7 @@ def test_a_lock_above_a_task_makes_its_runs_take_turns(huey: SqliteHuey) -> None
     assert states(huey) == {"done": 3}
 
 
-def test_a_lock_is_not_reentrant_as_in_huey(huey: SqliteHuey) -> None:
+def test_a_lock_is_not_reentrant_as_in_huey(huey: Huey) -> None:
     lock = huey.lock_task("name")
 
     with lock, pytest.raises(TaskLockedException), lock:
@@ -185,7 +186,7 @@ def test_a_lock_is_not_reentrant_as_in_huey(huey: SqliteHuey) -> None:
     assert not lock.is_locked()
 
 
-def test_a_lock_is_let_go_when_its_body_fails(huey: SqliteHuey) -> None:
+def test_a_lock_is_let_go_when_its_body_fails(huey: Huey) -> None:
     @huey.lock_task("name")
     def work() -> None:
         assert huey.is_locked("name")
@@ -199,7 +200,7 @@ def test_a_lock_is_let_go_when_its_body_fails(huey: SqliteHuey) -> None:
 
 
 def test_a_lease_ends_and_its_old_holder_does_not_free_the_new_ones_lock(
-    huey: SqliteHuey, clock: Clock
+    huey: Huey, clock: Clock
 ) -> None:
     clock.freeze()
     with huey.lock_task("name", ttl=60):
@@ -210,7 +211,7 @@ def test_a_lease_ends_and_its_old_holder_does_not_free_the_new_ones_lock(
     assert new.clear()
 
 
-def test_a_lock_can_be_waited_for(huey: SqliteHuey) -> None:
+def test_a_lock_can_be_waited_for(huey: Huey) -> None:
     order: list[str] = []
     held, wanted = threading.Event(), threading.Event()
 
@@ -233,7 +234,7 @@ def test_a_lock_can_be_waited_for(huey: SqliteHuey) -> None:
     assert order == ["first", "second"]
 
 
-def test_who_gave_up_waiting_leaves_no_place_behind(huey: SqliteHuey) -> None:
+def test_who_gave_up_waiting_leaves_no_place_behind(huey: Huey) -> None:
     work = huey.task(lock="name")(lambda: None)
     work()
     task = huey.dequeue()
@@ -246,13 +247,13 @@ def test_who_gave_up_waiting_leaves_no_place_behind(huey: SqliteHuey) -> None:
     assert not huey.is_locked("name")
 
 
-def test_the_lock_of_a_killed_process_is_free_at_once(huey: SqliteHuey, path: str) -> None:
+def test_the_lock_of_a_killed_process_is_free_at_once(huey: Huey, path: str) -> None:
     run_python(
         """
         import os, signal, sys
-        from hueycore import SqliteHuey
+        from hueycore import Huey
 
-        SqliteHuey("app", sys.argv[1]).lock_task("name").acquire()
+        Huey("app", url=sys.argv[1]).lock_task("name").acquire()
         os.kill(os.getpid(), signal.SIGKILL)
         """,
         path,
@@ -265,7 +266,7 @@ def test_the_lock_of_a_killed_process_is_free_at_once(huey: SqliteHuey, path: st
         assert huey.is_locked("name")
 
 
-def test_locks_can_be_flushed(huey: SqliteHuey) -> None:
+def test_locks_can_be_flushed(huey: Huey) -> None:
     huey.lock_task("mine").acquire()
     huey.lock_task("free")
     huey.storage.lock("other", huey._lock_holder.number(), b"token")
@@ -296,9 +297,7 @@ def test_immediate_mode_runs_the_jobs_of_a_key_one_after_the_other() -> None:
 
 
 @pytest.mark.feature("rate limit")
-def test_a_rate_in_a_task_reserves_the_slot_and_counts_no_attempt(
-    huey: SqliteHuey, clock: Clock
-) -> None:
+def test_a_rate_in_a_task_reserves_the_slot_and_counts_no_attempt(huey: Huey, clock: Clock) -> None:
     now = clock.freeze()
     runs: list[int] = []
 
@@ -323,7 +322,7 @@ def test_a_rate_in_a_task_reserves_the_slot_and_counts_no_attempt(
 
 
 @pytest.mark.feature("rate limit")
-def test_a_rate_above_a_task_holds_its_jobs_back(huey: SqliteHuey, clock: Clock) -> None:
+def test_a_rate_above_a_task_holds_its_jobs_back(huey: Huey, clock: Clock) -> None:
     clock.freeze()
 
     @huey.rate_limit("api", limit=2, per=60)
@@ -340,7 +339,7 @@ def test_a_rate_above_a_task_holds_its_jobs_back(huey: SqliteHuey, clock: Clock)
     assert drain(huey) == 1
 
 
-def test_a_rate_of_a_plain_program_raises(huey: SqliteHuey, clock: Clock) -> None:
+def test_a_rate_of_a_plain_program_raises(huey: Huey, clock: Clock) -> None:
     clock.freeze()
 
     @huey.rate_limit("api", limit=1, per=60)
@@ -358,9 +357,7 @@ def test_a_rate_of_a_plain_program_raises(huey: SqliteHuey, clock: Clock) -> Non
     assert call() == "called"
 
 
-def test_a_rate_that_is_not_to_be_retried_uses_up_the_retries(
-    huey: SqliteHuey, clock: Clock
-) -> None:
+def test_a_rate_that_is_not_to_be_retried_uses_up_the_retries(huey: Huey, clock: Clock) -> None:
     clock.freeze()
 
     @huey.task()
@@ -376,7 +373,7 @@ def test_a_rate_that_is_not_to_be_retried_uses_up_the_retries(
 
 @pytest.mark.parametrize(("retry_delay", "waits"), [(0, 60), (7, 7)])
 def test_a_retry_of_a_used_up_rate_waits_for_the_next_slot_unless_it_has_a_delay(
-    huey: SqliteHuey, clock: Clock, retry_delay: int, waits: int
+    huey: Huey, clock: Clock, retry_delay: int, waits: int
 ) -> None:
     now = clock.freeze()
 
@@ -399,7 +396,7 @@ def test_a_retry_of_a_used_up_rate_waits_for_the_next_slot_unless_it_has_a_delay
 
 
 @pytest.mark.feature("pause and resume")
-def test_a_task_can_be_paused_and_resumed(huey: SqliteHuey, clock: Clock) -> None:
+def test_a_task_can_be_paused_and_resumed(huey: Huey, clock: Clock) -> None:
     clock.freeze()
     work = huey.task(name="work")(lambda: 1)
     other = huey.task(name="other")(lambda: 2)
@@ -418,7 +415,7 @@ def test_a_task_can_be_paused_and_resumed(huey: SqliteHuey, clock: Clock) -> Non
 
 
 @pytest.mark.feature("pause and resume")
-def test_a_queue_can_be_paused_and_resumed(huey: SqliteHuey) -> None:
+def test_a_queue_can_be_paused_and_resumed(huey: Huey) -> None:
     work = huey.task()(lambda: 1)
     huey.pause(reason="tests")
     work()

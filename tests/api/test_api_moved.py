@@ -105,7 +105,7 @@ def test_a_storage_of_bytes_is_refused(file: Path) -> None:
         Huey("app", file, storage_class=Mine).pending_count()
 
 
-def test_an_unknown_keyword_of_a_task_is_an_attribute_of_its_jobs(huey: SqliteHuey) -> None:
+def test_an_unknown_keyword_of_a_task_is_an_attribute_of_its_jobs(huey: Huey) -> None:
     seen: list[str] = []
 
     with warnings.catch_warnings():
@@ -123,7 +123,7 @@ def test_an_unknown_keyword_of_a_task_is_an_attribute_of_its_jobs(huey: SqliteHu
         send.s().other
 
 
-def test_one_that_looks_misspelt_is_warned_of(huey: SqliteHuey) -> None:
+def test_one_that_looks_misspelt_is_warned_of(huey: Huey) -> None:
     with pytest.warns(
         UserWarning, match=r"retry_dealy= is no option .* is it retry_delay=\?"
     ) as found:

@@ -8,8 +8,8 @@ import pytest
 
 from hueycore import (
     CancelExecution,
+    Huey,
     JSONSerializer,
-    SqliteHuey,
     TaskException,
     chord,
     group,
@@ -28,13 +28,13 @@ class Odd(Exception):
 
 
 @pytest.fixture
-def told(huey: SqliteHuey) -> list[Any]:
+def told(huey: Huey) -> list[Any]:
     """What the handler was called with."""
     return []
 
 
 @pytest.fixture
-def tell(huey: SqliteHuey, told: list[Any]) -> Any:
+def tell(huey: Huey, told: list[Any]) -> Any:
     @huey.task()
     def tell(*args: Any, **kwargs: Any) -> str:
         told.append((*args, kwargs) if kwargs else args)
@@ -44,7 +44,7 @@ def tell(huey: SqliteHuey, told: list[Any]) -> Any:
 
 
 @pytest.fixture
-def fail(huey: SqliteHuey) -> Any:
+def fail(huey: Huey) -> Any:
     @huey.task()
     def fail(kind: str = "value", *args: Any) -> str:
         match kind:
@@ -63,7 +63,7 @@ def fail(huey: SqliteHuey) -> Any:
 
 @pytest.mark.feature("on_error")
 def test_the_handler_is_called_with_the_exception_after_its_own_arguments(
-    huey: SqliteHuey, fail: Any, tell: Any, told: list[Any]
+    huey: Huey, fail: Any, tell: Any, told: list[Any]
 ) -> None:
     huey.enqueue(fail.s().error(tell, "who", k=1))
     assert states(huey) == {"pending": 1}
@@ -76,7 +76,7 @@ def test_the_handler_is_called_with_the_exception_after_its_own_arguments(
 
 @pytest.mark.feature("on_error")
 def test_the_handler_becomes_a_job_with_the_commit_that_ends_the_other(
-    huey: SqliteHuey, fail: Any, tell: Any
+    huey: Huey, fail: Any, tell: Any
 ) -> None:
     huey.enqueue(fail.s().error(tell))
     task = huey.dequeue()
@@ -90,7 +90,7 @@ def test_the_handler_becomes_a_job_with_the_commit_that_ends_the_other(
 
 @pytest.mark.feature("on_error")
 def test_nothing_is_called_when_all_goes_well(
-    huey: SqliteHuey, fail: Any, tell: Any, told: list[Any]
+    huey: Huey, fail: Any, tell: Any, told: list[Any]
 ) -> None:
     huey.enqueue(fail.s("fine").error(tell))
     drain(huey)
@@ -100,7 +100,7 @@ def test_nothing_is_called_when_all_goes_well(
     assert huey.storage.db.read(lambda con: con.execute(left).fetchone()) == (0,)  # type: ignore[attr-defined]
 
 
-def test_the_handler_waits_for_the_last_try(huey: SqliteHuey, tell: Any, told: list[Any]) -> None:
+def test_the_handler_waits_for_the_last_try(huey: Huey, tell: Any, told: list[Any]) -> None:
     tries: list[int] = []
 
     @huey.task(retries=2)
@@ -115,7 +115,7 @@ def test_the_handler_waits_for_the_last_try(huey: SqliteHuey, tell: Any, told: l
 
 
 def test_a_job_that_cancels_itself_has_failed_and_a_revoked_one_has_not(
-    huey: SqliteHuey, fail: Any, tell: Any, told: list[Any]
+    huey: Huey, fail: Any, tell: Any, told: list[Any]
 ) -> None:
     huey.enqueue(fail.s("cancel").error(tell))
     drain(huey)
@@ -130,7 +130,7 @@ def test_a_job_that_cancels_itself_has_failed_and_a_revoked_one_has_not(
 
 @pytest.mark.parametrize("kind", ["odd", "lambda"])
 def test_an_exception_that_cannot_be_carried_arrives_as_what_is_told_of_it(
-    huey: SqliteHuey, fail: Any, tell: Any, told: list[Any], kind: str
+    huey: Huey, fail: Any, tell: Any, told: list[Any], kind: str
 ) -> None:
     huey.enqueue(fail.s(kind).error(tell))
     drain(huey)
@@ -141,7 +141,7 @@ def test_an_exception_that_cannot_be_carried_arrives_as_what_is_told_of_it(
 
 
 def test_with_json_what_is_told_of_the_exception_arrives(path: str) -> None:
-    huey = SqliteHuey("app", path, serializer=JSONSerializer(), results=False)
+    huey = Huey("app", url=path, serializer=JSONSerializer(), results=False)
     told: list[Any] = []
     tell = huey.task(name="tell")(lambda error: told.append(error))
     fail = huey.task(name="fail")(lambda: 1 // 0)
@@ -154,7 +154,7 @@ def test_with_json_what_is_told_of_the_exception_arrives(path: str) -> None:
 
 @pytest.mark.feature("on_error")
 def test_whichever_stage_of_a_pipeline_fails_its_handler_is_called_once(
-    huey: SqliteHuey, fail: Any, tell: Any, told: list[Any]
+    huey: Huey, fail: Any, tell: Any, told: list[Any]
 ) -> None:
     pipeline = (fail.s("fine") | fail.s("fine") | fail.s("value") | fail.s("fine")).error(tell, 1)
     huey.enqueue(pipeline)
@@ -165,7 +165,7 @@ def test_whichever_stage_of_a_pipeline_fails_its_handler_is_called_once(
 
 
 def test_a_stage_with_a_handler_of_its_own_calls_that(
-    huey: SqliteHuey, fail: Any, tell: Any, told: list[Any]
+    huey: Huey, fail: Any, tell: Any, told: list[Any]
 ) -> None:
     own = fail.s("value").error(tell, "own")
     huey.enqueue((fail.s("fine") | own).error(tell, "pipeline"))
@@ -174,7 +174,7 @@ def test_a_stage_with_a_handler_of_its_own_calls_that(
 
 
 def test_the_handler_of_a_group_is_that_of_each_member_and_of_a_chord_that_of_its_callback(
-    huey: SqliteHuey, fail: Any, tell: Any, told: list[Any]
+    huey: Huey, fail: Any, tell: Any, told: list[Any]
 ) -> None:
     huey.enqueue(group([fail.s(), fail.s("fine"), fail.s()]).error(tell, "member"))
     huey.enqueue(chord([fail.s(), fail.s("fine")], fail.s("odd")).error(tell, "callback"))
@@ -183,7 +183,7 @@ def test_the_handler_of_a_group_is_that_of_each_member_and_of_a_chord_that_of_it
 
 
 def test_a_second_handler_is_for_when_the_first_one_fails(
-    huey: SqliteHuey, fail: Any, tell: Any, told: list[Any]
+    huey: Huey, fail: Any, tell: Any, told: list[Any]
 ) -> None:
     huey.enqueue(fail.s().error(fail.s("odd")).error(tell, "second"))
     huey.enqueue(fail.s().error(tell, "first").error(tell, "second"))
@@ -193,7 +193,7 @@ def test_a_second_handler_is_for_when_the_first_one_fails(
 
 
 def test_a_handler_may_be_a_pipeline_and_run_later(
-    huey: SqliteHuey, fail: Any, tell: Any, told: list[Any], clock: Clock
+    huey: Huey, fail: Any, tell: Any, told: list[Any], clock: Clock
 ) -> None:
     clock.freeze(NOW)
     handler = tell.s("x", delay=10, expires=60, priority=5) | tell.s("y")
@@ -211,7 +211,7 @@ def test_a_handler_may_be_a_pipeline_and_run_later(
 
 
 def test_a_job_that_is_retried_by_hand_and_fails_again_calls_its_handler_again(
-    huey: SqliteHuey, fail: Any, tell: Any, told: list[Any]
+    huey: Huey, fail: Any, tell: Any, told: list[Any]
 ) -> None:
     huey.enqueue(fail.s().error(tell))
     drain(huey)
@@ -221,7 +221,7 @@ def test_a_job_that_is_retried_by_hand_and_fails_again_calls_its_handler_again(
 
 
 def test_a_handler_that_is_no_single_call_or_handles_itself_is_refused(
-    huey: SqliteHuey, fail: Any, tell: Any
+    huey: Huey, fail: Any, tell: Any
 ) -> None:
     with pytest.raises(ValueError, match="one call"):
         huey.enqueue(fail.s().error(group([tell.s(), tell.s()])))
@@ -233,7 +233,7 @@ def test_a_handler_that_is_no_single_call_or_handles_itself_is_refused(
 
 
 def test_a_job_of_an_unknown_task_calls_its_handler_when_it_is_given_up(
-    huey: SqliteHuey, tell: Any, told: list[Any], clock: Clock
+    huey: Huey, tell: Any, told: list[Any], clock: Clock
 ) -> None:
     clock.freeze(NOW)
     gone = huey.task(name="gone")(lambda: None)
@@ -253,7 +253,7 @@ def test_a_job_of_an_unknown_task_calls_its_handler_when_it_is_given_up(
 
 
 @pytest.mark.feature("on_error")
-def test_a_consumer_calls_handlers(huey: SqliteHuey, fail: Any, tell: Any, told: list[Any]) -> None:
+def test_a_consumer_calls_handlers(huey: Huey, fail: Any, tell: Any, told: list[Any]) -> None:
     huey.enqueue(fail.s().error(tell))
     with consuming(huey, workers=2):
         wait_until(lambda: told)

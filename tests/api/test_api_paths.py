@@ -12,6 +12,7 @@ import pytest
 
 from hueycore import (
     ConfigurationError,
+    Huey,
     JSONSerializer,
     Serializer,
     SignedSerializer,
@@ -79,11 +80,11 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def opened(path: str) -> Iterator[Callable[..., SqliteHuey]]:
-    made: list[SqliteHuey] = []
+def opened(path: str) -> Iterator[Callable[..., Huey]]:
+    made: list[Huey] = []
 
-    def make(**options: Any) -> SqliteHuey:
-        made.append(SqliteHuey("app", path, **options))
+    def make(**options: Any) -> Huey:
+        made.append(Huey("app", url=path, **options))
         return made[-1]
 
     yield make
@@ -101,7 +102,7 @@ def error(handle: Any) -> str:
 
 
 @pytest.mark.feature("path tasks")
-def test_any_function_runs_by_its_path(huey: SqliteHuey) -> None:
+def test_any_function_runs_by_its_path(huey: Huey) -> None:
     handle = huey.call("shop.utils.reindex", "products", kw=1)
     assert handle is not None
     assert "shop" not in sys.modules  # it need only be where the consumer is
@@ -111,7 +112,7 @@ def test_any_function_runs_by_its_path(huey: SqliteHuey) -> None:
     assert job(huey, handle).task == "shop.utils.reindex"
 
 
-def test_keywords_of_call_are_the_functions_and_those_of_path_the_jobs(huey: SqliteHuey) -> None:
+def test_keywords_of_call_are_the_functions_and_those_of_path_the_jobs(huey: Huey) -> None:
     called = huey.call("shop.utils.reindex", "a", priority=5)
     signed = huey.enqueue(huey.path("shop.utils.reindex").s("b", priority=5, retries=2))
     later = huey.path("shop.utils.reindex").schedule(("c",), {"priority": 1}, delay=60, priority=7)
@@ -125,18 +126,18 @@ def test_keywords_of_call_are_the_functions_and_those_of_path_the_jobs(huey: Sql
     assert many.get() == ["d None None", "e None None"]
 
 
-def test_a_path_can_be_called_on_the_spot(huey: SqliteHuey) -> None:
+def test_a_path_can_be_called_on_the_spot(huey: Huey) -> None:
     assert huey.path("shop.utils.reindex").call_local("here") == "here None None"
     assert repr(huey.path("shop.utils.reindex")) == "<task shop.utils.reindex>"
 
 
-def test_immediate_mode_runs_paths_at_once(opened: Callable[..., SqliteHuey]) -> None:
+def test_immediate_mode_runs_paths_at_once(opened: Callable[..., Huey]) -> None:
     handle = opened(immediate=True, compression=True).call("shop.utils.reindex", "now")
 
     assert handle is not None and handle.get() == "now None None"
 
 
-def test_a_registered_name_is_that_task_with_its_options(huey: SqliteHuey) -> None:
+def test_a_registered_name_is_that_task_with_its_options(huey: Huey) -> None:
     @huey.task(retries=4, context=True, name="registered")
     def work(task: Any) -> Any:
         return task.retries
@@ -148,7 +149,7 @@ def test_a_registered_name_is_that_task_with_its_options(huey: SqliteHuey) -> No
     assert job(huey, handle).retries == 4
 
 
-def test_a_job_of_a_path_fails_is_retried_and_revoked_like_any(huey: SqliteHuey) -> None:
+def test_a_job_of_a_path_fails_is_retried_and_revoked_like_any(huey: Huey) -> None:
     plain = huey.call("shop.utils.boom")
     again = huey.enqueue(huey.path("shop.utils.boom").s(retries=1))
     drain(huey)
@@ -163,7 +164,7 @@ def test_a_job_of_a_path_fails_is_retried_and_revoked_like_any(huey: SqliteHuey)
     assert job(huey, revoked).state is State.REVOKED
 
 
-def test_pending_shows_jobs_of_paths(huey: SqliteHuey) -> None:
+def test_pending_shows_jobs_of_paths(huey: Huey) -> None:
     huey.call("shop.utils.reindex", "a")
     huey.call("shop.nowhere.reindex", "b")
 
@@ -191,7 +192,7 @@ def test_pending_shows_jobs_of_paths(huey: SqliteHuey) -> None:
     ],
 )
 def test_whatever_can_be_called_by_a_name_in_a_module(
-    huey: SqliteHuey, name: str, args: tuple[Any, ...], value: Any
+    huey: Huey, name: str, args: tuple[Any, ...], value: Any
 ) -> None:
     huey.call(name, *args)
 
@@ -214,7 +215,7 @@ def test_whatever_can_be_called_by_a_name_in_a_module(
     ],
 )
 def test_what_is_not_there_is_an_unknown_task_that_says_why(
-    huey: SqliteHuey, name: str, said: str
+    huey: Huey, name: str, said: str
 ) -> None:
     with pytest.raises(UnknownTask) as caught:
         huey.load_path(name)
@@ -232,7 +233,7 @@ def test_what_is_not_there_is_an_unknown_task_that_says_why(
     ],
 )
 def test_a_module_that_raises_fails_the_job_like_any_error(
-    huey: SqliteHuey, name: str, said: str
+    huey: Huey, name: str, said: str
 ) -> None:
     handle = huey.enqueue(huey.path(name).s(retries=1))
 
@@ -244,7 +245,7 @@ def test_a_module_that_raises_fails_the_job_like_any_error(
     assert name.rpartition(".")[0].replace(".", "/") in row.errors[-1]["traceback"]
 
 
-def test_a_module_that_is_mended_meanwhile_runs(huey: SqliteHuey, shop: Path) -> None:
+def test_a_module_that_is_mended_meanwhile_runs(huey: Huey, shop: Path) -> None:
     handle = huey.enqueue(huey.path("shop.broken.task").s(retries=1))
     run_one(huey)
     (shop / "broken.py").write_text("def task(): return 'mended at last'")
@@ -253,7 +254,7 @@ def test_a_module_that_is_mended_meanwhile_runs(huey: SqliteHuey, shop: Path) ->
     assert job(huey, handle).state is State.DONE
 
 
-def test_the_import_may_register_the_task(huey: SqliteHuey, shop: Path) -> None:
+def test_the_import_may_register_the_task(huey: Huey, shop: Path) -> None:
     (shop / "__init__.py").write_text("huey = None")
     (shop / "tasks.py").write_text(
         textwrap.dedent("""
@@ -288,7 +289,7 @@ class Own(Serializer):
 @pytest.mark.feature("path tasks")
 @pytest.mark.parametrize("serializer", [JSONSerializer(), SignedSerializer("secret"), Own()])
 def test_only_pickle_allows_every_path_by_itself(
-    opened: Callable[..., SqliteHuey], serializer: Serializer
+    opened: Callable[..., Huey], serializer: Serializer
 ) -> None:
     assert opened(compression=True).path("shop.utils.reindex").name == "shop.utils.reindex"
 
@@ -318,7 +319,7 @@ def test_only_pickle_allows_every_path_by_itself(
     ],
 )
 def test_a_pattern_allows_what_is_defined_there(
-    opened: Callable[..., SqliteHuey], allow: list[str], name: str, allowed: bool
+    opened: Callable[..., Huey], allow: list[str], name: str, allowed: bool
 ) -> None:
     huey = opened(serializer=JSONSerializer(), allow_paths=allow)
 
@@ -335,7 +336,7 @@ def test_a_single_pattern_is_not_a_list_of_letters() -> None:
 
 
 def test_a_job_of_a_path_that_the_consumer_does_not_allow_never_runs(
-    opened: Callable[..., SqliteHuey],
+    opened: Callable[..., Huey],
 ) -> None:
     writer = opened(serializer=JSONSerializer(), allow_paths=["*"])
     handle = writer.call("shop.utils.boom")
@@ -350,7 +351,7 @@ def test_a_job_of_a_path_that_the_consumer_does_not_allow_never_runs(
 # --- unknown --------------------------------------------------------------------------------------
 
 
-def search(huey: SqliteHuey, clock: Clock, handle: Any, limit: int = 100) -> int:
+def search(huey: Huey, clock: Clock, handle: Any, limit: int = 100) -> int:
     """Look for the task until the job is dead; how many looks that took."""
     for looks in range(limit):
         row = job(huey, handle)
@@ -363,7 +364,7 @@ def search(huey: SqliteHuey, clock: Clock, handle: Any, limit: int = 100) -> int
 
 @pytest.mark.feature("unknown task")
 def test_a_job_that_was_released_often_is_looked_for_as_long_as_any(
-    huey: SqliteHuey, clock: Clock
+    huey: Huey, clock: Clock
 ) -> None:
     clock.freeze(1_900_000_000.0)
     handle = huey.call("shop.nowhere.task")
@@ -380,7 +381,7 @@ def test_a_job_that_was_released_often_is_looked_for_as_long_as_any(
 
 
 def test_a_job_that_waited_for_days_is_looked_for_from_its_first_look(
-    huey: SqliteHuey, clock: Clock
+    huey: Huey, clock: Clock
 ) -> None:
     clock.freeze(1_900_000_000.0)
     handle = huey.path("shop.nowhere.task").schedule(delay=3 * 86400)
@@ -388,7 +389,7 @@ def test_a_job_that_waited_for_days_is_looked_for_from_its_first_look(
     assert search(huey, clock, handle) == 16
 
 
-def test_a_dead_job_that_is_tried_again_is_looked_for_anew(huey: SqliteHuey, clock: Clock) -> None:
+def test_a_dead_job_that_is_tried_again_is_looked_for_anew(huey: Huey, clock: Clock) -> None:
     clock.freeze(1_900_000_000.0)
     handle = huey.call("shop.nowhere.task")
 
@@ -398,7 +399,7 @@ def test_a_dead_job_that_is_tried_again_is_looked_for_anew(huey: SqliteHuey, clo
         assert job(huey, handle).state is State.PENDING
 
 
-def test_a_job_that_ran_in_between_is_looked_for_anew(huey: SqliteHuey, clock: Clock) -> None:
+def test_a_job_that_ran_in_between_is_looked_for_anew(huey: Huey, clock: Clock) -> None:
     clock.freeze(1_900_000_000.0)
 
     @huey.task()
@@ -418,7 +419,7 @@ def test_a_job_that_ran_in_between_is_looked_for_anew(huey: SqliteHuey, clock: C
     assert job(huey, handle).state is State.SCHEDULED
 
 
-def test_a_job_that_was_put_off_is_looked_for_anew(huey: SqliteHuey, clock: Clock) -> None:
+def test_a_job_that_was_put_off_is_looked_for_anew(huey: Huey, clock: Clock) -> None:
     clock.freeze(1_900_000_000.0)
     handle = huey.call("shop.nowhere.task")
     assert handle is not None and huey.dequeue() is None
@@ -430,9 +431,7 @@ def test_a_job_that_was_put_off_is_looked_for_anew(huey: SqliteHuey, clock: Cloc
     assert search(huey, clock, handle) == 15
 
 
-def test_a_consumer_that_was_away_ends_the_search_when_it_is_back(
-    huey: SqliteHuey, clock: Clock
-) -> None:
+def test_a_consumer_that_was_away_ends_the_search_when_it_is_back(huey: Huey, clock: Clock) -> None:
     clock.freeze(1_900_000_000.0)
     handle = huey.call("shop.nowhere.task")
     assert huey.dequeue() is None
@@ -443,7 +442,7 @@ def test_a_consumer_that_was_away_ends_the_search_when_it_is_back(
 
 
 def test_a_path_that_appears_while_it_is_looked_for_runs(
-    huey: SqliteHuey, shop: Path, clock: Clock
+    huey: Huey, shop: Path, clock: Clock
 ) -> None:
     clock.freeze()
     handle = huey.call("shop.late.task")
@@ -459,7 +458,7 @@ def test_a_path_that_appears_while_it_is_looked_for_runs(
     assert (row.state, row.attempt, row.claim) == (State.DONE, 1, 2)
 
 
-def test_a_worker_goes_on_with_others_while_it_looks(huey: SqliteHuey) -> None:
+def test_a_worker_goes_on_with_others_while_it_looks(huey: Huey) -> None:
     unknown = [huey.call(f"shop.nowhere.task{number}") for number in range(5)]
     known = huey.call("shop.utils.reindex", "x")
     assert known is not None
@@ -475,7 +474,7 @@ def test_a_worker_goes_on_with_others_while_it_looks(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.feature("context")
-def test_a_dictionary_as_context_is_options_and_passes_nothing(huey: SqliteHuey) -> None:
+def test_a_dictionary_as_context_is_options_and_passes_nothing(huey: Huey) -> None:
     @huey.task(retries=1, context={"retries": 2, "retry_delay": 5, "result_ttl": 9})
     def work() -> str:
         return "no job passed"
@@ -492,12 +491,12 @@ def test_a_dictionary_as_context_is_options_and_passes_nothing(huey: SqliteHuey)
     assert tick.options.priority == 3
 
 
-def test_a_dictionary_with_an_option_that_does_not_exist_is_refused(huey: SqliteHuey) -> None:
+def test_a_dictionary_with_an_option_that_does_not_exist_is_refused(huey: Huey) -> None:
     with pytest.raises(ConfigurationError, match="no option 'colour', 'max_size'"):
         huey.task(context={"retries": 1, "max_size": 2, "colour": "red"})
 
 
-def test_context_passes_the_job_or_not(huey: SqliteHuey) -> None:
+def test_context_passes_the_job_or_not(huey: Huey) -> None:
     @huey.task(context=True)
     def asks(task: Any = None) -> Any:
         return task and task.id

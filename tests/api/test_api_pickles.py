@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hueycore import MemoryHuey, SqliteHuey, chord
+from hueycore import Huey, MemoryHuey, chord
 from tests.helpers import drain
 
 huey = MemoryHuey("pickles")
@@ -84,4 +84,4 @@ def test_handles_are_pickled_with_the_value_that_they_have_read() -> None:
 
 def test_a_huey_without_a_task_in_a_module_says_that_it_cannot_be_pickled(path: str) -> None:
     with pytest.raises(pickle.PicklingError, match="has no task in a module"):
-        pickle.dumps(SqliteHuey("app", path))
+        pickle.dumps(Huey("app", url=path))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hueycore import SqliteHuey, State
+from hueycore import Huey, State
 from tests.helpers import Clock, drain, job
 
 
@@ -28,7 +28,7 @@ def release(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.mark.parametrize("lacks", ["class", "module"])
 def test_an_argument_whose_class_cannot_be_imported_is_put_back_until_it_can(
-    huey: SqliteHuey,
+    huey: Huey,
     clock: Clock,
     release: ModuleType,
     monkeypatch: pytest.MonkeyPatch,
@@ -58,7 +58,7 @@ def test_an_argument_whose_class_cannot_be_imported_is_put_back_until_it_can(
 
 
 def test_an_argument_whose_class_never_comes_is_dead_after_ten_minutes(
-    huey: SqliteHuey, clock: Clock, release: ModuleType, monkeypatch: pytest.MonkeyPatch
+    huey: Huey, clock: Clock, release: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock.freeze(1_900_000_000.0)
 
@@ -88,7 +88,7 @@ class Fussy:
 
 @pytest.mark.parametrize("error", [AttributeError, ImportError, ModuleNotFoundError])
 def test_an_argument_that_fails_by_itself_is_dead_at_once(
-    huey: SqliteHuey, error: type[Exception]
+    huey: Huey, error: type[Exception]
 ) -> None:
     @huey.task()
     def ship(order: Any) -> None: ...

@@ -9,8 +9,8 @@ import pytest
 
 from hueycore import (
     Backoff,
+    Huey,
     RetryTask,
-    SqliteHuey,
     State,
     TaskLockedException,
     TaskTimeout,
@@ -21,7 +21,7 @@ from tests.helpers import Clock, Signals, drain, job, run_one
 pytestmark = pytest.mark.feature("retries")
 
 
-def raising(huey: SqliteHuey, *errors: BaseException, **options: Any) -> Any:
+def raising(huey: Huey, *errors: BaseException, **options: Any) -> Any:
     """A task that raises these one after the other, and then is done."""
     left = list(errors)
 
@@ -34,7 +34,7 @@ def raising(huey: SqliteHuey, *errors: BaseException, **options: Any) -> Any:
     return work
 
 
-def delays(huey: SqliteHuey, handle: Any, clock: Clock) -> list[float]:
+def delays(huey: Huey, handle: Any, clock: Clock) -> list[float]:
     """Run the job to its end; the seconds that it waited before each retry."""
     waits = []
     while True:
@@ -46,7 +46,7 @@ def delays(huey: SqliteHuey, handle: Any, clock: Clock) -> list[float]:
         clock.jump(waits[-1] + 0.001)
 
 
-def test_a_backoff_waits_longer_each_time_up_to_its_cap(huey: SqliteHuey, clock: Clock) -> None:
+def test_a_backoff_waits_longer_each_time_up_to_its_cap(huey: Huey, clock: Clock) -> None:
     clock.freeze(2_000_000_000.0)
     errors = [ValueError() for _ in range(5)]
     work = raising(huey, *errors, retries=5, retry_delay=Backoff(2, factor=3, cap=30))
@@ -57,7 +57,7 @@ def test_a_backoff_waits_longer_each_time_up_to_its_cap(huey: SqliteHuey, clock:
     assert handle() == "done"
 
 
-def test_jitter_spreads_jobs_and_can_be_told_beforehand(huey: SqliteHuey, clock: Clock) -> None:
+def test_jitter_spreads_jobs_and_can_be_told_beforehand(huey: Huey, clock: Clock) -> None:
     clock.freeze(2_000_000_000.0)
     policy = Backoff(100, jitter=0.5)
 
@@ -75,7 +75,7 @@ def test_jitter_spreads_jobs_and_can_be_told_beforehand(huey: SqliteHuey, clock:
     assert len(seen) == 5
 
 
-def test_a_call_may_begin_a_backoff_elsewhere(huey: SqliteHuey, clock: Clock) -> None:
+def test_a_call_may_begin_a_backoff_elsewhere(huey: Huey, clock: Clock) -> None:
     clock.freeze(2_000_000_000.0)
     work = raising(huey, OSError(), OSError(), retries=2, retry_delay=Backoff(1, factor=2, cap=15))
 
@@ -86,12 +86,12 @@ def test_a_call_may_begin_a_backoff_elsewhere(huey: SqliteHuey, clock: Clock) ->
         work.s(retry_delay=Backoff(1))
 
 
-def test_a_backoff_has_its_own_factor(huey: SqliteHuey) -> None:
+def test_a_backoff_has_its_own_factor(huey: Huey) -> None:
     with pytest.raises(ValueError, match="retry_backoff"):
         huey.task(retry_delay=Backoff(1), retry_backoff=2)
 
 
-def test_only_what_is_named_is_retried(huey: SqliteHuey) -> None:
+def test_only_what_is_named_is_retried(huey: Huey) -> None:
     signals = Signals(huey)
     work = raising(huey, ConnectionError(), ValueError("bad"), retries=5, retry_on=(OSError,))
 
@@ -105,7 +105,7 @@ def test_only_what_is_named_is_retried(huey: SqliteHuey) -> None:
     ]
 
 
-def test_what_is_never_to_be_retried_is_dead_at_once_and_tells_so(huey: SqliteHuey) -> None:
+def test_what_is_never_to_be_retried_is_dead_at_once_and_tells_so(huey: Huey) -> None:
     failed: list[str] = []
 
     @huey.signal()
@@ -135,7 +135,7 @@ def test_what_is_never_to_be_retried_is_dead_at_once_and_tells_so(huey: SqliteHu
     ],
 )
 def test_a_rule_decides_by_job_and_exception(
-    huey: SqliteHuey, clock: Clock, answer: Any, waits: list[float]
+    huey: Huey, clock: Clock, answer: Any, waits: list[float]
 ) -> None:
     clock.freeze(2_000_000_000.0)
     asked: list[tuple[int, str]] = []
@@ -158,7 +158,7 @@ def test_a_rule_decides_by_job_and_exception(
     assert asked == ([(1, "a"), (2, "b")] if retried else [(1, "a")]), "not when none is left"
 
 
-def test_a_delay_of_a_rule_leaves_the_usual_one_as_it_is(huey: SqliteHuey, clock: Clock) -> None:
+def test_a_delay_of_a_rule_leaves_the_usual_one_as_it_is(huey: Huey, clock: Clock) -> None:
     clock.freeze(2_000_000_000.0)
     answers = iter((100, True, True))
     work = raising(
@@ -171,7 +171,7 @@ def test_a_delay_of_a_rule_leaves_the_usual_one_as_it_is(huey: SqliteHuey, clock
 
 @pytest.mark.parametrize("answer", [float("nan"), "soon"])
 def test_an_impossible_delay_of_a_rule_kills_the_job_and_not_the_worker(
-    huey: SqliteHuey, answer: Any
+    huey: Huey, answer: Any
 ) -> None:
     handle = raising(huey, ValueError(), retries=1, retry_on=lambda task, error: answer)()
 
@@ -180,7 +180,7 @@ def test_an_impossible_delay_of_a_rule_kills_the_job_and_not_the_worker(
     assert job(huey, handle).state is State.DEAD
 
 
-def test_what_steers_a_run_is_no_error_of_the_task(huey: SqliteHuey) -> None:
+def test_what_steers_a_run_is_no_error_of_the_task(huey: Huey) -> None:
     work = raising(huey, RetryTask(), TaskLockedException("x"), retries=1, retry_on=(OSError,))
 
     handle = work()
@@ -189,7 +189,7 @@ def test_what_steers_a_run_is_no_error_of_the_task(huey: SqliteHuey) -> None:
     assert handle() == "done"
 
 
-def test_a_timeout_is_judged_like_an_exception(huey: SqliteHuey) -> None:
+def test_a_timeout_is_judged_like_an_exception(huey: Huey) -> None:
     one = raising(huey, TaskTimeout(), retries=1, name="one", never_on=TaskTimeout)()
     two = raising(huey, TaskTimeout(), retries=1, name="two", retry_on=TaskTimeout)()
     drain(huey)

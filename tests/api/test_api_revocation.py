@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from hueycore import Result, SqliteHuey, State
+from hueycore import Huey, Result, State
 from tests.helpers import Clock, Gate, Signals, consuming, drain, job, run_one, states, wait_until
 
 
 @pytest.fixture
-def note(huey: SqliteHuey) -> Any:
+def note(huey: Huey) -> Any:
     @huey.task()
     def note(n: int) -> int:
         huey.incr("ran")
@@ -21,7 +21,7 @@ def note(huey: SqliteHuey) -> Any:
     return note
 
 
-def ran(huey: SqliteHuey) -> int:
+def ran(huey: Huey) -> int:
     return huey.incr("ran", 0)
 
 
@@ -30,7 +30,7 @@ def ran(huey: SqliteHuey) -> int:
 
 @pytest.mark.parametrize("way", ["handle", "signature", "id"])
 @pytest.mark.feature("revoke")
-def test_a_waiting_job_is_revoked_now(huey: SqliteHuey, note: Any, way: str) -> None:
+def test_a_waiting_job_is_revoked_now(huey: Huey, note: Any, way: str) -> None:
     seen = Signals(huey)
     pending, scheduled = note.s(1), note.s(2, delay=600)
     handles = [huey.enqueue(pending), huey.enqueue(scheduled)]
@@ -53,9 +53,7 @@ def test_a_waiting_job_is_revoked_now(huey: SqliteHuey, note: Any, way: str) -> 
     assert huey.is_revoked(Result(huey, pending.id))
 
 
-def test_a_restored_job_waits_again_for_its_own_time(
-    huey: SqliteHuey, note: Any, clock: Clock
-) -> None:
+def test_a_restored_job_waits_again_for_its_own_time(huey: Huey, note: Any, clock: Clock) -> None:
     now = clock.freeze()
     soon, later = note(1), note.schedule((2,), delay=600)
     soon.revoke()
@@ -72,7 +70,7 @@ def test_a_restored_job_waits_again_for_its_own_time(
     assert soon.get() == 1
 
 
-def test_restoring_wakes_the_consumer(huey: SqliteHuey, note: Any) -> None:
+def test_restoring_wakes_the_consumer(huey: Huey, note: Any) -> None:
     handle = note(1)
     handle.revoke()
     with consuming(huey):
@@ -80,7 +78,7 @@ def test_restoring_wakes_the_consumer(huey: SqliteHuey, note: Any) -> None:
         assert handle.get(blocking=True, timeout=20) == 1
 
 
-def test_restore_does_not_touch_what_was_not_revoked(huey: SqliteHuey, note: Any) -> None:
+def test_restore_does_not_touch_what_was_not_revoked(huey: Huey, note: Any) -> None:
     handle = note(1)
     drain(huey)
 
@@ -89,7 +87,7 @@ def test_restore_does_not_touch_what_was_not_revoked(huey: SqliteHuey, note: Any
     assert handle.state is State.DONE
 
 
-def test_revoking_what_is_over_changes_nothing(huey: SqliteHuey, note: Any) -> None:
+def test_revoking_what_is_over_changes_nothing(huey: Huey, note: Any) -> None:
     handle = note(1)
     drain(huey)
     seen = Signals(huey)
@@ -101,7 +99,7 @@ def test_revoking_what_is_over_changes_nothing(huey: SqliteHuey, note: Any) -> N
 
 
 @pytest.mark.feature("revoke")
-def test_a_running_job_is_asked_to_stop_and_may_finish(huey: SqliteHuey) -> None:
+def test_a_running_job_is_asked_to_stop_and_may_finish(huey: Huey) -> None:
     @huey.task(context=True)
     def work(task: Any = None) -> bool:
         huey.revoke_by_id(task.id)
@@ -117,7 +115,7 @@ def test_a_running_job_is_asked_to_stop_and_may_finish(huey: SqliteHuey) -> None
     assert "revoked" not in seen.names()
 
 
-def test_a_running_job_that_was_asked_to_stop_is_not_tried_again(huey: SqliteHuey) -> None:
+def test_a_running_job_that_was_asked_to_stop_is_not_tried_again(huey: Huey) -> None:
     @huey.task(context=True, retries=3)
     def work(task: Any = None) -> None:
         huey.revoke_by_id(task.id)
@@ -136,7 +134,7 @@ def test_a_running_job_that_was_asked_to_stop_is_not_tried_again(huey: SqliteHue
 
 
 @pytest.mark.feature("revoke")
-def test_an_unknown_id_is_revoked_before_it_comes(huey: SqliteHuey, note: Any) -> None:
+def test_an_unknown_id_is_revoked_before_it_comes(huey: Huey, note: Any) -> None:
     huey.revoke_by_id("to-come")
     assert huey.is_revoked("to-come")
 
@@ -148,7 +146,7 @@ def test_an_unknown_id_is_revoked_before_it_comes(huey: SqliteHuey, note: Any) -
     assert (handle.state, other.state) == (State.REVOKED, State.DONE)
 
 
-def test_a_note_for_an_unknown_id_can_be_taken_back(huey: SqliteHuey, note: Any) -> None:
+def test_a_note_for_an_unknown_id_can_be_taken_back(huey: Huey, note: Any) -> None:
     huey.revoke_by_id("to-come")
     assert huey.restore_by_id("to-come") is True
 
@@ -158,7 +156,7 @@ def test_a_note_for_an_unknown_id_can_be_taken_back(huey: SqliteHuey, note: Any)
     assert handle is not None and handle.get() == 1
 
 
-def test_a_note_for_an_unknown_id_may_run_out(huey: SqliteHuey, note: Any, clock: Clock) -> None:
+def test_a_note_for_an_unknown_id_may_run_out(huey: Huey, note: Any, clock: Clock) -> None:
     clock.freeze()
     huey.revoke_by_id("to-come", revoke_until=timedelta(minutes=1))
     assert huey.is_revoked("to-come")
@@ -172,7 +170,7 @@ def test_a_note_for_an_unknown_id_may_run_out(huey: SqliteHuey, note: Any, clock
 
 
 def test_a_job_revoked_until_a_time_ends_before_it_and_runs_after_it(
-    huey: SqliteHuey, note: Any, clock: Clock
+    huey: Huey, note: Any, clock: Clock
 ) -> None:
     clock.freeze()
     now, later = note(1), note.schedule((2,), delay=120)
@@ -188,7 +186,7 @@ def test_a_job_revoked_until_a_time_ends_before_it_and_runs_after_it(
     assert (now.state, later.get()) == (State.REVOKED, 2)
 
 
-def test_a_job_revoked_until_a_time_can_be_restored(huey: SqliteHuey, note: Any) -> None:
+def test_a_job_revoked_until_a_time_can_be_restored(huey: Huey, note: Any) -> None:
     handle = note(1)
     handle.revoke(revoke_until=60)
     assert handle.restore()
@@ -197,7 +195,7 @@ def test_a_job_revoked_until_a_time_can_be_restored(huey: SqliteHuey, note: Any)
     assert handle.get() == 1
 
 
-def test_a_job_that_is_over_is_not_revoked_until_a_time(huey: SqliteHuey, note: Any) -> None:
+def test_a_job_that_is_over_is_not_revoked_until_a_time(huey: Huey, note: Any) -> None:
     handle = note(1)
     drain(huey)
     handle.revoke(revoke_until=60)
@@ -209,9 +207,7 @@ def test_a_job_that_is_over_is_not_revoked_until_a_time(huey: SqliteHuey, note: 
 # --- tasks ----------------------------------------------------------------------------------------
 
 
-def test_jobs_of_a_revoked_task_end_revoked_when_their_turn_comes(
-    huey: SqliteHuey, note: Any
-) -> None:
+def test_jobs_of_a_revoked_task_end_revoked_when_their_turn_comes(huey: Huey, note: Any) -> None:
     @huey.task()
     def other() -> None: ...
 
@@ -231,14 +227,14 @@ def test_jobs_of_a_revoked_task_end_revoked_when_their_turn_comes(
     assert run_again(huey, note) == 1
 
 
-def run_again(huey: SqliteHuey, note: Any) -> int:
+def run_again(huey: Huey, note: Any) -> int:
     note(3)
     drain(huey)
     return ran(huey)
 
 
 @pytest.mark.feature("revoke")
-def test_a_task_revoked_once_loses_one_job(huey: SqliteHuey, note: Any) -> None:
+def test_a_task_revoked_once_loses_one_job(huey: Huey, note: Any) -> None:
     note.revoke(revoke_once=True)
     handles = [note(n) for n in range(3)]
     drain(huey)
@@ -248,9 +244,7 @@ def test_a_task_revoked_once_loses_one_job(huey: SqliteHuey, note: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["naive", "aware", "seconds"])
-def test_a_task_may_be_revoked_until_a_time(
-    huey: SqliteHuey, note: Any, clock: Clock, kind: str
-) -> None:
+def test_a_task_may_be_revoked_until_a_time(huey: Huey, note: Any, clock: Clock, kind: str) -> None:
     now = clock.freeze(1_900_000_000.0)
     until: Any = {
         "naive": datetime.fromtimestamp(now + 60),
@@ -271,7 +265,7 @@ def test_a_task_may_be_revoked_until_a_time(
 
 
 def test_is_revoked_can_look_at_another_time_and_spends_only_when_asked(
-    huey: SqliteHuey, note: Any, clock: Clock
+    huey: Huey, note: Any, clock: Clock
 ) -> None:
     now = clock.freeze(1_900_000_000.0)
     huey.revoke_all(note, revoke_until=60)
@@ -285,7 +279,7 @@ def test_is_revoked_can_look_at_another_time_and_spends_only_when_asked(
     assert not note.is_revoked()
 
 
-def test_a_revoked_periodic_task_is_skipped(huey: SqliteHuey) -> None:
+def test_a_revoked_periodic_task_is_skipped(huey: Huey) -> None:
     from hueycore import every
 
     gate = Gate()
@@ -308,7 +302,7 @@ def test_a_revoked_periodic_task_is_skipped(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.feature("dead letters")
-def test_dead_letters_keep_arguments_errors_and_attempts(huey: SqliteHuey) -> None:
+def test_dead_letters_keep_arguments_errors_and_attempts(huey: Huey) -> None:
     @huey.task(retries=2)
     def fail(n: int) -> None:
         raise LookupError(f"try {huey.incr('tries')}")
@@ -326,7 +320,7 @@ def test_dead_letters_keep_arguments_errors_and_attempts(huey: SqliteHuey) -> No
 
 
 @pytest.mark.feature("dead letters")
-def test_dead_letters_run_again_by_id_by_task_or_all(huey: SqliteHuey) -> None:
+def test_dead_letters_run_again_by_id_by_task_or_all(huey: Huey) -> None:
     broken = [True]
 
     @huey.task()
@@ -360,7 +354,7 @@ def test_dead_letters_run_again_by_id_by_task_or_all(huey: SqliteHuey) -> None:
     assert [error["message"] for error in row.errors] == ["1"]
 
 
-def _pending(huey: SqliteHuey) -> Any:
+def _pending(huey: Huey) -> Any:
     from hueycore.model.jobs import Selector
 
     return Selector(queues=(huey.name,), states=(State.PENDING,))

@@ -12,7 +12,7 @@ import pytest
 
 import hueycore
 import hueycore.signals
-from hueycore import SqliteHuey
+from hueycore import Huey
 from hueycore.consumer.janitor import Janitor
 from tests.helpers import Signals, drain, job, run_python
 
@@ -171,7 +171,7 @@ def sequence(lib: ModuleType, huey: Any, scenario: Scenario) -> list[str]:
 
 @pytest.mark.feature("signals")
 @pytest.mark.parametrize("scenario", SEQUENCES, ids=lambda scenario: scenario.__name__)
-def test_signals_come_in_hueys_sequence(huey: SqliteHuey, scenario: Scenario) -> None:
+def test_signals_come_in_hueys_sequence(huey: Huey, scenario: Scenario) -> None:
     assert sequence(hueycore, huey, scenario) == SEQUENCES[scenario]
 
 
@@ -198,7 +198,7 @@ def test_the_names_of_the_signals_are_those_of_huey() -> None:
 
 
 @pytest.mark.feature("signals")
-def test_each_signal_is_true_in_the_file_when_it_is_sent(huey: SqliteHuey) -> None:
+def test_each_signal_is_true_in_the_file_when_it_is_sent(huey: Huey) -> None:
     @huey.task(retries=1)
     def work(fail: bool) -> int:
         if fail:
@@ -222,7 +222,7 @@ def test_each_signal_is_true_in_the_file_when_it_is_sent(huey: SqliteHuey) -> No
 
 
 def test_a_complete_receiver_reads_the_result_and_an_error_receiver_the_error(
-    huey: SqliteHuey,
+    huey: Huey,
 ) -> None:
     read: list[Any] = []
 
@@ -249,7 +249,7 @@ def test_a_complete_receiver_reads_the_result_and_an_error_receiver_the_error(
     assert read == [42, (LookupError, True)]
 
 
-def test_an_enqueued_receiver_finds_the_job(huey: SqliteHuey) -> None:
+def test_an_enqueued_receiver_finds_the_job(huey: Huey) -> None:
     found = []
 
     @huey.task()
@@ -265,7 +265,7 @@ def test_an_enqueued_receiver_finds_the_job(huey: SqliteHuey) -> None:
     assert found == ["pending"] * 4
 
 
-def test_a_receiver_may_enqueue(huey: SqliteHuey) -> None:
+def test_a_receiver_may_enqueue(huey: Huey) -> None:
     @huey.task()
     def first() -> None: ...
 
@@ -287,9 +287,7 @@ def test_a_receiver_may_enqueue(huey: SqliteHuey) -> None:
 # --- who is told ----------------------------------------------------------------------------------
 
 
-def test_a_receiver_that_raises_stops_nobody(
-    huey: SqliteHuey, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_receiver_that_raises_stops_nobody(huey: Huey, caplog: pytest.LogCaptureFixture) -> None:
     told = []
 
     @huey.task()
@@ -309,7 +307,7 @@ def test_a_receiver_that_raises_stops_nobody(
     assert 'receiver "bad" failed for signal "complete"' in caplog.text
 
 
-def test_receivers_of_one_signal_are_called_before_those_of_all(huey: SqliteHuey) -> None:
+def test_receivers_of_one_signal_are_called_before_those_of_all(huey: Huey) -> None:
     told = []
     huey.signal()(lambda *args: told.append("all"))
     huey.signal("enqueued")(lambda *args: told.append("enqueued"))
@@ -319,7 +317,7 @@ def test_receivers_of_one_signal_are_called_before_those_of_all(huey: SqliteHuey
     assert told == ["enqueued", "all"]
 
 
-def test_a_receiver_can_be_given_without_a_decorator(huey: SqliteHuey) -> None:
+def test_a_receiver_can_be_given_without_a_decorator(huey: Huey) -> None:
     told = []
 
     def success(sender: str, task: Any) -> None:
@@ -332,7 +330,7 @@ def test_a_receiver_can_be_given_without_a_decorator(huey: SqliteHuey) -> None:
     assert told == [("complete", handle.id)]
 
 
-def test_a_disconnected_receiver_is_not_called(huey: SqliteHuey) -> None:
+def test_a_disconnected_receiver_is_not_called(huey: Huey) -> None:
     told: list[str] = []
 
     @huey.signal("enqueued", "complete")
@@ -353,7 +351,7 @@ def test_a_disconnected_receiver_is_not_called(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.feature("dead letters")
-def test_the_last_error_of_a_job_is_also_known_as_task_failed(huey: SqliteHuey) -> None:
+def test_the_last_error_of_a_job_is_also_known_as_task_failed(huey: Huey) -> None:
     """Seed 002 has its dead letter recipe listen for that name."""
     letters = []
 
@@ -375,7 +373,8 @@ def test_the_last_error_of_a_job_is_also_known_as_task_failed(huey: SqliteHuey) 
     assert by_name == [handle.id]
 
 
-def test_a_job_that_died_with_its_process_is_told_as_an_error(huey: SqliteHuey, path: str) -> None:
+@pytest.mark.sqlite_only("that a run has begun is known from its first moment")
+def test_a_job_that_died_with_its_process_is_told_as_an_error(huey: Huey, path: str) -> None:
     def kill() -> None: ...
 
     kill.__module__ = "__main__"
@@ -386,8 +385,8 @@ def test_a_job_that_died_with_its_process_is_told_as_an_error(huey: SqliteHuey, 
     run_python(
         """
         import os, sys
-        from hueycore import SqliteHuey
-        huey = SqliteHuey("app", sys.argv[1])
+        from hueycore import Huey
+        huey = Huey("app", url=sys.argv[1])
         kill = huey.task(max_crashes=1, name="kill")(lambda: os._exit(3))
         huey.enqueue(kill.s(id="one"))
         huey.execute(huey.dequeue())
@@ -403,7 +402,7 @@ def test_a_job_that_died_with_its_process_is_told_as_an_error(huey: SqliteHuey, 
     assert "died while it ran" in str(told[0])
 
 
-def test_the_recipe_for_interrupted_tasks_doubles_nothing(huey: SqliteHuey) -> None:
+def test_the_recipe_for_interrupted_tasks_doubles_nothing(huey: Huey) -> None:
     runs = SimpleNamespace(n=0)
 
     @huey.task()

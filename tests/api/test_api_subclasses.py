@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 import hueycore
-from hueycore import ConfigurationError, SqliteHuey, State, TaskWrapper
+from hueycore import ConfigurationError, Huey, State, TaskWrapper
 from hueycore.api import TaskLock
 from hueycore.consumer import Consumer
 from hueycore.exceptions import TaskLockedException
 from hueycore.storage.base import Storage
-from tests.helpers import check_file, consuming, drain, job, run_one, wait_until
+from tests.helpers import check_rows, consuming, drain, job, run_one, wait_until
 
 
-class Around(SqliteHuey):
+class Around(Huey):
     """As applications do it that need a context around each run."""
 
     log: list[Any]
@@ -44,11 +44,11 @@ class Around(SqliteHuey):
 
 @pytest.fixture
 def around(path: str) -> Iterator[Around]:
-    huey = Around("app", path)
+    huey = Around("app", url=path)
     huey.log = []
     yield huey
     huey.close()
-    check_file(path)
+    check_rows(path)
 
 
 def consumed(huey: Any, *handles: Any, **options: Any) -> None:
@@ -133,12 +133,12 @@ def test_what_fails_around_a_run_fails_the_run(around: Around) -> None:
 def test_what_fails_after_the_run_changes_nothing_of_it(
     path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Failing(SqliteHuey):
+    class Failing(Huey):
         def _execute(self, task: Any, timestamp: Any = None) -> Any:
             super()._execute(task, timestamp)
             raise OSError("too late")
 
-    huey = Failing("app", path)
+    huey = Failing("app", url=path)
     handle = huey.task()(lambda: 7)()
     consumed(huey, handle)
 
@@ -148,11 +148,11 @@ def test_what_fails_after_the_run_changes_nothing_of_it(
 
 
 def test_an_execute_of_its_own_is_the_run(path: str) -> None:
-    class Own(SqliteHuey):
+    class Own(Huey):
         def _execute(self, task: Any, timestamp: Any = None) -> Any:
             return task.execute() + 1
 
-    huey = Own("app", path)
+    huey = Own("app", url=path)
     handle = huey.task()(lambda: 1)()
     consumed(huey, handle)
 
@@ -161,7 +161,7 @@ def test_an_execute_of_its_own_is_the_run(path: str) -> None:
 
 
 def test_what_patches_the_class_later_is_around_the_runs_too(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+    huey: Huey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
     original = hueycore.Huey._execute
@@ -187,13 +187,13 @@ def test_a_consumer_on_a_loop_refuses_what_is_around_its_runs(around: Around) ->
 
 
 def test_every_signal_goes_through_an_emit_of_its_own(path: str) -> None:
-    class Telling(SqliteHuey):
+    class Telling(Huey):
         def _emit(self, signal: str, task: Any, *args: Any) -> None:
             seen.append(signal)
             super()._emit(signal, task, *args)
 
     seen: list[str] = []
-    huey = Telling("app", path)
+    huey = Telling("app", url=path)
     handle = huey.task()(lambda: 1)()
     consumed(huey, handle)
 
@@ -202,11 +202,11 @@ def test_every_signal_goes_through_an_emit_of_its_own(path: str) -> None:
 
 
 def test_an_error_result_of_its_own_is_what_a_reader_gets(path: str) -> None:
-    class Naming(SqliteHuey):
+    class Naming(Huey):
         def build_error_result(self, task: Any, exception: BaseException) -> dict[str, Any]:
             return {**super().build_error_result(task, exception), "host": "here"}
 
-    huey = Naming("app", path)
+    huey = Naming("app", url=path)
     handle = huey.task()(lambda: 1 / 0)()
     drain(huey)
 
@@ -217,7 +217,7 @@ def test_an_error_result_of_its_own_is_what_a_reader_gets(path: str) -> None:
 
 
 def test_a_storage_of_its_own_is_opened_in_immediate_mode_too(path: str) -> None:
-    class Opening(SqliteHuey):
+    class Opening(Huey):
         opened = 0
 
         def create_storage(self) -> Storage:
@@ -225,7 +225,7 @@ def test_a_storage_of_its_own_is_opened_in_immediate_mode_too(path: str) -> None
             return super().create_storage()
 
     for immediate in (False, True):
-        huey = Opening("app", path, immediate=immediate)
+        huey = Opening("app", url=path, immediate=immediate)
         huey.task()(lambda: 1)()
         huey.close()
 
@@ -237,11 +237,11 @@ def test_tasks_are_of_the_class_that_a_subclass_gives(path: str) -> None:
         def create_task(self, func: Any, *args: Any, **settings: Any) -> Any:
             return super().create_task(func, *args, **settings, team="red")
 
-    class Own(SqliteHuey):
+    class Own(Huey):
         def get_task_wrapper_class(self) -> type[TaskWrapper[Any, Any]]:
             return Wrapper
 
-    huey = Own("app", path)
+    huey = Own("app", url=path)
     plain = huey.task()(lambda: 1)
 
     @huey.task()
@@ -262,16 +262,16 @@ def test_a_wrapper_with_a_constructor_of_its_own_is_refused(path: str) -> None:
         def __init__(self, huey: Any, func: Any, context: bool = False, **settings: Any) -> None:
             raise AssertionError
 
-    class Own(SqliteHuey):
+    class Own(Huey):
         def get_task_wrapper_class(self) -> type[TaskWrapper[Any, Any]]:
             return Wrapper
 
     with pytest.raises(ConfigurationError, match="create_task"):
-        Own("app", path).task()(lambda: 1)
+        Own("app", url=path).task()(lambda: 1)
 
 
 @pytest.mark.feature("lock_task")
-def test_a_lock_with_a_key_of_its_own_is_another_lock(huey: SqliteHuey) -> None:
+def test_a_lock_with_a_key_of_its_own_is_another_lock(huey: Huey) -> None:
     class TenantLock(TaskLock):
         def __init__(self, huey: Any, name: str, tenant: str) -> None:
             super().__init__(huey, name)
@@ -297,7 +297,7 @@ def test_a_lock_with_a_key_of_its_own_is_another_lock(huey: SqliteHuey) -> None:
     assert asked == [f"app.lock.import.{tenant}" for tenant in "abaa"]
 
 
-def test_a_consumer_that_leaves_unix_signals_alone_is_asked_for_it(huey: SqliteHuey) -> None:
+def test_a_consumer_that_leaves_unix_signals_alone_is_asked_for_it(huey: Huey) -> None:
     class Quiet(Consumer):
         asked = 0
 
@@ -309,7 +309,7 @@ def test_a_consumer_that_leaves_unix_signals_alone_is_asked_for_it(huey: SqliteH
     assert Quiet.asked == 1
 
 
-def test_a_consumer_lists_its_workers_as_huey_does(huey: SqliteHuey) -> None:
+def test_a_consumer_lists_its_workers_as_huey_does(huey: Huey) -> None:
     consumer = huey.create_consumer(workers=2)
     assert consumer.worker_threads == []
     consumer.start()
@@ -321,7 +321,7 @@ def test_a_consumer_lists_its_workers_as_huey_does(huey: SqliteHuey) -> None:
 
 
 def test_sentrys_own_integration_is_said_to_report_nothing(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    huey: Huey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     class HueyIntegration: ...
 

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 import hueycore
-from hueycore import MemoryHuey, SqliteHuey, TaskException
+from hueycore import Huey, MemoryHuey, TaskException
 from hueycore.api import PeriodicTask, Result, Task, crontab
 from hueycore.canvas import Error
 from hueycore.exceptions import RateLimitExceeded
 from tests.helpers import consuming, drain, job, run_one, wait_until
 
 
-def by_hand(huey: SqliteHuey) -> None:
+def by_hand(huey: Huey) -> None:
     drain(huey)
 
 
-def by_consumer(huey: SqliteHuey) -> None:
+def by_consumer(huey: Huey) -> None:
     with consuming(huey):
         wait_until(lambda: not huey.pending_count() and not huey.running_count())
 
@@ -29,7 +29,7 @@ def by_consumer(huey: SqliteHuey) -> None:
 @pytest.mark.feature("hooks", "context")
 @pytest.mark.parametrize("work", [by_hand, by_consumer])
 def test_hooks_receivers_and_the_body_share_one_object_that_takes_attributes(
-    huey: SqliteHuey, work: Any
+    huey: Huey, work: Any
 ) -> None:
     seen = []
 
@@ -56,7 +56,7 @@ def test_hooks_receivers_and_the_body_share_one_object_that_takes_attributes(
     assert seen == [["before", "body", "after", "complete"]]
 
 
-def test_the_object_that_is_dequeued_is_the_one_that_runs(huey: SqliteHuey) -> None:
+def test_the_object_that_is_dequeued_is_the_one_that_runs(huey: Huey) -> None:
     @huey.task(context=True)
     def body(task: Any) -> Any:
         return task.mark
@@ -69,7 +69,7 @@ def test_the_object_that_is_dequeued_is_the_one_that_runs(huey: SqliteHuey) -> N
 
 
 def test_a_signature_that_is_executed_is_the_object_of_the_run_and_can_be_run_again(
-    huey: SqliteHuey,
+    huey: Huey,
 ) -> None:
     @huey.task(context=True)
     def body(n: int, task: Any = None) -> Any:
@@ -84,7 +84,7 @@ def test_a_signature_that_is_executed_is_the_object_of_the_run_and_can_be_run_ag
     assert call.id != first
 
 
-def test_each_task_has_a_class_of_its_own_with_hueys_names(huey: SqliteHuey) -> None:
+def test_each_task_has_a_class_of_its_own_with_hueys_names(huey: Huey) -> None:
     @huey.task(retries=2, retry_delay=3, name="named")
     def work(a: int) -> int:
         """What it does."""
@@ -100,7 +100,7 @@ def test_each_task_has_a_class_of_its_own_with_hueys_names(huey: SqliteHuey) -> 
     assert str(call) == repr(call) == f"{__name__}.named: {call.id} 2 retries"
 
 
-def test_the_text_of_a_call_has_hueys_parts(huey: SqliteHuey) -> None:
+def test_the_text_of_a_call_has_hueys_parts(huey: Huey) -> None:
     @huey.task()
     def work(a: int = 0) -> None: ...
 
@@ -115,7 +115,7 @@ def test_the_text_of_a_call_has_hueys_parts(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.feature("periodic_task")
-def test_a_call_of_a_periodic_task_is_a_periodic_task(huey: SqliteHuey) -> None:
+def test_a_call_of_a_periodic_task_is_a_periodic_task(huey: Huey) -> None:
     seen = []
 
     @huey.periodic_task(crontab(minute="5"))
@@ -137,7 +137,7 @@ def test_a_call_of_a_periodic_task_is_a_periodic_task(huey: SqliteHuey) -> None:
     assert seen == [True]
 
 
-def test_a_bare_id_names_a_job_and_is_no_call(huey: SqliteHuey) -> None:
+def test_a_bare_id_names_a_job_and_is_no_call(huey: Huey) -> None:
     @huey.task()
     def work() -> int:
         return 3
@@ -152,7 +152,7 @@ def test_a_bare_id_names_a_job_and_is_no_call(huey: SqliteHuey) -> None:
         huey.enqueue(Task(id="x"))
 
 
-def test_copies_and_pickles_of_a_call_are_of_its_class(huey: SqliteHuey) -> None:
+def test_copies_and_pickles_of_a_call_are_of_its_class(huey: Huey) -> None:
     bare = Task(id="x")
 
     assert (type(copy.copy(bare)), pickle.loads(pickle.dumps(bare)).id) == (Task, "x")
@@ -166,7 +166,7 @@ def test_copies_and_pickles_of_a_call_are_of_its_class(huey: SqliteHuey) -> None
     assert (type(twin), twin.mark, twin.id) == (work.task_class, "mine", call.id)
 
 
-def test_waiting_jobs_are_listed_with_the_options_of_their_call(huey: SqliteHuey) -> None:
+def test_waiting_jobs_are_listed_with_the_options_of_their_call(huey: Huey) -> None:
     @huey.task()
     def work(a: int) -> None: ...
 
@@ -180,7 +180,7 @@ def test_waiting_jobs_are_listed_with_the_options_of_their_call(huey: SqliteHuey
     assert (later.retry_delay, later.priority, later.on_complete) == (4, 6, None)
 
 
-def test_a_pipeline_stands_for_its_first_task(huey: SqliteHuey) -> None:
+def test_a_pipeline_stands_for_its_first_task(huey: Huey) -> None:
     @huey.task()
     def work(a: int) -> int:
         return a
@@ -197,7 +197,7 @@ def test_a_pipeline_stands_for_its_first_task(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.feature("signals")
-def test_the_signals_of_a_retry_show_what_is_left(huey: SqliteHuey) -> None:
+def test_the_signals_of_a_retry_show_what_is_left(huey: Huey) -> None:
     seen = []
 
     @huey.signal()
@@ -220,7 +220,7 @@ def test_the_signals_of_a_retry_show_what_is_left(huey: SqliteHuey) -> None:
     ]
 
 
-def test_a_job_that_was_dequeued_and_enqueued_again_is_pending_again(huey: SqliteHuey) -> None:
+def test_a_job_that_was_dequeued_and_enqueued_again_is_pending_again(huey: Huey) -> None:
     @huey.task()
     def work(n: int) -> None: ...
 
@@ -233,7 +233,7 @@ def test_a_job_that_was_dequeued_and_enqueued_again_is_pending_again(huey: Sqlit
     assert drain(huey) == 2
 
 
-def test_what_is_due_is_read_soonest_first(huey: SqliteHuey) -> None:
+def test_what_is_due_is_read_soonest_first(huey: Huey) -> None:
     @huey.task()
     def work(n: int) -> None: ...
 
@@ -245,7 +245,7 @@ def test_what_is_due_is_read_soonest_first(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.feature("Result")
-def test_a_raw_result_is_the_error_instead_of_raising_it(huey: SqliteHuey) -> None:
+def test_a_raw_result_is_the_error_instead_of_raising_it(huey: Huey) -> None:
     @huey.task()
     def work(n: int) -> float:
         return 1 / n
@@ -274,7 +274,7 @@ def test_map_answers_with_none_when_results_are_off() -> None:
     huey.close()
 
 
-def test_values_come_as_completed_with_hueys_arguments(huey: SqliteHuey) -> None:
+def test_values_come_as_completed_with_hueys_arguments(huey: Huey) -> None:
     @huey.task()
     def work(n: int) -> int:
         return n
@@ -286,7 +286,7 @@ def test_values_come_as_completed_with_hueys_arguments(huey: SqliteHuey) -> None
 
 
 @pytest.mark.feature("rate limit")
-def test_the_usage_of_a_rate_is_what_counts_against_it(huey: SqliteHuey) -> None:
+def test_the_usage_of_a_rate_is_what_counts_against_it(huey: Huey) -> None:
     rate = huey.rate_limit("mail", 3, 600)
     seen = [rate.current_usage()]
     for _ in range(3):

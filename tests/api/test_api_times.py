@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hueycore import SqliteHuey
+from hueycore import Huey
 from tests.helpers import Clock, job, run_python
 
 ZONES = ["America/New_York", "Europe/Paris", "Australia/Lord_Howe", "UTC"]
@@ -36,11 +36,11 @@ SCRIPT = """
     from datetime import datetime
     os.environ["TZ"] = sys.argv[1]
     time.tzset()
-    from hueycore import SqliteHuey
+    from hueycore import Huey
     from hueycore.model.jobs import Selector
 
     def instants(utc, when):
-        huey = SqliteHuey(f"utc-{utc}", sys.argv[2], utc=utc, allow_paths=["__main__.*"])
+        huey = Huey(f"utc-{utc}", url=sys.argv[2], utc=utc, allow_paths=["__main__.*"])
         task = huey.task(name="t")(lambda: None)
         ids = {
             "schedule(eta=)": task.schedule(eta=when).id,
@@ -115,7 +115,7 @@ def test_a_delay_is_a_number_of_seconds_or_a_timedelta(
 ) -> None:
     now = clock.freeze()
     length = delay.total_seconds() if isinstance(delay, timedelta) else delay
-    huey = SqliteHuey("app", path, utc=utc)
+    huey = Huey("app", url=path, utc=utc)
     task = huey.task(name="t")(lambda: None)
 
     ways = [
@@ -135,7 +135,7 @@ def test_a_delay_is_a_number_of_seconds_or_a_timedelta(
 
 
 @pytest.mark.feature("calling")
-def test_a_signature_is_enqueued_for_a_moment(huey: SqliteHuey) -> None:
+def test_a_signature_is_enqueued_for_a_moment(huey: Huey) -> None:
     """The line of seed 000."""
     run_at = datetime(2038, 4, 20, 14, 30)
 
@@ -149,7 +149,7 @@ def test_a_signature_is_enqueued_for_a_moment(huey: SqliteHuey) -> None:
     assert (row.state, row.run_at, row.preview) == ("scheduled", run_at.timestamp(), "5")
 
 
-def test_one_signature_for_two_moments_is_two_jobs(huey: SqliteHuey) -> None:
+def test_one_signature_for_two_moments_is_two_jobs(huey: Huey) -> None:
     task = huey.task(name="t")(lambda: None)
     signature = task.s()
 
@@ -160,13 +160,13 @@ def test_one_signature_for_two_moments_is_two_jobs(huey: SqliteHuey) -> None:
     assert job(huey, second).run_at - job(huey, first).run_at == 365 * 86_400
 
 
-def test_a_moment_that_is_past_is_now(huey: SqliteHuey) -> None:
+def test_a_moment_that_is_past_is_now(huey: Huey) -> None:
     handle = huey.enqueue_at(datetime(2001, 1, 1), huey.task(name="t")(lambda: None).s())
     assert handle is not None
     assert handle.state == "pending"
 
 
-def test_what_is_no_signature_or_no_moment_is_refused(huey: SqliteHuey) -> None:
+def test_what_is_no_signature_or_no_moment_is_refused(huey: Huey) -> None:
     task = huey.task(name="t")(lambda: None)
     noon: Any = datetime(2038, 1, 1)
 

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from hueycore import (
     CancelExecution,
     DuplicateJob,
-    SqliteHuey,
+    Huey,
     State,
     TaskWrapper,
     every,
@@ -25,7 +24,7 @@ pytestmark = pytest.mark.feature("unique")
 
 
 @pytest.fixture
-def sync(huey: SqliteHuey) -> TaskWrapper[[int], int]:
+def sync(huey: Huey) -> TaskWrapper[[int], int]:
     @huey.task(unique=True)
     def sync(user: int) -> int:
         return user
@@ -34,7 +33,7 @@ def sync(huey: SqliteHuey) -> TaskWrapper[[int], int]:
 
 
 def test_a_second_call_with_the_same_arguments_is_the_first(
-    huey: SqliteHuey, sync: TaskWrapper[[int], int]
+    huey: Huey, sync: TaskWrapper[[int], int]
 ) -> None:
     signals = Signals(huey)
 
@@ -50,7 +49,7 @@ def test_a_second_call_with_the_same_arguments_is_the_first(
 
 
 def test_a_kept_handle_gives_the_result_of_the_job_that_runs(
-    huey: SqliteHuey, sync: TaskWrapper[[int], int]
+    huey: Huey, sync: TaskWrapper[[int], int]
 ) -> None:
     sync(7)
     again = sync(7)
@@ -59,7 +58,7 @@ def test_a_kept_handle_gives_the_result_of_the_job_that_runs(
     assert again.get() == 7
 
 
-def test_a_task_may_be_alone_whatever_its_arguments(huey: SqliteHuey) -> None:
+def test_a_task_may_be_alone_whatever_its_arguments(huey: Huey) -> None:
     @huey.task(unique="task", on_conflict="fail")
     def rebuild(what: str) -> None: ...
 
@@ -69,7 +68,7 @@ def test_a_task_may_be_alone_whatever_its_arguments(huey: SqliteHuey) -> None:
 
 
 def test_a_function_of_the_arguments_is_the_key_or_says_that_there_is_none(
-    huey: SqliteHuey,
+    huey: Huey,
 ) -> None:
     @huey.task(unique=lambda user, **_: None if user == "anonymous" else user)
     def track(user: str, page: str) -> None: ...
@@ -81,7 +80,7 @@ def test_a_function_of_the_arguments_is_the_key_or_says_that_there_is_none(
     assert track("anonymous", page="/a").id != track("anonymous", page="/a").id
 
 
-def test_debounce(huey: SqliteHuey, clock: Clock) -> None:
+def test_debounce(huey: Huey, clock: Clock) -> None:
     clock.freeze()
     seen: list[str] = []
 
@@ -101,7 +100,7 @@ def test_debounce(huey: SqliteHuey, clock: Clock) -> None:
     assert seen == ["three"]
 
 
-def test_until_its_start_the_next_may_be_enqueued_while_one_runs(huey: SqliteHuey) -> None:
+def test_until_its_start_the_next_may_be_enqueued_while_one_runs(huey: Huey) -> None:
     @huey.task(unique=True, unique_until="start", context=True)
     def scan(task: Any = None) -> None:
         again.append(scan().id)
@@ -115,7 +114,7 @@ def test_until_its_start_the_next_may_be_enqueued_while_one_runs(huey: SqliteHue
     assert job(huey, again[0]).state is State.PENDING
 
 
-def test_options_of_one_call(huey: SqliteHuey) -> None:
+def test_options_of_one_call(huey: Huey) -> None:
     @huey.task()
     def send(to: str) -> None: ...
 
@@ -130,9 +129,7 @@ def test_options_of_one_call(huey: SqliteHuey) -> None:
     assert send("cy").id != first.id
 
 
-def test_one_call_may_leave_the_rule_of_its_task(
-    huey: SqliteHuey, sync: TaskWrapper[[int], int]
-) -> None:
+def test_one_call_may_leave_the_rule_of_its_task(huey: Huey, sync: TaskWrapper[[int], int]) -> None:
     sync(7)
 
     huey.enqueue(sync.s(7, unique=False))
@@ -140,7 +137,7 @@ def test_one_call_may_leave_the_rule_of_its_task(
     assert len(jobs(huey)) == 2
 
 
-def test_a_parameter_of_the_function_is_not_taken_for_an_option(huey: SqliteHuey) -> None:
+def test_a_parameter_of_the_function_is_not_taken_for_an_option(huey: Huey) -> None:
     @huey.task()
     def copy(name: str, unique: bool, on_conflict: str = "x") -> tuple[bool, str]:
         return unique, on_conflict
@@ -152,13 +149,13 @@ def test_a_parameter_of_the_function_is_not_taken_for_an_option(huey: SqliteHuey
     assert job(huey, result).unique_key is None
 
 
-def test_what_cannot_be_is_refused_where_it_is_declared(huey: SqliteHuey) -> None:
+def test_what_cannot_be_is_refused_where_it_is_declared(huey: Huey) -> None:
     for wrong in ({"unique": "arguments"}, {"on_conflict": "keep"}, {"unique_until": "start"}):
         with pytest.raises(ValueError, match="unique"):
             huey.task(**wrong)  # type: ignore[call-overload]
 
 
-def test_a_retry_of_a_unique_job_is_still_the_only_one(huey: SqliteHuey) -> None:
+def test_a_retry_of_a_unique_job_is_still_the_only_one(huey: Huey) -> None:
     @huey.task(unique=True, retries=2)
     def fail() -> None:
         raise ValueError
@@ -176,14 +173,14 @@ def test_a_retry_of_a_unique_job_is_still_the_only_one(huey: SqliteHuey) -> None
     assert job(huey, first).state is State.DEAD
 
 
-def test_many_with_duplicates_among_them(huey: SqliteHuey, sync: TaskWrapper[[int], int]) -> None:
+def test_many_with_duplicates_among_them(huey: Huey, sync: TaskWrapper[[int], int]) -> None:
     results = huey.enqueue_many(sync.s(n % 3) for n in range(9))
 
     assert len(jobs(huey)) == 3
     assert [result.id for result in results[3:]] == [result.id for result in results[:3]] * 2
 
 
-def test_a_periodic_task_that_still_waits_is_not_piled_up(huey: SqliteHuey, clock: Clock) -> None:
+def test_a_periodic_task_that_still_waits_is_not_piled_up(huey: Huey, clock: Clock) -> None:
     from hueycore.consumer.scheduler import Scheduler
 
     now = clock.freeze()
@@ -208,7 +205,7 @@ def test_a_periodic_task_that_still_waits_is_not_piled_up(huey: SqliteHuey, cloc
 
 
 @pytest.mark.feature("context")
-def test_the_deduplication_recipe(huey: SqliteHuey) -> None:
+def test_the_deduplication_recipe(huey: Huey) -> None:
     """As Huey's documentation has it, arguments that are lists and dictionaries included."""
     ran: list[Any] = []
 
@@ -242,7 +239,7 @@ def test_the_deduplication_recipe(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.feature("deterministic ids")
-def test_an_id_of_ones_own_is_one_job_until_it_is_over(huey: SqliteHuey) -> None:
+def test_an_id_of_ones_own_is_one_job_until_it_is_over(huey: Huey) -> None:
     @huey.task()
     def sync_user(user: int) -> int:
         return user
@@ -256,13 +253,13 @@ def test_an_id_of_ones_own_is_one_job_until_it_is_over(huey: SqliteHuey) -> None
     second = call(7)
     assert second.seq != first.seq
     assert [row.id for row in jobs(huey)] == ["sync-user-7"], "replaced, not beside"
-    other = SqliteHuey("other", huey.filename)
+    other = Huey("other", url=huey.location)
     other.task()(sync_user.func).schedule(args=(7,), delay=0, id="sync-user-7")
     assert len(jobs(other)) == len(jobs(huey)) == 1
     other.close()
 
 
-def test_the_handle_of_a_live_id_shows_the_job_that_is_there(huey: SqliteHuey) -> None:
+def test_the_handle_of_a_live_id_shows_the_job_that_is_there(huey: Huey) -> None:
     @huey.task()
     def remind(what: str) -> None: ...
 
@@ -277,9 +274,9 @@ def test_the_handle_of_a_live_id_shows_the_job_that_is_there(huey: SqliteHuey) -
 
 RACER = """
 import json, sys
-from hueycore import DuplicateJob, SqliteHuey
+from hueycore import DuplicateJob, Huey
 path, how, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
-huey = SqliteHuey("app", path, durability="fast", allow_paths=["__main__.*"])
+huey = Huey("app", url=path, durability="fast", allow_paths=["__main__.*"])
 
 @huey.task(unique=True, on_conflict=how)
 def sync(user):
@@ -299,14 +296,12 @@ print(json.dumps(seen), flush=True)
 
 
 @pytest.mark.parametrize("how", ["keep", "replace", "fail"])
-def test_processes_that_call_at_once_make_one_job(
-    huey: SqliteHuey, tmp_path: Path, how: str
-) -> None:
+def test_processes_that_call_at_once_make_one_job(huey: Huey, path: str, how: str) -> None:
     rounds = 150
     _ = huey.storage
     racers = [
         subprocess.Popen(
-            [sys.executable, "-c", RACER, huey.filename, how, str(rounds)],
+            [sys.executable, "-c", RACER, path, how, str(rounds)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT / "core",
         )
         for _ in range(4)

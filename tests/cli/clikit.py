@@ -11,6 +11,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 20.0
+FILE = "queue.db"
+#: What stands for it in a command line, where the queue is in no file.
+addresses: dict[str, str] = {}
 
 APP = """
 import time
@@ -48,14 +51,17 @@ def make_impatient(home: Path) -> None:
 
 
 class QueueFile:
-    """A queue file that a test fills without the command line."""
+    """A queue that a test fills without the command line, in the file ``path`` or at a URL."""
 
-    def __init__(self, path: Path, queue: str = "huey") -> None:
+    storage: Any
+
+    def __init__(self, where: Path | str, queue: str = "huey") -> None:
         from hueycore.serializer import Serializer
-        from hueycore.storage.sqlite import SqliteStorage
+        from hueycore.storage.open import open_storage
 
-        self.path = path
-        self.storage = SqliteStorage(str(path), queue, create=True)
+        self.where = where
+        self.path = Path(where)
+        self.storage = open_storage(where, queue, create=True)
         self.serializer = Serializer()
 
     def add(self, task: str, *args: Any, kwargs: dict[str, Any] | None = None, **row: Any) -> str:
@@ -132,4 +138,9 @@ def state_of_job(path: Path, key: str) -> str:
 
 def command(*args: str) -> list[str]:
     """A command line for a real process."""
-    return [sys.executable, "-m", "hueyctl", *args]
+    return [sys.executable, "-m", "hueyctl", *map(typed, args)]
+
+
+def typed(word: str) -> str:
+    """As it is typed on the engine of the test."""
+    return addresses.get(word, word)

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from clikit import APP, DEADLINE, ROOT, QueueFile, command
+from clikit import APP, DEADLINE, FILE, ROOT, QueueFile, addresses, command, typed
 
 from hueyctl import streams
 
@@ -43,9 +43,19 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def queue(home: Path) -> Iterator[QueueFile]:
-    """An empty queue in ``queue.db``."""
-    made = QueueFile(home / "queue.db")
+def address(
+    home: Path, engine_name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """Of the queue: ``queue.db``, or the URL that stands for it in the command lines of a test."""
+    if engine_name != "sqlite":
+        monkeypatch.setitem(addresses, FILE, request.getfixturevalue("postgres_url"))
+    return typed(FILE)
+
+
+@pytest.fixture
+def queue(home: Path, address: str) -> Iterator[QueueFile]:
+    """An empty queue in ``queue.db``, or wherever the engine of the test has it."""
+    made = QueueFile(home / address if address == FILE else address)
     yield made
     made.storage.close()
 
@@ -64,9 +74,17 @@ def mixed(queue: QueueFile) -> QueueFile:
 
 
 @pytest.fixture
-def app(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An application in the working directory; its file is ``queue.db``."""
+def app(
+    home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """An application in the working directory; its file is ``queue.db``. Beside ``queue`` it is
+    of the same queue."""
     (home / "app.py").write_text(APP)
+    if "queue" in request.fixturenames and request.getfixturevalue("address") != FILE:
+        there = APP.replace("SqliteHuey", "Huey").replace(
+            'filename="queue.db"', f"url={typed(FILE)!r}"
+        )
+        (home / "app.py").write_text(there)
     # ``invoke`` imports it in this process, where that of another test may be still.
     monkeypatch.setattr(sys, "path", list(sys.path))
     sys.modules.pop("app", None)
@@ -81,7 +99,9 @@ def invoke(home: Path) -> Callable[..., Result]:
     def run(*args: str, input: str | None = None) -> Result:
         from hueyctl.cli import cli
 
-        return CliRunner().invoke(cli, list(args), input=input, catch_exceptions=False)
+        return CliRunner().invoke(
+            cli, [typed(word) for word in args], input=input, catch_exceptions=False
+        )
 
     return run
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any
 
 from click.testing import Result
 from clikit import QueueFile
+
+from hueycore.storage.open import open_storage
+from tests.helpers import wait_until
 
 Invoke = Callable[..., Result]
 OnTty = Callable[..., tuple[int, str]]
@@ -56,7 +60,7 @@ def sql(queue: QueueFile, query: str, *values: Any) -> int:
 
 
 def consumer(queue: QueueFile, name: str = "alpha", slots: int = 2) -> int:
-    """A live consumer: this process holds its lock byte until the storage is closed."""
+    """A live consumer: this process holds its lock until the storage is closed."""
     return queue.storage.register(name=name, kind="thread", slots=slots)
 
 
@@ -64,7 +68,14 @@ def start(queue: QueueFile, worker: int, slot: int = 0) -> Any:
     """The consumer claims the next job and starts it."""
     (claim,) = claim_only(queue, worker)
     queue.storage.slots(worker).start(slot, claim.seq, claim.claim)
+    wait_until(lambda: claim.seq in begun(queue), what="others know that it has begun")
     return claim
+
+
+def begun(queue: QueueFile) -> list[int]:
+    """The jobs of which another process knows that they have begun."""
+    with closing(open_storage(queue.where, read_only=True, create=False)) as other:
+        return [run[1] for row in other.workers() for run in row.running]
 
 
 def claim_only(queue: QueueFile, worker: int) -> Sequence[Any]:
@@ -77,8 +88,14 @@ def claim_only(queue: QueueFile, worker: int) -> Sequence[Any]:
 
 
 def bury(queue: QueueFile) -> None:
-    """Every consumer is dead: its lock byte belongs to an earlier boot."""
-    sql(queue, "update huey_worker set boot_id = 'before'")
+    """Every consumer is dead: on SQLite, its lock byte belongs to an earlier boot."""
+    if "://" not in str(queue.where):
+        sql(queue, "update huey_worker set boot_id = 'before'")
+        return
+    from tests.storage.postgres.lab import PostgresLab
+
+    for worker in queue.storage.workers():
+        PostgresLab(queue.storage).kill(worker.id)
 
 
 def pipeline(queue: QueueFile, *tasks: str) -> list[int]:

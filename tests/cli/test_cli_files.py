@@ -16,6 +16,8 @@ from hueyctl.changes.dumpfile import DumpFile
 from hueyctl.errors import CliError
 from hueyctl.service.pidfile import Pidfile
 
+pytestmark = pytest.mark.sqlite_only("it is about files")
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Invoke = Callable[..., Result]
 

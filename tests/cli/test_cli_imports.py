@@ -81,6 +81,7 @@ def test_depth_loads_neither_tables_nor_an_event_loop(home: Path, queue: Any) ->
     assert loaded(modules, dear) == []
     assert loaded(modules, ("hueycore.api", "hueycore.consumer", "pickle", "socket")) == []
     assert loaded(modules, ("hueyctl.output", "hueyctl.selection.options")) == []
+    assert not [name for name in modules if "postgres" in name or "psycopg" in name]
 
 
 @pytest.mark.parametrize("words", ["hueyctl ", "hueyctl de"])

@@ -112,7 +112,7 @@ def test_an_unknown_queue_is_not_found(two: QueueFile, invoke: Invoke) -> None:
         ("sqlite:///queue.db", 0), ("queue.db", 0), ("./queue.db", 0), ("sqlite:///./queue.db", 0),
         ("sqlite:///que%75e.db", 0), ("sqlite://queue.db", 2), ("sqlite:///", 2),
         ("mysql://x", 2), ("sqlite:///queue.db?nmae=x", 2), ("redis://h/0", 69),
-        ("postgresql://h/d", 69),
+        ("postgresql+psycopg://h/d", 2),
     ],
 )  # fmt: skip
 def test_urls_are_read(two: QueueFile, invoke: Invoke, url: str, code: int) -> None:

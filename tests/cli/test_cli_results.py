@@ -125,7 +125,7 @@ def test_an_unknown_job_is_3_and_the_others_are_shown(queue: QueueFile, invoke: 
 
 
 def test_a_result_of_another_queue_of_the_file_is_found(queue: QueueFile, invoke: Invoke) -> None:
-    mail = QueueFile(queue.path, "mail")
+    mail = QueueFile(queue.where, "mail")
     mail.add("t")
     mail.finish("posted")
     mail.storage.close()

@@ -167,7 +167,7 @@ def test_an_application_is_never_imported_with_a_url(
 def test_of_several_queues_one_must_be_chosen_but_a_number_is_enough(
     queue: QueueFile, invoke: Invoke
 ) -> None:
-    mail = QueueFile(queue.path, "mail")
+    mail = QueueFile(queue.where, "mail")
     queue.add("app.add")
     mail.add("mail.send")
     mail.storage.close()
@@ -199,7 +199,7 @@ def test_an_unknown_queue_is_3(queue: QueueFile, invoke: Invoke, words: tuple[st
 
 
 def test_several_chosen_queues_are_changed_together(queue: QueueFile, invoke: Invoke) -> None:
-    mail = QueueFile(queue.path, "mail")
+    mail = QueueFile(queue.where, "mail")
     queue.add("app.add")
     mail.add("mail.send")
     mail.storage.close()
@@ -211,7 +211,7 @@ def test_several_chosen_queues_are_changed_together(queue: QueueFile, invoke: In
 
 
 def test_the_application_names_its_queue(app: str, queue: QueueFile, invoke: Invoke) -> None:
-    mail = QueueFile(queue.path, "mail")
+    mail = QueueFile(queue.where, "mail")
     mail.add("mail.send")
     mail.storage.close()
     queue.add("app.add")

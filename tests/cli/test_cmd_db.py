@@ -7,10 +7,13 @@ import os
 import stat
 from pathlib import Path
 
+import pytest
 from clikit import QueueFile
 from operatingkit import Invoke, ask, error, states
 
 from hueycore.storage.sqlite import SqliteStorage
+
+pytestmark = pytest.mark.sqlite_only("a backup is a file")
 
 
 def test_a_queue_is_copied_into_a_new_private_file(

@@ -253,9 +253,9 @@ def test_a_job_from_the_future_tells_of_a_clock(queue: QueueFile, invoke: Invoke
 def test_a_log_that_grew_is_a_warning(
     mixed: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hueyctl.commands.doctor import storage
+    from hueycore.storage.sqlite import checkup
 
-    monkeypatch.setattr(storage, "LOG_LIMIT", 1000)
+    monkeypatch.setattr(checkup, "LOG_LIMIT", 1000)
 
     assert check(report(invoke, *URL), "wal")["status"] == "warning"
 

@@ -107,7 +107,7 @@ def test_periodic_tasks_are_paused_alone(queue: QueueFile, invoke: Invoke) -> No
 
 
 def test_queues_are_named_as_arguments_or_with_the_option(queue: QueueFile, invoke: Invoke) -> None:
-    mail = QueueFile(queue.path, "mail")
+    mail = QueueFile(queue.where, "mail")
     mail.add("mail.send")
     mail.storage.close()
     queue.add("app.add")

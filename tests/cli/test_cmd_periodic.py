@@ -162,7 +162,7 @@ def test_an_empty_storage_has_none(queue: QueueFile, invoke: Invoke, on_tty: OnT
 def test_schedules_of_every_queue_are_listed_and_one_must_be_chosen_for_a_change(
     queue: QueueFile, invoke: Invoke
 ) -> None:
-    mail = QueueFile(queue.path, "mail")
+    mail = QueueFile(queue.where, "mail")
     add_schedule(mail, "tick")
     add_schedule(queue, "tick")
     mail.storage.close()

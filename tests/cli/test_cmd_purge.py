@@ -123,7 +123,7 @@ def test_thousands_go_in_groups(queue: QueueFile, invoke: Invoke) -> None:
 def test_all_is_everything_of_the_queue_and_nothing_of_another(
     mixed: QueueFile, invoke: Invoke
 ) -> None:
-    mail = QueueFile(mixed.path, "mail")
+    mail = QueueFile(mixed.where, "mail")
     mail.add("mail.send")
     start(mixed, consumer(mixed))
     mixed.storage.put("value", b"x")
@@ -140,7 +140,7 @@ def test_all_is_everything_of_the_queue_and_nothing_of_another(
 
 
 def test_tables_that_are_not_ours_are_left_alone(mixed: QueueFile, invoke: Invoke) -> None:
-    mixed.storage.db.transact(lambda con: con.execute("create table mine (a)"))
+    mixed.storage.db.transact(lambda con: con.execute("create table mine (a integer)"))
     sql(mixed, "insert into mine values (1)")
 
     purged(invoke, "all")

@@ -139,9 +139,8 @@ def test_what_makes_no_sense_is_a_usage_error(
 def test_what_another_operator_did_meanwhile_is_not_done_again(
     revoked: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hueycore.storage.sqlite import SqliteStorage
-
-    requeue = SqliteStorage.requeue
+    engine = type(revoked.storage)
+    requeue = engine.requeue
 
     def raced(self: Any, selector: Any, **how: Any) -> Any:
         if not how.pop("raced", False):
@@ -149,7 +148,7 @@ def test_what_another_operator_did_meanwhile_is_not_done_again(
             revoked.finish()
         return requeue(self, selector, **how)
 
-    monkeypatch.setattr(SqliteStorage, "requeue", raced)
+    monkeypatch.setattr(engine, "requeue", raced)
 
     found = change(invoke, "restore", "3", code=1)
 

@@ -315,6 +315,21 @@ def test_a_service_of_compose(app: str, invoke: Invoke) -> None:
     assert found["restart"] == "unless-stopped"
 
 
+def test_a_service_of_compose_with_a_server_of_its_own(app: str, invoke: Invoke) -> None:
+    text = made(invoke, "compose", app, "--engine", "postgres")
+    found = yaml.safe_load(text)
+    worker, server = found["services"]["app-worker"], found["services"]["postgres"]
+
+    assert worker["environment"]["HUEYCTL_URL"] == "postgresql://huey@postgres/huey"
+    assert worker["environment"]["PGPASSWORD"] == server["environment"]["POSTGRES_PASSWORD"]
+    assert worker["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+    assert "volumes" not in worker
+    assert server["volumes"] == ["app-worker-postgres:/var/lib/postgresql/data"]
+    assert list(found["volumes"]) == ["app-worker-postgres"]
+    image = made(invoke, "docker", app, "--engine", "postgres", "-k", "greenlet")
+    assert "pip install --no-cache-dir 'hueyctl[greenlet,postgres]'" in image
+
+
 def test_manifests_of_kubernetes(app: str, invoke: Invoke) -> None:
     text = made(invoke, "kubernetes", app, "-t", "30", "--http", "[::]:9000")
     claim, deployment, container = manifests(text)
@@ -379,6 +394,9 @@ def test_names_fit_every_format(invoke: Invoke, app: str, name: str) -> None:
         ["kubernetes", "app", "--http", "127.0.0.1:9808"],
         ["compose", "app", "--http", "0.0.0.0:0"],
         ["systemd", "app", "-w", "5000"],
+        ["kubernetes", "app", "--engine", "postgres"],
+        ["compose", "app", "--engine", "postgres", "-u", "postgresql://h/db"],
+        ["systemd", "app", "-u", "postgresql://ann:sesame@h/db"],
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error(home: Path, invoke: Invoke, words: list[str]) -> None:

@@ -169,7 +169,7 @@ def test_a_standing_order_about_the_id(queue: QueueFile, invoke: Invoke) -> None
 @pytest.mark.parametrize("which", ["none", "dead", "other", "scheduler"])
 def test_no_live_consumer(queue: QueueFile, invoke: Invoke, which: str) -> None:
     queue.add("app.add")
-    mail = QueueFile(queue.path, "mail")
+    mail = QueueFile(queue.where, "mail")
     if which == "other":
         consumer(mail)
     if which == "scheduler":
@@ -376,6 +376,7 @@ def test_several_are_a_list_and_an_unknown_one_is_3(queue: QueueFile, invoke: In
     assert ask(invoke, "why").exit_code == 2
 
 
+@pytest.mark.sqlite_only("it reads the bytes of the file")
 def test_looking_writes_nothing(queue: QueueFile, invoke: Invoke) -> None:
     queue.add("app.add")
     before = queue.path.read_bytes()

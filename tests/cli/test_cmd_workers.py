@@ -93,7 +93,7 @@ def test_a_slot_whose_job_has_just_ended_is_survived(queue: QueueFile, invoke: I
 
 
 def test_the_queue_narrows(queue: QueueFile, invoke: Invoke) -> None:
-    mail = QueueFile(queue.path, "mail")
+    mail = QueueFile(queue.where, "mail")
     consumer(queue, "alpha")
     consumer(mail, "beta")
 

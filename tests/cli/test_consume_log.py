@@ -31,6 +31,8 @@ TALK = """
 import logging, os
 from hueycore import SqliteHuey
 
+pytestmark = pytest.mark.sqlite_only("its application's queue is a file")
+
 huey = SqliteHuey("huey", filename="queue.db")
 log = logging.getLogger("talk")
 

@@ -11,8 +11,7 @@ import threading
 import time
 from typing import Any
 
-from hueycore import SqliteHuey, every
-from hueycore.api import Huey
+from hueycore import Huey, every
 from tests.crash.app import die_with_parent
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
@@ -163,5 +162,5 @@ class Tasks:
 
 if "CRASH_DB" in os.environ:
     die_with_parent()
-    huey = SqliteHuey("app", os.environ["CRASH_DB"])
+    huey = Huey("app", url=os.environ["CRASH_DB"])
     tasks = Tasks(huey, os.environ["CRASH_LOG"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hueycore import CancelExecution, RetryTask, SqliteHuey, State, TaskException
+from hueycore import CancelExecution, Huey, RetryTask, State, TaskException
 from hueycore.runs import coroutines
 from tests.helpers import Signals, consuming, job, jobs, run_python, running, wait_until
 
@@ -28,7 +28,7 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("any_kind")
 @pytest.mark.feature("async")
-def test_an_async_task_gives_what_it_returns_when_awaited(huey: SqliteHuey) -> None:
+def test_an_async_task_gives_what_it_returns_when_awaited(huey: Huey) -> None:
     @huey.task(context=True)
     async def fetch(n: int, task: Any = None) -> tuple[int, str]:
         await asyncio.sleep(0)
@@ -42,7 +42,7 @@ def test_an_async_task_gives_what_it_returns_when_awaited(huey: SqliteHuey) -> N
 
 
 @pytest.mark.usefixtures("any_kind")
-def test_signals_and_hooks_are_those_of_a_plain_task(huey: SqliteHuey) -> None:
+def test_signals_and_hooks_are_those_of_a_plain_task(huey: Huey) -> None:
     hooked: list[Any] = []
 
     @huey.task()
@@ -77,7 +77,7 @@ def test_signals_and_hooks_are_those_of_a_plain_task(huey: SqliteHuey) -> None:
 )
 @pytest.mark.parametrize("timeout", [None, 60])
 def test_what_an_async_task_raises_means_what_it_means_in_a_plain_one(
-    huey: SqliteHuey, error: BaseException, state: State, reason: str | None, timeout: float | None
+    huey: Huey, error: BaseException, state: State, reason: str | None, timeout: float | None
 ) -> None:
     @huey.task(timeout=timeout)
     async def fail() -> None:
@@ -97,7 +97,7 @@ def test_what_an_async_task_raises_means_what_it_means_in_a_plain_one(
 
 
 @pytest.mark.usefixtures("any_kind")
-def test_the_traceback_shows_the_task_and_not_the_loop(huey: SqliteHuey) -> None:
+def test_the_traceback_shows_the_task_and_not_the_loop(huey: Huey) -> None:
     @huey.task()
     async def fail() -> None:
         await asyncio.sleep(0)
@@ -112,7 +112,7 @@ def test_the_traceback_shows_the_task_and_not_the_loop(huey: SqliteHuey) -> None
     assert "base_events.py" not in trace
 
 
-def test_a_worker_keeps_its_loop_and_closes_it_when_it_leaves(huey: SqliteHuey) -> None:
+def test_a_worker_keeps_its_loop_and_closes_it_when_it_leaves(huey: Huey) -> None:
     loops: list[tuple[int, asyncio.AbstractEventLoop]] = []
     executors: list[threading.Thread] = []
 
@@ -131,7 +131,7 @@ def test_a_worker_keeps_its_loop_and_closes_it_when_it_leaves(huey: SqliteHuey) 
     assert not any(thread.is_alive() for thread in executors)
 
 
-def test_a_plain_task_does_not_meet_the_loop_of_its_thread(huey: SqliteHuey) -> None:
+def test_a_plain_task_does_not_meet_the_loop_of_its_thread(huey: Huey) -> None:
     async def value() -> int:
         return 7
 
@@ -150,13 +150,14 @@ def test_a_plain_task_does_not_meet_the_loop_of_its_thread(huey: SqliteHuey) -> 
             assert task().get(blocking=True, timeout=10) == 7
 
 
+@pytest.mark.sqlite_only("psycopg imports it")
 def test_asyncio_is_not_imported_before_the_first_async_task(path: str) -> None:
     out = run_python(
         """
         import sys
-        from hueycore import SqliteHuey
+        from hueycore import Huey
 
-        huey = SqliteHuey("app", sys.argv[1])
+        huey = Huey("app", url=sys.argv[1])
 
         @huey.task()
         def plain(): return 1
@@ -183,7 +184,7 @@ def test_asyncio_is_not_imported_before_the_first_async_task(path: str) -> None:
 
 
 def test_what_a_job_leaves_behind_ends_with_it(
-    huey: SqliteHuey, caplog: pytest.LogCaptureFixture
+    huey: Huey, caplog: pytest.LogCaptureFixture
 ) -> None:
     ended: list[str] = []
     others: list[int] = []
@@ -225,7 +226,7 @@ def test_what_a_job_leaves_behind_ends_with_it(
 
 @pytest.mark.usefixtures("any_kind")
 def test_an_async_generator_that_is_not_finished_is_closed_within_its_job(
-    huey: SqliteHuey,
+    huey: Huey,
 ) -> None:
     closed: list[str] = []
     after: list[int] = []
@@ -252,7 +253,7 @@ def test_an_async_generator_that_is_not_finished_is_closed_within_its_job(
 
 
 @pytest.mark.usefixtures("any_kind")
-def test_each_run_has_a_context_of_its_own(huey: SqliteHuey) -> None:
+def test_each_run_has_a_context_of_its_own(huey: Huey) -> None:
     @huey.task()
     async def change(text: str) -> str:
         found = variable.get()
@@ -271,7 +272,7 @@ def test_each_run_has_a_context_of_its_own(huey: SqliteHuey) -> None:
 
 @pytest.mark.usefixtures("any_kind")
 @pytest.mark.feature("async", "timeouts")
-def test_a_timeout_cancels_the_coroutine_in_its_loop(huey: SqliteHuey) -> None:
+def test_a_timeout_cancels_the_coroutine_in_its_loop(huey: Huey) -> None:
     seen_by_task: list[str] = []
 
     @huey.task(timeout=0.05)
@@ -301,7 +302,7 @@ def test_a_timeout_cancels_the_coroutine_in_its_loop(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.usefixtures("any_kind")
-def test_an_async_task_may_swallow_its_timeout(huey: SqliteHuey) -> None:
+def test_an_async_task_may_swallow_its_timeout(huey: Huey) -> None:
     @huey.task(timeout=0.05)
     async def careful() -> str:
         try:
@@ -316,7 +317,7 @@ def test_an_async_task_may_swallow_its_timeout(huey: SqliteHuey) -> None:
 
 @pytest.mark.parametrize("where", ["in the task", "in a task of it", "in a callback"])
 def test_a_coroutine_that_blocks_its_loop_is_interrupted_like_a_plain_task(
-    huey: SqliteHuey, where: str
+    huey: Huey, where: str
 ) -> None:
     def spin() -> None:
         while True:
@@ -351,7 +352,7 @@ def test_a_coroutine_that_blocks_its_loop_is_interrupted_like_a_plain_task(
 
 
 def test_a_loop_that_an_exception_has_struck_is_replaced(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+    huey: Huey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The limiter is too early for once, and its exception arrives where the loop waits."""
     monkeypatch.setattr("hueycore.runs.coroutines.PATIENCE", -0.15)
@@ -379,7 +380,7 @@ def test_a_loop_that_an_exception_has_struck_is_replaced(
 
 
 @pytest.mark.usefixtures("any_kind")
-def test_a_job_in_time_is_left_alone_also_afterwards(huey: SqliteHuey) -> None:
+def test_a_job_in_time_is_left_alone_also_afterwards(huey: Huey) -> None:
     @huey.task(timeout=0.02)
     async def quick(n: int) -> int:
         await asyncio.sleep(0.019 if n % 10 == 0 else 0)
@@ -400,7 +401,7 @@ def test_a_job_in_time_is_left_alone_also_afterwards(huey: SqliteHuey) -> None:
 
 @pytest.mark.usefixtures("any_kind")
 def test_a_coroutine_that_ignores_its_cancellation_is_overdue_and_another_takes_its_place(
-    huey: SqliteHuey, short_grace: None, caplog: pytest.LogCaptureFixture
+    huey: Huey, short_grace: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     let_go = threading.Event()
 
@@ -431,7 +432,7 @@ def test_a_coroutine_that_ignores_its_cancellation_is_overdue_and_another_takes_
 
 @pytest.mark.feature("revoke")
 @pytest.mark.usefixtures("any_kind")
-def test_a_running_async_job_that_is_revoked_is_cancelled_and_may_refuse(huey: SqliteHuey) -> None:
+def test_a_running_async_job_that_is_revoked_is_cancelled_and_may_refuse(huey: Huey) -> None:
     ended: list[str] = []
 
     @huey.task(retries=3, at_most_once=True)
@@ -465,7 +466,7 @@ def test_a_running_async_job_that_is_revoked_is_cancelled_and_may_refuse(huey: S
 
 
 @pytest.mark.usefixtures("any_kind")
-def test_a_stop_waits_for_async_jobs(huey: SqliteHuey) -> None:
+def test_a_stop_waits_for_async_jobs(huey: Huey) -> None:
     entered = threading.Event()
 
     @huey.task()
@@ -484,7 +485,7 @@ def test_a_stop_waits_for_async_jobs(huey: SqliteHuey) -> None:
 @pytest.mark.usefixtures("any_kind")
 @pytest.mark.parametrize("at_most_once", [False, True])
 def test_a_stop_that_does_not_wait_cancels_async_jobs_and_gives_them_back(
-    huey: SqliteHuey, at_most_once: bool
+    huey: Huey, at_most_once: bool
 ) -> None:
     entered, cleaned_up = threading.Event(), threading.Event()
 
@@ -517,7 +518,7 @@ def test_a_stop_that_does_not_wait_cancels_async_jobs_and_gives_them_back(
 
 @pytest.mark.usefixtures("any_kind")
 def test_a_stop_does_not_wait_long_for_a_job_that_ignores_its_cancellation(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+    huey: Huey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hueycore.consumer.base.CLEAN_UP", 0.05)
     entered, let_go = threading.Event(), threading.Event()
@@ -544,14 +545,12 @@ def test_a_stop_does_not_wait_long_for_a_job_that_ignores_its_cancellation(
     assert handle.get(blocking=True, timeout=10) == 1
 
 
-def test_a_signal_gives_async_jobs_back_before_the_process_is_gone(
-    huey: SqliteHuey, path: str
-) -> None:
+def test_a_signal_gives_async_jobs_back_before_the_process_is_gone(huey: Huey, path: str) -> None:
     code = """
         import asyncio, os, signal, sys
-        from hueycore import SqliteHuey
+        from hueycore import Huey
 
-        huey = SqliteHuey("app", sys.argv[1])
+        huey = Huey("app", url=sys.argv[1])
 
         @huey.task(name="work")
         async def work():
@@ -567,7 +566,7 @@ def test_a_signal_gives_async_jobs_back_before_the_process_is_gone(
     assert (row.state, row.attempt, row.crashes) == (State.PENDING, 0, 0)
 
 
-def test_workers_replaced_by_number_take_their_loops_along(huey: SqliteHuey) -> None:
+def test_workers_replaced_by_number_take_their_loops_along(huey: Huey) -> None:
     loops: list[asyncio.AbstractEventLoop] = []
 
     @huey.task()
@@ -583,7 +582,7 @@ def test_workers_replaced_by_number_take_their_loops_along(huey: SqliteHuey) -> 
 
 
 @pytest.mark.usefixtures("any_kind")
-def test_jobs_may_await_jobs(huey: SqliteHuey) -> None:
+def test_jobs_may_await_jobs(huey: Huey) -> None:
     @huey.task()
     async def child(n: int) -> int:
         await asyncio.sleep(0)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from hueycore import RetryTask, SqliteHuey
+from hueycore import Huey, RetryTask
 from hueycore.consumer.janitor import Janitor
 from tests.helpers import Clock, drain, job
 
@@ -19,7 +19,7 @@ ETA = datetime.fromtimestamp(NEW_YEAR + 60, UTC)
 
 
 @pytest.fixture
-def waits(huey: SqliteHuey, clock: Clock) -> Callable[[object], float]:
+def waits(huey: Huey, clock: Clock) -> Callable[[object], float]:
     """Seconds until a job runs, when the clock was set back by an hour under a consumer."""
 
     def set_back(handle: object) -> float:
@@ -35,28 +35,28 @@ def waits(huey: SqliteHuey, clock: Clock) -> Callable[[object], float]:
     return set_back
 
 
-def test_of_jobs_for_later(huey: SqliteHuey, waits: Callable[[object], float]) -> None:
+def test_of_jobs_for_later(huey: Huey, waits: Callable[[object], float]) -> None:
     @huey.task()
     def work() -> None: ...
 
     assert waits(work.schedule(delay=60)) == 60
 
 
-def test_of_signatures(huey: SqliteHuey, waits: Callable[[object], float]) -> None:
+def test_of_signatures(huey: Huey, waits: Callable[[object], float]) -> None:
     @huey.task()
     def work() -> None: ...
 
     assert waits(huey.enqueue(work.s(delay=60))) == 60
 
 
-def test_not_of_jobs_that_have_a_moment(huey: SqliteHuey, waits: Callable[[object], float]) -> None:
+def test_not_of_jobs_that_have_a_moment(huey: Huey, waits: Callable[[object], float]) -> None:
     @huey.task()
     def work() -> None: ...
 
     assert waits(huey.enqueue_at(ETA, work.s(delay=5))) == HOUR + 60
 
 
-def test_of_retries(huey: SqliteHuey, waits: Callable[[object], float]) -> None:
+def test_of_retries(huey: Huey, waits: Callable[[object], float]) -> None:
     @huey.task(retries=1, retry_delay=60)
     def work() -> None:
         raise ValueError
@@ -65,9 +65,7 @@ def test_of_retries(huey: SqliteHuey, waits: Callable[[object], float]) -> None:
 
 
 @pytest.mark.parametrize("count", [True, False])
-def test_of_what_a_run_asks_for(
-    huey: SqliteHuey, waits: Callable[[object], float], count: bool
-) -> None:
+def test_of_what_a_run_asks_for(huey: Huey, waits: Callable[[object], float], count: bool) -> None:
     @huey.task()
     def work() -> None:
         raise RetryTask(delay=60, count=count)
@@ -77,7 +75,7 @@ def test_of_what_a_run_asks_for(
 
 @pytest.mark.parametrize("count", [True, False])
 def test_not_of_the_moment_that_a_run_asks_for(
-    huey: SqliteHuey, waits: Callable[[object], float], count: bool
+    huey: Huey, waits: Callable[[object], float], count: bool
 ) -> None:
     @huey.task()
     def work() -> None:
@@ -86,7 +84,7 @@ def test_not_of_the_moment_that_a_run_asks_for(
     assert waits(work()) == HOUR + 60
 
 
-def test_it_is_said(huey: SqliteHuey, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_is_said(huey: Huey, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     clock.freeze(NEW_YEAR)
     janitor = Janitor(huey)
     with caplog.at_level(logging.WARNING):

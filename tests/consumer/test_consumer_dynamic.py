@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hueycore import ConfigurationError, SqliteHuey, crontab, every
+from hueycore import ConfigurationError, Huey, crontab, every
 from hueycore.consumer.scheduler import Scheduler
 from hueycore.model.schedules import Periodic
 from tests.helpers import (
@@ -31,14 +31,14 @@ HOUR = 3600.0
 DAY = 24 * HOUR
 
 
-def named(huey: SqliteHuey) -> dict[str, Periodic]:
+def named(huey: Huey) -> dict[str, Periodic]:
     return {one.name.rsplit(".", 1)[-1]: one for one in huey.periodic_tasks()}
 
 
 @contextmanager
-def another(huey: SqliteHuey) -> Iterator[SqliteHuey]:
+def another(huey: Huey) -> Iterator[Huey]:
     """The same queue as another process or release sees it."""
-    instance = SqliteHuey(huey.name, huey.filename)
+    instance = Huey(huey.name, url=huey.location)
     yield instance
     instance.close()
 
@@ -46,7 +46,7 @@ def another(huey: SqliteHuey) -> Iterator[SqliteHuey]:
 class Release:
     """A consumer's scheduler on a clock that the test moves."""
 
-    def __init__(self, huey: SqliteHuey, name: str) -> None:
+    def __init__(self, huey: Huey, name: str) -> None:
         self.huey = huey
         self.scheduler = Scheduler(huey, periodic=True, interval=DAY)
         declares = self.scheduler.declarations()
@@ -60,7 +60,7 @@ class Release:
         self.huey.storage.unregister(self.worker)
 
 
-def planned(huey: SqliteHuey, task: str = "") -> list[float]:
+def planned(huey: Huey, task: str = "") -> list[float]:
     found = [row for row in jobs(huey) if row.task.endswith(task)]
     return [(row.scheduled_for or 0.0) - NEW_YEAR for row in found]
 
@@ -69,7 +69,7 @@ def planned(huey: SqliteHuey, task: str = "") -> list[float]:
 
 
 @pytest.mark.feature("dynamic periodic tasks")
-def test_a_schedule_that_another_process_stores_is_followed_at_once(huey: SqliteHuey) -> None:
+def test_a_schedule_that_another_process_stores_is_followed_at_once(huey: Huey, path: str) -> None:
     told: list[tuple[Any, ...]] = []
 
     @huey.task()
@@ -77,8 +77,8 @@ def test_a_schedule_that_another_process_stores_is_followed_at_once(huey: Sqlite
         told.append((greeting, name))
 
     script = f"""
-        from hueycore import SqliteHuey
-        web = SqliteHuey("app", {huey.filename!r})
+        from hueycore import Huey
+        web = Huey("app", url={path!r})
         web.schedule_periodic("greet ann", "0.1s", {greet.name!r}, ["ann"], {{"greeting": "hi"}})
         web.close()
     """
@@ -95,7 +95,7 @@ def test_a_schedule_that_another_process_stores_is_followed_at_once(huey: Sqlite
 
 
 def test_a_stored_schedule_is_durable_and_catches_up_over_a_restart(
-    huey: SqliteHuey, clock: Clock
+    huey: Huey, clock: Clock
 ) -> None:
     clock.freeze(NEW_YEAR + 1)
     task = huey.task(name="report")(lambda day: None)
@@ -114,7 +114,7 @@ def test_a_stored_schedule_is_durable_and_catches_up_over_a_restart(
 
 
 def test_a_consumer_fires_a_schedule_of_a_task_that_it_does_not_know(
-    huey: SqliteHuey, clock: Clock
+    huey: Huey, clock: Clock
 ) -> None:
     clock.freeze(NEW_YEAR + 1)
     huey.schedule_periodic("elsewhere", "@hourly", "web.tasks.reindex", ("x",), retries=4)
@@ -131,7 +131,7 @@ def test_a_consumer_fires_a_schedule_of_a_task_that_it_does_not_know(
 
 
 def test_the_jobs_have_the_options_of_the_task_unless_the_schedule_says_otherwise(
-    huey: SqliteHuey, clock: Clock
+    huey: Huey, clock: Clock
 ) -> None:
     clock.freeze(NEW_YEAR + 1)
     task = huey.task(
@@ -156,9 +156,7 @@ def test_the_jobs_have_the_options_of_the_task_unless_the_schedule_says_otherwis
     assert otherwise.expires_at == NEW_YEAR + HOUR + 5
 
 
-def test_scheduling_again_replaces_the_call_and_keeps_the_times(
-    huey: SqliteHuey, clock: Clock
-) -> None:
+def test_scheduling_again_replaces_the_call_and_keeps_the_times(huey: Huey, clock: Clock) -> None:
     clock.freeze(NEW_YEAR + 1)
     task = huey.task(name="say")(lambda what: None)
     huey.schedule_periodic("say", crontab("0"), task, ("a",))
@@ -173,7 +171,7 @@ def test_scheduling_again_replaces_the_call_and_keeps_the_times(
     assert named(huey)["say"].next_run == NEW_YEAR + HOUR + 90
 
 
-def test_many_consumers_fire_a_stored_schedule_once_per_time(huey: SqliteHuey) -> None:
+def test_many_consumers_fire_a_stored_schedule_once_per_time(huey: Huey) -> None:
     runs: Counter[float] = Counter()
 
     def tick(task: Any = None) -> None:
@@ -189,7 +187,7 @@ def test_many_consumers_fire_a_stored_schedule_once_per_time(huey: SqliteHuey) -
     assert set(runs.values()) == {1}
 
 
-def test_the_planned_time_and_the_signal_are_told(huey: SqliteHuey, clock: Clock) -> None:
+def test_the_planned_time_and_the_signal_are_told(huey: Huey, clock: Clock) -> None:
     clock.freeze(NEW_YEAR + 1)
     seen = Signals(huey)
     told = []
@@ -209,7 +207,7 @@ def test_the_planned_time_and_the_signal_are_told(huey: SqliteHuey, clock: Clock
 
 
 def test_a_row_that_cannot_be_read_here_holds_up_no_other(
-    huey: SqliteHuey, clock: Clock, caplog: pytest.LogCaptureFixture
+    huey: Huey, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock.freeze(NEW_YEAR + 1)
     for name in ("a bad line", "a bad zone", "fine"):
@@ -232,7 +230,7 @@ def test_a_row_that_cannot_be_read_here_holds_up_no_other(
     assert caplog.text.count("cannot be read here") == 2
 
 
-def test_what_cannot_be_stored_is_refused(huey: SqliteHuey) -> None:
+def test_what_cannot_be_stored_is_refused(huey: Huey) -> None:
     task = huey.task(name="t")(lambda: None)
     tick = huey.periodic_task("@daily", name="tick")(lambda: None)
     Release(huey, "consumer")
@@ -279,7 +277,7 @@ def test_a_row_names_the_zone_that_its_schedule_is_read_in(
     path: str, clock: Clock, utc: bool, tz: str | None, zone: str | None, hour: int
 ) -> None:
     clock.freeze(NEW_YEAR + 1)
-    web = SqliteHuey("app", path, utc=utc)
+    web = Huey("app", url=path, utc=utc)
     for name, when in (("line", "0 9 * * *"), ("crontab", crontab("0", "9"))):
         web.schedule_periodic(name, when, "t", tz=tz)
     web.periodic_task(crontab("0", "9"), name="code", tz=tz)(lambda: None)
@@ -300,7 +298,7 @@ def test_a_row_names_the_zone_that_its_schedule_is_read_in(
 
 
 @pytest.mark.feature("dynamic periodic tasks")
-def test_a_closure_fires_from_its_consumer_alone_and_ends_with_it(huey: SqliteHuey) -> None:
+def test_a_closure_fires_from_its_consumer_alone_and_ends_with_it(huey: Huey) -> None:
     """The recipe of seed 003, with a consumer that starts later."""
     told: list[str] = []
 
@@ -322,7 +320,7 @@ def test_a_closure_fires_from_its_consumer_alone_and_ends_with_it(huey: SqliteHu
     assert named(huey) == {}
 
 
-def test_a_closure_is_taken_back_by_its_name_or_its_wrapper(huey: SqliteHuey) -> None:
+def test_a_closure_is_taken_back_by_its_name_or_its_wrapper(huey: Huey) -> None:
     told: list[int] = []
     wrappers = []
 
@@ -341,7 +339,7 @@ def test_a_closure_is_taken_back_by_its_name_or_its_wrapper(huey: SqliteHuey) ->
 
 
 def test_two_consumers_that_declare_the_same_closure_fire_it_once_per_time(
-    huey: SqliteHuey, clock: Clock
+    huey: Huey, clock: Clock
 ) -> None:
     clock.freeze(NEW_YEAR + 1)
     with another(huey) as other:
@@ -363,11 +361,11 @@ def test_two_consumers_that_declare_the_same_closure_fire_it_once_per_time(
     assert named(huey) == {}
 
 
-def test_a_closure_does_not_outlive_its_killed_process(huey: SqliteHuey) -> None:
+def test_a_closure_does_not_outlive_its_killed_process(huey: Huey, path: str) -> None:
     script = f"""
         import os, time
-        from hueycore import SqliteHuey
-        huey = SqliteHuey("app", {huey.filename!r})
+        from hueycore import Huey
+        huey = Huey("app", url={path!r})
         huey.periodic_task("@daily", name="of_code")(lambda: None)
         consumer = huey.create_consumer()
         consumer.start()
@@ -383,7 +381,7 @@ def test_a_closure_does_not_outlive_its_killed_process(huey: SqliteHuey) -> None
         assert set(named(huey)) == {"of_code"}
 
 
-def test_a_worker_process_refuses_to_declare_and_names_what_works(huey: SqliteHuey) -> None:
+def test_a_worker_process_refuses_to_declare_and_names_what_works(huey: Huey) -> None:
     huey.registry.detach()
     plain = huey.task(name="plain")(lambda: None)
 
@@ -399,15 +397,13 @@ def test_a_worker_process_refuses_to_declare_and_names_what_works(huey: SqliteHu
 
 
 @pytest.mark.feature("durable periodic tasks")
-def test_a_rolling_deploy_loses_no_time_and_fires_none_twice(
-    huey: SqliteHuey, clock: Clock
-) -> None:
+def test_a_rolling_deploy_loses_no_time_and_fires_none_twice(huey: Huey, clock: Clock) -> None:
     """Old and new consumers of several processes, with sets and schedules that differ."""
     clock.freeze(NEW_YEAR + 1)
-    opened: list[SqliteHuey] = []
+    opened: list[Huey] = []
 
     def release(number: int, name: str) -> Release:
-        instance = SqliteHuey(huey.name, huey.filename)
+        instance = Huey(huey.name, url=huey.location)
         opened.append(instance)
         instance.periodic_task("@hourly", name="kept")(lambda: None)
         if number == 1:
@@ -448,7 +444,7 @@ def test_a_rolling_deploy_loses_no_time_and_fires_none_twice(
         instance.close()
 
 
-def test_what_is_flushed_under_a_consumer_comes_back(huey: SqliteHuey, clock: Clock) -> None:
+def test_what_is_flushed_under_a_consumer_comes_back(huey: Huey, clock: Clock) -> None:
     clock.freeze(NEW_YEAR + 1)
     huey.periodic_task("@hourly", name="tick")(lambda: None)
     release = Release(huey, "consumer")
@@ -461,7 +457,7 @@ def test_what_is_flushed_under_a_consumer_comes_back(huey: SqliteHuey, clock: Cl
 
 
 def test_a_stored_schedule_is_not_overwritten_by_code_of_its_name(
-    huey: SqliteHuey, clock: Clock, caplog: pytest.LogCaptureFixture
+    huey: Huey, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock.freeze(NEW_YEAR + 1)
     task = huey.periodic_task("@daily", name="tick")(lambda x=0: None)
@@ -477,9 +473,7 @@ def test_a_stored_schedule_is_not_overwritten_by_code_of_its_name(
     assert named(huey)["tick"].schedule == "0 0 * * *"
 
 
-def test_a_paused_schedule_waits_and_then_makes_up_as_it_says(
-    huey: SqliteHuey, clock: Clock
-) -> None:
+def test_a_paused_schedule_waits_and_then_makes_up_as_it_says(huey: Huey, clock: Clock) -> None:
     clock.freeze(NEW_YEAR + 1)
     huey.schedule_periodic("latest", "@hourly", "t.latest")
     huey.schedule_periodic("none", "@hourly", "t.none", catch_up="skip")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hueycore import Result, SqliteHuey, State
+from hueycore import Huey, Result, State
 from tests.helpers import consuming, job, jobs, states, wait_until
 
 pytestmark = [
@@ -21,7 +21,7 @@ pytestmark = [
 
 
 @pytest.fixture(params=["thread", "asyncio", "process"])
-def kind(request: pytest.FixtureRequest, huey: SqliteHuey) -> str:
+def kind(request: pytest.FixtureRequest, huey: Huey) -> str:
     """The consumers of the test have workers of each kind that this process can have."""
     kind: str = request.param
     huey.consumer_defaults["worker_type"] = kind
@@ -65,7 +65,7 @@ def ended(handle: Result[Any]) -> State:
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit, Base, Speechless])
 def test_whatever_a_task_raises_is_a_failure_like_any_other(
-    huey: SqliteHuey, error: type[BaseException]
+    huey: Huey, error: type[BaseException]
 ) -> None:
     @huey.task(retries=2)
     def plain() -> None:
@@ -86,7 +86,7 @@ def test_whatever_a_task_raises_is_a_failure_like_any_other(
 
 
 def test_a_value_and_arguments_that_raise_a_keyboard_interrupt_are_failures(
-    huey: SqliteHuey,
+    huey: Huey,
 ) -> None:
     @huey.task(retries=1)
     def give(*args: Any) -> Unwritable:
@@ -99,7 +99,7 @@ def test_a_value_and_arguments_that_raise_a_keyboard_interrupt_are_failures(
     assert [job(huey, handle).reason for handle in handles] == ["failed", "failed"]
 
 
-def test_hooks_that_raise_a_keyboard_interrupt_do_not_give_the_job_back(huey: SqliteHuey) -> None:
+def test_hooks_that_raise_a_keyboard_interrupt_do_not_give_the_job_back(huey: Huey) -> None:
     @huey.task(retries=1)
     def nothing() -> None: ...
 
@@ -125,7 +125,7 @@ def logged(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("context", [False, True])
-def test_what_a_call_gives_is_awaited_however_often(huey: SqliteHuey, context: bool) -> None:
+def test_what_a_call_gives_is_awaited_however_often(huey: Huey, context: bool) -> None:
     async def twice(number: int) -> int:
         await asyncio.sleep(0)
         return number * 2
@@ -154,7 +154,7 @@ def test_what_a_call_gives_is_awaited_however_often(huey: SqliteHuey, context: b
         assert [handle.get(blocking=True, timeout=10) for handle in handles] == [8, 8, 8]
 
 
-def test_what_is_awaited_has_the_rest_of_the_time_limit(huey: SqliteHuey) -> None:
+def test_what_is_awaited_has_the_rest_of_the_time_limit(huey: Huey) -> None:
     @huey.task(timeout=0.5)
     @logged
     async def work() -> None:
@@ -166,7 +166,7 @@ def test_what_is_awaited_has_the_rest_of_the_time_limit(huey: SqliteHuey) -> Non
     assert job(huey, handle).reason == "timeout"
 
 
-def test_what_is_awaited_can_fail_and_be_stopped(huey: SqliteHuey) -> None:
+def test_what_is_awaited_can_fail_and_be_stopped(huey: Huey) -> None:
     @huey.task(retries=1)
     @logged
     async def fail() -> None:
@@ -187,7 +187,7 @@ def test_what_is_awaited_can_fail_and_be_stopped(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.parametrize("results", [False, True])
-def test_a_generator_is_refused_by_name(huey: SqliteHuey, results: bool) -> None:
+def test_a_generator_is_refused_by_name(huey: Huey, results: bool) -> None:
     huey.results = results
 
     @huey.task()
@@ -210,7 +210,7 @@ def test_a_generator_is_refused_by_name(huey: SqliteHuey, results: bool) -> None
     assert huey.incr("ran", 0) == 0
 
 
-def test_a_handle_that_a_task_returns_is_not_waited_for(huey: SqliteHuey) -> None:
+def test_a_handle_that_a_task_returns_is_not_waited_for(huey: Huey) -> None:
     huey.results = False
 
     @huey.task()
@@ -230,7 +230,7 @@ def test_a_handle_that_a_task_returns_is_not_waited_for(huey: SqliteHuey) -> Non
 tenant: ContextVar[str | None] = ContextVar("tenant", default=None)
 
 
-def test_each_run_has_its_own_copy_of_what_the_startup_hooks_left(huey: SqliteHuey) -> None:
+def test_each_run_has_its_own_copy_of_what_the_startup_hooks_left(huey: Huey) -> None:
     huey.on_startup("set")(lambda: tenant.set("nobody"))
 
     @huey.task()
@@ -252,7 +252,7 @@ def test_each_run_has_its_own_copy_of_what_the_startup_hooks_left(huey: SqliteHu
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_the_hooks_of_a_run_share_its_context(huey: SqliteHuey, fails: bool) -> None:
+def test_the_hooks_of_a_run_share_its_context(huey: Huey, fails: bool) -> None:
     def work() -> None:
         assert tenant.get() == "hook"
         tenant.set("task")
@@ -286,7 +286,7 @@ def test_the_hooks_of_a_run_share_its_context(huey: SqliteHuey, fails: bool) -> 
 
 
 def test_an_ending_that_cannot_be_written_does_not_stop_a_consumer(
-    huey: SqliteHuey,
+    huey: Huey,
 ) -> None:
     @huey.task(context=True, retries=1)
     def odd(task: Any = None) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hueycore import SqliteHuey, State, StorageBusy, StorageFull
+from hueycore import Huey, State, StorageBusy, StorageFull
 from hueycore.consumer import feed as feed_module
 from hueycore.consumer import outbox, pace
 from hueycore.consumer.consumer import Consumer
@@ -32,7 +32,7 @@ from tests.helpers import (
 )
 
 
-def watch_exchanges(huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+def watch_exchanges(huey: Huey, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """(endings, claims) of each exchange that wrote something."""
     seen: list[tuple[int, int]] = []
     original = huey.storage.exchange
@@ -48,7 +48,7 @@ def watch_exchanges(huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch) -> list[t
 
 
 def fail_exchanges(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch, error: Exception
+    huey: Huey, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> threading.Event:
     """Every exchange that would write raises, until the event is set."""
     healed = threading.Event()
@@ -63,7 +63,7 @@ def fail_exchanges(
     return healed
 
 
-def make_short(huey: SqliteHuey, consumer: Consumer, task: Any) -> None:
+def make_short(huey: Huey, consumer: Consumer, task: Any) -> None:
     """Call a task until the feed has learned that it may be taken in groups."""
 
     def short() -> bool:
@@ -78,7 +78,7 @@ def make_short(huey: SqliteHuey, consumer: Consumer, task: Any) -> None:
 
 
 def test_an_idle_consumer_starts_a_job_of_this_process_within_milliseconds(
-    huey: SqliteHuey,
+    huey: Huey,
 ) -> None:
     started: dict[int, float] = {}
 
@@ -98,7 +98,7 @@ def test_an_idle_consumer_starts_a_job_of_this_process_within_milliseconds(
 
 
 def test_an_idle_consumer_starts_a_job_of_another_process_within_milliseconds(
-    huey: SqliteHuey, path: str
+    huey: Huey, path: str
 ) -> None:
     started: list[float] = []
 
@@ -111,8 +111,8 @@ def test_an_idle_consumer_starts_a_job_of_another_process_within_milliseconds(
         run_python(
             """
             import sys, time
-            from hueycore import SqliteHuey
-            huey = SqliteHuey("app", sys.argv[1], allow_paths=["__main__.*"])
+            from hueycore import Huey
+            huey = Huey("app", url=sys.argv[1], allow_paths=["__main__.*"])
             note = huey.task(name="note")(lambda called: None)
             for _ in range(20):
                 note(time.monotonic())
@@ -125,7 +125,7 @@ def test_an_idle_consumer_starts_a_job_of_another_process_within_milliseconds(
     assert sorted(started)[5] < 0.025, started
 
 
-def test_one_worker_runs_in_the_order_of_the_queue(huey: SqliteHuey) -> None:
+def test_one_worker_runs_in_the_order_of_the_queue(huey: Huey) -> None:
     order: list[str] = []
 
     @huey.task()
@@ -140,7 +140,7 @@ def test_one_worker_runs_in_the_order_of_the_queue(huey: SqliteHuey) -> None:
     assert order == sorted(names, key=lambda name: (-int(name[0]), name))
 
 
-def test_every_job_runs_once_on_many_threads(huey: SqliteHuey) -> None:
+def test_every_job_runs_once_on_many_threads(huey: Huey) -> None:
     runs: Counter[int] = Counter()
     lock = threading.Lock()
 
@@ -158,7 +158,7 @@ def test_every_job_runs_once_on_many_threads(huey: SqliteHuey) -> None:
     assert {row.attempt for row in jobs(huey)} == {1}
 
 
-def test_short_jobs_share_commits(huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_jobs_share_commits(huey: Huey, monkeypatch: pytest.MonkeyPatch) -> None:
     @huey.task()
     def short() -> None: ...
 
@@ -172,7 +172,7 @@ def test_short_jobs_share_commits(huey: SqliteHuey, monkeypatch: pytest.MonkeyPa
 
 
 def test_jobs_of_an_unknown_or_slow_task_are_claimed_by_free_workers_only(
-    huey: SqliteHuey,
+    huey: Huey,
 ) -> None:
     gate = Gate()
 
@@ -189,7 +189,7 @@ def test_jobs_of_an_unknown_or_slow_task_are_claimed_by_free_workers_only(
 
 
 def test_a_task_that_becomes_slow_is_no_longer_claimed_in_groups(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+    huey: Huey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @huey.task()
     def work(seconds: float = 0) -> None:
@@ -210,7 +210,7 @@ def test_a_task_that_becomes_slow_is_no_longer_claimed_in_groups(
 
 
 def test_the_jobs_of_a_group_do_not_wait_for_a_long_one_while_a_worker_is_free(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+    huey: Huey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed_module, "CLAIM_AGE", 60.0)  # nothing is given back
     gate = Gate()
@@ -234,7 +234,7 @@ def test_the_jobs_of_a_group_do_not_wait_for_a_long_one_while_a_worker_is_free(
 # --- waiting in vain ------------------------------------------------------------------------------
 
 
-def test_what_no_worker_can_start_is_given_back(huey: SqliteHuey) -> None:
+def test_what_no_worker_can_start_is_given_back(huey: Huey) -> None:
     gates = [Gate(), Gate(), Gate()]
 
     @huey.task()
@@ -264,7 +264,7 @@ def test_what_no_worker_can_start_is_given_back(huey: SqliteHuey) -> None:
 
 
 def test_what_no_worker_has_started_is_given_back_at_once_by_a_stop(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+    huey: Huey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed_module, "CLAIM_AGE", 60.0)
     gate = Gate()
@@ -289,7 +289,7 @@ def test_what_no_worker_has_started_is_given_back_at_once_by_a_stop(
     assert {row.attempt for row in jobs(huey, State.PENDING)} == {0}
 
 
-def test_an_ending_is_visible_while_every_worker_is_busy(huey: SqliteHuey) -> None:
+def test_an_ending_is_visible_while_every_worker_is_busy(huey: Huey) -> None:
     gates = [Gate(), Gate(), Gate()]
 
     @huey.task()
@@ -315,7 +315,7 @@ def test_an_ending_is_visible_while_every_worker_is_busy(huey: SqliteHuey) -> No
 # --- suspects -------------------------------------------------------------------------------------
 
 
-def test_of_jobs_that_the_next_crash_would_kill_one_runs_at_a_time(huey: SqliteHuey) -> None:
+def test_of_jobs_that_the_next_crash_would_kill_one_runs_at_a_time(huey: Huey) -> None:
     inside = Counter[bool]()
     most = Counter[bool]()
     lock = threading.Lock()
@@ -341,7 +341,7 @@ def test_of_jobs_that_the_next_crash_would_kill_one_runs_at_a_time(huey: SqliteH
 
 
 def test_jobs_that_were_there_at_one_crash_start_apart_and_run_side_by_side(
-    huey: SqliteHuey,
+    huey: Huey,
 ) -> None:
     gate = Gate()
     task = huey.task(name="long")(gate.pass_through)
@@ -359,7 +359,33 @@ def test_jobs_that_were_there_at_one_crash_start_apart_and_run_side_by_side(
     assert all(later - earlier >= STAGGER * 0.9 for earlier, later in pairwise(claimed))
 
 
-def test_a_job_with_its_last_chance_waits_for_the_other_suspects(huey: SqliteHuey) -> None:
+def test_quick_jobs_that_were_there_at_one_crash_run_one_after_the_other_at_once(
+    huey: Huey,
+) -> None:
+    inside, most, lock = 0, 0, threading.Lock()
+
+    @huey.task()
+    def quick() -> None:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        with lock:
+            inside -= 1
+
+    huey.enqueue_many(quick.s() for _ in range(100))
+    huey.storage.db.transact(  # type: ignore[attr-defined]
+        lambda con: con.execute("update huey_job set crashes = 1")
+    )
+    began = time.monotonic()
+    with consuming(huey, workers=4):
+        wait_until(lambda: states(huey) == {"done": 100})
+
+    assert time.monotonic() - began < 100 * STAGGER / 2
+    assert most == 1
+
+
+def test_a_job_with_its_last_chance_waits_for_the_other_suspects(huey: Huey) -> None:
     first, second = Gate(), Gate()
     huey.task(name="first")(first.pass_through)()
     last = huey.task(name="second")(second.pass_through)()
@@ -381,7 +407,7 @@ def test_a_job_with_its_last_chance_waits_for_the_other_suspects(huey: SqliteHue
 
 
 def test_an_exchange_carries_only_so_many_bytes_of_results(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+    huey: Huey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     carried: list[int] = []
     original = huey.storage.exchange
@@ -414,7 +440,7 @@ def test_an_exchange_carries_only_so_many_bytes_of_results(
 
 @pytest.mark.parametrize("kind", ["thread", "asyncio"])
 def test_idle_workers_do_not_wait_for_a_job_that_did_not_fit_into_a_group(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch, kind: str
+    huey: Huey, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.setattr(pace, "EXCHANGE_BYTES", 1000)
     nudged = threading.Event()
@@ -442,7 +468,7 @@ def test_idle_workers_do_not_wait_for_a_job_that_did_not_fit_into_a_group(
 
 
 def test_receivers_that_are_slow_keep_only_so_many_bytes_waiting(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+    huey: Huey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pace, "EXCHANGE_BYTES", 50_000)
     monkeypatch.setattr(outbox, "LIMIT_BYTES", 100_000)
@@ -464,7 +490,7 @@ def test_receivers_that_are_slow_keep_only_so_many_bytes_waiting(
 
 
 def test_what_finds_no_memory_together_is_done_job_by_job(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+    huey: Huey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = huey.storage.exchange
 
@@ -506,8 +532,9 @@ def test_endings_are_parted_by_their_bytes() -> None:
 # --- trouble --------------------------------------------------------------------------------------
 
 
+@pytest.mark.sqlite_only("a file may not grow")
 def test_a_full_disk_keeps_endings_in_memory_and_work_goes_on_when_there_is_room(
-    huey: SqliteHuey, caplog: pytest.LogCaptureFixture
+    huey: Huey, caplog: pytest.LogCaptureFixture
 ) -> None:
     gate = Gate()
 
@@ -532,7 +559,7 @@ def test_a_full_disk_keeps_endings_in_memory_and_work_goes_on_when_there_is_room
     assert "the storage works again" in caplog.text
 
 
-def set_limit(huey: SqliteHuey, spare: int) -> None:
+def set_limit(huey: Huey, spare: int) -> None:
     """How many pages the file may still grow."""
     db = huey.storage.db  # type: ignore[attr-defined]
     with db._lock:
@@ -543,7 +570,7 @@ def set_limit(huey: SqliteHuey, spare: int) -> None:
 
 @pytest.mark.parametrize("error", [StorageFull(), StorageBusy()], ids=["full", "busy"])
 def test_a_consumer_that_is_stopped_in_trouble_writes_its_endings_at_the_last_moment(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch, error: Exception
+    huey: Huey, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     gate = Gate()
 
@@ -567,7 +594,7 @@ def test_a_consumer_that_is_stopped_in_trouble_writes_its_endings_at_the_last_mo
 
 
 def test_endings_that_cannot_be_written_at_a_stop_are_not_taken_for_given_back(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+    huey: Huey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = Gate()
 
@@ -590,7 +617,7 @@ def test_endings_that_cannot_be_written_at_a_stop_are_not_taken_for_given_back(
 
 
 def test_an_idle_consumer_that_met_a_lock_takes_the_job_when_it_is_gone(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+    huey: Huey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @huey.task()
     def work() -> int:
@@ -604,8 +631,9 @@ def test_an_idle_consumer_that_met_a_lock_takes_the_job_when_it_is_gone(
         assert handle.get(blocking=True, timeout=10) == 1
 
 
+@pytest.mark.sqlite_only("another connection holds the only write lock of a file")
 def test_a_lock_held_by_another_connection_delays_and_loses_nothing(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch, path: str
+    huey: Huey, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     import sqlite3
 
@@ -631,7 +659,7 @@ def test_a_lock_held_by_another_connection_delays_and_loses_nothing(
     assert set(runs.values()) == {1}
 
 
-def test_an_ending_that_no_row_can_hold_kills_its_job_and_no_other(huey: SqliteHuey) -> None:
+def test_an_ending_that_no_row_can_hold_kills_its_job_and_no_other(huey: Huey) -> None:
     @huey.task(context=True, retries=1)
     def work(how: str, task: Any = None) -> int:
         if how == "negative":
@@ -661,7 +689,7 @@ def test_an_ending_that_no_row_can_hold_kills_its_job_and_no_other(huey: SqliteH
 # --- telling --------------------------------------------------------------------------------------
 
 
-def test_signals_of_a_consumer_are_sent_after_the_commit_and_in_order(huey: SqliteHuey) -> None:
+def test_signals_of_a_consumer_are_sent_after_the_commit_and_in_order(huey: Huey) -> None:
     @huey.task()
     def work(fail: bool) -> int:
         if fail:
@@ -682,7 +710,7 @@ def test_signals_of_a_consumer_are_sent_after_the_commit_and_in_order(huey: Sqli
         assert seen.names(handle.id)[:2] == ["enqueued", "executing"]
 
 
-def test_a_receiver_that_is_slow_holds_up_one_worker_only(huey: SqliteHuey) -> None:
+def test_a_receiver_that_is_slow_holds_up_one_worker_only(huey: Huey) -> None:
     gate = Gate()
 
     @huey.task()
@@ -705,7 +733,7 @@ def test_a_receiver_that_is_slow_holds_up_one_worker_only(huey: SqliteHuey) -> N
 
 @pytest.mark.parametrize("error", [RuntimeError, SystemExit])
 def test_a_receiver_that_raises_or_exits_ends_no_worker(
-    huey: SqliteHuey, error: type[BaseException]
+    huey: Huey, error: type[BaseException]
 ) -> None:
     @huey.task()
     def work() -> int:
@@ -721,7 +749,7 @@ def test_a_receiver_that_raises_or_exits_ends_no_worker(
         assert len([t for t in threading.enumerate() if t.name == "huey-worker-1"]) == 1
 
 
-def test_a_claim_that_was_lost_is_told_and_its_ending_dropped(huey: SqliteHuey) -> None:
+def test_a_claim_that_was_lost_is_told_and_its_ending_dropped(huey: Huey) -> None:
     gate = Gate()
 
     @huey.task()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hueycore import SqliteHuey, StorageBusy, StorageFull
+from hueycore import Huey, StorageBusy, StorageFull
 from hueycore.consumer import health as health_module
 from hueycore.consumer.health import Health
 from hueycore.consumer.processes.channel import Board, Limit
@@ -124,7 +124,7 @@ def test_a_step_that_fails_makes_it_unready_until_one_succeeds() -> None:
 
 
 @pytest.mark.feature("metrics")
-def test_it_is_starting_then_ready_then_stopping(huey: SqliteHuey, short_grace: None) -> None:
+def test_it_is_starting_then_ready_then_stopping(huey: Huey, short_grace: None) -> None:
     gate = Gate()
 
     @huey.task()
@@ -169,7 +169,7 @@ def test_it_is_starting_then_ready_then_stopping(huey: SqliteHuey, short_grace: 
     ],
 )
 def test_a_loop_that_hangs_makes_it_ill_until_it_goes_on(
-    huey: SqliteHuey,
+    huey: Huey,
     short_grace: None,
     stuck: Callable[[Any, str], threading.Event],
     loop: str,
@@ -197,7 +197,7 @@ def test_a_loop_that_hangs_makes_it_ill_until_it_goes_on(
 
 
 def test_a_coroutine_that_blocks_the_loop_makes_it_ill_and_is_named(
-    huey: SqliteHuey, short_grace: None
+    huey: Huey, short_grace: None
 ) -> None:
     free = threading.Event()
 
@@ -217,9 +217,7 @@ def test_a_coroutine_that_blocks_the_loop_makes_it_ill_and_is_named(
     assert consumer.health.lateness()["event loop"] == 0.0
 
 
-def test_a_clock_that_is_set_harms_nobody(
-    huey: SqliteHuey, clock: Clock, short_grace: None
-) -> None:
+def test_a_clock_that_is_set_harms_nobody(huey: Huey, clock: Clock, short_grace: None) -> None:
     with running(huey, health_check_interval=GRACE) as (consumer, _):
         wait_until(lambda: consumer.health.phase == "running")
         for seconds in (86400, -3 * 86400):
@@ -228,7 +226,7 @@ def test_a_clock_that_is_set_harms_nobody(
 
 
 def test_a_storage_that_fails_makes_it_unready_and_not_ill(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+    huey: Huey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @huey.task()
     def add(a: int) -> int:
@@ -254,7 +252,7 @@ def test_a_storage_that_fails_makes_it_unready_and_not_ill(
 
 
 def test_too_many_threads_that_hang_make_it_unready_and_then_end_it(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+    huey: Huey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hueycore.tasks.options.GRACE", 0.05)
     let_go = threading.Event()

@@ -35,8 +35,8 @@ STOPPABLE = pytest.mark.parametrize(
 class KindPlace(Place):
     """A queue, its application, and consumers of one kind."""
 
-    def __init__(self, folder: Path, kind: str) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, path: str, kind: str) -> None:
+        super().__init__(folder, path)
         self.kind = kind
         self.tasks = Tasks(self.huey, str(self.log))
 
@@ -57,11 +57,11 @@ class KindPlace(Place):
 
 
 @pytest.fixture(params=KINDS)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[KindPlace]:
-    made = KindPlace(tmp_path, request.param)
+def place(request: pytest.FixtureRequest, tmp_path: Path, path: str) -> Iterator[KindPlace]:
+    made = KindPlace(tmp_path, path, request.param)
     yield made
     made.close()
-    made.check_file()
+    made.check_rows()
 
 
 @pytest.mark.feature("worker kinds")
@@ -229,6 +229,7 @@ def test_kill_9_gives_back_all_and_charges_what_had_started(place: KindPlace) ->
     consumer = place.consumer("-n", workers=3)
     handles = [place.hang() for _ in range(5)]
     place.wait_started(3)
+    place.wait_known(3)
 
     consumer.kill()
     place.storage.recover()
@@ -267,8 +268,10 @@ def test_hundreds_of_workers_wait_at_the_same_time(place: KindPlace) -> None:
     assert max(begins) < min(ends) + 2
 
 
-def test_a_greenlet_that_computes_blocks_nothing_of_the_consumer_itself(tmp_path: Path) -> None:
-    place = KindPlace(tmp_path, "greenlet")
+def test_a_greenlet_that_computes_blocks_nothing_of_the_consumer_itself(
+    tmp_path: Path, path: str
+) -> None:
+    place = KindPlace(tmp_path, path, "greenlet")
     try:
         consumer = place.consumer("-n", workers=2)
         consumer.wait_ready()
@@ -293,9 +296,9 @@ def test_greenlets_in_a_program_of_ones_own(path: str, who: str) -> None:
         """
         from gevent import monkey; monkey.patch_all()
         import gevent, sys, time
-        from hueycore import SqliteHuey
+        from hueycore import Huey
 
-        huey = SqliteHuey("app", sys.argv[1], worker_type="greenlet", workers=50)
+        huey = Huey("app", url=sys.argv[1], worker_type="greenlet", workers=50)
         seen = []
 
         @huey.task()
@@ -345,9 +348,9 @@ def test_threads_stay_threads_in_a_patched_process(path: str) -> None:
         """
         from gevent import monkey; monkey.patch_all()
         import sys, time
-        from hueycore import SqliteHuey; from hueycore.system import native
+        from hueycore import Huey; from hueycore.system import native
 
-        huey = SqliteHuey("app", sys.argv[1])
+        huey = Huey("app", url=sys.argv[1])
 
         @huey.task()
         def nap():
@@ -395,7 +398,7 @@ def test_preflight_and_workers_know_the_kind(tmp_path: Path, place: KindPlace) -
     place.hang()
     place.wait_started()
 
-    shown = place.process("-m", "hueyctl", "workers", "--url", f"sqlite:///{place.path}", "--json")
+    shown = place.process("-m", "hueyctl", "workers", "--url", place.path, "--json")
 
     assert shown.wait() == 0
     (row,) = json.loads(shown.text())

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hueycore import SqliteHuey
+from hueycore import Huey
 from hueycore.consumer.janitor import Janitor
 from hueycore.model.states import State
 from tests.helpers import PYTHONPATH, Gate, consuming, job, jobs, states, wait_until
@@ -38,9 +38,7 @@ class Crowd:
     ("options", "most"), [({"lock": True}, 1), ({"max_concurrent": 2}, 2), ({"rate": "200/s"}, 8)]
 )
 @pytest.mark.feature("lock=True", "max_concurrent")
-def test_runs_take_turns_and_none_is_lost(
-    huey: SqliteHuey, options: dict[str, Any], most: int
-) -> None:
+def test_runs_take_turns_and_none_is_lost(huey: Huey, options: dict[str, Any], most: int) -> None:
     crowd = Crowd()
 
     @huey.task(**options)
@@ -57,7 +55,7 @@ def test_runs_take_turns_and_none_is_lost(
     assert huey.storage.mend() == []
 
 
-def test_jobs_of_other_keys_pass_by_those_that_wait(huey: SqliteHuey) -> None:
+def test_jobs_of_other_keys_pass_by_those_that_wait(huey: Huey) -> None:
     gate = Gate()
 
     @huey.task(max_concurrent=2)
@@ -80,9 +78,9 @@ def test_jobs_of_other_keys_pass_by_those_that_wait(huey: SqliteHuey) -> None:
 
 HOLD = """
 import sys
-from hueycore import SqliteHuey
+from hueycore import Huey
 
-with SqliteHuey("app", sys.argv[1]).lock_task("name"):
+with Huey("app", url=sys.argv[1]).lock_task("name"):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -91,7 +89,7 @@ with SqliteHuey("app", sys.argv[1]).lock_task("name"):
 @pytest.mark.parametrize(("end", "within"), [("free", 0.5), ("kill", 2.5)])
 @pytest.mark.feature("lock_task")
 def test_a_job_that_waits_for_another_programs_lock_runs_when_that_is_gone(
-    huey: SqliteHuey, path: str, end: str, within: float
+    huey: Huey, path: str, end: str, within: float
 ) -> None:
     work = huey.lock_task("name")(huey.task()(lambda: None))
     with subprocess.Popen(
@@ -117,7 +115,7 @@ def test_a_job_that_waits_for_another_programs_lock_runs_when_that_is_gone(
 
 
 def test_a_consumer_frees_locks_when_it_is_told_to(
-    huey: SqliteHuey, caplog: pytest.LogCaptureFixture
+    huey: Huey, caplog: pytest.LogCaptureFixture
 ) -> None:
     huey.lock_task("mine").acquire()
     huey.storage.lock("extra", huey._lock_holder.number(), b"token")
@@ -129,14 +127,14 @@ def test_a_consumer_frees_locks_when_it_is_told_to(
     assert "freed locks: extra, mine" in caplog.text
 
 
-def test_a_consumer_puts_the_limits_of_its_code_in_force(huey: SqliteHuey) -> None:
+def test_a_consumer_puts_the_limits_of_its_code_in_force(huey: Huey) -> None:
     work = huey.task(max_concurrent=3)(lambda: None)
 
     with consuming(huey):
         assert huey.storage.limits() == [work.limit]
 
 
-def test_runs_of_a_periodic_task_are_held_back_too(huey: SqliteHuey) -> None:
+def test_runs_of_a_periodic_task_are_held_back_too(huey: Huey) -> None:
     with consuming(huey):
         # Also one that is declared while the consumer runs.
         tick = huey.periodic_task("1s", lock=True)(lambda: None)
@@ -147,7 +145,7 @@ def test_runs_of_a_periodic_task_are_held_back_too(huey: SqliteHuey) -> None:
 
 
 def test_the_janitor_mends_what_a_key_blocks_without_need_and_calls_it_a_bug(
-    huey: SqliteHuey, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    huey: Huey, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handle = huey.task(lock="name")(lambda: None)()
     huey.storage.db.transact(  # type: ignore[attr-defined]

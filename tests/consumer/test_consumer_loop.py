@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hueycore import SqliteHuey, State
+from hueycore import Huey, State
 from hueycore.consumer.workers import handover
 from tests.helpers import Gate, consuming, job, states, wait_until
 
@@ -23,12 +23,12 @@ def gate() -> Iterator[Gate]:
 
 
 @pytest.fixture(autouse=True)
-def kind(huey: SqliteHuey) -> None:
+def kind(huey: Huey) -> None:
     huey.consumer_defaults["worker_type"] = "asyncio"
 
 
 @pytest.mark.feature("worker kinds", "async")
-def test_all_coroutines_share_one_loop_in_one_thread(huey: SqliteHuey) -> None:
+def test_all_coroutines_share_one_loop_in_one_thread(huey: Huey) -> None:
     @huey.task()
     async def nap() -> tuple[int, int]:
         await asyncio.sleep(0.2)
@@ -45,7 +45,7 @@ def test_all_coroutines_share_one_loop_in_one_thread(huey: SqliteHuey) -> None:
     assert threading.get_ident() not in {thread for _, thread in found}
 
 
-def test_plain_tasks_have_as_many_threads_as_run_at_once(huey: SqliteHuey, gate: Gate) -> None:
+def test_plain_tasks_have_as_many_threads_as_run_at_once(huey: Huey, gate: Gate) -> None:
     @huey.task()
     def hold() -> str:
         gate.pass_through()
@@ -68,7 +68,7 @@ def test_plain_tasks_have_as_many_threads_as_run_at_once(huey: SqliteHuey, gate:
     wait_until(lambda: not [t for t in threading.enumerate() if t.name.startswith("huey-thread")])
 
 
-def test_a_plain_task_that_blocks_keeps_no_coroutine_waiting(huey: SqliteHuey, gate: Gate) -> None:
+def test_a_plain_task_that_blocks_keeps_no_coroutine_waiting(huey: Huey, gate: Gate) -> None:
     @huey.task()
     def hold() -> None:
         gate.pass_through()
@@ -85,7 +85,7 @@ def test_a_plain_task_that_blocks_keeps_no_coroutine_waiting(huey: SqliteHuey, g
 
 
 def test_hooks_and_receivers_are_called_in_threads_within_the_context_of_the_run(
-    huey: SqliteHuey,
+    huey: Huey,
 ) -> None:
     threads: list[tuple[str, str]] = []
 
@@ -115,7 +115,7 @@ def test_hooks_and_receivers_are_called_in_threads_within_the_context_of_the_run
 
 
 def test_what_a_job_leaves_behind_ends_with_it_and_others_go_on(
-    huey: SqliteHuey, caplog: pytest.LogCaptureFixture
+    huey: Huey, caplog: pytest.LogCaptureFixture
 ) -> None:
     ended: list[str] = []
     keep: list[asyncio.Task[None]] = []
@@ -149,7 +149,7 @@ def test_what_a_job_leaves_behind_ends_with_it_and_others_go_on(
 
 
 def test_sys_exit_in_a_task_of_a_job_does_not_stop_the_loop(
-    huey: SqliteHuey, caplog: pytest.LogCaptureFixture
+    huey: Huey, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def leave() -> None:
         raise SystemExit(3)
@@ -173,7 +173,7 @@ def test_sys_exit_in_a_task_of_a_job_does_not_stop_the_loop(
 
 
 def test_a_loop_that_is_blocked_takes_no_jobs_from_other_consumers(
-    huey: SqliteHuey,
+    huey: Huey,
     gate: Gate,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -201,7 +201,7 @@ def test_a_loop_that_is_blocked_takes_no_jobs_from_other_consumers(
     assert job(huey, waiting).attempt == 1
 
 
-def test_thousands_of_short_coroutines_run_and_each_has_its_result(huey: SqliteHuey) -> None:
+def test_thousands_of_short_coroutines_run_and_each_has_its_result(huey: Huey) -> None:
     @huey.task()
     async def noop(n: int) -> int:
         return n

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from hueycore import SqliteHuey, State, every
+from hueycore import Huey, State, every
 from tests.helpers import consuming, jobs, run_one, states, wait_until
 
-pytestmark = pytest.mark.usefixtures("any_kind")
+pytestmark = [pytest.mark.usefixtures("any_kind"), pytest.mark.every_engine]
 
 
 class Order:
     """A receiver that is slow, and keeps what came for each job."""
 
-    def __init__(self, huey: SqliteHuey) -> None:
+    def __init__(self, huey: Huey) -> None:
         self.seen: defaultdict[str, list[str]] = defaultdict(list)
         huey.signal("enqueued", "error", "retrying", "scheduled", "complete", "executing")(self)
 
@@ -30,7 +30,7 @@ class Order:
 
 @pytest.mark.parametrize("delay", [0, 0.05])
 def test_a_job_that_is_retried_begins_after_the_signals_of_its_first_run(
-    huey: SqliteHuey, delay: float
+    huey: Huey, delay: float
 ) -> None:
     order = Order(huey)
 
@@ -55,7 +55,7 @@ def test_a_job_that_is_retried_begins_after_the_signals_of_its_first_run(
 
 
 def test_a_run_without_receivers_of_its_begin_follows_the_signals_as_well(
-    huey: SqliteHuey,
+    huey: Huey,
 ) -> None:
     seen: list[str] = []
 
@@ -76,7 +76,7 @@ def test_a_run_without_receivers_of_its_begin_follows_the_signals_as_well(
     assert seen == ["run", "error", "run"]
 
 
-def test_a_periodic_job_is_enqueued_before_it_begins(huey: SqliteHuey) -> None:
+def test_a_periodic_job_is_enqueued_before_it_begins(huey: Huey) -> None:
     order = Order(huey)
 
     @huey.periodic_task(every(0.2))
@@ -90,7 +90,7 @@ def test_a_periodic_job_is_enqueued_before_it_begins(huey: SqliteHuey) -> None:
 
 
 def test_a_receiver_that_waits_for_its_own_job_does_not_stop_it(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+    huey: Huey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hueycore.signals.PATIENCE", 0.1)
     got: list[int] = []
@@ -108,7 +108,7 @@ def test_a_receiver_that_waits_for_its_own_job_does_not_stop_it(
     assert got == [1]
 
 
-def test_the_error_is_the_exception_that_receivers_handle(huey: SqliteHuey) -> None:
+def test_the_error_is_the_exception_that_receivers_handle(huey: Huey) -> None:
     found: list[Any] = []
 
     @huey.signal("error")

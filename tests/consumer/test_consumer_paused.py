@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hueycore import SqliteHuey, every
+from hueycore import Huey, every
 from hueycore.consumer.scheduler import Scheduler
 from tests.helpers import Clock, jobs
 
@@ -12,7 +12,7 @@ START = 1_893_456_000.0
 
 
 def test_a_paused_scheduler_fires_nothing_and_makes_up_for_the_last_run_when_it_goes_on(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+    huey: Huey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(monkeypatch)
     clock.freeze(START)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hueycore import ConfigurationError, MemoryHuey, SqliteHuey, State, TaskTimeout, every
+from hueycore import ConfigurationError, Huey, MemoryHuey, SqliteHuey, State, TaskTimeout, every
 from hueycore.constants import WORKER_PROCESS
 from hueycore.consumer.consumer import Consumer
 from hueycore.consumer.processes.supervisor import Supervisor
@@ -26,14 +26,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:Deprecati
 PROCESS: dict[str, Any] = {"worker_type": WORKER_PROCESS}
 
 
-def all_of(huey: SqliteHuey, number: int) -> list[WorkerRow]:
+def all_of(huey: Huey, number: int) -> list[WorkerRow]:
     """The rows of the processes, once there are so many."""
     rows = huey.storage.workers()
     return rows if len(rows) == number else []
 
 
 @pytest.mark.feature("process workers")
-def test_jobs_run_in_processes_of_their_own(huey: SqliteHuey) -> None:
+def test_jobs_run_in_processes_of_their_own(huey: Huey) -> None:
     @huey.task()
     def where() -> tuple[int, bool]:
         return os.getpid(), threading.current_thread() is threading.main_thread()
@@ -52,7 +52,7 @@ def test_jobs_run_in_processes_of_their_own(huey: SqliteHuey) -> None:
     assert huey.storage.workers() == []
 
 
-def test_async_functions_run_in_them_as_well(huey: SqliteHuey) -> None:
+def test_async_functions_run_in_them_as_well(huey: Huey) -> None:
     @huey.task()
     async def where() -> int:
         import asyncio
@@ -74,7 +74,7 @@ def test_async_functions_run_in_them_as_well(huey: SqliteHuey) -> None:
     assert job(huey, handle).reason == "timeout"
 
 
-def test_periodic_tasks_fire(huey: SqliteHuey) -> None:
+def test_periodic_tasks_fire(huey: Huey) -> None:
     @huey.periodic_task(every(0.1))
     def beat() -> None:
         huey.incr("beats")
@@ -83,7 +83,7 @@ def test_periodic_tasks_fire(huey: SqliteHuey) -> None:
         wait_until(lambda: huey.incr("beats", 0) >= 3)
 
 
-def test_hooks_are_called_in_each_process(huey: SqliteHuey, tmp_path: Path) -> None:
+def test_hooks_are_called_in_each_process(huey: Huey, tmp_path: Path) -> None:
     log = tmp_path / "hooks"
 
     def note(what: str) -> None:
@@ -106,7 +106,7 @@ def test_hooks_are_called_in_each_process(huey: SqliteHuey, tmp_path: Path) -> N
     assert {int(pid) for _, pid in lines} == pids
 
 
-def test_max_tasks_replaces_the_process(huey: SqliteHuey) -> None:
+def test_max_tasks_replaces_the_process(huey: Huey) -> None:
     @huey.task()
     def where() -> int:
         return os.getpid()
@@ -123,7 +123,7 @@ def test_max_tasks_replaces_the_process(huey: SqliteHuey) -> None:
 
 @pytest.mark.feature("timeouts")
 @pytest.mark.parametrize("how", ["sleep", "loop", "lock"])
-def test_a_timeout_interrupts_also_a_call_that_blocks(huey: SqliteHuey, how: str) -> None:
+def test_a_timeout_interrupts_also_a_call_that_blocks(huey: Huey, how: str) -> None:
     @huey.task(timeout=0.1)
     def long() -> None:
         if how == "sleep":
@@ -152,7 +152,7 @@ def test_a_timeout_interrupts_also_a_call_that_blocks(huey: SqliteHuey, how: str
 
 @pytest.mark.feature("timeouts")
 def test_a_run_that_goes_on_is_killed_at_the_hard_timeout_and_that_is_no_crash(
-    huey: SqliteHuey,
+    huey: Huey,
 ) -> None:
     @huey.task(timeout=(0.1, 0.3), retries=1)
     def stuck() -> None:
@@ -179,7 +179,7 @@ def test_a_run_that_goes_on_is_killed_at_the_hard_timeout_and_that_is_no_crash(
     assert huey.incr("runs", 0) == 2
 
 
-def test_the_hard_timeout_also_reaches_a_process_that_cannot_run_python(huey: SqliteHuey) -> None:
+def test_the_hard_timeout_also_reaches_a_process_that_cannot_run_python(huey: Huey) -> None:
     @huey.task(timeout=(0.1, 0.3))
     def backtracking() -> None:
         import re
@@ -194,7 +194,7 @@ def test_the_hard_timeout_also_reaches_a_process_that_cannot_run_python(huey: Sq
 
 
 def test_a_timeout_never_strikes_inside_a_storage_verb(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    huey: Huey, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     struck = tmp_path / "struck"
     original = Database._transact
@@ -225,7 +225,7 @@ def test_a_timeout_never_strikes_inside_a_storage_verb(
 
 
 @pytest.mark.parametrize("timeout", [(5, 1), (1,), (0, 1), (1, None), (1, 2, 3)])
-def test_a_pair_that_is_none_is_refused(huey: SqliteHuey, timeout: Any) -> None:
+def test_a_pair_that_is_none_is_refused(huey: Huey, timeout: Any) -> None:
     with pytest.raises(ConfigurationError, match="soft, hard"):
         huey.task(timeout=timeout)(lambda: None)
 
@@ -234,7 +234,7 @@ def test_a_pair_that_is_none_is_refused(huey: SqliteHuey, timeout: Any) -> None:
 
 
 @pytest.mark.feature("revoke")
-def test_terminate_interrupts_a_running_job_within_a_second(huey: SqliteHuey) -> None:
+def test_terminate_interrupts_a_running_job_within_a_second(huey: Huey) -> None:
     @huey.task()
     def long(key: str) -> None:
         try:
@@ -260,7 +260,7 @@ def test_terminate_interrupts_a_running_job_within_a_second(huey: SqliteHuey) ->
     assert job(huey, asked).crashes == 0
 
 
-def test_a_plain_revoke_leaves_the_running_job_to_itself(huey: SqliteHuey) -> None:
+def test_a_plain_revoke_leaves_the_running_job_to_itself(huey: Huey) -> None:
     @huey.task()
     def long() -> str:
         huey.put("running", 1)
@@ -275,7 +275,7 @@ def test_a_plain_revoke_leaves_the_running_job_to_itself(huey: SqliteHuey) -> No
 
 
 def test_what_ignores_terminate_is_killed_and_revoked_without_a_charge(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+    huey: Huey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hueycore.tasks.options.GRACE", 0.3)
 
@@ -299,7 +299,7 @@ def test_what_ignores_terminate_is_killed_and_revoked_without_a_charge(
 
 
 def test_a_stop_kills_what_cannot_be_interrupted_and_gives_it_back_uncounted(
-    huey: SqliteHuey,
+    huey: Huey,
 ) -> None:
     @huey.task()
     def stubborn() -> None:
@@ -323,7 +323,7 @@ def test_a_stop_kills_what_cannot_be_interrupted_and_gives_it_back_uncounted(
     assert huey.storage.workers() == []
 
 
-def test_stop_lets_jobs_finish_and_start_works_once(huey: SqliteHuey) -> None:
+def test_stop_lets_jobs_finish_and_start_works_once(huey: Huey) -> None:
     @huey.task()
     def short() -> int:
         huey.put("running", 1)
@@ -344,7 +344,7 @@ def test_stop_lets_jobs_finish_and_start_works_once(huey: SqliteHuey) -> None:
     assert consumer.error is None
 
 
-def test_a_consumer_that_was_stopped_before_it_began_does_nothing(huey: SqliteHuey) -> None:
+def test_a_consumer_that_was_stopped_before_it_began_does_nothing(huey: Huey) -> None:
     for run in (lambda consumer: consumer.run(), in_a_thread):
         consumer = huey.create_consumer(**PROCESS)
         assert consumer.stop() == 0
@@ -361,7 +361,7 @@ def in_a_thread(consumer: Consumer) -> int:
     return codes[0]
 
 
-def test_run_in_a_thread_supervises_from_a_process(huey: SqliteHuey) -> None:
+def test_run_in_a_thread_supervises_from_a_process(huey: Huey) -> None:
     @huey.task()
     def where() -> int:
         return os.getpid()
@@ -372,39 +372,38 @@ def test_run_in_a_thread_supervises_from_a_process(huey: SqliteHuey) -> None:
     assert huey.storage.workers() == []
 
 
-def test_a_program_that_dies_takes_its_processes_along(tmp_path: Path) -> None:
-    path = str(tmp_path / "q.db")
+def test_a_program_that_dies_takes_its_processes_along(path: str) -> None:
     code = f"""
         import os, sys, time
-        from hueycore import SqliteHuey
-        huey = SqliteHuey("app", {path!r})
+        from hueycore import Huey
+        huey = Huey("app", url={path!r})
         huey.create_consumer(worker_type="process", workers=2).start()
         while len(huey.storage.workers()) < 3: time.sleep(0.01)
         os._exit(7)
         """
     run_python(code, exits=7)
 
-    huey = SqliteHuey("app", path)
+    huey = Huey("app", url=path)
     wait_until(lambda: huey.storage.workers() == [])
     huey.close()
 
 
-def test_a_supervisor_owns_no_thread_and_no_handle_of_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "q.db"
+@pytest.mark.sqlite_only("it looks for descriptors of a file")
+def test_a_supervisor_owns_no_thread_and_no_handle_of_the_file(path: str, tmp_path: Path) -> None:
     script = tmp_path / "app.py"
     script.write_text(
-        "from hueycore import SqliteHuey\n"
-        f"huey = SqliteHuey('app', {str(path)!r})\n"
+        "from hueycore import Huey\n"
+        f"huey = Huey('app', url={path!r})\n"
         "huey.task()(print)\n"
         "huey.create_consumer(worker_type='process', workers=2).run()\n"
     )
     process = subprocess.Popen([sys.executable, str(script)])
-    huey = SqliteHuey("app", path)
+    huey = Huey("app", url=path)
     try:
         wait_until(lambda: len(huey.storage.workers()) == 3)
         proc = Path(f"/proc/{process.pid}")
         opened = [os.readlink(each) for each in (proc / "fd").iterdir()]
-        assert not [name for name in opened if str(path) in name]
+        assert not [name for name in opened if path in name]
         assert len(list((proc / "task").iterdir())) == 1
     finally:
         process.send_signal(signal.SIGTERM)
@@ -422,14 +421,14 @@ def test_a_queue_in_memory_cannot_be_shared(tmp_path: Path) -> None:
         huey.close()
 
 
-def test_a_consumer_of_threads_does_not_take_them(huey: SqliteHuey) -> None:
+def test_a_consumer_of_threads_does_not_take_them(huey: Huey) -> None:
     with pytest.raises(ConfigurationError, match="create_consumer"):
         Consumer(huey, **PROCESS)
 
 
 @pytest.mark.feature("dynamic periodic tasks")
 def test_a_periodic_task_declared_in_a_job_is_refused_and_told_what_works(
-    huey: SqliteHuey,
+    huey: Huey,
 ) -> None:
     @huey.task()
     def declare() -> None:
@@ -444,7 +443,8 @@ def test_a_periodic_task_declared_in_a_job_is_refused_and_told_what_works(
     assert "schedule_periodic" in error["message"]
 
 
-def test_a_file_that_goes_away_ends_all_of_it(huey: SqliteHuey) -> None:
+@pytest.mark.sqlite_only("a file is removed")
+def test_a_file_that_goes_away_ends_all_of_it(huey: Huey) -> None:
     @huey.task()
     def nothing() -> None: ...
 
@@ -517,7 +517,7 @@ def test_a_process_whose_run_is_over_meanwhile_is_not_killed() -> None:
     run_python(KILLS)
 
 
-def test_a_timeout_does_not_strike_what_follows_its_run(huey: SqliteHuey, tmp_path: Path) -> None:
+def test_a_timeout_does_not_strike_what_follows_its_run(huey: Huey, tmp_path: Path) -> None:
     @huey.task(timeout=0.2)
     def quick() -> str:
         return "done"

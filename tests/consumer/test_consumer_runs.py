@@ -32,7 +32,7 @@ from hueycore.runs.executor import Executor
 from tests.helpers import (
     Gate,
     Signals,
-    check_file,
+    check_rows,
     consuming,
     descriptors,
     job,
@@ -44,16 +44,24 @@ from tests.helpers import (
 )
 
 
-def consumer_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("huey-")]
+def consumer_threads() -> set[threading.Thread]:
+    return {thread for thread in threads() if thread.name.startswith("huey-")}
+
+
+def threads() -> set[threading.Thread]:
+    """Without the session of a queue on a server, which lives until the queue is closed."""
+    return {thread for thread in threading.enumerate() if thread.name != "huey-session"}
 
 
 @pytest.fixture
-def no_threads_left() -> Iterator[None]:
-    """What this test started has ended by its end."""
+def no_threads_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What this test started has ended by its end, and all of it when its queue is closed."""
     before = set(threading.enumerate())
     yield
-    wait_until(lambda: set(threading.enumerate()) <= before, 10, "threads left behind")
+    wait_until(lambda: threads() <= before, 10, "threads left behind")
+    if "huey" in request.fixturenames:
+        request.getfixturevalue("huey").close()
+    wait_until(lambda: set(threading.enumerate()) <= before, 10, "a session left behind")
 
 
 # --- options --------------------------------------------------------------------------------------
@@ -71,13 +79,13 @@ def no_threads_left() -> Iterator[None]:
     ],
 )
 def test_options_that_cannot_work_are_refused_at_once(
-    huey: SqliteHuey, options: dict[str, Any], why: str
+    huey: Huey, options: dict[str, Any], why: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=why):
         huey.create_consumer(**options)
 
 
-def test_every_option_of_huey_is_taken(huey: SqliteHuey) -> None:
+def test_every_option_of_huey_is_taken(huey: Huey) -> None:
     """Seed 001, and the rest of Huey's signature."""
     consumer = huey.create_consumer(
         workers=4, worker_type=WORKER_THREAD, periodic=True, initial_delay=0.1, backoff=1.15,
@@ -95,7 +103,7 @@ def test_every_option_of_huey_is_taken(huey: SqliteHuey) -> None:
 
 
 def test_a_consumer_that_runs_is_a_worker_in_the_file_and_gone_afterwards(
-    huey: SqliteHuey, no_threads_left: None
+    huey: Huey, no_threads_left: None
 ) -> None:
     consumer = huey.create_consumer(workers=3, name="mine")
     consumer.start()
@@ -113,7 +121,7 @@ def test_a_consumer_that_runs_is_a_worker_in_the_file_and_gone_afterwards(
     ["stop", "start start stop", "start stop stop", "stop start stop", "start stop start stop"],
 )
 def test_start_and_stop_may_come_in_any_order_and_any_number_of_times(
-    huey: SqliteHuey, order: str, no_threads_left: None
+    huey: Huey, order: str, no_threads_left: None
 ) -> None:
     consumer = huey.create_consumer(workers=2)
     for step in order.split():
@@ -126,7 +134,7 @@ def test_start_and_stop_may_come_in_any_order_and_any_number_of_times(
 
 
 def test_a_run_that_is_stopped_before_it_began_ends_at_once(
-    huey: SqliteHuey, no_threads_left: None
+    huey: Huey, no_threads_left: None
 ) -> None:
     consumer = huey.create_consumer()
     consumer.stop()
@@ -137,9 +145,7 @@ def test_a_run_that_is_stopped_before_it_began_ends_at_once(
 
 
 @pytest.mark.usefixtures("any_kind")
-def test_a_run_that_is_stopped_while_it_begins_ends(
-    huey: SqliteHuey, no_threads_left: None
-) -> None:
+def test_a_run_that_is_stopped_while_it_begins_ends(huey: Huey, no_threads_left: None) -> None:
     for _ in range(20):
         consumer = huey.create_consumer()
         thread = threading.Thread(target=consumer.run)
@@ -152,7 +158,7 @@ def test_a_run_that_is_stopped_while_it_begins_ends(
 
 
 @pytest.mark.usefixtures("any_kind")
-def test_several_threads_may_stop_one_consumer(huey: SqliteHuey, no_threads_left: None) -> None:
+def test_several_threads_may_stop_one_consumer(huey: Huey, no_threads_left: None) -> None:
     consumer = huey.create_consumer(workers=2)
     consumer.start()
     codes: list[int] = []
@@ -169,7 +175,7 @@ def test_several_threads_may_stop_one_consumer(huey: SqliteHuey, no_threads_left
 
 
 @pytest.mark.usefixtures("any_kind")
-def test_a_job_may_stop_its_own_consumer(huey: SqliteHuey, no_threads_left: None) -> None:
+def test_a_job_may_stop_its_own_consumer(huey: Huey, no_threads_left: None) -> None:
     @huey.task()
     def last() -> str:
         consumer.stop(graceful=True)
@@ -183,7 +189,7 @@ def test_a_job_may_stop_its_own_consumer(huey: SqliteHuey, no_threads_left: None
 
 
 @pytest.mark.usefixtures("any_kind")
-def test_a_receiver_may_stop_the_consumer(huey: SqliteHuey, no_threads_left: None) -> None:
+def test_a_receiver_may_stop_the_consumer(huey: Huey, no_threads_left: None) -> None:
     @huey.task()
     def work(fail: bool) -> None:
         if fail:
@@ -205,7 +211,7 @@ def test_a_receiver_may_stop_the_consumer(huey: SqliteHuey, no_threads_left: Non
 
 @pytest.mark.usefixtures("any_kind")
 def test_a_graceful_stop_lets_jobs_finish_and_gives_back_the_others(
-    huey: SqliteHuey, no_threads_left: None
+    huey: Huey, no_threads_left: None
 ) -> None:
     gate = Gate()
 
@@ -231,7 +237,7 @@ def test_a_graceful_stop_lets_jobs_finish_and_gives_back_the_others(
 
 
 def test_a_stop_with_a_timeout_leaves_what_runs_and_says_so(
-    huey: SqliteHuey, no_threads_left: None
+    huey: Huey, no_threads_left: None
 ) -> None:
     gate = Gate()
 
@@ -258,7 +264,7 @@ def test_a_stop_with_a_timeout_leaves_what_runs_and_says_so(
 
 
 def test_what_a_stop_left_running_can_be_seen_by_the_next_consumer(
-    huey: SqliteHuey, no_threads_left: None
+    huey: Huey, no_threads_left: None
 ) -> None:
     gate = Gate()
     runs: list[int] = []
@@ -286,7 +292,7 @@ def test_what_a_stop_left_running_can_be_seen_by_the_next_consumer(
 
 
 @pytest.mark.usefixtures("any_kind")
-def test_starting_and_stopping_leaves_no_thread_and_no_descriptor(huey: SqliteHuey) -> None:
+def test_starting_and_stopping_leaves_no_thread_and_no_descriptor(huey: Huey) -> None:
     @huey.task()
     def work() -> int:
         return 1
@@ -310,7 +316,7 @@ def test_closing_the_queue_gives_back_every_descriptor(path: str) -> None:
     gc.collect()
     before = descriptors()
     for _ in range(3):
-        huey = SqliteHuey("app", path)
+        huey = Huey("app", url=path)
         huey.task(name="work")(lambda: 1)()
         with consuming(huey):
             wait_until(lambda huey=huey: huey.pending_count() == 0)  # type: ignore[misc]
@@ -320,7 +326,7 @@ def test_closing_the_queue_gives_back_every_descriptor(path: str) -> None:
 
 
 def test_a_consumer_that_cannot_start_leaves_nothing_behind(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch, no_threads_left: None
+    huey: Huey, monkeypatch: pytest.MonkeyPatch, no_threads_left: None
 ) -> None:
     def refuse(*args: Any) -> None:
         raise StorageError("no schedules today")
@@ -334,7 +340,7 @@ def test_a_consumer_that_cannot_start_leaves_nothing_behind(
     assert consumer.stop() == 0
 
 
-def test_no_signal_handler_is_touched_off_the_main_thread(huey: SqliteHuey) -> None:
+def test_no_signal_handler_is_touched_off_the_main_thread(huey: Huey) -> None:
     import signal
 
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
@@ -343,7 +349,7 @@ def test_no_signal_handler_is_touched_off_the_main_thread(huey: SqliteHuey) -> N
         assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
-def test_signal_handlers_are_put_back_after_a_run(huey: SqliteHuey) -> None:
+def test_signal_handlers_are_put_back_after_a_run(huey: Huey) -> None:
     import signal
 
     def mine(number: int, frame: Any) -> None: ...
@@ -359,7 +365,7 @@ def test_signal_handlers_are_put_back_after_a_run(huey: SqliteHuey) -> None:
 def test_consumers_of_two_queues_in_one_file_keep_to_their_own(
     path: str, no_threads_left: None
 ) -> None:
-    emails, reports = SqliteHuey("emails", path), SqliteHuey("reports", path)
+    emails, reports = Huey("emails", url=path), Huey("reports", url=path)
     ran: list[str] = []
     send = emails.task(name="work")(lambda n: ran.append(f"email {n}"))
     build = reports.task(name="work")(lambda n: ran.append(f"report {n}"))
@@ -377,7 +383,7 @@ def test_consumers_of_two_queues_in_one_file_keep_to_their_own(
     assert states(emails) == states(reports) == {"done": 5}
     emails.close()
     reports.close()
-    check_file(path)
+    check_rows(path)
 
 
 def test_a_memory_queue_has_the_whole_consumer(no_threads_left: None) -> None:
@@ -405,7 +411,7 @@ def test_a_memory_queue_has_the_whole_consumer(no_threads_left: None) -> None:
 # --- ends by themselves ---------------------------------------------------------------------------
 
 
-def test_a_burst_ends_when_the_queue_is_empty(huey: SqliteHuey, no_threads_left: None) -> None:
+def test_a_burst_ends_when_the_queue_is_empty(huey: Huey, no_threads_left: None) -> None:
     @huey.task(retries=1)
     def work(n: int) -> int:
         if n == 7 and huey.incr("tries") == 1:
@@ -424,7 +430,7 @@ def test_a_burst_ends_when_the_queue_is_empty(huey: SqliteHuey, no_threads_left:
 
 @pytest.mark.usefixtures("any_kind")
 def test_a_burst_runs_all_stages_and_does_not_wait_for_those_of_a_job_that_is_not_due(
-    huey: SqliteHuey, no_threads_left: None
+    huey: Huey, no_threads_left: None
 ) -> None:
     @huey.task()
     def add(a: int, b: int) -> int:
@@ -438,7 +444,7 @@ def test_a_burst_runs_all_stages_and_does_not_wait_for_those_of_a_job_that_is_no
     assert states(huey) == {"done": 3, "scheduled": 1, "blocked": 1}
 
 
-def test_a_burst_waits_for_what_other_consumers_run(huey: SqliteHuey) -> None:
+def test_a_burst_waits_for_what_other_consumers_run(huey: Huey) -> None:
     gate = Gate()
 
     @huey.task()
@@ -455,7 +461,7 @@ def test_a_burst_waits_for_what_other_consumers_run(huey: SqliteHuey) -> None:
         assert not thread.is_alive()
 
 
-def test_a_consumer_ends_after_its_time(huey: SqliteHuey, no_threads_left: None) -> None:
+def test_a_consumer_ends_after_its_time(huey: Huey, no_threads_left: None) -> None:
     started = time.monotonic()
 
     assert huey.create_consumer(max_time=0.15).run() == 0
@@ -463,7 +469,7 @@ def test_a_consumer_ends_after_its_time(huey: SqliteHuey, no_threads_left: None)
 
 
 def test_workers_are_replaced_after_so_many_jobs_without_a_pause(
-    huey: SqliteHuey, no_threads_left: None
+    huey: Huey, no_threads_left: None
 ) -> None:
     threads: list[int] = []
     begun: list[int] = []
@@ -487,7 +493,7 @@ def test_workers_are_replaced_after_so_many_jobs_without_a_pause(
 
 
 @pytest.mark.usefixtures("any_kind")
-def test_an_idle_consumer_writes_nothing(huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_idle_consumer_writes_nothing(huey: Huey, monkeypatch: pytest.MonkeyPatch) -> None:
     with consuming(huey, workers=2) as consumer:
         database = huey.storage.db  # type: ignore[attr-defined]
         rounds: list[int] = []
@@ -510,7 +516,7 @@ def test_an_idle_consumer_writes_nothing(huey: SqliteHuey, monkeypatch: pytest.M
 
 
 def test_hooks_run_in_each_worker_at_its_begin_and_end(
-    huey: SqliteHuey, caplog: pytest.LogCaptureFixture
+    huey: Huey, caplog: pytest.LogCaptureFixture
 ) -> None:
     calls: list[tuple[str, str]] = []
 
@@ -541,7 +547,7 @@ def test_hooks_run_in_each_worker_at_its_begin_and_end(
     assert "startup hook bad failed" in caplog.text
 
 
-def test_a_hook_that_was_taken_away_is_not_called(huey: SqliteHuey) -> None:
+def test_a_hook_that_was_taken_away_is_not_called(huey: Huey) -> None:
     calls: list[str] = []
 
     @huey.on_startup()
@@ -565,7 +571,7 @@ def test_a_hook_that_was_taken_away_is_not_called(huey: SqliteHuey) -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_worker_thread_that_dies_is_replaced_and_its_job_is_dead(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch, no_threads_left: None
+    huey: Huey, monkeypatch: pytest.MonkeyPatch, no_threads_left: None
 ) -> None:
     original = Executor.run
 
@@ -596,7 +602,7 @@ def test_a_worker_thread_that_dies_is_replaced_and_its_job_is_dead(
 
 @pytest.mark.usefixtures("any_kind")
 def test_the_ending_of_an_at_most_once_job_is_written_before_its_slot_forgets_it(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+    huey: Huey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[str, str]] = []
 
@@ -642,9 +648,10 @@ def test_the_ending_of_an_at_most_once_job_is_written_before_its_slot_forgets_it
 # --- the storage goes away ------------------------------------------------------------------------
 
 
+@pytest.mark.sqlite_only("a file is removed")
 @pytest.mark.usefixtures("any_kind")
 def test_a_consumer_whose_file_is_removed_stops_and_keeps_the_reason(
-    huey: SqliteHuey, path: str, caplog: pytest.LogCaptureFixture, no_threads_left: None
+    huey: Huey, path: str, caplog: pytest.LogCaptureFixture, no_threads_left: None
 ) -> None:
     with running(huey, workers=2) as (consumer, thread):
         wait_until(lambda: len(huey.storage.workers()) == 1)
@@ -659,8 +666,9 @@ def test_a_consumer_whose_file_is_removed_stops_and_keeps_the_reason(
     assert "removed" in errors[0].getMessage()
 
 
+@pytest.mark.sqlite_only("a file is replaced")
 def test_a_consumer_whose_file_is_replaced_stops(
-    huey: SqliteHuey, path: str, tmp_path: Any, no_threads_left: None
+    huey: Huey, path: str, tmp_path: Any, no_threads_left: None
 ) -> None:
     other = SqliteHuey("app", tmp_path / "other.db")
     assert len(other) == 0
@@ -679,7 +687,7 @@ def test_a_consumer_whose_file_is_replaced_stops(
 
 
 def test_a_consumer_stops_when_the_file_is_upgraded_under_it(
-    huey: SqliteHuey, no_threads_left: None
+    huey: Huey, no_threads_left: None
 ) -> None:
     with running(huey) as (consumer, thread):
         wait_until(lambda: len(huey.storage.workers()) == 1)
@@ -698,7 +706,7 @@ def test_a_consumer_stops_when_the_file_is_upgraded_under_it(
 
 def test_a_consumer_whose_file_is_damaged_stops(tmp_path: Any, no_threads_left: None) -> None:
     path = str(tmp_path / "damaged.db")
-    huey = SqliteHuey("app", path)
+    huey = Huey("app", url=path)
     work = huey.task(name="work")(lambda: 1)
     with running(huey) as (consumer, thread):
         assert work().get(blocking=True, timeout=10) == 1
@@ -726,12 +734,13 @@ except sqlite3.Error:
 """
 
 
+@pytest.mark.sqlite_only("a file is removed")
 @pytest.mark.usefixtures("any_kind")
 def test_a_job_that_runs_while_the_file_is_removed_does_not_hold_up_the_stop(
     path: str, no_threads_left: None
 ) -> None:
     gate = Gate()
-    huey = SqliteHuey("app", path)
+    huey = Huey("app", url=path)
 
     @huey.task(at_most_once=True)
     def work() -> None:
@@ -754,6 +763,7 @@ def test_a_job_that_runs_while_the_file_is_removed_does_not_hold_up_the_stop(
 # --- the notebook of seed 001 ---------------------------------------------------------------------
 
 
+@pytest.mark.sqlite_only("a file is removed")
 def test_a_notebook_cell_may_be_run_again_and_again(path: str) -> None:
     """It removes the file (and nothing beside it) under the daemon-thread consumer of the cell
     before, and makes a new queue at the same path in the same process."""
@@ -800,7 +810,7 @@ def test_a_notebook_cell_may_be_run_again_and_again(path: str) -> None:
     assert consumer.stop(graceful=True) == 0
     thread.join(10)
     huey.close()
-    check_file(path)
+    check_rows(path)
 
 
 _LOOK = """
@@ -816,13 +826,14 @@ print(*found)
 """
 
 
+@pytest.mark.sqlite_only("a file is removed")
 def test_a_new_file_shares_nothing_with_a_removed_one_that_is_still_open(path: str) -> None:
     """Sharing the -shm ended in a bus error as soon as another process looked."""
-    old = SqliteHuey("app", path)
+    old = Huey("app", url=path)
     old.put("key", 1)
     before = [os.stat(path + suffix).st_ino for suffix in ("-wal", "-shm")]
     os.remove(path)
-    new = SqliteHuey("app", path)
+    new = Huey("app", url=path)
     new.put("key", 2)
     after = [os.stat(path + suffix).st_ino for suffix in ("-wal", "-shm")]
     old.close()
@@ -832,6 +843,7 @@ def test_a_new_file_shares_nothing_with_a_removed_one_that_is_still_open(path: s
     new.close()
 
 
+@pytest.mark.sqlite_only("a file is removed")
 def test_an_application_may_keep_its_handle_on_a_queue_that_moved(path: str) -> None:
     huey = Huey("app", path)
     work = huey.task(name="work")(lambda: 1)
@@ -848,7 +860,7 @@ def test_an_application_may_keep_its_handle_on_a_queue_that_moved(path: str) -> 
 
 
 @pytest.mark.usefixtures("any_kind")
-def test_a_job_that_ends_after_its_consumer_has_left_is_written(huey: SqliteHuey) -> None:
+def test_a_job_that_ends_after_its_consumer_has_left_is_written(huey: Huey) -> None:
     """Until the process is gone, what was left running may end as if nothing had happened."""
     gate = Gate()
 

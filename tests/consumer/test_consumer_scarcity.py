@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hueycore import SqliteHuey
+from hueycore import Huey
 from hueycore.consumer.service import Service
 from hueycore.model.jobs import Selector
 from hueycore.system import native
@@ -22,7 +22,7 @@ if kind == "greenlet":
     from gevent import monkey
     monkey.patch_all()
 import logging, os, resource, time
-from hueycore import SqliteHuey
+from hueycore import Huey
 from hueycore.model.jobs import Selector
 
 def unraisable(what):
@@ -32,7 +32,7 @@ def unraisable(what):
 
 sys.unraisablehook = unraisable
 logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
-huey = SqliteHuey("app", path)
+huey = Huey("app", url=path)
 taken = []
 
 @huey.task()
@@ -94,7 +94,7 @@ class Refused:
 
 
 def test_a_worker_that_cannot_be_started_is_tried_again(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    huey: Huey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     refusing = True
     thread = native.Thread
@@ -139,7 +139,7 @@ def test_a_service_waits_however_often_it_is_poked(caplog: pytest.LogCaptureFixt
 
 
 def test_an_event_loop_that_could_not_be_made_is_made_for_the_next_run(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+    huey: Huey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @huey.task()
     async def coroutine() -> str:

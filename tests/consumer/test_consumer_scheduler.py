@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hueycore import Huey, SqliteHuey, State, crontab, every
+from hueycore import Huey, State, crontab, every
 from hueycore.consumer.janitor import Janitor
 from hueycore.consumer.scheduler import Scheduler
 from hueycore.model.schedules import Periodic
@@ -73,7 +73,7 @@ class Time:
 
 
 @pytest.mark.feature("one-off")
-def test_a_scheduled_job_starts_within_milliseconds_of_its_time(huey: SqliteHuey) -> None:
+def test_a_scheduled_job_starts_within_milliseconds_of_its_time(huey: Huey) -> None:
     late: list[float] = []
 
     @huey.task()
@@ -90,7 +90,7 @@ def test_a_scheduled_job_starts_within_milliseconds_of_its_time(huey: SqliteHuey
     assert sorted(late)[5] < 0.03, late
 
 
-def test_a_retry_with_a_delay_starts_in_time(huey: SqliteHuey) -> None:
+def test_a_retry_with_a_delay_starts_in_time(huey: Huey) -> None:
     runs: list[float] = []
 
     @huey.task(retries=3, retry_delay=0.05)
@@ -108,14 +108,14 @@ def test_a_retry_with_a_delay_starts_in_time(huey: SqliteHuey) -> None:
     assert min(waits) < 0.1, waits
 
 
-def test_a_scheduled_job_of_another_process_is_not_found_a_second_late(huey: SqliteHuey) -> None:
+def test_a_scheduled_job_of_another_process_is_not_found_a_second_late(huey: Huey) -> None:
     late: list[float] = []
 
     @huey.task()
     def note(due: float) -> None:
         late.append(time.time() - due)
 
-    other = SqliteHuey("app", huey.filename)
+    other = Huey("app", url=huey.location)
     signature = other.task(name="note")(lambda due: None)
     signature.name = note.name
     with consuming(huey):
@@ -129,7 +129,7 @@ def test_a_scheduled_job_of_another_process_is_not_found_a_second_late(huey: Sql
 
 
 def test_a_scheduled_job_starts_in_time_while_the_workers_are_busy_with_others(
-    huey: SqliteHuey,
+    huey: Huey,
 ) -> None:
     late: list[float] = []
 
@@ -152,7 +152,7 @@ def test_a_scheduled_job_starts_in_time_while_the_workers_are_busy_with_others(
     assert sorted(late)[1] < 0.1, late
 
 
-def test_many_jobs_that_are_due_at_once_all_run(huey: SqliteHuey) -> None:
+def test_many_jobs_that_are_due_at_once_all_run(huey: Huey) -> None:
     @huey.task()
     def work(n: int) -> None: ...
 
@@ -165,7 +165,7 @@ def test_many_jobs_that_are_due_at_once_all_run(huey: SqliteHuey) -> None:
     assert min(row.started_at or 0 for row in jobs(huey)) >= due
 
 
-def test_signals_of_a_scheduled_job_are_hueys(huey: SqliteHuey) -> None:
+def test_signals_of_a_scheduled_job_are_hueys(huey: Huey) -> None:
     seen = Signals(huey)
 
     @huey.task()
@@ -183,7 +183,7 @@ def test_signals_of_a_scheduled_job_are_hueys(huey: SqliteHuey) -> None:
 
 
 def test_scheduled_jobs_follow_a_clock_that_jumps_and_none_is_lost(
-    huey: SqliteHuey, clock: Clock
+    huey: Huey, clock: Clock
 ) -> None:
     @huey.task()
     def work(n: int) -> int:
@@ -202,9 +202,7 @@ def test_scheduled_jobs_follow_a_clock_that_jumps_and_none_is_lost(
     assert [row.attempt for row in jobs(huey)] == [1, 1, 1]
 
 
-def test_a_clock_that_jumps_takes_no_running_job_from_its_worker(
-    huey: SqliteHuey, clock: Clock
-) -> None:
+def test_a_clock_that_jumps_takes_no_running_job_from_its_worker(huey: Huey, clock: Clock) -> None:
     gate = Gate()
 
     @huey.task()
@@ -226,7 +224,7 @@ def test_a_clock_that_jumps_takes_no_running_job_from_its_worker(
 
 
 def test_a_job_that_waits_past_its_expiry_is_expired_by_the_janitor(
-    huey: SqliteHuey, clock: Clock
+    huey: Huey, clock: Clock
 ) -> None:
     clock.freeze(NEW_YEAR)
 
@@ -247,7 +245,7 @@ def test_a_job_that_waits_past_its_expiry_is_expired_by_the_janitor(
 
 
 @pytest.mark.feature("periodic_task")
-def test_a_periodic_task_fires_at_each_planned_time(huey: SqliteHuey, clock: Clock) -> None:
+def test_a_periodic_task_fires_at_each_planned_time(huey: Huey, clock: Clock) -> None:
     @huey.periodic_task(crontab("*/15"))
     def tick() -> None: ...
 
@@ -260,7 +258,7 @@ def test_a_periodic_task_fires_at_each_planned_time(huey: SqliteHuey, clock: Clo
     assert row.last_id == jobs(huey)[-1].id
 
 
-def test_the_planned_time_is_told_to_the_task(huey: SqliteHuey, clock: Clock) -> None:
+def test_the_planned_time_is_told_to_the_task(huey: Huey, clock: Clock) -> None:
     told = []
 
     @huey.periodic_task("@hourly", context=True, priority=5, retries=2)
@@ -276,7 +274,7 @@ def test_the_planned_time_is_told_to_the_task(huey: SqliteHuey, clock: Clock) ->
     assert (row.priority, row.retries, row.preview) == (5, 2, "")
 
 
-def test_the_result_of_a_periodic_task_is_not_stored(huey: SqliteHuey, clock: Clock) -> None:
+def test_the_result_of_a_periodic_task_is_not_stored(huey: Huey, clock: Clock) -> None:
     @huey.periodic_task(crontab("*"))
     def tick() -> str:
         return "nobody asks"
@@ -287,13 +285,13 @@ def test_the_result_of_a_periodic_task_is_not_stored(huey: SqliteHuey, clock: Cl
     assert (states(huey), huey.result_count()) == ({"done": 1}, 0)
 
 
-def test_two_consumers_fire_once_per_time(huey: SqliteHuey) -> None:
+def test_two_consumers_fire_once_per_time(huey: Huey) -> None:
     runs: Counter[float] = Counter()
 
     def tick(task: Any = None) -> None:
         runs[task.scheduled_for] += 1
 
-    other = SqliteHuey("app", huey.filename)
+    other = Huey("app", url=huey.location)
     for instance in (huey, other):
         instance.periodic_task(every("0.1s"), context=True)(tick)
     with consuming(huey), consuming(other):
@@ -307,7 +305,7 @@ def test_two_consumers_fire_once_per_time(huey: SqliteHuey) -> None:
 
 
 def test_a_fire_that_another_scheduler_won_is_no_second_job(
-    huey: SqliteHuey, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    huey: Huey, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = Signals(huey)
 
@@ -324,7 +322,7 @@ def test_a_fire_that_another_scheduler_won_is_no_second_job(
     assert seen.names() == ["enqueued"]
 
 
-def test_sub_second_schedules_work(huey: SqliteHuey) -> None:
+def test_sub_second_schedules_work(huey: Huey) -> None:
     runs: list[float] = []
 
     @huey.periodic_task(every("0.2s"))
@@ -337,7 +335,7 @@ def test_sub_second_schedules_work(huey: SqliteHuey) -> None:
     assert 0.6 < runs[4] - runs[0] < 2, runs
 
 
-def test_without_periodic_nothing_fires_or_is_declared(huey: SqliteHuey) -> None:
+def test_without_periodic_nothing_fires_or_is_declared(huey: Huey) -> None:
     @huey.periodic_task(every("0.1s"))
     def beat() -> None: ...
 
@@ -352,7 +350,7 @@ def test_without_periodic_nothing_fires_or_is_declared(huey: SqliteHuey) -> None
     assert len(jobs(huey)) == 1
 
 
-def test_a_periodic_task_can_be_called_like_any_other(huey: SqliteHuey) -> None:
+def test_a_periodic_task_can_be_called_like_any_other(huey: Huey) -> None:
     @huey.periodic_task(crontab("0", "3"))
     def nightly() -> str:
         return "done by hand"
@@ -376,7 +374,7 @@ def test_a_periodic_task_can_be_called_like_any_other(huey: SqliteHuey) -> None:
 )
 @pytest.mark.feature("durable periodic tasks")
 def test_missed_runs_are_made_up_for_as_declared(
-    huey: SqliteHuey, clock: Clock, catch_up: str, asleep: float, made_up: list[float]
+    huey: Huey, clock: Clock, catch_up: str, asleep: float, made_up: list[float]
 ) -> None:
     @huey.periodic_task("@hourly", catch_up=catch_up)
     def tick() -> None: ...
@@ -387,7 +385,7 @@ def test_missed_runs_are_made_up_for_as_declared(
     assert schedules(huey)["tick"].next_run == NEW_YEAR + 6 * HOUR
 
 
-def test_a_missed_run_that_is_too_old_is_not_made_up_for(huey: SqliteHuey, clock: Clock) -> None:
+def test_a_missed_run_that_is_too_old_is_not_made_up_for(huey: Huey, clock: Clock) -> None:
     @huey.periodic_task("@daily", grace=timedelta(minutes=10))
     def strict() -> None: ...
 
@@ -400,7 +398,7 @@ def test_a_missed_run_that_is_too_old_is_not_made_up_for(huey: SqliteHuey, clock
     assert {one.next_run for one in huey.storage.periodic()} == {NEW_YEAR + 2 * DAY}
 
 
-def test_catching_up_on_everything_has_a_limit(huey: SqliteHuey, clock: Clock) -> None:
+def test_catching_up_on_everything_has_a_limit(huey: Huey, clock: Clock) -> None:
     @huey.periodic_task(crontab("*"), catch_up="all")
     def tick() -> None: ...
 
@@ -411,7 +409,7 @@ def test_catching_up_on_everything_has_a_limit(huey: SqliteHuey, clock: Clock) -
 
 @pytest.mark.parametrize(("catch_up", "made_up"), [("latest", 1), ("all", 1000)])
 def test_a_year_of_missed_runs_is_not_counted_one_by_one(
-    huey: SqliteHuey, clock: Clock, monkeypatch: pytest.MonkeyPatch, catch_up: str, made_up: int
+    huey: Huey, clock: Clock, monkeypatch: pytest.MonkeyPatch, catch_up: str, made_up: int
 ) -> None:
     huey.periodic_task("1s", name="tick", catch_up=catch_up, grace=400 * DAY)(lambda: None)
     now = Time(huey, clock, NEW_YEAR)
@@ -426,7 +424,7 @@ def test_a_year_of_missed_runs_is_not_counted_one_by_one(
     assert len(asked) < 15_000
 
 
-def test_what_was_missed_between_two_consumers_is_known(huey: SqliteHuey, clock: Clock) -> None:
+def test_what_was_missed_between_two_consumers_is_known(huey: Huey, clock: Clock) -> None:
     @huey.periodic_task("@hourly", catch_up="all")
     def tick() -> None: ...
 
@@ -436,7 +434,7 @@ def test_what_was_missed_between_two_consumers_is_known(huey: SqliteHuey, clock:
     assert planned(huey) == [NEW_YEAR + HOUR, NEW_YEAR + 2 * HOUR]
 
 
-def test_a_clock_that_jumps_a_day_fires_no_time_twice(huey: SqliteHuey, clock: Clock) -> None:
+def test_a_clock_that_jumps_a_day_fires_no_time_twice(huey: Huey, clock: Clock) -> None:
     @huey.periodic_task("@hourly")
     def tick() -> None: ...
 
@@ -457,7 +455,7 @@ def test_a_clock_that_jumps_a_day_fires_no_time_twice(huey: SqliteHuey, clock: C
 @pytest.mark.parametrize("back", [600.0, DAY])
 @pytest.mark.parametrize("again", [False, True], ids=["running", "started again"])
 def test_a_period_goes_on_when_the_clock_is_set_back_and_a_cron_line_waits_for_its_time(
-    huey: SqliteHuey, clock: Clock, back: float, again: bool
+    huey: Huey, clock: Clock, back: float, again: bool
 ) -> None:
     @huey.periodic_task(every(60))
     def tick() -> None: ...
@@ -480,9 +478,7 @@ def test_a_period_goes_on_when_the_clock_is_set_back_and_a_cron_line_waits_for_i
     assert lines == [NEW_YEAR + 60, NEW_YEAR + 120]
 
 
-def test_a_clock_that_is_set_back_by_little_runs_no_period_twice(
-    huey: SqliteHuey, clock: Clock
-) -> None:
+def test_a_clock_that_is_set_back_by_little_runs_no_period_twice(huey: Huey, clock: Clock) -> None:
     @huey.periodic_task(every(HOUR))
     def tick() -> None: ...
 
@@ -501,7 +497,7 @@ def test_a_changed_declaration_moves_the_next_run_and_an_unchanged_one_does_not(
     path: str, clock: Clock
 ) -> None:
     def declared(schedule: str, at: float, **options: Any) -> Periodic:
-        huey = SqliteHuey("app", path)
+        huey = Huey("app", url=path)
         huey.periodic_task(schedule, name="tick", **options)(lambda: None)
         clock.freeze(at)
         Scheduler(huey, periodic=True, interval=1).declare()
@@ -518,14 +514,14 @@ def test_a_changed_declaration_moves_the_next_run_and_an_unchanged_one_does_not(
 
 
 def test_a_task_that_is_declared_no_more_is_forgotten(path: str, clock: Clock) -> None:
-    first = SqliteHuey("app", path)
+    first = Huey("app", url=path)
     first.periodic_task("@hourly", name="gone")(lambda: None)
     first.periodic_task("@hourly", name="kept")(lambda: None)
     Time(first, clock, NEW_YEAR + 1)
     first.close()
-    second = SqliteHuey("app", path)
+    second = Huey("app", url=path)
     second.periodic_task("@hourly", name="kept")(lambda: None)
-    other_queue = SqliteHuey("other", path)
+    other_queue = Huey("other", url=path)
     other_queue.periodic_task("@hourly", name="theirs")(lambda: None)
     Time(other_queue, clock, NEW_YEAR + 1)
 
@@ -538,7 +534,7 @@ def test_a_task_that_is_declared_no_more_is_forgotten(path: str, clock: Clock) -
     other_queue.close()
 
 
-def test_a_task_declared_while_the_consumer_runs_fires_too(huey: SqliteHuey) -> None:
+def test_a_task_declared_while_the_consumer_runs_fires_too(huey: Huey) -> None:
     """The closure recipe of seed 003."""
     told: list[str] = []
 
@@ -558,16 +554,14 @@ def test_a_task_declared_while_the_consumer_runs_fires_too(huey: SqliteHuey) -> 
         schedule_message("b")
         wait_until(lambda: {"a", "b"} <= set(told))
 
-    fresh = SqliteHuey("app", huey.filename)
+    fresh = Huey("app", url=huey.location)
     with consuming(fresh):
         pass
     assert schedules(fresh) == {}
     fresh.close()
 
 
-def test_a_task_taken_away_while_the_consumer_runs_fires_no_more(
-    huey: SqliteHuey, clock: Clock
-) -> None:
+def test_a_task_taken_away_while_the_consumer_runs_fires_no_more(huey: Huey, clock: Clock) -> None:
     @huey.periodic_task("@hourly")
     def tick() -> None: ...
 
@@ -579,7 +573,7 @@ def test_a_task_taken_away_while_the_consumer_runs_fires_no_more(
     assert planned(huey) == [NEW_YEAR + HOUR]
 
 
-def test_a_schedule_that_means_nothing_is_refused_when_it_is_declared(huey: SqliteHuey) -> None:
+def test_a_schedule_that_means_nothing_is_refused_when_it_is_declared(huey: Huey) -> None:
     for bad in ("61 * * * *", "@fortnightly", 5, None):
         with pytest.raises((ValueError, TypeError)):
             huey.periodic_task(bad)(lambda: None)  # type: ignore[arg-type]
@@ -595,7 +589,7 @@ def test_a_schedule_that_means_nothing_is_refused_when_it_is_declared(huey: Sqli
 
 
 @pytest.mark.feature("callable schedules")
-def test_a_function_is_asked_each_minute_in_the_queues_time(huey: SqliteHuey, clock: Clock) -> None:
+def test_a_function_is_asked_each_minute_in_the_queues_time(huey: Huey, clock: Clock) -> None:
     asked: list[datetime] = []
 
     def schedule(now: datetime) -> bool:
@@ -612,7 +606,7 @@ def test_a_function_is_asked_each_minute_in_the_queues_time(huey: SqliteHuey, cl
 
 
 def test_a_function_that_raises_holds_up_no_other_schedule(
-    huey: SqliteHuey, caplog: pytest.LogCaptureFixture
+    huey: Huey, caplog: pytest.LogCaptureFixture
 ) -> None:
     ran = []
 
@@ -628,7 +622,7 @@ def test_a_function_that_raises_holds_up_no_other_schedule(
         wait_until(lambda: len(ran) >= 3)
 
 
-def move_due(huey: SqliteHuey, name: str, when: float) -> None:
+def move_due(huey: Huey, name: str, when: float) -> None:
     huey.storage.db.transact(  # type: ignore[attr-defined]
         lambda con: con.execute(
             "update huey_periodic set next_run = ? where name like ?", (when, f"%{name}")
@@ -653,7 +647,7 @@ def new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[ZoneInfo]:
 def test_a_schedule_without_a_zone_is_utc_or_local(
     path: str, clock: Clock, new_york: ZoneInfo, utc: bool, hour: int
 ) -> None:
-    huey = SqliteHuey("app", path, utc=utc)
+    huey = Huey("app", url=path, utc=utc)
     huey.periodic_task(crontab("0", "9"), name="cron")(lambda: None)
     huey.periodic_task("0 9 * * *", name="line")(lambda: None)
     huey.periodic_task(lambda dt: (dt.hour, dt.minute) == (9, 0), name="function")(lambda: None)
@@ -665,7 +659,7 @@ def test_a_schedule_without_a_zone_is_utc_or_local(
     huey.close()
 
 
-def test_a_schedule_keeps_to_its_own_zone(huey: SqliteHuey, clock: Clock) -> None:
+def test_a_schedule_keeps_to_its_own_zone(huey: Huey, clock: Clock) -> None:
     huey.periodic_task(crontab("0", "9", tz="Europe/Paris"), name="a")(lambda: None)
     huey.periodic_task("0 9 * * *", tz="Europe/Paris", name="b")(lambda: None)
     huey.periodic_task(lambda dt: (dt.hour, dt.minute) == (9, 0), tz="Europe/Paris", name="c")(
@@ -687,7 +681,7 @@ def test_a_schedule_keeps_to_its_own_zone(huey: SqliteHuey, clock: Clock) -> Non
     ],
 )
 def test_in_the_night_that_loses_an_hour_nothing_is_lost(
-    huey: SqliteHuey, clock: Clock, line: str, expected: list[str] | None
+    huey: Huey, clock: Clock, line: str, expected: list[str] | None
 ) -> None:
     huey.periodic_task(line, tz="Europe/Paris", name="tick")(lambda: None)
     start = datetime(2030, 3, 30, 0, 30, tzinfo=ZoneInfo("Europe/Paris")).timestamp()
@@ -711,7 +705,7 @@ def test_in_the_night_that_loses_an_hour_nothing_is_lost(
     ],
 )
 def test_in_the_night_that_gains_an_hour_nothing_runs_twice(
-    huey: SqliteHuey, clock: Clock, line: str, expected: list[str] | None
+    huey: Huey, clock: Clock, line: str, expected: list[str] | None
 ) -> None:
     huey.periodic_task(line, tz="Europe/Paris", name="tick")(lambda: None)
     start = datetime(2030, 10, 26, 0, 30, tzinfo=ZoneInfo("Europe/Paris")).timestamp()

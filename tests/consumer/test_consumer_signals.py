@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hueycore import SqliteHuey, State
+from hueycore import Huey, State
 from hueycore.consumer.consumer import Consumer
 from tests.helpers import Gate, states, wait_until
 
@@ -35,7 +35,7 @@ def gate() -> Iterator[Gate]:
 
 
 @pytest.fixture
-def work(huey: SqliteHuey, gate: Gate) -> Any:
+def work(huey: Huey, gate: Gate) -> Any:
     @huey.task()
     def work() -> str:
         gate.pass_through()
@@ -69,7 +69,7 @@ def send(*numbers: signal.Signals) -> None:
         os.kill(os.getpid(), number)
 
 
-def forget(huey: SqliteHuey, consumer: Consumer) -> None:
+def forget(huey: Huey, consumer: Consumer) -> None:
     """What the end of the process does for a consumer that left jobs running."""
     consumer._feed.leave()
     huey.storage.unregister(consumer._worker)  # type: ignore[arg-type]
@@ -77,7 +77,7 @@ def forget(huey: SqliteHuey, consumer: Consumer) -> None:
 
 @pytest.mark.parametrize("number", [TERM, INT])
 def test_an_idle_consumer_ends_with_0_at_the_first_signal(
-    huey: SqliteHuey, number: signal.Signals, restarts: list[list[str]]
+    huey: Huey, number: signal.Signals, restarts: list[list[str]]
 ) -> None:
     consumer = huey.create_consumer(workers=2)
 
@@ -86,7 +86,7 @@ def test_an_idle_consumer_ends_with_0_at_the_first_signal(
     assert restarts == []
 
 
-def test_any_number_of_signals_ends_an_idle_consumer_with_0(huey: SqliteHuey) -> None:
+def test_any_number_of_signals_ends_an_idle_consumer_with_0(huey: Huey) -> None:
     consumer = huey.create_consumer(workers=2)
 
     assert run(consumer, lambda: send(TERM, TERM, INT, TERM, TERM)) == 0
@@ -95,7 +95,7 @@ def test_any_number_of_signals_ends_an_idle_consumer_with_0(huey: SqliteHuey) ->
 
 @pytest.mark.parametrize("number", [TERM, INT])
 def test_the_first_signal_lets_jobs_finish(
-    huey: SqliteHuey, gate: Gate, work: Any, number: signal.Signals
+    huey: Huey, gate: Gate, work: Any, number: signal.Signals
 ) -> None:
     handles = [work() for _ in range(3)]
     consumer = huey.create_consumer(workers=2)
@@ -116,7 +116,7 @@ def test_the_first_signal_lets_jobs_finish(
     [(TERM, TERM, 143), (INT, INT, 130), (TERM, INT, 130), (HUP, TERM, 143)],
 )
 def test_the_second_signal_interrupts_now(
-    huey: SqliteHuey, gate: Gate, work: Any, restarts: list[list[str]],
+    huey: Huey, gate: Gate, work: Any, restarts: list[list[str]],
     first: signal.Signals, second: signal.Signals, code: int,
 ) -> None:  # fmt: skip
     handle = work()
@@ -137,7 +137,7 @@ def test_the_second_signal_interrupts_now(
 
 
 def test_after_the_shutdown_timeout_the_code_says_that_jobs_were_left(
-    huey: SqliteHuey, gate: Gate, work: Any
+    huey: Huey, gate: Gate, work: Any
 ) -> None:
     handle = work()
     consumer = huey.create_consumer(shutdown_timeout=0.05)
@@ -158,7 +158,7 @@ def test_after_the_shutdown_timeout_the_code_says_that_jobs_were_left(
     [("INT", INT, 0), ("INT", TERM, 143), ("TERM", TERM, 0), ("TERM", INT, 130)],
 )
 def test_one_signal_may_be_graceful_and_the_other_not_as_in_huey(
-    huey: SqliteHuey, gate: Gate, work: Any, graceful: str, number: signal.Signals, code: int
+    huey: Huey, gate: Gate, work: Any, graceful: str, number: signal.Signals, code: int
 ) -> None:
     handle = work()
     consumer = huey.create_consumer(graceful_signal=graceful)
@@ -178,7 +178,7 @@ def test_one_signal_may_be_graceful_and_the_other_not_as_in_huey(
 
 
 def test_hup_restarts_with_the_same_arguments_when_the_jobs_are_done(
-    huey: SqliteHuey, gate: Gate, work: Any, restarts: list[list[str]]
+    huey: Huey, gate: Gate, work: Any, restarts: list[list[str]]
 ) -> None:
     handle = work()
     consumer = huey.create_consumer()
@@ -196,8 +196,9 @@ def test_hup_restarts_with_the_same_arguments_when_the_jobs_are_done(
     assert huey.storage.workers() == []
 
 
+@pytest.mark.sqlite_only("a file is removed")
 def test_a_consumer_that_lost_its_file_does_not_restart(
-    huey: SqliteHuey, path: str, restarts: list[list[str]]
+    huey: Huey, path: str, restarts: list[list[str]]
 ) -> None:
     consumer = huey.create_consumer()
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from hueycore import SqliteHuey
+from hueycore import Huey
 from hueycore.consumer import switch
 from tests.helpers import wait_until
 
 
 @pytest.mark.feature("worker kinds")
 def test_turns_are_short_while_any_consumer_works_and_as_before_after_the_last(
-    huey: SqliteHuey,
+    huey: Huey,
 ) -> None:
     before = sys.getswitchinterval()
     consumers = [huey.create_consumer(), huey.create_consumer()]
@@ -28,7 +28,7 @@ def test_turns_are_short_while_any_consumer_works_and_as_before_after_the_last(
     assert sys.getswitchinterval() == pytest.approx(before)
 
 
-def test_an_exchange_hurries_between_threads_that_compute(huey: SqliteHuey) -> None:
+def test_an_exchange_hurries_between_threads_that_compute(huey: Huey) -> None:
     seen: list[float] = []
     exchange = huey.storage.exchange
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hueycore import SqliteHuey, State, TaskException, TaskTimeout
+from hueycore import Huey, State, TaskException, TaskTimeout
 from hueycore.consumer.workers import timeouts as timeouts_module
 from hueycore.consumer.workers.timeouts import Timeouts
 from hueycore.runs.timeouts import limited
@@ -39,7 +39,7 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("any_kind")
 @pytest.mark.feature("timeouts")
-def test_a_loop_in_python_is_interrupted(huey: SqliteHuey) -> None:
+def test_a_loop_in_python_is_interrupted(huey: Huey) -> None:
     @huey.task(timeout=0.05)
     def spin() -> None:
         while True:
@@ -62,7 +62,7 @@ def test_a_loop_in_python_is_interrupted(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.usefixtures("any_kind")
-def test_a_timeout_uses_retries_and_the_timeout_of_a_call_wins(huey: SqliteHuey) -> None:
+def test_a_timeout_uses_retries_and_the_timeout_of_a_call_wins(huey: Huey) -> None:
     @huey.task(timeout=60, retries=1)
     def spin(n: int) -> None:
         while huey.incr("tries", 0) < 1000:
@@ -76,7 +76,7 @@ def test_a_timeout_uses_retries_and_the_timeout_of_a_call_wins(huey: SqliteHuey)
     assert [error["type"] for error in job(huey, handle).errors] == ["TaskTimeout"] * 2
 
 
-def test_a_job_in_time_is_left_alone_also_afterwards(huey: SqliteHuey) -> None:
+def test_a_job_in_time_is_left_alone_also_afterwards(huey: Huey) -> None:
     @huey.task(timeout=0.02)
     def quick(n: int) -> int:
         time.sleep(0.019 if n % 10 == 0 else 0)
@@ -100,7 +100,7 @@ def test_a_job_in_time_is_left_alone_also_afterwards(huey: SqliteHuey) -> None:
 
 
 @pytest.mark.usefixtures("any_kind")
-def test_a_task_may_clean_up_and_may_swallow_its_timeout(huey: SqliteHuey) -> None:
+def test_a_task_may_clean_up_and_may_swallow_its_timeout(huey: Huey) -> None:
     @huey.task(timeout=0.05)
     def careful() -> str:
         try:
@@ -115,7 +115,7 @@ def test_a_task_may_clean_up_and_may_swallow_its_timeout(huey: SqliteHuey) -> No
 
 @pytest.mark.parametrize("timeout", [1e-9, 1e-6, 1e-4])
 def test_a_timeout_of_almost_nothing_hits_its_own_job_only(
-    huey: SqliteHuey, timeout: float, short_grace: None
+    huey: Huey, timeout: float, short_grace: None
 ) -> None:
     @huey.task(timeout=timeout)
     def hurried() -> None:
@@ -141,7 +141,7 @@ def test_a_timeout_of_almost_nothing_hits_its_own_job_only(
 
 @pytest.mark.slow
 def test_a_timeout_never_strikes_inside_a_storage_verb(
-    huey: SqliteHuey, monkeypatch: pytest.MonkeyPatch
+    huey: Huey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A task that does nothing but enqueue: after each timeout the lock is free, the file sound,
     and every enqueue that was acknowledged is there."""
@@ -192,7 +192,7 @@ def test_a_timeout_never_strikes_inside_a_storage_verb(
 
 @pytest.mark.feature("timeouts")
 def test_a_thread_that_will_not_stop_is_overdue_and_another_takes_its_place(
-    huey: SqliteHuey, short_grace: None, caplog: pytest.LogCaptureFixture
+    huey: Huey, short_grace: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     in_c = threading.Lock()
     in_c.acquire()
@@ -229,9 +229,7 @@ def workers_alive() -> list[str]:
     return [t.name for t in threading.enumerate() if t.name.startswith("huey-worker")]
 
 
-def test_a_job_is_overdue_at_its_hard_timeout(
-    huey: SqliteHuey, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_job_is_overdue_at_its_hard_timeout(huey: Huey, caplog: pytest.LogCaptureFixture) -> None:
     gate = Gate()
 
     @huey.task(timeout=(0.02, 0.1))
@@ -249,7 +247,7 @@ def test_a_job_is_overdue_at_its_hard_timeout(
 
 
 def test_an_overdue_job_that_swallows_its_timeout_ends_as_it_likes(
-    huey: SqliteHuey, short_grace: None, caplog: pytest.LogCaptureFixture
+    huey: Huey, short_grace: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     gate = Gate()
 
@@ -271,7 +269,7 @@ def test_an_overdue_job_that_swallows_its_timeout_ends_as_it_likes(
 
 
 def test_as_many_spares_as_workers_and_then_the_consumer_gives_up(
-    huey: SqliteHuey, short_grace: None
+    huey: Huey, short_grace: None
 ) -> None:
     gate = Gate()
 
@@ -296,7 +294,7 @@ def test_as_many_spares_as_workers_and_then_the_consumer_gives_up(
 
 
 @pytest.mark.usefixtures("any_kind")
-def test_time_remaining_is_told_to_the_task(huey: SqliteHuey) -> None:
+def test_time_remaining_is_told_to_the_task(huey: Huey) -> None:
     @huey.task(timeout=30, context=True)
     def look(task: Any = None) -> tuple[bool, bool]:
         return 29 < task.time_remaining <= 30, task.is_timed_out
@@ -310,10 +308,10 @@ def test_a_profiler_works_in_a_process_whose_jobs_ran_into_their_timeout(path: s
     run_python(
         """
         import cProfile, faulthandler, sys, time
-        from hueycore import SqliteHuey
+        from hueycore import Huey
         from tests.helpers import consuming, states, wait_until
 
-        huey = SqliteHuey("app", sys.argv[1])
+        huey = Huey("app", url=sys.argv[1])
 
         @huey.task(timeout=0.01)
         def swallow():
@@ -339,7 +337,7 @@ def test_a_profiler_works_in_a_process_whose_jobs_ran_into_their_timeout(path: s
 
 
 @pytest.mark.usefixtures("any_kind")
-def test_timeouts_of_many_threads_are_kept_apart(huey: SqliteHuey) -> None:
+def test_timeouts_of_many_threads_are_kept_apart(huey: Huey) -> None:
     @huey.task(context=True)
     def work(n: int, task: Any = None) -> int:
         end = time.monotonic() + (20 if n % 2 else 0.03)
@@ -356,7 +354,7 @@ def test_timeouts_of_many_threads_are_kept_apart(huey: SqliteHuey) -> None:
 
 @pytest.mark.usefixtures("any_kind")
 def test_a_run_that_swallows_its_timeout_says_so(
-    huey: SqliteHuey, caplog: pytest.LogCaptureFixture
+    huey: Huey, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is done, as the task wanted; its record and the log have the rest of the truth."""
 
@@ -409,7 +407,7 @@ def test_a_run_that_swallows_its_timeout_says_so(
     assert huey.storage.log(obedient.seq) == []
 
 
-def test_a_run_that_is_on_time_says_nothing_of_its_limit(huey: SqliteHuey) -> None:
+def test_a_run_that_is_on_time_says_nothing_of_its_limit(huey: Huey) -> None:
     @huey.task(timeout=5)
     def quick() -> str:
         return "done"
@@ -514,7 +512,7 @@ def test_a_run_whose_timeout_strikes_while_it_leaves_is_disarmed_and_over() -> N
 
 
 @pytest.mark.usefixtures("any_kind")
-def test_a_timeout_does_not_strike_what_follows_its_run(huey: SqliteHuey, tmp_path: Path) -> None:
+def test_a_timeout_does_not_strike_what_follows_its_run(huey: Huey, tmp_path: Path) -> None:
     @huey.task(timeout=0.2)
     def quick() -> str:
         return "done"

@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 
-from hueycore import Result, SqliteHuey
+from hueycore import Huey, Result
 from tests.helpers import consuming, job, wait_until
 
 pytestmark = pytest.mark.usefixtures("any_kind")
@@ -18,7 +18,7 @@ def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(params=["plain", "async"])
-def outer(request: pytest.FixtureRequest, huey: SqliteHuey) -> Result[int]:
+def outer(request: pytest.FixtureRequest, huey: Huey) -> Result[int]:
     """A job that waits for a job that it enqueues, job 2."""
 
     @huey.task()
@@ -37,7 +37,7 @@ def outer(request: pytest.FixtureRequest, huey: SqliteHuey) -> Result[int]:
 
 
 def test_a_job_that_waits_on_the_last_worker_is_named(
-    huey: SqliteHuey, outer: Result[int], caplog: pytest.LogCaptureFixture
+    huey: Huey, outer: Result[int], caplog: pytest.LogCaptureFixture
 ) -> None:
     with consuming(huey, workers=1):
         said = f"job {outer.seq} of {job(huey, outer).task} waits for job 2"
@@ -48,7 +48,7 @@ def test_a_job_that_waits_on_the_last_worker_is_named(
 
 
 def test_all_busy_workers_are_counted(
-    huey: SqliteHuey, outer: Result[int], caplog: pytest.LogCaptureFixture
+    huey: Huey, outer: Result[int], caplog: pytest.LogCaptureFixture
 ) -> None:
     @huey.task()
     def other() -> int | None:
@@ -62,7 +62,7 @@ def test_all_busy_workers_are_counted(
 
 
 def test_a_job_that_waits_for_one_that_runs_is_not(
-    huey: SqliteHuey, caplog: pytest.LogCaptureFixture
+    huey: Huey, caplog: pytest.LogCaptureFixture
 ) -> None:
     go = Event()
 

@@ -21,7 +21,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from hueycore import SqliteHuey, every
+from hueycore import Huey, every
 from hueycore.storage.sqlite import sidefile
 
 #: Seconds after which a job stops waiting for its gate: nothing of a test may run for ever.
@@ -38,7 +38,7 @@ class App:
         self, database: str, log: str, *, name: str = "app", every_: float | None = None
     ) -> None:
         timeout = float(os.environ.get("CRASH_TIMEOUT", "5"))
-        self.huey = huey = SqliteHuey(name, database, timeout=timeout)
+        self.huey = huey = Huey(name, url=database, timeout=timeout)
         note = log_of_runs(log)
 
         @huey.task(max_crashes=OFTEN)

@@ -24,19 +24,19 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def place(tmp_path: Path, kind: str) -> Iterator[Place]:
-    made = Place(tmp_path, kind=kind)
+def place(tmp_path: Path, path: str, kind: str) -> Iterator[Place]:
+    made = Place(tmp_path, path, kind=kind)
     yield made
     made.close()
 
 
 @pytest.fixture
-def place_every(tmp_path: Path) -> Iterator[Callable[[float], Place]]:
+def place_every(tmp_path: Path, path: str) -> Iterator[Callable[[float], Place]]:
     """A place whose application has periodic tasks."""
     made: list[Place] = []
 
     def make(period: float) -> Place:
-        made.append(Place(tmp_path, period))
+        made.append(Place(tmp_path, path, every=period))
         return made[0]
 
     yield make

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -23,8 +22,7 @@ from hueycore.model.states import State
 from hueycore.storage.base import Storage
 from hueycore.tasks.task import Task
 from tests.crash.app import App
-from tests.helpers import wait_until
-from tests.storage.sqlite.invariants import check_invariants
+from tests.helpers import check_rows, wait_until, write_lock_of
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 20.0
@@ -45,18 +43,20 @@ class Line(NamedTuple):
 
 
 class Place:
-    """A folder with one queue file, its application, the log of all runs, and the processes."""
+    """One queue, its application, the log of all runs, and the processes, in a folder. ``path``:
+    the queue's file in it, or its URL."""
 
     def __init__(
         self,
         folder: Path,
+        path: str | Path,
+        *,
         every: float | None = None,
         kind: str = "thread",
-        database: Path | None = None,
     ) -> None:
         self.folder = folder
         self.kind = kind
-        self.path = str(database or folder / "queue.db")
+        self.path = str(path)
         self.log = folder / "runs.log"
         self.every = every
         self.app = App(self.path, str(self.log), every_=every)
@@ -69,14 +69,14 @@ class Place:
         return self.huey.storage
 
     def sibling(self, name: str) -> App:
-        """The same application for another queue of the file."""
+        """The same application for another queue there."""
         self._siblings.append(App(self.path, str(self.log), name=name))
         return self._siblings[-1]
 
     def consumer(
         self, *options: str, workers: int = 4, under: Sequence[str] = ()
     ) -> ConsumerProcess:
-        """``hueyctl consume`` on the file."""
+        """``hueyctl consume`` on the queue."""
         command = ["-m", "hueyctl", "consume", "tests.crash.app:huey", "-w", str(workers)]
         return self.process(*command, "-k", self.kind, *options, under=under)
 
@@ -135,6 +135,15 @@ class Place:
 
         wait_until(there, DEADLINE, f"{number} lines of {what}")
 
+    def wait_known(self, number: int = 1) -> None:
+        """Until the storage knows of so many runs that they have begun: those are charged with the
+        death of their process, of the others it may have to doubt that they did."""
+
+        def known() -> bool:
+            return sum(len(row.running) for row in self.workers()) >= number
+
+        wait_until(known, DEADLINE, f"{number} runs that have begun")
+
     def jobs(self, *states: State, queue: str = "app") -> list[Job]:
         return self.storage.jobs(Selector(queues=(queue,), states=states))
 
@@ -154,17 +163,18 @@ class Place:
 
     @contextmanager
     def write_lock(self) -> Iterator[None]:
-        """Nobody can write to the file meanwhile."""
-        connection = sqlite3.connect(self.path, isolation_level=None, timeout=5)
-        try:
-            connection.execute("begin immediate")
+        """Nobody can change a job meanwhile."""
+        with write_lock_of(self.path):
             yield
-            connection.execute("rollback")
-        finally:
-            connection.close()
 
-    def check_file(self) -> None:
-        check_invariants(self.path)
+    def check_lock(self, worker: WorkerRow) -> None:
+        """It lives because it holds a lock, on SQLite its byte."""
+        assert worker.alive
+        if "://" not in self.path:
+            assert self.storage.side().locked(worker.id)
+
+    def check_rows(self) -> None:
+        check_rows(self.path)
 
 
 class ConsumerProcess:
@@ -197,7 +207,7 @@ class ConsumerProcess:
         return rows[0] if rows else None
 
     def wait_ready(self) -> WorkerRow:
-        """Until its worker lives in the file."""
+        """Until its worker lives in the storage."""
 
         def ready() -> WorkerRow | None:
             assert self._popen.poll() is None, f"ended with {self._popen.returncode}: {self.text()}"
@@ -338,7 +348,7 @@ class Ledger:
         assert twice <= self.in_flight, f"twice without a kill: {sorted(twice - self.in_flight)}"
         found = {self.acked[job.id]: str(job.state) for job in self.place.jobs()}
         assert found == {key: "dead" if key in dead else "done" for key in acked}
-        self.place.check_file()
+        self.place.check_rows()
 
 
 def overlaps(lines: Iterable[Line]) -> list[tuple[Line, Line]]:

@@ -10,8 +10,7 @@ import sys
 import time
 from typing import Any
 
-from hueycore import SqliteHuey
-from hueycore.api import Huey
+from hueycore import Huey
 from tests.crash.app import die_with_parent
 
 #: How a child that a job has forked leaves it, and the exit code that it has then.
@@ -126,5 +125,5 @@ class Tasks:
 
 if "CRASH_DB" in os.environ:
     die_with_parent()
-    huey = SqliteHuey("app", os.environ["CRASH_DB"])
+    huey = Huey("app", url=os.environ["CRASH_DB"])
     tasks = Tasks(huey, os.environ["CRASH_LOG"])

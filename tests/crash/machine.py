@@ -29,7 +29,7 @@ class Machine(Place):
         self.files, self.disk = folder / "files", folder / "disk"
         self.files.mkdir()
         self.disk.mkdir()
-        super().__init__(folder, kind=kind, database=self.files / "queue.db")
+        super().__init__(folder, self.files / "queue.db", kind=kind)
         self._library = library
         self._boot()
         self.durability = "standard"
@@ -127,7 +127,7 @@ class Machine(Place):
                 continue
             assert state == "done", f"{key} of {task} is {state}"
             assert self.huey.result(key, preserve=True) == right
-        self.check_file()
+        self.check_rows()
 
 
 def some_sectors(old: bytes, new: bytes, chance: random.Random) -> bytes:

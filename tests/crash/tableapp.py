@@ -13,13 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hueycore import SqliteHuey
-from hueycore.api import Huey
+from hueycore import Huey
 from hueycore.consumer.workers.worker import Worker
 from hueycore.model.endings import Done
 from hueycore.model.jobs import Ended, Exchange, Want
 from hueycore.storage.base import Storage
-from hueycore.storage.sqlite import SqliteStorage
 from hueycore.system import native
 from tests.crash.app import PATIENCE, die_with_parent, log_of_runs, wait_for
 
@@ -72,27 +70,24 @@ class Holding:
         (self.folder / f"looked-{os.getpid()}").touch()
 
 
-class HeldStorage(SqliteStorage):
-    holding: Holding
-
-    def exchange(self, worker: int, endings: Sequence[Ended], want: Want) -> Exchange:
-        holding = self.holding
-        if holding.phase == "ending" and any(isinstance(each.ending, Done) for each in endings):
-            holding.here()
-        got = super().exchange(worker, endings, want)
-        if want.free:
-            holding.looked()
-        if holding.phase == "claiming" and got.claims:
-            holding.here()
-        return got
-
-
-class HeldHuey(SqliteHuey):
+class HeldHuey(Huey):
     holding: Holding
 
     def create_storage(self) -> Storage:
-        storage = HeldStorage(self.filename, self.name, **self._storage_options)
-        storage.holding = self.holding
+        storage, holding = super().create_storage(), self.holding
+        plain = storage.exchange
+
+        def exchange(worker: int, endings: Sequence[Ended], want: Want) -> Exchange:
+            if holding.phase == "ending" and any(isinstance(each.ending, Done) for each in endings):
+                holding.here()
+            got = plain(worker, endings, want)
+            if want.free:
+                holding.looked()
+            if holding.phase == "claiming" and got.claims:
+                holding.here()
+            return got
+
+        storage.exchange = exchange  # type: ignore[method-assign]
         return storage
 
 
@@ -119,8 +114,8 @@ def strike(worker: Any) -> None:
 
 if "CRASH_DB" in os.environ:
     die_with_parent()
-    folder, kind = Path(os.environ["CRASH_DB"]).parent, os.environ["TABLE_KIND"]
-    huey = HeldHuey("app", os.environ["CRASH_DB"])
+    folder, kind = Path(os.environ["CRASH_LOG"]).parent, os.environ["TABLE_KIND"]
+    huey = HeldHuey("app", url=os.environ["CRASH_DB"])
     huey.holding = Holding(folder, os.environ["TABLE_PHASE"])
     tasks = Tasks(huey, os.environ["CRASH_LOG"], kind)
     if kind != "process" and sys.argv[-1] != "--burst":

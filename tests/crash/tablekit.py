@@ -36,8 +36,8 @@ TIMEOUT = 0.3
 
 
 class TablePlace(Place):
-    def __init__(self, folder: Path, cell: Cell) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, path: str, cell: Cell) -> None:
+        super().__init__(folder, path)
         self.cell = cell
         self.tasks = Tasks(self.huey, str(self.log), cell.kind)
 
@@ -187,7 +187,7 @@ class Scene:
         left_running = must.then == {"running 1 0"}
         died_alone = self.kind != "process" and must.consumer == "dies"
         assert len(place.workers()) == (left_running or died_alone)
-        place.check_file()
+        place.check_rows()
         self.let_go()
         if self.job is None:
             self.enqueue("open")
@@ -213,7 +213,7 @@ class Scene:
         assert self.consumer.wait() == 0
 
     def see_it_again(self) -> None:
-        """The same process with the same arguments, and a worker row whose byte is held."""
+        """The same process with the same arguments, and a worker whose lock is held."""
         consumer, before = self.consumer, self.row
         if self.phase in ("claiming", "ending"):
             self.let_go()
@@ -228,7 +228,7 @@ class Scene:
         assert (row.name, row.kind, row.slots) == (before.name, before.kind, before.slots)
         assert (row.pid == before.pid) == (self.kind != "process")
         assert command_line(consumer.pid) == self.arguments
-        assert self.place.storage.side().locked(row.id)
+        self.place.check_lock(row)
 
     def check(self) -> None:
         place, must = self.place, self.must
@@ -242,7 +242,7 @@ class Scene:
         assert (begun[self.next.id], ended[self.next.id]) == (1, 1)
         assert place.workers() == []
         assert not processes_of(self.consumer.pid)
-        place.check_file()
+        place.check_rows()
 
     def workers_begun(self) -> int:
         return self.place.ran("worker")["-"]

@@ -22,8 +22,8 @@ coroutines = pytest.mark.parametrize("kind", ("thread", "asyncio", "process"), i
 
 
 class ForkPlace(Place):
-    def __init__(self, folder: Path, kind: str) -> None:
-        super().__init__(folder, kind=kind)
+    def __init__(self, folder: Path, path: str, kind: str) -> None:
+        super().__init__(folder, path, kind=kind)
         self.tasks = Tasks(self.huey, str(self.log))
         self.log.touch()
 
@@ -39,8 +39,8 @@ class ForkPlace(Place):
 
 
 @pytest.fixture
-def place(tmp_path: Path, kind: str) -> Iterator[ForkPlace]:
-    made = ForkPlace(tmp_path, kind)
+def place(tmp_path: Path, path: str, kind: str) -> Iterator[ForkPlace]:
+    made = ForkPlace(tmp_path, path, kind)
     yield made
     made.close()
 
@@ -164,6 +164,7 @@ def test_a_child_that_outlives_a_killed_consumer_holds_nothing_of_it(place: Fork
     handle = place.tasks.outlive()
     killed = place.consumer("--pidfile", "worker.pid")
     wait_until(lambda: place.said("child") and place.said("outlived"), 20, "both")
+    place.wait_known()
     (child,) = place.said("child")
     for pid in {killed.pid, *place.said("outlived")}:
         os.kill(pid, signal.SIGKILL)

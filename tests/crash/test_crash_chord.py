@@ -43,7 +43,7 @@ def test_the_callback_of_a_thousand_members_runs_once_whatever_is_killed(
             # One that has delivered runs once more meanwhile, and delivers nothing.
             assert place.job(first.id).delivered
             place.storage.requeue(Selector(keys=(first.id,)))
-        place.check_file()
+        place.check_rows()
     assert all(0 < number < MEMBERS for number in kills), kills
     place.drain()
 
@@ -53,7 +53,7 @@ def test_the_callback_of_a_thousand_members_runs_once_whatever_is_killed(
     assert (callback.state, callback.claim, callback.waits) == (State.DONE, 1, 0)
     assert place.ran("end")["m0"] >= 2
     assert place.states() == {"done": MEMBERS + 1}
-    place.check_file()
+    place.check_rows()
 
 
 def test_a_dead_member_that_is_retried_calls_nobody_again(place: Place) -> None:
@@ -72,7 +72,7 @@ def test_a_dead_member_that_is_retried_calls_nobody_again(place: Place) -> None:
     assert good == "m0" and isinstance(failed, Error)
     assert place.ran("end")["gather"] == 1
     assert handle.results.get() == ["m0", "m1"]
-    place.check_file()
+    place.check_rows()
 
 
 @pytest.mark.slow
@@ -88,7 +88,7 @@ def test_a_pipeline_goes_on_where_it_was_killed(place: Place, chance: random.Ran
         time.sleep(chance.random() * 0.01)
         consumer.kill()
         assert place.states().get("done", 0) < 200
-        place.check_file()
+        place.check_rows()
     place.drain()
 
     assert handles.get() == ["p"] * 200

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 class WrongClock(Place):
     def __init__(self, folder: Path, kind: str, library: Path) -> None:
-        super().__init__(folder, kind=kind, every=PERIOD)
+        super().__init__(folder, folder / "queue.db", kind=kind, every=PERIOD)
         self._library = library
         self._shift = folder / "shift"
         self._shift.write_bytes(bytes(8))
@@ -91,4 +91,4 @@ def test_a_clock_that_jumps_doubles_nothing_and_silences_nothing(place: WrongClo
     assert [once[handle.id] for handle in (running, delayed, moment)] == [(1, 0)] * 3
     consumer.signal(SIGTERM)
     assert consumer.wait() == 0
-    place.check_file()
+    place.check_rows()

@@ -25,7 +25,7 @@ def data(tmp_path: Path, kind: str) -> Iterator[Place]:
     """A queue in a folder of its own."""
     folder = tmp_path / "data"
     folder.mkdir()
-    made = Place(tmp_path, kind=kind, database=folder / "queue.db")
+    made = Place(tmp_path, folder / "queue.db", kind=kind)
     yield made
     made.close()
 
@@ -46,7 +46,7 @@ def produce(place: Place, number: int, prefix: str) -> list[str]:
 def assert_all_ran_once(place: Place, keys: list[str]) -> None:
     ran = place.ran()
     assert {key: ran[key] for key in keys} == dict.fromkeys(keys, 1)
-    place.check_file()
+    place.check_rows()
 
 
 def stop(place: Place) -> None:
@@ -97,5 +97,5 @@ def test_nor_when_consumers_are_killed_in_between(data: Place) -> None:
     stop(data)
     ran = data.ran()
     assert [key for key in keys if not ran[key]] == []
-    data.check_file()
+    data.check_rows()
     assert whole(data.path)

@@ -42,7 +42,7 @@ def test_jobs_of_a_killed_consumer_run_again_in_another_within_two_seconds(place
     other.signal(SIGTERM)
     assert other.wait() == 0
     assert place.workers() == []
-    place.check_file()
+    place.check_rows()
 
 
 @pytest.mark.feature("deployment")
@@ -81,4 +81,4 @@ def test_deploys_over_a_long_job_are_no_crash_and_never_run_it_beside_itself(
     assert overlaps(place.lines()) == []
     old.signal(SIGTERM)
     assert old.wait() == 0
-    place.check_file()
+    place.check_rows()

@@ -77,7 +77,7 @@ def test_a_consumer_whose_file_is_gone_says_so_once_and_exits_with_69(
     assert len(lines) <= 4, consumer.text()
     assert neighbour.read_text() == "mine"
     if harm is remove_side_file:
-        place.check_file()
+        place.check_rows()
         place.drain()
         assert place.states().keys() <= {"done"}
     else:
@@ -100,7 +100,7 @@ def test_a_consumer_under_a_newer_schema_takes_no_more_jobs_and_exits_with_78(
 
     with_newer_schema(place, "1")
     assert place.jobs(State.PENDING), "it took everything before it looked"
-    place.check_file()
+    place.check_rows()
     place.drain()
     assert place.states() == {"done": 60}
 

@@ -47,7 +47,7 @@ def test_kill_minus_9_loses_no_job_and_repeats_only_what_was_in_flight(
             time.sleep(chance.random() * 0.3)
         consumer.kill()
         ledger.note_kill()
-        place.check_file()
+        place.check_rows()
     assert ledger.in_flight, "no kill met a run: this proved nothing"
     place.drain()
 
@@ -74,7 +74,7 @@ for n in itertools.count():
     ids = {job.id for job in place.jobs(State.PENDING)}
     assert {line.strip() for line in acknowledged} <= ids
     assert len(ids) <= len(acknowledged) + 1
-    place.check_file()
+    place.check_rows()
 
 
 @pytest.mark.parametrize(
@@ -113,4 +113,4 @@ def test_poison_ends_dead_after_three_crashes_and_no_other_job_is_charged_twice(
     assert len(charged) <= 3 * 3, "only what ran on the other three threads may be charged"
     ended = place.ran("end")
     assert ended.keys() == set(ledger.acked.values())
-    place.check_file()
+    place.check_rows()

@@ -30,7 +30,7 @@ def small(tmp_path: Path, kind: str) -> Iterator[Place]:
         pytest.skip("there is no mount here")
     if done.returncode != 0:
         pytest.skip(f"only root can have a small disk: {done.stderr.strip()}")
-    made = Place(tmp_path, kind=kind, database=disk / "queue.db")
+    made = Place(tmp_path, disk / "queue.db", kind=kind)
     try:
         yield made
     finally:
@@ -74,7 +74,7 @@ def test_on_a_full_disk_what_has_ended_waits_and_is_written_when_there_is_room(
     assert all(job.claim == 1 and job.crashes == 0 for job in small.jobs())
     consumer.signal(SIGTERM)
     assert consumer.wait() == 0
-    small.check_file()
+    small.check_rows()
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_file_that_somebody_locks_for_long_is_waited_for(
     assert set(place.ran("start").values()) == {1}
     consumer.signal(SIGTERM)
     assert consumer.wait() == 0
-    place.check_file()
+    place.check_rows()
 
 
 # --- jobs -----------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def test_jobs_that_cannot_be_read_run_or_kept_harm_nobody_else(place: Place) -> 
     assert waiting.run_at > time.time()
     assert all(place.job(job.id).state is State.DONE for job in good if job)
     assert "Traceback" not in consumer.text().partition("hueyctl:")[2]
-    place.check_file()
+    place.check_rows()
 
 
 @every_kind
@@ -161,4 +161,4 @@ def test_a_job_may_fork_and_both_sides_go_on(place: Place) -> None:
     consumer.signal(SIGTERM)
     assert consumer.wait() == 0
     assert place.workers() == []
-    place.check_file()
+    place.check_rows()

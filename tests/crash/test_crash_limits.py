@@ -63,6 +63,7 @@ def test_no_more_than_two_run_at_once_over_two_consumers_one_of_which_is_killed(
     assert place.storage.mend() == []
 
 
+@pytest.mark.every_engine
 @pytest.mark.feature("lock_task")
 def test_a_lock_of_a_killed_consumer_is_free_at_once(place: Place) -> None:
     place.huey.enqueue(place.app.under_lock.s(place.gate()))

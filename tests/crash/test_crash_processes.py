@@ -61,6 +61,7 @@ def test_a_killed_process_is_replaced_and_its_job_back_at_once_and_only_it_is_ch
     consumer = place.consumer(*PROCESS, workers=3)
     consumer.wait_children(3)
     place.wait_for_runs(3)
+    place.wait_known(3)
     (victim,) = (row for row in consumer.children() if row.name.endswith("/2"))
     (_, seq) = victim.running[0]
 
@@ -78,7 +79,7 @@ def test_a_killed_process_is_replaced_and_its_job_back_at_once_and_only_it_is_ch
     assert overlaps(place.lines()) == []
     consumer.signal(SIGTERM)
     assert consumer.wait() == 0
-    place.check_file()
+    place.check_rows()
 
 
 def test_the_maintenance_process_is_replaced_as_well(place: Place) -> None:
@@ -97,7 +98,9 @@ def test_the_maintenance_process_is_replaced_as_well(place: Place) -> None:
     assert place.workers() == []
 
 
-def test_poison_dies_of_three_processes_and_its_neighbours_of_none(place: Place) -> None:
+def test_poison_dies_of_three_processes_and_its_neighbours_of_none(
+    place: Place, engine_name: str
+) -> None:
     poison = place.app.poison("exit")
     assert poison is not None
     calm = place.huey.enqueue_many(place.app.work.s(0.01) for _ in range(50))
@@ -110,7 +113,8 @@ def test_poison_dies_of_three_processes_and_its_neighbours_of_none(place: Place)
     consumer.wait_children(2)
     consumer.signal(SIGTERM)
     assert consumer.wait() == 0
-    assert consumer.text().count("exited 3") == 3
+    # A server does not know of the first run that it had begun: that one is doubted, not counted.
+    assert consumer.text().count("exited 3") == (3 if engine_name == "sqlite" else 4)
 
 
 def test_processes_that_die_one_after_the_other_are_replaced_ever_more_slowly(
@@ -134,8 +138,8 @@ def test_processes_that_die_one_after_the_other_are_replaced_ever_more_slowly(
     assert ["another one takes its place" in lines[0], *(line[-11:] for line in lines[1:])] == [
         True, "gain in 1 s", "gain in 2 s",
     ]  # fmt: skip
-    # Who takes a dead worker's jobs back holds its lock byte meanwhile, as a living one does.
-    wait_until(lambda: not consumer.children(), DEADLINE)
+    # Who takes a dead worker's jobs back holds its lock meanwhile, as a living one does.
+    wait_until(lambda: not [row for row in place.workers() if row.slots], DEADLINE)
     assert stays_true(lambda: not consumer.children(), 1.0)
     consumer.wait_children(1)
 
@@ -159,7 +163,7 @@ def test_children_of_a_killed_supervisor_finish_their_job_and_leave(place: Place
     place.drain()
     assert set(place.ran("start").values()) == {1}
     assert {job.crashes for job in place.jobs()} == {0}
-    place.check_file()
+    place.check_rows()
 
 
 @pytest.mark.parametrize("phase", ["idle", "running"])
@@ -201,7 +205,7 @@ def test_a_signal_to_the_supervisor(
     place.open_gate()
     place.drain()
     assert [place.job(handle.id).state for handle in jobs] == [State.DONE] * len(jobs)
-    place.check_file()
+    place.check_rows()
 
 
 def test_a_signal_to_the_whole_group_arrives_once(place: Place) -> None:
@@ -291,9 +295,7 @@ def test_revoke_terminate_from_the_shell_interrupts_a_running_job(place: Place) 
     assert job is not None
     consumer = place.consumer(*PROCESS, workers=1)
     place.wait_for_runs(1)
-    told = place.process(
-        "-m", "hueyctl", "-u", f"sqlite:///{place.path}", "revoke", "--terminate", job.id
-    )
+    told = place.process("-m", "hueyctl", "-u", place.path, "revoke", "--terminate", job.id)
     assert told.wait() == 0
     asked = time.monotonic()
     wait_until(lambda: place.job(job.id).state is State.REVOKED, DEADLINE)
@@ -311,9 +313,7 @@ def test_revoke_terminate_of_a_thread_says_that_it_only_asks(place: Place) -> No
     place.consumer(workers=1)
     place.wait_for_runs(1)
 
-    told = place.process(
-        "-m", "hueyctl", "-u", f"sqlite:///{place.path}", "revoke", "--terminate", job.id
-    )
+    told = place.process("-m", "hueyctl", "-u", place.path, "revoke", "--terminate", job.id)
 
     assert told.wait() == 0
     assert "(thread) cannot interrupt a job" in told.text()
@@ -351,4 +351,4 @@ def test_a_kill_sweep_over_all_processes_loses_nothing(place: Place) -> None:
     ended = place.ran("end")
     assert ended.keys() == set(ledger.acked.values())
     assert max(ended.values()) <= 2
-    place.check_file()
+    place.check_rows()

@@ -71,7 +71,7 @@ def test_periodic_and_scheduled_jobs_run_once_each_whatever_is_killed(
     assert all(
         job.started_at is not None and job.started_at >= job.run_at - 0.001 for job in place.jobs()
     )
-    place.check_file()
+    place.check_rows()
 
 
 def check_periodic(place: Place) -> None:
@@ -109,4 +109,4 @@ def test_two_schedulers_make_one_job_of_each_fire_time(
         assert gaps == {1}, gaps
     runs = [line for line in place.lines() if line.what == "start"]
     assert set(Counter(line.key for line in runs).values()) == {1}
-    place.check_file()
+    place.check_rows()

@@ -97,7 +97,7 @@ def test_a_signal_loses_nothing_charges_nothing_and_exits_with_its_code(
             assert not place.running()
             assert not place.workers()
         check_what_never_began(place)
-        place.check_file()
+        place.check_rows()
         place.open_gate()
         place.drain(workers=WORKERS)
 
@@ -173,13 +173,13 @@ def test_unstarted_claims_are_pending_again_within_200_ms_of_a_stop(place: Place
         assert sum(place.job(job.id).attempt for job in jobs) <= WORKERS
         place.drain()
     assert min(waits) < 0.2
-    place.check_file()
+    place.check_rows()
 
 
 def test_hup_starts_the_same_command_again_in_the_same_process(place: Place) -> None:
     consumer = place.consumer("--name", "phoenix", "-t", "0.3", workers=2)
     first = consumer.wait_ready()
-    assert place.storage.side().locked(first.id)
+    place.check_lock(first)
     place.app.work(0.0)
     place.wait_for_runs(1, "end")
 
@@ -191,11 +191,11 @@ def test_hup_starts_the_same_command_again_in_the_same_process(place: Place) -> 
         "a new worker row",
     )
     assert (second.name, second.slots, second.pid) == ("phoenix", first.slots, consumer.pid)
-    assert place.storage.side().locked(second.id)
+    place.check_lock(second)
     place.app.work(0.0)
     place.wait_for_runs(2, "end")
     assert [line.pid for line in place.lines()] == [consumer.pid] * 4
     consumer.signal(SIGTERM)
     assert consumer.wait() == 0
     assert place.workers() == []
-    place.check_file()
+    place.check_rows()

@@ -33,7 +33,7 @@ BATCH, ENOUGH = 25, 150
 
 class Soak(Place):
     def __init__(self, folder: Path, kind: str, chance: random.Random) -> None:
-        super().__init__(folder)
+        super().__init__(folder, folder / "queue.db")
         self.kind, self.chance = kind, chance
         self.tasks = Tasks(self.huey, str(self.log))
         self.ledger = Ledger(self)

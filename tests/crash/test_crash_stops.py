@@ -42,7 +42,7 @@ def test_a_job_that_outlives_every_deploy_is_never_charged_nor_run_beside_itself
     assert [(error["type"], error["counted"]) for error in row.errors] == [("Interrupted", False)]
     assert overlaps(place.lines()) == []
     assert place.ran("end")[job.id] == 1
-    place.check_file()
+    place.check_rows()
 
 
 def test_a_kill_in_the_middle_of_a_stop_is_no_crash(place: Place) -> None:
@@ -107,7 +107,7 @@ def test_at_most_once_that_was_running_at_a_kill_is_dead_as_crashed(place: Place
     assert place.ran("start")[job.id] == 1
     assert place.job(waiting.id).state is State.DONE
     assert place.ran("start")[waiting.id] == 1
-    place.check_file()
+    place.check_rows()
 
 
 @pytest.mark.parametrize("numbers", [(SIGTERM,), (SIGTERM, SIGTERM)], ids=["timeout", "second"])
@@ -133,7 +133,7 @@ def test_at_most_once_that_a_stop_interrupts_is_dead_as_interrupted(
     assert row.errors[-1]["type"] == "Interrupted"
     assert place.ran("start")[job.id] == 1
     assert place.job(waiting.id).state is State.DONE
-    place.check_file()
+    place.check_rows()
 
 
 def test_at_most_once_that_ended_and_could_not_be_written_never_runs_again(place: Place) -> None:

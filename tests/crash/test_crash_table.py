@@ -31,10 +31,10 @@ CELLS = [
 
 
 @contextmanager
-def scene_of(cell: Cell, folder: Path) -> Iterator[Scene]:
+def scene_of(cell: Cell, folder: Path, path: str) -> Iterator[Scene]:
     if cell.kind == "greenlet":
         pytest.importorskip("gevent")
-    place = TablePlace(folder, cell)
+    place = TablePlace(folder, path, cell)
     try:
         yield Scene(place, WHOLE[cell])
     finally:
@@ -43,16 +43,16 @@ def scene_of(cell: Cell, folder: Path) -> Iterator[Scene]:
 
 @pytest.mark.feature("crash", "worker kinds")
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_struck_consumer_does_what_the_table_says(cell: Cell, tmp_path: Path) -> None:
-    with scene_of(cell, tmp_path) as scene:
+def test_a_struck_consumer_does_what_the_table_says(cell: Cell, tmp_path: Path, path: str) -> None:
+    with scene_of(cell, tmp_path, path) as scene:
         scene.play()
 
 
 @pytest.mark.parametrize("kind", ["thread", "asyncio"])
 def test_no_job_begins_after_a_stop_has_begun_although_it_must_wait_for_the_file(
-    kind: str, tmp_path: Path
+    kind: str, tmp_path: Path, path: str
 ) -> None:
-    with scene_of(Cell(kind, "TERM", "claiming"), tmp_path) as scene:
+    with scene_of(Cell(kind, "TERM", "claiming"), tmp_path, path) as scene:
         place, consumer = scene.place, scene.enter()
         with place.write_lock():
             consumer.signal(SIGTERM)

@@ -33,13 +33,12 @@ from tests.helpers import PYTHONPATH
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 
-_KIN = "`RedisHuey`, `PostgresHuey` and their kin"
+_KIN = "`RedisHuey` and its kin"
 _MINI = "`MiniHuey`"
 _STATS = "`enable_stats`, `HueyStats`, the panel `HueyPanel` for flask-admin"
 #: What is not there or refuses to be called, and its row of the table in `hueyctl help moving`.
 REASONS = {
     "huey.RedisHuey": _KIN,
-    "huey.PostgresHuey": _KIN,
     "huey.contrib.mini.MiniHuey": _MINI,
     "MiniHuey.task": _MINI,
     "MiniHuey.periodic_task": _MINI,

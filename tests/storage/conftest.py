@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hueycore.storage.base import Storage
+from tests.helpers import or_skip
 from tests.storage.engines import ENGINES, Engine
 from tests.storage.lab import Lab
 
@@ -51,7 +52,14 @@ def nothing_is_left() -> Iterator[None]:
 
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Engine:
-    return ENGINES[request.param]
+    return found(request.param)
+
+
+def found(name: str) -> Engine:
+    """An engine that can be had; else the test is skipped, or fails."""
+    with or_skip():
+        ENGINES[name].find()
+    return ENGINES[name]
 
 
 @pytest.fixture
@@ -76,5 +84,5 @@ def lab(make: Maker, storage: Storage) -> Lab:
 @pytest.fixture(params=[name for name, engine in ENGINES.items() if engine.shared])
 def make_shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Maker]:
     """Opens storages on the same data, of each engine that other processes see."""
-    with closing(Maker(ENGINES[request.param], tmp_path)) as maker:
+    with closing(Maker(found(request.param), tmp_path)) as maker:
         yield maker

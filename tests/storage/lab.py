@@ -102,6 +102,10 @@ class Lab(Protocol):
         """The process of a worker is dead, and a janitor recovers its jobs."""
         ...
 
+    def take_for_dead(self, worker: int) -> None:
+        """A janitor recovered the jobs of a worker whose process lives, and sees it by now."""
+        ...
+
     def after_a_look(self, action: Callable[[], object]) -> AbstractContextManager[None]:
         """Somebody does this once, between the first look of what is called inside and whatever
         follows from that look."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ from hueycore.model.retention import Keeping
 from hueycore.model.states import FINAL, State
 from hueycore.storage.base import Storage
 from hueycore.system import clock
-from tests.storage.engines import ENGINES
+from tests.helpers import or_skip
+from tests.storage.engines import ENGINES, FAMILIES, ONE
 from tests.storage.kit import FAILURE, by_seq, new
 from tests.storage.lab import Lab
 from tests.storage.model import SHOWN, Model, ModelJob
@@ -49,6 +51,9 @@ endings = st.sampled_from(
 
 
 class Machine(RuleBasedStateMachine):
+    #: The engines that go in step.
+    names: tuple[str, ...]
+
     def __init__(self) -> None:
         super().__init__()
         self.plain_now = clock.now
@@ -60,11 +65,16 @@ class Machine(RuleBasedStateMachine):
         self.seen: dict[str, int] = {}
         #: Claims that were handed out, also those that are lost by now.
         self.claims: list[tuple[int, Claim]] = []
-        self.names = 0
+        self.ids = 0
+        self.guards = ExitStack()
 
     @initialize()
     def open(self) -> None:
-        for name, engine in ENGINES.items():
+        for name in self.names:
+            engine = ENGINES[name]
+            with or_skip():
+                engine.find()
+            self.guards.enter_context(engine.guard())
             folder = self.folder / name
             folder.mkdir()
             self.storages[name] = engine.open(folder)
@@ -81,6 +91,7 @@ class Machine(RuleBasedStateMachine):
         clock.now = self.plain_now
         for storage in self.storages.values():
             storage.close()
+        self.guards.close()
         shutil.rmtree(self.folder)
 
     # --- doing the same everywhere --------------------------------------------------------------
@@ -165,8 +176,8 @@ class Machine(RuleBasedStateMachine):
         self.check("enqueue", "purge", "replace", "promote", "park")
 
     def fresh_id(self) -> str:
-        self.names += 1
-        return f"id-{self.names}"
+        self.ids += 1
+        return f"id-{self.ids}"
 
     @rule(
         members=st.integers(1, 3),
@@ -510,10 +521,16 @@ class Machine(RuleBasedStateMachine):
             assert not found, found
 
 
-TestMachine = pytest.mark.slow(Machine.TestCase)
-TestMachine.settings = settings(
-    # A small share of what `HYPOTHESIS_PROFILE=nightly` tries.
-    max_examples=max(150, settings().max_examples),
-    stateful_step_count=40,
-    suppress_health_check=list(HealthCheck),
-)
+def case(names: tuple[str, ...]) -> Any:
+    made = type("Machine", (Machine,), {"names": names}).TestCase
+    # A small share of what `HYPOTHESIS_PROFILE=nightly` tries; less of what goes to a server.
+    usual = settings().max_examples
+    made.settings = settings(
+        max_examples=max(150, usual) if ONE in names else usual // 3,
+        stateful_step_count=40,
+        suppress_health_check=list(HealthCheck),
+    )
+    return pytest.mark.usefixtures("engine_name")(pytest.mark.slow(made))
+
+
+globals().update({f"TestMachine_{'_'.join(names)}": case(names) for names in FAMILIES})

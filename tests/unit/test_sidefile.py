@@ -22,9 +22,9 @@ from hueycore.storage.sqlite.sidefile import (
     LAST_WORKER,
     SideFile,
     attach,
-    boot_id,
 )
 from hueycore.storage.sqlite.slots import PAIR, MemorySlots, pairs
+from hueycore.system.machine import boot_id
 from tests.storage.sqlite.faults.rig import finish, fork, forked
 
 

@@ -1,8 +1,7 @@
 """The queue as an application sees it. Huey's users import all of these from here."""
 
-from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from hueycore.absent import HUEYS, absent
 from hueycore.api.huey import Huey, MemoryHuey, SqliteHuey
 from hueycore.api.limits import RateLimit
 from hueycore.api.locks import TaskLock
@@ -13,6 +12,9 @@ from hueycore.tasks.result import ChordResult, Result, ResultGroup
 from hueycore.tasks.task import PeriodicTask, Task
 from hueycore.tasks.wrapper import TaskWrapper
 
+if TYPE_CHECKING:
+    from hueycore.api.postgres import PostgresHuey
+
 __all__ = [
     "SKIPPED",
     "ChordResult",
@@ -20,6 +22,7 @@ __all__ = [
     "Huey",
     "MemoryHuey",
     "PeriodicTask",
+    "PostgresHuey",
     "RateLimit",
     "Result",
     "ResultGroup",
@@ -32,4 +35,13 @@ __all__ = [
     "group",
 ]
 
-__getattr__ = partial(absent, __name__, HUEYS)
+
+def __getattr__(name: str) -> Any:
+    # Imported here: who has another engine needs neither.
+    if name == "PostgresHuey":
+        from hueycore.api.postgres import PostgresHuey
+
+        return PostgresHuey
+    from hueycore.absent import HUEYS, absent
+
+    return absent(__name__, HUEYS, name)

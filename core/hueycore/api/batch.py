@@ -125,17 +125,22 @@ class Batches(Part):
 
     @contextmanager
     def using(self, connection: Any) -> Iterator[None]:
-        """Calls inside write their jobs on ``connection``, a ``sqlite3.Connection`` to the queue's
-        own file, in the transaction that is open there: when you commit, your rows and the jobs
-        are there, when you roll back, neither is. It never commits or rolls back for you.
+        """Calls inside write their jobs on ``connection``, in the transaction that is open there:
+        when you commit, your rows and the jobs are there, when you roll back, neither is. It never
+        commits or rolls back for you. It is a ``sqlite3.Connection`` to the queue's own file, or a
+        ``psycopg.Connection`` (also an ``AsyncConnection``, in the thread of its event loop) to
+        the queue's own database.
 
-        Nobody else can write to the file, and no consumer can claim, from the first call until your
-        commit: keep it short. The job is as durable as your commit (``pragma synchronous``). No
-        ``enqueued`` signal is sent, as signals tell of what is committed. In other threads nothing
-        changes. A queue in memory has no file to share: there the jobs are stored at once.
+        Nobody else can write to a file, and no consumer can claim, from the first call until your
+        commit: keep it short. In PostgreSQL that is so only for jobs with a key, a unique key or
+        stages. The job is as durable as your commit (``pragma synchronous``, or the server's
+        ``synchronous_commit``). No ``enqueued`` signal is sent, as signals tell of what is
+        committed. In other threads nothing changes. A queue in memory has no data to share: there
+        the jobs are stored at once.
 
-        Raises ``ConfigurationError`` for a connection to another file, one that has the queue only
-        attached (two files are two commits), or one in autocommit mode when nothing was begun."""
+        Raises ``ConfigurationError`` for a connection to other data, here or at the first call, for
+        a file that is only attached (two files are two commits), or in autocommit mode when nothing
+        was begun."""
         guest = self.storage.on(connection)
         if not guest.shares:
             yield

@@ -33,7 +33,7 @@ from hueycore.registry import Registry
 from hueycore.runs.notebook import Notebook
 from hueycore.serializer import Serializer
 from hueycore.signals import Signal
-from hueycore.storage.open import MEMORY
+from hueycore.storage.open import MEMORY, Location, SqliteLocation, locate
 from hueycore.system.loggers import alias
 from hueycore.tasks.canvas import Pipeline, Stage, chord, group
 from hueycore.tasks.joblog import KeepLogs, kept_level
@@ -47,6 +47,10 @@ if TYPE_CHECKING:
 
 alias()
 
+#: Where a queue is when nobody says it.
+FILE = "huey.db"
+#: The queue of an instance that has no name.
+NAME = "huey"
 #: Jobs per transaction of ``enqueue_many``.
 CHUNK = 5000
 
@@ -66,12 +70,15 @@ class Huey(
     Hooks,
     Runs,
 ):
-    """A named queue in a SQLite file.
+    """A named queue in a SQLite file, or in a database of PostgreSQL.
 
-    The file is opened at the first use, not here, so that importing an application touches no disk.
+    It is opened at the first use, not here, so that importing an application touches no disk.
 
-    :param name: the queue; several may share one file.
+    :param name: the queue; several may share one file or database.
     :param filename: the SQLite file; ``:memory:`` keeps the queue in this process.
+    :param url: where the queue is, instead of ``filename``: ``postgresql://ann@db/app?schema=jobs``
+        or ``sqlite:////var/queue.db`` or a path. ``?name=`` names the queue when ``name`` does not.
+        Raises ``ConfigurationError``; ``StorageError`` for an engine that is not there yet.
     :param results: whether results and errors are stored.
     :param store_none: whether a result of None is stored.
     :param utc: whether ``task.eta`` and naive timestamps are UTC (True) or local time.
@@ -86,15 +93,15 @@ class Huey(
         its result (``ResultTooLarge``: the job is dead).
     :param max_pending: pending jobs that the queue may hold (``QueueFull``).
     :param mode: permissions of a new file.
-    :param durability: ``standard`` (the default), ``full`` or ``fast``; Huey's ``fsync=True`` is
-        ``full``, ``fsync=False`` is ``fast``.
-    :param timeout: seconds that a busy file is tried before ``StorageBusy``.
+    :param durability: of a file, ``standard`` (the default), ``full`` or ``fast``; Huey's
+        ``fsync=True`` is ``full``, ``fsync=False`` is ``fast``. A server has its own settings.
+    :param timeout: seconds that a busy storage is tried before ``StorageBusy``.
     :param keep: how long finished jobs are kept.
     :param keep_logs: keep the log lines of the tasks' runs with their jobs, from this level on
         (True is INFO); a task's own ``keep_logs`` wins. Lines that the level of their logger lets
         through, a thousand per run.
     :param events: record what becomes of the jobs (``hueyctl events``); False stops it, None leaves
-        it as it is in the file.
+        it as it is stored.
     :param workers: default of the consumer, as are ``worker_type`` and ``shutdown_timeout``.
     :param storage_class: a subclass of one in ``hueycore.storage``; it may be an attribute of a
         subclass of ``Huey`` as well.
@@ -104,9 +111,10 @@ class Huey(
 
     def __init__(
         self,
-        name: str = "huey",
-        filename: str | os.PathLike[str] = "huey.db",
+        name: str = NAME,
+        filename: str | os.PathLike[str] = FILE,
         *,
+        url: str | os.PathLike[str] | Location | None = None,
         results: bool = True,
         store_none: bool = False,
         utc: bool = True,
@@ -139,8 +147,8 @@ class Huey(
         if serializer is not None and compression:
             raise ConfigurationError("give compression= to the serializer")
         kept_level(keep_logs)
-        self.name = name
-        self.filename = os.fspath(filename)
+        self.location = _location(filename, url)
+        self.name = _queue(name, self.location)
         self.results = results
         self.store_none = store_none
         self.utc = utc
@@ -251,7 +259,8 @@ class Huey(
         a new file that only its owner may read, checked and synced before it gets its name. A
         ``shutil.copy`` of a file that is in use is no queue.
 
-        Raises ``FileExistsError``, unless ``overwrite``; ``StorageCorrupt``, ``StorageFull``."""
+        Raises ``FileExistsError``, unless ``overwrite``; ``StorageCorrupt``, ``StorageFull``;
+        ``ConfigurationError`` on a server, whose own tools copy a database."""
         self.storage.backup(os.fspath(path), overwrite=overwrite)
 
     def load_from_huey(
@@ -273,7 +282,7 @@ class Huey(
         return load(self, read_old(path, queue or self.name), dry_run=dry_run)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name!r} {self.filename}>"
+        return f"<{type(self).__name__} {self.name!r} {self.location.name}>"
 
 
 class SqliteHuey(Huey):
@@ -300,7 +309,7 @@ class MemoryHuey(Huey):
     ) -> None:
         super().__init__(
             name,
-            **{**options, "filename": MEMORY},
+            **{**options, "filename": MEMORY, "url": None},
             results=results,
             store_none=store_none,
             utc=utc,
@@ -311,3 +320,23 @@ class MemoryHuey(Huey):
             immediate_use_memory=immediate_use_memory,
             storage_class=storage_class,
         )
+
+
+def _location(
+    filename: str | os.PathLike[str], url: str | os.PathLike[str] | Location | None
+) -> Location:
+    if url is None:
+        return SqliteLocation(os.fspath(filename))
+    if os.fspath(filename) != FILE:
+        raise ConfigurationError("filename= and url= both say where the queue is: give one of them")
+    return url if isinstance(url, Location) else locate(os.fspath(url))
+
+
+def _queue(name: str, location: Location) -> str:
+    if location.queue in (None, name):
+        return name
+    if name != NAME:
+        raise ConfigurationError(
+            f"the URL names the queue {location.queue!r}, the application {name!r}: leave one out"
+        )
+    return location.queue

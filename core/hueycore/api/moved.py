@@ -15,6 +15,7 @@ _NO_EFFECT = {
     "journal_mode": "the file always has a write-ahead log",
     "pragmas": "they are set by the library",
     "create_tables": "tables are made when they are missing",
+    "table_prefix": "tables begin with huey_, in the schema that schema= names",
     "store_intermediate_errors": "hueyctl show has the error of every attempt, the result that of "
     "the last",
     "blocking": _WOKEN,
@@ -38,6 +39,7 @@ class HueyOptions(TypedDict, total=False):
     journal_mode: str
     pragmas: Any
     create_tables: bool
+    table_prefix: str
     store_intermediate_errors: bool
     blocking: bool
     read_timeout: float
@@ -45,7 +47,6 @@ class HueyOptions(TypedDict, total=False):
     host: Any
     port: Any
     db: Any
-    url: Any
     username: Any
     password: Any
     connection_pool: Any

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hueycore.calendar.durations import posix_of
 from hueycore.model.jobs import Selector
-from hueycore.storage.open import MEMORY, Location, open_storage
+from hueycore.storage.location import Location, SqliteLocation
+from hueycore.storage.open import MEMORY, open_storage
 from hueycore.system import clock, native
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Part:
     """The base of every part of ``Huey``, whose ``__init__`` sets what is declared here."""
 
     name: str
-    filename: str
+    location: Location
     results: bool
     utc: bool
     immediate_use_memory: bool
@@ -55,6 +56,15 @@ class Part:
     # --- the storage --------------------------------------------------------------------------
 
     @property
+    def filename(self) -> str:
+        """The SQLite file, ``:memory:``, or "" on another engine."""
+        return self.location.filename
+
+    @filename.setter
+    def filename(self, filename: str) -> None:
+        self.location = SqliteLocation(filename)
+
+    @property
     def storage(self) -> Storage:
         """The engine, opened now if it was not."""
         storage = self._storage
@@ -80,9 +90,8 @@ class Part:
         if self.storage_class is not None:
             from hueycore.storage.named import made
 
-            options = {"filename": self.filename, **self._storage_options}
-            return made(self.storage_class, self.name, options)
-        return open_storage(Location(self.filename), self.name, **self._storage_options)
+            return made(self.storage_class, self.name, self.location, self._storage_options)
+        return open_storage(self.location, self.name, **self._storage_options)
 
     @property
     def _stepper(self) -> Stepper:

@@ -17,8 +17,8 @@ GROUP_LIMIT = 256
 WINDOW = 0.02
 #: The weight of one run that took longer than known, and of one that took less.
 SLOWER, FASTER = 0.25, 0.05
-#: Seconds between the starts of two jobs that ran when a process died: one that kills at once must
-#: not take the others with it.
+#: Seconds between the starts of two jobs that ran when a process died, unless the first one has
+#: ended: one that kills at once must not take the others with it.
 STAGGER = 0.1
 
 
@@ -124,9 +124,9 @@ class Suspects:
         running = list(self._running.values())
         if any(claim.last_chance for claim in running):
             return False, False
-        return clock.monotonic() - self._began_at >= STAGGER, not running
+        return not running or self.pause() == 0, not running
 
     def pause(self) -> float:
-        """Seconds until the next one may begin; 0.0 if it may."""
+        """Seconds until the next one may begin beside those that run; 0.0 if it may."""
         since = clock.monotonic() - self._began_at
-        return STAGGER - since if 0 <= since < STAGGER else 0.0
+        return STAGGER - since if self._running and 0 <= since < STAGGER else 0.0

@@ -1,31 +1,36 @@
-"""From a path or URL to an engine: the one place that names them.
+"""From a path or URL to an engine.
 
 ``queue.db`` and ``:memory:`` are SQLite, as are ``sqlite:///queue.db?name=huey`` and, with an
-absolute path, ``sqlite:////var/queue.db``.
+absolute path, ``sqlite:////var/queue.db``. ``postgresql://ann@db1,db2/app?name=huey&schema=jobs``
+is PostgreSQL: ``name`` and ``schema`` are ours, the rest is libpq's.
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from hueycore.exceptions import ConfigurationError, StorageError
 from hueycore.storage.base import Storage
+from hueycore.storage.dsn import PUBLIC
+from hueycore.storage.location import MEMORY, Location, PostgresLocation, SqliteLocation
 from hueycore.system.mask import masked
 
 if TYPE_CHECKING:
     from hueycore.model.migration import OldFile
 
-#: The queue that lives and dies with this process.
-MEMORY = ":memory:"
-LATER = {"redis": "Redis", "rediss": "Redis", "postgresql": "PostgreSQL", "postgres": "PostgreSQL"}
-
-
-class Location(NamedTuple):
-    """Where a storage is: a SQLite file, and the queue that the URL names."""
-
-    filename: str
-    queue: str | None = None
+__all__ = [
+    "MEMORY",
+    "BadURL",
+    "Location",
+    "SqliteLocation",
+    "holds_queue",
+    "locate",
+    "locate_dsn",
+    "open_storage",
+    "read_old",
+]
 
 
 class BadURL(ConfigurationError):
@@ -42,40 +47,31 @@ def locate(where: str) -> Location:
     Raises ``BadURL``; ``StorageError`` for an engine that is not there yet."""
     scheme, separator, rest = where.partition("://")
     if not separator:
-        path, queue = _split_query(where) if "?name=" in where else (where, None)
-        return Location(path, queue)
-    scheme = scheme.lower()
-    if scheme in LATER:
-        raise StorageError(f"{LATER[scheme]} storages come with a later release")
-    if scheme != "sqlite":
-        raise BadURL(f"unknown storage {scheme!r}")
-    path, queue = _split_query(rest)
-    if not path.startswith("/"):
-        raise BadURL(
-            f"a SQLite URL has three slashes, or four for an absolute path: {masked(where)}",
-            f"sqlite:///{path}",
-        )
-    path = _unquoted(path[1:])
-    if not path:
-        raise BadURL("the URL names no file")
-    return Location(path, queue)
+        if where.lower().startswith(("postgres:", "postgresql:")):
+            hint = "like postgresql://user@host/database?name=huey"
+            raise BadURL(f"a PostgreSQL URL has two slashes: {masked(where)}", hint)
+        path, queue = _split_file(where) if "?name=" in where else (where, None)
+        return SqliteLocation(path, queue)
+    match scheme.lower():
+        case "sqlite":
+            return _file(where, rest)
+        case "postgresql" | "postgres":
+            return _database(rest)
+        case "redis" | "rediss":
+            raise StorageError("Redis storages come with a later release")
+        case other if other.startswith("postgres"):
+            hint = "like postgresql://user@host/database?name=huey"
+            raise BadURL(f"unknown storage {scheme!r}", hint)
+    raise BadURL(f"unknown storage {scheme!r}")
 
 
-class Place(NamedTuple):
-    """What a storage lies on: '' for a file system that is not known, or not there yet."""
-
-    path: str
-    file_system: str
-    is_network: bool
-
-
-def place(location: Location) -> Place:
-    """What a storage lies, or would lie, on. Opens nothing."""
-    from hueycore.storage.sqlite.path import NETWORK, file_system
-
-    path = os.path.realpath(location.filename)
-    kind = file_system(path) if os.path.exists(path) else ""
-    return Place(path, kind, kind in NETWORK)
+def locate_dsn(dsn: str, schema: str | None = None) -> PostgresLocation:
+    """Where a database is: a URL, or the ``key=value`` words of libpq; "" is what its variables
+    say. Raises ``BadURL``."""
+    location = locate(dsn) if "://" in dsn else PostgresLocation(dsn)
+    if not isinstance(location, PostgresLocation):
+        raise BadURL(f"{masked(dsn)} is no database of PostgreSQL", "like postgresql://host/db")
+    return location if schema is None else location._replace(schema=schema)
 
 
 def holds_queue(path: str) -> bool:
@@ -97,16 +93,9 @@ def open_storage(
 
     ``create``: make it when it is missing. ``read_only``: look, never write. ``options`` are those
     of the engine. Raises what ``locate`` and the engine raise."""
-    from hueycore.storage.sqlite import SqliteStorage
-
     location = where if isinstance(where, Location) else locate(os.fspath(where))
-    return SqliteStorage(
-        location.filename,
-        queue or location.queue or "huey",
-        create=create,
-        read_only=read_only,
-        **options,
-    )
+    name = queue or location.queue or "huey"
+    return location.open(name, create=create, read_only=read_only, **options)
 
 
 def read_old(path: str | os.PathLike[str], queue: str | None) -> OldFile:
@@ -116,15 +105,54 @@ def read_old(path: str | os.PathLike[str], queue: str | None) -> OldFile:
     return oldfile.read_old(os.fspath(path), queue)
 
 
-def _split_query(text: str) -> tuple[str, str | None]:
+def _file(where: str, rest: str) -> SqliteLocation:
+    path, queue = _split_file(rest)
+    if not path.startswith("/"):
+        raise BadURL(
+            f"a SQLite URL has three slashes, or four for an absolute path: {masked(where)}",
+            f"sqlite:///{path}",
+        )
+    path = _unquoted(path[1:])
+    if not path:
+        raise BadURL("the URL names no file")
+    return SqliteLocation(path, queue)
+
+
+def _split_file(text: str) -> tuple[str, str | None]:
     path, _, query = text.partition("?")
     queue = None
-    for pair in filter(None, query.split("&")):
-        key, _, value = pair.partition("=")
-        if key not in ("name", "queue"):
+    for key, value in _pairs(query):
+        if key not in _QUEUE:
             raise BadURL(f"the URL has an unknown part {key!r}", "only ?name=QUEUE is known")
         queue = _unquoted(value) or None
     return path, queue
+
+
+def _database(rest: str) -> PostgresLocation:
+    # As libpq reads it: a password may have a "?" that nobody encoded.
+    credentials, at, tail = rest.partition("@")
+    if not at or "/" in credentials:
+        credentials, at, tail = "", "", rest
+    server, _, query = tail.partition("?")
+    queue, schema, libpqs = None, PUBLIC, []
+    for key, value in _pairs(query):
+        if key in _QUEUE:
+            queue = _unquoted(value) or None
+        elif key == "schema":
+            schema = _unquoted(value) or PUBLIC
+        else:
+            libpqs.append(f"{key}={value}")
+    more = f"?{'&'.join(libpqs)}" if libpqs else ""
+    return PostgresLocation(f"postgresql://{credentials}{at}{server}{more}", queue, schema)
+
+
+_QUEUE = ("name", "queue")
+
+
+def _pairs(query: str) -> Iterator[tuple[str, str]]:
+    for pair in filter(None, query.split("&")):
+        key, _, value = pair.partition("=")
+        yield key, value
 
 
 def _unquoted(text: str) -> str:

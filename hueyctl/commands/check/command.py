@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -57,7 +56,16 @@ class Plugin(Command):
 @click.option("--failure", type=RATIO, metavar="W:C", help="Percent of runs that failed.")
 @click.option("--dead", type=COUNT, metavar="W:C", help="Dead letters.")
 @click.option("--workers-min", type=AT_LEAST, metavar="W:C", help="Living workers, at least.")
-@click.option("--disk-free", type=SPACE, metavar="W:C", help="Free bytes beside the file: 2G:500M.")
+@click.option("--disk-free", type=SPACE, metavar="W:C", help="Free bytes beside a file: 2G:500M.")
+@click.option(
+    "--transaction",
+    type=AGE,
+    metavar="W:C",
+    help="How long a transaction has kept a server from removing dead rows.",
+)
+@click.option(
+    "--connections-left", type=AT_LEAST, metavar="W:C", help="Connections left on a server."
+)
 @click.option(
     "--window",
     type=POSITIVE,
@@ -74,6 +82,8 @@ def check(
     dead: Limits | None,
     workers_min: Limits | None,
     disk_free: Limits | None,
+    transaction: Limits | None,
+    connections_left: Limits | None,
     window: float,
 ) -> int:
     """Say in one line, and by the exit code, whether all is well.
@@ -91,10 +101,14 @@ def check(
             "failure": failure,
             "dead": dead,
             "workers": workers_min,
-            "disk_free": disk_free,
         }
         checks = [row._replace(limits=limits[row.name] or NONE) for row in checks]
-        checks = [row for row in checks if row.name != "disk_free" or disk_free]
+        checks += _of_place(
+            storage,
+            disk_free=disk_free,
+            transaction=transaction,
+            connections_left=connections_left,
+        )
     except Exception as error:
         return _trouble(session, error)
     status = max(row.status for row in checks)
@@ -127,7 +141,6 @@ def _checks(
         Check("oldest", waited, unit="s"),
         Check("dead", totals.counts["dead"]),
         Check("workers", figures.workers.alive, low=True),
-        Check("disk_free", _free(figures.url), unit="B", low=True),
     ]
     if failure or percentage is not None:
         # Without any run nothing failed: no alarm, and "unknown" in the figures.
@@ -135,12 +148,25 @@ def _checks(
     return checks
 
 
-def _free(url: str) -> float | None:
-    try:
-        found = os.statvfs(os.path.dirname(url.partition("://")[2]) or "/")
-    except OSError:
-        return None
-    return found.f_bavail * found.f_frsize
+#: Figures of the place where the data lies: their unit, and whether a small one is bad.
+_OF_PLACE = {
+    "disk_free": ("B", True),
+    "transaction": ("s", False),
+    "connections_left": ("", True),
+}
+
+
+def _of_place(storage: Storage, **limits: Limits | None) -> list[Check]:
+    """Those that were asked for. Raises ``CliError`` for one that this engine does not have."""
+    asked = {name: each for name, each in limits.items() if each}
+    known = storage.gauges() if asked else {}
+    for name in asked.keys() - known.keys():
+        option = name.replace("_", "-")
+        raise errors.usage(f"--{option} is about another engine than {storage.url}")
+    return [
+        Check(name, known[name], each, unit=_OF_PLACE[name][0], low=_OF_PLACE[name][1])
+        for name, each in asked.items()
+    ]
 
 
 def _trouble(session: Session, error: Exception) -> int:

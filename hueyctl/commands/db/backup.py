@@ -36,6 +36,12 @@ def db_backup(session: Session, file: str, overwrite: bool, progress: bool | Non
     """
     from hueyctl import errors
 
+    if not session.where().is_file:
+        raise errors.CliError(
+            "only a queue file can be copied; a server's database has tools of its own",
+            exits.REFUSED,
+            "pg_dump copies a database of PostgreSQL while it is in use",
+        )
     storage = session.looking()
     shown = progress if progress is not None else streams.is_tty(sys.stderr)
     try:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     codes=[exits.FAILURE, exits.REFUSED, exits.UNAVAILABLE],
 )
 @click.argument("source", metavar="FILE")
-@click.option("--create", is_flag=True, help="Make the file of --url when it is missing.")
+@click.option("--create", is_flag=True, help="Make the storage of --url when it is missing.")
 @click.option("--dry-run", is_flag=True, help="Check every line, load nothing.")
 @click.option(
     "--if-exists",

@@ -96,7 +96,7 @@ class Loader:
         try:
             self._load(storage, batch)
         except StorageError as error:
-            if not _refuses_a_row(error):
+            if not storage.refuses(error):
                 raise
             for one in batch:  # a row that the database refuses: find out which
                 self._load_alone(storage, one)
@@ -115,7 +115,7 @@ class Loader:
         try:
             self._load(storage, [one])
         except StorageError as error:
-            if not _refuses_a_row(error):
+            if not storage.refuses(error):
                 raise
             self._refuse(one[0], one[1].job.id, "bad_line", str(error))
 
@@ -158,12 +158,6 @@ def _existing(storage: Storage, cargo: Iterable[Cargo]) -> set[tuple[str, str]]:
     queues = tuple({queue for queue, _ in wanted})
     found = storage.jobs(Selector(queues=queues, keys=tuple(id_ for _, id_ in wanted)))
     return {(job.queue, job.id) for job in found} & wanted
-
-
-def _refuses_a_row(error: StorageError) -> bool:
-    """Whether a value is what the database does not take; anything else would go on failing."""
-    code = getattr(error.__cause__, "sqlite_errorcode", 0) or 0
-    return code & 0xFF in (18, 19, 20)  # too big, constraint, mismatch
 
 
 def one_destination(queues: tuple[str, ...]) -> str | None:

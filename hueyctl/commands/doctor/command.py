@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 def doctor(session: Session, full: bool) -> int:
     """Report on the set-up: for yourself, and for the bug reports of others.
 
-    Versions, config files, the application's import, the storage, what one fsync costs, the
-    write-ahead log, integrity, consumers that died (their jobs are taken back), jobs of unknown
-    tasks, file modes, the clock. Secrets are masked. Exit codes: 0 nothing is wrong, 1 problems,
-    78 the application or a config file cannot be read.
+    Versions, config files, the application's import, the storage, integrity, consumers that died
+    (their jobs are taken back), jobs of unknown tasks, the clock. Of a file what one fsync costs,
+    the write-ahead log and the modes; of a server what a commit is worth there, the oldest
+    transaction, dead rows, connections left, a standby and a pooler. Secrets are masked. Exit
+    codes: 0 nothing is wrong, 1 problems, 78 the application or a config file cannot be read.
     """
-    from hueyctl.commands.doctor.findings import PROBLEM
+    from hueycore.model.diagnosis import PROBLEM
     from hueyctl.commands.doctor.questions import examine
 
     output = session.output

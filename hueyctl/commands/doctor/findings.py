@@ -1,17 +1,16 @@
-"""What ``hueyctl doctor`` finds, in words and for machines."""
+"""What ``hueyctl doctor`` has found, and the exit code that it asks for."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from hueycore.model.diagnosis import PROBLEM, Diagnosis
 from hueycore.system.mask import masked
 from hueyctl import errors, exits
 
-OK, WARNING, PROBLEM, SKIPPED = "ok", "warning", "problem", "skipped"
-
 
 class Note(NamedTuple):
-    """The answer to one question. ``facts`` are for machines."""
+    """The answer to one question, without passwords: a report is sent to others."""
 
     name: str
     status: str
@@ -19,6 +18,15 @@ class Note(NamedTuple):
     facts: dict[str, Any]
     hint: str | None = None
     code: int = exits.FAILURE
+
+    @classmethod
+    def of(cls, found: Diagnosis) -> Note:
+        facts = {
+            key: masked(fact) if isinstance(fact, str) else fact
+            for key, fact in found.facts.items()
+        }
+        text, hint = masked(found.text), found.hint and masked(found.hint)
+        return cls(found.name, found.status, text, facts, hint)
 
     def as_object(self) -> dict[str, Any]:
         return {
@@ -28,30 +36,6 @@ class Note(NamedTuple):
             "hint": self.hint,
             "facts": self.facts,
         }
-
-
-def ok(name: str, text: str, **facts: Any) -> Note:
-    return _note(name, OK, text, facts)
-
-
-def warning(name: str, text: str, hint: str | None = None, **facts: Any) -> Note:
-    return _note(name, WARNING, text, facts, hint)
-
-
-def problem(name: str, text: str, hint: str | None = None, **facts: Any) -> Note:
-    return _note(name, PROBLEM, text, facts, hint)
-
-
-def _note(
-    name: str, status: str, text: str, facts: dict[str, Any], hint: str | None = None
-) -> Note:
-    """Without passwords: a report is sent to others."""
-    facts = {key: masked(fact) if isinstance(fact, str) else fact for key, fact in facts.items()}
-    return Note(name, status, masked(text), facts, hint and masked(hint))
-
-
-def skipped(name: str, why: str) -> Note:
-    return Note(name, SKIPPED, why, {})
 
 
 def from_error(name: str, error: Exception) -> Note:

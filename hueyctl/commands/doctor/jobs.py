@@ -5,21 +5,21 @@ Dead consumers are recovered; all else only looks.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from hueycore.model.diagnosis import Diagnosis, ok, problem, skipped, warning
 from hueyctl import errors
-from hueyctl.commands.doctor.findings import Note, ok, problem, skipped, warning
-from hueyctl.commands.doctor.storage import path_of
 
 if TYPE_CHECKING:
     from hueycore import Huey
     from hueyctl.context import Session
 
 
-def consumers(session: Session) -> Iterator[Note]:
+def consumers(session: Session) -> Iterator[Diagnosis]:
     """Consumers that died leave their jobs behind until somebody takes them back."""
+    from hueycore.exceptions import StorageReadOnly
+
     found = session.looking()
     rows = [row for row in found.workers() if row.takes_jobs]
     dead = [row for row in rows if not row.alive]
@@ -29,19 +29,20 @@ def consumers(session: Session) -> Iterator[Note]:
         yield ok("consumers", text, alive=len(rows), dead=0)
         return
     names = ", ".join(f"{row.name} (pid {row.pid})" for row in dead)
-    if not os.access(path_of(found), os.W_OK):
+    try:
+        taken = [
+            one
+            for queue in sorted({row.queue for row in dead})
+            for one in session.writing(queue).recover()
+        ]
+    except StorageReadOnly as error:
         yield problem(
             "consumers",
-            f"dead: {names}; the file cannot be written to take their jobs back",
-            "run hueyctl doctor as the owner of the file",
+            f"dead: {names}; their jobs cannot be taken back: {error}",
+            "run hueyctl doctor as the user of the consumers",
             dead=len(dead),
         )
         return
-    taken = [
-        one
-        for queue in sorted({row.queue for row in dead})
-        for one in session.writing(queue).recover()
-    ]
     yield warning(
         "consumers",
         f"dead: {names}; {len(taken)} jobs were taken back",
@@ -52,7 +53,7 @@ def consumers(session: Session) -> Iterator[Note]:
     )
 
 
-def unknown_tasks(session: Session) -> Iterator[Note]:
+def unknown_tasks(session: Session) -> Iterator[Diagnosis]:
     if not session.may_import:
         yield skipped("tasks", "needs the application (--app)")
         return

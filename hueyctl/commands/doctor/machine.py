@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from hueyctl import __version__, config
-from hueyctl.commands.doctor.findings import Note, ok, problem, skipped, warning
+from hueycore.model.diagnosis import Diagnosis, ok, problem, skipped, warning
+from hueyctl import __version__, config, errors
 
 if TYPE_CHECKING:
     from hueyctl.context import Session
@@ -26,10 +26,10 @@ WAL_RESET_BUG: tuple[tuple[Version, Version], ...] = (
 OLDEST_SQLITE: Version = (3, 37, 0)
 
 
-def versions(session: Session) -> Iterator[Note]:
+def versions(session: Session) -> Iterator[Diagnosis]:
     import platform
-    from importlib.metadata import version
-    from sqlite3 import sqlite_version, sqlite_version_info
+    from importlib.metadata import PackageNotFoundError, version
+    from sqlite3 import sqlite_version
 
     facts = {
         "hueyctl": __version__,
@@ -38,11 +38,26 @@ def versions(session: Session) -> Iterator[Note]:
         "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
         **{name: version(name) for name in ("click", "rich", "tabulate")},
     }
+    try:
+        facts["psycopg"] = version("psycopg")
+    except PackageNotFoundError:
+        pass  # who has no server needs none
     yield ok("versions", ", ".join(f"{name} {value}" for name, value in facts.items()), **facts)
-    yield sqlite_release(sqlite_version_info)
 
 
-def sqlite_release(found: Version) -> Note:
+def sqlite(session: Session) -> Iterator[Diagnosis]:
+    """About the release, unless it is known that the queue is in no file."""
+    from sqlite3 import sqlite_version_info
+
+    try:
+        location = session.where()
+    except errors.CliError:
+        location = None  # the question about the storage says why
+    if location is None or location.is_file:
+        yield sqlite_release(sqlite_version_info)
+
+
+def sqlite_release(found: Version) -> Diagnosis:
     """Whether this SQLite can be used, and whether it has the WAL-reset bug."""
     name = ".".join(map(str, found))
     if found < OLDEST_SQLITE:
@@ -64,7 +79,7 @@ def has_wal_reset_bug(found: Version) -> bool:
     return any(first <= found < repaired for first, repaired in WAL_RESET_BUG)
 
 
-def config_sources(session: Session) -> Iterator[Note]:
+def config_sources(session: Session) -> Iterator[Diagnosis]:
     from hueyctl.sources import current
 
     files = [path for path, _ in reversed(config.files_of(session.ctx))]
@@ -77,7 +92,7 @@ def config_sources(session: Session) -> Iterator[Note]:
             yield problem("config", f"{path} can be written by everybody", f"chmod o-w {path}")
 
 
-def application(session: Session) -> Iterator[Note]:
+def application(session: Session) -> Iterator[Diagnosis]:
     if not session.has_app:
         yield skipped("app", "no application was named (--app): code was not looked at")
         return

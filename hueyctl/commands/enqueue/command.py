@@ -100,7 +100,7 @@ from hueyctl.selection.params import DURATION
     help="With --from: jobs per transaction.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be queued, queue nothing.")
-@click.option("--create", is_flag=True, help="Make the file of --url when it is missing.")
+@click.option("--create", is_flag=True, help="Make the storage of --url when it is missing.")
 def enqueue(session: Session, task: str | None, words: tuple[str, ...], **given: Any) -> int:
     """Queue a call of a task, and print the long id of the job.
 

@@ -26,7 +26,8 @@ one: HUEYCTL_, the command, the option, in capitals, as HUEYCTL_CONSUME_WORKERS=
     XDG_CONFIG_HOME      where hueyctl/config.toml of the user is (default ~/.config)
     TZ                   what local times are
 
-A URL with a password is better kept in a file: --url @FILE or HUEYCTL_URL=@FILE.
+A URL with a password is better kept in a file: --url @FILE or HUEYCTL_URL=@FILE. For PostgreSQL
+leave it out of the URL: PGPASSWORD, ~/.pgpass and service files are read as psql reads them.
 """
 
 

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 @click.option("--retries", type=click.IntRange(min=0), metavar="N", help="Tries after a failure.")
 @click.option("--retry-delay", type=DURATION, metavar="DUR", help="How long before a retry.")
 @click.option("--dry-run", is_flag=True, help="Show the schedule, store nothing.")
-@click.option("--create", is_flag=True, help="Make the file of --url when it is missing.")
+@click.option("--create", is_flag=True, help="Make the storage of --url when it is missing.")
 def periodic_add(
     session: Session, name: str, task: str, words: tuple[str, ...], **given: Any
 ) -> int:

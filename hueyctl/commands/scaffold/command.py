@@ -32,6 +32,7 @@ _IN_CONTAINERS = ("docker", "compose", "kubernetes")
         "hueyctl scaffold systemd myapp.queues --template -w 4",
         "hueyctl scaffold kubernetes app.huey -w 4 --http 0.0.0.0:9808",
         "hueyctl scaffold docker app.huey > Dockerfile",
+        "hueyctl scaffold compose app.huey -w 4 --engine postgres > compose.yaml",
     ],
     arguments=[
         ("FORMAT", ", ".join(_FORMATS)),
@@ -44,6 +45,13 @@ _IN_CONTAINERS = ("docker", "compose", "kubernetes")
 @click.option("--template", is_flag=True, help="systemd: one unit for many; %i is the attribute.")
 @click.option("--user", metavar="NAME", help="Run as (the owner of the directory).")
 @click.option("--image", metavar="IMAGE", help="The container's image (after the application).")
+@click.option(
+    "--engine",
+    type=click.Choice(("sqlite", "postgres")),
+    default="sqlite",
+    show_default=True,
+    help="docker, compose: where the queue is; postgres adds a server.",
+)
 def scaffold(
     session: Session,
     format_: str,
@@ -51,6 +59,7 @@ def scaffold(
     template: bool,
     user: str | None,
     image: str | None,
+    engine: str,
     **given: Any,
 ) -> None:
     """Print a file that keeps a consumer running.
@@ -66,6 +75,9 @@ def scaffold(
     if not wanted:
         raise errors.usage("say which application", f"hueyctl scaffold {format_} MODULE:ATTR")
     _refuse_what_does_not_fit(format_, given, template, user, image)
+    server = engine == "postgres"
+    if server:
+        _refuse_other_places(session, format_)
     if template and ":" in wanted:
         raise errors.usage("a template names the module; %i is the attribute", "leave out :ATTR")
     directory = os.path.abspath(session.settings.app_dir or os.getcwd())
@@ -93,6 +105,7 @@ def scaffold(
         kind=given["worker_type"],
         template=template,
         endless=given["max_time"] is not None,
+        server=server,
     )
     deployments.refuse_controls(
         deployment.app, *words, directory, deployment.user, deployment.image, sys.executable
@@ -100,6 +113,16 @@ def scaffold(
     module, _, function = _FORMATS[format_].partition(":")
     render = getattr(import_module(f"hueyctl.commands.scaffold.{module}"), function)
     session.output.write(render(deployment))
+
+
+def _refuse_other_places(session: Session, format_: str) -> None:
+    if format_ not in ("docker", "compose"):
+        raise errors.usage(
+            f"--engine is for docker and compose, not for {format_}",
+            "say where the server is with --url",
+        )
+    if session.settings.url:
+        raise errors.usage("--engine postgres makes a server, --url names another one")
 
 
 def _refuse_what_does_not_fit(

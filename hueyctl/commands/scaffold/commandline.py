@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from hueyctl import config, errors
+from hueyctl import config, errors, streams
 from hueyctl.context import Session
 from hueyctl.options import GlobalOption
 from hueyctl.settings import Rank, stored
@@ -86,6 +86,11 @@ def _of_session(ctx: click.Context, directory: str, inside: bool) -> list[str]:
     if path := config.named_file(ctx) or (inside and _project_config(directory)):
         words += ["--config", _in_image(path, directory) if inside else os.path.abspath(path)]
     if url := written.get("url"):
+        if streams.masked(url) != url:
+            raise errors.usage(
+                "the URL has a password, which everybody could read in the file and in ps",
+                "write the URL into a file and say --url @FILE",
+            )
         words += ["--url", url if inside else _absolute(url)]
     for queue in written.get("queue", ()):
         words += ["--queue", queue]
@@ -113,7 +118,7 @@ def _absolute(url: str) -> str:
     if url.startswith("@"):
         return f"@{os.path.abspath(url[1:])}"
     location = parse_url(url)
-    if os.path.isabs(location.filename):
+    if not location.is_file or os.path.isabs(location.filename):
         return url
     queue = f"?name={quote(location.queue)}" if location.queue else ""
     return f"sqlite:///{quote(os.path.abspath(location.filename))}{queue}"

@@ -19,7 +19,8 @@ PORT = 9808
 
 class Deployment(NamedTuple):
     """``words``: the options of ``hueyctl consume``, without what the format adds itself.
-    ``command``: how ``scaffold`` was called. ``endless``: also one that ended well is restarted."""
+    ``command``: how ``scaffold`` was called. ``endless``: also one that ended well is restarted.
+    ``server``: the queue is on one of its own."""
 
     app: str
     name: str
@@ -34,6 +35,7 @@ class Deployment(NamedTuple):
     kind: str | None
     template: bool
     endless: bool
+    server: bool
 
 
 def program() -> list[str]:

@@ -17,6 +17,44 @@ _ASK = (
     "c.request('GET', '/healthz'); exit(c.getresponse().status != 200)"
 )
 
+#: Of the service that works, with a file.
+_IN_VOLUME = """\
+    # The queue, when its path is relative. All who use it must be on this host.
+    working_dir: /data
+    volumes:
+      - {data}:/data
+    environment:
+      PYTHONFAULTHANDLER: "1"
+"""
+#: The same with a server.
+_ON_SERVER = """\
+    environment:
+      PYTHONFAULTHANDLER: "1"
+      HUEYCTL_URL: postgresql://huey@postgres/huey
+      PGPASSWORD: ${POSTGRES_PASSWORD:?write it into the file .env}
+    depends_on:
+      postgres:
+        condition: service_healthy
+"""
+#: The server. Producers reach it as the consumer does.
+_SERVER = """\
+  postgres:
+    image: postgres:17
+    environment:
+      POSTGRES_USER: huey
+      POSTGRES_PASSWORD: ${{POSTGRES_PASSWORD:?write it into the file .env}}
+    volumes:
+      - {data}:/var/lib/postgresql/data
+    restart: unless-stopped
+    stop_grace_period: 60s
+    healthcheck:
+      test: ["CMD", "pg_isready", "-U", "huey", "-h", "127.0.0.1"]
+      interval: 5s
+      timeout: 5s
+      start_period: 30s
+      retries: 5
+"""
+
 
 def render(deployment: Deployment) -> str:
     """The working directory is the volume, so that a queue with a relative path is in it."""
@@ -52,10 +90,12 @@ CMD {_json(command(deployment))}
 def compose(deployment: Deployment) -> str:
     # A dollar sign begins a variable of Compose, also inside of quotes.
     words = _json(command(deployment)).replace("$", "$$")
+    data = f"{deployment.name}-{'postgres' if deployment.server else 'data'}"
+    image = "hueyctl scaffold docker" + " --engine postgres" * deployment.server
     return (
         header(
             deployment,
-            "compose.yaml; the image is built from: hueyctl scaffold docker",
+            f"compose.yaml; the image is built from: {image}",
             "docker compose up -d --build",
         )
         + f"""\
@@ -64,13 +104,7 @@ services:
     build: .
     image: {json.dumps(deployment.image, ensure_ascii=False)}
     command: {words}
-    # The queue, when its path is relative. All who use it must be on this host.
-    working_dir: /data
-    volumes:
-      - {deployment.name}-data:/data
-    environment:
-      PYTHONFAULTHANDLER: "1"
-    expose:
+{_ON_SERVER if deployment.server else _IN_VOLUME.format(data=data)}    expose:
       - "{port(deployment)}"
     init: true
     restart: unless-stopped
@@ -82,9 +116,9 @@ services:
       timeout: 5s
       start_period: 30s
       retries: 3
-
+{_SERVER.format(data=data) if deployment.server else ""}
 volumes:
-  {deployment.name}-data:
+  {data}:
 """
     )
 
@@ -96,8 +130,12 @@ def command(deployment: Deployment) -> list[str]:
 
 
 def _distribution(deployment: Deployment) -> str:
-    """With what the kind of workers needs besides."""
-    return "'hueyctl[greenlet]'" if deployment.kind == "greenlet" else "hueyctl"
+    """With what the kind of workers and the engine need besides."""
+    extras = [
+        *["greenlet"] * (deployment.kind == "greenlet"),
+        *["postgres"] * deployment.server,
+    ]
+    return f"'hueyctl[{','.join(extras)}]'" if extras else "hueyctl"
 
 
 def probe(deployment: Deployment) -> list[str]:

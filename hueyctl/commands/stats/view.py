@@ -101,8 +101,11 @@ def frame(figures: Figures, view: View, width: int, height: int | None, utf8: bo
 
 def _header(figures: Figures, view: View, width: int, utf8: bool, *, live: bool) -> Line:
     size, wal = figures.size
-    kind, _, path = figures.url.partition(":///")
-    where = f"{kind}:{os.path.basename(path)} {_bytes(size)} (wal {_bytes(wal)})"
+    kind, _, rest = figures.url.partition("://")
+    address = rest.rpartition("@")[2].partition("?")[0].lstrip("/")
+    where = f"{kind}:{address} {_bytes(size)}"
+    if kind == "sqlite":
+        where = f"{kind}:{os.path.basename(rest)} {_bytes(size)} (wal {_bytes(wal)})"
     clock = time.strftime("%H:%M:%S", time.localtime(figures.at))
     every = f"   every {view.interval:g}s" if live else ""
     dot = "·" if utf8 else "|"

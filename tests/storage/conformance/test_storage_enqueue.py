@@ -96,11 +96,13 @@ def test_a_number_is_never_given_again_however_its_job_left(storage: Storage, aw
             assert storage.purge(by_seq(last)) == 1
             assert storage.purge(by_seq(before)) == 1
         else:
-            assert born(storage, id="last").seq == last.seq + 1
+            again = born(storage, id="last")
+            assert again.seq > last.seq
+            last = again
 
     fresh = born(storage)
 
-    assert fresh.seq == last.seq + (2 if away == "replace" else 1)
+    assert fresh.seq > last.seq
     (loaded,) = storage.load(
         [one._replace(job=one.job._replace(id="x")) for one in storage.export(by_seq(fresh))]
     )

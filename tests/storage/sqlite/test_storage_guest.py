@@ -29,8 +29,8 @@ from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage
 from tests.storage.conftest import Maker
 from tests.storage.kit import FAILURE, born, ended, new, one, pipeline, row, state, worker
+from tests.storage.sql.lab import sql, write
 from tests.storage.sqlite.invariants import check_invariants
-from tests.storage.sqlite.lab import sql, write
 
 Connect = Callable[..., sqlite3.Connection]
 

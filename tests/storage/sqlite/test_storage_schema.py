@@ -28,8 +28,8 @@ from hueycore.storage.sqlite import SqliteStorage, dial, schema
 from tests.helpers import Clock, give_up_after
 from tests.storage.conftest import Maker
 from tests.storage.kit import FAILURE, born, ended, new, one, run, take, worker
+from tests.storage.sql.lab import sql, write
 from tests.storage.sqlite.invariants import violations
-from tests.storage.sqlite.lab import sql, write
 
 Raw = Callable[[], sqlite3.Connection]
 

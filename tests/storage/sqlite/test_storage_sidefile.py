@@ -18,10 +18,29 @@ from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
-from tests.storage.kit import born, new, one, state, worker
-from tests.storage.sqlite.lab import sql, write
+from tests.storage.kit import born, new, one, state, take, worker
+from tests.storage.sql.lab import sql, write
+from tests.storage.sqlite.lab import SqliteLab
 
 NOW = 2_000_000_000.0
+
+# --- slots ----------------------------------------------------------------------------------------
+
+
+def test_an_at_most_once_job_that_had_not_started_when_its_worker_died_runs(
+    storage: SqliteStorage, make: Maker
+) -> None:
+    """What has started is in the slots, and nothing else."""
+    storage.enqueue([new(at_most_once=True), new(at_most_once=True)])
+    number = worker(storage)
+    ran, held = take(storage, number, 2)
+    storage.slots(number).start(0, *ran[:2])
+
+    make.lab(storage).bury(number)
+
+    assert state(storage, ran) is State.DEAD
+    assert one(storage, worker(storage)).seq == held.seq
+
 
 # --- numbers of workers ---------------------------------------------------------------------------
 
@@ -41,6 +60,18 @@ def test_slots_are_clean_for_the_next_worker_of_a_number(storage: SqliteStorage)
 
     assert worker(storage) == number
     assert storage.workers()[0].running == []
+
+
+def test_an_at_most_once_job_that_no_slot_has_runs_again(file: SqliteStorage) -> None:
+    file.enqueue([new(at_most_once=True), new(at_most_once=True)])
+    number = worker(file)
+    ran, held = take(file, number, 2)
+    file.slots(number).start(0, ran.seq, ran.claim)
+
+    SqliteLab(file).bury(number)
+
+    assert state(file, ran) is State.DEAD
+    assert one(file, worker(file)).seq == held.seq
 
 
 def test_a_process_has_at_most_4096_slots(file: SqliteStorage) -> None:

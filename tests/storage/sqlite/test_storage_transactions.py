@@ -16,8 +16,8 @@ from hueycore.storage.sql import done
 from hueycore.storage.sqlite import SqliteStorage
 from tests.helpers import wait_until
 from tests.storage.conftest import Maker
-from tests.storage.kit import ended, new, state, take, worker
-from tests.storage.sqlite.lab import sql
+from tests.storage.kit import born, by_seq, ended, new, state, take, worker
+from tests.storage.sql.lab import sql
 
 
 def test_what_a_trigger_wrote_goes_with_the_transaction(make: Maker) -> None:
@@ -77,6 +77,16 @@ def test_a_refused_duplicate_takes_no_other_thread_with_it(storage: SqliteStorag
 
     assert sorted(answers, key=str) == [True] * 4 + ["refused"] * 4
     assert storage.count(Selector()) == 5
+
+
+def test_a_refused_birth_takes_no_number_of_a_file(storage: SqliteStorage) -> None:
+    (before,) = storage.enqueue([new()])
+    with pytest.raises(StorageError):
+        storage.enqueue([new(retries=-1)])
+    (replaced,) = storage.enqueue([new(id=before.id)])
+    (after,) = storage.enqueue([new()])
+
+    assert (replaced.seq, after.seq) == (before.seq, before.seq + 1)
 
 
 def test_threads_that_come_together_share_a_commit(storage: SqliteStorage) -> None:
@@ -141,3 +151,24 @@ def test_a_statement_of_the_users_own_is_run_and_committed_when_it_says_so(
     assert file.sql("select n from mine", results=True) == [(7,)]
     with pytest.raises(StorageError, match="task"):
         file.sql("delete from task", commit=True)
+
+
+def test_the_version_stays_the_same_until_somebody_commits(storage: SqliteStorage) -> None:
+    storage.version()  # the first look opens a connection, which is news as well
+    before = storage.version()
+    storage.count(Selector())
+
+    assert storage.version() == before
+
+
+def test_no_number_is_left_out(make: Maker) -> None:
+    """The numbers are people's names for jobs: short ones."""
+    storage = make()
+    first = born(storage, id="first")
+    with pytest.raises(StorageError):
+        storage.enqueue([new(retries=-1)])
+    storage.revoke(by_seq(first))
+
+    assert born(storage, id="first").seq == first.seq + 1
+    storage.flush()
+    assert born(storage).seq == first.seq + 2

@@ -4,9 +4,10 @@
 ``settings.HUEY`` is an instance, or a dictionary::
 
     HUEY = {
-        "huey_class": "hueycore.SqliteHuey",   # the default
+        "huey_class": "hueycore.Huey",         # the default
         "name": "shop",                        # default: the name of the default database
-        "filename": BASE_DIR / "huey.db",      # the default
+        "filename": BASE_DIR / "huey.db",      # the default, without a "url"
+        "url": "postgresql://ann@db/shop",     # instead of a file
         "immediate": DEBUG,                    # the default, as in Huey
         "consumer": {"workers": 4},            # options of Huey.create_consumer, and for its
                                                # log: logfile, loglevel, verbose, simple_log
@@ -47,14 +48,14 @@ def _instance(found: Any) -> Huey:
     options = {"name": _database_name(), "immediate": settings.DEBUG, **(found or {})}
     CONSUMER.update(options.pop("consumer", {}))
     connection = options.pop("connection", {})
-    make = _class(options.pop("huey_class", "hueycore.SqliteHuey"))
+    make = _class(options.pop("huey_class", "hueycore.Huey"))
     ours = {*inspect.signature(Huey).parameters, *inspect.signature(make).parameters}
     ours.update(HueyOptions.__annotations__)
     options.update({name: value for name, value in connection.items() if name in ours})
     others = {name: value for name, value in connection.items() if name not in ours}
     if others:
         options["connection"] = others  # of the client of another engine; a warning says so
-    if "filename" in inspect.signature(make).parameters:
+    if "filename" in inspect.signature(make).parameters and not options.get("url"):
         options.setdefault("filename", Path(getattr(settings, "BASE_DIR", ".")) / "huey.db")
     try:
         huey = make(**options)

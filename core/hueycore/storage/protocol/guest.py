@@ -23,7 +23,8 @@ class Guest(Protocol):
         ...
 
     def end(self, ended: Ended) -> bool:
-        """Write the ending of a run with all that follows; False when its claim is lost."""
+        """Write the ending of a run; False when its claim is lost. What follows from it is
+        committed with it, or comes when the run says that it is ``Completed``."""
         ...
 
     def ring(self) -> None:

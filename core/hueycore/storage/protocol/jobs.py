@@ -29,5 +29,6 @@ class Jobs(Protocol):
         """Write in the transaction of a connection of the caller's own to the same data. In memory
         there is no data to share: a verb is then a transaction of its own.
 
-        Raises ``ConfigurationError`` when the connection is to something else."""
+        Raises ``ConfigurationError`` when the connection is to something else, at once or at the
+        guest's first verb."""
         ...

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol
 
+from hueycore.model.diagnosis import Diagnosis
 from hueycore.model.events import Event, EventQuery, LogLine
 from hueycore.model.flags import Revocation
 from hueycore.model.jobs import Job, Selector
@@ -112,6 +113,15 @@ class Queries(Protocol):
     def examine(self, *, full: bool = False) -> list[Finding]:
         """What is wrong with the storage, nothing when it is sound. ``full`` reads every page and
         checks the invariants between rows, which takes time when there is much."""
+        ...
+
+    def checkup(self) -> Mapping[str, Callable[[], Iterable[Diagnosis]]]:
+        """What can be asked about the place where the data lies: how safe it is, what stands in its
+        way. Questions by name, in order; each looks when it is called."""
+        ...
+
+    def gauges(self) -> dict[str, float]:
+        """Figures of that place for a monitor, by name; those that this engine can tell."""
         ...
 
     def size(self) -> tuple[int, int]:

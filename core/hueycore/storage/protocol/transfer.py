@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from hueycore.exceptions import StorageError
 from hueycore.model.jobs import Cargo, Job, JobRef, Loaded, Selector
 
 
@@ -28,6 +29,10 @@ class Transfer(Protocol):
         stay behind: a stage brings along what its parents gave it, and one that did not get all of
         it ends revoked. Outcomes: ``loaded``, ``exists``, and ``duplicate`` for a job that would
         wait beside another of its unique key."""
+        ...
+
+    def refuses(self, error: StorageError) -> bool:
+        """Whether an error of ``load`` is about a value: others can be written."""
         ...
 
     def discard(self, jobs: Sequence[Job]) -> list[JobRef]:

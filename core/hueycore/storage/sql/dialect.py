@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from hueycore.constants import MAX_WORKERS
+from hueycore.model.jobs import Claim
 from hueycore.storage.protocol.workers import Slots
 
 T = TypeVar("T")
@@ -40,6 +42,15 @@ class Connection(Protocol):
 
     @property
     def dialect(self) -> Dialect: ...
+    @property
+    def alone(self) -> bool:
+        """Whether nobody else changes jobs of the queue until this transaction ends."""
+        ...
+
+    def be_alone(self) -> None:
+        """From now on ``alone``."""
+        ...
+
     def now(self) -> float:
         """The time (POSIX seconds) that all who share the data go by."""
         ...
@@ -54,9 +65,10 @@ class Connection(Protocol):
 class Database(Protocol):
     """Transactions on the data."""
 
-    def transact(self, body: Body[T], durable: bool = True) -> T:
-        """Run ``body`` in one write transaction, alone in its queue: all of it is committed, or
-        nothing. A power cut cannot undo it if it is ``durable``."""
+    def transact(self, body: Body[T], durable: bool = True, *, whole: bool = False) -> T:
+        """Run ``body`` in one write transaction, alone in its queue, or with ``whole`` in all of
+        them: all of it is committed, or nothing. A power cut cannot undo it if it is ``durable``.
+        It may be run again, after all that it has written was taken back."""
         ...
 
     def commit(self, body: Body[T]) -> tuple[T, Callable[[], object]]:
@@ -117,12 +129,22 @@ class Dialect(Protocol):
         """The condition that a column has one of the ``listed`` values."""
         ...
 
-    def each(self, name: str) -> str:
-        """A table called ``name``, whose column ``value`` has the ``listed`` values ``?``."""
+    def integer(self, value: str) -> str:
+        """A column of ``values``, which holds whole numbers or nothing but nulls."""
+        ...
+
+    def each(self, name: str, kind: str = "text") -> str:
+        """A table called ``name``, whose column ``value`` has the ``listed`` values ``?``, which
+        are texts or of another ``kind``: ``bigint``."""
         ...
 
     def glob(self, column: str) -> str:
-        """The condition that a text matches the pattern ``?``, with ``*`` and ``?`` in it."""
+        """The condition that a text matches a ``pattern``."""
+        ...
+
+    def pattern(self, glob: str) -> str:
+        """``*`` for any text, ``?`` for a character, ``[abc]`` for one of some, as ``glob`` takes
+        it."""
         ...
 
     def contains(self, column: str) -> str:
@@ -133,9 +155,42 @@ class Dialect(Protocol):
         """A field of the last object in a JSON list."""
         ...
 
-    def first_number(self, con: Connection, count: int) -> int:
-        """Give out ``count`` numbers for jobs, one after the other: the first of them. None is ever
-        given twice, whatever is deleted."""
+    @property
+    def put_off_at(self) -> str:
+        """After a ``select`` of times: the moment of what was put off in ``:queue``."""
+        ...
+
+    def put_off(self, con: Connection, queue: str, keys: Iterable[str]) -> None:
+        """Leave these keys to be settled to the next who is alone in the queue."""
+        ...
+
+    def take_up(self, con: Connection, queue: str) -> list[str]:
+        """The keys that were put off, for the caller to settle."""
+        ...
+
+    @property
+    def sees_starts(self) -> bool:
+        """Whether it is known of each run if it had begun when its process died."""
+        ...
+
+    @property
+    def crashes(self) -> str:
+        """Of a ``job``: how many of its runs have died with their process, or may have."""
+        ...
+
+    def completed(self, con: Connection, column: str, value: int) -> list[int]:
+        """The jobs whose runs were ended in transactions of the application's own, and whose
+        consequences the caller has to write now; of one ``worker``, or one ``seq``."""
+        ...
+
+    def others(self, con: Connection, worker: int, seqs: Iterable[int]) -> set[int]:
+        """Those of the jobs that another worker runs. A claim may not say so: where a crash of
+        the server undoes claims, the next worker has the same claim number."""
+        ...
+
+    def numbers(self, con: Connection, count: int) -> Sequence[int]:
+        """Give out ``count`` numbers for jobs, in their order. None is ever given twice, whatever
+        is deleted."""
         ...
 
     def keep_numbers(self, con: Connection, seqs: Any) -> None:
@@ -157,8 +212,15 @@ class Dialect(Protocol):
         ...
 
 
+def places(slots: int) -> int:
+    """Where a worker of so many slots notes what it starts: as many again for the spare workers
+    that take the place of those that hang."""
+    return max(1, slots, min(2 * slots, MAX_WORKERS))
+
+
 class Registered(NamedTuple):
-    """The row of a worker. ``boot_id`` and ``side`` say where its sign of life is."""
+    """The row of a worker. ``boot_id`` and ``side`` say where its process, or its sign of life,
+    is."""
 
     id: int
     queue: str
@@ -171,6 +233,10 @@ class Registered(NamedTuple):
     state: str
     started_at: float
     side: int
+
+    @property
+    def places(self) -> int:
+        return places(self.slots)
 
 
 class Alive(Protocol):
@@ -201,8 +267,22 @@ class Alive(Protocol):
         """Where a worker of this process notes what it starts."""
         ...
 
-    def lives(self, worker: Registered) -> bool:
-        """Whether the process of a worker holds its number."""
+    def holds(self, number: int) -> bool:
+        """Whether a worker of this process holds its number. For a moment it may not, while it
+        lives; then it claims nothing. Raises ``StorageMoved`` when it was taken for dead."""
+        ...
+
+    def living(self, con: Connection, workers: Sequence[Registered]) -> set[int]:
+        """The numbers of those workers whose processes hold them at this moment."""
+        ...
+
+    def dead(self, con: Connection, worker: Registered) -> bool:
+        """Whether a worker does not live and will not come back."""
+        ...
+
+    def bury(self, con: Connection, worker: Registered) -> bool:
+        """Hold the number of a worker that is ``dead``, for the transaction that recovers it and
+        until ``free``. False when it is not, or when somebody else does the same."""
         ...
 
     def process(self, worker: Registered) -> int | None:
@@ -210,11 +290,20 @@ class Alive(Protocol):
         or dead."""
         ...
 
-    def started(self, worker: Registered, count: int) -> Sequence[tuple[int, int, int]]:
-        """(slot, seq, claim) of every run that a worker has started and not ended, in its
-        first ``count`` slots."""
+    def started(self, con: Connection, worker: Registered) -> Sequence[tuple[int, int, int]]:
+        """(slot, seq, claim) of every run that a worker is known to have started and not ended."""
         ...
 
-    def remembers(self, worker: Registered) -> bool:
-        """Whether ``started`` says what the worker did before it died."""
+    def began(self, con: Connection, worker: Registered, claims: Sequence[Claim]) -> set[int]:
+        """The numbers of those jobs whose runs count as started, of all that a dead worker had
+        claimed. Of the others, those that may have been are marked as suspects."""
+        ...
+
+    def note(self, con: Connection, number: int) -> None:
+        """Write down what a worker of this process has started, where its slots are not seen by
+        others."""
+        ...
+
+    def noted(self, number: int) -> None:
+        """The transaction that ``note`` was called in is committed."""
         ...

@@ -29,7 +29,7 @@ def _done_group(d: Dialect) -> str:
     would be read as a whole."""
     return f"""
         update huey_job set state = 'done', reason = null, started_at = over.column1,
-            finished_at = over.column2, taken = over.column3, {LEAVE}
+            finished_at = over.column2, taken = {d.integer("over.column3")}, {LEAVE}
         from (values {placeholders(GROUP, 5)}) as over
         where seq = over.column4 and claim = over.column5 and {d.unindexed("state")} = 'running'
     """

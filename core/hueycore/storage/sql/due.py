@@ -39,7 +39,8 @@ class Due(Part, protocol.Workers):
                 "select name from huey_key where queue = ? and due <= ? and due is not null",
                 (self.queue, now),
             ).fetchall()
-            freed = settle(con, self.queue, {row[3] for row in rows} | {key for (key,) in keys})
+            names = {row[3] for row in rows} | {key for (key,) in keys}
+            freed = settle(con, self.queue, names.union(d.take_up(con, self.queue)))
             return [JobRef(*row[:3]) for row in rows], freed
 
         promoted, freed = self.db.transact(body, durable=False)

@@ -25,7 +25,7 @@ def follow(con: Connection, seqs: Sequence[int], *, delivered: bool) -> None:
 
     A result (``delivered``), or any end of a chord's member (it has a ``slot``), counts down what
     the follower waits for, once for ever. Any other end revokes the follower and, in turn, its
-    followers: a loop, because a pipeline may have thousands of stages.
+    followers: in one statement, because a pipeline may have thousands of stages.
     """
     d = con.dialect
     while seqs:
@@ -68,39 +68,36 @@ def ready(con: Connection, seqs: Iterable[int]) -> None:
 def revive(con: Connection, seqs: Sequence[int]) -> None:
     """These jobs run again: what was revoked because of their end waits for them again."""
     d = con.dialect
-    while seqs:
-        parents = con.execute(
-            f"""
-            select seq, next, slot from huey_job
-            where {d.among("seq")} and next is not null and delivered = 0
-            """,
-            (d.listed(seqs),),
-        ).fetchall()
-        rows = con.execute(
-            f"""
-            select seq, id, task from huey_job
-            where {d.among("seq")}
-                and state = 'revoked' and reason = 'upstream' and waits > 0
-            """,
-            (d.listed(_children(con, parents)),),
-        ).fetchall()
-        seqs = [row[0] for row in rows]
-        # The key of a unique one may be another's by now: then it waits beside that one.
-        con.execute(
-            f"""
-            update huey_job set unique_until = null
-            where {d.among("seq")}
-            """,
-            (d.listed(doubled(con, [JobRef(*row) for row in rows])),),
-        )
-        con.execute(
-            f"""
-            update huey_job set state = 'blocked', reason = null, finished_at = null,
-                expires_at = case when expires_at > ? then expires_at end
-            where {d.among("seq")}
-            """,
-            (con.now(), d.listed(seqs)),
-        )
+    rows = con.execute(
+        f"""
+        with recursive again(seq) as (
+            select seq from huey_job where {d.among("seq")}
+            union select child.seq from again join huey_job parent using (seq)
+                join huey_job child on child.seq = parent.next or child.source = parent.seq
+            where parent.next is not null and parent.delivered = 0
+                and child.state = 'revoked' and child.reason = 'upstream' and child.waits > 0)
+        select seq, id, task from huey_job
+        where seq in (select seq from again)
+            and state = 'revoked' and reason = 'upstream' and waits > 0
+        order by seq
+        """,
+        (d.listed(seqs),),
+    ).fetchall()
+    if not rows:
+        return
+    # The key of a unique one may be another's by now: then it waits beside that one.
+    con.execute(
+        f"update huey_job set unique_until = null where {d.among('seq')}",
+        (d.listed(doubled(con, [JobRef(*row) for row in rows])),),
+    )
+    con.execute(
+        f"""
+        update huey_job set state = 'blocked', reason = null, finished_at = null,
+            expires_at = case when expires_at > ? then expires_at end
+        where {d.among("seq")}
+        """,
+        (con.now(), d.listed(row[0] for row in rows)),
+    )
 
 
 def forget(con: Connection, seqs: Sequence[int]) -> None:
@@ -146,13 +143,20 @@ def _children(con: Connection, parents: Sequence[tuple[int, ...]]) -> list[int]:
 
 
 def _revoke_upstream(con: Connection, parents: Sequence[tuple[int, ...]]) -> list[int]:
+    """All that waits for these, and for what is revoked with it, down to the members of a chord."""
     d = con.dialect
     rows = con.execute(
         f"""
-        update huey_job set state = 'revoked', reason = 'upstream', finished_at = ?
-        where {d.among("seq")} and state = 'blocked'
+        with recursive broken(seq) as (
+            select seq from huey_job where {d.among("seq", ":seqs")}
+            union select child.seq from broken join huey_job parent using (seq)
+                join huey_job child on child.seq = parent.next or child.source = parent.seq
+            where parent.next is not null and parent.delivered = 0 and parent.slot is null
+                and child.state = 'blocked')
+        update huey_job set state = 'revoked', reason = 'upstream', finished_at = :now
+        where seq in (select seq from broken) and state = 'blocked'
         returning seq
         """,
-        (con.now(), d.listed(_children(con, parents))),
+        {"seqs": d.listed(parent[0] for parent in parents), "now": con.now()},
     ).fetchall()
     return [row[0] for row in rows]

@@ -51,6 +51,7 @@ def apply_endings(con: Connection, queue: str, endings: Sequence[Ended]) -> Appl
     said: list[tuple[Claim, Said]] = []
     done: list[Ended] = []
     others: list[Ended] = []
+    completed: list[Ended] = []
     for ended in endings:
         if ended.claim.key_name is not None:
             keys.add(ended.claim.key_name)
@@ -60,7 +61,7 @@ def apply_endings(con: Connection, queue: str, endings: Sequence[Ended]) -> Appl
     if said:
         write_notes(con, queue, said)
     if others:
-        others = _without_completed(con, others, done)
+        others = _without_completed(con, others, done, completed)
     stopped: list[Ended] = []
     lost = end_done(con, queue, done) if done else []
     for ended in others:
@@ -72,21 +73,34 @@ def apply_endings(con: Connection, queue: str, endings: Sequence[Ended]) -> Appl
     if lost:
         gone = {ended.claim[:2] for ended in lost}
         done = [ended for ended in done if ended.claim[:2] not in gone]
-    tally.done(done)
-    stages = [ended.claim for ended in done if ended.claim.next is not None or ended.claim.inputs]
-    if stages:
-        follow(con, [stage.seq for stage in stages if stage.next is not None], delivered=True)
-        forget(con, [stage.seq for stage in stages if stage.inputs])
+    _go_on(con, [*done, *completed], tally)
     tally.write(con)
     if keys:
         settle(con, queue, keys)
     return Applied(lost, stopped, settled=bool(keys))
 
 
-def _without_completed(con: Connection, endings: Sequence[Ended], done: list[Ended]) -> list[Ended]:
+def go_on(con: Connection, queue: str, done: Sequence[Ended]) -> None:
+    """Write what follows from runs that are ``done`` already, but for their keys."""
+    tally = Tally(queue)
+    _go_on(con, done, tally)
+    tally.write(con)
+
+
+def _go_on(con: Connection, done: Sequence[Ended], tally: Tally) -> None:
+    tally.done(done)
+    stages = [ended.claim for ended in done if ended.claim.next is not None or ended.claim.inputs]
+    if stages:
+        follow(con, [stage.seq for stage in stages if stage.next is not None], delivered=True)
+        forget(con, [stage.seq for stage in stages if stage.inputs])
+
+
+def _without_completed(
+    con: Connection, endings: Sequence[Ended], done: list[Ended], completed: list[Ended]
+) -> list[Ended]:
     """Leave out what the application has committed itself. Only the holder of a claim makes a job
-    done: one that is so under this claim was ended by this run. What is ``Done`` otherwise joins
-    ``done``."""
+    done: one that is so under this claim was ended by this run. It joins ``completed`` when its
+    consequences are to be written yet; what is ``Done`` otherwise joins ``done``."""
     found: list[Ended] = []
     for ended in endings:
         if isinstance(ended.ending, Completed):
@@ -94,6 +108,8 @@ def _without_completed(con: Connection, endings: Sequence[Ended], done: list[End
                 "select 1 from huey_job where seq = ? and claim = ? and state = 'done'",
                 ended.claim[:2],
             ).fetchall():
+                if con.dialect.completed(con, "seq", ended.claim.seq):
+                    completed.append(ended)
                 continue
             ended = ended._replace(ending=ended.ending.otherwise)
         (done if type(ended.ending) is Done else found).append(ended)

@@ -19,7 +19,7 @@ from hueycore.storage.sql.keys import settle
 from hueycore.storage.sql.part import Part, insert_rows, placeholders
 from hueycore.storage.sql.pressure import pending
 from hueycore.storage.sql.stages import join
-from hueycore.storage.sql.unique import give_way
+from hueycore.storage.sql.unique import give_way, held_keys
 from hueycore.system import native
 
 #: Jobs that one shared commit takes from other threads at most.
@@ -162,8 +162,9 @@ def insert_jobs(con: Connection, queue: str, jobs: Sequence[NewJob]) -> list[Enq
         answer = _insert_one(con, queue, jobs[0], now)
     else:
         answer = _insert_fresh(con, queue, jobs, now)
-    if answer is None:
-        answer = [_insert_or_find(con, queue, job, now) for job in jobs]
+    while answer is None:
+        con.be_alone()
+        answer = _Births(con, queue, jobs, now).insert()
     return answer
 
 
@@ -187,7 +188,7 @@ def insert_due(con: Connection, queue: str, fires: Sequence[Fire]) -> None:
 
 def _insert_one(con: Connection, queue: str, job: NewJob, now: float) -> list[Enqueued] | None:
     """As ``_insert_fresh`` one job without options: what a web request waits for."""
-    seq = con.dialect.first_number(con, 1)
+    (seq,) = con.dialect.numbers(con, 1)
     run_at = now if job.run_at is None or job.run_at <= now else job.run_at
     state = rest.state(run_at, now, None)
     row = (seq, job.id, queue, job.task, state, job.priority, run_at, now, job.preview)
@@ -202,11 +203,11 @@ def _insert_fresh(
 ) -> list[Enqueued] | None:
     """The usual case, ids and keys that nobody has: numbers are given out here, which the write
     lock allows, so that rows and payloads go in as two bulk statements. None if one exists."""
-    first = con.dialect.first_number(con, len(jobs))
+    numbers = con.dialect.numbers(con, len(jobs))
     usual = all(job[6:20] == _USUAL for job in jobs)
     rows, payloads, answer = [], [], []
     keys = set()
-    for seq, job in enumerate(jobs, first):
+    for seq, job in zip(numbers, jobs, strict=True):
         run_at, key = job.run_at, job.key_name
         if run_at is None or run_at <= now:
             run_at = now
@@ -214,14 +215,17 @@ def _insert_fresh(
         if key is not None and state is State.BLOCKED:
             keys.add(key)
         row = (seq, job.id, queue, job.task, state, job.priority, run_at, now, job.preview)
-        rows.append(row if usual else (*row, rest.expiry(job, run_at), *job[7:20]))
+        rows.append(row if usual else (*row, *_options(job, run_at)))
         payloads.append((seq, job.payload))
         answer.append(Enqueued(seq, job.id, state))
     inserted = con.executemany(_USUAL_ROW if usual else _ROW, rows).rowcount
     if inserted != len(rows):
         if inserted:
-            con.execute("delete from huey_job where seq >= ?", (first,))
-            con.execute("delete from huey_event where seq >= ?", (first,))
+            d = con.dialect
+            for table in ("job", "event"):
+                con.execute(
+                    f"delete from huey_{table} where {d.among('seq')}", (d.listed(numbers),)
+                )
         return None
     insert_rows(con, _PAYLOAD, payloads)
     if keys:
@@ -230,24 +234,78 @@ def _insert_fresh(
     return answer
 
 
-def _insert_or_find(con: Connection, queue: str, job: NewJob, now: float) -> Enqueued:
-    found = con.execute(
-        f"select seq, state, {NEEDED} from huey_job where queue = ? and id = ?",
-        (queue, job.id),
-    ).fetchone()
-    if found is not None:
-        seq, state, needed = found
-        if State(state) not in FINAL or needed:
-            return Enqueued(seq, job.id, State(state), fresh=False)
-    if job.unique_until is not None:
-        instead = give_way(con, queue, job, now)
-        if instead is not None:
-            return instead
-    if found is not None:
-        delete_jobs(con, [found[0]])
-    answer = _insert_fresh(con, queue, [job], now)
-    assert answer is not None
-    return answer[0]
+def _options(job: NewJob, run_at: float) -> tuple[object, ...]:
+    return (rest.expiry(job, run_at), *job[7:13], int(job.at_most_once), *job[14:20])
+
+
+class _Born(Exception):
+    """A job that nobody knew is there by now."""
+
+
+class _Births:
+    """Jobs of which some are known already. Those that nobody stands for are inserted together, as
+    far as none of them has to see another one."""
+
+    def __init__(self, con: Connection, queue: str, jobs: Sequence[NewJob], now: float) -> None:
+        self._con, self._queue, self._now = con, queue, now
+        self._jobs = jobs
+        self._known = _known(con, queue, [job.id for job in jobs])
+        self._held = held_keys(con, queue, jobs)
+        self._fresh: dict[str, NewJob] = {}
+        self._gone: list[int] = []
+
+    def insert(self) -> list[Enqueued] | None:
+        """None when somebody was quicker, which only births can be."""
+        try:
+            found = [self._find(job) for job in self._jobs]
+            self._insert()
+        except _Born:
+            return None
+        return [
+            self._known[job.id][0] if one is None else one
+            for one, job in zip(found, self._jobs, strict=True)
+        ]
+
+    def _find(self, job: NewJob) -> Enqueued | None:
+        """The job that stands for a new one; None when that is, or will be, born."""
+        if job.id in self._fresh:
+            self._insert()
+        known = self._known.get(job.id)
+        if known is not None and (known[0].state not in FINAL or known[1]):
+            return known[0]._replace(fresh=False)
+        if job.unique_until is not None:
+            key = (job.task, job.unique_key)
+            if key in self._held:
+                self._insert()
+                instead = give_way(self._con, self._queue, job, self._now)
+                if instead is not None:
+                    return instead
+            self._held.add(key)
+        if known is not None:
+            self._gone.append(known[0].seq)
+        self._fresh[job.id] = job
+        return None
+
+    def _insert(self) -> None:
+        if not self._fresh:
+            return
+        if self._gone:
+            delete_jobs(self._con, self._gone)
+        stored = _insert_fresh(self._con, self._queue, [*self._fresh.values()], self._now)
+        if stored is None:
+            raise _Born
+        self._known.update((one.id, (one, False)) for one in stored)
+        self._gone, self._fresh = [], {}
+
+
+def _known(con: Connection, queue: str, ids: Sequence[str]) -> dict[str, tuple[Enqueued, bool]]:
+    """The jobs that have these ids, and whether another one needs their results."""
+    d = con.dialect
+    rows = con.execute(
+        f"select seq, id, state, {NEEDED} from huey_job where queue = ? and {d.among('id')}",
+        (queue, d.listed(ids)),
+    ).fetchall()
+    return {id_: (Enqueued(seq, id_, State(state)), needed) for seq, id_, state, needed in rows}
 
 
 def delete_jobs(con: Connection, seqs: Sequence[int]) -> int:

@@ -66,7 +66,7 @@ def _conditions(d: Dialect, query: EventQuery) -> tuple[str, list[Any]]:
     if query.signals:
         add(f"{d.among('signal')}", d.listed(query.signals))
     if query.task is not None:
-        add(d.glob("task"), query.task)
+        add(d.glob("task"), d.pattern(query.task))
     if query.key is not None:
         add("(id = ? or seq = ?)", query.key, int(query.key) if is_seq(query.key) else None)
     if query.since is not None:

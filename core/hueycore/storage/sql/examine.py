@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hueycore.model.jobs import Selector
 from hueycore.model.reports import Finding
 from hueycore.storage.protocol.queries import Queries
 from hueycore.storage.sql.dialect import Connection
@@ -60,6 +61,11 @@ class Examination(Part, Queries):
             return found
 
         return self.db.read(body, snapshot=True)
+
+    def newest(self) -> float | None:
+        """When the newest job was enqueued."""
+        newest = self.jobs(Selector(sort="-seq", limit=1))
+        return newest[0].enqueued_at if newest else None
 
     def damage(self, con: Connection, full: bool) -> list[str]:
         """What the database itself finds damaged; ``full``: it reads everything for that."""

@@ -19,11 +19,14 @@ _Apply = Callable[[Connection, str, Sequence[Ended]], Applied]
 
 class Exchanges(Part, protocol.Workers):
     def exchange(self, worker: int, endings: Sequence[Ended], want: Want) -> Exchange:
+        if want.free > 0 and not self.alive.holds(worker):
+            want = want._replace(free=0)
         if not endings and not (want.free > 0 and self.db.read(self._any_pending)):
             return Exchange([], [], [], [])
 
         def body(con: Connection, apply: _Apply = apply_together) -> tuple[Exchange, Pick, bool]:
-            applied = apply(con, self.queue, endings) if endings else Applied([], [])
+            applied = self._end(con, worker, endings, apply) if endings else Applied([], [])
+            self.alive.note(con, worker)
             pick = self._claim(con, worker, want, durable=False)
             answer = Exchange(
                 pick.claims,
@@ -41,6 +44,7 @@ class Exchanges(Part, protocol.Workers):
         except Refused:
             one_by_one = partial(body, apply=apply_each)
             answer, pick, settled = self.db.transact(one_by_one, durable=False)
+        self.alive.noted(worker)
         while pick.again and not answer.claims:
             durable = pick.needs_sync
             try:
@@ -60,6 +64,16 @@ class Exchanges(Part, protocol.Workers):
         if settled:
             self.ring()  # perhaps a worker of another process takes the place
         return answer
+
+    def _end(
+        self, con: Connection, worker: int, endings: Sequence[Ended], apply: _Apply
+    ) -> Applied:
+        others = con.dialect.others(con, worker, (ended.claim.seq for ended in endings))
+        if not others:
+            return apply(con, self.queue, endings)
+        lost = [ended for ended in endings if ended.claim.seq in others]
+        applied = apply(con, self.queue, [e for e in endings if e.claim.seq not in others])
+        return applied._replace(lost=lost + applied.lost)
 
     def _claim(self, con: Connection, worker: int, want: Want, durable: bool) -> Pick:
         pick = Pick(con, self.queue, want, durable)

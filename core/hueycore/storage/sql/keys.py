@@ -17,9 +17,13 @@ from hueycore.storage.sql.keyview import MOVES, KeyView
 
 
 def settle(con: Connection, queue: str, keys: Iterable[str | None]) -> list[int]:
-    """Promote the blocked jobs that the keys have room for; the numbers of those pending now."""
-    view = KeyView(con, queue)
+    """Promote the blocked jobs that the keys have room for; the numbers of those pending now. In a
+    transaction that is not alone in the queue it is put off."""
     names = sorted({key for key in keys if key is not None})
+    if not con.alone:
+        con.dialect.put_off(con, queue, names)
+        return []
+    view = KeyView(con, queue)
     return [seq for key in names for seq in settle_key(view, key)]
 
 

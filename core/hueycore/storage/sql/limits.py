@@ -135,6 +135,7 @@ class Limits(Part, protocol.Limits, Upkeep):
         def body(con: Connection) -> list[str]:
             _go_back_with_the_clock(KeyView(con, self.queue))
             con.execute(_FORGET, (self.queue, con.now()))
+            settle(con, self.queue, con.dialect.take_up(con, self.queue))
             keys = _stranded(con, self.queue)
             settle(con, self.queue, keys)
             return keys

@@ -113,7 +113,7 @@ class Locks(Part, Limits):
     ) -> Lock:
         found = worker_row(con, owner)
         process = (found.name, found.host, found.pid) if found else (f"worker {owner}", "", 0)
-        living = found is not None and self.alive.lives(found)
+        living = found is not None and bool(self.alive.living(con, [found]))
         return Lock(name, queue, owner, *process, living, since, expires_at, not held)
 
     def _holder(self, con: Connection, name: str, now: float) -> tuple[int, bytes] | None:
@@ -130,7 +130,7 @@ class Locks(Part, Limits):
 
     def _lives(self, con: Connection, owner: int) -> bool:
         row = worker_row(con, owner)
-        return row is not None and self.alive.lives(row)
+        return row is not None and not self.alive.dead(con, row)
 
 
 def _runs(con: Connection, queue: str, key: str) -> bool:

@@ -111,8 +111,9 @@ class _Sieve:
 
 def marks(con: Connection, queue: str = "*") -> dict[str, set[str]]:
     """What was brought, by queue: to this one, or to every one."""
+    d = con.dialect
     rows = con.execute(
-        f"select name, value from huey_meta where {con.dialect.glob('name')}", (_NAME + "*",)
+        f"select name, value from huey_meta where {d.glob('name')}", (d.pattern(_NAME + "*"),)
     ).fetchall()
     return {
         name.removeprefix(_NAME): {
@@ -174,10 +175,10 @@ def _peaceful(job: NewJob, alone: bool) -> NewJob:
 
 def _insert_results(con: Connection, queue: str, results: Sequence[OldResult]) -> None:
     now = con.now()
-    first = con.dialect.first_number(con, len(results)) if results else 0
+    numbers = con.dialect.numbers(con, len(results)) if results else ()
     rows = [
         (seq, one.id, queue, UNNAMED, one.state, now, now, now, 0, _entry(one.error, now))
-        for seq, one in enumerate(results, first)
+        for seq, one in zip(numbers, results, strict=True)
     ]
     con.executemany(
         """

@@ -38,6 +38,10 @@ _LATER = """
 
 
 class Operators(Part, Workers, protocol.Operators):
+    def _is_wide(self, selector: Selector) -> bool:
+        """Whether jobs of other queues may be selected."""
+        return selector.queues != (self.queue,)
+
     def revoke(
         self, selector: Selector, reason: str | None = None, *, interrupt: bool = False
     ) -> Changed:
@@ -62,7 +66,7 @@ class Operators(Part, Workers, protocol.Operators):
             failed = [(job, f"already {state}") for job, state in found if state in FINAL]
             return Changed(len(found), waiting + running, failed)
 
-        return self.db.transact(body)
+        return self.db.transact(body, whole=self._is_wide(selector))
 
     def call_off(self, selector: Selector) -> Changed:
         def body(con: Connection) -> Changed:
@@ -82,7 +86,7 @@ class Operators(Part, Workers, protocol.Operators):
             failed = [(job, f"is {state}") for job, state in found if job.seq not in asked]
             return Changed(len(found), changed, failed)
 
-        return self.db.transact(body)
+        return self.db.transact(body, whole=self._is_wide(selector))
 
     def note_overdue(self, seq: int, claim: int) -> bool:
         return self.db.transact(
@@ -170,7 +174,7 @@ class Operators(Part, Workers, protocol.Operators):
             failed += [(job, barred[job.seq]) for job, _ in found if job.seq in barred]
             return Changed(len(found), final, failed)
 
-        changed = self.db.transact(body)
+        changed = self.db.transact(body, whole=self._is_wide(selector))
         self.ring()
         return changed
 
@@ -220,7 +224,7 @@ class Operators(Part, Workers, protocol.Operators):
             failed = [(job, f"is {state}") for job, state in found if state not in WAITING]
             return Changed(len(found), movable, failed)
 
-        changed = self.db.transact(body)
+        changed = self.db.transact(body, whole=self._is_wide(selector))
         self.ring()
         return changed
 
@@ -252,7 +256,7 @@ class Operators(Part, Workers, protocol.Operators):
             self.sign(con, "purge", number=len(rows))
             return purge_rows(con, rows)
 
-        return self.db.transact(body)
+        return self.db.transact(body, whole=self._is_wide(selector))
 
     def flush(self) -> None:
         def body(con: Connection) -> None:

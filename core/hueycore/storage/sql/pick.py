@@ -23,11 +23,11 @@ def _candidates(d: Dialect) -> str:
     return f"""
         select job.seq, job.claim + 1, job.id, job.task, payload.payload, job.attempt + 1,
             job.retries, job.retry_delay, job.retry_backoff, job.priority, job.run_at,
-            job.expires_at, job.scheduled_for, job.timeout, job.crashes, job.max_crashes,
+            job.expires_at, job.scheduled_for, job.timeout, {d.crashes}, job.max_crashes,
             job.at_most_once, job.key_name, job.next, job.inputs
         from huey_job job left join huey_payload payload using (seq)
-        where job.queue = ? and job.state = 'pending' and (? or job.crashes = 0)
-            and (? or job.crashes = 0 or job.crashes < job.max_crashes - 1)
+        where job.queue = ? and job.state = 'pending' and (? or {d.crashes} = 0)
+            and (? or {d.crashes} = 0 or {d.crashes} < job.max_crashes - 1)
             and not {d.among("job.task")} and (? is null or job.seq = ?)
         order by job.priority desc, job.run_at, job.seq
     """
@@ -130,7 +130,7 @@ class Pick:
             self.needs_sync = True
             return False
         want, claimed = self.want, len(self.claims)
-        if claimed >= want.free and claimed >= want.quick.get(claim.task, 0):
+        if claimed >= want.free and claimed >= self._group(claim):
             return False
         size = self._bytes + len(claim.payload or b"")
         if size > want.bytes and claimed:
@@ -141,6 +141,13 @@ class Pick:
         self._bytes = size
         self.claims.append(claim)
         return not claim.crashes
+
+    def _group(self, claim: Claim) -> int:
+        """The size of a group that this one may be in. What must not run twice waits in none where
+        nobody could tell that it has not begun."""
+        if claim.at_most_once and not self.con.dialect.sees_starts:
+            return 0
+        return self.want.quick.get(claim.task, 0)
 
     def _spend_revocation(self, claim: Claim) -> bool:
         for key in (("revoked-id", claim.id), ("revoked-task", claim.task)):

@@ -94,13 +94,14 @@ class Queries(Part, Workers, protocol.Queries):
         def body(con: Connection) -> float | None:
             return _float(
                 con.execute(
-                    """
+                    f"""
                     select min(at) from (
                         select min(run_at) as at from huey_job
                         where queue = :queue and state = 'scheduled'
                         union all
                         select min(due) from huey_key
-                        where queue = :queue and due is not null) as coming
+                        where queue = :queue and due is not null
+                        {con.dialect.put_off_at}) as coming
                     """,
                     {"queue": self.queue},
                 ).fetchone()[0]

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from hueycore.constants import MAX_WORKERS
 from hueycore.model import rest
-from hueycore.model.endings import Dead, Failure, Released, Retry
+from hueycore.model.endings import Dead, Done, Failure, Released, Retry
 from hueycore.model.jobs import Claim, Ended, JobRef, Recovered
 from hueycore.model.states import Asked, State
 from hueycore.storage.sql.dialect import Alive, Connection, Registered
 from hueycore.storage.sql.edges import follow
-from hueycore.storage.sql.endings import apply_endings
+from hueycore.storage.sql.endings import apply_endings, go_on
 from hueycore.storage.sql.failures import add_error
 from hueycore.storage.sql.handlers import call_handler
 from hueycore.storage.sql.keys import free_locks, settle
@@ -21,12 +20,7 @@ from hueycore.storage.sql.unique import GIVES_WAY
 from hueycore.storage.sql.unwritable import Refused, attempt, end_unwritable
 
 #: The columns of a claim; its payload is not read.
-_CLAIM = ", ".join("null" if field == "payload" else field for field in Claim._fields)
-
-
-def pairs(slots: int) -> int:
-    """As many again for the spare workers that take the place of those that hang."""
-    return max(1, slots, min(2 * slots, MAX_WORKERS))
+CLAIM = ", ".join("null" if field == "payload" else field for field in Claim._fields)
 
 
 def recover_worker(con: Connection, worker: Registered, alive: Alive) -> list[Recovered]:
@@ -37,22 +31,20 @@ def recover_worker(con: Connection, worker: Registered, alive: Alive) -> list[Re
     ).fetchall()
     if not same:
         return []
-    started = None  # unknown: count all as started
-    if alive.remembers(worker):
-        started = {pair[1:] for pair in alive.started(worker, pairs(worker.slots))}
     rows = con.execute(
         f"""
-        select {_CLAIM}, cancel_requested, claimed_at
+        select {CLAIM}, cancel_requested, claimed_at
         from huey_job where worker = ? and state = 'running' order by seq
         """,
         (worker.id,),
     ).fetchall()
+    claims = [Claim._make(columns) for *columns, _, _ in rows]
+    started = alive.began(con, worker, claims)
     recovered = []
-    keys = set()
-    for *columns, asked, claimed_at in rows:
-        claim = Claim._make(columns)
+    keys = _go_on_for(con, worker)
+    for claim, (*_, asked, claimed_at) in zip(claims, rows, strict=True):
         keys.add(claim.key_name)
-        began = started is None or claim[:2] in started
+        began = claim.seq in started
         if began and asked == Asked.OVERDUE:
             step = partial(_end_overdue, con, worker, claim, claimed_at)
         else:
@@ -68,6 +60,25 @@ def recover_worker(con: Connection, worker: Registered, alive: Alive) -> list[Re
     names = free_locks(con, worker.queue, worker.id)
     settle(con, worker.queue, {*names, *keys})
     return recovered
+
+
+def _go_on_for(con: Connection, worker: Registered) -> set[str | None]:
+    """Write the consequences of runs that ended in transactions of the application's, which the
+    worker did not live to do: the keys of their jobs."""
+    seqs = con.dialect.completed(con, "worker", worker.id)
+    if not seqs:
+        return set()
+    d = con.dialect
+    rows = con.execute(
+        f"""
+        select {CLAIM}, started_at, finished_at - started_at
+        from huey_job where {d.among("seq")} and state = 'done' order by seq
+        """,
+        (d.listed(seqs),),
+    ).fetchall()
+    done = [Ended(Claim._make(row[:-2]), Done(), *row[-2:]) for row in rows]
+    go_on(con, worker.queue, done)
+    return {ended.claim.key_name for ended in done}
 
 
 def _take_back(

@@ -12,6 +12,13 @@ from hueycore.storage.sql.dialect import UNLIMITED, Connection, Dialect
 
 COLUMNS = Job._fields
 LIST = ", ".join(f'"{name}"' for name in COLUMNS)
+#: Columns of texts; all others hold numbers.
+_TEXTS = frozenset(
+    (
+        *("id", "queue", "task", "state", "reason", "key_name", "unique_key"),
+        *("unique_until", "preview", "progress", "errors"),
+    )
+)
 #: When a row came into its state.
 _SINCE = (
     "coalesce(finished_at, claimed_at, case when state = 'scheduled' then enqueued_at end, run_at)"
@@ -136,14 +143,14 @@ def conditions(d: Dialect, selector: Selector) -> tuple[str, list[Any]]:
         numbers = d.listed(int(k) for k in selector.keys if is_seq(k))
         add(
             f"""({d.among("id")} or seq in (
-                select value from {d.each("number")} where cast(value as text) not in (
+                select value from {d.each("number", "bigint")} where cast(value as text) not in (
                     select id from huey_job where {d.among("id")})))""",
             keys,
             numbers,
             keys,
         )
     if selector.task is not None:
-        add(d.glob("task"), selector.task)
+        add(d.glob("task"), d.pattern(selector.task))
     since = "finished_at" if _are_final(selector) else _SINCE
     if selector.older_than is not None:
         add(f"{since} <= ?", selector.older_than)
@@ -164,10 +171,26 @@ def conditions(d: Dialect, selector: Selector) -> tuple[str, list[Any]]:
         if operator == "~":
             add(d.contains(f'"{column}"'), str(value))
         elif operator in words:
-            add(f'"{column}" {words[operator]} ?', value)
+            _add_comparison(column, words[operator], value, add)
         else:
             raise ConfigurationError(f"unknown operator {operator!r}: use = != < > <= >= ~")
     return " and ".join(parts), values
+
+
+def _add_comparison(column: str, word: str, value: Any, add: Callable[..., None]) -> None:
+    """Texts and numbers compare, in every database, as SQLite does it: what reads as a number is
+    one for a column of numbers, and any other text comes after all numbers."""
+    if column in _TEXTS:
+        value = value if value is None else str(value)
+    elif isinstance(value, bool):
+        value = int(value)
+    elif isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            add(f"'a' {word} case when \"{column}\" is null then null else 'b' end")
+            return
+    add(f'"{column}" {word} ?', value)
 
 
 def _add_states(d: Dialect, selector: Selector, add: Callable[..., None]) -> None:

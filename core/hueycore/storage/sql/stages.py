@@ -59,29 +59,51 @@ class Stages(Part, Workers, Queries):
 
     def stages(self, seq: int, limit: int = 1000) -> list[Job]:
         def body(con: Connection) -> list[Job]:
+            d = con.dialect
             rows = con.execute(
-                f"""
-                with recursive whole(seq) as (
-                    select seq from huey_job where seq = ?
-                    union select other.seq from whole join huey_job job using (seq)
-                        join huey_job other on other.seq in (job.next, job.source)
-                    union select other.seq from whole join huey_job other on other.next = whole.seq
-                    union select other.seq from whole
-                        join huey_job other on other.source = whole.seq
-                    union select other.seq from whole join huey_job job using (seq)
-                        join huey_input given on given.id = job.id and given.listed = 0
-                        join huey_job other on other.seq = given.seq and other.queue = job.queue
-                    union select other.seq from whole join huey_job job using (seq)
-                        join huey_input given on given.seq = job.seq and given.listed = 0
-                        join huey_job other on other.id = given.id and other.queue = job.queue)
-                select {LIST} from huey_job where seq in (select seq from whole)
-                order by seq limit ?
-                """,
-                (seq, limit),
+                f"select {LIST} from huey_job where {d.among('seq')} order by seq limit ?",
+                (d.listed(_whole(con, seq)), limit),
             ).fetchall()
             return [to_job(row) for row in rows]
 
         return self.db.read(body)
+
+
+def _tied(d: Dialect) -> str:
+    """What hangs together with some jobs by the edges between rows."""
+    return f"""
+        with recursive whole(seq) as (
+            select seq from huey_job where {d.among("seq")}
+            union select other.seq from whole join huey_job job using (seq) join huey_job other
+                on other.seq in (job.next, job.source) or other.next = job.seq
+                    or other.source = job.seq)
+        select seq from whole
+    """
+
+
+def _brought(d: Dialect) -> str:
+    """What some jobs, or others from them, have brought along as inputs."""
+    return f"""
+        select other.seq from huey_job job
+            join huey_input given on given.id = job.id and given.listed = 0
+            join huey_job other on other.seq = given.seq and other.queue = job.queue
+        where {d.among("job.seq", ":seqs")}
+        union select other.seq from huey_job job
+            join huey_input given on given.seq = job.seq and given.listed = 0
+            join huey_job other on other.id = given.id and other.queue = job.queue
+        where {d.among("job.seq", ":seqs")}
+    """
+
+
+def _whole(con: Connection, seq: int) -> set[int]:
+    """All that hangs together with a job."""
+    d = con.dialect
+    whole, new = set[int](), {seq}
+    while new:
+        whole |= {row[0] for row in con.execute(_tied(d), (d.listed(new),)).fetchall()}
+        rows = con.execute(_brought(d), {"seqs": d.listed(whole)}).fetchall()
+        new = {row[0] for row in rows} - whole
+    return whole
 
 
 def join(con: Connection, jobs: Sequence[Enqueued], plan: Plan) -> list[Enqueued]:
@@ -241,7 +263,7 @@ def _traced(d: Dialect) -> str:
     """What a stage that was never run because of another one is traced back to."""
     return f"""
         with recursive up(seq) as (
-            select :seq
+            select seq from huey_job where seq = :seq
             union select parent.seq from up join huey_job job using (seq) join huey_job parent
                 on (parent.next = job.seq or parent.seq = job.source)
             where job.reason = 'upstream' and parent.delivered = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from hueycore.exceptions import StorageError
 from hueycore.model import rest
 from hueycore.model.jobs import Cargo, Job, JobRef, Loaded, Selector
 from hueycore.model.states import LIVE, State
@@ -67,9 +68,13 @@ class Transfer(Part, protocol.Transfer):
             self.sign(con, "load", [one.job for one in loaded if one.outcome == "loaded"])
             return loaded
 
-        loaded = self.db.transact(body)
+        loaded = self.db.transact(body, whole=True)
         self.ring()
         return loaded
+
+    def refuses(self, error: StorageError) -> bool:
+        cause = error.__cause__
+        return isinstance(cause, Exception) and self.db.read(lambda con: con.dialect.refuses(cause))
 
     def discard(self, jobs: Sequence[Job]) -> list[JobRef]:
         def body(con: Connection) -> list[JobRef]:
@@ -78,7 +83,7 @@ class Transfer(Part, protocol.Transfer):
             self.sign(con, "purge", number=len(gone))
             return [JobRef(job.seq, job.id, job.task) for job in gone]
 
-        return self.db.transact(body)
+        return self.db.transact(body, whole=True)
 
 
 _UNCHANGED = f"""
@@ -129,7 +134,7 @@ def _load_one(con: Connection, one: Cargo, if_exists: str, pending: bool) -> Loa
     values["taken"] = 0 if unread else 1 if final and job.taken else None
     values["at_most_once"] = int(job.at_most_once)
     columns = ", ".join(f'"{name}"' for name in _CARRIED)
-    seq = con.dialect.first_number(con, 1)
+    (seq,) = con.dialect.numbers(con, 1)
     con.execute(
         f"insert into huey_job (seq, {columns}) values (?{', ?' * len(_CARRIED)})",
         (seq, *(values[name] for name in _CARRIED)),

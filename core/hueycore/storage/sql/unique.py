@@ -44,6 +44,21 @@ def holder(
     return None if row is None else (row[0], row[1], State(row[2]))
 
 
+def held_keys(con: Connection, queue: str, jobs: Sequence[NewJob]) -> set[tuple[str, str | None]]:
+    """(task, key) of those keys of new jobs that a job has."""
+    d = con.dialect
+    keys = [job.unique_key for job in jobs if job.unique_until is not None]
+    tasks = {job.task for job in jobs if job.unique_until is not None}
+    rows = con.execute(
+        f"""
+        select task, unique_key from huey_job
+        where queue = ? and {d.among("task")} and {d.among("unique_key")} and {_HOLDS}
+        """,
+        (queue, d.listed(tasks), d.listed(keys)),
+    ).fetchall()
+    return {(task, key) for task, key in rows}
+
+
 def give_way(con: Connection, queue: str, job: NewJob, now: float) -> Enqueued | None:
     """The job that stands for a new one whose key is taken; None when the new one is to be born.
 
@@ -75,7 +90,9 @@ def _replace(con: Connection, queue: str, seq: int, job: NewJob, now: float) -> 
         """
         update huey_job set state = case when waits > 0 then state else ? end, run_at = ?,
             delay = case when waits > 0 then delay else ? end,
-            priority = ?, expires_at = case when waits > 0 and ? then null else ? end,
+            priority = ?,
+            expires_at = case when waits > 0 and ? then null
+                else cast(? as double precision) end,
             expires_in = ?, scheduled_for = ?, key_name = ?,
             ticket = null, retries = ?, retry_delay = ?, retry_backoff = ?, timeout = ?,
             max_crashes = ?, at_most_once = ?, result_ttl = ?, unique_until = ?, preview = ?,

@@ -13,13 +13,13 @@ from hueycore.model.states import State
 from hueycore.storage.protocol import workers as protocol
 from hueycore.storage.protocol.queries import Queries
 from hueycore.storage.protocol.workers import Slots
-from hueycore.storage.sql.dialect import Connection, Registered
+from hueycore.storage.sql.dialect import Connection, Registered, places
 from hueycore.storage.sql.edges import follow
 from hueycore.storage.sql.enqueue import describe_queue
 from hueycore.storage.sql.keys import free_locks, settle
 from hueycore.storage.sql.part import Part, placeholders
 from hueycore.storage.sql.periodic import declare, forget_declarations
-from hueycore.storage.sql.recovery import pairs, recover_worker
+from hueycore.storage.sql.recovery import recover_worker
 from hueycore.storage.sql.rest import READY
 from hueycore.storage.sql.unique import GIVES_WAY
 
@@ -34,9 +34,11 @@ class Workers(Part, protocol.Workers, Queries):
         taken: list[int] = []
 
         def body(con: Connection) -> int:
+            while taken:  # by a transaction that is tried again
+                self._drop(taken.pop())
             describe_queue(con, self.queue, self.serializer)
             number = self._take_one(self.alive.numbers(con), taken)
-            self.alive.open_slots(number, pairs(slots))
+            self.alive.open_slots(number, places(slots))
             now = self._since[number] = con.now()
             me = (os.uname().nodename, os.getpid())
             row = (number, self.queue, name, *me, place[0], kind, slots, "running", now, place[1])
@@ -91,7 +93,13 @@ class Workers(Part, protocol.Workers, Queries):
             ).fetchall():
                 return  # taken for dead, and the number may be another's by now
             forget_declarations(con, worker)
-            rows = con.execute(
+            held = con.execute(
+                "select seq from huey_job where worker = ? and state = 'running' order by seq",
+                (worker,),
+            ).fetchall()
+            now = con.now()
+            # One by one: what gives way to another one has to see that it is there.
+            con.executemany(
                 f"""
                 update huey_job set
                     unique_until = case when cancel_requested in (1, 2) then unique_until
@@ -101,10 +109,14 @@ class Workers(Part, protocol.Workers, Queries):
                     reason = case when cancel_requested in (1, 2) then 'revoked' else reason end,
                     finished_at = case when cancel_requested in (1, 2) then ? end,
                     attempt = attempt - 1, worker = null, claimed_at = null, cancel_requested = 0
-                where worker = ? and state = 'running'
-                returning seq, state, key_name
+                where seq = ?
                 """,
-                (con.now(), worker),
+                [(now, seq) for (seq,) in held],
+            )
+            d = con.dialect
+            rows = con.execute(
+                f"select seq, state, key_name from huey_job where {d.among('seq')}",
+                (d.listed(seq for (seq,) in held),),
             ).fetchall()
             follow(con, [seq for seq, state, _ in rows if state == State.REVOKED], delivered=False)
             names = free_locks(con, self.queue, worker)
@@ -121,39 +133,52 @@ class Workers(Part, protocol.Workers, Queries):
     def recover(self) -> list[Recovered]:
         recovered: list[Recovered] = []
         dead = 0
-        for worker in self.db.read(self._worker_rows):
-            if worker.queue == self.queue and not self.alive.lives(worker):
-                dead += 1
-                try:
-                    recovered += self._recover_one(worker)
-                except StorageError:
-                    if not recovered:
-                        raise
-                    break  # what was taken back is reported; the janitor comes again
+        for worker in self.db.read(self._missing):
+            dead += 1
+            try:
+                recovered += self._recover_one(worker)
+            except StorageError:
+                if not recovered:
+                    raise
+                break  # what was taken back is reported; the janitor comes again
         if recovered or dead:
             self.ring()
         return recovered
 
+    def _missing(self, con: Connection) -> list[Registered]:
+        workers = [worker for worker in self._worker_rows(con) if worker.queue == self.queue]
+        living = self.alive.living(con, workers)
+        return [worker for worker in workers if worker.id not in living]
+
     def _recover_one(self, worker: Registered) -> list[Recovered]:
-        if not self.alive.take(worker.id):
-            return []  # another janitor was first
+        buried = False
+
+        def body(con: Connection) -> list[Recovered]:
+            nonlocal buried
+            buried = self.alive.bury(con, worker)
+            return recover_worker(con, worker, self.alive) if buried else []
+
         try:
-            return self.db.transact(
-                lambda con: recover_worker(con, worker, self.alive), durable=False
-            )
+            return self.db.transact(body, durable=False)
         finally:
-            self.alive.free(worker.id)
+            if buried:
+                self.alive.free(worker.id)
 
     def workers(self) -> list[WorkerRow]:
-        return [
-            WorkerRow(
-                *worker[:-1],
-                alive=self.alive.lives(worker),
-                running=[row[:2] for row in self.alive.started(worker, pairs(worker.slots))],
-                local_pid=self.alive.process(worker),
-            )
-            for worker in self.db.read(self._worker_rows)
-        ]
+        def body(con: Connection) -> list[WorkerRow]:
+            workers = self._worker_rows(con)
+            living = self.alive.living(con, workers)
+            return [
+                WorkerRow(
+                    *worker[:-1],
+                    alive=worker.id in living,
+                    running=[row[:2] for row in self.alive.started(con, worker)],
+                    local_pid=self.alive.process(worker),
+                )
+                for worker in workers
+            ]
+
+        return self.db.read(body)
 
     def _worker_rows(self, con: Connection) -> list[Registered]:
         rows = con.execute(f"select {_ROW} from huey_worker order by id").fetchall()

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from hueycore.exceptions import StorageError, StorageMoved
 from hueycore.storage.sqlite.database import Database
-from hueycore.storage.sqlite.sidefile import LAST_WORKER, SideFile, attach, boot_id
+from hueycore.storage.sqlite.sidefile import LAST_WORKER, SideFile, attach
 from hueycore.storage.sqlite.slots import FileSlots, MemorySlots
+from hueycore.system.machine import boot_id, runs
 
 if TYPE_CHECKING:
+    from hueycore.model.jobs import Claim
     from hueycore.storage.sql.dialect import Connection, Registered
 
 
@@ -76,10 +78,24 @@ class Alive:
     def slots(self, number: int) -> FileSlots | MemorySlots:
         return self._slots[number]
 
+    def holds(self, number: int) -> bool:
+        return True
+
+    def living(self, con: Connection, workers: Sequence[Registered]) -> set[int]:
+        return {worker.id for worker in workers if self.lives(worker)}
+
+    def dead(self, con: Connection, worker: Registered) -> bool:
+        return not self.lives(worker)
+
+    def bury(self, con: Connection, worker: Registered) -> bool:
+        return self.take(worker.id)
+
     def lives(self, worker: Registered) -> bool:
-        """A row from before a reboot is dead; a row whose side file was replaced under it is judged
-        by its process number, the only trace that is left. Where that number is another
-        container's it says nothing: better a job that waits than one that runs twice."""
+        """Whether the process of a worker holds its number.
+
+        A row from before a reboot is dead; a row whose side file was replaced under it is judged by
+        its process number, the only trace that is left. Where that number is another container's it
+        says nothing: better a job that waits than one that runs twice."""
         side = self.side()
         if side is None:
             return worker.id in self._slots
@@ -87,29 +103,25 @@ class Alive:
             return False
         if worker.side == side.inode:
             return side.locked(worker.id)
-        return worker.host != os.uname().nodename or _runs(worker.pid)
+        return worker.host != os.uname().nodename or runs(worker.pid)
 
     def process(self, worker: Registered) -> int | None:
         side = self.side()
         return worker.pid if side is None else side.process(worker.id)
 
-    def started(self, worker: Registered, count: int) -> Sequence[tuple[int, int, int]]:
+    def started(self, con: Connection, worker: Registered) -> Sequence[tuple[int, int, int]]:
         side = self.side()
         if side is not None:
-            return list(side.read_slots(worker.id, count))
+            return list(side.read_slots(worker.id, worker.places))
         mine = self._slots.get(worker.id)
         return list(mine.pairs()) if isinstance(mine, MemorySlots) else []
 
-    def remembers(self, worker: Registered) -> bool:
-        """Slots of another boot, or of a side file that is gone, say nothing."""
-        return (worker.boot_id, worker.side) == self.place()
+    def began(self, con: Connection, worker: Registered, claims: Sequence[Claim]) -> set[int]:
+        """Slots of another boot, or of a side file that is gone, say nothing: all count then."""
+        if (worker.boot_id, worker.side) != self.place():
+            return {claim.seq for claim in claims}
+        started = {pair[1:] for pair in self.started(con, worker)}
+        return {claim.seq for claim in claims if claim[:2] in started}
 
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+    def note(self, con: Connection, number: int) -> None: ...
+    def noted(self, number: int) -> None: ...

@@ -42,7 +42,7 @@ Body = Callable[[Connection], T]
 class Database(Connections):
     """One file (or ``:memory:``), and the transactions on it."""
 
-    def transact(self, body: Body[T], durable: bool = True) -> T:
+    def transact(self, body: Body[T], durable: bool = True, *, whole: bool = False) -> T:
         """Run ``body`` in one write transaction: all of it is committed, or nothing.
 
         A plain function on purpose: hit by an asynchronous exception (a thread's timeout, ^C), a

@@ -32,6 +32,9 @@ class SqliteDialect:
     differs = "is not"
     greatest = "max"
     rows_only = "not indexed"
+    put_off_at = ""
+    sees_starts = True
+    crashes = "job.crashes"
 
     def unindexed(self, column: str) -> str:
         return f"+{column}"
@@ -43,11 +46,17 @@ class SqliteDialect:
     def among(self, column: str, values: str = "?") -> str:
         return f"{column} in (select value from json_each({values}))"
 
-    def each(self, name: str) -> str:
+    def integer(self, value: str) -> str:
+        return value
+
+    def each(self, name: str, kind: str = "text") -> str:
         return f"json_each(?) {name}"
 
     def glob(self, column: str) -> str:
         return f"{column} glob ?"
+
+    def pattern(self, glob: str) -> str:
+        return glob
 
     def contains(self, column: str) -> str:
         return f"instr({column}, ?) > 0"
@@ -56,8 +65,21 @@ class SqliteDialect:
         # One row that somebody else wrote to must not be an error of the whole query.
         return f"case when json_valid({column}) then json_extract({column}, '$[#-1].{key}') end"
 
-    def first_number(self, con: Connection, count: int) -> int:
-        return numbers.next_number(con)
+    def put_off(self, con: Connection, queue: str, keys: Iterable[str]) -> None:
+        raise AssertionError("whoever writes is alone")
+
+    def take_up(self, con: Connection, queue: str) -> list[str]:
+        return []
+
+    def completed(self, con: Connection, column: str, value: int) -> list[int]:
+        return []  # all of it was committed with the run
+
+    def others(self, con: Connection, worker: int, seqs: Iterable[int]) -> set[int]:
+        return set()  # a claim is undone by nothing that its worker outlives
+
+    def numbers(self, con: Connection, count: int) -> range:
+        first = numbers.next_number(con)
+        return range(first, first + count)
 
     def keep_numbers(self, con: Connection, seqs: str) -> None:
         numbers.keep_number(con, seqs)
@@ -81,7 +103,11 @@ class Speaker:
     """What a connection of sqlite3 lacks to be one of :mod:`hueycore.storage.sql.dialect`."""
 
     dialect = DIALECT
+    alone = True
     execute: Callable[..., sqlite3.Cursor]
+
+    def be_alone(self) -> None:
+        pass  # whoever writes is
 
     def now(self) -> float:
         return clock.now()

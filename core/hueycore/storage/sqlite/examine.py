@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Mapping
 
 from hueycore.exceptions import StorageMoved
+from hueycore.model.diagnosis import Diagnosis
 from hueycore.storage.protocol.upkeep import Upkeep
 from hueycore.storage.sql import examine
 from hueycore.storage.sql.dialect import Connection
@@ -22,6 +24,23 @@ class Examination(examine.Examination, Upkeep):
         check = "integrity_check" if full else "quick_check(1)"
         rows = con.execute(f"pragma {check}").fetchall()
         return [row[0] for row in rows if row[0] != "ok"]
+
+    def checkup(self) -> Mapping[str, Callable[[], Iterable[Diagnosis]]]:
+        # Imported here: few processes ever ask.
+        from hueycore.storage.sqlite import checkup
+
+        path = self.db.path
+        return {
+            "durability": lambda: checkup.fsync(path),
+            "wal": lambda: checkup.log(*self.size()),
+            "files": lambda: checkup.files(path),
+            "clock": lambda: checkup.clock(path, self.newest()),
+        }
+
+    def gauges(self) -> dict[str, float]:
+        from hueycore.storage.sqlite import checkup
+
+        return checkup.gauges(self.db.path)
 
     def size(self) -> tuple[int, int]:
         return _size(self.db.path), _size(self._log)

@@ -34,9 +34,10 @@ from hueycore.model.retention import Keeping
 from hueycore.model.schedules import Fire, Periodic
 from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage, dial
-from hueycore.storage.sqlite.sidefile import boot_id
+from hueycore.system.machine import boot_id
 from tests.storage.kit import FAILURE, by_seq, ended, new
-from tests.storage.sqlite.lab import contents, write
+from tests.storage.sql.lab import write
+from tests.storage.sqlite.lab import contents
 
 NOW = 2_000_000_000.0
 HERE = Path(__file__).parent
@@ -223,13 +224,14 @@ def finish(child: tuple[int, int]) -> Any:
 
 
 class Crew:
-    """Helper processes of a test (crew.py); what is left of them at its end is killed."""
+    """Helper processes of a test; what is left of them at its end is killed."""
 
-    def __init__(self) -> None:
+    def __init__(self, script: Path = HERE / "crew.py") -> None:
+        self._script = script
         self.members: list[Member] = []
 
     def start(self, role: str, *args: Any) -> Member:
-        member = Member(role, *args)
+        member = Member(self._script, role, *args)
         self.members.append(member)
         return member
 
@@ -240,9 +242,9 @@ class Crew:
 
 
 class Member:
-    def __init__(self, role: str, *args: Any) -> None:
+    def __init__(self, script: Path, role: str, *args: Any) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", str(HERE / "crew.py"), role, json.dumps(args)],
+            [sys.executable, "-W", "error", str(script), role, json.dumps(args)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": f"{ROOT / 'core'}:{ROOT}"},

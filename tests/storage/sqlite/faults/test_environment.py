@@ -36,9 +36,9 @@ from hueycore.storage.sqlite.database import Database
 from hueycore.storage.sqlite.errors import translate
 from tests.helpers import Clock, give_up_after
 from tests.storage.kit import DAY, ended, new, state, take, worker
+from tests.storage.sql.lab import write
 from tests.storage.sqlite.faults.rig import NOW, Crew, forked, rows
 from tests.storage.sqlite.invariants import check_invariants
-from tests.storage.sqlite.lab import write
 
 NOBODY = 65534
 

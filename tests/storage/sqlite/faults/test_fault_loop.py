@@ -25,6 +25,7 @@ from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage, dial
 from tests.helpers import consuming, give_up_after, states, wait_until
 from tests.storage.kit import ended, new, row, take, worker
+from tests.storage.sql.lab import sql
 from tests.storage.sqlite.faults.conftest import Opener
 from tests.storage.sqlite.faults.rig import (
     BUSY,
@@ -44,7 +45,6 @@ from tests.storage.sqlite.faults.rig import (
     rows,
 )
 from tests.storage.sqlite.invariants import check_invariants
-from tests.storage.sqlite.lab import sql
 
 CODES = {"io-error": IOERR, "busy": BUSY, "full": FULL}
 KINDS = {IOERR: StorageError, BUSY: StorageBusy, FULL: StorageFull}

@@ -20,8 +20,8 @@ from hueycore.storage.sqlite import alive as liveness
 from hueycore.storage.sqlite.slots import FileSlots
 from tests.helpers import wait_until
 from tests.storage.kit import new, row, state, take, worker
+from tests.storage.sql.lab import sql, write
 from tests.storage.sqlite.faults.rig import Crew, Member, Plan, failing, forked, rows
-from tests.storage.sqlite.lab import sql, write
 
 
 def victim(

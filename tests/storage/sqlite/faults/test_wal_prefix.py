@@ -27,10 +27,11 @@ from hueycore.storage.sqlite import SqliteStorage
 from hueycore.storage.sqlite import log as log_of_writer
 from tests.helpers import Clock
 from tests.storage.kit import FAILURE, by_seq, end, ended, new, one, pipeline, state, take, worker
+from tests.storage.sql.lab import write
 from tests.storage.sqlite.faults.conftest import Opener
 from tests.storage.sqlite.faults.rig import HANDLER, NOW, VERBS, World
 from tests.storage.sqlite.invariants import violations
-from tests.storage.sqlite.lab import contents, write
+from tests.storage.sqlite.lab import contents
 
 HEADER = 32
 FRAME = 24 + 4096

@@ -1,0 +1,286 @@
+"""The connections of a process to a database: one writes, one reads, each behind a lock, and those
+that others ask for.
+
+They are opened at the first use and closed after an error of the network; a child process has its
+own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from time import CLOCK_REALTIME, clock_gettime
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg.abc import Buffer
+from psycopg.adapt import AdaptersMap
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import tuple_row
+from psycopg.types.numeric import FloatLoader
+from psycopg.types.string import StrDumperUnknown
+
+from hueycore.exceptions import StorageError
+from hueycore.storage.postgres import forks
+from hueycore.storage.postgres.dialect import DIALECT, translate
+from hueycore.storage.sql.part import in_groups
+from hueycore.system import clock, native
+
+#: Seconds after which a queue that somebody else holds is given up, by default.
+DEADLINE = 5.0
+#: Seconds from one look at the server's clock to the next.
+LOOK = 60.0
+#: Rows that one message inserts, or statements that it carries.
+MANY = 500
+#: Rows of a page: of the first one, and of the others.
+FIRST_PAGE, PAGE = 32, 256
+
+#: What a host does not say is found out after 30 s: a dead one sends no farewell. The address may
+#: say something else. Not by ``options``, which a pooler refuses.
+_USUAL: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+    "fallback_application_name": "hueycore",
+}
+_VALUES = re.compile(rb"\bvalues\s*(\((?:%s(?:, )?)+\))")
+_TIME = b"select extract(epoch from clock_timestamp())"
+
+_ADAPTERS = AdaptersMap(psycopg.adapters)
+# A sum of whole numbers, or of what was written with a point.
+_ADAPTERS.register_loader("numeric", FloatLoader)
+
+
+class _Text(StrDumperUnknown):
+    """NUL and half a surrogate pair have no place in a text there: they are made visible."""
+
+    def dump(self, obj: str) -> Buffer | None:
+        try:
+            return super().dump(obj)
+        except (psycopg.DataError, UnicodeEncodeError):
+            return super().dump(_visible(obj))
+
+    def quote(self, obj: str) -> Buffer:
+        try:
+            return super().quote(obj)
+        except (psycopg.DataError, UnicodeEncodeError):
+            return super().quote(_visible(obj))
+
+
+def _visible(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+
+
+_ADAPTERS.register_dumper(str, _Text)
+
+
+class Cursor(psycopg.ClientCursor[Any]):
+    """Values as literals, so that none needs a type, and rows as the engine reads them, whatever
+    the connection is set to."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        super().__init__(connection, row_factory=tuple_row)
+
+    @property
+    def adapters(self) -> AdaptersMap:
+        return _ADAPTERS
+
+
+class Changed(NamedTuple):
+    """What many statements brought: no rows."""
+
+    rowcount: int
+
+    def fetchone(self) -> Any:
+        return None
+
+    def fetchall(self) -> list[Any]:
+        return []
+
+
+class Connection:
+    """What bodies see: SQL of ``storage.sql`` on a connection of psycopg's. ``place`` is the quoted
+    schema; ``offset`` the seconds by which the server's clock is ahead."""
+
+    dialect = DIALECT
+    alone = True
+    #: What makes a transaction of somebody else's alone.
+    on_alone: Callable[[Connection], None]
+
+    def __init__(self, pg: psycopg.Connection[Any], place: str, offset: float) -> None:
+        self.pg = pg
+        self._place = place
+        self._offset = offset
+        self._pages = 0
+        self._spent = b""
+
+    def be_alone(self) -> None:
+        if not self.alone:
+            self.on_alone(self)
+            self.alone = True
+
+    def now(self) -> float:
+        return clock.now() + self._offset
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Cursor:
+        cursor = Cursor(self.pg)
+        cursor.execute(translate(sql, self._place), parameters)
+        return cursor
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> Changed:
+        """A message for many of them: each would wait for an answer of its own."""
+        cursor = Cursor(self.pg)
+        text = translate(sql, self._place)
+        values = _VALUES.search(text)
+        changed = 0
+        for rows in in_groups(list(parameters), MANY):
+            if values is None:
+                message = "; ".join(cursor.mogrify(text, row) for row in rows)
+            else:
+                row_text = values[1]
+                tuples = ", ".join(cursor.mogrify(row_text, row) for row in rows)
+                before, after = text[: values.start(1)], text[values.end(1) :]
+                message = f"{_plain(before)}{tuples}{_plain(after)}"
+            cursor.execute(message.encode())
+            changed += cursor.rowcount
+            while cursor.nextset():
+                changed += cursor.rowcount
+        return Changed(changed)
+
+    def pages(self, sql: str, parameters: Any = ()) -> Pages:
+        self._pages += 1
+        spent, self._spent = self._spent, b""
+        return Pages(self, f"huey_page_{self._pages}".encode(), spent, sql, parameters)
+
+    def forget(self, name: bytes) -> None:
+        """A cursor of the server's that is read no more goes with the next message of its kind, or
+        with the transaction."""
+        self._spent += b"close %s; " % name
+
+    def open_pages(self, name: bytes, spent: bytes, sql: str, parameters: Any) -> list[Any]:
+        cursor = Cursor(self.pg)
+        text = translate(sql, self._place)
+        declare = b"%sdeclare %s no scroll cursor for %s; " % (spent, name, text)
+        cursor.execute(declare + b"fetch %d from %s" % (FIRST_PAGE, name), parameters)
+        while cursor.nextset():
+            pass
+        return cursor.fetchall()
+
+
+class Pages:
+    """A cursor of the server's. Its first page comes with its declaration."""
+
+    def __init__(
+        self, con: Connection, name: bytes, spent: bytes, sql: str, parameters: Any
+    ) -> None:
+        self._con, self._name = con, name
+        self._first = con.open_pages(name, spent, sql, parameters)
+
+    def __iter__(self) -> Iterator[Any]:
+        rows, size = self._first, FIRST_PAGE
+        while True:
+            yield from rows
+            if len(rows) < size:
+                return
+            size = PAGE
+            rows = Cursor(self._con.pg).execute(b"fetch %d from %s" % (size, self._name)).fetchall()
+
+    def close(self) -> None:
+        self._con.forget(self._name)
+
+
+class Connections:
+    """``dsn``: a URL, or the words of libpq. ``timeout``: seconds that a queue which somebody else
+    holds, or a server that is away, is tried."""
+
+    def __init__(self, dsn: str, schema: str, *, timeout: float, read_only: bool) -> None:
+        self.dsn = dsn
+        self.schema = schema
+        self.read_only = read_only
+        self._place = '"{}"'.format(schema.replace('"', '""'))
+        self._timeout = timeout
+        self._lock, self._read_lock = native.Lock(), native.Lock()
+        self._write: psycopg.Connection[Any] | None = None
+        self._read: psycopg.Connection[Any] | None = None
+        self._closed = False
+        #: It was there once: that it is away may be a restart.
+        self._was_there = False
+        self._offset, self._looked = 0.0, 0.0
+        forks.heirs.add(self)
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """A new connection, in autocommit mode. Raises ``psycopg.Error``."""
+        words = {**_USUAL, **conninfo_to_dict(self.dsn), "client_encoding": "utf8"}
+        # Prepared statements are another client's behind a pooler.
+        connection = psycopg.connect(
+            make_conninfo(**words), autocommit=True, prepare_threshold=None
+        )
+        self._was_there = True
+        return connection
+
+    def dress(self, connection: psycopg.Connection[Any]) -> Connection:
+        """A connection as bodies see it."""
+        return Connection(connection, self._place, self._offset)
+
+    def now(self) -> float:
+        return clock.now() + self._offset
+
+    def close(self) -> None:
+        self._closed = True
+        for lock, name in ((self._read_lock, "_read"), (self._lock, "_write")):
+            with lock:
+                self._discard(name)
+
+    def leave(self) -> None:
+        for lock, name in ((self._read_lock, "_read"), (self._lock, "_write")):
+            if lock.acquire(blocking=False):
+                try:
+                    self._discard(name)
+                finally:
+                    lock.release()
+
+    def after_fork_in_child(self) -> None:
+        for lock, connection in ((self._lock, self._write), (self._read_lock, self._read)):
+            if connection is not None:
+                forks.abandon(connection, in_use=lock.locked())
+        self._lock, self._read_lock = native.Lock(), native.Lock()
+        self._write = self._read = None
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    def _connection(self, name: str) -> psycopg.Connection[Any]:
+        """``_write`` or ``_read``, connected; for whoever holds its lock."""
+        if self._closed:
+            raise StorageError("the storage is closed")
+        found: psycopg.Connection[Any] | None = getattr(self, name)
+        if found is None or found.closed:
+            found = self.connect()
+            setattr(self, name, found)
+            self._looked = 0.0
+        if clock.monotonic() - self._looked > LOOK:
+            self._look_at_the_clock(found)
+        return found
+
+    def _look_at_the_clock(self, connection: psycopg.Connection[Any]) -> None:
+        """By how much the server's clock is ahead. It is none when it is within the time that the
+        question took."""
+        before = clock_gettime(CLOCK_REALTIME)
+        row = Cursor(connection).execute(_TIME).fetchone()
+        after = clock_gettime(CLOCK_REALTIME)
+        assert row is not None
+        ahead = row[0] - (before + after) / 2
+        self._offset = ahead if abs(ahead) > (after - before) / 2 else 0.0
+        self._looked = clock.monotonic()
+
+    def _discard(self, name: str) -> None:
+        connection: psycopg.Connection[Any] | None = getattr(self, name)
+        setattr(self, name, None)
+        if connection is not None:
+            connection.close()
+
+
+def _plain(text: bytes) -> str:
+    """The text of a statement that takes no values any more."""
+    return text.replace(b"%%", b"%").decode()

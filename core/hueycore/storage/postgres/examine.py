@@ -1,0 +1,83 @@
+"""The half of examination and upkeep that is about a database on a server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from hueycore.exceptions import ConfigurationError
+from hueycore.model.diagnosis import Diagnosis
+from hueycore.storage.postgres import schema
+from hueycore.storage.postgres.alive import Alive
+from hueycore.storage.postgres.database import Database
+from hueycore.storage.postgres.hindrance import Hindrance
+from hueycore.storage.protocol.upkeep import Upkeep
+from hueycore.storage.sql import examine
+from hueycore.storage.sql.dialect import Connection
+
+Question = Callable[[Any], Iterable[Diagnosis]]
+
+
+class Examination(examine.Examination, Upkeep):
+    db: Database
+    alive: Alive
+    _hindrance: Hindrance | None = None
+
+    def damage(self, con: Connection, full: bool) -> list[str]:
+        return []  # the server looks at what it reads
+
+    def checkup(self) -> Mapping[str, Callable[[], Iterable[Diagnosis]]]:
+        # Imported here: few processes ever ask.
+        from hueycore.storage.postgres import checkup
+
+        def asked(question: Question) -> Callable[[], Iterable[Diagnosis]]:
+            return lambda: self.db.read(lambda con: list(question(con)))
+
+        def clock() -> Iterable[Diagnosis]:
+            return asked(partial(checkup.clock, newest=self.newest()))()
+
+        return {
+            "server": asked(partial(checkup.server, connect=self.db.connect)),
+            "durability": asked(checkup.durability),
+            "transaction": asked(checkup.transactions),
+            "rows": asked(checkup.rows),
+            "connections": asked(checkup.connections),
+            "clock": clock,
+        }
+
+    def gauges(self) -> dict[str, float]:
+        from hueycore.storage.postgres import checkup
+
+        return self.db.read(checkup.gauges)
+
+    def size(self) -> tuple[int, int]:
+        return self.db.read(_size), 0
+
+    def verify(self) -> None:
+        self.db.read(schema.is_current)
+        self.alive.check()
+
+    def leave_checkpoints_to_janitor(self) -> None:
+        """A server does that by itself."""
+
+    def checkpoint(self) -> None:
+        """A server does that by itself; who keeps it from doing so is named."""
+        if self._hindrance is None:
+            self._hindrance = Hindrance(self.checkup()["transaction"])
+        self._hindrance.look()
+
+    def backup(self, path: str, **options: object) -> None:
+        raise ConfigurationError("a database of PostgreSQL is copied by pg_dump")
+
+
+def _size(con: Connection) -> int:
+    rows = con.execute(
+        """
+        select sum(pg_total_relation_size(oid)) from pg_class
+        where relkind = 'r' and relname like 'huey\\_%'
+            and relnamespace = (
+                select relnamespace from pg_class where oid = to_regclass('huey_meta'))
+        """
+    ).fetchall()
+    return int(rows[0][0] or 0)

@@ -1,0 +1,126 @@
+"""A commit whose answer is lost on the way: it was carried out, or not, and nobody knows. And one
+that was answered, and is gone after a crash of the server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from hueycore.exceptions import StorageError
+from hueycore.model.jobs import Selector, Want
+from hueycore.model.states import State
+from hueycore.storage.postgres import PostgresStorage
+from hueycore.storage.postgres.database import Database
+from tests.helpers import wait_until
+from tests.storage.kit import born, end, ended, new, one, row, state, take, worker
+from tests.storage.sql.lab import write
+
+
+class Wire:
+    """Cuts the connection after a commit, or before it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._patch = monkeypatch
+
+    def cut(self, *, after: bool) -> None:
+        """At the next commit; all later ones are answered."""
+        original = Database._commit
+
+        def commit(db: Database, connection: psycopg.Connection[Any]) -> None:
+            self._patch.setattr(Database, "_commit", original)
+            if after:
+                connection.execute("commit")
+            with psycopg.connect(db.dsn, autocommit=True) as other:
+                other.execute("select pg_terminate_backend(%s)", (connection.info.backend_pid,))
+            original(db, connection)
+
+        self._patch.setattr(Database, "_commit", commit)
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
+    return Wire(monkeypatch)
+
+
+@pytest.mark.parametrize("after", [True, False], ids=["carried out", "not"])
+def test_claims_of_which_the_worker_has_not_heard_run_all_the_same(
+    storage: PostgresStorage, wire: Wire, after: bool
+) -> None:
+    storage.enqueue([new() for _ in range(4)])
+    number = worker(storage)
+    first = one(storage, number)
+    wire.cut(after=after)
+    with pytest.raises(StorageError, match="did not answer a commit"):
+        take(storage, number, 2)
+    assert len(storage.jobs(Selector(states=(State.RUNNING,)))) == 1 + 2 * after
+
+    claims = take(storage, number, 8)
+
+    assert [claim.seq for claim in claims] == [first.seq + n for n in (1, 2, 3)]
+    assert {claim.attempt for claim in claims} == {1}
+    answer = storage.exchange(number, [ended(claim) for claim in (first, *claims)], Want(1))
+    assert answer.lost == []
+    assert {job.state for job in storage.jobs(Selector())} == {State.DONE}
+
+
+def test_an_ending_that_a_crash_of_the_server_has_undone_leaves_no_job_behind(
+    storage: PostgresStorage,
+) -> None:
+    """Its worker lives, and believes that it is written: it runs again, unless it must not."""
+    again, never = born(storage), born(storage, at_most_once=True)
+    number = worker(storage)
+    claims = [one(storage, number) for _ in range(2)]
+    for claim in claims:
+        end(storage, number, claim)
+    write(
+        storage,
+        "update huey_job set state = 'running', worker = ?, claimed_at = 1.0, finished_at = null,"
+        " reason = null",
+        number,
+    )
+    with psycopg.connect(storage.db.dsn, autocommit=True) as con:
+        con.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where application_name = 'hueycore'"
+        )
+
+    def found() -> list[int]:
+        return [claim.seq for claim in take(storage, number, 8)]
+
+    assert wait_until(found) == [again.seq]
+    assert row(storage, again).attempt == 1
+    assert (row(storage, never).state, row(storage, never).reason) == (State.DEAD, "crashed")
+
+
+@pytest.mark.parametrize("after", [True, False], ids=["carried out", "not"])
+def test_endings_of_a_commit_without_an_answer_are_written_once(
+    storage: PostgresStorage, wire: Wire, after: bool
+) -> None:
+    job = born(storage)
+    number = worker(storage)
+    claim = one(storage, number)
+    wire.cut(after=after)
+    with pytest.raises(StorageError, match="did not answer a commit"):
+        end(storage, number, claim)
+
+    end(storage, number, claim)
+
+    assert state(storage, job) is State.DONE
+
+
+@pytest.mark.parametrize("after", [True, False], ids=["carried out", "not"])
+def test_births_of_a_commit_without_an_answer_are_tried_again_and_there_once(
+    storage: PostgresStorage, wire: Wire, after: bool
+) -> None:
+    born(storage)
+    jobs = [new(id=f"mine-{n}") for n in range(3)]
+    wire.cut(after=after)
+    with pytest.raises(StorageError, match="did not answer a commit"):
+        storage.enqueue(jobs)
+
+    again = storage.enqueue(jobs)
+
+    assert [one.fresh for one in again] == [not after] * 3
+    assert [job.id for job in storage.jobs(Selector())][1:] == [job.id for job in jobs]
