@@ -111,7 +111,8 @@ INVARIANTS: dict[str, str] = {
         """,
     "numbers begin at one": "select seq as label from huey_job where seq < 1",
     "every queue that has a job is described": """
-        select distinct queue as label from huey_job where queue not in (select queue from huey_queue)
+        select distinct queue as label from huey_job
+        where queue not in (select queue from huey_queue)
         """,
     "where the pending jobs are counted, the count is right": """
         select queue as label from huey_queue where pending is not null and pending <> (

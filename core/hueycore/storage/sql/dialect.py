@@ -61,6 +61,10 @@ class Connection(Protocol):
         """Like ``execute``, for what may be long and is rarely read to its end: close it."""
         ...
 
+    def many_pages(self, sql: str, parameters: Iterable[Any], /) -> Iterator[Pages]:
+        """``pages`` of one statement for each of the parameters: close them before the next."""
+        ...
+
 
 class Database(Protocol):
     """Transactions on the data."""

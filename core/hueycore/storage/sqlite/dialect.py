@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from hueycore.storage.sql.dialect import Connection
@@ -114,3 +114,6 @@ class Speaker:
 
     def pages(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
         return self.execute(sql, parameters)
+
+    def many_pages(self, sql: str, parameters: Iterable[Any]) -> Iterator[sqlite3.Cursor]:
+        return (self.execute(sql, values) for values in parameters)
