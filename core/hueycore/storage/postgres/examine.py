@@ -62,10 +62,19 @@ class Examination(examine.Examination, Upkeep):
         """A server does that by itself."""
 
     def checkpoint(self) -> None:
-        """A server does that by itself; who keeps it from doing so is named."""
+        """A server does that by itself. Who keeps it from doing so is named, and what it leaves is
+        cleaned."""
         if self._hindrance is None:
             self._hindrance = Hindrance(self.checkup()["transaction"])
-        self._hindrance.look()
+        if self._hindrance.look():
+            self._clean()
+
+    def _clean(self) -> None:
+        from hueycore.storage.postgres import checkup
+
+        schema = self.db.schema
+        for table in self.db.read(lambda con: checkup.dirty(con, schema)):
+            self.db.vacuum(table)
 
     def backup(self, path: str, **options: object) -> None:
         raise ConfigurationError("a database of PostgreSQL is copied by pg_dump")

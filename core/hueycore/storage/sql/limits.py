@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
+from functools import cache
 
 from hueycore.model.limits import Limit, Rate
 from hueycore.storage.protocol import limits as protocol
 from hueycore.storage.protocol.upkeep import Upkeep
 from hueycore.storage.sql import clockback
-from hueycore.storage.sql.dialect import Connection
+from hueycore.storage.sql.dialect import Connection, Dialect
 from hueycore.storage.sql.keys import settle, settle_in
 from hueycore.storage.sql.keyview import KeyView, Rates, read_limits
 from hueycore.storage.sql.part import Part
 
-#: Blocked jobs that should not be: the next ones of their keys, when nobody outside holds the key,
-#: no rate counts, and fewer jobs run or are about to than their tasks allow.
-STRANDED = """
+
+@cache
+def stranded(d: Dialect) -> str:
+    """Blocked jobs that should not be: the next ones of their keys, when nobody outside holds the
+    key, no rate counts, it was not put off, and fewer jobs run or are about to than their tasks
+    allow."""
+    return f"""
     with paused(queue, task) as (select queue, name from huey_flag where kind = 'paused-task'),
     keys(queue, name) as materialized (
         select distinct queue, key_name from huey_job
@@ -35,7 +40,8 @@ STRANDED = """
             and not exists (
                 select 1 from huey_key
                 where huey_key.queue = keys.queue and huey_key.name = keys.name
-                    and due is not null))
+                    and due is not null)
+            and not {d.is_put_off("keys.queue", "keys.name")})
     select head.seq, head.key_name, head.queue from huey_job head
         left join huey_limit using (queue, task)
     where head.seq in (select seq from heads)
@@ -148,7 +154,7 @@ class Limits(Part, protocol.Limits, Upkeep):
 
 
 def _stranded(con: Connection, queue: str) -> list[str]:
-    rows = con.execute(STRANDED).fetchall()
+    rows = con.execute(stranded(con.dialect)).fetchall()
     return sorted(key for _, key, theirs in rows if theirs == queue)
 
 
