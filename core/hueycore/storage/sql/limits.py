@@ -167,7 +167,10 @@ def _needs_mending(con: Connection, queue: str) -> bool:
         """,
         (queue, now, now),
     ).fetchall()
-    return bool(old or _stranded(con, queue))
+    late = con.execute(
+        f"select 0 where false {con.dialect.put_off_at}", {"queue": queue}
+    ).fetchone()
+    return bool(old or late or _stranded(con, queue))
 
 
 def _go_back_with_the_clock(con: Connection, queue: str) -> None:
