@@ -34,7 +34,7 @@ ENGINES: dict[str, Engine] = {
     "postgres": Engine(open_schema, PostgresLab, guard=drop_schemas, find=servers.of_this_run),
 }
 #: Those that give the same numbers to the same jobs, so that their answers can be compared.
-FAMILIES: list[tuple[str, ...]] = [("sqlite", "memory")]
+FAMILIES: list[tuple[str, ...]] = [("sqlite", "memory"), ("postgres",)]
 
 if (ONE := os.environ.get("HUEY_TEST_ENGINE", "sqlite")) != "sqlite":
     ENGINES, FAMILIES = {ONE: ENGINES[ONE]}, [(ONE,)]

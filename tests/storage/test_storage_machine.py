@@ -523,7 +523,8 @@ class Machine(RuleBasedStateMachine):
 
 def case(names: tuple[str, ...]) -> Any:
     made = type("Machine", (Machine,), {"names": names}).TestCase
-    # A small share of what `HYPOTHESIS_PROFILE=nightly` tries; less of what goes to a server.
+    # A small share of what `HYPOTHESIS_PROFILE=nightly` tries. On a server an example takes half a
+    # second: a run with that ENGINE tries all, every other run a few.
     usual = settings().max_examples
     made.settings = settings(
         max_examples=max(150, usual) if ONE in names else usual // 3,

@@ -41,7 +41,8 @@ class Event(NamedTuple):
 
 class EventQuery(NamedTuple):
     """Which events: every field narrows. ``key`` is a job's id or seq, ``task`` a glob; ``after``
-    the number of an event. With ``newest`` the limit cuts off the oldest."""
+    the number of an event. With ``newest`` the limit cuts off the oldest. ``settled``: only those
+    that none can come before any more, for who goes on after the last of them."""
 
     queues: tuple[str, ...] = ()
     signals: tuple[str, ...] = ()
@@ -52,3 +53,4 @@ class EventQuery(NamedTuple):
     after: int = 0
     limit: int | None = None
     newest: bool = False
+    settled: bool = False

@@ -88,7 +88,7 @@ def events(
     if follow and which["until"] is not None:
         raise errors.usage("--follow and --until exclude each other")
     storage = session.looking()
-    query = _query(storage, session, limit, **which)
+    query = _query(storage, session, limit, **which)._replace(settled=follow)
     _check_recorded(session, storage, query.queues)
     from hueyctl.commands.events.view import follow_on, newest, show
 
@@ -97,8 +97,8 @@ def events(
     found = storage.events(query)
     show(session, found, stream=follow)
     if follow:
-        seen = [query.after, last, *(event.event for event in found[-1:])]
-        follow_on(session, storage, query._replace(after=max(seen)))
+        seen = found[-1].event if found else max(query.after, last)
+        follow_on(session, storage, query._replace(after=seen))
     if not found:
         session.remark("No events match.")
     return exits.NO_MATCH if exit_code and not found else exits.OK

@@ -44,10 +44,10 @@ def show(session: Session, events: Sequence[Event], *, stream: bool) -> None:
 
 
 def newest(storage: Storage) -> int:
-    """The number of the newest event."""
+    """The number of the newest event that is settled."""
     from hueycore.model.events import EventQuery
 
-    found = storage.events(EventQuery(newest=True, limit=1))
+    found = storage.events(EventQuery(newest=True, limit=1, settled=True))
     return found[0].event if found else 0
 
 

@@ -585,3 +585,16 @@ def job_of(storage: PostgresStorage, id_: str) -> int:
     found = storage.job(id_)
     assert found is not None
     return found.seq
+
+
+def test_what_was_put_off_is_no_finding_of_the_doctor(
+    storage: PostgresStorage, connect: Connect
+) -> None:
+    connection = connect()
+    storage.on(connection).enqueue([new(key_name="k")])
+    connection.commit()
+
+    before = storage.examine(full=True)
+    storage.promote()
+
+    assert before == storage.examine(full=True) == []

@@ -18,7 +18,7 @@ OLDEST_SERVER = 13
 LONG_TRANSACTION, LONGEST_TRANSACTION = 60.0, 3600.0
 #: Connections that a consumer and those who look need.
 FEW_CONNECTIONS = 10
-#: Dead rows that the janitor lets be.
+#: Dead rows that the janitor lets be: of all tables here, and of each there.
 MANY_DEAD = 200_000
 #: Seconds.
 CLOCK_LIMIT = 5.0
@@ -51,6 +51,10 @@ _ROWS = """
         select oid from pg_class where relnamespace = (
             select relnamespace from pg_class where oid = to_regclass('huey_job')))
         and relname like 'huey\\_%'
+"""
+_DIRTY = """
+    select relname from pg_stat_user_tables
+    where n_dead_tup > ? and relname like 'huey\\_%' and schemaname = ? order by n_dead_tup desc
 """
 _SERVER = """
     select current_setting('server_version'), current_setting('server_version_num')::int,
@@ -222,6 +226,15 @@ def clock(con: Connection, newest: float | None) -> Iterator[Diagnosis]:
         )
     else:
         yield ok("clock", "the server's agrees with ours and with the newest job", **facts)
+
+
+def dirty(con: Connection, schema: str) -> list[str]:
+    """The tables that the server does not clean as fast as they become dirty, while nobody keeps it
+    from doing so."""
+    oldest = _oldest(con)
+    if oldest is not None and oldest[2] >= LONG_TRANSACTION:
+        return []
+    return [name for (name,) in con.execute(_DIRTY, (MANY_DEAD, schema)).fetchall()]
 
 
 def gauges(con: Connection) -> dict[str, float]:

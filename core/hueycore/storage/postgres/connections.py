@@ -34,6 +34,8 @@ LOOK = 60.0
 MANY = 500
 #: Rows of a page: of the first one, and of the others.
 FIRST_PAGE, PAGE = 32, 256
+#: Statements whose first pages come with one message.
+PAGES = 64
 
 #: What a host does not say is found out after 30 s: a dead one sends no farewell. The address may
 #: say something else. Not by ``options``, which a pooler refuses.
@@ -150,33 +152,41 @@ class Connection:
         return Changed(changed)
 
     def pages(self, sql: str, parameters: Any = ()) -> Pages:
-        self._pages += 1
-        spent, self._spent = self._spent, b""
-        return Pages(self, f"huey_page_{self._pages}".encode(), spent, sql, parameters)
+        return next(self.many_pages(sql, [parameters]))
+
+    def many_pages(self, sql: str, parameters: Iterable[Any], /) -> Iterator[Pages]:
+        text = translate(sql, self._place)
+        for group in in_groups(list(parameters), PAGES):
+            yield from self._open_pages(text, group)
+
+    def _open_pages(self, text: bytes, group: Iterable[Any]) -> list[Pages]:
+        """In one message, each with its first page."""
+        cursor, names = Cursor(self.pg), []
+        message, self._spent = self._spent, b""
+        for values in group:
+            self._pages += 1
+            names.append(f"huey_page_{self._pages}".encode())
+            query = cursor.mogrify(text, values).encode()
+            message += b"declare %s no scroll cursor for %s; " % (names[-1], query)
+            message += b"fetch %d from %s; " % (FIRST_PAGE, names[-1])
+        cursor.execute(message)
+        first = [cursor.fetchall()] if cursor.description else []
+        while cursor.nextset():
+            if cursor.description:
+                first.append(cursor.fetchall())
+        return [Pages(self, name, rows) for name, rows in zip(names, first, strict=True)]
 
     def forget(self, name: bytes) -> None:
         """A cursor of the server's that is read no more goes with the next message of its kind, or
         with the transaction."""
         self._spent += b"close %s; " % name
 
-    def open_pages(self, name: bytes, spent: bytes, sql: str, parameters: Any) -> list[Any]:
-        cursor = Cursor(self.pg)
-        text = translate(sql, self._place)
-        declare = b"%sdeclare %s no scroll cursor for %s; " % (spent, name, text)
-        cursor.execute(declare + b"fetch %d from %s" % (FIRST_PAGE, name), parameters)
-        while cursor.nextset():
-            pass
-        return cursor.fetchall()
-
 
 class Pages:
-    """A cursor of the server's. Its first page comes with its declaration."""
+    """A cursor of the server's, and its first page."""
 
-    def __init__(
-        self, con: Connection, name: bytes, spent: bytes, sql: str, parameters: Any
-    ) -> None:
-        self._con, self._name = con, name
-        self._first = con.open_pages(name, spent, sql, parameters)
+    def __init__(self, con: Connection, name: bytes, first: list[Any]) -> None:
+        self._con, self._name, self._first = con, name, first
 
     def __iter__(self) -> Iterator[Any]:
         rows, size = self._first, FIRST_PAGE

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any, TypeVar
 
 import psycopg
@@ -101,6 +102,11 @@ class Database(Connections):
         """Tell those who listen, after a commit and without a wait for the disk."""
         shielded(self._notify, channel)
 
+    def vacuum(self, table: str) -> None:
+        """Remove the dead rows of a table, unless somebody does already. On a connection of its
+        own: it may take minutes, and is refused in a transaction."""
+        shielded(self._vacuum, table)
+
     # --- inside -----------------------------------------------------------------------------------
 
     def _notify(self, channel: str) -> None:
@@ -110,6 +116,14 @@ class Database(Connections):
             except psycopg.Error as error:
                 self._is_away(error, "_write")
                 raise translate(error) from error
+
+    def _vacuum(self, table: str) -> None:
+        try:
+            with closing(self.connect()) as connection:
+                connection.execute(b"set statement_timeout to 0")
+                connection.execute(f"vacuum (skip_locked, analyze) {self._place}.{table}".encode())
+        except psycopg.Error as error:
+            raise translate(error) from error
 
     def _prepare(self, create: bool) -> None:
         current = self.read(schema.is_current)

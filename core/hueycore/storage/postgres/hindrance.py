@@ -22,11 +22,11 @@ class Hindrance:
         self._next_look = 0.0
         self._next_line = 0.0
 
-    def look(self) -> None:
-        """Called often; looks now and then."""
+    def look(self) -> bool:
+        """Called often; looks now and then. True when it has looked."""
         now = clock.monotonic()
         if now < self._next_look:
-            return
+            return False
         self._next_look = now + LOOK
         found = [each for each in self._question() if each.status != OK]
         if not found:
@@ -35,3 +35,4 @@ class Hindrance:
             self._next_line = now + AGAIN
             for each in found:
                 logger.warning("%s: %s", each.text, each.hint)
+        return True

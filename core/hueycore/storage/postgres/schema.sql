@@ -326,10 +326,13 @@ create table huey_event (
     run_s  double precision,
     error  text,
     reason text,
-    jobs   integer
+    jobs   integer,
+    -- events of one transaction are seen all at once, and not in the order of their numbers
+    xact   xid8 not null default pg_current_xact_id()
 );
 
 create index huey_event_queue on huey_event (queue);
+create index huey_event_xact on huey_event (xact, event);
 
 -- For people with psql; its columns are stable.
 create view huey_jobs as

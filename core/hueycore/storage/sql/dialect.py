@@ -61,6 +61,10 @@ class Connection(Protocol):
         """Like ``execute``, for what may be long and is rarely read to its end: close it."""
         ...
 
+    def many_pages(self, sql: str, parameters: Iterable[Any], /) -> Iterator[Pages]:
+        """``pages`` of one statement for each of the parameters: close them before the next."""
+        ...
+
 
 class Database(Protocol):
     """Transactions on the data."""
@@ -168,6 +172,10 @@ class Dialect(Protocol):
         """The keys that were put off, for the caller to settle."""
         ...
 
+    def is_put_off(self, queue: str, key: str) -> str:
+        """The condition that a key, by two columns, was put off."""
+        ...
+
     @property
     def sees_starts(self) -> bool:
         """Whether it is known of each run if it had begun when its process died."""
@@ -205,6 +213,20 @@ class Dialect(Protocol):
     def record_events(self, con: Connection, on: bool) -> None:
         """From this commit on the moves of jobs are recorded in ``huey_event``, in the queues whose
         row says so; or no more."""
+        ...
+
+    @property
+    def event_order(self) -> Sequence[str]:
+        """The columns of events by which they are told: who follows them misses none."""
+        ...
+
+    @property
+    def settled_event(self) -> str:
+        """The condition that no event can come before this one any more."""
+        ...
+
+    def events_after(self, con: Connection, event: int) -> tuple[str, list[Any]]:
+        """The condition that an event comes later than another one, and its values."""
         ...
 
     def count_pending(self, con: Connection) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from hueycore.model.events import Event, EventQuery
 from hueycore.storage.protocol.queries import Queries
 from hueycore.storage.protocol.upkeep import Upkeep
-from hueycore.storage.sql.dialect import UNLIMITED, Connection, Dialect
+from hueycore.storage.sql.dialect import UNLIMITED, Connection
 from hueycore.storage.sql.enqueue import describe_queue
 from hueycore.storage.sql.part import Part
 from hueycore.storage.sql.selector import is_seq
@@ -41,21 +41,24 @@ class Events(Part, Queries, Upkeep):
         return row is not None
 
     def events(self, query: EventQuery) -> list[Event]:
-        order = "desc" if query.newest else "asc"
+        way = "desc" if query.newest else "asc"
 
         def body(con: Connection) -> list[Event]:
-            where, values = _conditions(con.dialect, query)
+            where, values = _conditions(con, query)
+            order = ", ".join(f"{column} {way}" for column in con.dialect.event_order)
             rows = con.execute(
-                f"select {_EVENT} from huey_event where {where} order by event {order} limit ?",
+                f"select {_EVENT} from huey_event where {where} order by {order} limit ?",
                 (*values, UNLIMITED if query.limit is None else query.limit),
             ).fetchall()
-            return sorted(Event._make(row) for row in rows)
+            return [Event._make(row) for row in (reversed(rows) if query.newest else rows)]
 
         return self.db.read(body)
 
 
-def _conditions(d: Dialect, query: EventQuery) -> tuple[str, list[Any]]:
-    parts, values = ["event > ?"], [query.after]
+def _conditions(con: Connection, query: EventQuery) -> tuple[str, list[Any]]:
+    d = con.dialect
+    after, values = d.events_after(con, query.after)
+    parts = [after, d.settled_event] if query.settled else [after]
 
     def add(text: str, *given: Any) -> None:
         parts.append(text)

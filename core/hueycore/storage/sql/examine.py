@@ -6,7 +6,7 @@ from hueycore.model.jobs import Selector
 from hueycore.model.reports import Finding
 from hueycore.storage.protocol.queries import Queries
 from hueycore.storage.sql.dialect import Connection
-from hueycore.storage.sql.limits import STRANDED
+from hueycore.storage.sql.limits import stranded
 from hueycore.storage.sql.part import Part
 
 #: Sentences that hold for every row, and the rows that break them. The CHECKs of the schema hold
@@ -33,7 +33,6 @@ INVARIANTS: tuple[tuple[str, str], ...] = (
             where (parent.next = child.seq or parent.seq = child.source) and parent.delivered = 0)
             and child.state = 'blocked' and child.key_name is null""",
     ),
-    ("no key blocks a job that it has room for", STRANDED),
     (
         "a live stage has all its parents, or brought along what they gave",
         """select child.seq from huey_job child
@@ -54,7 +53,8 @@ class Examination(Part, Queries):
     def examine(self, *, full: bool = False) -> list[Finding]:
         def body(con: Connection) -> list[Finding]:
             found = [Finding("integrity", text, ()) for text in self.damage(con, full)]
-            for sentence, query in INVARIANTS if full else ():
+            no_key = ("no key blocks a job that it has room for", stranded(con.dialect))
+            for sentence, query in (*INVARIANTS, no_key) if full else ():
                 rows = con.execute(f"{query} limit 20").fetchall()
                 if rows:
                     found.append(Finding("invariant", sentence, tuple(row[0] for row in rows)))

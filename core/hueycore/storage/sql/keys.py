@@ -23,8 +23,7 @@ def settle(con: Connection, queue: str, keys: Iterable[str | None]) -> list[int]
     if not con.alone:
         con.dialect.put_off(con, queue, names)
         return []
-    view = KeyView(con, queue)
-    return [seq for key in names for seq in settle_key(view, key)]
+    return settle_in(KeyView(con, queue, names), names) if names else []
 
 
 def settle_keys_of(con: Connection, seqs: Iterable[int]) -> list[int]:
@@ -37,7 +36,15 @@ def settle_keys_of(con: Connection, seqs: Iterable[int]) -> list[int]:
         """,
         (d.listed(seqs),),
     ).fetchall()
-    return [seq for queue, key in rows for seq in settle(con, queue, [key])]
+    return settle_all(con, rows)
+
+
+def settle_all(con: Connection, keys: Iterable[tuple[str, str]]) -> list[int]:
+    """``settle`` keys of several queues: (queue, key)."""
+    of_queue: dict[str, list[str]] = {}
+    for queue, key in keys:
+        of_queue.setdefault(queue, []).append(key)
+    return [seq for queue, names in of_queue.items() for seq in settle(con, queue, names)]
 
 
 def settle_task(con: Connection, queue: str, task: str) -> list[int]:
@@ -53,36 +60,40 @@ def settle_task(con: Connection, queue: str, task: str) -> list[int]:
     return settle(con, queue, [row[0] for row in rows])
 
 
-def settle_key(view: KeyView, key: str) -> list[int]:
-    """Promote the blocked jobs that a key has room for, in running order. A paused task takes no
-    part: its pending rows hold no slot, its blocked ones stay."""
-    held, due = view.outside_lock(key)
+def settle_in(view: KeyView, keys: Iterable[str]) -> list[int]:
+    """Promote the blocked jobs that keys of a view have room for, in running order. A paused task
+    takes no part: its pending rows hold no slot, its blocked ones stay."""
     chosen: list[int] = []
-    if not held:
-        chosen, due = _choose(view, key)
-    view.wake_at(key, due)
+    parked: list[int] = []
+    dues: dict[str, float | None] = {}
+    free = []
+    for key in keys:
+        held, dues[key] = view.outside_lock(key)
+        if not held:
+            free.append(key)
+    for key, head in zip(free, view.blocked(free), strict=True):
+        room = _Room(view, key)
+        dues[key] = _choose(view, room, head)
+        head.close()
+        chosen += room.chosen
+        parked += room.parked
+    _move(view.con, parked, "pending", "blocked")
+    _move(view.con, chosen, "blocked", "pending")
+    view.wake_at(dues)
     return chosen
 
 
-def _choose(view: KeyView, key: str) -> tuple[list[int], float | None]:
-    """Promote what there is room for. Also when time alone will make more room, if it will."""
-    chosen: list[int] = []
+def _choose(view: KeyView, room: _Room, head: Iterable[tuple[int, str, float]]) -> float | None:
+    """Take what there is room for. Also when time alone will make more room, if it will."""
     due = view.next_resume
-    room = _Room(view, key)
-    head = view.blocked(key)
     for seq, task, priority in head:
-        if len(chosen) == MOVES:
-            due = view.now
-            break
+        if len(room.chosen) == MOVES:
+            return view.now
         limit = view.limits.get(task)
         if not room.take(limit) and not room.swap(limit, priority):
-            due = _sooner(due, room.slot(limit))
-            break
-        chosen.append(seq)
-    head.close()
-    _move(view.con, room.parked, "pending", "blocked")
-    _move(view.con, chosen, "blocked", "pending")
-    return chosen, due
+            return _sooner(due, room.slot(limit))
+        room.chosen.append(seq)
+    return due
 
 
 class _Room:
@@ -91,6 +102,7 @@ class _Room:
     def __init__(self, view: KeyView, key: str) -> None:
         self._view, self._key = view, key
         self._taken = 0
+        self.chosen: list[int] = []
         self.parked: list[int] = []
 
     @cached_property
@@ -145,19 +157,35 @@ class _Room:
 
 
 class Admission:
-    """The keys' say when a group of claims is chosen: who may run, and who is parked again."""
+    """The keys' say when a group of claims is chosen: who may run, and who is parked again.
+    ``size``: how many claims there may be."""
 
-    def __init__(self, con: Connection, queue: str) -> None:
-        self._view = KeyView(con, queue)
+    def __init__(self, con: Connection, queue: str, size: int) -> None:
+        self._con, self._queue, self._size = con, queue, size
         #: {key: how many run}, None under an outside lock
         self._running: dict[str, int | None] = {}
         self._parked: list[int] = []
         self._touched: set[str] = set()
 
+    @cached_property
+    def _view(self) -> KeyView:
+        """Of all keys that may be asked for, as far as can be foreseen."""
+        rows = self._con.execute(
+            """
+            select distinct key_name from (
+                select key_name from huey_job where queue = ? and state = 'pending'
+                order by priority desc, run_at, seq limit ?) as coming
+            where key_name is not null
+            """,
+            (self._queue, self._size),
+        ).fetchall()
+        return KeyView(self._con, self._queue, [row[0] for row in rows])
+
     def admit(self, claim: Claim) -> bool:
         """Take a slot of the claim's key; False parks the job."""
         key, view = str(claim.key_name), self._view
         if key not in self._running:
+            view.look([key])
             self._running[key] = None if view.outside_lock(key)[0] else view.used(key)[0]
         running = self._running[key]
         if running is None or not self._lets(key, running, view.limits.get(claim.task)):
@@ -189,8 +217,11 @@ class Admission:
 
     def settle(self) -> bool:
         """Write it down, once the claims are written. True when jobs were promoted."""
-        _move(self._view.con, self._parked, "pending", "blocked")
-        return bool(self._touched and settle(self._view.con, self._view.queue, self._touched))
+        _move(self._con, self._parked, "pending", "blocked")
+        if not self._touched:
+            return False
+        self._view.count_again()
+        return bool(settle_in(self._view, sorted(self._touched)))
 
 
 def _sooner(one: float | None, other: float | None) -> float | None:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
+from functools import cache
 
 from hueycore.model.limits import Limit, Rate
 from hueycore.storage.protocol import limits as protocol
 from hueycore.storage.protocol.upkeep import Upkeep
 from hueycore.storage.sql import clockback
-from hueycore.storage.sql.dialect import Connection
-from hueycore.storage.sql.keys import settle, settle_key
-from hueycore.storage.sql.keyview import KeyView, read_limits
+from hueycore.storage.sql.dialect import Connection, Dialect
+from hueycore.storage.sql.keys import settle, settle_in
+from hueycore.storage.sql.keyview import KeyView, Rates, read_limits
 from hueycore.storage.sql.part import Part
 
-#: Blocked jobs that should not be: the next ones of their keys, when nobody outside holds the key,
-#: no rate counts, and fewer jobs run or are about to than their tasks allow.
-STRANDED = """
+
+@cache
+def stranded(d: Dialect) -> str:
+    """Blocked jobs that should not be: the next ones of their keys, when nobody outside holds the
+    key, no rate counts, it was not put off, and fewer jobs run or are about to than their tasks
+    allow."""
+    return f"""
     with paused(queue, task) as (select queue, name from huey_flag where kind = 'paused-task'),
     keys(queue, name) as materialized (
         select distinct queue, key_name from huey_job
@@ -35,7 +40,8 @@ STRANDED = """
             and not exists (
                 select 1 from huey_key
                 where huey_key.queue = keys.queue and huey_key.name = keys.name
-                    and due is not null))
+                    and due is not null)
+            and not {d.is_put_off("keys.queue", "keys.name")})
     select head.seq, head.key_name, head.queue from huey_job head
         left join huey_limit using (queue, task)
     where head.seq in (select seq from heads)
@@ -81,7 +87,7 @@ class Limits(Part, protocol.Limits, Upkeep):
 
     def spend(self, name: str, rate: Rate, job: tuple[int, int] | None) -> float | None:
         def body(con: Connection) -> float | None:
-            view = KeyView(con, self.queue)
+            view = Rates(con, self.queue)
             tickets = _tickets(con, job) if job is not None else None
             if tickets and name in tickets:
                 if tickets[name] > view.now:
@@ -104,7 +110,7 @@ class Limits(Part, protocol.Limits, Upkeep):
 
     def spent(self, name: str, rate: Rate) -> int:
         def body(con: Connection) -> int:
-            view = KeyView(con, self.queue)
+            view = Rates(con, self.queue)
             return rate.spent(view.tat(name), view.now)
 
         return self.db.read(body)
@@ -133,7 +139,7 @@ class Limits(Part, protocol.Limits, Upkeep):
             clockback.bring_back(self.db, self.queue)
 
         def body(con: Connection) -> list[str]:
-            _go_back_with_the_clock(KeyView(con, self.queue))
+            _go_back_with_the_clock(con, self.queue)
             con.execute(_FORGET, (self.queue, con.now()))
             settle(con, self.queue, con.dialect.take_up(con, self.queue))
             keys = _stranded(con, self.queue)
@@ -148,7 +154,7 @@ class Limits(Part, protocol.Limits, Upkeep):
 
 
 def _stranded(con: Connection, queue: str) -> list[str]:
-    rows = con.execute(STRANDED).fetchall()
+    rows = con.execute(stranded(con.dialect)).fetchall()
     return sorted(key for _, key, theirs in rows if theirs == queue)
 
 
@@ -161,21 +167,25 @@ def _needs_mending(con: Connection, queue: str) -> bool:
         """,
         (queue, now, now),
     ).fetchall()
-    return bool(old or _stranded(con, queue))
+    late = con.execute(
+        f"select 0 where false {con.dialect.put_off_at}", {"queue": queue}
+    ).fetchone()
+    return bool(old or late or _stranded(con, queue))
 
 
-def _go_back_with_the_clock(view: KeyView) -> None:
-    rows = view.con.execute(
-        "select name, seen from huey_key where queue = ? and seen > ?", (view.queue, view.now)
+def _go_back_with_the_clock(con: Connection, queue: str) -> None:
+    now = con.now()
+    rows = con.execute(
+        "select name, seen from huey_key where queue = ? and seen > ?", (queue, now)
     ).fetchall()
-    for name, seen in rows:
-        view.tat(name)
-        _bring_forward(view.con, view.queue, name, seen - view.now)
-        settle_key(view, name)
+    if rows:
+        _bring_forward(con, queue, {name: seen - now for name, seen in rows})
+        names = [name for name, _ in rows]
+        settle_in(KeyView(con, queue, names), names)
 
 
-def _bring_forward(con: Connection, queue: str, name: str, by: float) -> None:
-    """The slots of a rate that jobs were promised come ``by`` seconds earlier."""
+def _bring_forward(con: Connection, queue: str, sooner: dict[str, float]) -> None:
+    """The slots of rates that jobs were promised come so many seconds earlier."""
     rows = con.execute(
         """
         select seq, ticket from huey_job
@@ -186,8 +196,10 @@ def _bring_forward(con: Connection, queue: str, name: str, by: float) -> None:
     moved = []
     for seq, text in rows:
         tickets = json.loads(text)
-        if name in tickets:
-            moved.append((by, json.dumps({**tickets, name: tickets[name] - by}), seq))
+        earlier = {name: at - sooner.get(name, 0) for name, at in tickets.items()}
+        if earlier != tickets:
+            by = sum(sooner.get(name, 0) for name in tickets)
+            moved.append((by, json.dumps(earlier), seq))
     con.executemany("update huey_job set run_at = run_at - ?, ticket = ? where seq = ?", moved)
 
 

@@ -55,7 +55,7 @@ class Pick:
         self.needs_sync = False
         self.held: str | None = None
         self._bytes = 0
-        self._keys = Admission(con, queue)
+        self._keys = Admission(con, queue, want.free)
 
     @property
     def again(self) -> bool:

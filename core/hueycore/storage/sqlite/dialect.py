@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from hueycore.storage.sql.dialect import Connection
@@ -34,6 +34,8 @@ class SqliteDialect:
     rows_only = "not indexed"
     put_off_at = ""
     sees_starts = True
+    event_order = ("event",)
+    settled_event = "true"
     crashes = "job.crashes"
 
     def unindexed(self, column: str) -> str:
@@ -71,6 +73,9 @@ class SqliteDialect:
     def take_up(self, con: Connection, queue: str) -> list[str]:
         return []
 
+    def is_put_off(self, queue: str, key: str) -> str:
+        return "false"
+
     def completed(self, con: Connection, column: str, value: int) -> list[int]:
         return []  # all of it was committed with the run
 
@@ -91,6 +96,9 @@ class SqliteDialect:
 
     def record_events(self, con: Connection, on: bool) -> None:
         schema.set_triggers(con, "events.sql", on)
+
+    def events_after(self, con: Connection, event: int) -> tuple[str, list[Any]]:
+        return "event > ?", [event]
 
     def count_pending(self, con: Connection) -> None:
         schema.set_triggers(con, "pending.sql")
@@ -114,3 +122,6 @@ class Speaker:
 
     def pages(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
         return self.execute(sql, parameters)
+
+    def many_pages(self, sql: str, parameters: Iterable[Any]) -> Iterator[sqlite3.Cursor]:
+        return (self.execute(sql, values) for values in parameters)
