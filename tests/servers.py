@@ -281,10 +281,17 @@ def schema(dsn: str) -> Iterator[str]:
 @contextmanager
 def crashing(*, host: str = "127.0.0.1") -> Iterator[Server]:
     """A server of one test, by TCP, that waits for the disk: to be restarted and killed."""
-    binaries()
-    folder = Path(tempfile.mkdtemp(prefix="huey-postgres-"))
     with socket.create_server((host, 0)) as free:
         port = free.getsockname()[1]
+    with alone(port=port, host=host) as server:
+        yield server
+
+
+@contextmanager
+def alone(*, port: int | None = None, host: str = "") -> Iterator[Server]:
+    """A server of one user, that waits for the disk."""
+    binaries()
+    folder = Path(tempfile.mkdtemp(prefix="huey-postgres-"))
     server = Server(folder, durable=True, port=port, host=host)
     folder.chmod(0o711)
     with _use(folder):
