@@ -23,9 +23,9 @@ if OURS:
     durability = "fast" if SYSTEM == "hueycore-fast" else "standard"
     if URL:
         huey: Any = hueycore.PostgresHuey("bench", URL)
-        _ = huey.storage  # makes its tables, as others do when they are opened
     else:
         huey = hueycore.SqliteHuey("bench", FILE, durability=durability)
+    _ = huey.storage  # makes its tables, as others do when they are opened
 elif URL:
     import psycopg
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -23,9 +24,13 @@ class Engine(NamedTuple):
 
 @contextmanager
 def postgres() -> Iterator[Engine]:
-    """A server for this run, which waits for the disk."""
+    """A server for this run, which waits for the disk. Ends the program where none can be made."""
     import psycopg
 
+    try:
+        servers.binaries()
+    except servers.Unavailable as reason:
+        sys.exit(f"bench: {reason}")
     with servers.alone() as server:
         with psycopg.connect(server.dsn, autocommit=True) as con:
             con.execute(f"alter system set shared_buffers = '{SHARED_BUFFERS}'".encode())

@@ -73,7 +73,7 @@ def latency() -> dict[str, float]:
     """An idle consumer: its CPU, its memory, what it has a server do, then pick-up times."""
     with consumer_process() as process:
         time.sleep(2)
-        idle = idle_figures(process.pid, 10 * SCALE)
+        idle = idle_figures(process.pid, max(1.0, 10 * SCALE))
         memory = memory_kb(process.pid)
         times = []
         for _ in range(scaled(300)):
@@ -89,7 +89,6 @@ def latency() -> dict[str, float]:
 
 
 def idle_figures(pid: int, seconds: float) -> dict[str, float]:
-    """For at least so many seconds."""
     transactions = Transactions() if PID else None
     ended = transactions.count() if transactions else 0
     server, own, began = server_cpu() if PID else 0.0, cpu_seconds(pid), time.time()
