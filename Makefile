@@ -1,4 +1,4 @@
-# make demo · make test [ENGINE=postgres] · make check · make bench [ENGINE=postgres]    (each makes the venv that it needs)
+# make demo · make test · make check · make bench    (each makes the venv that it needs; [ENGINE=postgres])
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin

@@ -262,6 +262,7 @@ def test_of_many_jobs_the_first_tenth_and_the_last_are_measured(server: dict[str
     assert min(found["first_both_us"], found["last_both_us"]) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["enqueue", "drain-4", "drain-process", "consumers-2"])
 @pytest.mark.parametrize("peer", PEERS["postgres"])
 def test_a_peer_in_postgresql_runs_all_of_its_jobs(
@@ -272,6 +273,7 @@ def test_a_peer_in_postgresql_runs_all_of_its_jobs(
     assert measured(peer, what, server)["per_s"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("system", ["hueycore", *PEERS["postgres"]])
 def test_an_idle_consumer_in_postgresql_picks_a_job_up(server: dict[str, str], system: str) -> None:
     if system != "hueycore":

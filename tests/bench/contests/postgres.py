@@ -12,7 +12,7 @@ CPU = {"cpu_us": "client's CPU", "server_us": "server's CPU", "both_us": "CPU of
 def rows(
     label: str, what: str, name: str = "per_s", *, huey: str = "", others: str = ""
 ) -> list[Row]:
-    """The same of each, with a goal beside Huey and one beside the others."""
+    """The same of each, with a goal in the row of Huey and one in those of the others."""
     return [
         Row(label, ours(what, name), of(peer, what, name), huey if peer == "huey" else others)
         for peer in PEERS
@@ -28,20 +28,9 @@ def drain(label: str, what: str) -> Contest:
     return with_cpu(label, what, huey=">= 15 x", others=">= 1 x")
 
 
-def consumers() -> Contest:
-    labels = {number: f"drain, {number} consumers of 4 threads" for number in (1, 2, 4)}
-    labels[1] = "drain, 1 consumer of 4 threads"
-    four, one = ours("consumers-4"), ours("consumers-1")
-    return Contest(
-        (
-            Row("drain, 4 consumers of 4 threads", four, one, ">= 1 x", "1 consumer"),
-            *(
-                row
-                for number, label in labels.items()
-                for row in rows(label, f"consumers-{number}")
-            ),
-        ),
-    )
+def consumers(number: int) -> list[Row]:
+    label = f"drain, {number} consumer{'s' if number > 1 else ''} of 4 threads"
+    return rows(label, f"consumers-{number}")
 
 
 PRODUCERS, MILLION = "8 processes enqueue", "{rows:,} jobs, the last tenth"
@@ -62,26 +51,32 @@ CONTESTS = {
     "drain-1": drain("drain, 1 thread", "drain-1"),
     "drain-4": drain("drain, 4 threads", "drain-4"),
     "drain-process": drain("drain, 4 processes", "drain-process"),
-    "consumers": consumers(),
+    "consumers": Contest(
+        (
+            Row(
+                "drain, 4 consumers of 4 threads",
+                ours("consumers-4"),
+                ours("consumers-1"),
+                ">= 1 x",
+                "1 consumer",
+            ),
+            *(row for number in (1, 2, 4) for row in consumers(number)),
+        )
+    ),
     "producers": Contest(
         (
             *rows(PRODUCERS, "enqueue-processes"),
             *rows(f"{PRODUCERS}: longest wait", "enqueue-processes", "worst_ms"),
-            *rows(f"{PRODUCERS}: server's CPU", "enqueue-processes", "server_us"),
+            *rows(f"{PRODUCERS}: CPU of both", "enqueue-processes", "both_us"),
         )
     ),
     "latency": Contest(
         (
-            *rows("pick-up by an idle consumer, p50", "latency", "p50_ms"),
-            Row("pick-up by an idle consumer, p50", ours("latency", "p50_ms"), goal="<= 8 ms"),
+            *rows("pick-up by an idle consumer, p50", "latency", "p50_ms", huey="<= 8 ms"),
             *rows("pick-up by an idle consumer, p99", "latency", "p99_ms"),
-            *rows("idle consumer, CPU", "latency", "idle_percent"),
-            Row("idle consumer, CPU", ours("latency", "idle_percent"), goal="<= 1 %"),
+            *rows("idle consumer, CPU", "latency", "idle_percent", huey="<= 1 %"),
             *rows("idle consumer, CPU of the server", "latency", "server_idle_percent"),
-            *rows("idle consumer, transactions", "latency", "transactions_per_s"),
-            Row(
-                "idle consumer, transactions", ours("latency", "transactions_per_s"), goal="<= 2 /s"
-            ),
+            *rows("idle consumer, transactions", "latency", "transactions_per_s", huey="<= 2 /s"),
             *rows("memory of a consumer", "latency", "memory_mb"),
         ),
         rounds=3,

@@ -31,7 +31,8 @@ def crowd(processes: int, threads: int, *, slow: bool = False) -> dict[str, floa
         watch.stop()
         synced = syncs.count() - before if syncs else 0
     if URL:
-        answer["server_us"] = watch.figures(max(1, answer["jobs"]))["server_us"]
+        server_us = watch.figures(max(1, answer["jobs"]))["server_us"]
+        answer |= {"server_us": server_us, "both_us": answer["cpu_us"] + server_us}
     return answer | ({"jobs_per_sync": answer["jobs"] / synced} if synced else {})
 
 
