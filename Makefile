@@ -1,13 +1,14 @@
-# make demo · make test [ENGINE=postgres] · make check · make bench    (each makes the venv that it needs)
+# make demo · make test · make check · make bench    (each makes the venv that it needs; [ENGINE=postgres])
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 # Tests to run: make test T="tests/storage -k fence". All of them run in two processes.
 T ?= -n 2 --dist worksteal
-# The engine that the queues of the tests are in: sqlite, or postgres.
+# The engine that the queues of the tests and of the bench are in: sqlite, or postgres.
 ENGINE ?= sqlite
-# make bench compares with Huey and litequeue, make bench BASE=commit with a commit; [PAIRS=9]
-# [ONLY=drain-1,enqueue], and without BASE [ROWS=5000000] in the file of the questions, [SCALE=0.1].
+# make bench compares with Huey and others, make bench BASE=commit with a commit; [ENGINE=postgres]
+# [PAIRS=9] [ONLY=drain-1,enqueue], and without BASE [ROWS=5000000] in the file of the questions, or
+# through the table of ONLY=million, [SCALE=0.1].
 PAIRS ?= 9
 ROWS ?= 1000000
 SCALE ?= 1
@@ -25,11 +26,11 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.$(if $(filter postgres,$(ENGINE)),bench,dev)
 ifeq ($(BASE),)
-	$(BIN)/python -m tests.bench.run --pairs "$(PAIRS)" --only "$(ONLY)" --rows "$(ROWS)" --scale "$(SCALE)"
+	$(BIN)/python -m tests.bench.run --engine "$(ENGINE)" --pairs "$(PAIRS)" --only "$(ONLY)" --rows "$(ROWS)" --scale "$(SCALE)"
 else
-	$(BIN)/python -m tests.bench.pairs "$(BASE)" --pairs "$(PAIRS)" --only "$(ONLY)"
+	$(BIN)/python -m tests.bench.pairs "$(BASE)" --engine "$(ENGINE)" --pairs "$(PAIRS)" --only "$(ONLY)"
 endif
 
 # man/ and completions/ from the command tree and man/pages/, tests/README.md from marks; a test compares.
@@ -51,8 +52,11 @@ clean:
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) 2>/dev/null || $(PYTHON) -m venv --clear --without-pip $(VENV)
 
-$(VENV)/.dev: $(VENV)/bin/python pyproject.toml
+# An extra of pyproject.toml; the bench has besides the queues that ours in PostgreSQL meets there.
+$(VENV)/.dev $(VENV)/.bench: $(VENV)/bin/python pyproject.toml
 	@if $(BIN)/python -m pip --version >/dev/null 2>&1; \
-	then $(BIN)/python -m pip install --quiet --editable ".[dev]"; \
-	else $(PYTHON) -m pip --python $(BIN)/python install --quiet --editable ".[dev]"; fi
+	then $(BIN)/python -m pip install --quiet --editable ".[$(@F:.%=%)]"; \
+	else $(PYTHON) -m pip --python $(BIN)/python install --quiet --editable ".[$(@F:.%=%)]"; fi
 	@touch $@
+
+$(VENV)/.bench: $(VENV)/.dev

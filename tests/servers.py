@@ -298,8 +298,15 @@ def schema(dsn: str) -> Iterator[str]:
 def crashing(*, host: str = "127.0.0.1", on: Path | None = None) -> Iterator[Server]:
     """A server of one test, by TCP, that waits for the disk: to be restarted and killed. ``on``:
     the folder that it has its own in."""
-    binaries()
-    with _empty(host, on) as server:
+    with _empty(host, _free_port(host), on) as server:
+        server.make()
+        yield server
+
+
+@contextmanager
+def alone() -> Iterator[Server]:
+    """A server of one user, by its socket, that waits for the disk."""
+    with _empty("", None, None) as server:
         server.make()
         yield server
 
@@ -308,16 +315,20 @@ def crashing(*, host: str = "127.0.0.1", on: Path | None = None) -> Iterator[Ser
 def standby(of: Server) -> Iterator[Server]:
     """A running copy of a server, which follows it and can only be read until it is promoted."""
     assert of.port is not None
-    with _empty("127.0.0.1", None) as server:
+    with _empty("127.0.0.1", _free_port("127.0.0.1"), None) as server:
         server.copy(of)
         yield server
 
 
-@contextmanager
-def _empty(host: str, on: Path | None) -> Iterator[Server]:
-    folder = Path(tempfile.mkdtemp(prefix="huey-postgres-", dir=on))
+def _free_port(host: str) -> int:
     with socket.create_server((host, 0)) as free:
-        port = free.getsockname()[1]
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def _empty(host: str, port: int | None, on: Path | None) -> Iterator[Server]:
+    binaries()
+    folder = Path(tempfile.mkdtemp(prefix="huey-postgres-", dir=on))
     folder.chmod(0o711)
     server = Server(folder, durable=True, port=port, host=host)
     with _use(folder):

@@ -1,5 +1,6 @@
-"""The queue that is measured, and its jobs: the same ones for hueycore and Huey, on a SQLite file,
-with results stored. Also the application of ``hueyctl consume`` and ``huey_consumer``.
+"""The queue that is measured, and its jobs: the same ones for hueycore and Huey, with results
+stored, in a SQLite file or in PostgreSQL, and there for others. Also the application of ``hueyctl
+consume`` and ``huey_consumer``.
 
 It uses public names of hueycore only: other commits are measured by this file too.
 """
@@ -11,19 +12,34 @@ import sqlite3
 import time
 from typing import Any
 
-from settings import FILE, FOLDER, OURS, SYSTEM, check_tree
+from settings import FILE, FOLDER, OURS, SYSTEM, THEIRS, URL, check_tree
 
 Busy: type[Exception]
 if OURS:
     import hueycore
-    from hueycore import SqliteHuey
     from hueycore import StorageBusy as Busy
 
     check_tree(hueycore.__file__)
     durability = "fast" if SYSTEM == "hueycore-fast" else "standard"
-    huey: Any = SqliteHuey("bench", FILE, durability=durability)
+    if URL:
+        huey: Any = hueycore.PostgresHuey("bench", URL)
+    else:
+        huey = hueycore.SqliteHuey("bench", FILE, durability=durability)
+    _ = huey.storage  # makes its tables, as others do when they are opened
+elif URL:
+    import psycopg
+
+    Busy = psycopg.OperationalError
+    if THEIRS:
+        from huey import PostgresHuey
+
+        huey = PostgresHuey("bench", dsn=URL)
+    else:
+        from peers import opened
+
+        huey = opened(SYSTEM, URL)
 else:
-    from huey import SqliteHuey  # type: ignore[no-redef]
+    from huey import SqliteHuey
 
     # As its users have it: SQLite's own default, which syncs each commit.
     huey = SqliteHuey("bench", filename=FILE, fsync=False if SYSTEM == "huey-unsynced" else None)

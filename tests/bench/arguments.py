@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Collection
 
+from tests.bench.cluster import ENGINES
 
-def parser(description: str, names: Collection[str]) -> argparse.ArgumentParser:
-    """With ``--pairs``, and ``--only`` for some of the names."""
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """With ``--engine``, ``--pairs``, and ``--only`` for some of the names."""
     made = argparse.ArgumentParser(prog="bench", description=description)
+    made.add_argument("--engine", choices=tuple(ENGINES), default="sqlite")
     made.add_argument("--pairs", type=int, default=9)
-    made.add_argument("--only", default="", help=f"some of {','.join(names)}")
+    made.add_argument("--only", default="", help="by commas; a name that is none lists all")
     return made
 
 

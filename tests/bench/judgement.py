@@ -18,7 +18,6 @@ WORST = ("worst_ms", "busy")
 NAMES = {
     "huey": "Huey",
     "huey-unsynced": "Huey, fsync=False",
-    "litequeue": "litequeue",
     "litequeue-synced": "litequeue, synced",
 }
 
@@ -62,7 +61,7 @@ def judge(row: Row, taken: Taken) -> Line | None:
         both = zip(ours, theirs, strict=False)
         ratios = [mine / other for mine, other in both if mine is not None and other]
         if any(value is not None for value in theirs):
-            against = row.against or NAMES[row.theirs.run.system]
+            against = row.against or NAMES.get(row.theirs.run.system, row.theirs.run.system)
             line = line._replace(against=against, theirs=middle(row.theirs, theirs))
         elif not row.goal:
             return None

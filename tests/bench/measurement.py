@@ -1,6 +1,7 @@
 """One measurement in a fresh process and folder."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,13 +21,18 @@ class Failed(SystemExit):
     """Ends the program with what the process said, where nobody catches it."""
 
 
-def measured(system: str, what: str, environ: Mapping[str, str] | None = None) -> Answer:
-    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
+def measured(system: str, what: str, environ: Mapping[str, str] = os.environ) -> Answer:
+    from tests.bench.cluster import database  # here: what measures imports this file too
+
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder,
+        database(environ) as told,
+    ):
         run = subprocess.run(
             [sys.executable, str(PROGRAM), system, what, folder],
             capture_output=True,
             text=True,
-            env=environ,
+            env={**environ, **told},
         )
     if run.returncode:
         raise Failed(f"{system} {what} failed:\n{run.stderr}")

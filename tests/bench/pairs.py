@@ -16,19 +16,20 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.bench import arguments
+from tests.bench.cluster import ENGINES, Engine
 from tests.bench.measurement import Answer, measured
 from tests.bench.ratios import interval, rank, verdict
 from tests.bench.tables import machine, table
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("core", "hueyctl")
-MEASURES = {
+SQLITE = {
     "drain-1": "drain, 1 thread",
     "drain-4": "drain, 4 threads",
     "drain-process": "drain, 4 processes",
@@ -44,6 +45,14 @@ MEASURES = {
     "start-help": "hueyctl --help",
     "start-depth": "hueyctl depth",
     "start-producer": "a program that enqueues one job",
+}
+POSTGRES = ("drain-1", "drain-4", "drain-process", "bulk", "enqueue", "enqueue-processes")
+MEASURES = {
+    "sqlite": SQLITE,
+    "postgres": {
+        **{name: SQLITE[name] for name in POSTGRES},
+        **{f"consumers-{n}": f"drain, {n} consumers of 4 threads" for n in (2, 4)},
+    },
 }
 #: One run in this tree, and one in the base.
 Pair = tuple[Answer, Answer]
@@ -91,16 +100,21 @@ def time_us(answer: Answer) -> float:
 
 
 def cpu_us(answer: Answer) -> float:
-    return answer["cpu_us"]
+    """With that of the server, if there is one."""
+    return answer.get("both_us", answer["cpu_us"])
 
 
-def take(this: Path, base: Path, pairs: int, only: Sequence[str]) -> dict[str, list[Pair]]:
+def take(
+    this: Path, base: Path, pairs: int, only: Sequence[str], told: Mapping[str, str]
+) -> dict[str, list[Pair]]:
     """All measures in each of the rounds, a pair of each."""
     found: dict[str, list[Pair]] = {what: [] for what in only}
     for number in range(pairs):
         for what, taken in found.items():
             order = (this, base) if number % 2 == 0 else (base, this)
-            answers = {tree: measured("hueycore", what, environ(tree)) for tree in order}
+            answers = {
+                tree: measured("hueycore", what, {**environ(tree), **told}) for tree in order
+            }
             taken.append((answers[this], answers[base]))
             mine, other = (amount(time_us(answer)) for answer in taken[-1])
             line = f"  {number + 1}/{pairs}  {what:14}  this {mine:>9}  base {other:>9}"
@@ -133,16 +147,22 @@ def cells(row: dict[str, Any]) -> tuple[str, str, str, str]:
     return amount(row["this_us"]), amount(row["base_us"]), ratio, row["verdict"]
 
 
-def report(taken: dict[str, list[Pair]], base: str, pairs: int) -> None:
+def report(
+    taken: dict[str, list[Pair]],
+    base: str,
+    pairs: int,
+    engine: Engine,
+    measures: Mapping[str, str],
+) -> None:
     coverage = rank(pairs)[1]
     this = git("describe", "--always", "--dirty", "--exclude=*", failure="no commit").decode()
     about = (
-        f"{machine()}; this tree ({this.strip()}) to {base}; {pairs} pairs: the median ratio, and "
-        f"where it lies with {coverage:.0%} confidence"
+        f"{machine(engine.name)}; this tree ({this.strip()}) to {base}; {pairs} pairs: the "
+        f"median ratio, and where it lies with {coverage:.0%} confidence"
     )
     rows = {what: (compare(each, time_us), compare(each, cpu_us)) for what, each in taken.items()}
     heads = ("base", "ratio", "verdict")
-    lines = [(MEASURES[what], *cells(time), *cells(cpu)) for what, (time, cpu) in rows.items()]
+    lines = [(measures[what], *cells(time), *cells(cpu)) for what, (time, cpu) in rows.items()]
     print(f"\n{about}\n")
     print(table(("what", "time per job", *heads, "CPU per job", *heads), lines))
     document = {
@@ -163,14 +183,15 @@ def report(taken: dict[str, list[Pair]], base: str, pairs: int) -> None:
 
 
 def main() -> None:
-    parser = arguments.parser("This tree against a commit.", MEASURES)
+    parser = arguments.parser("This tree against a commit.")
     parser.add_argument("base", help="a revision of git")
     options = parser.parse_args()
-    only = arguments.chosen(parser, options, MEASURES, "measure")
+    measures = MEASURES[options.engine]
+    only = arguments.chosen(parser, options, measures, "measure")
     commit = short_name(options.base)
-    with copies(commit) as (this, base):
-        taken = take(this, base, options.pairs, only)
-    report(taken, commit, options.pairs)
+    with ENGINES[options.engine]() as engine, copies(commit) as (this, base):
+        taken = take(this, base, options.pairs, only, engine.environ)
+    report(taken, commit, options.pairs, engine, measures)
 
 
 if __name__ == "__main__":

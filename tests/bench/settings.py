@@ -5,16 +5,20 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-#: hueycore, huey, litequeue; with -fast, -unsynced, -synced: see where their queues are opened.
+#: A library: hueycore, huey, litequeue and others; with -fast, -unsynced, -synced: see where their
+#: queues are opened.
 SYSTEM = os.environ["BENCH_SYSTEM"]
 FOLDER = Path(os.environ["BENCH_FOLDER"])
 FILE = str(FOLDER / "bench.db")
+#: The database of this measurement, where the queue is in PostgreSQL and in no file.
+URL = os.environ.get("BENCH_URL", "")
 OURS = SYSTEM.startswith("hueycore")
+THEIRS = SYSTEM.partition("-")[0] == "huey"
 #: The only tree whose packages may be measured.
 TREE = os.environ.get("BENCH_TREE")
 #: Of all numbers of jobs, and of seconds: 0.1 is a quick look.
 SCALE = float(os.environ.get("BENCH_SCALE", "1"))
-#: In the file that is grown before questions are asked.
+#: In the file that is grown before questions are asked, or through the table.
 ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
 
 

@@ -3,12 +3,15 @@
 import resource
 import time
 
+from server import PID, server_cpu
+
 
 class Stopwatch:
     """Counts from its creation: time until ``stop``, CPU (of this process, and of its children that
-    have ended) until ``figures``."""
+    have ended; and of the server, if there is one) until ``figures``."""
 
     def __init__(self) -> None:
+        self._server = server_cpu() if PID else 0.0
         self._start, self._cpu = time.perf_counter(), own_cpu()
         self.elapsed = 0.0
 
@@ -18,7 +21,12 @@ class Stopwatch:
     def figures(self, number: int) -> dict[str, float]:
         """Jobs per second, and microseconds of CPU per job."""
         cpu = own_cpu() - self._cpu
-        return {"per_s": number / self.elapsed, "cpu_us": 1e6 * cpu / number}
+        figures = {"per_s": number / self.elapsed, "cpu_us": 1e6 * cpu / number}
+        if PID:
+            server = server_cpu() - self._server
+            figures |= {"server_us": 1e6 * server / number}
+            figures |= {"both_us": 1e6 * (cpu + server) / number}
+        return figures
 
 
 def own_cpu() -> float:

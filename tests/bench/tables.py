@@ -1,7 +1,6 @@
 """How figures are written, and what they depend on."""
 
 import platform
-import sqlite3
 from collections.abc import Iterable, Sequence
 
 #: How the name of a figure ends, and its unit.
@@ -17,8 +16,8 @@ UNITS = {
 
 def machine(*more: str) -> str:
     """What the figures depend on, in a line."""
-    python = f"Python {platform.python_version()}", f"SQLite {sqlite3.sqlite_version}"
-    return ", ".join((*python, *more, f"{platform.system()} {platform.machine()}"))
+    python, system = platform.python_version(), f"{platform.system()} {platform.machine()}"
+    return ", ".join((f"Python {python}", *more, system))
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

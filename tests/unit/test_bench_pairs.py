@@ -7,16 +7,20 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.bench.contests import CONTESTS, Contest, Figure, Row, Run
+from tests import servers
+from tests.bench.cluster import ENGINES
+from tests.bench.contests import CONTESTS, PEERS, Contest, Figure, Row, Run
 from tests.bench.judgement import Line, is_met, judge
 from tests.bench.measurement import Skipped, measured
 from tests.bench.pairs import MEASURES, PACKAGES, ROOT, environ, short_name
 from tests.bench.ratios import interval, rank, verdict
 from tests.bench.tables import amount
+from tests.helpers import or_skip
 
 OURS, THEIRS = Run("hueycore", "drain-1"), Run("huey", "drain-1")
 RATE = Row("drain", Figure(OURS, "per_s"), Figure(THEIRS, "per_s"), ">= 3 x")
@@ -193,6 +197,7 @@ def test_a_run_that_several_rows_tell_of_is_made_once() -> None:
 
 def test_every_run_is_a_measure(tmp_path: Path) -> None:
     pytest.importorskip("litequeue")
+    every = [contest for contests in CONTESTS.values() for contest in contests.values()]
 
     def names(system: str, module: str) -> set[str]:
         told = {"BENCH_SYSTEM": system, "BENCH_FOLDER": str(tmp_path)}
@@ -203,11 +208,12 @@ def test_every_run_is_a_measure(tmp_path: Path) -> None:
         )  # fmt: skip
         return set(found.stdout.split())
 
-    runs = {run for contest in CONTESTS.values() for run in contest.runs()}
+    runs = {run for contest in every for run in contest.runs()}
     of_litequeue = {what for system, what in runs if system.startswith("litequeue")}
 
     assert of_litequeue <= names("litequeue", "measures.litequeue")
-    assert {what for _, what in runs} | set(MEASURES) <= names("hueycore", "measures.catalogue")
+    pairs = {what for measures in MEASURES.values() for what in measures}
+    assert {what for _, what in runs} | pairs <= names("hueycore", "measures.catalogue")
 
 
 def test_a_slow_disk_is_not_measured_where_nothing_compiles_it(tmp_path: Path) -> None:
@@ -223,3 +229,57 @@ def test_the_syncs_of_producers_are_counted_and_slow() -> None:
     # Huey syncs each commit, one after the other; those at the end may fall outside the count.
     assert found["jobs_per_sync"] == pytest.approx(1, rel=0.3)
     assert found["per_s"] <= 1000 / 5 * 1.3
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[dict[str, str]]:
+    """What measurements are told of a PostgreSQL."""
+    with or_skip():
+        servers.binaries()
+    with ENGINES["postgres"]() as engine:
+        yield {**os.environ, **engine.environ, "BENCH_SCALE": "0.01", "BENCH_ROWS": "1000"}
+
+
+def test_the_cpu_of_a_job_in_postgresql_is_that_of_the_server_as_well(
+    server: dict[str, str],
+) -> None:
+    found = measured("hueycore", "drain-4", server)
+
+    assert found["server_us"] > 0
+    assert found["both_us"] == pytest.approx(found["cpu_us"] + found["server_us"])
+
+
+def test_several_consumers_share_the_jobs_of_one_queue(server: dict[str, str]) -> None:
+    found = measured("hueycore", "consumers-2", server)
+
+    assert found["per_s"] > 0
+    assert 50 <= found["busiest_percent"] <= 100
+
+
+def test_of_many_jobs_the_first_tenth_and_the_last_are_measured(server: dict[str, str]) -> None:
+    found = measured("hueycore", "million", server)
+
+    assert min(found["first_both_us"], found["last_both_us"]) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["enqueue", "drain-4", "drain-process", "consumers-2"])
+@pytest.mark.parametrize("peer", PEERS["postgres"])
+def test_a_peer_in_postgresql_runs_all_of_its_jobs(
+    server: dict[str, str], peer: str, what: str
+) -> None:
+    pytest.importorskip(peer)
+
+    assert measured(peer, what, server)["per_s"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("system", ["hueycore", *PEERS["postgres"]])
+def test_an_idle_consumer_in_postgresql_picks_a_job_up(server: dict[str, str], system: str) -> None:
+    if system != "hueycore":
+        pytest.importorskip(system)
+
+    found = measured(system, "latency", server)
+
+    assert found["p50_ms"] > 0
+    assert found["transactions_per_s"] >= 0

@@ -18,6 +18,8 @@ MEASURES = {
     "drain-1": partial(drain.drain, 1),
     "drain-4": partial(drain.drain, 4),
     "drain-process": partial(drain.drain_processes, 4),
+    **{f"consumers-{number}": partial(drain.drain_together, number) for number in (1, 2, 4)},
+    "million": drain.million,
     "naps-1ms": partial(drain.naps, 0.001, 6000),
     "naps-10ms": partial(drain.naps, 0.01, 1600),
     "compute-thread": partial(drain.compute, "thread"),
@@ -40,6 +42,7 @@ MEASURES = {
     **{f"memory-{kind}": partial(consumers.memory, kind) for kind in KINDS},
     **{f"waiting-{kind}": partial(consumers.waiting, kind) for kind in ("greenlet", "asyncio")},
     # What they start.
+    "consumer": drain.consume_together,
     **{f"serve-{kind}": partial(consumers.serve, kind) for kind in KINDS},
     **{f"producer-{threads}": partial(producers.produce, threads) for threads in (1, 16)},
 }

@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from app import TALLY, huey, tally
+from server import cpu_seconds
 from settings import FILE, FOLDER, HERE, OURS, check_tree, scaled
 from stopwatch import Stopwatch
 
-from measures.consumers import cpu_seconds
 from measures.drain import fill, wait
 
 URL = f"sqlite:///{FILE}"

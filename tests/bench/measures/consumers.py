@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app import anap, huey, lapse, nap, noop, since
+from server import PID, Transactions, cpu_seconds, server_cpu
 from settings import FOLDER, HERE, OURS, SCALE, SYSTEM, scaled
 
 #: How many workers of a kind are a consumer that is worth it.
@@ -27,7 +28,7 @@ def consumer_process(kind: str = "thread") -> Iterator[subprocess.Popen[bytes]]:
     program = str(HERE / "measure.py")
     process = subprocess.Popen([sys.executable, program, SYSTEM, f"serve-{kind}", str(FOLDER)])
     try:
-        first = anap(0) if kind == "asyncio" else noop(0)
+        first = anap(0) if kind == "asyncio" else since(0)
         first.get(blocking=True, timeout=30)
         yield process
     finally:
@@ -63,24 +64,16 @@ def memory(kind: str) -> dict[str, float]:
         return {"memory_mb": sum(kilobytes) / 1024, "processes": len(family)}
 
 
-def cpu_seconds(pid: int) -> float:
-    """By the CPU clock of the process, as clock_getcpuclockid(3) names it: /proc counts in 10 ms,
-    and an idle consumer takes a few of them in ten seconds."""
-    return time.clock_gettime(~pid << 3 | 2)
-
-
 def memory_kb(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0])
 
 
 def latency() -> dict[str, float]:
-    """An idle consumer: its CPU, its memory, then pick-up times."""
+    """An idle consumer: its CPU, its memory, what it has a server do, then pick-up times."""
     with consumer_process() as process:
         time.sleep(2)
-        before, began = cpu_seconds(process.pid), time.time()
-        time.sleep(10 * SCALE)
-        idle = (cpu_seconds(process.pid) - before) / (time.time() - began)
+        idle = idle_figures(process.pid, max(1.0, 10 * SCALE))
         memory = memory_kb(process.pid)
         times = []
         for _ in range(scaled(300)):
@@ -88,11 +81,24 @@ def latency() -> dict[str, float]:
             times.append(since(time.time()).get(blocking=True, timeout=60))
     times.sort()
     return {
-        "idle_percent": 100 * idle,
+        **idle,
         "memory_mb": memory / 1024,
         "p50_ms": 1000 * statistics.median(times),
         "p99_ms": 1000 * times[int(len(times) * 0.99)],
     }
+
+
+def idle_figures(pid: int, seconds: float) -> dict[str, float]:
+    transactions = Transactions() if PID else None
+    ended = transactions.count() if transactions else 0
+    server, own, began = server_cpu() if PID else 0.0, cpu_seconds(pid), time.time()
+    time.sleep(seconds)
+    passed = time.time() - began
+    figures = {"idle_percent": 100 * (cpu_seconds(pid) - own) / passed}
+    if transactions:
+        figures["server_idle_percent"] = 100 * (server_cpu() - server) / passed
+        figures["transactions_per_s"] = (transactions.count() - ended) / passed
+    return figures
 
 
 def visible(busy: Any) -> dict[str, float]:

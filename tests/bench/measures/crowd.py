@@ -3,7 +3,8 @@
 import time
 
 from measurement import Skipped
-from settings import OURS, SCALE
+from settings import OURS, SCALE, URL
+from stopwatch import Stopwatch
 
 from measures.consumers import consumer_process
 from measures.producers import Producers
@@ -14,19 +15,24 @@ SLOW_US = 5000
 
 
 def crowd(processes: int, threads: int, *, slow: bool = False) -> dict[str, float]:
-    """For three seconds, on the disk of this machine or on a slow one."""
+    """For three seconds, on the disk of this machine or on a slow one. Whose queue is in a server
+    syncs nothing himself."""
     try:
-        syncs = Syncs(SLOW_US if slow else 0)
+        syncs = None if URL else Syncs(SLOW_US if slow else 0)
     except Skipped:
         if slow:
             raise
         syncs = None
     with Producers(processes, threads, syncs.environ if syncs else None) as producers:
-        before = syncs.count() if syncs else 0
+        before, watch = syncs.count() if syncs else 0, Stopwatch()
         producers.begin()
         time.sleep(3 * SCALE)
-        answer = producers.end()
+        answer = producers.produced()
+        watch.stop()
         synced = syncs.count() - before if syncs else 0
+    if URL:
+        server_us = watch.figures(max(1, answer["jobs"]))["server_us"]
+        answer |= {"server_us": server_us, "both_us": answer["cpu_us"] + server_us}
     return answer | ({"jobs_per_sync": answer["jobs"] / synced} if synced else {})
 
 
@@ -37,6 +43,6 @@ def fair(processes: int = 20) -> dict[str, float]:
     with consumer_process(), Producers(processes) as producers:
         producers.begin()
         time.sleep(30 * SCALE)
-        answer = producers.end()
+        answer = producers.produced()
     waiting = huey.pending_count() + (huey.running_count() if OURS else 0)
     return answer | {"waiting": waiting}

@@ -6,21 +6,25 @@ from typing import Any
 
 import app
 from app import crunch, huey, nap, noop
-from settings import FILE, OURS, SCALE, scaled
-from stopwatch import Stopwatch
+from settings import FILE, OURS, ROWS, SCALE, THEIRS, URL, scaled
+from stopwatch import Stopwatch, own_cpu
 
+from measures.crew import Crew, at_once
 from measures.producers import Producers
 
-#: Huey's are fewer: as many would take minutes.
+#: Those of others are fewer: as many would take minutes.
 DRAINED = scaled(20_000 if OURS else 2000)
 
 
 def fill(task: Any, number: int, argument: object = 0) -> None:
     """Enqueue so many jobs, as quickly as can be."""
-    if OURS:
+    if not THEIRS:
         huey.enqueue_many(task.s(argument) for _ in range(number))
         return
-    unsynced = type(huey)("bench", filename=FILE, fsync=False).storage
+    if URL:
+        unsynced = type(huey)("bench", dsn=URL, options="-c synchronous_commit=off").storage
+    else:
+        unsynced = type(huey)("bench", filename=FILE, fsync=False).storage
     for _ in range(number):
         unsynced.enqueue(huey.serialize_task(task.s(argument)))
     unsynced.close()
@@ -61,10 +65,65 @@ def is_empty() -> bool:
 
 
 def drain_processes(workers: int) -> dict[str, float]:
-    """As ``drain``, seen from the file. Huey deletes a job at its start, and loses some here when
-    its processes find the file locked: for it the last jobs are left out."""
+    """As ``drain``, seen from outside. Huey deletes a job at its start, and loses some here when
+    its processes find a file locked: for it the last jobs are left out."""
     fill(noop, DRAINED)
     return consume(DRAINED, is_empty, 0.02, workers=workers, worker_type="process")
+
+
+def drain_together(consumers: int) -> dict[str, float]:
+    """So many consumers of four threads, each a program of its own, on one queue. The CPU is theirs
+    from the start of the first job on."""
+    fill(noop, DRAINED)
+    with Crew(consumers, "consumer") as crew:
+        watch = Stopwatch()
+        crew.begin()
+        wait(is_empty, 0.02)
+        watch.stop()
+        answers = crew.end()
+    figures = watch.figures(DRAINED)
+    cpu_us = sum(1e6 * answer["cpu"] for answer in answers) / DRAINED
+    return {
+        **figures,
+        "cpu_us": cpu_us,
+        "both_us": figures["server_us"] + cpu_us,
+        "busiest_percent": 100 * max(answer["ran"] for answer in answers) / DRAINED,
+    }
+
+
+def consume_together() -> dict[str, float]:
+    """Such a program."""
+    huey.pending_count()  # it has its connection when it says that it is ready
+    consumer = huey.create_consumer(workers=4, periodic=False)
+    with at_once():
+        before = own_cpu()
+        consumer.start()
+    consumer.stop(graceful=True)
+    return {"ran": app.count, "cpu": own_cpu() - before}
+
+
+def million() -> dict[str, float]:
+    """Jobs that are enqueued and run, a tenth of them at a time: what one costs in the first tenth
+    and in the last."""
+    tenth = ROWS // 10
+    consumer = huey.create_consumer(workers=4, periodic=False)
+    consumer.start()
+    tenths = []
+    for number in range(1, 11):
+        watch = Stopwatch()
+        fill(noop, tenth)
+        ran = number * tenth
+        wait(lambda ran=ran: app.count >= ran, 0.01, seconds=600)
+        watch.stop()
+        tenths.append(watch.figures(tenth))
+    consumer.stop(graceful=True)
+    first, last = tenths[0], tenths[-1]
+    return {
+        "first_per_s": first["per_s"],
+        "last_per_s": last["per_s"],
+        "first_both_us": first["both_us"],
+        "last_both_us": last["both_us"],
+    }
 
 
 def naps(seconds: float, number: int) -> dict[str, float]:
@@ -98,7 +157,7 @@ def beside(*, consumes: bool = True, produces: bool = True) -> dict[str, float]:
             time.sleep(0.002)
         ran = app.count
         watch.stop()
-        produced = producers.end()
+        produced = producers.produced()
     answer: dict[str, float] = {}
     if consumer:
         consumer.stop(graceful=True)

@@ -1,63 +1,27 @@
 """Programs that enqueue one by one, all at once."""
 
-import json
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
-from settings import FOLDER, HERE, SYSTEM
 from stopwatch import Stopwatch
 
+from measures.crew import Crew, at_once
 
-class Producers:
-    """So many processes with so many threads each. They begin together and are stopped together."""
+
+class Producers(Crew):
+    """So many processes with so many threads each."""
 
     def __init__(
         self, processes: int, threads: int = 1, environ: Mapping[str, str] | None = None
     ) -> None:
-        program = str(HERE / "measure.py")
-        command = [sys.executable, program, SYSTEM, f"producer-{threads}", str(FOLDER)]
-        self._processes = [
-            subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                env={**os.environ, **(environ or {})},
-            )
-            for _ in range(processes)
-        ]
+        super().__init__(processes, f"producer-{threads}", environ)
 
-    def __enter__(self) -> Self:
-        for process in self._processes:
-            assert process.stdout and process.stdout.readline() == "ready\n"
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for process in self._processes:
-            with process:
-                process.kill()  # it has ended, unless something failed
-
-    def begin(self) -> None:
-        for process in self._processes:
-            assert process.stdin
-            process.stdin.write("go\n")
-            process.stdin.flush()
-
-    def end(self) -> dict[str, float]:
-        """What they did, all together. The slowest is the thread that enqueued the fewest jobs, as
-        a part of what each of them enqueued in the mean."""
-        for process in self._processes:
-            assert process.stdin
-            process.stdin.close()
-        answers = []
-        for process in self._processes:
-            assert process.stdout
-            answers.append(json.loads(process.stdout.readlines()[-1]))
+    def produced(self) -> dict[str, float]:
+        """What they did until now, all together. The slowest is the thread that enqueued the fewest
+        jobs, as a part of what each of them enqueued in the mean."""
+        answers = self.end()
         numbers = [number for answer in answers for number in answer["numbers"]]
         made = sum(numbers)
         if not numbers:
@@ -73,8 +37,7 @@ class Producers:
 
 
 def produce(threads: int) -> dict[str, Any]:
-    """Such a program. It says that it is ready, begins at a line of its input, and stops at the
-    end of it."""
+    """Such a program."""
     from app import Busy, noop
 
     stop = threading.Event()
@@ -94,12 +57,10 @@ def produce(threads: int) -> dict[str, Any]:
 
     workers = [threading.Thread(target=work, args=(own,)) for own in range(threads)]
     noop(0)
-    print("ready", flush=True)
-    sys.stdin.readline()
-    watch = Stopwatch()
-    for worker in workers:
-        worker.start()
-    sys.stdin.read()
+    with at_once():
+        watch = Stopwatch()
+        for worker in workers:
+            worker.start()
     stop.set()
     for worker in workers:
         worker.join()

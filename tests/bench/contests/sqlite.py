@@ -1,62 +1,17 @@
-"""What ``make bench`` measures side by side: contests of runs, and the rows that tell of them."""
+"""This project beside Huey and litequeue, in a file."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Run(NamedTuple):
-    """One measurement: a system, and a name in ``measures/catalogue.py``."""
-
-    system: str
-    what: str
-
-
-class Figure(NamedTuple):
-    """One of the figures that a run answers."""
-
-    run: Run
-    name: str
-
-
-class Row(NamedTuple):
-    """A figure of ours, what it is compared with, and the goal: ``>= 25 x`` of the ratio, any other
-    unit of our figure. ``against`` says what theirs is where it is no other system. ``{rows}`` in
-    the label is the number of rows in the file."""
-
-    label: str
-    ours: Figure
-    theirs: Figure | None = None
-    goal: str = ""
-    against: str = ""
-
-
-class Contest(NamedTuple):
-    """Rows whose runs follow each other in each round; ``rounds``: in so many at most."""
-
-    rows: tuple[Row, ...]
-    rounds: int | None = None
-
-    def runs(self) -> list[Run]:
-        figures = (figure for row in self.rows for figure in (row.ours, row.theirs) if figure)
-        return list(dict.fromkeys(figure.run for figure in figures))
-
-
-def ours(what: str, name: str = "per_s") -> Figure:
-    return Figure(Run("hueycore", what), name)
+from tests.bench.contests.rows import Contest, Figure, Row, of, ours
 
 
 def huey(what: str, name: str = "per_s") -> Figure:
-    return Figure(Run("huey", what), name)
+    return of("huey", what, name)
 
 
 def versus(label: str, what: str, name: str = "per_s", goal: str = "") -> Row:
     """Both do the same."""
     return Row(label, ours(what, name), huey(what, name), goal)
-
-
-def of(system: str, what: str) -> Figure:
-    return Figure(Run(system, what), "per_s")
 
 
 def drain(label: str, what: str, goal: str) -> Contest:
@@ -90,6 +45,7 @@ def start_up(words: str, name: str, goal: str) -> Row:
     return Row(f"hueyctl {words}", ours("start-ups", name), none, goal, "python -c pass")
 
 
+PEERS = ("huey", "litequeue")
 ONE = "enqueue one by one"
 BESIDE, DRAINED, PRODUCED = ours("beside"), "drain beside a durable producer", "that producer"
 COMMAND = "hueyctl consume -w 4"
