@@ -12,10 +12,10 @@ from hueycore.storage.postgres.connections import DEADLINE, Connection
 from hueycore.storage.postgres.database import Database
 from hueycore.storage.postgres.examine import Examination
 from hueycore.storage.postgres.guest import Guests
+from hueycore.storage.postgres.hot import Hot
 from hueycore.storage.postgres.wake import Wake
 from hueycore.storage.sql.due import Due
 from hueycore.storage.sql.events import Events
-from hueycore.storage.sql.exchange import Exchanges
 from hueycore.storage.sql.flags import Flags
 from hueycore.storage.sql.joblog import JobLog
 from hueycore.storage.sql.limits import Limits
@@ -37,7 +37,7 @@ __all__ = ["PostgresStorage"]
 class PostgresStorage(
     Wake,
     Guests,
-    Exchanges,
+    Hot,
     Workers,
     Due,
     Schedules,
