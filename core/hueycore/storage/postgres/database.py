@@ -38,11 +38,8 @@ Rest = Callable[[], T]
 
 _IDLE = TransactionStatus.IDLE
 _READ_ONLY = "the storage was opened for reading only"
-#: After the commit, and without a wait for the disk. No wait either when nobody would hear it.
-_BELL = """
-    select set_config('synchronous_commit', 'off', true), pg_notify('{}', '')
-    where exists (select 1 from huey_worker)
-"""
+#: After the commit, and without a wait for the disk.
+_BELL = "select set_config('synchronous_commit', 'off', true), pg_notify('{}', '')"
 
 
 class Unanswered(StorageError):

@@ -105,6 +105,8 @@ class Enqueue(Part, Jobs):
                 self._queue_known = True
 
     def _try(self, con: Connection, ticket: Ticket) -> list[Enqueued] | QueueFull:
+        if ticket.plan or not self._queue_known:
+            con.be_alone()
         try:
             return self.admit(con, ticket.jobs, ticket.plan)
         except QueueFull as full:
@@ -114,11 +116,10 @@ class Enqueue(Part, Jobs):
         self, con: Connection, jobs: Sequence[NewJob], plan: Plan | None = None
     ) -> list[Enqueued]:
         """Let jobs into the queue, in the caller's transaction."""
-        if plan or self.max_pending is not None or not self._queue_known:
-            con.be_alone()
         if not self._queue_known:
             describe_queue(con, self.queue, self.serializer)
         if self.max_pending is not None:
+            con.be_alone()
             waiting = pending(con, self.queue)
             if waiting + len(jobs) > self.max_pending:
                 raise QueueFull(
