@@ -409,7 +409,7 @@ def test_a_run_that_a_failed_exchange_wrote_down_is_written_down_by_the_next(
     with monkeypatch.context() as patch:
         patch.setattr(alive, "LOOK", 1e6)  # the thread does not do it
         storage.slots(number).start(0, second.seq, second.claim)
-        patch.setattr(storage.db, "_commit", fail)
+        patch.setattr(storage.db, "_check_fork", fail)
         with pytest.raises(StorageError):
             end(storage, number, first)
         patch.undo()

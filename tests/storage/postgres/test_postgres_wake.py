@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from hueycore.storage.postgres import PostgresStorage, wake
+from hueycore.storage.postgres.database import channel
 from tests.helpers import wait_until
 from tests.storage.kit import born, new, worker
 from tests.storage.postgres.conftest import Connect, Open
+from tests.storage.postgres.trace import traced
 from tests.storage.sqlite.faults.rig import Crew, Member
 
 
@@ -47,7 +50,7 @@ def test_another_queue_and_another_schema_ring_other_bells(
     born(other)
 
     assert not storage.wait(0.1)
-    assert wake.channel(storage.db.identity, "huey") != wake.channel("another", "huey")
+    assert channel(storage.db.identity, "huey") != channel("another", "huey")
 
 
 def test_a_nudge_ends_the_wait_of_this_process_alone(open_: Open, storage: PostgresStorage) -> None:
@@ -102,21 +105,17 @@ def test_a_bell_is_never_an_error(storage: PostgresStorage) -> None:
     storage.ring()
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
 def test_who_enqueues_is_not_notifying_while_it_waits_for_the_disk(
-    storage: PostgresStorage, connect: Connect
+    storage: PostgresStorage, tmp_path: Path, jobs: int
 ) -> None:
     """A transaction that has a NOTIFY in it holds a lock of the whole server while it commits."""
-    seen: list[str] = []
-    plain = storage.db.notify
+    born(storage)
 
-    def notify(channel: str) -> None:
-        seen.append(connect(autocommit=True).execute("select id from huey_job").fetchall()[0][0])
-        plain(channel)
+    with traced(storage.db._write, tmp_path) as seen:
+        storage.enqueue([new() for _ in range(jobs)])
 
-    storage.db.notify = notify  # type: ignore[method-assign]
-    storage.enqueue([new(id="there")])
-
-    assert seen == ["there"], "the job was committed before"
+    assert seen.completed[-2:] == ["COMMIT", "SELECT 1"], "the job was committed before"
 
 
 def test_the_version_moves_with_every_commit_of_anybody(

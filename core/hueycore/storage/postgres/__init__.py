@@ -13,6 +13,7 @@ from hueycore.storage.postgres.connections import DEADLINE, Connection
 from hueycore.storage.postgres.database import Database
 from hueycore.storage.postgres.examine import Examination
 from hueycore.storage.postgres.guest import Guests
+from hueycore.storage.postgres.hot import Hot
 from hueycore.storage.postgres.wake import Wake
 from hueycore.storage.sql.due import Due
 from hueycore.storage.sql.events import Events
@@ -38,6 +39,7 @@ class PostgresStorage(
     Wake,
     Guests,
     Claims,
+    Hot,
     Workers,
     Due,
     Schedules,

@@ -14,7 +14,7 @@ from hueycore.storage.postgres import forks, slots
 from hueycore.storage.postgres.database import Database
 from hueycore.storage.postgres.session import Session
 from hueycore.storage.postgres.slots import LOOK, Note, Slots
-from hueycore.storage.postgres.wake import Bell, channel
+from hueycore.storage.postgres.wake import Bell
 from hueycore.system.machine import boot_id, process_space, runs
 
 if TYPE_CHECKING:
@@ -44,8 +44,6 @@ class Alive:
 
     def __init__(self, db: Database, queue: str) -> None:
         self._db = db
-        #: Where the news of the queue are given.
-        self.channel = channel(db.identity, queue)
         self.bell = Bell()
         self._session: Session | None = None
         self._slots: dict[int, Slots] = {}
@@ -57,7 +55,7 @@ class Alive:
         """Of this process, connected; made at the first need."""
         if self._session is None:
             self._session = Session(
-                self._db, self.channel, on_news=self.bell.ring, on_look=self._look
+                self._db, self._db.channel, on_news=self.bell.ring, on_look=self._look
             )
         self._session.open()
         return self._session

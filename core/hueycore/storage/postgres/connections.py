@@ -1,5 +1,5 @@
-"""The connections of a process to a database: one writes, one reads, each behind a lock, and those
-that others ask for.
+"""The connections of a process to a database: one writes, one reads, one exchanges, each behind a
+lock, and those that others ask for.
 
 They are opened at the first use and closed after an error of the network; a child process has its
 own.
@@ -8,7 +8,7 @@ own.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from time import CLOCK_REALTIME, clock_gettime
 from typing import Any, NamedTuple
 
@@ -48,7 +48,7 @@ _USUAL: dict[str, Any] = {
     "fallback_application_name": "hueycore",
 }
 _VALUES = re.compile(rb"\bvalues\s*(\((?:%s(?:, )?)+\))")
-_TIME = b"select extract(epoch from clock_timestamp())"
+_LOOK = b"select extract(epoch from clock_timestamp()), pg_backend_pid()"
 
 _ADAPTERS = AdaptersMap(psycopg.adapters)
 # A sum of whole numbers, or of what was written with a point.
@@ -81,6 +81,17 @@ _ADAPTERS.register_dumper(str, _Text)
 class Cursor(psycopg.ClientCursor[Any]):
     """Values as literals, so that none needs a type, and rows as the engine reads them, whatever
     the connection is set to."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        super().__init__(connection, row_factory=tuple_row)
+
+    @property
+    def adapters(self) -> AdaptersMap:
+        return _ADAPTERS
+
+
+class _Typed(psycopg.Cursor[Any]):
+    """Values as values, for statements that are prepared."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         super().__init__(connection, row_factory=tuple_row)
@@ -151,6 +162,16 @@ class Connection:
                 changed += cursor.rowcount
         return Changed(changed)
 
+    def copy(
+        self, sql: str, rows: Iterable[tuple[Any, ...]], types: Sequence[str] | None = None
+    ) -> None:
+        """Rows for a ``copy … from stdin``; a binary one needs the types of its columns."""
+        with Cursor(self.pg).copy(translate(sql, self._place)) as copy:
+            if types:
+                copy.set_types(types)
+            for row in rows:
+                copy.write_row(row)
+
     def pages(self, sql: str, parameters: Any = ()) -> Pages:
         return next(self.many_pages(sql, [parameters]))
 
@@ -182,6 +203,15 @@ class Connection:
         self._spent += b"close %s; " % name
 
 
+class Prepared(Connection):
+    """Statements are prepared, values and rows go binary; in a pipeline nothing waits for an answer
+    before it is read."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> psycopg.Cursor[Any]:  # type: ignore[override]
+        cursor = _Typed(self.pg)
+        return cursor.execute(translate(sql, self._place), parameters, prepare=True, binary=True)
+
+
 class Pages:
     """A cursor of the server's, and its first page."""
 
@@ -201,6 +231,21 @@ class Pages:
         self._con.forget(self._name)
 
 
+class Link:
+    """A connection that is opened at its first use and after an error of the network, and the lock
+    of whoever uses it. ``settings`` are statements for it, unless it is to a pooler."""
+
+    def __init__(self, settings: str) -> None:
+        self.settings = settings
+        self.lock = native.Lock()
+        self.connection: psycopg.Connection[Any] | None = None
+
+    def discard(self) -> None:
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.close()
+
+
 class Connections:
     """``dsn``: a URL, or the words of libpq. ``timeout``: seconds that a queue which somebody else
     holds, or a server that is away, is tried."""
@@ -211,9 +256,13 @@ class Connections:
         self.read_only = read_only
         self._place = '"{}"'.format(schema.replace('"', '""'))
         self._timeout = timeout
-        self._lock, self._read_lock = native.Lock(), native.Lock()
-        self._write: psycopg.Connection[Any] | None = None
-        self._read: psycopg.Connection[Any] | None = None
+        patience = f"set lock_timeout to {int(timeout * 1000)};"
+        self._write, self._read = Link(patience), Link("")
+        # All that an exchange asks for is to be found by an index: what the planner knows of the
+        # rows of a queue is often old.
+        speed = "set synchronous_commit to off; set enable_seqscan to off"
+        self._hot = Link(f"{patience} {speed}")
+        self._links = (self._write, self._read, self._hot)
         self._closed = False
         #: It was there once: that it is away may be a restart.
         self._was_there = False
@@ -239,56 +288,57 @@ class Connections:
 
     def close(self) -> None:
         self._closed = True
-        for lock, name in ((self._read_lock, "_read"), (self._lock, "_write")):
-            with lock:
-                self._discard(name)
+        for link in self._links:
+            with link.lock:
+                link.discard()
 
     def leave(self) -> None:
-        for lock, name in ((self._read_lock, "_read"), (self._lock, "_write")):
-            if lock.acquire(blocking=False):
+        for link in self._links:
+            if link.lock.acquire(blocking=False):
                 try:
-                    self._discard(name)
+                    link.discard()
                 finally:
-                    lock.release()
+                    link.lock.release()
 
     def after_fork_in_child(self) -> None:
-        for lock, connection in ((self._lock, self._write), (self._read_lock, self._read)):
-            if connection is not None:
-                forks.abandon(connection, in_use=lock.locked())
-        self._lock, self._read_lock = native.Lock(), native.Lock()
-        self._write = self._read = None
+        for link in self._links:
+            if link.connection is not None:
+                forks.abandon(link.connection, in_use=link.lock.locked())
+            link.lock, link.connection = native.Lock(), None
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _connection(self, name: str) -> psycopg.Connection[Any]:
-        """``_write`` or ``_read``, connected; for whoever holds its lock."""
+    def _connection(self, link: Link) -> psycopg.Connection[Any]:
+        """That of a link, connected; for whoever holds its lock."""
         if self._closed:
             raise StorageError("the storage is closed")
-        found: psycopg.Connection[Any] | None = getattr(self, name)
+        found = link.connection
         if found is None or found.closed:
             found = self.connect()
-            setattr(self, name, found)
-            self._looked = 0.0
+            try:
+                if self._look(found) == found.info.backend_pid:
+                    # No pooler, behind which statements would be prepared for somebody else.
+                    found.prepare_threshold = 0
+                    Cursor(found).execute(link.settings.encode())
+            except BaseException:
+                found.close()
+                raise
+            link.connection = found
         if clock.monotonic() - self._looked > LOOK:
-            self._look_at_the_clock(found)
+            self._look(found)
         return found
 
-    def _look_at_the_clock(self, connection: psycopg.Connection[Any]) -> None:
+    def _look(self, connection: psycopg.Connection[Any]) -> int:
         """By how much the server's clock is ahead. It is none when it is within the time that the
-        question took."""
+        question took. Answers with the number of the process that serves the connection."""
         before = clock_gettime(CLOCK_REALTIME)
-        row = Cursor(connection).execute(_TIME).fetchone()
+        row = Cursor(connection).execute(_LOOK).fetchone()
         after = clock_gettime(CLOCK_REALTIME)
         assert row is not None
         ahead = row[0] - (before + after) / 2
         self._offset = ahead if abs(ahead) > (after - before) / 2 else 0.0
         self._looked = clock.monotonic()
-
-    def _discard(self, name: str) -> None:
-        connection: psycopg.Connection[Any] | None = getattr(self, name)
-        setattr(self, name, None)
-        if connection is not None:
-            connection.close()
+        return int(row[1])
 
 
 def _plain(text: bytes) -> str:

@@ -7,8 +7,8 @@ here.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Any, TypeVar
 
 import psycopg
@@ -16,7 +16,14 @@ from psycopg.pq import TransactionStatus
 
 from hueycore.exceptions import StorageError, StorageReadOnly
 from hueycore.storage.postgres import schema
-from hueycore.storage.postgres.connections import DEADLINE, Connection, Connections, Cursor
+from hueycore.storage.postgres.connections import (
+    DEADLINE,
+    Connection,
+    Connections,
+    Cursor,
+    Link,
+    Prepared,
+)
 from hueycore.storage.postgres.errors import is_away, is_undone, missing, translate
 from hueycore.storage.postgres.hints import is_coming
 from hueycore.system import clock, native
@@ -27,9 +34,13 @@ RETRY = 0.05
 
 T = TypeVar("T")
 Body = Callable[[Connection], T]
+#: What is sent with a commit.
+Rest = Callable[[], T]
 
 _IDLE = TransactionStatus.IDLE
-_NOTIFY = "select set_config('synchronous_commit', 'off', true), pg_notify(%s, '')"
+_READ_ONLY = "the storage was opened for reading only"
+#: After the commit, and without a wait for the disk.
+_BELL = "select set_config('synchronous_commit', 'off', true), pg_notify('{}', '')"
 
 
 class Unanswered(StorageError):
@@ -55,6 +66,8 @@ class Database(Connections):
         #: Grows when a connection has ended by itself: after a crash of the server, what did not
         #: wait for the disk or was not answered may be there or not.
         self.broken = 0
+        self._patience = f"set local lock_timeout to {int(timeout * 1000)}"
+        self._begin = f"begin; {self._patience}"
         self._locks = f"pg_advisory_xact_lock({number('schema')}, {number(schema)})"
         try:
             self._prepare(create)
@@ -65,6 +78,8 @@ class Database(Connections):
         everybody = number(f"all {self.identity}")
         mine = f"{number(f'queues {self.identity}')}, {number(queue)}"
         self._locks = f"pg_advisory_xact_lock_shared({everybody}, 0), pg_advisory_xact_lock({mine})"
+        self.channel = channel(self.identity, queue)
+        self._bell = _BELL.format(self.channel)
         self._every_lock = f"pg_advisory_xact_lock({everybody}, 0)"
         #: The first number of the locks by which workers live; the second is the worker's.
         self.worker_locks = number(f"workers {self.identity}")
@@ -79,16 +94,33 @@ class Database(Connections):
         return shielded(self._transact, body, durable, self._every_lock if whole else self._locks)
 
     def commit(self, body: Body[T]) -> tuple[T, Callable[[], object]]:
-        return self.transact(body), _nothing
+        """The bell is rung with the commit."""
+        if self.read_only:
+            raise StorageReadOnly(_READ_ONLY)
+        return shielded(self._tried, self._write, lambda: self._try_births(body)), _nothing
+
+    def commit_one(self, sql: str, values: Sequence[Any]) -> Any:
+        """A statement that is a transaction, and the bell, in one message. Its first row."""
+        if self.read_only:
+            raise StorageReadOnly(_READ_ONLY)
+        return shielded(self._tried, self._write, lambda: self._try_one(sql, values))
 
     def read(self, body: Body[T], *, snapshot: bool = False) -> T:
         """Run ``body`` on the reading connection; with ``snapshot`` all its statements see the same
         moment."""
-        return shielded(self._read_again, body, snapshot)
+        return shielded(self._tried, self._read, lambda: self._read_once(body, snapshot))
 
     def version(self) -> int:
         """A number that changes whenever anybody has committed."""
         return hash(self.read(_snapshot))
+
+    def exchange(self, first: Body[Rest[T] | None], otherwise: Body[T]) -> T:
+        """A transaction of two messages, not synced. ``first`` asks and answers with what is to be
+        sent after it, together with the commit, or with None: then ``otherwise`` goes on in the
+        same transaction, statement by statement. It is alone in the queue.
+
+        Raises as ``transact`` does, and what ``first`` raises."""
+        return shielded(self._tried, self._hot, lambda: self._exchange(first, otherwise))
 
     def lock(self, con: Connection) -> None:
         """In a transaction of the caller's: be alone in the queue until its end. Raises what
@@ -98,9 +130,9 @@ class Database(Connections):
         con.execute(f"{setting}, {self._locks}", (f"{int(self._timeout * 1000)}",))
         con.execute(setting, before)
 
-    def notify(self, channel: str) -> None:
+    def notify(self) -> None:
         """Tell those who listen, after a commit and without a wait for the disk."""
-        shielded(self._notify, channel)
+        shielded(self._notify)
 
     def vacuum(self, table: str) -> None:
         """Remove the dead rows of a table, unless somebody does already. On a connection of its
@@ -109,12 +141,12 @@ class Database(Connections):
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _notify(self, channel: str) -> None:
-        with self._lock:
+    def _notify(self) -> None:
+        with self._write.lock:
             try:
-                Cursor(self._connection("_write")).execute(_NOTIFY, (channel,))
+                self.dress(self._connection(self._write)).execute(self._bell)
             except psycopg.Error as error:
-                self._is_away(error, "_write")
+                self._is_away(error, self._write)
                 raise translate(error) from error
 
     def _vacuum(self, table: str) -> None:
@@ -143,89 +175,152 @@ class Database(Connections):
 
     def _transact(self, body: Body[T], durable: bool, locks: str) -> T:
         if self.read_only:
-            raise StorageReadOnly("the storage was opened for reading only")
-        begin = "begin; "
+            raise StorageReadOnly(_READ_ONLY)
         # The server's own setting is not touched otherwise: "on" would skip a standby that is to
         # have the data as well.
-        begin += "" if durable else "set local synchronous_commit to off; "
-        begin += f"set local lock_timeout to {int(self._timeout * 1000)}; select {locks}"
+        speed = "" if durable else "set local synchronous_commit to off; "
+        begin = f"{self._begin}; {speed}select {locks}".encode()
+        return self._tried(self._write, lambda: self._try(body, begin))
+
+    def _tried(self, link: Link, step: Callable[[], T]) -> T:
+        """Take a step on a link; what the server undid is tried again, and what it could not begin
+        because it was away."""
         deadline = clock.monotonic() + self._timeout
-        with self._lock:
+        with link.lock:
             while True:
                 try:
-                    return self._try(body, begin.encode())
+                    return step()
                 except psycopg.Error as error:
-                    again = is_undone(error) or self._is_away(error, "_write")
+                    again = is_undone(error) or self._is_away(error, link)
                     if not again or clock.monotonic() > deadline:
                         raise translate(error) from error
                 native.sleep(RETRY)
 
     def _try(self, body: Body[T], begin: bytes) -> T:
-        connection = self._connection("_write")
-        try:
+        connection = self._connection(self._write)
+        with self._whole(self._write, connection):
             Cursor(connection).execute(begin)
             value = body(self.dress(connection))
-            if self._write is not connection:
-                raise StorageError("forked in a transaction, which is the parent's alone")
-            self._commit(connection)
+            self._count(self._commit(self._write, connection))
             return value
-        finally:
-            if self._write is connection and connection.info.transaction_status != _IDLE:
-                self._roll_back("_write")
 
-    def _commit(self, connection: psycopg.Connection[Any]) -> None:
+    def _try_births(self, body: Body[T]) -> T:
+        connection = self._connection(self._write)
+        with self._whole(self._write, connection):
+            con = self.dress(connection)
+            con.execute(self._begin)
+            con.alone, con.on_alone = False, self.lock
+            value = body(con)
+            self._count(self._commit(self._write, connection, self._bell))
+            return value
+
+    def _try_one(self, sql: str, values: Sequence[Any]) -> Any:
+        connection = self._connection(self._write)
+        con = Prepared(connection, self._place, self._offset)
+        with self._whole(self._write, connection):
+            try:
+                with connection.pipeline():
+                    self._pipe_begin(con)
+                    born = con.execute(sql, values)
+                    commit = con.execute("commit")
+                    con.execute(self._bell)
+            except psycopg.Error as error:
+                self._check_answer(error, self._write, sent=True)
+                raise
+            self._count(commit)
+            return born.fetchone()
+
+    def _pipe_begin(self, con: Prepared, *, durable: bool = True) -> None:
+        con.execute("begin")
+        if con.pg.prepare_threshold is None:  # nor were its settings made
+            con.execute(self._patience)
+            if not durable:
+                con.execute("set local synchronous_commit to off")
+
+    def _exchange(self, first: Body[Rest[T] | None], otherwise: Body[T]) -> T:
+        link = self._hot
+        connection = self._connection(link)
+        with self._whole(link, connection):
+            con = Prepared(connection, self._place, self._offset)
+            commit = None
+            try:
+                with connection.pipeline():
+                    self._pipe_begin(con, durable=False)
+                    con.execute(f"select {self._locks}")
+                    rest = first(con)
+                    if rest is not None:
+                        value = rest()
+                        self._check_fork(link, connection)
+                        commit = con.execute("commit")
+            except psycopg.Error as error:
+                self._check_answer(error, link, sent=commit is not None)
+                raise
+            if commit is None:
+                value = otherwise(self.dress(connection))
+                commit = self._commit(link, connection)
+            self._count(commit)
+            return value
+
+    def _commit(self, link: Link, connection: psycopg.Connection[Any], bell: str = "") -> Cursor:
+        self._check_fork(link, connection)
         try:
-            answer = Cursor(connection).execute(b"commit").statusmessage
+            return self.dress(connection).execute(f"commit; {bell}")
         except psycopg.Error as error:
-            if self._is_away(error, "_write"):
-                raise Unanswered(
-                    "the server did not answer a commit: it may have been carried out, or not"
-                ) from error
+            self._check_answer(error, link, sent=True)
             raise
-        if answer != "COMMIT":
+
+    def _check_answer(self, error: psycopg.Error, link: Link, *, sent: bool) -> None:
+        """Raise ``Unanswered`` when a commit was ``sent`` on a connection that is gone."""
+        if sent and self._is_away(error, link):
+            raise Unanswered(
+                "the server did not answer a commit: it may have been carried out, or not"
+            ) from error
+
+    def _check_fork(self, link: Link, connection: psycopg.Connection[Any]) -> None:
+        if link.connection is not connection:
+            raise StorageError("forked in a transaction, which is the parent's alone")
+
+    @contextmanager
+    def _whole(self, link: Link, connection: psycopg.Connection[Any]) -> Iterator[None]:
+        """What was begun inside and not committed is rolled back."""
+        try:
+            yield
+        finally:
+            if link.connection is connection and connection.info.transaction_status != _IDLE:
+                try:
+                    connection.rollback()
+                except psycopg.Error:
+                    link.discard()
+
+    def _count(self, commit: psycopg.Cursor[Any]) -> None:
+        if commit.statusmessage != "COMMIT":
             raise StorageError("the transaction had failed, and was rolled back")
         self.commits += 1
 
-    def _read_again(self, body: Body[T], snapshot: bool) -> T:
-        deadline = clock.monotonic() + self._timeout
-        with self._read_lock:
-            while True:
-                try:
-                    return self._read_once(body, snapshot)
-                except psycopg.Error as error:
-                    if not self._is_away(error, "_read") or clock.monotonic() > deadline:
-                        raise translate(error) from error
-                native.sleep(RETRY)
-
     def _read_once(self, body: Body[T], snapshot: bool) -> T:
-        connection = self._connection("_read")
-        try:
+        connection = self._connection(self._read)
+        with self._whole(self._read, connection):
             if snapshot:
                 Cursor(connection).execute(b"begin isolation level repeatable read read only")
             return body(self.dress(connection))
-        finally:
-            if self._read is connection and connection.info.transaction_status != _IDLE:
-                self._roll_back("_read")
 
-    def _is_away(self, error: psycopg.Error, name: str) -> bool:
+    def _is_away(self, error: psycopg.Error, link: Link) -> bool:
         """Whether the connection is gone, or could not be made again."""
-        connection = getattr(self, name)
-        if not is_away(error, connection):
+        if not is_away(error, link.connection):
             return False
         self.broken += 1
-        self._discard(name)
+        link.discard()
         return self._was_there or is_coming(str(error))
-
-    def _roll_back(self, name: str) -> None:
-        try:
-            getattr(self, name).rollback()
-        except psycopg.Error:
-            self._discard(name)
 
 
 def number(text: str) -> int:
     """For an advisory lock: the same in every process and release."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big", signed=True)
+
+
+def channel(identity: str, queue: str) -> str:
+    """The name on which the news of a queue are given, another one in each schema."""
+    return f"huey_{hashlib.sha256(f'{identity} {queue}'.encode()).hexdigest()[:32]}"
 
 
 def _snapshot(con: Connection) -> str:

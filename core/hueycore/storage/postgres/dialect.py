@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 
-from hueycore.storage.postgres import schema
+from hueycore.model.jobs import Enqueued, NewJob
+from hueycore.storage.postgres import births, schema
 from hueycore.storage.sql.dialect import Connection
+
+if TYPE_CHECKING:
+    from hueycore.storage.postgres import connections as postgres
 
 #: Classes of errors that are about values: data, integrity, a program's limits.
 _OF_VALUES = ("22", "23", "54")
@@ -156,6 +160,11 @@ class PostgresDialect:
             (list(seqs), worker),
         ).fetchall()
         return {row[0] for row in rows}
+
+    def insert_jobs(
+        self, con: Connection, queue: str, jobs: Sequence[NewJob], now: float
+    ) -> list[Enqueued] | None:
+        return births.insert(cast("postgres.Connection", con), queue, jobs, now)
 
     def numbers(self, con: Connection, count: int) -> Sequence[int]:
         rows = con.execute(

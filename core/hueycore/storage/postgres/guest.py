@@ -18,11 +18,9 @@ from hueycore.model.jobs import Ended, Enqueued, NewJob
 from hueycore.model.plan import Plan
 from hueycore.storage.postgres.connections import Connection
 from hueycore.storage.postgres.database import Body, Database
+from hueycore.storage.postgres.enqueue import Births
 from hueycore.storage.postgres.errors import translate
-from hueycore.storage.sql import dialect as sql
 from hueycore.storage.sql.done import end_done
-from hueycore.storage.sql.enqueue import Enqueue, describe_queue
-from hueycore.storage.sql.pressure import pending
 from hueycore.system.shield import shielded
 
 if TYPE_CHECKING:
@@ -37,28 +35,13 @@ _LEAVE = "release savepoint huey_step"
 _ELSEWHERE = (errors.UndefinedTable, errors.InvalidSchemaName, errors.InsufficientPrivilege)
 
 
-class Guests(Enqueue):
-    db: Database
-
+class Guests(Births):
     def on(self, connection: Any) -> Guest:
         if not isinstance(connection, psycopg.Connection | psycopg.AsyncConnection):
             kind = type(connection).__qualname__
             raise ConfigurationError(f"a connection of psycopg is needed, not {kind}")
         _check_use(connection)
         return _Joined(self, connection)
-
-    def know_queue(self) -> None:
-        """Make what every birth needs, in a transaction of its own: two guests must not wait for
-        each other."""
-
-        def body(con: sql.Connection) -> None:
-            describe_queue(con, self.queue, self.serializer)
-            if self.max_pending is not None:
-                pending(con, self.queue)
-
-        if not self._queue_known:
-            self.db.transact(body)
-            self._queue_known = True
 
 
 class _Joined:
@@ -71,12 +54,7 @@ class _Joined:
     def enqueue(self, jobs: Sequence[NewJob], plan: Plan | None = None) -> list[Enqueued]:
         self._storage.know_queue()
 
-        def body(con: Connection) -> list[Enqueued]:
-            if self._storage.max_pending is not None:
-                con.be_alone()
-            return self._storage.admit(con, jobs, plan)
-
-        return self._join(body)
+        return self._join(lambda con: self._storage.admit(con, jobs, plan))
 
     def end(self, ended: Ended) -> bool:
         """Write the ending alone: what follows from it would take the lock of the queue until the

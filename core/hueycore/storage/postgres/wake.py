@@ -5,7 +5,6 @@ a time, and each of them would wait for the disk meanwhile."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from hueycore.exceptions import StorageError
@@ -28,7 +27,7 @@ class Wake(Part, protocol.Workers):
     def ring(self) -> None:
         self.nudge()
         try:
-            self.db.notify(self.alive.channel)
+            self.db.notify()
         except StorageError:
             pass  # a consumer looks by itself before long
 
@@ -55,8 +54,3 @@ class Bell:
     def wait(self, timeout: float) -> bool:
         """Sleep until it rings, or ``timeout`` seconds: then False."""
         return self._silence.acquire(timeout=max(timeout, 0.0))
-
-
-def channel(identity: str, queue: str) -> str:
-    """The name on which the news of a queue are given, another one in each schema."""
-    return f"huey_{hashlib.sha256(f'{identity} {queue}'.encode()).hexdigest()[:32]}"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from hueycore.constants import MAX_WORKERS
-from hueycore.model.jobs import Claim
+from hueycore.model.jobs import Claim, Enqueued, NewJob
 from hueycore.storage.protocol.workers import Slots
 
 T = TypeVar("T")
@@ -76,7 +76,8 @@ class Database(Protocol):
         ...
 
     def commit(self, body: Body[T]) -> tuple[T, Callable[[], object]]:
-        """As ``transact``, but a power cut can undo it until the function that is answered was
+        """As ``transact``, but alone only once the body asks for it (``Connection.be_alone``); and
+        a power cut can undo it until the function that is answered was
         called and has returned, by everybody who will say that it is there to stay."""
         ...
 
@@ -194,6 +195,13 @@ class Dialect(Protocol):
     def others(self, con: Connection, worker: int, seqs: Iterable[int]) -> set[int]:
         """Those of the jobs that another worker runs. A claim may not say so: where a crash of
         the server undoes claims, the next worker has the same claim number."""
+        ...
+
+    def insert_jobs(
+        self, con: Connection, queue: str, jobs: Sequence[NewJob], now: float
+    ) -> list[Enqueued] | None:
+        """Insert jobs that nobody knows, with their payloads; numbers follow their order. None, and
+        nothing was inserted, if an id or a unique key is there already."""
         ...
 
     def numbers(self, con: Connection, count: int) -> Sequence[int]:

@@ -7,7 +7,6 @@ import weakref
 from collections.abc import Callable, Sequence
 
 from hueycore.exceptions import QueueFull, StorageBusy, TaskTimeout
-from hueycore.model import rest
 from hueycore.model.jobs import Enqueued, NewJob
 from hueycore.model.plan import Plan
 from hueycore.model.schedules import Fire
@@ -16,7 +15,7 @@ from hueycore.storage.protocol.jobs import Jobs
 from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.edges import NEEDED
 from hueycore.storage.sql.keys import settle
-from hueycore.storage.sql.part import Part, insert_rows, placeholders
+from hueycore.storage.sql.part import Part
 from hueycore.storage.sql.pressure import pending
 from hueycore.storage.sql.stages import join
 from hueycore.storage.sql.unique import give_way, held_keys
@@ -26,19 +25,18 @@ from hueycore.system import native
 SHARE = 5000
 
 
-class _Ticket:
+class Ticket:
     """One caller's jobs on their way through a shared commit."""
 
     __slots__ = ("answer", "jobs", "plan", "refused", "wait_for_disk")
-
-    #: Until its commit is there to stay; known when it has an answer.
-    wait_for_disk: Callable[[], object]
 
     def __init__(self, jobs: Sequence[NewJob], plan: Plan | None) -> None:
         self.jobs = jobs
         self.plan = plan
         self.answer: list[Enqueued] | None = None
         self.refused: QueueFull | None = None
+        #: Until its commit is there to stay, once it has an answer. The usual one does nothing.
+        self.wait_for_disk: Callable[[], object] = bool
 
     def waits(self) -> bool:
         return self.answer is None and self.refused is None
@@ -52,11 +50,11 @@ class Enqueue(Part, Jobs):
 
     def _init_door(self) -> None:
         self._door = native.Lock()
-        self._tickets: dict[_Ticket, None] = {}
+        self._tickets: dict[Ticket, None] = {}
         _producers.add(self)
 
     def enqueue(self, jobs: Sequence[NewJob], plan: Plan | None = None) -> list[Enqueued]:
-        ticket = _Ticket(jobs, plan)
+        ticket = Ticket(jobs, plan)
         try:
             self._tickets[ticket] = None
             with self._door:
@@ -69,10 +67,14 @@ class Enqueue(Part, Jobs):
             raise ticket.refused
         assert ticket.answer is not None
         ticket.wait_for_disk()  # while others commit
-        self.ring()
+        self._ring_births()
         return ticket.answer
 
-    def _commit_waiting(self, mine: _Ticket) -> None:
+    def _ring_births(self) -> None:
+        """Wake the consumers after a commit of births."""
+        self.ring()
+
+    def _commit_waiting(self, mine: Ticket) -> None:
         """Commit my jobs and those of the threads that wait at the door. When it fails the others
         try for themselves; ids make a second try of the same job harmless."""
         batch = [mine]
@@ -90,7 +92,7 @@ class Enqueue(Part, Jobs):
                 raise
             self._commit([mine])  # perhaps it is another's job that no row can hold
 
-    def _commit(self, batch: list[_Ticket]) -> None:
+    def _commit(self, batch: list[Ticket]) -> None:
         outcome, wait_for_disk = self.db.commit(
             lambda con: [self._try(con, ticket) for ticket in batch]
         )
@@ -102,7 +104,9 @@ class Enqueue(Part, Jobs):
                 ticket.answer = answer
                 self._queue_known = True
 
-    def _try(self, con: Connection, ticket: _Ticket) -> list[Enqueued] | QueueFull:
+    def _try(self, con: Connection, ticket: Ticket) -> list[Enqueued] | QueueFull:
+        if ticket.plan or not self._queue_known:
+            con.be_alone()
         try:
             return self.admit(con, ticket.jobs, ticket.plan)
         except QueueFull as full:
@@ -115,6 +119,7 @@ class Enqueue(Part, Jobs):
         if not self._queue_known:
             describe_queue(con, self.queue, self.serializer)
         if self.max_pending is not None:
+            con.be_alone()
             waiting = pending(con, self.queue)
             if waiting + len(jobs) > self.max_pending:
                 raise QueueFull(
@@ -122,25 +127,6 @@ class Enqueue(Part, Jobs):
                 )
         answer = insert_jobs(con, self.queue, jobs)
         return join(con, answer, plan) if plan else answer
-
-
-#: A job's options, and a job that has none: the table's own defaults are a third less to write.
-_OPTIONS = "".join(f", {name}" for name in NewJob._fields[6:20])
-_USUAL = tuple(NewJob._field_defaults[name] for name in NewJob._fields[6:20])
-
-
-def _insert(options: str, columns: int) -> str:
-    return f"""
-        insert into huey_job (
-            seq, id, queue, task, state, priority, run_at, enqueued_at, preview{options})
-        values {placeholders(1, columns)}
-        on conflict do nothing
-        """
-
-
-_USUAL_ROW, _ROW = _insert("", 9), _insert(_OPTIONS, 9 + len(_USUAL))
-_PAYLOAD = "insert into huey_payload (seq, payload)"
-_ONE_PAYLOAD = f"{_PAYLOAD} values (?, ?)"
 
 
 def describe_queue(con: Connection, queue: str, serializer: str | None) -> None:
@@ -158,10 +144,7 @@ def describe_queue(con: Connection, queue: str, serializer: str | None) -> None:
 def insert_jobs(con: Connection, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
     """Insert jobs in the caller's transaction."""
     now = con.now()
-    if len(jobs) == 1 and jobs[0][6:20] == _USUAL:
-        answer = _insert_one(con, queue, jobs[0], now)
-    else:
-        answer = _insert_fresh(con, queue, jobs, now)
+    answer = _insert_fresh(con, queue, jobs, now)
     while answer is None:
         con.be_alone()
         answer = _Births(con, queue, jobs, now).insert()
@@ -186,56 +169,17 @@ def insert_due(con: Connection, queue: str, fires: Sequence[Fire]) -> None:
             )
 
 
-def _insert_one(con: Connection, queue: str, job: NewJob, now: float) -> list[Enqueued] | None:
-    """As ``_insert_fresh`` one job without options: what a web request waits for."""
-    (seq,) = con.dialect.numbers(con, 1)
-    run_at = now if job.run_at is None or job.run_at <= now else job.run_at
-    state = rest.state(run_at, now, None)
-    row = (seq, job.id, queue, job.task, state, job.priority, run_at, now, job.preview)
-    if not con.execute(_USUAL_ROW, row).rowcount:
-        return None
-    con.execute(_ONE_PAYLOAD, (seq, job.payload))
-    return [Enqueued(seq, job.id, state)]
-
-
 def _insert_fresh(
     con: Connection, queue: str, jobs: Sequence[NewJob], now: float
 ) -> list[Enqueued] | None:
-    """The usual case, ids and keys that nobody has: numbers are given out here, which the write
-    lock allows, so that rows and payloads go in as two bulk statements. None if one exists."""
-    numbers = con.dialect.numbers(con, len(jobs))
-    usual = all(job[6:20] == _USUAL for job in jobs)
-    rows, payloads, answer = [], [], []
-    keys = set()
-    for seq, job in zip(numbers, jobs, strict=True):
-        run_at, key = job.run_at, job.key_name
-        if run_at is None or run_at <= now:
-            run_at = now
-        state = rest.state(run_at, now, key)
-        if key is not None and state is State.BLOCKED:
-            keys.add(key)
-        row = (seq, job.id, queue, job.task, state, job.priority, run_at, now, job.preview)
-        rows.append(row if usual else (*row, *_options(job, run_at)))
-        payloads.append((seq, job.payload))
-        answer.append(Enqueued(seq, job.id, state))
-    inserted = con.executemany(_USUAL_ROW if usual else _ROW, rows).rowcount
-    if inserted != len(rows):
-        if inserted:
-            d = con.dialect
-            for table in ("job", "event"):
-                con.execute(
-                    f"delete from huey_{table} where {d.among('seq')}", (d.listed(numbers),)
-                )
-        return None
-    insert_rows(con, _PAYLOAD, payloads)
-    if keys:
-        ready = {*settle(con, queue, keys)}
-        answer = [one._replace(state=State.PENDING) if one.seq in ready else one for one in answer]
-    return answer
-
-
-def _options(job: NewJob, run_at: float) -> tuple[object, ...]:
-    return (rest.expiry(job, run_at), *job[7:13], int(job.at_most_once), *job[14:20])
+    """The usual case, ids and keys that nobody has. None if one exists."""
+    answer = con.dialect.insert_jobs(con, queue, jobs, now)
+    if answer is None or not any(job.key_name for job in jobs):
+        return answer
+    born = zip(jobs, answer, strict=True)
+    keys = {job.key_name for job, one in born if one.state is State.BLOCKED}
+    ready = {*settle(con, queue, keys)}
+    return [one._replace(state=State.PENDING) if one.seq in ready else one for one in answer]
 
 
 class _Born(Exception):

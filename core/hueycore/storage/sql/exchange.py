@@ -16,6 +16,22 @@ from hueycore.storage.sql.unwritable import Refused, apply_each, apply_together
 
 _Apply = Callable[[Connection, str, Sequence[Ended]], Applied]
 
+#: With what chose the claims, and whether a key was settled.
+Outcome = tuple[Exchange, Pick, bool]
+
+
+def outcome(applied: Applied, pick: Pick) -> Outcome:
+    answer = Exchange(
+        pick.claims,
+        applied.lost,
+        pick.revoked,
+        pick.expired,
+        held=pick.held,
+        stopped=applied.stopped,
+        unwritable=applied.unwritable,
+    )
+    return answer, pick, applied.settled
+
 
 class Exchanges(Part, protocol.Workers):
     def exchange(self, worker: int, endings: Sequence[Ended], want: Want) -> Exchange:
@@ -24,26 +40,7 @@ class Exchanges(Part, protocol.Workers):
         if not endings and not (want.free > 0 and self.db.read(self._any_pending)):
             return Exchange([], [], [], [])
 
-        def body(con: Connection, apply: _Apply = apply_together) -> tuple[Exchange, Pick, bool]:
-            applied = self._end(con, worker, endings, apply) if endings else Applied([], [])
-            self.alive.note(con, worker)
-            pick = self._claim(con, worker, want, durable=False)
-            answer = Exchange(
-                pick.claims,
-                applied.lost,
-                pick.revoked,
-                pick.expired,
-                held=pick.held,
-                stopped=applied.stopped,
-                unwritable=applied.unwritable,
-            )
-            return answer, pick, applied.settled
-
-        try:
-            answer, pick, settled = self.db.transact(body, durable=False)
-        except Refused:
-            one_by_one = partial(body, apply=apply_each)
-            answer, pick, settled = self.db.transact(one_by_one, durable=False)
+        answer, pick, settled = self._together(worker, endings, want)
         self.alive.noted(worker)
         while pick.again and not answer.claims:
             durable = pick.needs_sync
@@ -64,6 +61,19 @@ class Exchanges(Part, protocol.Workers):
         if settled:
             self.ring()  # perhaps a worker of another process takes the place
         return answer
+
+    def _together(self, worker: int, endings: Sequence[Ended], want: Want) -> Outcome:
+        """Endings and claims in one transaction."""
+
+        def body(con: Connection, apply: _Apply = apply_together) -> Outcome:
+            applied = self._end(con, worker, endings, apply) if endings else Applied([], [])
+            self.alive.note(con, worker)
+            return outcome(applied, self._claim(con, worker, want, durable=False))
+
+        try:
+            return self.db.transact(body, durable=False)
+        except Refused:
+            return self.db.transact(partial(body, apply=apply_each), durable=False)
 
     def _end(
         self, con: Connection, worker: int, endings: Sequence[Ended], apply: _Apply

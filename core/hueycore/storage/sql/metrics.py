@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
 from hueycore.model.endings import Dead, Ending, Expired, Retry, Revoked
 from hueycore.model.histogram import bucket, read
 from hueycore.model.jobs import Claim, Ended
-from hueycore.storage.sql.dialect import Connection, Dialect
+from hueycore.storage.sql.dialect import Connection, Dialect, Rows
 
 #: ``json.dumps`` with separators makes an encoder each time.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 #: Rows that one transaction adds to the totals.
 FOLDED = 300
+#: Queue, minute, task.
+_Key = tuple[str, int, str]
 _COUNTED = ("done", "retried", "dead", "revoked", "expired")
 
 
@@ -67,16 +69,9 @@ class _Line:
             for number, count in read(text).items():
                 hist[number] += count
 
-    def add_to(self, con: Connection, key: tuple[str, int, str]) -> None:
-        """Add this line to the stored one of (queue, minute, task)."""
-        row = con.execute(
-            """
-            select run_hist, wait_hist from huey_metric
-            where queue = ? and minute = ? and task = ?
-            """,
-            key,
-        ).fetchone()
-        run_hist, wait_hist = row or ("{}", "{}")
+    def add_to(self, con: Connection, key: _Key, stored: Rows) -> None:
+        """Add this line to the ``stored`` one."""
+        run_hist, wait_hist = stored.fetchone() or ("{}", "{}")
         con.execute(
             _add(con.dialect),
             (
@@ -111,9 +106,29 @@ class Tally:
             line.run(ended.claim, ended.started_at, ended.run_s)
 
     def write(self, con: Connection) -> None:
+        for key, line in self._keyed(con):
+            line.add_to(con, key, _stored(con, key))
+
+    def begin(self, con: Connection) -> Callable[[], None]:
+        """Ask for the stored lines; what is answered reads them and writes."""
+        asked = [(key, line, _stored(con, key)) for key, line in self._keyed(con)]
+
+        def write() -> None:
+            for key, line, stored in asked:
+                line.add_to(con, key, stored)
+
+        return write
+
+    def _keyed(self, con: Connection) -> list[tuple[_Key, _Line]]:
         minute = int(con.now() // 60)
-        for task, line in self._lines.items():
-            line.add_to(con, (self._queue, minute, task))
+        return [((self._queue, minute, task), line) for task, line in self._lines.items()]
+
+
+def _stored(con: Connection, key: _Key) -> Rows:
+    return con.execute(
+        "select run_hist, wait_hist from huey_metric where queue = ? and minute = ? and task = ?",
+        key,
+    )
 
 
 def folded(con: Connection, queue: str) -> int:
@@ -138,7 +153,8 @@ def fold(con: Connection, queue: str, now: float) -> bool:
     for row in rows:
         lines[row[0]].absorb(row[1:])
     for task, line in lines.items():
-        line.add_to(con, (queue, 0, task))
+        total = (queue, 0, task)
+        line.add_to(con, total, _stored(con, total))
     if rows:
         con.execute(
             """

@@ -3,34 +3,48 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 from hueycore.exceptions import StorageMoved
 from hueycore.model.jobs import Claim, JobRef, Want
 from hueycore.model.states import State
-from hueycore.storage.sql.dialect import Connection, Dialect
+from hueycore.storage.sql.dialect import Connection, Dialect, Rows
 from hueycore.storage.sql.endings import end_waiting
 from hueycore.storage.sql.keys import Admission
 
 #: Expired and revoked jobs that one exchange clears away at most.
 _SWEEP = 500
 _QUEUE_PAUSED = "paused-queue"
+#: Everything that holds jobs of a ``:queue`` back.
+FLAGS = f"""
+    select kind, name, until, once from huey_flag where queue = :queue
+    union all
+    select '{_QUEUE_PAUSED}', queue, paused_until, 0 from huey_queue
+    where queue = :queue and paused_at is not null
+"""
 
 
-@cache
-def _candidates(d: Dialect) -> str:
-    """Each row is a Claim."""
+def candidates(d: Dialect, payload: str, condition: str) -> str:
+    """Pending jobs in running order, each row a Claim. The first values are those of ``payload``,
+    the queue, ``Want.suspects`` and ``Want.last_chance``."""
     return f"""
-        select job.seq, job.claim + 1, job.id, job.task, payload.payload, job.attempt + 1,
+        select job.seq, job.claim + 1, job.id, job.task, {payload}, job.attempt + 1,
             job.retries, job.retry_delay, job.retry_backoff, job.priority, job.run_at,
             job.expires_at, job.scheduled_for, job.timeout, {d.crashes}, job.max_crashes,
             job.at_most_once, job.key_name, job.next, job.inputs
         from huey_job job left join huey_payload payload using (seq)
         where job.queue = ? and job.state = 'pending' and (? or {d.crashes} = 0)
-            and (? or {d.crashes} = 0 or {d.crashes} < job.max_crashes - 1)
-            and not {d.among("job.task")} and (? is null or job.seq = ?)
+            and (? or {d.crashes} = 0 or {d.crashes} < job.max_crashes - 1) and {condition}
         order by job.priority desc, job.run_at, job.seq
     """
+
+
+@cache
+def _candidates(d: Dialect) -> str:
+    condition = f"not {d.among('job.task')} and (? is null or job.seq = ?)"
+    return candidates(d, "payload.payload", condition)
 
 
 @cache
@@ -56,6 +70,7 @@ class Pick:
         self.held: str | None = None
         self._bytes = 0
         self._keys = Admission(con, queue, want.free)
+        self._flags: dict[tuple[str, str], tuple[float | None, int]] = {}
 
     @property
     def again(self) -> bool:
@@ -67,15 +82,9 @@ class Pick:
         if (_QUEUE_PAUSED, self.queue) in self._flags:
             return
         self._choose()
-        if self.claims:
-            d = self.con.dialect
-            seqs = d.listed(claim.seq for claim in self.claims)
-            changed = self.con.execute(
-                _claim(d), (worker, self.now, seqs, worker, os.getpid(), since)
-            ).rowcount
-            if not changed:
-                # A claim of nobody could never be given back.
-                raise StorageMoved(f"worker {worker} was taken for dead; it must start again")
+        if self.claims and not self.write(worker, since).rowcount:
+            # A claim of nobody could never be given back.
+            raise StorageMoved(f"worker {worker} was taken for dead; it must start again")
         self._keys.settle()
         for refs, state, reason in (
             (self.revoked, State.REVOKED, "revoked"),
@@ -84,18 +93,17 @@ class Pick:
             if refs:
                 end_waiting(self.con, [ref.seq for ref in refs], state, reason, self.now)
 
+    def write(self, worker: int, since: float | None) -> Rows:
+        """Write the claims down; no row is changed when the worker is gone."""
+        d = self.con.dialect
+        seqs = d.listed(claim.seq for claim in self.claims)
+        values = (worker, self.now, seqs, worker, os.getpid(), since)
+        return self.con.execute(_claim(d), values)
+
     def _load_flags(self) -> dict[tuple[str, str], tuple[float | None, int]]:
         """Everything that holds jobs back, in one statement: each costs the worker threads a
         hand-over of the interpreter's lock."""
-        rows = self.con.execute(
-            """
-            select kind, name, until, once from huey_flag where queue = :queue
-            union all
-            select :paused, queue, paused_until, 0 from huey_queue
-            where queue = :queue and paused_at is not null
-            """,
-            {"queue": self.queue, "paused": _QUEUE_PAUSED},
-        ).fetchall()
+        rows = self.con.execute(FLAGS, {"queue": self.queue}).fetchall()
         return {
             (kind, name): (until, once)
             for kind, name, until, once in rows
@@ -110,10 +118,14 @@ class Pick:
             (self.queue, want.suspects, want.last_chance, d.listed(paused), want.only, want.only),
         )
         # What is not admitted is not read, however large its payload is.
+        self.choose(rows)
+        rows.close()
+
+    def choose(self, rows: Iterable[Any]) -> None:
+        """Fill the group from candidates."""
         for row in rows:
             if not self._admit(Claim._make(row)):
                 break
-        rows.close()
 
     def _admit(self, claim: Claim) -> bool:
         """Take a candidate, or put it aside; False ends the group. Nothing is skipped over but what

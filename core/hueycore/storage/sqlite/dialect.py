@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from hueycore.model.jobs import Enqueued, NewJob
 from hueycore.storage.sql.dialect import Connection
-from hueycore.storage.sqlite import numbers, schema
+from hueycore.storage.sqlite import births, numbers, schema
 from hueycore.storage.sqlite.errors import error_code
 from hueycore.system import clock
 
@@ -81,6 +82,11 @@ class SqliteDialect:
 
     def others(self, con: Connection, worker: int, seqs: Iterable[int]) -> set[int]:
         return set()  # a claim is undone by nothing that its worker outlives
+
+    def insert_jobs(
+        self, con: Connection, queue: str, jobs: Sequence[NewJob], now: float
+    ) -> list[Enqueued] | None:
+        return births.insert(con, queue, jobs, now)
 
     def numbers(self, con: Connection, count: int) -> range:
         first = numbers.next_number(con)

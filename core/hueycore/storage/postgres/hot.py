@@ -1,0 +1,186 @@
+"""The plain exchange in two messages, the second of which commits: nobody else waits for more than
+one answer under the lock of the queue.
+
+Plain are runs that returned, without a key and without followers, and claims that nothing holds
+back. What else is met is left to the statements of ``storage.sql``, which say the same."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from hueycore.model.endings import Done
+from hueycore.model.jobs import Claim, Ended, Want
+from hueycore.storage.postgres.dialect import DIALECT
+from hueycore.storage.sql.done import LEAVE
+from hueycore.storage.sql.endings import Applied
+from hueycore.storage.sql.exchange import Exchanges, Outcome, outcome
+from hueycore.storage.sql.metrics import Tally
+from hueycore.storage.sql.pick import FLAGS, Pick, candidates
+
+if TYPE_CHECKING:
+    from hueycore.storage.postgres.database import Database
+    from hueycore.storage.sql.dialect import Connection, Rows
+
+#: The greatest number of candidates that one statement asks for.
+_MOST = 4096
+
+# Found by number alone: the index of what runs would be read as a whole, once for each of them.
+_DONE = f"""
+    update huey_job set state = 'done', reason = null, started_at = over.started,
+        finished_at = over.finished, taken = over.taken, {LEAVE}
+    from unnest(cast(? as bigint[]), cast(? as integer[]), cast(? as double precision[]),
+        cast(? as double precision[]), cast(? as integer[]))
+        as over (seq, claim, started, finished, taken)
+    where huey_job.seq = over.seq and huey_job.claim = over.claim and state || '' = 'running'
+        and worker + 0 = ?
+    returning huey_job.seq
+"""
+_RESULTS = """
+    insert into huey_result (seq, queue, result)
+    select over.seq, ?, over.result
+    from unnest(cast(? as bigint[]), cast(? as bytea[])) as over (seq, result)
+    on conflict (seq) do update set result = excluded.result
+"""
+#: No row when nothing holds jobs back, and the worker may claim.
+_HELD_BACK = f"""
+    {FLAGS} union all
+    select 'gone', '', null, 0 where not exists (
+        select 1 from huey_worker
+        where id = :worker and pid = :pid and started_at = :since)
+"""
+
+
+class NotPlain(Exception):
+    """The exchange is none of this room."""
+
+
+class Hot(Exchanges):
+    db: Database
+
+    def _together(self, worker: int, endings: Sequence[Ended], want: Want) -> Outcome:
+        if want.only is None and all(_is_plain(ended) for ended in endings):
+            try:
+                return self._plain(worker, endings, want)
+            except NotPlain:
+                pass
+        return super()._together(worker, endings, want)
+
+    def _plain(self, worker: int, endings: Sequence[Ended], want: Want) -> Outcome:
+        write_metrics: Callable[[], None]
+
+        def first(con: Connection) -> Callable[[], Outcome] | None:
+            nonlocal write_metrics
+            ended = _end(con, worker, self.queue, endings)
+            tally = Tally(self.queue)
+            tally.done(endings)
+            write_metrics = tally.begin(con)
+            pick = _PlainPick(con, self.queue, want, durable=False)
+            pick.ask(worker, self._since.get(worker))
+            if ended is not None and len(ended.fetchall()) != len(endings):
+                raise NotPlain  # some are lost
+            if not pick.answer():
+                return None
+
+            def rest() -> Outcome:
+                if pick.claims:
+                    pick.write(worker, self._since.get(worker))
+                self.alive.note(con, worker)
+                write_metrics()
+                return outcome(Applied([], []), pick)
+
+            return rest
+
+        def otherwise(con: Connection) -> Outcome:
+            self.alive.note(con, worker)
+            write_metrics()
+            return outcome(Applied([], []), self._claim(con, worker, want, durable=False))
+
+        try:
+            return self.db.exchange(first, otherwise)
+        except psycopg.Error as error:
+            if DIALECT.refuses(error):
+                raise NotPlain from error
+            raise
+
+
+def _is_plain(ended: Ended) -> bool:
+    claim = ended.claim
+    return (
+        type(ended.ending) is Done
+        and ended.said is None
+        and claim.key_name is None
+        and claim.next is None
+        and not claim.inputs
+    )
+
+
+def _end(con: Connection, worker: int, queue: str, endings: Sequence[Ended]) -> Rows | None:
+    """Its rows are those that were ended."""
+    if not endings:
+        return None
+    now = con.now()
+    seqs, claims, starts, ends, taken, results, of = [], [], [], [], [], [], []
+    for claim, ending, started_at, run_s, _ in endings:
+        assert isinstance(ending, Done)
+        started = started_at or now
+        seqs.append(claim.seq)
+        claims.append(claim.claim)
+        starts.append(started)
+        ends.append(started + run_s)
+        taken.append(None if ending.result is None else int(ending.private))
+        if ending.result is not None:
+            of.append(claim.seq)
+            results.append(ending.result)
+    ended = con.execute(_DONE, (seqs, claims, starts, ends, taken, worker))
+    if results:
+        con.execute(_RESULTS, (queue, of, results))
+    return ended
+
+
+@cache
+def _candidates(most: int) -> str:
+    """A payload that may be too large with all the others is left out."""
+    payload = "case when octet_length(payload.payload) <= ? then payload.payload end"
+    # A number in the text, for the planner to see.
+    return f"{candidates(DIALECT, payload, 'true')} limit {most}"
+
+
+class _PlainPick(Pick):
+    def ask(self, worker: int, since: float | None) -> None:
+        self._held_back: Rows | None = None
+        want = self.want
+        if want.free <= 0:
+            return
+        me = {"worker": worker, "pid": os.getpid(), "since": since}
+        self._held_back = self.con.execute(_HELD_BACK, {"queue": self.queue, **me})
+        # A power of two: few statements to prepare.
+        self._most = min(_MOST, 1 << (max(want.free, *want.quick.values(), 1) - 1).bit_length())
+        self._rows = self.con.execute(
+            _candidates(self._most),
+            (want.bytes // self._most, self.queue, want.suspects, want.last_chance),
+        )
+
+    def answer(self) -> bool:
+        """Choose the claims; False when something is in the way."""
+        if self._held_back is None:
+            return True
+        if self._held_back.fetchall():
+            return False
+        rows = self._rows.fetchall()
+        try:
+            self.choose(rows)
+        except NotPlain:
+            return False
+        return True
+
+    def _admit(self, claim: Claim) -> bool:
+        if claim.key_name is not None or claim.payload is None:
+            raise NotPlain
+        if claim.expires_at is not None and claim.expires_at <= self.now:
+            raise NotPlain
+        return super()._admit(claim)

@@ -1,0 +1,137 @@
+"""Jobs are born without the lock of the queue, and many of them at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from hueycore.exceptions import StorageBusy
+from hueycore.model.jobs import NewJob
+from hueycore.model.limits import Limit
+from hueycore.model.plan import Edge, Plan
+from hueycore.model.states import State
+from hueycore.storage.postgres import PostgresStorage
+from hueycore.storage.postgres.births import COPIED
+from hueycore.storage.sql.dialect import Connection
+from tests.storage.kit import born, new, row, state
+from tests.storage.postgres.conftest import Open
+from tests.storage.postgres.trace import traced
+
+
+@contextmanager
+def held(storage: PostgresStorage) -> Iterator[None]:
+    """Somebody has the lock of the queue meanwhile."""
+    inside, over = threading.Event(), threading.Event()
+
+    def body(_: Connection) -> None:
+        inside.set()
+        assert over.wait(30)
+
+    thread = threading.Thread(target=storage.db.transact, args=(body,))
+    thread.start()
+    assert inside.wait(30)
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("count", [1, 3, COPIED])
+def test_a_birth_waits_for_no_lock_of_the_queue(
+    storage: PostgresStorage, open_: Open, count: int
+) -> None:
+    born(storage)
+    with held(open_()):
+        jobs = storage.enqueue([new() for _ in range(count)])
+
+        assert state(storage, jobs[-1]) is State.PENDING
+
+
+def test_a_keyed_job_is_born_blocked_while_somebody_has_the_lock(open_: Open) -> None:
+    storage = open_(timeout=0.2)
+    storage.declare_limits([Limit("task", "k", 1)])
+    born(storage)
+    with held(open_()):
+        job = born(storage, key_name="k")
+        assert job.state is State.BLOCKED
+
+    assert storage.next_run_at() == 0.0, "somebody has to settle the key"
+    assert storage.promote() == []
+    assert state(storage, job) is State.PENDING
+
+
+def test_a_keyed_job_that_has_room_is_pending_when_it_is_born(storage: PostgresStorage) -> None:
+    storage.declare_limits([Limit("task", "k", 1)])
+    born(storage, key_name="k")
+
+    assert state(storage, 1) is State.PENDING
+    assert born(storage, key_name="k").state is State.BLOCKED
+
+
+@pytest.mark.parametrize(
+    ("jobs", "plan"),
+    [([new("a"), new("b")], Plan([Edge(0, 1)])), ([new(id="known")], None)],
+    ids=["stages", "a known id"],
+)
+def test_what_looks_at_other_jobs_waits_for_the_lock(
+    open_: Open, jobs: list[NewJob], plan: Plan | None
+) -> None:
+    storage = open_(timeout=0.2)
+    born(storage, id="known")
+
+    with held(open_()), pytest.raises(StorageBusy):
+        storage.enqueue(jobs, plan)
+
+
+def test_one_job_is_one_message(storage: PostgresStorage, tmp_path: Path) -> None:
+    for _ in range(2):
+        born(storage)
+
+    with traced(storage.db._write, tmp_path) as seen:
+        born(storage)
+
+    assert seen.rounds == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"retries": 3, "expires_in": 60.0, "priority": 2}])
+def test_copied_jobs_keep_their_order_and_what_they_are(
+    storage: PostgresStorage, options: dict[str, float]
+) -> None:
+    wanted = [new("tab\tand \\N", b"\0\t\n", preview=None, **options) for _ in range(COPIED)]
+
+    found = storage.enqueue(wanted)
+
+    assert [one.id for one in found] == [job.id for job in wanted]
+    assert [one.seq for one in found] == sorted(one.seq for one in found)
+    last = row(storage, found[-1])
+    assert (last.id, last.task, last.preview) == (wanted[-1].id, "tab\tand \\N", None)
+    assert last.retries == options.get("retries", 0)
+    query = "select payload from huey_payload where seq = ?"
+    assert storage.sql(query, (last.seq,), results=True) == [(b"\0\t\n",)]
+
+
+def test_copied_jobs_of_which_some_are_known_are_born_once(storage: PostgresStorage) -> None:
+    wanted = [new() for _ in range(COPIED + 1)]
+    before = storage.enqueue(wanted[7:9])
+
+    found = storage.enqueue([*wanted, wanted[3]])
+
+    assert [one.id for one in found] == [job.id for job in [*wanted, wanted[3]]]
+    assert found[7:9] == [one._replace(fresh=False) for one in before]
+    assert [one.fresh for one in found].count(False) == 3
+    assert storage.sql("select count(*) from huey_job", results=True) == [(len(wanted),)]
+
+
+def test_a_unique_job_among_the_copied_stands_for_the_next(storage: PostgresStorage) -> None:
+    first = born(storage, unique_key="u", unique_until="end")
+    jobs = [new() for _ in range(COPIED)]
+    jobs[5] = new(unique_key="u", unique_until="end")
+
+    found = storage.enqueue(jobs)
+
+    assert found[5] == first._replace(fresh=False)

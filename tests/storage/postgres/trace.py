@@ -1,0 +1,46 @@
+"""What goes over the wire, as libpq writes it down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from psycopg.pq import Trace as Flags
+
+from hueycore.storage.postgres.connections import Link
+
+
+class Trace:
+    """``rounds``: how often the client waited for answers; ``completed``: what the server said of
+    each statement."""
+
+    def __init__(self) -> None:
+        self.rounds = 0
+        self.completed: list[str] = []
+
+    def read(self, text: str) -> None:
+        asking = False
+        for line in text.splitlines():
+            side, *rest = line.split("\t")
+            if side == "B":
+                self.rounds += asking
+                if rest[1] == "CommandComplete":
+                    self.completed.append(rest[2].strip(' "'))
+            # The text of a statement may have lines of its own.
+            asking = side == "F" or (asking and side != "B")
+
+
+@contextmanager
+def traced(link: Link, folder: Path) -> Iterator[Trace]:
+    """What is said meanwhile on a connection of the engine's, which has been used before."""
+    found = Trace()
+    assert link.connection is not None
+    wire = link.connection.pgconn
+    with open(folder / "trace", "w+") as file:
+        wire.trace(file.fileno())
+        wire.set_trace_flags(Flags.SUPPRESS_TIMESTAMPS)
+        yield found
+        wire.untrace()
+        file.seek(0)
+        found.read(file.read())
