@@ -120,7 +120,7 @@ def test_an_empty_storage_has_gauges_only(queue: QueueFile, invoke: Invoke) -> N
 
 
 def test_a_queue_can_be_chosen(mixed: QueueFile, home: Path, invoke: Invoke) -> None:
-    other = QueueFile(home / "queue.db", "mail")
+    other = QueueFile(mixed.where, "mail")
     other.storage.pause()
     other.storage.close()
 
