@@ -66,6 +66,7 @@ def test_the_oldest_is_an_age(mixed: QueueFile, invoke: Invoke) -> None:
     assert re.search(r" oldest=9\d(\.\d)?s;60;300 ", result.stdout)
 
 
+@pytest.mark.sqlite_only("there is a free space of its disk")
 def test_performance_data_has_the_form_of_the_plugin_api(mixed: QueueFile, invoke: Invoke) -> None:
     words = ("--depth", "5:9", "--workers-min", "2:1", "--disk-free", "2M:1M", "--failure", "1:2")
     figures = invoke("check", *URL, *words).stdout.partition(" | ")[2].split()
@@ -162,6 +163,7 @@ def test_an_application_that_cannot_be_imported_is_unknown(home: Path, invoke: I
     assert len(result.stdout.splitlines()) == 1
 
 
+@pytest.mark.sqlite_only("it is about the file")
 def test_a_file_that_can_only_be_read_is_enough(
     mixed: QueueFile, home: Path, hueyctl: Hueyctl
 ) -> None:

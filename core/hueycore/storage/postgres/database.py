@@ -51,8 +51,8 @@ class Database(Connections):
         super().__init__(dsn, schema, timeout=timeout, read_only=read_only)
         #: Commits of this object.
         self.commits = 0
-        #: Grows when a connection has ended by itself: the server may have crashed, and commits that
-        #: did not wait for the disk, or were not answered, may be there or not.
+        #: Grows when a connection has ended by itself: after a crash of the server, what did not
+        #: wait for the disk or was not answered may be there or not.
         self.broken = 0
         self._locks = f"pg_advisory_xact_lock({number('schema')}, {number(schema)})"
         try:
