@@ -40,14 +40,30 @@ def aged(queue: QueueFile, seconds: float) -> None:
         (("--failure", "5:20"), 2, "HUEY CRITICAL - failure 50% (>20%) | "),
         (("--workers-min", "2:1"), 2, "HUEY CRITICAL - workers 0 (<1) | "),
         (("--workers-min", "1:"), 1, "HUEY WARNING - workers 0 (<1) | "),
-        (("--disk-free", "1k:1"), 0, "HUEY OK - "),
-        (("--disk-free", "900000T:1"), 1, "HUEY WARNING - disk_free "),
         (("--dead", "0:5", "--depth", "0:1"), 2, "HUEY CRITICAL - pending 2 (>1), dead 1 (>0) | "),
     ],
 )  # fmt: skip
 def test_the_worst_figure_decides(
     mixed: QueueFile, invoke: Invoke, words: tuple[str, ...], code: int, said: str
 ) -> None:
+    check_line(invoke, words, code, said)
+
+
+@pytest.mark.sqlite_only("a server does not tell of its disk")
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--disk-free", "1k:1"), 0, "HUEY OK - "),
+        (("--disk-free", "900000T:1"), 1, "HUEY WARNING - disk_free "),
+    ],
+)  # fmt: skip
+def test_the_room_on_the_disk_decides(
+    mixed: QueueFile, invoke: Invoke, words: tuple[str, ...], code: int, said: str
+) -> None:
+    check_line(invoke, words, code, said)
+
+
+def check_line(invoke: Invoke, words: tuple[str, ...], code: int, said: str) -> None:
     result = invoke("check", *URL, *words)
 
     assert result.exit_code == code
