@@ -15,6 +15,8 @@ from clikit import QueueFile
 
 from hueycore.serializer import JSON, PICKLE
 
+pytestmark = pytest.mark.sqlite_only("tried with files alone so far")
+
 Invoke = Callable[..., Result]
 
 DEEP = "[" * 100_000

@@ -12,6 +12,8 @@ from clikit import QueueFile
 
 from hueyctl import config
 
+pytestmark = pytest.mark.sqlite_only("tried with files alone so far")
+
 Invoke = Callable[..., Result]
 
 SOMEBODY = 4242

@@ -17,6 +17,8 @@ from clikit import DEADLINE, QueueFile, command
 
 from tests.helpers import give_up_after
 
+pytestmark = pytest.mark.sqlite_only("tried with files alone so far")
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 MANY = 3000
 

@@ -17,6 +17,8 @@ from hueyctl.options import is_verbose, wants_json
 from hueyctl.settings import key_of
 from hueyctl.streams import wants_colour
 
+pytestmark = pytest.mark.sqlite_only("tried with files alone so far")
+
 Invoke = Callable[..., Result]
 
 

@@ -18,6 +18,8 @@ from hueyctl.answers import watch
 from hueyctl.output import list_view
 from hueyctl.streams import visible
 
+pytestmark = pytest.mark.sqlite_only("tried with files alone so far")
+
 OnTty = Callable[..., tuple[int, str]]
 Invoke = Callable[..., Result]
 

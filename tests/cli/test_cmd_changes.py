@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clikit import QueueFile
+from clikit import QueueFile, typed
 from operatingkit import Invoke, OnTty, ask, change, consumer, start, states
 
 from tests.helpers import as_nobody, give_up_after
@@ -86,6 +86,7 @@ def test_a_file_that_merely_lies_here_is_not_changed(
 
 
 @pytest.mark.parametrize("words", WRITING, ids=words_of)
+@pytest.mark.sqlite_only("another connection locks the file")
 def test_a_file_that_stays_locked_is_69_and_unchanged(
     queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
@@ -148,6 +149,7 @@ def test_a_file_that_cannot_be_written_is_looked_at_and_left_alone(
         assert "cannot be written" in result.stderr
 
 
+@pytest.mark.sqlite_only("the URL is that of a file")
 def test_an_application_is_never_imported_with_a_url(
     home: Path, queue: QueueFile, hueyctl: Run
 ) -> None:
@@ -310,7 +312,7 @@ def test_an_interrupt_at_the_question_is_130_and_not_a_no(
         queue.add("app.add")
     monkeypatch.setattr("sys.stdin", Terminal())
 
-    assert cli.run(["revoke", "--all", "-u", "queue.db"]) == 130
+    assert cli.run(["revoke", "--all", "-u", typed("queue.db")]) == 130
     assert states(queue) == {1: "pending", 2: "pending"}
     assert capsys.readouterr().err.endswith("interrupted\n")
 
@@ -423,6 +425,7 @@ def at_the_second_job(
     monkeypatch.setattr(SqliteStorage, "revoke", failing)
 
 
+@pytest.mark.sqlite_only("it strikes in the engine of files")
 def test_a_storage_that_fails_on_the_way_is_told(
     queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -437,6 +440,7 @@ def test_a_storage_that_fails_on_the_way_is_told(
     assert list(states(queue).values()) == ["revoked", "pending", "pending"]
 
 
+@pytest.mark.sqlite_only("it strikes in the engine of files")
 def test_an_interrupt_on_the_way_leaves_the_groups_before_changed_and_is_told(
     queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:

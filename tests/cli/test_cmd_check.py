@@ -40,14 +40,30 @@ def aged(queue: QueueFile, seconds: float) -> None:
         (("--failure", "5:20"), 2, "HUEY CRITICAL - failure 50% (>20%) | "),
         (("--workers-min", "2:1"), 2, "HUEY CRITICAL - workers 0 (<1) | "),
         (("--workers-min", "1:"), 1, "HUEY WARNING - workers 0 (<1) | "),
-        (("--disk-free", "1k:1"), 0, "HUEY OK - "),
-        (("--disk-free", "900000T:1"), 1, "HUEY WARNING - disk_free "),
         (("--dead", "0:5", "--depth", "0:1"), 2, "HUEY CRITICAL - pending 2 (>1), dead 1 (>0) | "),
     ],
 )  # fmt: skip
 def test_the_worst_figure_decides(
     mixed: QueueFile, invoke: Invoke, words: tuple[str, ...], code: int, said: str
 ) -> None:
+    check_line(invoke, words, code, said)
+
+
+@pytest.mark.sqlite_only("a server does not tell of its disk")
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--disk-free", "1k:1"), 0, "HUEY OK - "),
+        (("--disk-free", "900000T:1"), 1, "HUEY WARNING - disk_free "),
+    ],
+)  # fmt: skip
+def test_the_room_on_the_disk_decides(
+    mixed: QueueFile, invoke: Invoke, words: tuple[str, ...], code: int, said: str
+) -> None:
+    check_line(invoke, words, code, said)
+
+
+def check_line(invoke: Invoke, words: tuple[str, ...], code: int, said: str) -> None:
     result = invoke("check", *URL, *words)
 
     assert result.exit_code == code
@@ -66,6 +82,7 @@ def test_the_oldest_is_an_age(mixed: QueueFile, invoke: Invoke) -> None:
     assert re.search(r" oldest=9\d(\.\d)?s;60;300 ", result.stdout)
 
 
+@pytest.mark.sqlite_only("there is a free space of its disk")
 def test_performance_data_has_the_form_of_the_plugin_api(mixed: QueueFile, invoke: Invoke) -> None:
     words = ("--depth", "5:9", "--workers-min", "2:1", "--disk-free", "2M:1M", "--failure", "1:2")
     figures = invoke("check", *URL, *words).stdout.partition(" | ")[2].split()
@@ -162,6 +179,7 @@ def test_an_application_that_cannot_be_imported_is_unknown(home: Path, invoke: I
     assert len(result.stdout.splitlines()) == 1
 
 
+@pytest.mark.sqlite_only("it is about the file")
 def test_a_file_that_can_only_be_read_is_enough(
     mixed: QueueFile, home: Path, hueyctl: Hueyctl
 ) -> None:

@@ -234,6 +234,7 @@ def test_garbage_and_missing_files_are_69(
 
 
 @pytest.mark.parametrize("words", [*CHANGING, ("load", "d.jsonl")], ids=" ".join)
+@pytest.mark.sqlite_only("another connection locks the file")
 def test_a_file_that_stays_locked_is_69_and_unchanged(
     letters: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:

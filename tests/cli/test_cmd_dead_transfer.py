@@ -169,8 +169,7 @@ def test_remove_comes_after_the_file_is_on_the_disk(
     monkeypatch.setattr(dumpfile.os, "fsync", lambda number: seen.append("fsync"))
     monkeypatch.setattr(dumpfile, "rename_new", lambda old, new: seen.append("rename"))
     monkeypatch.setattr(
-        "hueycore.storage.sqlite.SqliteStorage.discard",
-        lambda self, jobs: seen.append("gone") or [],
+        type(letters.storage), "discard", lambda self, jobs: seen.append("gone") or []
     )
 
     ask(invoke, "dead", "dump", "--remove", "--to", "d.jsonl")

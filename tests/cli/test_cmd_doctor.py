@@ -46,6 +46,7 @@ def check(found: dict[str, Any], name: str) -> dict[str, Any]:
     return max(rows, key=lambda row: ["skipped", "ok", "warning", "problem"].index(row["status"]))
 
 
+@pytest.mark.sqlite_only("the answers are those about a file")
 def test_a_sound_queue_has_no_problems(mixed: QueueFile, invoke: Invoke) -> None:
     for words in ((), ("--full",)):
         found = report(invoke, *URL, *words)
@@ -55,6 +56,7 @@ def test_a_sound_queue_has_no_problems(mixed: QueueFile, invoke: Invoke) -> None
         assert check(found, "storage")["facts"]["queues"] == ["huey"]
 
 
+@pytest.mark.sqlite_only("the answers are those about a file")
 def test_people_get_a_line_per_question(mixed: QueueFile, invoke: Invoke) -> None:
     result = invoke("doctor", *URL)
     lines = result.stdout.splitlines()
@@ -111,6 +113,7 @@ def test_an_application_that_cannot_be_imported_is_78(home: Path, invoke: Invoke
     assert "Traceback" not in result.output
 
 
+@pytest.mark.sqlite_only("the answers are those about a file")
 def test_a_broken_application_does_not_hide_the_storage(
     mixed: QueueFile, home: Path, invoke: Invoke
 ) -> None:
@@ -156,6 +159,7 @@ def test_a_newer_schema_is_78(mixed: QueueFile, invoke: Invoke) -> None:
     assert "99" in result.stdout
 
 
+@pytest.mark.sqlite_only("it is about the file")
 def test_a_damaged_page_is_found(mixed: QueueFile, home: Path, invoke: Invoke) -> None:
     for number in range(300):
         mixed.add("app.task", number)
@@ -171,6 +175,7 @@ def test_a_damaged_page_is_found(mixed: QueueFile, home: Path, invoke: Invoke) -
     assert found["status"] == "problem"
 
 
+@pytest.mark.sqlite_only("the answers are those about a file")
 def test_a_broken_invariant_is_found_by_full_only(mixed: QueueFile, invoke: Invoke) -> None:
     mixed.storage.db.transact(lambda con: con.execute("delete from huey_payload where seq = 3"))
 
@@ -179,6 +184,7 @@ def test_a_broken_invariant_is_found_by_full_only(mixed: QueueFile, invoke: Invo
     assert (found["status"], found["facts"]["rows"]) == ("problem", [3])
 
 
+@pytest.mark.sqlite_only("the answers are those about a file")
 def test_dead_consumers_lose_their_jobs_to_the_doctor(
     queue: QueueFile, home: Path, invoke: Invoke, hueyctl: Hueyctl
 ) -> None:
@@ -217,6 +223,7 @@ def test_living_consumers_are_left_alone(queue: QueueFile, invoke: Invoke) -> No
 @pytest.mark.parametrize(
     ("mode", "status"), [(0o600, "ok"), (0o660, "ok"), (0o644, "warning"), (0o666, "problem")]
 )
+@pytest.mark.sqlite_only("it is about the file")
 def test_modes_of_the_file(
     queue: QueueFile, home: Path, invoke: Invoke, mode: int, status: str
 ) -> None:
@@ -228,6 +235,7 @@ def test_modes_of_the_file(
 
 
 @pytest.mark.root
+@pytest.mark.sqlite_only("it is about the file")
 def test_owners_that_differ_are_a_problem(queue: QueueFile, home: Path, invoke: Invoke) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root")
@@ -250,6 +258,7 @@ def test_a_job_from_the_future_tells_of_a_clock(queue: QueueFile, invoke: Invoke
     assert check(report(invoke, *URL), "clock")["status"] == "problem"
 
 
+@pytest.mark.sqlite_only("it is about the file")
 def test_a_log_that_grew_is_a_warning(
     mixed: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,6 +269,7 @@ def test_a_log_that_grew_is_a_warning(
     assert check(report(invoke, *URL), "wal")["status"] == "warning"
 
 
+@pytest.mark.sqlite_only("it is about the file")
 def test_a_network_file_system_is_a_problem(
     mixed: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,6 +282,7 @@ def test_a_network_file_system_is_a_problem(
     assert (found["status"], found["facts"]) == ("problem", {"file_system": "nfs4"})
 
 
+@pytest.mark.sqlite_only("it is about the file")
 def test_a_disk_that_is_too_quick_is_a_warning(
     mixed: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -308,6 +319,7 @@ def test_secrets_are_masked(home: Path, invoke: Invoke, monkeypatch: pytest.Monk
         assert "HUEYCTL_URL" in result.output
 
 
+@pytest.mark.sqlite_only("it is about the file")
 def test_a_file_that_can_only_be_read_is_examined(
     mixed: QueueFile, home: Path, invoke: Invoke
 ) -> None:
@@ -317,6 +329,7 @@ def test_a_file_that_can_only_be_read_is_examined(
     assert check(report(invoke, *URL), "integrity")["status"] == "ok"
 
 
+@pytest.mark.sqlite_only("another connection locks the file")
 def test_a_file_that_is_locked_for_good_is_a_problem(
     mixed: QueueFile, home: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:

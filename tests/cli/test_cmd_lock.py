@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from clikit import DEADLINE, QueueFile, command
-from operatingkit import Invoke, ask, consumer, error, sql, start
+from operatingkit import Invoke, ask, bury, consumer, error, start
 
 from hueycore.model.events import EventQuery
 
@@ -184,6 +184,7 @@ def test_a_signal_is_for_the_command(queue: QueueFile, until: Any) -> None:
 
 
 @pytest.mark.parametrize(("word", "code"), [("no-such-command", 127), ("./queue.db", 126)])
+@pytest.mark.sqlite_only("it runs the file of the queue")
 def test_a_command_that_cannot_be_run(
     queue: QueueFile, invoke: Invoke, word: str, code: int
 ) -> None:
@@ -243,7 +244,7 @@ def test_the_event_log_says_who_freed_a_lock(queue: QueueFile, holder: int, invo
 def test_the_lock_of_a_dead_process_needs_no_force(
     queue: QueueFile, holder: int, invoke: Invoke
 ) -> None:
-    sql(queue, "update huey_worker set boot_id = 'before'")
+    bury(queue)
 
     assert ask(invoke, "lock", "release", "nightly").exit_code == 0
 
@@ -277,7 +278,7 @@ def test_why_names_the_process_that_holds_the_lock(
     assert found["because"].startswith(text)
     assert found["blocking"]["pid"] == os.getpid()
     assert found["next"] == "hueyctl lock list"
-    sql(queue, "update huey_worker set boot_id = 'before'")
+    bury(queue)
     assert "is dead" in why(invoke, 1)["because"]
 
 

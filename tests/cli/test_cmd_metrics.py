@@ -61,6 +61,7 @@ def value(found: Samples, name: str, **labels: str) -> float:
 
 
 @pytest.mark.feature("metrics")
+@pytest.mark.sqlite_only("it has the figures of a file")
 def test_the_figures_have_the_names_of_the_specification(mixed: QueueFile, invoke: Invoke) -> None:
     found = samples(invoke)
 
@@ -120,7 +121,7 @@ def test_an_empty_storage_has_gauges_only(queue: QueueFile, invoke: Invoke) -> N
 
 
 def test_a_queue_can_be_chosen(mixed: QueueFile, home: Path, invoke: Invoke) -> None:
-    other = QueueFile(home / "queue.db", "mail")
+    other = QueueFile(mixed.where, "mail")
     other.storage.pause()
     other.storage.close()
 
@@ -191,6 +192,7 @@ def test_a_textfile_that_cannot_be_written_keeps_the_old_one(
     assert not any(path.name.endswith(".tmp") for path in home.iterdir())
 
 
+@pytest.mark.sqlite_only("it is about the file")
 def test_a_file_that_can_only_be_read_is_enough(
     mixed: QueueFile, home: Path, invoke: Invoke
 ) -> None:

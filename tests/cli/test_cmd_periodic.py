@@ -84,6 +84,7 @@ def names(rows: list[dict[str, Any]]) -> list[str]:
 # --- list -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.sqlite_only("it is about the file")
 def test_what_is_declared_and_what_is_stored_are_listed_from_the_file_alone(
     declared: str, queue: QueueFile, invoke: Invoke
 ) -> None:
@@ -220,6 +221,7 @@ def test_what_was_due_while_no_consumer_looked_is_not_coming(
     assert datetime.fromisoformat(coming["at"]).timestamp() > time.time()
 
 
+@pytest.mark.sqlite_only("its application's queue is a file")
 def test_what_does_not_run_is_left_out_and_said(
     declared: str, queue: QueueFile, invoke: Invoke
 ) -> None:
@@ -263,6 +265,7 @@ def test_a_periodic_task_is_triggered_with_its_call_and_options_and_keeps_its_ti
     assert schedule(queue, "tick") == before
 
 
+@pytest.mark.sqlite_only("its application's queue is a file")
 def test_a_triggered_run_can_be_waited_for(
     declared: str, queue: QueueFile, spawn: Callable[..., Any], hueyctl: Callable[..., Any]
 ) -> None:
@@ -358,6 +361,7 @@ def test_a_schedule_of_the_same_name_is_replaced(queue: QueueFile, invoke: Invok
     assert len(found(invoke, "list")) == 1
 
 
+@pytest.mark.sqlite_only("its application's queue is a file")
 def test_with_an_application_the_call_is_checked_and_has_the_options_of_its_task(
     declared: str, queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -378,6 +382,7 @@ def test_with_an_application_the_call_is_checked_and_has_the_options_of_its_task
 
 
 @pytest.mark.feature("dynamic periodic tasks")
+@pytest.mark.sqlite_only("its application's queue is a file")
 def test_a_running_consumer_follows_what_is_added_and_removed(
     declared: str, queue: QueueFile, spawn: Callable[..., Any], invoke: Invoke, until: Any
 ) -> None:
@@ -415,6 +420,7 @@ def test_a_schedule_that_means_nothing_is_a_usage_error(
     assert found(invoke, "list") == []
 
 
+@pytest.mark.sqlite_only("its application's queue is a file")
 def test_a_name_of_code_is_refused(declared: str, queue: QueueFile, invoke: Invoke) -> None:
     assert error(invoke, "periodic", "add", "shop.nightly", "--every", "90s", "app.add")[:2] == (
         6, "'shop.nightly' is declared in code",
@@ -561,6 +567,7 @@ def test_why_leads_from_a_schedule_to_its_last_job(
 @pytest.mark.parametrize(
     "words", [("pause", "tick"), ("resume", "tick"), ("remove", "tick"), ("trigger", "tick")]
 )
+@pytest.mark.sqlite_only("another connection locks the file")
 def test_a_file_that_stays_locked_is_69_and_unchanged(
     queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:

@@ -292,6 +292,7 @@ def untouched(queue: QueueFile, seq: int = 1) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("state", ["pending", "scheduled", "dead", "done", "running"])
+@pytest.mark.sqlite_only("its application's queue is a file")
 def test_the_call_of_a_job_is_made_and_the_job_left_alone(
     queue: QueueFile, run: Callable[..., Any], state: str
 ) -> None:
@@ -313,6 +314,7 @@ def test_the_call_of_a_job_is_made_and_the_job_left_alone(
     assert ("is running in a consumer as well" in done.stderr) == (state == "running")
 
 
+@pytest.mark.sqlite_only("its application's queue is a file")
 def test_a_job_brings_its_own_id_and_options(queue: QueueFile, run: Callable[..., Any]) -> None:
     id_ = queue.add("shop.about", retries=1, priority=2)
     queue.add("shop.slow", 60, timeout=0.05)
@@ -323,6 +325,7 @@ def test_a_job_brings_its_own_id_and_options(queue: QueueFile, run: Callable[...
     assert run("--job", "3").stdout == '["by path", 1, null]\n'
 
 
+@pytest.mark.sqlite_only("its application's queue is a file")
 def test_a_job_that_is_not_there_or_cannot_be_read(
     queue: QueueFile, run: Callable[..., Any]
 ) -> None:
@@ -347,6 +350,7 @@ def test_without_a_file_there_is_no_job(run: Callable[..., Any], home: Path) -> 
     assert run("--job", "1").exit_code in (3, 69)
 
 
+@pytest.mark.sqlite_only("another connection locks the file")
 def test_a_locked_or_read_only_file_is_enough(
     queue: QueueFile, run: Callable[..., Any], home: Path
 ) -> None:

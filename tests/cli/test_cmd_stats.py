@@ -115,7 +115,7 @@ def test_paused_queues_say_so(mixed: QueueFile, invoke: Invoke) -> None:
 
 
 def test_a_queue_can_be_chosen(mixed: QueueFile, home: Path, invoke: Invoke) -> None:
-    other = QueueFile(home / "queue.db", "mail")
+    other = QueueFile(mixed.where, "mail")
     other.add("mail.send")
     other.storage.close()
 
@@ -177,6 +177,7 @@ def test_the_wide_table_adds_the_waits(mixed: QueueFile, invoke: Invoke) -> None
     assert "WAIT95" in invoke("stats", *URL, "-o", "wide").stdout
 
 
+@pytest.mark.sqlite_only("it names the file")
 def test_a_terminal_gets_an_overview(mixed: QueueFile, on_tty: OnTty) -> None:
     code, shown = on_tty("stats", *URL, columns=130)
 
@@ -197,11 +198,12 @@ def test_no_line_is_wider_than_the_terminal(mixed: QueueFile, on_tty: OnTty, wid
     assert all(len(line) <= width for line in plain(shown).splitlines())
 
 
+@pytest.mark.sqlite_only("it names the file")
 def test_hostile_names_never_reach_a_terminal(
     queue: QueueFile, home: Path, on_tty: OnTty, invoke: Invoke
 ) -> None:
     name = "evil\x1b[2J\x07[/red]\n\t\u202e"
-    bad = QueueFile(home / "queue.db", name)
+    bad = QueueFile(queue.where, name)
     bad.add(name)
     bad.finish()
     bad.storage.close()
@@ -235,6 +237,7 @@ def test_what_makes_no_sense_is_a_usage_error(
 # --- storages in a bad state --------------------------------------------------------------------
 
 
+@pytest.mark.sqlite_only("it is about the file")
 def test_a_file_that_can_only_be_read_is_enough(
     mixed: QueueFile, home: Path, invoke: Invoke
 ) -> None:
@@ -265,6 +268,7 @@ def test_a_writer_does_not_hold_up_a_look(mixed: QueueFile, home: Path, invoke: 
         other.close()
 
 
+@pytest.mark.sqlite_only("another connection locks the file")
 def test_a_file_that_is_locked_for_good_is_unavailable(
     mixed: QueueFile, home: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -418,6 +422,7 @@ def test_signals_leave_the_terminal_as_it_was(
     assert "Traceback" not in terminal.shown
 
 
+@pytest.mark.sqlite_only("it names the file")
 def test_an_error_leaves_the_terminal_as_it_was(watch: Callable[..., Terminal], home: Path) -> None:
     terminal = watch()
     terminal.wait_for("q quit")
@@ -479,6 +484,7 @@ def test_keys_pause_sort_switch_and_explain(
     assert terminal.ended() == 0
 
 
+@pytest.mark.sqlite_only("it names the file")
 def test_a_new_size_is_drawn_at_once(watch: Callable[..., Terminal]) -> None:
     terminal = watch("-i", "30", columns=120)
     terminal.wait_for("q quit")

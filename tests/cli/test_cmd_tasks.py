@@ -65,6 +65,7 @@ def test_every_task_by_name_without_any_storage(home: Path, shop: str, invoke: I
     assert not (home / "queue.db").exists()
 
 
+@pytest.mark.sqlite_only("its application's queue is a file")
 def test_what_the_storage_says_of_them(queue: QueueFile, shop: str, invoke: Invoke) -> None:
     queue.storage.set_revocation("revoked-task", "shop.send")
     queue.storage.pause(task="shop.resize")
@@ -92,6 +93,7 @@ def test_periodic_ones_with_their_schedules(shop: str, invoke: Invoke) -> None:
     assert line[2] == "Europe/Berlin"
 
 
+@pytest.mark.sqlite_only("its application's queue is a file")
 def test_stored_schedules_are_shown_with_the_task_that_they_call(
     queue: QueueFile, shop: str, invoke: Invoke
 ) -> None:
@@ -117,6 +119,7 @@ def test_lines_and_signatures(shop: str, invoke: Invoke, on_tty: OnTty) -> None:
     assert "RETRIES" in shown
 
 
+@pytest.mark.sqlite_only("its application's queue is a file")
 def test_tasks_of_jobs_that_the_application_does_not_know(
     queue: QueueFile, shop: str, invoke: Invoke
 ) -> None:

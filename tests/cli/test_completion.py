@@ -21,6 +21,8 @@ from clikit import APP, ROOT, QueueFile
 from hueyctl.docs import scripts
 from hueyctl.docs.nearby import applications
 
+pytestmark = pytest.mark.sqlite_only("tried with files alone so far")
+
 Invoke = Callable[..., Result]
 SHELLS = ("bash", "zsh", "fish")
 

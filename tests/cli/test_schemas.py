@@ -17,6 +17,8 @@ from operatingkit import add_schedule
 from hueyctl.commands.help.schemas import schemas
 from hueyctl.docs.topics import ABOUT
 
+pytestmark = pytest.mark.sqlite_only("tried with files alone so far")
+
 Invoke = Callable[..., Result]
 ALL = schemas()
 
