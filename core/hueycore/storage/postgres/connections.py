@@ -23,6 +23,7 @@ from psycopg.types.string import StrDumperUnknown
 from hueycore.exceptions import StorageError
 from hueycore.storage.postgres import forks
 from hueycore.storage.postgres.dialect import DIALECT, translate
+from hueycore.storage.postgres.wire import connect
 from hueycore.storage.sql.part import in_groups
 from hueycore.system import clock, native
 
@@ -273,9 +274,7 @@ class Connections:
         """A new connection, in autocommit mode. Raises ``psycopg.Error``."""
         words = {**_USUAL, **conninfo_to_dict(self.dsn), "client_encoding": "utf8"}
         # Prepared statements are another client's behind a pooler.
-        connection = psycopg.connect(
-            make_conninfo(**words), autocommit=True, prepare_threshold=None
-        )
+        connection = connect(make_conninfo(**words), autocommit=True, prepare_threshold=None)
         self._was_there = True
         return connection
 

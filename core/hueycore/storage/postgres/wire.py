@@ -1,0 +1,64 @@
+"""Connections that wait for the server with their thread, also where gevent has replaced the waits.
+
+Whoever writes holds a native lock: a greenlet that ran while another one of its thread waits for
+the server would wait for that lock for ever. The answers of a server take milliseconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.abc import PQGen
+from psycopg.waiting import Ready
+
+from hueycore.system import clock, native
+
+T = TypeVar("T")
+
+
+class Wire(psycopg.Connection[Any]):
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        if not native.is_patched("select"):
+            return super().wait(gen, interval, timeout)
+        return _wait(gen, self.pgconn.socket, interval, timeout)
+
+
+def connect(conninfo: str, **options: Any) -> psycopg.Connection[Any]:
+    """``psycopg.connect``. What it waits with cannot be chosen: under gevent a thread does it."""
+    if not native.is_patched("select"):
+        return Wire.connect(conninfo, **options)
+    made: list[psycopg.Connection[Any]] = []
+    failed: list[BaseException] = []
+    over = native.Event()
+
+    def attempt() -> None:
+        try:
+            made.append(Wire.connect(conninfo, **options))
+        except BaseException as error:
+            failed.append(error)
+        over.set()
+
+    native.Thread(attempt, "huey-connect").start()
+    over.wait()  # as ``join`` does not: no other greenlet runs meanwhile
+    for error in failed:
+        raise error
+    return made[0]
+
+
+def _wait(gen: PQGen[T], fileno: int, interval: float, timeout: float | None) -> T:
+    end = None if timeout is None else clock.monotonic() + timeout
+    try:
+        wanted = next(gen)
+        with native.DefaultSelector() as selector:
+            selector.register(fileno, wanted)
+            while True:
+                found = selector.select(interval)
+                before, wanted = wanted, gen.send(Ready(found[0][1] if found else 0))
+                if wanted != before:
+                    selector.modify(fileno, wanted)
+                if end is not None and clock.monotonic() >= end:
+                    raise psycopg.OperationalError("the server did not answer in time")
+    except StopIteration as over:
+        value: T = over.value
+        return value
