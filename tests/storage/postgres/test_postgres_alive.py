@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 import pytest
@@ -417,6 +418,19 @@ def test_a_run_that_a_failed_exchange_wrote_down_is_written_down_by_the_next(
         end(storage, number, first)
 
         assert open_().workers()[0].running == [(0, second.seq)]
+
+
+def test_nobody_waits_while_a_worker_connects(open_: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage, other = open_(), open_(timeout=0.5)
+    connect = storage.db.connect
+
+    def slow() -> psycopg.Connection[Any]:
+        other.db.transact(lambda con: None)
+        return connect()
+
+    monkeypatch.setattr(storage.db, "connect", slow)
+
+    assert worker(storage)
 
 
 def fail(*_: object) -> None:

@@ -17,6 +17,7 @@ from hueycore.model.states import State
 from hueycore.storage.postgres import PostgresStorage
 from hueycore.storage.postgres.births import COPIED
 from hueycore.storage.sql.dialect import Connection
+from hueycore.storage.sql.enqueue import Ticket
 from tests.storage.kit import born, new, row, state
 from tests.storage.postgres.conftest import Open
 from tests.storage.postgres.trace import traced
@@ -96,6 +97,20 @@ def test_one_job_is_one_message(storage: PostgresStorage, tmp_path: Path) -> Non
         born(storage)
 
     assert seen.rounds == 1
+
+
+def test_threads_that_share_a_commit_wait_for_one_answer(
+    storage: PostgresStorage, tmp_path: Path
+) -> None:
+    born(storage)
+    waiting = [Ticket([new() for _ in range(n + 1)], None) for n in range(8)]
+
+    with traced(storage.db._write, tmp_path) as seen:
+        storage._commit(waiting)
+
+    assert seen.rounds == 3, "begin, the jobs of all, commit"
+    for ticket in waiting:
+        assert [one.id for one in ticket.answer or ()] == [job.id for job in ticket.jobs]
 
 
 @pytest.mark.parametrize("options", [{}, {"retries": 3, "expires_in": 60.0, "priority": 2}])

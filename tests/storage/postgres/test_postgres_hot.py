@@ -76,6 +76,18 @@ def test_an_exchange_with_a_lost_ending_begins_anew(storage: PostgresStorage) ->
     assert sum(line.done for line in storage.metrics(0)) == 2, "counted once"
 
 
+def test_an_ending_that_cannot_be_written_is_in_nobodys_way(storage: PostgresStorage) -> None:
+    storage.enqueue([new(), new()])
+    number = worker(storage)
+    good, bad = take(storage, number, 2)
+
+    too_much = Done(b"r", private=2**40)  # type: ignore[arg-type]
+    found = storage.exchange(number, [*done(good), Ended(bad, too_much, 1.0, 0.5)], Want(0))
+
+    assert [ended.claim for ended, _ in found.unwritable] == [bad]
+    assert (state(storage, good), state(storage, bad)) == (State.DONE, State.DEAD)
+
+
 def test_an_exchange_in_a_paused_queue_ends_and_claims_nothing(storage: PostgresStorage) -> None:
     storage.enqueue([new(), new()])
     number = worker(storage)

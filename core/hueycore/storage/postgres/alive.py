@@ -83,6 +83,9 @@ class Alive:
     def place(self) -> tuple[str, int]:
         return boot_id(), process_space()
 
+    def prepare(self) -> None:
+        self.session()  # others would wait while it connects
+
     def numbers(self, con: Connection) -> Iterable[int]:
         while True:
             yield con.execute("select nextval('huey_worker_id')").fetchone()[0]

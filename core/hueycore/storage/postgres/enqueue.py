@@ -12,7 +12,7 @@ from hueycore.storage.postgres.alive import Alive
 from hueycore.storage.postgres.database import Database, Unanswered
 from hueycore.storage.sql.births import is_usual
 from hueycore.storage.sql.dialect import Connection
-from hueycore.storage.sql.enqueue import Enqueue, Ticket, describe_queue
+from hueycore.storage.sql.enqueue import Enqueue, Ticket, describe_queue, insert_jobs
 from hueycore.storage.sql.keys import settle
 from hueycore.storage.sql.pressure import pending
 
@@ -35,9 +35,11 @@ class Births(Enqueue):
             self._queue_known = True
 
     def _commit(self, batch: list[Ticket]) -> None:
-        if not self._commit_one(batch):
+        if self._commit_one(batch):
+            return
+        if not self._commit_together(batch):
             super()._commit(batch)
-            self._settle(batch)
+        self._settle(batch)
 
     def _ring_births(self) -> None:
         self.alive.bell.ring()  # the others were called with the commit
@@ -60,6 +62,18 @@ class Births(Enqueue):
         if born is None:
             return False
         batch[0].answer = [Enqueued(born[0], jobs[0].id, State(born[1]))]
+        return True
+
+    def _commit_together(self, batch: list[Ticket]) -> bool:
+        """The jobs of several threads as if one had asked for them: one answer to wait for. False
+        when they have to be looked at one by one."""
+        together = len(batch) > 1 and self._queue_known and self.max_pending is None
+        if not together or any(ticket.plan for ticket in batch):
+            return False
+        jobs = [job for ticket in batch for job in ticket.jobs]
+        stored = iter(self.db.commit(lambda con: insert_jobs(con, self.queue, jobs))[0])
+        for ticket in batch:
+            ticket.answer = [next(stored) for _ in ticket.jobs]
         return True
 
     def _settle(self, batch: list[Ticket]) -> None:

@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-import psycopg
-
+from hueycore.exceptions import StorageError
 from hueycore.model.endings import Done
 from hueycore.model.jobs import Claim, Ended, Want
 from hueycore.storage.postgres.dialect import DIALECT
@@ -102,9 +101,10 @@ class Hot(Exchanges):
 
         try:
             return self.db.exchange(first, otherwise)
-        except psycopg.Error as error:
-            if DIALECT.refuses(error):
-                raise NotPlain from error
+        except Exception as error:
+            found = error.__cause__ if isinstance(error, StorageError) else error
+            if isinstance(found, Exception) and DIALECT.refuses(found):
+                raise NotPlain from error  # one of them cannot be written
             raise
 
 

@@ -277,6 +277,10 @@ class Alive(Protocol):
         """``boot_id`` and ``side`` of a row that is written now."""
         ...
 
+    def prepare(self) -> None:
+        """Make what this process holds numbers with; before the transaction that takes one."""
+        ...
+
     def numbers(self, con: Connection) -> Iterable[int]:
         """Numbers that no row of a worker has, best first. Raises ``StorageError`` when none is."""
         ...

@@ -30,6 +30,7 @@ class Workers(Part, protocol.Workers, Queries):
     def register(
         self, *, name: str, kind: str, slots: int, declares: Sequence[Periodic] | None = None
     ) -> int:
+        self.alive.prepare()
         place = self.alive.place()
         taken: list[int] = []
 

@@ -53,6 +53,9 @@ class Alive:
         side = self.side()
         return boot_id(), side.inode if side else 0
 
+    def prepare(self) -> None:
+        """It comes with the first number."""
+
     def numbers(self, con: Connection) -> Iterable[int]:
         used = {row[0] for row in con.execute("select id from huey_worker").fetchall()}
         if len(used) >= LAST_WORKER:
