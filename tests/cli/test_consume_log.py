@@ -22,6 +22,8 @@ from hueycore.model.states import State
 from hueycore.system.ids import new_id
 from hueyctl.service.writer import PIECE, Writer
 
+pytestmark = pytest.mark.sqlite_only("its application's queue is a file")
+
 Run = Callable[..., Any]
 Until = Callable[..., None]
 
@@ -30,8 +32,6 @@ KINDS = ("thread", "greenlet", "asyncio", "process")
 TALK = """
 import logging, os
 from hueycore import SqliteHuey
-
-pytestmark = pytest.mark.sqlite_only("its application's queue is a file")
 
 huey = SqliteHuey("huey", filename="queue.db")
 log = logging.getLogger("talk")

@@ -12,7 +12,10 @@ from hueycore.exceptions import StorageError
 from hueycore.model.jobs import Selector, Want
 from hueycore.model.states import State
 from hueycore.storage.postgres import PostgresStorage
+from hueycore.storage.postgres.connections import Cursor, Link
 from hueycore.storage.postgres.database import Database
+from hueycore.storage.postgres.hot import Hot
+from hueycore.storage.sql.exchange import Exchanges
 from tests.helpers import wait_until
 from tests.storage.kit import born, end, ended, new, one, row, state, take, worker
 from tests.storage.sql.lab import write
@@ -28,19 +31,23 @@ class Wire:
         """At the next commit; all later ones are answered."""
         original = Database._commit
 
-        def commit(db: Database, connection: psycopg.Connection[Any]) -> None:
+        def commit(
+            db: Database, link: Link, connection: psycopg.Connection[Any], bell: str = ""
+        ) -> Cursor:
             self._patch.setattr(Database, "_commit", original)
             if after:
                 connection.execute("commit")
             with psycopg.connect(db.dsn, autocommit=True) as other:
                 other.execute("select pg_terminate_backend(%s)", (connection.info.backend_pid,))
-            original(db, connection)
+            return original(db, link, connection, bell)
 
         self._patch.setattr(Database, "_commit", commit)
 
 
 @pytest.fixture
 def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
+    """The exchange takes the statements of every engine, whose commit is a message of its own."""
+    monkeypatch.setattr(Hot, "_together", Exchanges._together)
     return Wire(monkeypatch)
 
 

@@ -88,7 +88,9 @@ class Loop:
                     self.loop.run_forever()
                     forks.end_child(self._generation, RuntimeError(_AWAITED))
                 except BaseException as error:  # such as sys.exit() in a task of a job
-                    forks.end_child(self._generation, error)
+                    # The turn of a child misses what it has left to its parent.
+                    missed = isinstance(error, Exception)
+                    forks.end_child(self._generation, RuntimeError(_AWAITED) if missed else error)
                     logger.exception("the event loop was struck; it goes on")
         finally:
             self._close()
