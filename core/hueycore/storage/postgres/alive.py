@@ -85,6 +85,7 @@ class Alive:
 
     def prepare(self) -> None:
         self.session()  # others would wait while it connects
+        self._db.prepare()
 
     def numbers(self, con: Connection) -> Iterable[int]:
         while True:

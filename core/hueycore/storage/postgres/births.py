@@ -32,7 +32,7 @@ _TYPES = {
 def insert(
     con: Connection, queue: str, jobs: Sequence[NewJob], now: float
 ) -> list[Enqueued] | None:
-    """See ``Dialect.insert_jobs``."""
+    """``Dialect.insert_jobs``, by one statement or by COPY."""
     if not jobs:
         return []
     usual = all(is_usual(job) for job in jobs)

@@ -122,6 +122,10 @@ class Database(Connections):
         Raises as ``transact`` does, and what ``first`` raises."""
         return shielded(self._tried, self._hot, lambda: self._exchange(first, otherwise))
 
+    def prepare(self) -> None:
+        """Connect what an exchange needs: later the server may have no place left."""
+        shielded(self._tried, self._hot, lambda: self._connection(self._hot))
+
     def lock(self, con: Connection) -> None:
         """In a transaction of the caller's: be alone in the queue until its end. Raises what
         ``transact`` does after ``timeout``."""

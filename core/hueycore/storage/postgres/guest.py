@@ -65,7 +65,7 @@ class _Joined:
         self._storage.ring()
 
     def _join(self, body: Body[T]) -> T:
-        """Run ``body`` as one step of the caller's transaction: whole or not at all."""
+        """Run ``body`` as a step of the application's transaction, on its connection."""
         return shielded(self._step, body)
 
     def _step(self, body: Body[T]) -> T:
@@ -172,7 +172,7 @@ def _end(con: Connection, queue: str, ended: Ended) -> bool:
 
 
 def _take_back(con: Connection, began: bool) -> None:
-    """Undo a step that failed, and nothing of the caller's."""
+    """Undo a step that failed, up to its savepoint or its own BEGIN."""
     try:
         if began:
             con.execute("rollback")

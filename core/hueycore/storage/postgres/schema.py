@@ -1,4 +1,4 @@
-"""The schema's version: check it, create it, bring it up to date."""
+"""The version of a schema: look at it, make it, migrate it."""
 
 from __future__ import annotations
 
