@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hueycore.storage.base import Storage
 from hueycore.storage.dsn import shown
 from hueycore.storage.postgres.alive import Alive
 from hueycore.storage.postgres.claims import Claims
@@ -15,22 +14,7 @@ from hueycore.storage.postgres.examine import Examination
 from hueycore.storage.postgres.guest import Guests
 from hueycore.storage.postgres.hot import Hot
 from hueycore.storage.postgres.wake import Wake
-from hueycore.storage.sql.due import Due
-from hueycore.storage.sql.events import Events
-from hueycore.storage.sql.flags import Flags
-from hueycore.storage.sql.joblog import JobLog
-from hueycore.storage.sql.limits import Limits
-from hueycore.storage.sql.locks import Locks
-from hueycore.storage.sql.migration import Migrations
-from hueycore.storage.sql.operators import Operators
-from hueycore.storage.sql.periodic import Schedules
-from hueycore.storage.sql.queries import Queries
-from hueycore.storage.sql.reports import Reports
-from hueycore.storage.sql.results import Results
-from hueycore.storage.sql.retention import Retention
-from hueycore.storage.sql.stages import Stages
-from hueycore.storage.sql.transfer import Transfer
-from hueycore.storage.sql.workers import Workers
+from hueycore.storage.sql.rooms import Rooms
 
 __all__ = ["PostgresStorage"]
 
@@ -40,24 +24,8 @@ class PostgresStorage(
     Guests,
     Claims,
     Hot,
-    Workers,
-    Due,
-    Schedules,
-    Limits,
-    Locks,
-    Operators,
-    Flags,
-    Retention,
-    Results,
-    Queries,
-    Reports,
-    Stages,
-    JobLog,
-    Events,
     Examination,
-    Transfer,
-    Migrations,
-    Storage,
+    Rooms,
 ):
     """A queue in a schema of a PostgreSQL database.
 

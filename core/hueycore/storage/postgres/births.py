@@ -11,7 +11,7 @@ from psycopg import errors
 from hueycore.model import rest
 from hueycore.model.jobs import Enqueued, NewJob
 from hueycore.model.states import State
-from hueycore.storage.sql.births import OPTIONS, begins, is_usual, options
+from hueycore.storage.sql.births import OPTIONS, are_usual, begins, options
 
 if TYPE_CHECKING:
     from hueycore.storage.postgres.connections import Connection
@@ -35,7 +35,7 @@ def insert(
     """``Dialect.insert_jobs``, by one statement or by COPY."""
     if not jobs:
         return []
-    usual = all(is_usual(job) for job in jobs)
+    usual = are_usual(jobs)
     if len(jobs) >= COPIED:
         return _copy(con, queue, jobs, now, usual)
     rows = [(*_row(job, now, usual), job.payload) for job in jobs]

@@ -11,22 +11,13 @@ import psycopg
 
 from hueycore.model.jobs import Enqueued, NewJob
 from hueycore.storage.postgres import births, schema
-from hueycore.storage.sql.dialect import Connection
+from hueycore.storage.sql.dialect import NO_SUCH_VALUE, Connection
 
 if TYPE_CHECKING:
     from hueycore.storage.postgres import connections as postgres
 
 #: Classes of errors that are about values: data, integrity, a program's limits.
 _OF_VALUES = ("22", "23", "54")
-#: What reading a value raises that is not what it should be, or writing one that has no place.
-_NO_SUCH_VALUE = (
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    RecursionError,
-)
 
 _TOKEN = re.compile(
     r"""
@@ -180,7 +171,7 @@ class PostgresDialect:
             if error.sqlstate is None:  # psycopg's own: there is no such text, or no such type
                 return isinstance(error, psycopg.DataError | psycopg.ProgrammingError)
             return error.sqlstate[:2] in _OF_VALUES
-        return isinstance(error, _NO_SUCH_VALUE)
+        return isinstance(error, NO_SUCH_VALUE)
 
     def record_events(self, con: Connection, on: bool) -> None:
         schema.set_event_triggers(con, on)

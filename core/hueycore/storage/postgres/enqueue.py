@@ -10,7 +10,7 @@ from hueycore.model.states import State
 from hueycore.storage.postgres import births
 from hueycore.storage.postgres.alive import Alive
 from hueycore.storage.postgres.database import Database, Unanswered
-from hueycore.storage.sql.births import is_usual
+from hueycore.storage.sql.births import are_usual
 from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.enqueue import Enqueue, Ticket, describe_queue, insert_jobs
 from hueycore.storage.sql.keys import settle
@@ -48,7 +48,7 @@ class Births(Enqueue):
         """A job without options in one message: what a web request waits for. False when there is
         more to it."""
         jobs = batch[0].jobs
-        plain = len(batch) == len(jobs) == 1 and is_usual(jobs[0]) and not batch[0].plan
+        plain = len(batch) == len(jobs) == 1 and are_usual(jobs) and not batch[0].plan
         if not plain or self.max_pending is not None or not self._queue_known:
             return False
         try:

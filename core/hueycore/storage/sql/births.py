@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hueycore.model import rest
 from hueycore.model.jobs import NewJob
 
@@ -10,9 +12,9 @@ OPTIONS = NewJob._fields[6:20]
 _USUAL = tuple(NewJob._field_defaults[name] for name in OPTIONS)
 
 
-def is_usual(job: NewJob) -> bool:
-    """Whether a job has no options."""
-    return job[6:20] == _USUAL
+def are_usual(jobs: Sequence[NewJob]) -> bool:
+    """Whether none of the jobs has options."""
+    return all(job[6:20] == _USUAL for job in jobs)
 
 
 def options(job: NewJob, run_at: float) -> tuple[object, ...]:

@@ -19,6 +19,15 @@ Body = Callable[["Connection"], T]
 
 #: The limit of a statement that has none.
 UNLIMITED = 2**63 - 1
+#: What reading a value raises that is not what it should be, or writing one that has no place.
+NO_SUCH_VALUE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 
 
 class Rows(Protocol):

@@ -7,24 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hueycore.exceptions import StorageError
-from hueycore.storage.base import Storage
-from hueycore.storage.sql.due import Due
-from hueycore.storage.sql.events import Events
-from hueycore.storage.sql.exchange import Exchanges
-from hueycore.storage.sql.flags import Flags
-from hueycore.storage.sql.joblog import JobLog
-from hueycore.storage.sql.limits import Limits
-from hueycore.storage.sql.locks import Locks
-from hueycore.storage.sql.migration import Migrations, marks
-from hueycore.storage.sql.operators import Operators
-from hueycore.storage.sql.periodic import Schedules
-from hueycore.storage.sql.queries import Queries
-from hueycore.storage.sql.reports import Reports
-from hueycore.storage.sql.results import Results
-from hueycore.storage.sql.retention import Retention
-from hueycore.storage.sql.stages import Stages
-from hueycore.storage.sql.transfer import Transfer
-from hueycore.storage.sql.workers import Workers
+from hueycore.storage.sql.migration import marks
+from hueycore.storage.sql.rooms import Rooms
 from hueycore.storage.sqlite.alive import Alive
 from hueycore.storage.sqlite.connections import DEADLINE
 from hueycore.storage.sqlite.database import Database
@@ -40,25 +24,8 @@ __all__ = ["SqliteStorage"]
 
 class SqliteStorage(
     Guests,
-    Exchanges,
-    Workers,
-    Due,
-    Schedules,
-    Limits,
-    Locks,
-    Operators,
-    Flags,
-    Retention,
-    Results,
-    Queries,
-    Reports,
-    Stages,
-    JobLog,
-    Events,
     Examination,
-    Transfer,
-    Migrations,
-    Storage,
+    Rooms,
 ):
     """A queue in a SQLite file, or in memory with ``filename=":memory:"``.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from hueycore.model import rest
 from hueycore.model.jobs import Enqueued, NewJob
-from hueycore.storage.sql.births import OPTIONS, begins, is_usual, options
+from hueycore.storage.sql.births import OPTIONS, are_usual, begins, options
 from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.part import insert_rows, placeholders
 
@@ -27,7 +27,7 @@ _PAYLOAD = "insert into huey_payload (seq, payload)"
 _ONE_PAYLOAD = f"{_PAYLOAD} values (?, ?)"
 
 
-def insert_one(con: Connection, queue: str, job: NewJob, now: float) -> list[Enqueued] | None:
+def _insert_one(con: Connection, queue: str, job: NewJob, now: float) -> list[Enqueued] | None:
     """As ``insert`` one job without options: what a web request waits for."""
     (seq,) = con.dialect.numbers(con, 1)
     run_at = begins(job, now)
@@ -43,15 +43,13 @@ def insert(
     con: Connection, queue: str, jobs: Sequence[NewJob], now: float
 ) -> list[Enqueued] | None:
     """See ``Dialect.insert_jobs``."""
-    if len(jobs) == 1 and is_usual(jobs[0]):
-        return insert_one(con, queue, jobs[0], now)
+    usual = are_usual(jobs)
+    if usual and len(jobs) == 1:
+        return _insert_one(con, queue, jobs[0], now)
     numbers = con.dialect.numbers(con, len(jobs))
-    usual = all(is_usual(job) for job in jobs)
     rows, payloads, answer = [], [], []
     for seq, job in zip(numbers, jobs, strict=True):
-        run_at = job.run_at
-        if run_at is None or run_at <= now:
-            run_at = now
+        run_at = begins(job, now)
         state = rest.state(run_at, now, job.key_name)
         row = (seq, job.id, queue, job.task, state, job.priority, run_at, now, job.preview)
         rows.append(row if usual else (*row, *options(job, run_at)))

@@ -8,22 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from hueycore.model.jobs import Enqueued, NewJob
-from hueycore.storage.sql.dialect import Connection
+from hueycore.storage.sql.dialect import NO_SUCH_VALUE, Connection
 from hueycore.storage.sqlite import births, numbers, schema
 from hueycore.storage.sqlite.errors import error_code
 from hueycore.system import clock
 
 #: The module's own (what cannot be bound), ERROR (no JSON), TOOBIG, CONSTRAINT, MISMATCH, RANGE.
 _OF_VALUES = (0, 1, 18, 19, 20, 25)
-#: What reading a value raises that is not what it should be.
-_NO_SUCH_VALUE = (
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    RecursionError,
-)
 
 
 class SqliteDialect:
@@ -98,7 +89,7 @@ class SqliteDialect:
     def refuses(self, error: Exception) -> bool:
         if isinstance(error, sqlite3.Error):
             return error_code(error) in _OF_VALUES
-        return isinstance(error, _NO_SUCH_VALUE)
+        return isinstance(error, NO_SUCH_VALUE)
 
     def record_events(self, con: Connection, on: bool) -> None:
         schema.set_triggers(con, "events.sql", on)
