@@ -273,7 +273,7 @@ class Feed:
         del self._endings[: len(batch)]
         self._more = got.held is not None
         self._exchanged_at = clock.monotonic()
-        if self._exchanged_at - self._news_at >= NEWS_INTERVAL:
+        if (batch or got.claims) and self._exchanged_at - self._news_at >= NEWS_INTERVAL:
             self._news_at = self._exchanged_at
             self._on_news()  # nobody listens to the bell while all workers are busy
         if self._trouble:
