@@ -6,13 +6,14 @@ import socket
 import threading
 from contextlib import suppress
 from types import TracebackType
+from urllib.parse import urlsplit
 
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
 
 class Proxy:
-    """Passes on what comes for the server of ``dsn``, in threads of its own; clients are given
-    ``Proxy.dsn``."""
+    """Passes on what comes for the server of a URL, in threads of its own. Clients are given the
+    URL ``dsn``."""
 
     def __init__(self, dsn: str) -> None:
         words = conninfo_to_dict(dsn)
@@ -22,8 +23,9 @@ class Proxy:
         self._there = self._answers = True
         self._ends: list[socket.socket] = []
         self._door = socket.create_server(("127.0.0.1", 0))
-        port = self._door.getsockname()[1]
-        self.dsn = make_conninfo(dsn, host="127.0.0.1", port=port)
+        user = urlsplit(dsn).netloc.rpartition("@")[0]
+        here = f"{user}@127.0.0.1:{self._door.getsockname()[1]}"
+        self.dsn = urlsplit(dsn)._replace(netloc=here, query="").geturl()
         self._threads: list[threading.Thread] = []
         self._begin(self._accept)
 
@@ -79,6 +81,10 @@ class Proxy:
                 if server is None:
                     client.close()
                     continue
+                for end in (client, server):
+                    # As libpq does: else small messages wait for each other's receipt.
+                    if end.family != socket.AF_UNIX:
+                        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._ends += client, server
                 self._begin(self._pass_on, client, server, False)
                 self._begin(self._pass_on, server, client, True)
