@@ -61,7 +61,8 @@ def wait_until_deaths_count(url: str) -> None:
     """A server that has just begun takes nobody for dead: all had lost their sessions."""
     with psycopg.connect(locate_dsn(url).dsn, autocommit=True) as con:
         con.execute(
-            "select pg_sleep_until(pg_postmaster_start_time() + make_interval(secs => %s))",
+            "select pg_sleep_until(backend_start + make_interval(secs => %s))"
+            " from pg_stat_activity where backend_type = 'walwriter'",
             (SERVER_UP,),
         )
 

@@ -246,7 +246,7 @@ class Database(Connections):
         connection = self._connection(link)
         with self._whole(link, connection):
             con = Prepared(connection, self._place, self._offset)
-            commit = None
+            commit, sent = None, False
             try:
                 with connection.pipeline():
                     self._pipe_begin(con, durable=False)
@@ -255,9 +255,10 @@ class Database(Connections):
                     if rest is not None:
                         value = rest()
                         self._check_fork(link, connection)
+                        sent = True
                         commit = con.execute("commit")
             except psycopg.Error as error:
-                self._check_answer(error, link, sent=commit is not None)
+                self._check_answer(error, link, sent=sent)
                 raise
             if commit is None:
                 value = otherwise(self.dress(connection))

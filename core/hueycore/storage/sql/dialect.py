@@ -282,6 +282,9 @@ class Alive(Protocol):
     """Who lives. A process holds the number of each of its workers until it gives it back, or dies;
     beside it stands what the worker has started."""
 
+    #: Whether workers live on where a crash of the storage undoes what was not synced.
+    outlives: bool
+
     def place(self) -> tuple[str, int]:
         """``boot_id`` and ``side`` of a row that is written now."""
         ...
