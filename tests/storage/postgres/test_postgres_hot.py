@@ -26,7 +26,7 @@ def test_a_plain_exchange_asks_once_under_the_lock_of_the_queue(
     number = worker(storage)
     claims = storage.exchange(number, done(*take(storage, number, 8)), Want(8)).claims
 
-    with traced(storage.db._hot, tmp_path) as seen:
+    with traced(storage.db._hot.connection, tmp_path) as seen:
         again = storage.exchange(number, done(*claims), Want(4)).claims
 
     assert seen.rounds == 2, "the question, and what ends with the commit"

@@ -112,7 +112,7 @@ def test_who_enqueues_is_not_notifying_while_it_waits_for_the_disk(
     """A transaction that has a NOTIFY in it holds a lock of the whole server while it commits."""
     born(storage)
 
-    with traced(storage.db._write, tmp_path) as seen:
+    with traced(storage.db._write.connection, tmp_path) as seen:
         storage.enqueue([new() for _ in range(jobs)])
 
     assert seen.completed[-2:] == ["COMMIT", "SELECT 1"], "the job was committed before"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import psycopg
 from psycopg.pq import Trace as Flags
-
-from hueycore.storage.postgres.connections import Link
 
 
 class Trace:
@@ -32,12 +32,12 @@ class Trace:
 
 
 @contextmanager
-def traced(link: Link, folder: Path) -> Iterator[Trace]:
+def traced(connection: psycopg.Connection[Any] | None, folder: Path) -> Iterator[Trace]:
     """What is said meanwhile on a connection of the engine's, which has been used before."""
     found = Trace()
-    assert link.connection is not None
-    wire = link.connection.pgconn
-    with open(folder / "trace", "w+") as file:
+    assert connection is not None
+    wire = connection.pgconn
+    with open(folder / f"trace-{wire.socket}", "w+") as file:
         wire.trace(file.fileno())
         wire.set_trace_flags(Flags.SUPPRESS_TIMESTAMPS)
         yield found

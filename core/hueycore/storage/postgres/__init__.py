@@ -11,6 +11,7 @@ from hueycore.storage.postgres.claims import Claims
 from hueycore.storage.postgres.connections import DEADLINE, Connection
 from hueycore.storage.postgres.database import Database
 from hueycore.storage.postgres.examine import Examination
+from hueycore.storage.postgres.glance import Glances
 from hueycore.storage.postgres.guest import Guests
 from hueycore.storage.postgres.hot import Hot
 from hueycore.storage.postgres.wake import Wake
@@ -21,6 +22,7 @@ __all__ = ["PostgresStorage"]
 
 class PostgresStorage(
     Wake,
+    Glances,
     Guests,
     Claims,
     Hot,

@@ -26,9 +26,10 @@ MISSING = 2.0
 #: Seconds that a server has to be up: all sessions broke when it went down.
 SERVER_UP = 15.0
 
-_LOCKS = """
+#: The numbers of all who live, of the ``:space`` of their locks.
+HELD = """
     select objid::bigint from pg_locks
-    where locktype = 'advisory' and granted and objsubid = 2 and classid::bigint = ?
+    where locktype = 'advisory' and granted and objsubid = 2 and classid::bigint = :space
         and database = (select oid from pg_database where datname = current_database())
 """
 _LOST = """
@@ -114,8 +115,8 @@ class Alive:
     def living(self, con: Connection, workers: Sequence[Registered]) -> set[int]:
         if not workers:
             return set()
-        space = self._db.worker_locks % 2**32  # an oid has no sign
-        held = {row[0] for row in con.execute(_LOCKS, (space,)).fetchall()}
+        rows = con.execute(HELD, {"space": self._db.worker_space}).fetchall()
+        held = {row[0] for row in rows}
         return {worker.id for worker in workers if worker.id in held}
 
     def dead(self, con: Connection, worker: Registered) -> bool:

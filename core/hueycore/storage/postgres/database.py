@@ -83,6 +83,8 @@ class Database(Connections):
         self._every_lock = f"pg_advisory_xact_lock({everybody}, 0)"
         #: The first number of the locks by which workers live; the second is the worker's.
         self.worker_locks = number(f"workers {self.identity}")
+        #: The same as the server lists it: an oid has no sign.
+        self.worker_space = self.worker_locks % 2**32
 
     def transact(self, body: Body[T], durable: bool = True, *, whole: bool = False) -> T:
         """Run ``body`` in one write transaction: all of it is committed, or nothing. It is alone in
