@@ -35,13 +35,14 @@ class Due(Part, protocol.Workers):
                 """,
                 (self.queue, now, limit),
             ).fetchall()
-            con.execute(
-                f"""
-                update huey_job set state = {READY}, expires_at = {expiry(":now")}
-                where {d.among("seq", ":seqs")}
-                """,
-                {"now": now, "seqs": d.listed(row[0] for row in rows)},
-            )
+            if rows:
+                con.execute(
+                    f"""
+                    update huey_job set state = {READY}, expires_at = {expiry(":now")}
+                    where {d.among("seq", ":seqs")}
+                    """,
+                    {"now": now, "seqs": d.listed(row[0] for row in rows)},
+                )
             keys = con.execute(
                 "select name from huey_key where queue = ? and due <= ? and due is not null",
                 (self.queue, now),
