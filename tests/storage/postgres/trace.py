@@ -12,12 +12,15 @@ from psycopg.pq import Trace as Flags
 
 
 class Trace:
-    """``rounds``: how often the client waited for answers; ``completed``: what the server said of
-    each statement."""
+    """``rounds``: how often the client had answers before it went on; ``completed``: what the
+    server said of each statement; ``synced``: the same, in parts that ended a transaction which no
+    BEGIN began."""
 
     def __init__(self) -> None:
         self.rounds = 0
         self.completed: list[str] = []
+        self.synced: list[list[str]] = []
+        self._until = 0
 
     def read(self, text: str) -> None:
         asking = False
@@ -27,6 +30,9 @@ class Trace:
                 self.rounds += asking
                 if rest[1] == "CommandComplete":
                     self.completed.append(rest[2].strip(' "'))
+                elif rest[1] == "ReadyForQuery":
+                    self.synced.append(self.completed[self._until :])
+                    self._until = len(self.completed)
             # The text of a statement may have lines of its own.
             asking = side == "F" or (asking and side != "B")
 

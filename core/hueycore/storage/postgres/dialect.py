@@ -88,6 +88,7 @@ class PostgresDialect:
     differs = "is distinct from"
     greatest = "greatest"
     rows_only = ""
+    adds_histograms = True
     put_off_at = "union all select 0 from huey_todo where queue = :queue"
     sees_starts = False
     # Numbers are given out before the commit. Whose transaction began earlier comes first, and
@@ -95,6 +96,9 @@ class PostgresDialect:
     event_order = ("xact", "event")
     settled_event = "xact < pg_snapshot_xmin(pg_current_snapshot())"
     crashes = "greatest(job.crashes, job.suspect)"
+
+    def added(self, stored: str, more: str) -> str:
+        return f"huey_added({stored}, {more})"
 
     def unindexed(self, column: str) -> str:
         return column  # its planner knows how many rows have a value

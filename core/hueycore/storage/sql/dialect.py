@@ -127,6 +127,15 @@ class Dialect(Protocol):
         ...
 
     @property
+    def adds_histograms(self) -> bool:
+        """Whether ``added`` is a sum; else ``more`` has to be one."""
+        ...
+
+    def added(self, stored: str, more: str) -> str:
+        """The histogram to be stored."""
+        ...
+
+    @property
     def rows_only(self) -> str:
         """After the name of a table: read its rows, and no index."""
         ...

@@ -24,11 +24,15 @@ class SqliteDialect:
     differs = "is not"
     greatest = "max"
     rows_only = "not indexed"
+    adds_histograms = False
     put_off_at = ""
     sees_starts = True
     event_order = ("event",)
     settled_event = "true"
     crashes = "job.crashes"
+
+    def added(self, stored: str, more: str) -> str:
+        return more
 
     def unindexed(self, column: str) -> str:
         return f"+{column}"
