@@ -10,6 +10,7 @@ from hueycore.storage.postgres.alive import Alive
 from hueycore.storage.postgres.claims import Claims
 from hueycore.storage.postgres.connections import DEADLINE, Connection
 from hueycore.storage.postgres.database import Database
+from hueycore.storage.postgres.events import Following
 from hueycore.storage.postgres.examine import Examination
 from hueycore.storage.postgres.glance import Glances
 from hueycore.storage.postgres.guest import Guests
@@ -26,6 +27,7 @@ class PostgresStorage(
     Guests,
     Claims,
     Hot,
+    Following,
     Examination,
     Rooms,
 ):

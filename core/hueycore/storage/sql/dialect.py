@@ -241,20 +241,6 @@ class Dialect(Protocol):
         row says so; or no more."""
         ...
 
-    @property
-    def event_order(self) -> Sequence[str]:
-        """The columns of events by which they are told: who follows them misses none."""
-        ...
-
-    @property
-    def settled_event(self) -> str:
-        """The condition that no event can come before this one any more."""
-        ...
-
-    def events_after(self, con: Connection, event: int) -> tuple[str, list[Any]]:
-        """The condition that an event comes later than another one, and its values."""
-        ...
-
     def count_pending(self, con: Connection) -> None:
         """From this commit on ``huey_queue.pending`` follows the jobs, where it is not null."""
         ...
