@@ -367,6 +367,8 @@ class Feed:
         if news:
             self._on_news()
         # Also without news: a look costs microseconds, and no job may depend on a bell.
+        if not at_once and not news and not self._storage.glance().pending:
+            return
         if not self._fetch() and news:
             self._wake.wait(EMPTY_PAUSE)
 

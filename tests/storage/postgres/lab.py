@@ -21,7 +21,6 @@ from tests.storage.sql.lab import BORN, GONE, MOVED, MOVES_ONLY, WATCHED, SqlLab
 #: Told by the clock or the machine, so that two runs of the same verbs differ in them.
 VOLATILE = {
     "huey_worker": ("pid", "side", "host", "boot_id", "lost_at"),
-    "huey_event": ("xact",),
 }
 #: No process has it: the greatest of Linux is less.
 NOBODY = 2**22 + 1

@@ -26,9 +26,10 @@ MISSING = 2.0
 #: Seconds that a server has to take writes: all sessions broke when it went down.
 SERVER_UP = 15.0
 
-_LOCKS = """
+#: The numbers of all who live, of the ``:space`` of their locks.
+HELD = """
     select objid::bigint from pg_locks
-    where locktype = 'advisory' and granted and objsubid = 2 and classid::bigint = ?
+    where locktype = 'advisory' and granted and objsubid = 2 and classid::bigint = :space
         and database = (select oid from pg_database where datname = current_database())
 """
 # The server is as old as its walwriter, which ends in a crash that the postmaster survives too, and
@@ -123,7 +124,8 @@ class Alive:
     def living(self, con: Connection, workers: Sequence[Registered]) -> set[int]:
         if not workers:
             return set()
-        held = {row[0] for row in con.execute(_LOCKS, (self._space(),)).fetchall()}
+        rows = con.execute(HELD, {"space": self._db.worker_space}).fetchall()
+        held = {row[0] for row in rows}
         return {worker.id for worker in workers if worker.id in held}
 
     def dead(self, con: Connection, worker: Registered) -> bool:
@@ -132,7 +134,7 @@ class Alive:
             return False
         if self._is_gone(worker):
             return True
-        lost = con.execute(_LOST, (MISSING, SERVER_UP, self._space(), worker.id)).fetchone()
+        lost = con.execute(_LOST, (MISSING, SERVER_UP, self._db.worker_space, worker.id)).fetchone()
         if lost is None or not lost[0]:
             self._note_missing(con, worker)
         return lost is not None and bool(lost[0])
@@ -225,10 +227,6 @@ class Alive:
                 " where id = ? and lost_at is null",
                 (worker.id,),
             )
-
-    def _space(self) -> int:
-        """The first number of the workers' locks, as the server shows it."""
-        return self._db.worker_locks % 2**32  # an oid has no sign
 
     def _look(self) -> float | None:
         """In the session's thread: write down the runs that last, and come again while there are

@@ -9,7 +9,6 @@ from typing import Any
 
 from hueycore.exceptions import ConfigurationError, HueyException
 from hueycore.model.diagnosis import Diagnosis
-from hueycore.storage.postgres import schema
 from hueycore.storage.postgres.alive import Alive
 from hueycore.storage.postgres.database import Database
 from hueycore.storage.postgres.hindrance import Hindrance
@@ -58,10 +57,6 @@ class Examination(examine.Examination, Upkeep):
 
     def size(self) -> tuple[int, int]:
         return self.db.read(_size), 0
-
-    def verify(self) -> None:
-        self.db.read(schema.is_current)
-        self.alive.check()
 
     def leave_checkpoints_to_janitor(self) -> None:
         """A server does that by itself."""

@@ -127,6 +127,15 @@ class Dialect(Protocol):
         ...
 
     @property
+    def adds_histograms(self) -> bool:
+        """Whether ``added`` is a sum; else ``more`` has to be one."""
+        ...
+
+    def added(self, stored: str, more: str) -> str:
+        """The histogram to be stored."""
+        ...
+
+    @property
     def rows_only(self) -> str:
         """After the name of a table: read its rows, and no index."""
         ...
@@ -230,20 +239,6 @@ class Dialect(Protocol):
     def record_events(self, con: Connection, on: bool) -> None:
         """From this commit on the moves of jobs are recorded in ``huey_event``, in the queues whose
         row says so; or no more."""
-        ...
-
-    @property
-    def event_order(self) -> Sequence[str]:
-        """The columns of events by which they are told: who follows them misses none."""
-        ...
-
-    @property
-    def settled_event(self) -> str:
-        """The condition that no event can come before this one any more."""
-        ...
-
-    def events_after(self, con: Connection, event: int) -> tuple[str, list[Any]]:
-        """The condition that an event comes later than another one, and its values."""
         ...
 
     def count_pending(self, con: Connection) -> None:
