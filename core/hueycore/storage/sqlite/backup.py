@@ -40,8 +40,11 @@ def back_up(
         # Exclusively: nobody's link in a shared folder is followed.
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         with _removed_unless_done(part):
-            with closing(sqlite3.connect(uri(part, "mode=rw"), uri=True)) as target:
-                database.copy(lambda source: _copy(source, target, on_progress))
+            with (
+                closing(sqlite3.connect(uri(part, "mode=rw"), uri=True)) as target,
+                database.view() as source,
+            ):
+                _copy(source, target, on_progress)
             _verify(part)
             _sync(part)
             (os.replace if overwrite else rename_new)(part, path)

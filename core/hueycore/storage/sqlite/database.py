@@ -7,8 +7,8 @@ here.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -158,11 +158,15 @@ class Database(Connections):
             finally:
                 self._entry.leave_door()
 
-    def copy(self, body: Body[T]) -> T:
-        """Like ``read`` with a snapshot, on a connection of its own: others read meanwhile. What
-        the body sees stays as it is, whatever locks a copy of the files drops."""
+    @contextmanager
+    def view(self) -> Iterator[Connection]:
+        """What is there at this moment, until the end of the block. On a connection of its own:
+        others read and write meanwhile, but in memory, where they wait. What it sees stays as it
+        is, whatever locks a copy of the files drops."""
         if self.memory:
-            return self.read(body)
+            with self._lock:
+                yield self._writer()
+            return
         self._check_use()
         try:
             with (
@@ -173,7 +177,7 @@ class Database(Connections):
                 connection.execute("begin")
                 first = partial(connection.execute, "select 1 from sqlite_master")
                 self._look_inside(lambda: retry(first, self._timeout).fetchall())
-                return body(connection)
+                yield connection
         except sqlite3.Error as error:
             raise translate(error, self.path) from error
 
