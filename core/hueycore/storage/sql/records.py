@@ -47,7 +47,7 @@ def pages(con: Connection, queues: Sequence[str]) -> Iterator[list[Record]]:
         found = con.pages(
             f"""
             select queue, {name}, {columns} from huey_{table}
-            where {" and ".join(where)} order by queue, {name}
+            where {" and ".join(where)} order by 1, 2
             """,
             values,
         )
