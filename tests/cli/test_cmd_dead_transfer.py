@@ -19,9 +19,8 @@ from clikit import QueueFile
 from operatingkit import Invoke, OnTty, ask, change, error, sql, states
 
 from hueyctl.answers.dump import to_line
-from hueyctl.changes import dumpfile
-from hueyctl.commands.dead import loader, source
-from hueyctl.commands.dead.parser import BadLine, to_cargo
+from hueyctl.changes import dumpfile, loader, source
+from hueyctl.changes.parser import BadLine, to_cargo
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
