@@ -44,6 +44,14 @@ _READ_ONLY = "the storage was opened for reading only"
 _BELL = "select set_config('synchronous_commit', 'off', true), pg_notify('{}', '')"
 
 
+#: It takes the time that its reader takes; and all that it asks for is to be found by an index,
+#: whatever the planner knows of the rows.
+_VIEW = b"""
+    begin isolation level repeatable read read only; set local statement_timeout to 0;
+    set local idle_in_transaction_session_timeout to 0; set local enable_seqscan to off
+"""
+
+
 class Unanswered(StorageError):
     """The connection broke while a transaction was committed: nobody knows whether it is there."""
 
@@ -115,6 +123,16 @@ class Database(Connections):
         """Run ``body`` on the reading connection; with ``snapshot`` all its statements see the same
         moment."""
         return shielded(self._tried, self._read, lambda: self._read_once(body, snapshot))
+
+    @contextmanager
+    def view(self) -> Iterator[Connection]:
+        """What is there at this moment, until the end of the block. On a connection of its own."""
+        try:
+            with closing(self.connect()) as connection:
+                Cursor(connection).execute(_VIEW)
+                yield self.dress(connection)
+        except psycopg.Error as error:
+            raise translate(error) from error
 
     def version(self) -> int:
         """A number that changes whenever anybody has committed."""

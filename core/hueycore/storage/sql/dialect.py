@@ -8,6 +8,7 @@ number; a ``bool`` among the values is a condition of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from hueycore.constants import MAX_WORKERS
@@ -93,6 +94,11 @@ class Database(Protocol):
     def read(self, body: Body[T], *, snapshot: bool = False) -> T:
         """Run ``body``, which only reads; with ``snapshot`` all its statements see the same
         moment. It must fetch all it wants before it returns."""
+        ...
+
+    def view(self) -> AbstractContextManager[Connection]:
+        """What is there at this moment, until the end of the block, for who only reads. On a
+        connection of its own: others read and write meanwhile."""
         ...
 
     def version(self) -> int:

@@ -7,8 +7,8 @@ here.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -157,11 +157,15 @@ class Database(Connections):
             finally:
                 self._entry.leave_door()
 
-    def copy(self, body: Body[T]) -> T:
-        """Like ``read`` with a snapshot, on a connection of its own: others read meanwhile. What
-        the body sees stays as it is, whatever locks a copy of the files drops."""
+    @contextmanager
+    def view(self) -> Iterator[Connection]:
+        """What is there at this moment, until the end of the block. On a connection of its own:
+        others read and write meanwhile, but in memory, where they wait. What it sees stays as it
+        is, whatever locks a copy of the files drops."""
         if self.memory:
-            return self.read(body)
+            with self._lock:
+                yield self._writer()
+            return
         self._check_use()
         try:
             with (
@@ -172,7 +176,7 @@ class Database(Connections):
                 connection.execute("begin")
                 first = partial(connection.execute, "select 1 from sqlite_master")
                 self._look_inside(lambda: retry(first, self._timeout).fetchall())
-                return body(connection)
+                yield connection
         except sqlite3.Error as error:
             raise translate(error, self.path) from error
 
@@ -218,6 +222,28 @@ class Database(Connections):
                     raise translate(error, self.path) from error
             finally:
                 self._entry.leave_door()
+
+    def alone(self, body: Body[T]) -> T:
+        """Run ``body`` on the writing connection while nobody of ours writes: not in a transaction,
+        it makes its own. What it has written is on the disk when this returns."""
+        if self.read_only:
+            raise StorageReadOnly(f"{self.path} was opened for reading only")
+        with self._lock:
+            connection = self._writer()
+            log = self._log
+            try:
+                if not self._entry.enter_door(clock.monotonic() + self._timeout):
+                    raise busy_for(self.path, self._timeout, self._others())
+                value = body(connection)
+                if log is not None:
+                    log.promise()
+            except sqlite3.Error as error:
+                self._forget_if_broken(error, "_write")
+                raise translate(error, self.path) from error
+            finally:
+                self._entry.leave_door()
+        self._wait_for_disk(log)
+        return value
 
     # --- inside -------------------------------------------------------------------------------
 
