@@ -14,7 +14,16 @@ from typing import Any, NamedTuple, TypeVar
 from hueycore.exceptions import ConfigurationError, StorageError
 from hueycore.storage.redis import connections, errors
 from hueycore.storage.redis.connections import Connection, Nodes, Pool
-from hueycore.storage.redis.wire import AnyScript, Word, at_once, evaluate, info, is_stale, say
+from hueycore.storage.redis.wire import (
+    AnyScript,
+    Asking,
+    Word,
+    at_once,
+    evaluate,
+    info,
+    is_stale,
+    say,
+)
 from hueycore.system import clock, native
 from hueycore.system.mask import masked
 from hueycore.system.shield import shielded
@@ -226,9 +235,7 @@ class _Attempt:
                 connection.disconnect()
             connection.connect()
             self.sent = True
-            if asks:
-                say(connection, ("ASKING",))
-            found = action(connection)
+            found = action(Asking(connection) if asks else connection)
         except BaseException as error:
             if not errors.is_answer(error):
                 connection.disconnect()

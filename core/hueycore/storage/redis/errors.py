@@ -55,8 +55,8 @@ _FULL = {
     "MISCONF": "the server takes no writes, for it cannot save them",
 }
 _RIGHTS = {
-    "NOAUTH": "the server asks for a password",
-    "WRONGPASS": "the server does not know this user and password",
+    "NOAUTH": "the user or the password is wrong, or was not given",
+    "WRONGPASS": "the user or the password is wrong, or was not given",
     "NOPERM": "the server's ACL forbids it to this user",
 }
 #: Clients take the code away from the text of these.

@@ -26,6 +26,29 @@ class AnyScript(Protocol):
     def sha(self) -> str: ...
 
 
+class Asking:
+    """A connection to a node that is taking keys over: it is asked for them before they are its
+    own, and each time has to be told so."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def send_command(self, *command: Word) -> None:
+        self._ask()
+        self._connection.send_command(*command)
+
+    def send_packed_command(self, packed: Any) -> None:
+        self._ask()
+        self._connection.send_packed_command(packed)
+
+    def _ask(self) -> None:
+        self._connection.send_command("ASKING")
+        self._connection.read_response()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
 def say(connection: Connection, *commands: Sequence[Word]) -> list[Any]:
     """Send commands in one message. Raises the first error among their answers."""
     if len(commands) == 1:
@@ -110,5 +133,5 @@ def _as_older(answer: Any) -> Any:
     if isinstance(answer, (list, set, tuple)):
         return [_as_older(each) for each in answer]
     if isinstance(answer, float):
-        return repr(answer).encode()
+        return f"{answer:.17g}".encode()
     return answer.encode() if isinstance(answer, str) else answer
