@@ -24,8 +24,8 @@ from hueycore.storage.redis.wire import (
     is_stale,
     say,
 )
+from hueycore.storage.redis_address import LOCAL, shown
 from hueycore.system import clock, native
-from hueycore.system.mask import masked
 from hueycore.system.shield import shielded
 
 #: Seconds that a server which is away, or busy, is tried.
@@ -59,9 +59,9 @@ class Client:
     def __init__(
         self, url: str = "", *, client: Any = None, timeout: float = DEADLINE, **options: Any
     ) -> None:
-        url = url or "redis://"
+        url = url or LOCAL
         self.nodes: Nodes = connections.nodes(url, client, options)
-        self.url = masked(url) if client is None else connections.shown(client)
+        self.url = shown(url, client)
         self.timeout = timeout
         self.closed = False
         self._server: Server | None = None

@@ -205,22 +205,6 @@ def parsed(url: str) -> dict[str, Any]:
         )
 
 
-def shown(found: Any) -> str:
-    """The address of a client of the application's, for people: no password."""
-    pool = getattr(found, "connection_pool", found)
-    about = getattr(pool, "connection_kwargs", {})
-    if hasattr(found, "nodes_manager"):
-        first = next(iter(found.get_nodes()), None)
-        return f"redis://{first.host}:{first.port}" if first else "redis://"
-    if "path" in about:
-        return f"unix://{about['path']}?db={about.get('db', 0)}"
-    if service := getattr(pool, "service_name", None):
-        return f"redis://{service}/{about.get('db', 0)}"
-    return (
-        f"redis://{about.get('host', 'localhost')}:{about.get('port', 6379)}/{about.get('db', 0)}"
-    )
-
-
 # --- sockets of native threads --------------------------------------------------------------------
 
 
