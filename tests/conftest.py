@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from hueycore import Huey
-from tests import servers
+from tests import redis_servers, servers
 from tests.crash import table
 from tests.features import NAMES
 from tests.helpers import Clock, check_rows, or_skip, take_an_exception
@@ -127,6 +127,20 @@ def postgres_binaries() -> Path:
     """Where the programs are of which a test makes a server of its own."""
     with or_skip():
         return servers.binaries()
+
+
+@pytest.fixture(scope="session")
+def redis() -> str:
+    """The URL of the Redis server of this run, which starts when the first test asks."""
+    with or_skip():
+        return redis_servers.of_this_run()
+
+
+@pytest.fixture
+def redis_url(redis: str) -> Iterator[str]:
+    """The URL of an empty database on that server."""
+    with redis_servers.database(redis) as url:
+        yield url
 
 
 @pytest.fixture

@@ -70,15 +70,15 @@ class Huey(
     Hooks,
     Runs,
 ):
-    """A named queue in a SQLite file, or in a database of PostgreSQL.
+    """A named queue in a SQLite file, in a database of PostgreSQL, or on a Redis server.
 
     It is opened at the first use, not here, so that importing an application touches no disk.
 
     :param name: the queue; several may share one file or database.
     :param filename: the SQLite file; ``:memory:`` keeps the queue in this process.
-    :param url: where the queue is, instead of ``filename``: ``postgresql://ann@db/app?schema=jobs``
-        or ``sqlite:////var/queue.db`` or a path. ``?name=`` names the queue when ``name`` does not.
-        Raises ``ConfigurationError``; ``StorageError`` for an engine that is not there yet.
+    :param url: where the queue is, instead of ``filename``: ``postgresql://ann@db/app?schema=jobs``,
+        ``redis://db:6379/0``, ``sqlite:////var/queue.db`` or a path. ``?name=`` names the queue
+        when ``name`` does not. Raises ``ConfigurationError``.
     :param results: whether results and errors are stored.
     :param store_none: whether a result of None is stored.
     :param utc: whether ``task.eta`` and naive timestamps are UTC (True) or local time.
@@ -156,7 +156,7 @@ class Huey(
         self.serializer = serializer or Serializer(compression, use_zlib=use_zlib)
         self.allow_paths = patterns(allow_paths, self.serializer)
         self.max_payload = max_payload
-        self.keep = keep or Keeping()
+        self.keep = keep or self.location.keep
         self.keep_logs = keep_logs
         self.consumer_defaults = {
             "workers": workers,
