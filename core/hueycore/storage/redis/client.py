@@ -100,8 +100,9 @@ class Client:
 
     def call(self, *command: Word, again: bool = True) -> Any:
         """One command; its answer has the older protocol's shape, and is never decoded."""
-        key = str(command[1]) if len(command) > 1 else ""
-        return self._tried(lambda connection: say(connection, command)[0], key, again=again)
+        return self._tried(
+            lambda connection: say(connection, command)[0], _key(command), again=again
+        )
 
     def ask(self, *commands: Sequence[Word]) -> list[Any]:
         """Reads of one moment, of keys of one queue."""
@@ -109,7 +110,7 @@ class Client:
             return []
         if len(commands) == 1:
             return [self.call(*commands[0])]
-        key = str(commands[0][1])
+        key = _key(commands[0])
         return self._tried(lambda connection: at_once(connection, commands), key, again=True)
 
     def connections(self, numbers: Iterable[int], key: str) -> tuple[str, set[int]]:
@@ -243,6 +244,11 @@ class _Attempt:
             raise
         pool.give(connection)
         return found
+
+
+def _key(command: Sequence[Word]) -> str:
+    """One that a command is about: it says to which node of a cluster it goes."""
+    return next((word for word in command if isinstance(word, str) and "{" in word), "")
 
 
 def describe(connection: Connection) -> Server:

@@ -159,13 +159,9 @@ class Watch:
         return found
 
     def living(self, workers: Mapping[int, Mapping[str, Any]]) -> set[int]:
-        """Those of which nothing says that they are dead. Raises ``StorageError``."""
-        there = self._connections(workers)
-        return {
-            worker
-            for worker in workers
-            if worker in there and self._seen.get(worker, _NEVER).looks < PATIENCE
-        }
+        """Those whose connection stands, as far as it can be known; of any queue. Raises
+        ``StorageError``."""
+        return self._connections(workers)
 
     def _connections(self, workers: Mapping[int, Mapping[str, Any]]) -> set[int]:
         """Those whose connection stands, or of which the server cannot know: it has begun anew, or
@@ -207,6 +203,3 @@ class Watch:
                     logger.warning("no sign of life reaches the server: %s", error)
                 failed = True
             self._wake.wait(BEAT)
-
-
-_NEVER = Seen(0, 0, 0.0)
