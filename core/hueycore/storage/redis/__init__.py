@@ -30,6 +30,7 @@ from hueycore.storage.redis.stages import Stages
 from hueycore.storage.redis.transfer import Transfer
 from hueycore.storage.redis.watch import Watch
 from hueycore.storage.redis.workers import Workers
+from hueycore.system import native
 
 __all__ = ["RedisStorage"]
 
@@ -89,6 +90,7 @@ class RedisStorage(
         self.read_only = read_only
         self.prefix, self.keys = prefix_of(queue), keys_of(queue)
         self._listed = False
+        self._door = native.Lock()
         self._numbers, self._names, self._about, self._unanswered = {}, {}, {}, {}
         self.client = Client(url, client=client, **options)
         self.bell = Bell(self.client, self.key("bell"))

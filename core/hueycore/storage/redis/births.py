@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hueycore.exceptions import StorageError
 from hueycore.model.jobs import NewJob
 from hueycore.model.pack import unpack
 from hueycore.model.plan import Plan
@@ -23,12 +24,24 @@ def to_row(job: NewJob) -> list[Any]:
             0, job.id, job.task, "", job.priority, job.run_at or False, 0, 0, 0, False, False,
             False if job.preview is None else job.preview,
         ]  # fmt: skip
+    _check(job)
     row: list[Any] = [False if value is None else value for value in DEFAULTS]
     for column, field in _OPTIONS:
         value = job[field]
         row[column] = False if value is None else value
     row[_PLACES["at_most_once"]] = int(job.at_most_once)
     return [*row, job.on_conflict]
+
+
+def _check(job: NewJob) -> None:
+    """Raise ``StorageError`` for what no row can hold."""
+    numbers = (job.retries, job.retry_delay, job.retry_backoff, job.timeout or 0)
+    if not all(isinstance(value, int | float) for value in numbers) or min(numbers[:2]) < 0:
+        raise StorageError(f"{job.task} has retries, a delay or a timeout that no job can have")
+    if job.unique_until is not None and (
+        job.unique_key is None or job.unique_until not in ("start", "end")
+    ):
+        raise StorageError(f"{job.task} is unique until {job.unique_until!r}")
 
 
 def to_plan(plan: Plan) -> Mapping[str, Any]:

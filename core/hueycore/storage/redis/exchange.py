@@ -20,6 +20,7 @@ _PLACES = {name: place for place, name in enumerate(COLUMNS)}
 _CLAIM = [_PLACES.get(name) for name in Claim._fields]
 _PAYLOAD, _CRASHES = Claim._fields.index("payload"), Claim._fields.index("crashes")
 _SUSPECT = _PLACES["suspect"]
+from hueycore.system import native
 
 
 class _Call(NamedTuple):
@@ -36,6 +37,7 @@ class Exchanges(Part, protocol.Workers):
     #: By worker, how many exchanges it has asked for, and that whose answer has not come.
     _numbers: dict[int, int]
     _unanswered: dict[int, _Call]
+    _door: native.Lock
     #: By worker, its name, for the errors of its runs.
     _names: dict[int, str]
 
@@ -44,6 +46,11 @@ class Exchanges(Part, protocol.Workers):
             want = want._replace(free=0)
         if not endings and want.free <= 0:
             return Exchange([], [], [], [])
+        # One after another: the script knows the last call of each worker, and no other.
+        with self._door:
+            return self._exchange_alone(worker, endings, want)
+
+    def _exchange_alone(self, worker: int, endings: Sequence[Ended], want: Want) -> Exchange:
         before = self._unanswered.get(worker)
         if before is not None:
             return self._repeat(worker, before, endings)

@@ -36,6 +36,8 @@ def find(part: Part, selector: Selector, *, texts: bool = True) -> list[Row]:
     found: list[Row] = []
     for queue in queues_of(part, selector):
         found += _find_in(part, queue, selector, texts)
+    if selector.keys:
+        found = _by_keys(part, selector, found)
     found.sort(key=order, reverse=selector.sort.startswith("-"))
     return found if selector.limit is None else found[: selector.limit]
 
@@ -63,6 +65,21 @@ def queues_of(part: Part, selector: Selector) -> list[str]:
 def check_states(selector: Selector) -> None:
     for state in selector.states:
         State(state)
+
+
+def _by_keys(part: Part, selector: Selector, found: list[Row]) -> list[Row]:
+    """Each queue has numbers of its own: one that people typed is about a job of this queue, where
+    there is one."""
+    numbers = {int(key) for key in selector.keys if is_seq(key)}
+    ids = set(selector.keys)
+    mine = {row.seq for row in found if row.queue == part.queue}
+    known = {row["id"] for row in found}
+    chosen = []
+    for row in found:
+        by_number = row["id"] not in ids and row.seq in numbers
+        if not by_number or (str(row.seq) not in known and (row.queue == part.queue or row.seq not in mine)):
+            chosen.append(row)
+    return chosen
 
 
 def _find_in(part: Part, queue: str, selector: Selector, texts: bool) -> list[Row]:

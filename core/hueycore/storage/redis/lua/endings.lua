@@ -40,6 +40,13 @@ local function won(seq, claim)
   return row and row[CLAIM] == claim and row[STATE] == 'running' and row
 end
 
+-- Whether this very ending is written already.
+local function was_done(one)
+  local row = get(one[1])
+  return type(one[7]) == 'number' and row and row[CLAIM] == one[2] and row[STATE] == 'done'
+    and one[3] and row[FINISHED_AT] == one[3] + one[4]
+end
+
 local done = {}  -- stages whose followers are yet to be told
 
 local function end_done(row, one, result, private)
@@ -120,7 +127,7 @@ end
 local function ended(one)
   local ending = one[7]
   local row = won(one[1], one[2])
-  if not row then return 'lost' end
+  if not row then return was_done(one) and 'known' or 'lost' end
   touch(row)
   if type(ending) == 'number' then return end_done(row, one, ending, one[8]) end
   if ending.said then write_notes(row, ending.said) end
@@ -154,7 +161,7 @@ local function apply_endings(endings)
     local outcome = ended(endings[i])
     if outcome == 'lost' then lost[#lost + 1] = i - 1
     elseif outcome == 'stopped' then stopped[#stopped + 1] = i - 1
-    elseif outcome then bad[#bad + 1] = i - 1 bad[#bad + 1] = outcome end
+    elseif outcome and outcome ~= 'known' then bad[#bad + 1] = i - 1 bad[#bad + 1] = outcome end
   end
   go_on()
   write_tallies()

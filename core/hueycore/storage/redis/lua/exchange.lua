@@ -89,6 +89,8 @@ local function choose(row)  -- false ends the group
     return #revoked < MOST
   end
   if crashes > 0 and #claims > 0 then return false end
+  -- What must not run twice begins a group: nobody claims it along with what may.
+  if row[AT_MOST_ONCE] == 1 and #claims > 0 and get(claims[1])[AT_MOST_ONCE] == 0 then return false end
   -- What must not run twice waits in no group: nobody could tell that it has not begun.
   local group = row[AT_MOST_ONCE] == 1 and 0 or want.quick[row[TASK]] or 0
   if #claims >= want.free and #claims >= group then return false end
@@ -144,7 +146,7 @@ if want.free > 0 and not is_paused() then
 end
 revoked, expired = refs(revoked), refs(expired)
 local again = parked >= MOST and 1 or 0
-if #arg.endings > 0 or #claims > 0 or #revoked > 0 or #expired > 0 or parked > 0 then
+if wrote then
   local answer = {arg.number, claims, lost, revoked, expired, held_by, stopped, bad, again}
   call('HSET', P .. 'last', worker, cmsgpack.pack(answer))
 end
