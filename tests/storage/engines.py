@@ -20,20 +20,28 @@ class Engine(NamedTuple):
 
     ``open``: (an empty folder, the queue's name, options) → a storage. ``shared``: those of one
     folder are on the same data. ``guard``: around each test, it takes back what tests leave in this
-    process. ``find`` raises ``Unavailable`` where the engine cannot be had."""
+    process. ``find`` raises ``Unavailable`` where the engine cannot be had. ``own_numbers``: each
+    queue numbers its own jobs."""
 
     open: Callable[..., Storage]
     lab: Callable[[Any], Lab]
     shared: bool = True
     guard: Callable[[], AbstractContextManager[object]] = nullcontext
     find: Callable[[], object] = nullcontext
+    own_numbers: bool = False
 
 
 ENGINES: dict[str, Engine] = {
     "sqlite": Engine(open_file, SqliteLab, guard=give_back_sides),
     "memory": Engine(open_memory, SqliteLab, shared=False),
     "postgres": Engine(open_schema, PostgresLab, guard=drop_schemas, find=servers.of_this_run),
-    "redis": Engine(open_database, RedisLab, guard=empty_databases, find=redis_servers.of_this_run),
+    "redis": Engine(
+        open_database,
+        RedisLab,
+        guard=empty_databases,
+        find=redis_servers.of_this_run,
+        own_numbers=True,
+    ),
 }
 #: Those that give the same numbers to the same jobs, so that their answers can be compared.
 FAMILIES: list[tuple[str, ...]] = [("sqlite", "memory"), ("postgres",), ("redis",)]

@@ -128,8 +128,7 @@ SENTENCES: dict[str, Sentence] = {
         lambda row, found, _: (
             b"%d" % row["seq"] in found.hash("result")
             if row["taken"] == 0
-            else b"%d" % row["seq"] not in found.hash("result")
-            or (row["taken"] is not None and row["next"] is not None)
+            else b"%d" % row["seq"] not in found.hash("result") or row["next"] is not None
         )
     ),
     "only a final job has a result": lambda row, *_: row["taken"] is None or _is_final(row),

@@ -45,6 +45,17 @@ flush()
 return 1
 """
 )
+_SPOIL = compose(
+    """#!lua
+--#include rows
+local flat = call('HGETALL', P .. 'metric')
+for n = 1, #flat, 2 do
+  local line = cmsgpack.unpack(flat[n + 1])
+  line[8], line[9] = '{', '[]'
+  call('HSET', P .. 'metric', flat[n], cmsgpack.pack(line))
+end
+"""
+)
 _RENUMBER = compose(
     """#!lua
 --#include rows
@@ -190,10 +201,13 @@ class RedisLab:
             self._client.call("HSET", key, seq, payload)
 
     def spoil_figures(self) -> None:
-        self._spoil("metric")
+        script, keys = _SPOIL, keys_of(self._storage.queue)
+        self._client.run(script, keys, ["0", "{}"])
 
     def spoil_handlers(self) -> None:
-        self._spoil("handler")
+        key = self._storage.key("handler")
+        for field in self._client.call("HKEYS", key):
+            self._client.call("HSET", key, field, "{")
 
     def renumber(self, seq: int, to: int) -> None:
         self._run(_RENUMBER, {"seq": seq, "to": to})
@@ -273,11 +287,6 @@ class RedisLab:
             for contents in self._every_queue()
             for seq, value in contents.hash(name).items()
         }
-
-    def _spoil(self, name: str) -> None:
-        key = self._storage.key(name)
-        for field in self._client.call("HKEYS", key):
-            self._client.call("HSET", key, field, "{")
 
     def _run(self, script: Any, arg: dict[str, Any], queue: str | None = None) -> Any:
         keys = keys_of(queue or self._storage.queue)
