@@ -68,6 +68,7 @@ copy[SEQ] = arg.to
 stood[arg.to] = copy[STATE]
 save(copy)
 set('id', copy[ID], arg.to)
+set('queue', 'seq', math.max(tonumber(read('queue', 'seq')), arg.to))
 for name, value in pairs(kept) do if value then set(name, arg.to, value) end end
 flush()
 return 1
