@@ -67,6 +67,7 @@ flush()
 copy[SEQ] = arg.to
 stood[arg.to] = copy[STATE]
 save(copy)
+if arg.to > (tonumber(read('queue', 'seq') or nil) or 0) then set('queue', 'seq', arg.to) end
 set('id', copy[ID], arg.to)
 set('queue', 'seq', math.max(tonumber(read('queue', 'seq')), arg.to))
 for name, value in pairs(kept) do if value then set(name, arg.to, value) end end

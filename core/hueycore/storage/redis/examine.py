@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -42,13 +43,14 @@ class Examination(Part, Queries):
         running = {n: row for n, row in rows.items() if row["state"] == State.RUNNING}
         lost = {seq for seq, row in running.items() if row["worker"] not in workers}
         yield "invariant", "every running job belongs to a registered worker", lost
-        payloads, results = self._numbers(queue, "payload"), self._numbers(queue, "result")
+        payloads, results = self._seqs(queue, "payload"), self._seqs(queue, "result")
         yield "invariant", "every job has its payload", rows.keys() - payloads
         strays = (payloads | results) - rows.keys()
         yield "invariant", "every payload and result belongs to a job", strays
         yield from self._stages(queue, rows)
         unread = {seq for seq, row in rows.items() if row["taken"] == 0 and seq not in results}
         yield "invariant", "an unread result is stored", unread
+        yield "invariant", "no key blocks a job that it has room for", self._stranded(queue, rows)
 
     def _stages(self, queue: str, rows: dict[int, Row]) -> Iterator[tuple[str, str, set[int]]]:
         given = {int(seq): len(unpack(d)) for seq, d in self.pairs("input", queue).items()}
@@ -70,7 +72,35 @@ class Examination(Part, Queries):
         sentence = "a live stage has all its parents, or brought along what they gave"
         yield "invariant", sentence, orphans
 
-    def _numbers(self, queue: str, name: str) -> set[int]:
+    def _stranded(self, queue: str, rows: dict[int, Row]) -> set[int]:
+        """The first blocked jobs of keys that no lock, no rate and no other job holds back."""
+        paused = {
+            field.decode().partition(" ")[2]
+            for field in self.pairs("flag", queue)
+            if field.startswith(b"paused-task ")
+        }
+        used: dict[str, int] = {}
+        heads: dict[str, Row] = {}
+        for row in sorted(rows.values(), key=lambda row: (-row["priority"], row["run_at"], row.seq)):
+            key, state = row["key_name"], row["state"]
+            if key is None or row["waits"]:
+                continue
+            if state == State.RUNNING or (state == State.PENDING and row["task"] not in paused):
+                used[key] = used.get(key, 0) + 1
+            elif state == State.BLOCKED and row["task"] not in paused:
+                heads.setdefault(key, row)
+        limits = {t.decode(): json.loads(text) for t, text in self.pairs("limit", queue).items()}
+        locks = {name.decode() for name in self.pairs("lock", queue)}
+        dues = {one.decode() for one in self.client.call("ZRANGE", self.key("due", queue), 0, -1)}
+        return {
+            row.seq
+            for key, row in heads.items()
+            if key not in locks | dues
+            and (row["task"] not in limits
+                 or used.get(key, 0) < limits[row["task"]].get("at_once", 1))
+        }
+
+    def _seqs(self, queue: str, name: str) -> set[int]:
         return {int(seq) for seq in self.client.call("HKEYS", self.key(name, queue))}
 
     def _listed_in(self, queue: str) -> dict[State, set[int]]:

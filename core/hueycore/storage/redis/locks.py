@@ -71,7 +71,7 @@ class Locks(Part, Limits):
 
     def _lives(self, owner: int) -> bool:
         """A lock whose process is dead is free, before any janitor has come by."""
-        if self.watch.is_mine(owner):
+        if self.watch.is_mine(owner) and not self.watch.lost(owner):
             return True
         rows, _ = read_workers(self, self.queue)
         return owner in rows and owner in self.watch.living({owner: rows[owner]})

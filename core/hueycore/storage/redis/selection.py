@@ -8,7 +8,7 @@ from functools import lru_cache
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
-from hueycore.exceptions import ConfigurationError
+from hueycore.exceptions import ConfigurationError, StorageError
 from hueycore.model.jobs import Job, Selector
 from hueycore.model.states import FINAL, State
 from hueycore.storage.redis.part import PAGE, Part
@@ -265,17 +265,36 @@ def _order(selector: Selector) -> Callable[[Row], Any]:
 
 @lru_cache(maxsize=64)
 def glob(pattern: str) -> Callable[[str], object]:
-    """``*`` for any text, ``?`` for a character, ``[abc]`` for one of some."""
-    return re.compile(_GLOB.sub(_expression, pattern) + r"\Z", re.S).match
+    """``*`` for any text, ``?`` for a character, ``[abc]`` for one of some. Raises
+    ``StorageError`` for one that is too long."""
+    if len(pattern) > _LONGEST:
+        raise StorageError(f"the pattern has {len(pattern)} characters, {_LONGEST} at most")
+    first, *rest = _parts(pattern)
+    if rest:
+        *inner, last = rest
+        # The first place where a part fits is the best one: nothing is tried twice.
+        found = first + "".join(f"(?>.*?{part})" for part in inner) + f".*{last}"
+    else:
+        found = first
+    return re.compile(found + r"\Z", re.S).match
 
 
-_GLOB = re.compile(r"\[\^?\]?[^\]]*\]|.", re.S)
+_LONGEST = 10_000
+_TOKEN = re.compile(r"\[\^?\]?[^\]]*\]|.", re.S)
 
 
-def _expression(found: re.Match[str]) -> str:
-    token = found[0]
-    if token == "*":
-        return ".*"
+def _parts(pattern: str) -> list[str]:
+    """What stands between the stars, as expressions."""
+    parts = [""]
+    for found in _TOKEN.finditer(pattern):
+        if found[0] == "*":
+            parts.append("")
+        else:
+            parts[-1] += _expression(found[0])
+    return parts
+
+
+def _expression(token: str) -> str:
     if token == "?":
         return "."
     if len(token) == 1:
