@@ -61,7 +61,8 @@ def read(client: Client, queue: str) -> Contents:
     for (name, kind), answer in zip(there, answers, strict=True):
         keys[name] = _paired(answer) if kind in (b"hash", b"zset") else answer
     rows = {
-        int(seq): Row(zip(COLUMNS, unpack_row(data))) for seq, data in keys.get("row", {}).items()
+        int(seq): Row(zip(COLUMNS, unpack_row(data), strict=True))
+        for seq, data in keys.get("row", {}).items()
     }
     return Contents(queue, rows, keys)
 

@@ -82,7 +82,8 @@ _WATCHED = {
     "local function keep_before(row)\n": """
 local seen, moves = {}, {}
 local function counts(row)
-  return row and {row[STATE], row[CLAIM], row[ATTEMPT], row[RETRIES], row[CRASHES], row[CANCEL_REQUESTED]}
+  return row and {row[STATE], row[CLAIM], row[ATTEMPT], row[RETRIES], row[CRASHES],
+    row[CANCEL_REQUESTED]}
 end
 local function note_move(seq, row)
   local old, new, line, same = seen[seq], counts(row), {seq}, true
