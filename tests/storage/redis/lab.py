@@ -17,7 +17,7 @@ from hueycore.model.states import State
 from hueycore.storage.redis import RedisStorage, forks, scripts
 from hueycore.storage.redis.packing import unpack
 from hueycore.storage.redis.rows import PLACES
-from hueycore.storage.redis.scripts import KEPT_LINES, MOVES, compose, keys_of
+from hueycore.storage.redis.scripts import KEPT_LINES, MOVES, compose, keys_of, prefix_of
 from hueycore.storage.redis.watch import GONE, Seen, Watch
 from hueycore.system import clock
 from tests import redis_servers
@@ -216,7 +216,10 @@ class RedisLab:
         self._run(_RENUMBER, {"seq": seq, "to": to})
 
     def age_events(self, seconds: float, *, first: int | None = None) -> None:
-        key = self._storage.key("event")
+        for queue in queues(self._client):
+            self._age(f"{prefix_of(queue)}event", seconds, first)
+
+    def _age(self, key: str, seconds: float, first: int | None) -> None:
         entries = self._client.call("XRANGE", key, "-", "+")
         self._client.call("DEL", key)
         for number, (id_, fields) in enumerate(entries):

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hueycore.exceptions import StorageError
 from hueycore.model.jobs import NewJob
 from hueycore.model.pack import unpack
 from hueycore.model.plan import Plan
-from hueycore.storage.redis.part import encode
+from hueycore.storage.redis.part import Impossible, encode
 from hueycore.storage.redis.scripts import COLUMNS, DEFAULTS
 
 _USUAL = tuple(NewJob._field_defaults[name] for name in NewJob._fields[6:20])
@@ -19,7 +18,7 @@ _OPTIONS = [(_PLACES[name], place) for place, name in enumerate(NewJob._fields) 
 
 def to_row(job: NewJob) -> list[Any]:
     """The row of a job, without what its birth gives it; a plain job is a short one."""
-    if job[6:20] == _USUAL:
+    if job[6:20] == _USUAL and isinstance(job.priority, int | float):
         return [
             0, job.id, job.task, "", job.priority, job.run_at or False, 0, 0, 0, False, False,
             False if job.preview is None else job.preview,
@@ -34,14 +33,16 @@ def to_row(job: NewJob) -> list[Any]:
 
 
 def _check(job: NewJob) -> None:
-    """Raise ``StorageError`` for what no row can hold."""
-    numbers = (job.retries, job.retry_delay, job.retry_backoff, job.timeout or 0)
-    if not all(isinstance(value, int | float) for value in numbers) or min(numbers[:2]) < 0:
-        raise StorageError(f"{job.task} has retries, a delay or a timeout that no job can have")
-    if job.unique_until is not None and (
-        job.unique_key is None or job.unique_until not in ("start", "end")
-    ):
-        raise StorageError(f"{job.task} is unique until {job.unique_until!r}")
+    """Raise ``Impossible`` for what no row can hold."""
+    numbers = (job.priority, job.retries, job.retry_delay, job.retry_backoff, job.timeout or 0)
+    if not all(isinstance(value, int | float) for value in numbers) or min(numbers[1:3]) < 0:
+        raise Impossible(f"{job.task} has a number that no job can have")
+    check_unique(job.task, job.unique_key, job.unique_until)
+
+
+def check_unique(task: str, key: str | None, until: str | None) -> None:
+    if until is not None and (key is None or until not in ("start", "end")):
+        raise Impossible(f"{task} is unique until {until!r}")
 
 
 def to_plan(plan: Plan) -> Mapping[str, Any]:

@@ -42,8 +42,6 @@ class Exchanges(Part, protocol.Workers):
     _names: dict[int, str]
 
     def exchange(self, worker: int, endings: Sequence[Ended], want: Want) -> Exchange:
-        if want.free > 0 and self.watch.lost(worker):
-            want = want._replace(free=0)
         if not endings and want.free <= 0:
             return Exchange([], [], [], [])
         # One after another: the script knows the last call of each worker, and no other.

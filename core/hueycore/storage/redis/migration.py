@@ -38,8 +38,8 @@ class Migrations(Part, protocol.Migrations):
             sieve = _Sieve(self, migration)
             if dry_run:
                 return sieve.brought([])
-            self.list_queue()
             answer = self.operate("bring", *sieve.call(self.client.now(), self.serializer))
+            self.list_queue()
             if answer is not None:
                 return sieve.brought([to_enqueued(one) for one in answer])
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from hueycore.exceptions import StorageReadOnly
+from hueycore.exceptions import StorageError, StorageReadOnly
 from hueycore.storage.redis.bell import Bell
 from hueycore.storage.redis.client import Client
 from hueycore.storage.redis.scripts import QUEUES, keys_of, prefix_of, script
@@ -16,6 +16,10 @@ from hueycore.storage.redis.watch import Watch
 encode = json.JSONEncoder(separators=(",", ":")).encode
 #: Rows that one command reads, and that one script changes at most.
 PAGE = 1000
+
+
+class Impossible(StorageError):
+    """No row can hold what was to be written."""
 
 
 class Part:
@@ -48,7 +52,10 @@ class Part:
         if self.read_only:
             raise StorageReadOnly("the storage was opened to be read")
         given = {name: value for name, value in (arg or {}).items() if value is not None}
-        words = (repr(self.client.now()), encode(given), *data)
+        try:
+            words = (repr(self.client.now()), encode(given), *data)
+        except (TypeError, ValueError) as error:
+            raise Impossible(f"{type(error).__name__}: {error}") from error
         keys = self.keys if queue is None else keys_of(queue)
         return self.client.run(script(verb), keys, words, again=again)
 

@@ -5,5 +5,5 @@ describe_queue()
 if recording == arg.on then return 0 end
 set('queue', 'events', arg.on and '1' or '0')
 flush()
-sign(arg.on and 'events-on' or 'events-off', 1)
+sign(arg.on and 'events-on' or 'events-off')
 return 1

@@ -4,5 +4,5 @@
 -- (names of keys), operator.
 for _, name in ipairs(arg.gone) do call('UNLINK', P .. name) end
 note_write()
-sign('flush', 1)
+sign('flush')
 return 1

@@ -16,6 +16,6 @@ if not arg.text then
   local till = old and cjson.decode(old)['until']
   if not old or (till and till <= now) then return 0 end
 end
-sign(arg.verb, 1, arg.what)
+sign(arg.verb, nil, arg.what)
 if not arg.text then ring() end
 return 1

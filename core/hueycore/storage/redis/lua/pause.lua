@@ -13,6 +13,6 @@ else
   set('queue', 'pause_reason', arg.reason or false)
 end
 flush()
-sign(arg.resume and 'resume' or 'pause', 1)
+sign(arg.resume and 'resume' or 'pause')
 if arg.resume then ring() end
 return 1

@@ -7,6 +7,6 @@ if old and old[ORIGIN] ~= 'stored' then return 0 end
 arg.schedule[PAYLOAD] = ARGV[3]
 store_schedule(arg.schedule, false)
 flush()
-sign('schedule', 1, arg.schedule[NAME])
+sign('schedule', nil, arg.schedule[NAME])
 ring()
 return 1

@@ -18,6 +18,6 @@ for _, name in ipairs(arg.names) do
   end
 end
 flush()
-for _, name in ipairs(changed_names) do sign(arg.verb, 1, name) end
+for _, name in ipairs(changed_names) do sign(arg.verb, nil, name) end
 if arg.verb == 'resume' then ring() end
 return changed_names

@@ -8,6 +8,6 @@ del('lock', arg.name)
 touched[arg.name] = true
 settle_touched()
 if old.expires_at and old.expires_at <= now then return 0 end
-if not arg.token then sign('unlock', 1, arg.name) end
+if not arg.token then sign('unlock', nil, arg.name) end
 ring()
 return 1
