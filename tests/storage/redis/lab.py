@@ -69,7 +69,6 @@ stood[arg.to] = copy[STATE]
 save(copy)
 if arg.to > (tonumber(read('queue', 'seq') or nil) or 0) then set('queue', 'seq', arg.to) end
 set('id', copy[ID], arg.to)
-set('queue', 'seq', math.max(tonumber(read('queue', 'seq')), arg.to))
 for name, value in pairs(kept) do if value then set(name, arg.to, value) end end
 flush()
 return 1
@@ -82,8 +81,8 @@ _WATCHED = {
     "local function keep_before(row)\n": """
 local seen, moves = {}, {}
 local function counts(row)
-  return row and {row[STATE], row[CLAIM], row[ATTEMPT], row[RETRIES], row[CRASHES],
-    row[CANCEL_REQUESTED]}
+  return row
+    and {row[STATE], row[CLAIM], row[ATTEMPT], row[RETRIES], row[CRASHES], row[CANCEL_REQUESTED]}
 end
 local function note_move(seq, row)
   local old, new, line, same = seen[seq], counts(row), {seq}, true

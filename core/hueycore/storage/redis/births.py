@@ -48,7 +48,10 @@ def check_unique(task: str, key: str | None, until: str | None) -> None:
 def to_plan(plan: Plan) -> Mapping[str, Any]:
     """A plan as the script of ``join`` takes it."""
     return {
-        "edges": [(one.parent, one.child, *(() if one.slot is None else (one.slot,))) for one in plan.edges],
+        "edges": [
+            (one.parent, one.child, *(() if one.slot is None else (one.slot,)))
+            for one in plan.edges
+        ],
         "delays": list(plan.delays.items()),
         "expiries": list(plan.expiries.items()),
         "handlers": [(place, to_handler(text)) for place, text in plan.handlers.items()],

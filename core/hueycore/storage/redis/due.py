@@ -28,8 +28,6 @@ class Due(Part, protocol.Workers):
         ]
 
     def next_run_at(self) -> float | None:
-        first = [
-            ("ZRANGE", self.key(name), 0, 0, "WITHSCORES") for name in ("scheduled", "due")
-        ]
+        first = [("ZRANGE", self.key(name), 0, 0, "WITHSCORES") for name in ("scheduled", "due")]
         times = [float(found[1]) for found in self.ask(*first) if found]
         return min(times, default=None)

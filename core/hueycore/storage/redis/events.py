@@ -54,8 +54,8 @@ def _is_asked(one: Event, query: EventQuery, matches: Any) -> bool:
 
 def _to_event(queue: str, id_: bytes, fields: list[bytes]) -> Event:
     values: dict[str, Any] = dict.fromkeys(Event._fields)
-    for name, value in zip(fields[::2], fields[1::2], strict=True):
-        values[name.decode()] = value.decode("utf-8", "replace")
+    for field, told in zip(fields[::2], fields[1::2], strict=True):
+        values[field.decode()] = told.decode("utf-8", "replace")
     for name in _REALS:
         if values[name] is not None:
             values[name] = float(values[name])

@@ -38,7 +38,11 @@ class Examination(Part, Queries):
         listed = self._listed_in(queue)
         for state in State:
             there = {seq for seq, row in rows.items() if row["state"] == state}
-            yield "integrity", f"the set {state} lists the jobs in this state", there ^ listed[state]
+            yield (
+                "integrity",
+                f"the set {state} lists the jobs in this state",
+                there ^ listed[state],
+            )
         workers = {int(name) for name in self.pairs("worker", queue) if name.isdigit()}
         running = {n: row for n, row in rows.items() if row["state"] == State.RUNNING}
         lost = {seq for seq, row in running.items() if row["worker"] not in workers}
@@ -81,7 +85,9 @@ class Examination(Part, Queries):
         }
         used: dict[str, int] = {}
         heads: dict[str, Row] = {}
-        for row in sorted(rows.values(), key=lambda row: (-row["priority"], row["run_at"], row.seq)):
+        for row in sorted(
+            rows.values(), key=lambda row: (-row["priority"], row["run_at"], row.seq)
+        ):
             key, state = row["key_name"], row["state"]
             if key is None or row["waits"]:
                 continue
@@ -96,8 +102,10 @@ class Examination(Part, Queries):
             row.seq
             for key, row in heads.items()
             if key not in locks | dues
-            and (row["task"] not in limits
-                 or used.get(key, 0) < limits[row["task"]].get("at_once", 1))
+            and (
+                row["task"] not in limits
+                or used.get(key, 0) < limits[row["task"]].get("at_once", 1)
+            )
         }
 
     def _seqs(self, queue: str, name: str) -> set[int]:

@@ -15,12 +15,12 @@ from hueycore.storage.redis.errors import Refused
 from hueycore.storage.redis.packing import unpack_row
 from hueycore.storage.redis.part import Part
 from hueycore.storage.redis.scripts import COLUMNS
+from hueycore.system import native
 
 _PLACES = {name: place for place, name in enumerate(COLUMNS)}
 _CLAIM = [_PLACES.get(name) for name in Claim._fields]
 _PAYLOAD, _CRASHES = Claim._fields.index("payload"), Claim._fields.index("crashes")
 _SUSPECT = _PLACES["suspect"]
-from hueycore.system import native
 
 
 class _Call(NamedTuple):
@@ -81,9 +81,7 @@ class Exchanges(Part, protocol.Workers):
             unwritable=answer.unwritable + more.unwritable,
         )
 
-    def _exchange(
-        self, worker: int, endings: Sequence[Ended], want: Want
-    ) -> tuple[Exchange, bool]:
+    def _exchange(self, worker: int, endings: Sequence[Ended], want: Want) -> tuple[Exchange, bool]:
         told = _Told(self.client.now(), self._names.get(worker, ""))
         for ended in endings:
             told.add(ended)
@@ -112,9 +110,7 @@ class Exchanges(Part, protocol.Workers):
             del self._unanswered[worker]
             if refusal.word != "MOVED":
                 raise
-            raise StorageMoved(
-                f"worker {worker} was taken for dead; it must start again"
-            ) from None
+            raise StorageMoved(f"worker {worker} was taken for dead; it must start again") from None
         del self._unanswered[worker]
         rows, payloads, lost, revoked, expired, held, stopped, unwritable, again = answer
         gone = set(lost)

@@ -100,7 +100,9 @@ def place_of(kind: str, name: str) -> tuple[str, str]:
 def to_text(order: Revocation) -> str:
     told = order._asdict()
     names = ("until", "once", "since", "reason", "by")
-    return encode({name: told[name] for name in names if told[name] is not None and told[name] is not False})
+    return encode(
+        {name: told[name] for name in names if told[name] is not None and told[name] is not False}
+    )
 
 
 def to_order(queue: str, kind: str, name: str, text: bytes) -> Revocation:

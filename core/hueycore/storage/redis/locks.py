@@ -46,7 +46,8 @@ class Locks(Part, Limits):
         if held is not None and self._lives(held["owner"]):
             return True
         start = name.encode() + b"\0r"
-        return self.client.call("ZLEXCOUNT", self.key("key"), b"[" + start, b"(" + start + b"\xff\xff") > 0
+        low, high = b"[" + start, b"(" + start + b"\xff\xff"
+        return bool(self.client.call("ZLEXCOUNT", self.key("key"), low, high))
 
     def locks(self) -> list[Lock]:
         found, now = [], self.client.now()

@@ -1,5 +1,5 @@
-"""The operator's verbs: revoke, requeue, reschedule, purge. Jobs are selected here; a script looks at
-each of them again, and changes those that are still as they were."""
+"""The operator's verbs: revoke, requeue, reschedule, purge. Jobs are selected here; a script looks
+at each of them again, and changes those that are still as they were."""
 
 from __future__ import annotations
 

@@ -59,7 +59,9 @@ class Part:
         keys = self.keys if queue is None else keys_of(queue)
         return self.client.run(script(verb), keys, words, again=again)
 
-    def operate(self, verb: str, arg: dict[str, Any], *data: bytes, queue: str | None = None) -> Any:
+    def operate(
+        self, verb: str, arg: dict[str, Any], *data: bytes, queue: str | None = None
+    ) -> Any:
         """``run`` for a person's verb: noted, and never given twice."""
         noted = {**arg, "operator": self.operator}
         return self.run(verb, noted, *data, queue=queue, again=False)

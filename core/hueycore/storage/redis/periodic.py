@@ -76,7 +76,10 @@ class Schedules(Part, protocol.Schedules):
         return Coming(ours, float(following[1]) if following else None, lost)
 
     def fire(self, fires: Sequence[Fire]) -> list[str]:
-        told = [(one.name, one.seen, one.next_run, [_peaceful(job) for job in one.jobs]) for one in fires]
+        told = [
+            (one.name, one.seen, one.next_run, [_peaceful(job) for job in one.jobs])
+            for one in fires
+        ]
         payloads = [job.payload for one in fires for job in one.jobs]
         try:
             moved = self.run("fire", {"fires": told}, *payloads)

@@ -13,11 +13,10 @@ from hueycore.model.reports import Depth, QueueRow
 from hueycore.model.states import Asked, State
 from hueycore.storage.protocol import queries as protocol
 from hueycore.storage.protocol.workers import Workers
-from hueycore.storage.redis.part import Part, number, text
-from hueycore.storage.redis.rows import fetch
-from hueycore.storage.redis.selection import count, find, is_seq
 from hueycore.storage.redis.packing import unpack_row
-from hueycore.storage.redis.rows import PLACES
+from hueycore.storage.redis.part import Part, number, text
+from hueycore.storage.redis.rows import PLACES, fetch
+from hueycore.storage.redis.selection import count, find, is_seq
 
 _ABOUT = ("serializer", "paused_at", "paused_until", "paused_by", "pause_reason", "purged",
           "created_at", "events")  # fmt: skip
@@ -61,7 +60,7 @@ class Queries(Part, Workers, protocol.Queries):
         lines = range(max(first, after + 1), last + 1)
         found = self.many("HMGET", "log", [f"{seq}:{line}" for line in lines])
         return [
-            LogLine(*json.loads(told), line)
+            LogLine._make((*json.loads(told), line))
             for line, told in zip(lines, found, strict=True)
             if told is not None
         ]

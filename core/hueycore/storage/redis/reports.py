@@ -23,11 +23,7 @@ _READ = 50_000
 class Reports(Part, Queries):
     def metrics(self, since: float) -> list[Metric]:
         first = max(1, int(since // 60))
-        found = [
-            one
-            for queue in self.queue_names()
-            for one in self._minutes(queue, first)
-        ]
+        found = [one for queue in self.queue_names() for one in self._minutes(queue, first)]
         return sorted(found, key=attrgetter("minute", "queue", "task"))
 
     def _minutes(self, queue: str, first: int) -> list[Metric]:
@@ -36,7 +32,9 @@ class Reports(Part, Queries):
         size = self.client.call("HLEN", self.key("metric", queue))
         if (last + 1 - first) * len(tasks) < size:
             names = [f"{minute} {task}" for minute in range(first, last + 1) for task in tasks]
-            lines: Iterable[Any] = zip(names, self.many("HMGET", "metric", names, queue), strict=True)
+            lines: Iterable[Any] = zip(
+                names, self.many("HMGET", "metric", names, queue), strict=True
+            )
         else:
             lines = ((name.decode(), data) for name, data in self.pairs("metric", queue).items())
         found = []
@@ -90,10 +88,10 @@ class Reports(Part, Queries):
         member = _member(row["run_at"], row.seq)
         if row["state"] == State.PENDING:
             return int(self.client.call("ZRANK", self.key("pending"), member) or 0)
-        score = repr(-float(row["priority"]))
+        score: str = repr(-float(row["priority"]))
         number = int(self.client.call("ZCOUNT", self.key("pending"), "-inf", f"({score}"))
         same = self.client.call("ZRANGEBYSCORE", self.key("pending"), score, score)
-        return number + sum(one < member for one in same)
+        return number + sum(bool(one < member) for one in same)
 
     def tasks_seen(self) -> list[SeenTask]:
         found: list[SeenTask] = []
@@ -165,17 +163,27 @@ class Reports(Part, Queries):
 
 def _member(run_at: float, seq: int) -> bytes:
 
-
     return pack(">dQ", run_at, seq)
 
 
 def _to_metric(queue: str, minute: int, task: str, data: bytes) -> Metric:
     try:
-        *counts, run_s, run_max, run_hist, wait_hist = unpack(data)
+        done, retried, dead, revoked, expired, run_s, run_max, run_hist, wait_hist = unpack(data)
     except (LookupError, ValueError, TypeError):  # somebody else wrote there
         return Metric(queue, minute, task, 0, 0, 0, 0, 0, 0.0, 0.0, {}, {})
     return Metric(
-        queue, minute, task, *counts, float(run_s), float(run_max), _hist(run_hist), _hist(wait_hist)
+        queue,
+        minute,
+        task,
+        done,
+        retried,
+        dead,
+        revoked,
+        expired,
+        float(run_s),
+        float(run_max),
+        _hist(run_hist),
+        _hist(wait_hist),
     )
 
 
@@ -183,5 +191,3 @@ def _hist(flat: Any) -> dict[int, int]:
     if not isinstance(flat, list):
         return {}
     return dict(zip(flat[::2], flat[1::2], strict=False))
-
-

@@ -108,7 +108,7 @@ class Results(Part, protocol.Results):
         return value[_TIMES:] if not until or until > self.client.now() else None
 
     def delete(self, name: str) -> bool:
-        return self.run("pop", {"names": [name], "counters": True}, again=False)[1] > 0
+        return bool(self.run("pop", {"names": [name], "counters": True}, again=False)[1])
 
     def incr(self, name: str, amount: int = 1) -> int:
         self.list_queue()

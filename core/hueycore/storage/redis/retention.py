@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from struct import unpack_from
 from typing import Any
 
@@ -37,7 +37,13 @@ class Retention(Operators, Upkeep):
         gone, start = 0, 0
         while gone < most:
             seqs = self.client.call(
-                "ZRANGEBYSCORE", self.key(name), "-inf", until, "LIMIT", start, min(GROUP, most - gone)
+                "ZRANGEBYSCORE",
+                self.key(name),
+                "-inf",
+                until,
+                "LIMIT",
+                start,
+                min(GROUP, most - gone),
             )
             if not seqs:
                 break
@@ -172,16 +178,16 @@ class Retention(Operators, Upkeep):
             return self._results(before)
         if kind == "events":
             found = self.client.call("XRANGE", self.key("event"), "-", "+")
-            return [id_.decode() for id_, fields in found if before is None or _at(fields) <= before]
-        times = {
-            "values": lambda: _times(self.pairs("value").items()),
-            "counters": lambda: {
-                name[1:]: float(at) for name, at in self.pairs("counter").items() if name[:1] == b"t"
-            },
-            "locks": lambda: {
-                name: json.loads(told)["created_at"] for name, told in self.pairs("lock").items()
-            },
-        }[kind]()
+            return [
+                id_.decode() for id_, fields in found if before is None or _at(fields) <= before
+            ]
+        pairs = self.pairs(kind[:-1]).items()
+        if kind == "values":
+            times = {name: unpack_from(">dd", value)[1] for name, value in pairs}
+        elif kind == "counters":
+            times = {name[1:]: float(at) for name, at in pairs if name[:1] == b"t"}
+        else:
+            times = {name: json.loads(told)["created_at"] for name, told in pairs}
         return [name for name, at in times.items() if before is None or at <= before]
 
     def _results(self, before: float | None) -> list[int]:
@@ -197,7 +203,9 @@ class Retention(Operators, Upkeep):
     def _is_needed(self, row: Any) -> bool:
         """Whether a job has yet to read its result: one that waits, or that may run again."""
         children = [row["next"]]
-        some = find(self, Selector(queues=(self.queue,), where=(("source", "=", row.seq),)), texts=False)
+        some = find(
+            self, Selector(queues=(self.queue,), where=(("source", "=", row.seq),)), texts=False
+        )
         rows = [*fetch(self, self.queue, children, texts=False), *some]
         return any(
             one["finished_at"] is None or (one["state"] != State.DONE and not one["waits"])
@@ -208,10 +216,6 @@ class Retention(Operators, Upkeep):
 def _is_over(told: dict[str, Any], name: str, now: float, since: float) -> bool:
     until = told.get("until")
     return (until is not None and until <= now) or (name == "banned" and told["since"] < since)
-
-
-def _times(values: Iterable[tuple[bytes, bytes]]) -> dict[bytes, float]:
-    return {name: unpack_from(">dd", value)[1] for name, value in values}
 
 
 def _at(fields: Sequence[bytes]) -> float:

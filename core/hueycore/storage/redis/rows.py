@@ -71,7 +71,9 @@ def history(lines: str | None) -> str | None:
     return lines
 
 
-def pages(part: Part, queue: str, seqs: Sequence[int], *, texts: bool = True) -> Iterator[list[Row]]:
+def pages(
+    part: Part, queue: str, seqs: Sequence[int], *, texts: bool = True
+) -> Iterator[list[Row]]:
     """The rows of these numbers that there are, in portions; without their ``texts``, faster."""
     names = ("row", "said", "error") if texts else ("row",)
     for start in range(0, len(seqs), PAGE):

@@ -27,7 +27,7 @@ _WORDS: dict[str, Callable[[Any, Any], bool]] = {
 #: Pages of numbers without a job after which all numbers are asked for.
 _EMPTY = 5
 
-Test = Callable[[Row], bool]
+Test = Callable[[Row], object]
 
 
 def find(part: Part, selector: Selector, *, texts: bool = True) -> list[Row]:
@@ -77,7 +77,9 @@ def _by_keys(part: Part, selector: Selector, found: list[Row]) -> list[Row]:
     chosen = []
     for row in found:
         by_number = row["id"] not in ids and row.seq in numbers
-        if not by_number or (str(row.seq) not in known and (row.queue == part.queue or row.seq not in mine)):
+        if not by_number or (
+            str(row.seq) not in known and (row.queue == part.queue or row.seq not in mine)
+        ):
             chosen.append(row)
     return chosen
 
@@ -96,9 +98,7 @@ def _find_in(part: Part, queue: str, selector: Selector, texts: bool) -> list[Ro
     return found if limit is None else found[:limit]
 
 
-def _candidates(
-    part: Part, queue: str, selector: Selector
-) -> tuple[Iterable[Sequence[int]], bool]:
+def _candidates(part: Part, queue: str, selector: Selector) -> tuple[Iterable[Sequence[int]], bool]:
     """Numbers among which are those of the selected jobs, and whether they come in the order
     asked for."""
     check_states(selector)
@@ -167,9 +167,7 @@ def _of_keys(part: Part, queue: str, keys: Sequence[str]) -> list[int]:
     """What people typed: an id wins, else it is a number."""
     known = part.many("HMGET", "id", keys, queue)
     found = {int(seq) for seq in known if seq is not None}
-    found |= {
-        int(key) for key, seq in zip(keys, known, strict=True) if seq is None and is_seq(key)
-    }
+    found |= {int(key) for key, seq in zip(keys, known, strict=True) if seq is None and is_seq(key)}
     return sorted(found)
 
 
@@ -227,15 +225,18 @@ def _comparison(column: str, operator: str, value: Any) -> Test:
     if operator not in _WORDS:
         raise ConfigurationError(f"unknown operator {operator!r}: use = != < > <= >= ~")
     word = _WORDS[operator]
+    wanted: Any
     if column in _TEXTS:
         wanted = value if value is None else str(value)
     elif isinstance(value, str):
         try:
             wanted = float(value)
         except ValueError:
-            return lambda row: word("a", None if row[column] is None else "b") if (
-                row[column] is not None or operator in ("=", "!=")
-            ) else False
+            return lambda row: (
+                word("a", None if row[column] is None else "b")
+                if (row[column] is not None or operator in ("=", "!="))
+                else False
+            )
     else:
         wanted = int(value) if isinstance(value, bool) else value
     if operator in ("=", "!="):
@@ -260,7 +261,11 @@ def _order(selector: Selector) -> Callable[[Row], Any]:
     if column == "seq":
         return lambda row: row.seq
     # What is missing comes first, as in SQLite.
-    return lambda row: (row[column] is not None, row[column] if row[column] is not None else 0, row.seq)
+    return lambda row: (
+        row[column] is not None,
+        row[column] if row[column] is not None else 0,
+        row.seq,
+    )
 
 
 @lru_cache(maxsize=64)
@@ -280,6 +285,7 @@ def glob(pattern: str) -> Callable[[str], object]:
 
 
 _LONGEST = 10_000
+_ANY = "?"
 _TOKEN = re.compile(r"\[\^?\]?[^\]]*\]|.", re.S)
 
 
@@ -295,7 +301,7 @@ def _parts(pattern: str) -> list[str]:
 
 
 def _expression(token: str) -> str:
-    if token == "?":
+    if token == _ANY:
         return "."
     if len(token) == 1:
         return re.escape(token)

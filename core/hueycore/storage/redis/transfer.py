@@ -116,5 +116,3 @@ def _input(given: Input) -> list[Any]:
 def _bytes(one: Cargo) -> list[bytes]:
     given = [given.result or b"" for given in one.inputs]
     return [one.payload or b"", one.result or b"", *given]
-
-
