@@ -42,10 +42,10 @@ ENGINE = os.environ.get("HUEY_TEST_ENGINE", "sqlite")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """The slice of the tests that runs on PostgreSQL whatever engine was asked for."""
+    """The slice of the tests that runs on all engines whatever was asked for."""
     slice_ = next(metafunc.definition.iter_markers("every_engine"), None)
     if slice_ and ENGINE == "sqlite":
-        metafunc.parametrize("engine_name", ["sqlite", "postgres"], indirect=True)
+        metafunc.parametrize("engine_name", ["sqlite", "postgres", "redis"], indirect=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -80,10 +80,11 @@ def engine_name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def path(engine_name: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
-    """Where a queue can be: a file that is not there yet, or the URL of an empty schema."""
+    """Where a queue can be: a file that is not there yet, or the URL of an empty schema or
+    database."""
     if engine_name == "sqlite":
         return str(tmp_path / "queue.db")
-    found: str = request.getfixturevalue("postgres_url")
+    found: str = request.getfixturevalue(f"{engine_name}_url")
     return found
 
 

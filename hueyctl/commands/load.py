@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hueycore.api.migration import FromHuey
     from hueycore.model.migration import OldFile
     from hueycore.storage.base import Storage
+    from hueycore.storage.open import RedisLocation
 
 
 @command(
@@ -24,11 +25,16 @@ if TYPE_CHECKING:
         "hueyctl load --from-huey huey.db --app app:huey --dry-run",
         "hueyctl load --from-huey huey.db --app app:huey",
         "hueyctl load --from-huey huey.db --queue mail --url sqlite:///queue.db --create",
+        "hueyctl load --from-huey redis://localhost/0 --app app:huey",
     ],
     codes=[exits.FAILURE, exits.REFUSED, exits.UNAVAILABLE, exits.CONFIG],
 )
 @click.option(
-    "--from-huey", "path", metavar="FILE", required=True, help="The SQLite file that Huey wrote."
+    "--from-huey",
+    "path",
+    metavar="FILE|URL",
+    required=True,
+    help="The SQLite file that Huey wrote, or the Redis server.",
 )
 @click.option("--create", is_flag=True, help="Make the storage of --url when it is missing.")
 @click.option("--dry-run", is_flag=True, help="Only say what would come over.")
@@ -36,9 +42,10 @@ def load(session: Session, path: str, create: bool, dry_run: bool) -> int:
     """Bring over the jobs that Huey left, with their results and revocations.
 
     They go into the queue of the same name: of the application, or of --url, else into the same
-    file. Huey's tables are only read. What came once comes never again, so the command may be
-    repeated. With an application (--app) its classes and its serializer are there; without one only
-    plain values are read. What cannot be read is named and left out, the rest comes: exit 1.
+    file. Huey's tables are only read; on a Redis server its waiting messages get another name
+    first. What came once comes never again, so the command may be repeated. With an application
+    (--app) its classes and its serializer are there; without one only plain values are read. What
+    cannot be read is named and left out, the rest comes: exit 1.
 
     Stop Huey's consumer first: while one works on the file nothing is loaded, exit 6.
     """
@@ -47,7 +54,7 @@ def load(session: Session, path: str, create: bool, dry_run: bool) -> int:
 
     session.default_to(path)
     huey = session.app_to_write(create=True) if session.has_app else None
-    old = read_old(path, huey.name if huey else _queue(session))
+    old = read_old(_source(path), huey.name if huey else _queue(session), take=not dry_run)
     if old.refusal and not dry_run:
         raise errors.CliError(old.refusal, exits.REFUSED, "stop it, then run the command again")
     storage = _storage(session, old, create=create, dry_run=dry_run)
@@ -55,6 +62,15 @@ def load(session: Session, path: str, create: bool, dry_run: bool) -> int:
         huey or _plain(storage, old), old, storage, dry_run=dry_run, plain=huey is None
     )
     return _report(session, found, dry_run)
+
+
+def _source(text: str) -> str | RedisLocation:
+    """A file, or a server with the password that the environment has."""
+    from hueycore.storage.open import RedisLocation
+    from hueyctl.urls import parse_url
+
+    location = parse_url(text) if "://" in text else None
+    return location if isinstance(location, RedisLocation) else text
 
 
 def _report(session: Session, found: FromHuey, dry_run: bool) -> int:

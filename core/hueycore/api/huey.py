@@ -266,11 +266,13 @@ class Huey(
     def load_from_huey(
         self, path: str | os.PathLike[str], queue: str | None = None, *, dry_run: bool = False
     ) -> FromHuey:
-        """Bring over what Huey left in a SQLite file for ``queue`` (by default one of this name):
+        """Bring over what Huey left in a SQLite file, or on a Redis server that a URL names, for
+        ``queue`` (by default one of this name):
         waiting jobs with their ids and what hangs on them, results, revocations. All of it in one
         transaction, and nothing twice, however often this is called. The old tables are only read;
-        they may lie in this queue's own file. Messages are read as this instance reads its own:
-        its ``serializer``, its ``utc``, the classes that can be imported.
+        they may lie in this queue's own file. Redis's waiting messages are renamed first, and stay
+        so: a consumer of Huey's finds them no more. Messages are read as this instance reads its
+        own: its ``serializer``, its ``utc``, the classes that can be imported.
 
         What cannot be read is left out, and named in the answer. Raises ``StorageMissing``;
         ``StorageCorrupt`` when there is nothing of Huey's, ``ConfigurationError`` when there is
@@ -279,7 +281,8 @@ class Huey(
         from hueycore.api.migration import load
         from hueycore.storage.open import read_old
 
-        return load(self, read_old(path, queue or self.name), dry_run=dry_run)
+        old = read_old(path, queue or self.name, take=not dry_run)
+        return load(self, old, dry_run=dry_run)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} {self.location.name}>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hueycore.exceptions import ConfigurationError
@@ -12,6 +13,7 @@ from hueycore.storage import redis_address
 from hueycore.storage.dsn import PUBLIC, joined, shown
 
 if TYPE_CHECKING:
+    from hueycore.model.migration import OldFile
     from hueycore.storage.base import Storage
 
 #: The queue that lives and dies with this process.
@@ -168,6 +170,16 @@ class RedisLocation(NamedTuple):
         except ImportError as error:
             raise without_redis(error) from error
         return RedisStorage(queue=queue, **self.arguments(options))
+
+    def read_old(self, queue: str | None, *, take: bool) -> OldFile:
+        """See ``redis.oldkeys``. Raises ``ConfigurationError`` where redis-py is not installed."""
+        try:
+            from hueycore.storage.redis import oldkeys
+            from hueycore.storage.redis.client import Client
+        except ImportError as error:
+            raise without_redis(error) from error
+        with closing(Client(**self.arguments({}))) as client:
+            return oldkeys.read_old(client, queue, take=take)
 
 
 Location = SqliteLocation | PostgresLocation | RedisLocation

@@ -32,6 +32,7 @@ __all__ = [
     "MEMORY",
     "BadURL",
     "Location",
+    "RedisLocation",
     "SqliteLocation",
     "holds_queue",
     "locate",
@@ -106,11 +107,22 @@ def open_storage(
     return location.open(name, create=create, read_only=read_only, **options)
 
 
-def read_old(path: str | os.PathLike[str], queue: str | None) -> OldFile:
-    """What Huey left in a file, read and nothing else; see ``sqlite.oldfile``."""
-    from hueycore.storage.sqlite import oldfile
+def read_old(
+    path: str | os.PathLike[str] | RedisLocation, queue: str | None, *, take: bool = True
+) -> OldFile:
+    """What Huey left in a file, read and nothing else, or on a Redis server, where waiting messages
+    are set aside if it is to ``take`` them; see ``sqlite.oldfile`` and ``redis.oldkeys``."""
+    if not isinstance(path, RedisLocation):
+        path = os.fspath(path)
+        if "://" not in path:
+            from hueycore.storage.sqlite import oldfile
 
-    return oldfile.read_old(os.fspath(path), queue)
+            return oldfile.read_old(path, queue)
+        location = locate(path)
+        if not isinstance(location, RedisLocation):
+            raise BadURL(f"Huey's jobs are read from a file or a Redis server: {masked(path)}")
+        path = location
+    return path.read_old(queue, take=take)
 
 
 def _file(where: str, rest: str) -> SqliteLocation:
