@@ -11,7 +11,7 @@ from hueycore.model.jobs import Enqueued, NewJob
 from hueycore.model.plan import Plan
 from hueycore.model.states import State
 from hueycore.storage.protocol.jobs import Jobs
-from hueycore.storage.redis.births import to_plan, to_row
+from hueycore.storage.redis.births import are_plain, plain_words, to_plan, to_row
 from hueycore.storage.redis.errors import Refused
 from hueycore.storage.redis.part import Part
 
@@ -24,6 +24,10 @@ class Enqueue(Part, Jobs):
     def enqueue(self, jobs: Sequence[NewJob], plan: Plan | None = None) -> list[Enqueued]:
         self.client.check_policy()
         self.list_queue()
+        if jobs and not plan and are_plain(jobs):
+            born = self._enqueue_plain(jobs)
+            if born is not None:
+                return born
         arg = {
             "jobs": [to_row(job) for job in jobs],
             "plan": to_plan(plan) if plan else None,
@@ -36,6 +40,26 @@ class Enqueue(Part, Jobs):
             self._refuse(refusal)
         self._described = True
         return [to_enqueued(one) for one in answer]
+
+    def _enqueue_plain(self, jobs: Sequence[NewJob]) -> list[Enqueued] | None:
+        """None when the whole rules have to be asked: an id exists, or events are recorded."""
+        now = self.client.now()
+        most = "" if self.max_pending is None else self.max_pending
+        words = (repr(now), most, self.serializer or "", *plain_words(jobs))
+        try:
+            first = self.call("births_plain", words)
+        except Refused as refusal:
+            self._refuse(refusal)
+        if not first:
+            return None
+        return [
+            Enqueued(
+                seq,
+                job.id,
+                State.PENDING if job.run_at is None or job.run_at <= now else State.SCHEDULED,
+            )
+            for seq, job in enumerate(jobs, first)
+        ]
 
     def on(self, connection: Any) -> NoReturn:
         raise ConfigurationError(

@@ -49,13 +49,19 @@ class Part:
     ) -> Any:
         """Run the script of a verb; what is None is left out of its arguments. ``again``: a second
         time does no harm, and tells the same."""
-        if self.read_only:
-            raise StorageReadOnly("the storage was opened to be read")
         given = {name: value for name, value in (arg or {}).items() if value is not None}
         try:
             words = (repr(self.client.now()), encode(given), *data)
         except (TypeError, ValueError) as error:
             raise Impossible(f"{type(error).__name__}: {error}") from error
+        return self.call(verb, words, queue=queue, again=again)
+
+    def call(
+        self, verb: str, words: Sequence[Any], *, queue: str | None = None, again: bool = True
+    ) -> Any:
+        """Run a script with its arguments as they are."""
+        if self.read_only:
+            raise StorageReadOnly("the storage was opened to be read")
         keys = self.keys if queue is None else keys_of(queue)
         return self.client.run(script(verb), keys, words, again=again)
 

@@ -1,5 +1,5 @@
 #!lua
---#include endings
+--#include endings sign
 -- arg: seqs, run_at, retries, reset, apart, reason, operator. Answers the numbers changed, and pairs
 -- of number and why not.
 local final, failed, changed_seqs, taken = {}, {}, {}, {}

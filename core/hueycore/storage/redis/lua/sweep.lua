@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
---#include keys
+--#include keys sign
 -- Delete fields of a hash that are still as they were seen. arg: name, verb, what, operator, settle;
 -- pairs of field and value ('' for whatever it is). Answers how many went.
 local number = 0
