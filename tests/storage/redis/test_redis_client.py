@@ -62,6 +62,7 @@ def test_answers_are_the_same_bytes_however_the_applications_client_was_made(
     client.call("ZADD", "{q}:z", 2, "m")
     assert client.call("HGETALL", "{q}:h") == [b"a", b"\xff\0", b"b", b"1.5"]
     assert client.call("ZRANGE", "{q}:z", 0, -1) == [b"m"]
+    assert client.call("ZRANGE", "{q}:z", 0, -1, "WITHSCORES") == [b"m", b"2"]
     assert client.call("GET", "{q}:none") is None
     answers = client.ask(("ZSCORE", "{q}:z", "m"), ("HLEN", "{q}:h"), ("GET", "{q}:none"))
     assert answers == [b"2", 2, None]
