@@ -6,7 +6,7 @@ import json
 from typing import Any, NamedTuple
 
 from hueycore.storage.redis.client import Client
-from hueycore.storage.redis.packing import unpack, unpack_row
+from hueycore.storage.redis.messagepack import unpack, unpack_row
 from hueycore.storage.redis.scripts import COLUMNS, KEYS, QUEUES, prefix_of
 
 #: Told by the clock or the machine, so that two runs of the same verbs differ in them.

@@ -15,7 +15,7 @@ import pytest
 from hueycore.model.jobs import Recovered
 from hueycore.model.states import State
 from hueycore.storage.redis import RedisStorage, forks, scripts
-from hueycore.storage.redis.packing import unpack
+from hueycore.storage.redis.messagepack import unpack
 from hueycore.storage.redis.rows import PLACES
 from hueycore.storage.redis.scripts import KEPT_LINES, MOVES, compose, keys_of, prefix_of
 from hueycore.storage.redis.watch import GONE, Seen, Watch

@@ -10,7 +10,7 @@ from hueycore.model.jobs import Selector
 from hueycore.model.reports import Finding
 from hueycore.model.states import FINAL, State
 from hueycore.storage.protocol.queries import Queries
-from hueycore.storage.redis.packing import unpack
+from hueycore.storage.redis.messagepack import unpack
 from hueycore.storage.redis.part import Part
 from hueycore.storage.redis.rows import Row
 from hueycore.storage.redis.selection import find

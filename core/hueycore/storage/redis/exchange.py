@@ -12,7 +12,7 @@ from hueycore.model.histogram import bucket
 from hueycore.model.jobs import Claim, Ended, Exchange, JobRef, Want
 from hueycore.storage.protocol import workers as protocol
 from hueycore.storage.redis.errors import Refused
-from hueycore.storage.redis.packing import unpack_row
+from hueycore.storage.redis.messagepack import unpack_row
 from hueycore.storage.redis.part import Part
 from hueycore.storage.redis.scripts import COLUMNS
 from hueycore.system import native

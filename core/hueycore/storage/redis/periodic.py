@@ -12,7 +12,7 @@ from hueycore.storage.protocol import schedules as protocol
 from hueycore.storage.redis.births import to_row
 from hueycore.storage.redis.enqueue import refuse
 from hueycore.storage.redis.errors import Refused
-from hueycore.storage.redis.packing import unpack
+from hueycore.storage.redis.messagepack import unpack
 from hueycore.storage.redis.part import Part
 
 #: In the order in which they are packed.

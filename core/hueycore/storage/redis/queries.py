@@ -13,7 +13,7 @@ from hueycore.model.reports import Depth, QueueRow
 from hueycore.model.states import Asked, State
 from hueycore.storage.protocol import queries as protocol
 from hueycore.storage.protocol.workers import Workers
-from hueycore.storage.redis.packing import unpack_row
+from hueycore.storage.redis.messagepack import unpack_row
 from hueycore.storage.redis.part import Part, number, text
 from hueycore.storage.redis.rows import PLACES, fetch
 from hueycore.storage.redis.selection import count, find, is_seq

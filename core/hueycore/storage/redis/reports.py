@@ -11,7 +11,7 @@ from hueycore.model.jobs import Selector
 from hueycore.model.reports import DeadGroup, Metric, SeenTask
 from hueycore.model.states import State
 from hueycore.storage.protocol.queries import Queries
-from hueycore.storage.redis.packing import unpack
+from hueycore.storage.redis.messagepack import unpack
 from hueycore.storage.redis.part import Part
 from hueycore.storage.redis.rows import fetch, pages
 from hueycore.storage.redis.selection import find

@@ -9,7 +9,7 @@ from hueycore.exceptions import UnknownJob
 from hueycore.model.jobs import ResultRow
 from hueycore.model.states import FINAL, State
 from hueycore.storage.protocol import results as protocol
-from hueycore.storage.redis.packing import unpack_row
+from hueycore.storage.redis.messagepack import unpack_row
 from hueycore.storage.redis.part import Part, text
 from hueycore.storage.redis.rows import PLACES
 from hueycore.system import clock

@@ -8,7 +8,7 @@ from typing import Any
 from hueycore.model.failures import read_errors
 from hueycore.model.jobs import Job
 from hueycore.model.states import Asked, State
-from hueycore.storage.redis.packing import unpack_row
+from hueycore.storage.redis.messagepack import unpack_row
 from hueycore.storage.redis.part import PAGE, Part, text
 from hueycore.storage.redis.scripts import COLUMNS
 

@@ -13,7 +13,7 @@ from hueycore.model.plan import Input
 from hueycore.model.states import FINAL, State
 from hueycore.storage.protocol.queries import Queries
 from hueycore.storage.protocol.workers import Workers
-from hueycore.storage.redis.packing import unpack
+from hueycore.storage.redis.messagepack import unpack
 from hueycore.storage.redis.part import Part
 from hueycore.storage.redis.rows import Row, fetch
 
