@@ -266,6 +266,34 @@ def test_a_replica_is_read_only_until_it_is_a_master(server: RedisServer, connec
     assert client.run(COUNT, [KEY], [], again=False) == 2
 
 
+# --- durability -----------------------------------------------------------------------------------
+
+
+def test_what_is_to_be_durable_is_on_the_disk_or_an_error(
+    server: RedisServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = connect(server.url, durability="full")
+    if client.version < (7, 2):
+        with pytest.raises(ConfigurationError, match="unknown command"):
+            client.run(COUNT, [KEY], [], durable=True)
+        return
+    assert client.run(COUNT, [KEY], [], durable=True) == 1
+    server.ask("CONFIG", "SET", "appendonly", "no")
+    with pytest.raises(StorageError, match="appendonly"):
+        client.run(COUNT, [KEY], [], durable=True)
+    assert client.run(COUNT, [KEY], []) == 3
+
+
+def test_a_replica_that_is_missing_is_an_error_and_what_was_stored_stays(
+    server: RedisServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "SAFE", 0.1)
+    client = connect(server.url, replicas=1)
+    with pytest.raises(StorageError, match="stored, not replicated.*0 of 1"):
+        client.run(COUNT, [KEY], [], durable=True)
+    assert client.call("GET", KEY) == b"1"
+
+
 # --- answers that are lost ------------------------------------------------------------------------
 
 
