@@ -62,6 +62,7 @@ def test_answers_are_the_same_bytes_however_the_applications_client_was_made(
     client.call("ZADD", "{q}:z", 2, "m")
     assert client.call("HGETALL", "{q}:h") == [b"a", b"\xff\0", b"b", b"1.5"]
     assert client.call("ZRANGE", "{q}:z", 0, -1) == [b"m"]
+    assert client.call("ZRANGE", "{q}:z", 0, -1, "WITHSCORES") == [b"m", b"2"]
     assert client.call("GET", "{q}:none") is None
     answers = client.ask(("ZSCORE", "{q}:z", "m"), ("HLEN", "{q}:h"), ("GET", "{q}:none"))
     assert answers == [b"2", 2, None]
@@ -263,6 +264,34 @@ def test_a_replica_is_read_only_until_it_is_a_master(server: RedisServer, connec
     client.timeout = 10
     threading.Timer(0.3, server.ask, ("REPLICAOF", "NO", "ONE")).start()
     assert client.run(COUNT, [KEY], [], again=False) == 2
+
+
+# --- durability -----------------------------------------------------------------------------------
+
+
+def test_what_is_to_be_durable_is_on_the_disk_or_an_error(
+    server: RedisServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = connect(server.url, durability="full")
+    if client.version < (7, 2):
+        with pytest.raises(ConfigurationError, match="unknown command"):
+            client.run(COUNT, [KEY], [], durable=True)
+        return
+    assert client.run(COUNT, [KEY], [], durable=True) == 1
+    server.ask("CONFIG", "SET", "appendonly", "no")
+    with pytest.raises(StorageError, match="appendonly"):
+        client.run(COUNT, [KEY], [], durable=True)
+    assert client.run(COUNT, [KEY], []) == 3
+
+
+def test_a_replica_that_is_missing_is_an_error_and_what_was_stored_stays(
+    server: RedisServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "SAFE", 0.1)
+    client = connect(server.url, replicas=1)
+    with pytest.raises(StorageError, match="stored, not replicated.*0 of 1"):
+        client.run(COUNT, [KEY], [], durable=True)
+    assert client.call("GET", KEY) == b"1"
 
 
 # --- answers that are lost ------------------------------------------------------------------------

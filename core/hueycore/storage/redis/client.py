@@ -36,6 +36,8 @@ PAUSE, LONGEST_PAUSE = 0.01, 0.25
 LOOK = 60.0
 #: Seconds of difference between two clocks that are none: they stem from the way of the answer.
 EXACT = 0.05
+#: Seconds in which a disk or a replica should have what is to be durable.
+SAFE = 2.0
 #: How often one try follows a queue from node to node.
 REDIRECTIONS = 5
 
@@ -52,18 +54,28 @@ class Server(NamedTuple):
 
 class Client:
     """``url``: redis://, rediss:// or unix://. ``client``: a ``redis.Redis``, a ``RedisCluster``, a
-    pool, or those of valkey-py, used as it is. ``options`` are redis-py's, of a connection.
+    pool, or those of valkey-py, used as it is. ``replicas``: how many of them must have what is to
+    be durable; ``durability``: ``full`` waits until it is on the server's disk. ``options`` are
+    redis-py's, of a connection.
 
     It connects at its first use. A child process has connections of its own."""
 
     def __init__(
-        self, url: str = "", *, client: Any = None, timeout: float = DEADLINE, **options: Any
+        self,
+        url: str = "",
+        *,
+        client: Any = None,
+        timeout: float = DEADLINE,
+        replicas: int = 0,
+        durability: str | None = None,
+        **options: Any,
     ) -> None:
         url = url or LOCAL
         self.nodes: Nodes = connections.nodes(url, client, options)
         self.url = shown(url, client)
         self.timeout = timeout
         self.closed = False
+        self._replicas, self._synced = replicas, durability == "full"
         self._server: Server | None = None
         #: It has answered once: that it is away may be a restart.
         self._was_there = False
@@ -88,15 +100,27 @@ class Client:
         return clock.now() + self._distance
 
     def run(
-        self, script: AnyScript, keys: Sequence[str], args: Sequence[Word], *, again: bool = True
+        self,
+        script: AnyScript,
+        keys: Sequence[str],
+        args: Sequence[Word],
+        *,
+        again: bool = True,
+        durable: bool = False,
     ) -> Any:
-        """Call a script. ``again``: it may be called once more when its answer was lost."""
+        """Call a script. ``again``: it may be called once more when its answer was lost.
+        ``durable``: wait until it is where this client wants it, on disk, on replicas. Raises
+        ``StorageError`` when it is not there in time; it is stored, then."""
         version = self.version
-        return self._tried(
-            lambda connection: evaluate(connection, version, script, keys, args),
-            keys[0],
-            again=again,
-        )
+        waits = durable and (self._synced or self._replicas > 0)
+
+        def action(connection: Connection) -> Any:
+            found = evaluate(connection, version, script, keys, args)
+            if waits:
+                self._wait_until_safe(connection)
+            return found
+
+        return self._tried(action, keys[0], again=again)
 
     def call(self, *command: Word, again: bool = True) -> Any:
         """One command; its answer has the older protocol's shape, and is never decoded."""
@@ -191,6 +215,17 @@ class Client:
             # Its caller may hold a native lock: no greenlet runs meanwhile.
             native.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _wait_until_safe(self, connection: Connection) -> None:
+        milliseconds = int(SAFE * 1000)
+        if self._synced:
+            words: Sequence[Word] = ("WAITAOF", 1, self._replicas, milliseconds)
+            disks, copies = say(connection, words)[0]
+        else:
+            disks, copies = 1, say(connection, ("WAIT", self._replicas, milliseconds))[0]
+        if disks < 1 or copies < self._replicas:
+            where = f"on {copies} of {self._replicas} replicas" if disks else "not on the disk"
+            raise StorageError(f"Redis: it is stored, not replicated or synced in time: {where}")
 
     def _look_at_clock(self) -> None:
         def look(connection: Connection) -> tuple[float, float]:

@@ -131,7 +131,14 @@ def _as_older(answer: Any) -> Any:
     if isinstance(answer, dict):
         return [_as_older(each) for pair in answer.items() for each in pair]
     if isinstance(answer, (list, set, tuple)):
+        if all(_is_scored(each) for each in answer):
+            answer = [part for pair in answer for part in pair]
         return [_as_older(each) for each in answer]
     if isinstance(answer, float):
         return f"{answer:.17g}".encode()
     return answer.encode() if isinstance(answer, str) else answer
+
+
+def _is_scored(answer: Any) -> bool:
+    """A member of a sorted set and its score, in a pair of their own. No script gives a float."""
+    return isinstance(answer, list) and len(answer) == 2 and isinstance(answer[1], float)

@@ -53,7 +53,8 @@ class Workers(Part, protocol.Workers, Queries):
             "schedules": None if declares is None else [to_schedule(one) for one in declares],
         }
         payloads = [one.payload for one in declares or ()]
-        number = int(self.run("register", arg, *payloads, again=False))
+        # Whose answer was lost is a worker that never beats: it is dead before long.
+        number = int(self.run("register", arg, *payloads))
         self._about[number], self._names[number] = about, name
         self.watch.add(number, slots)
         return number

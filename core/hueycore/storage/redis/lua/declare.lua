@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 --#include periodic
 -- arg: schedules, worker, serializer; a payload per schedule.
 describe_queue()

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 --#include periodic
 -- arg: about (JSON text), serializer, schedules; a payload per schedule. Answers the number.
 describe_queue()
