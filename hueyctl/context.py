@@ -122,11 +122,11 @@ class Session:
         return self._location
 
     def default_to(self, filename: str) -> None:
-        """Work on this file unless an application or --url says where the queue is."""
+        """Work on this file, or URL, unless an application or --url says where the queue is."""
         if not self.settings.url and not self.has_app:
-            from hueycore.storage.open import SqliteLocation
+            from hueyctl.urls import parse_url
 
-            self._location = SqliteLocation(filename)
+            self._location = parse_url(filename)
 
     def looking(self, queue: str | None = None) -> Storage:
         """The storage, opened for reading only. ``queue`` matters where a verb is about one."""

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from hueycore import Huey
-from tests import servers
+from tests import redis_servers, servers
 from tests.crash import table
 from tests.features import NAMES
 from tests.helpers import Clock, check_rows, or_skip, take_an_exception
@@ -42,10 +42,10 @@ ENGINE = os.environ.get("HUEY_TEST_ENGINE", "sqlite")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """The slice of the tests that runs on PostgreSQL whatever engine was asked for."""
+    """The slice of the tests that runs on all engines whatever was asked for."""
     slice_ = next(metafunc.definition.iter_markers("every_engine"), None)
     if slice_ and ENGINE == "sqlite":
-        metafunc.parametrize("engine_name", ["sqlite", "postgres"], indirect=True)
+        metafunc.parametrize("engine_name", ["sqlite", "postgres", "redis"], indirect=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -80,10 +80,11 @@ def engine_name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def path(engine_name: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
-    """Where a queue can be: a file that is not there yet, or the URL of an empty schema."""
+    """Where a queue can be: a file that is not there yet, or the URL of an empty schema or
+    database."""
     if engine_name == "sqlite":
         return str(tmp_path / "queue.db")
-    found: str = request.getfixturevalue("postgres_url")
+    found: str = request.getfixturevalue(f"{engine_name}_url")
     return found
 
 
@@ -127,6 +128,20 @@ def postgres_binaries() -> Path:
     """Where the programs are of which a test makes a server of its own."""
     with or_skip():
         return servers.binaries()
+
+
+@pytest.fixture(scope="session")
+def redis() -> str:
+    """The URL of the Redis server of this run, which starts when the first test asks."""
+    with or_skip():
+        return redis_servers.of_this_run()
+
+
+@pytest.fixture
+def redis_url(redis: str) -> Iterator[str]:
+    """The URL of an empty database on that server."""
+    with redis_servers.database(redis) as url:
+        yield url
 
 
 @pytest.fixture

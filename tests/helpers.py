@@ -163,7 +163,9 @@ def run_one(huey: Huey) -> Any:
 
 def check_rows(url: str) -> None:
     """The invariants of the storage's own tests, which hold for every queue at any time."""
-    if "://" in url:
+    if url.startswith("redis"):
+        from tests.storage.redis.invariants import check_invariants
+    elif "://" in url:
         from tests.storage.postgres.invariants import check_invariants
     elif os.path.exists(url):
         from tests.storage.sqlite.invariants import check_invariants

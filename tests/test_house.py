@@ -27,7 +27,10 @@ EXCEPTION = ("api", "consumer")
 #: Command lines, made of the parts of hueyctl: the library does not import them.
 COMMANDS = ("contrib/djhuey/management", "bin")
 #: Optional integrations import their library inside their own file.
-OPTIONAL = ("contrib", "consumer/workers/greenlet", "storage/postgres", *COMMANDS)
+OPTIONAL = (
+    *("contrib", "consumer/workers/greenlet", "storage/postgres", "storage/redis"),
+    *COMMANDS,
+)
 
 
 def sources(folder: Path) -> Iterator[Path]:

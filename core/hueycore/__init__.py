@@ -1,4 +1,4 @@
-"""A durable task queue in one SQLite file, or in a PostgreSQL database.
+"""A durable task queue in one SQLite file, in a PostgreSQL database, or on a Redis server.
 
 >>> from hueycore import SqliteHuey
 >>> huey = SqliteHuey("app")
@@ -13,7 +13,16 @@ over by replacing ``huey`` by ``hueycore`` in its imports.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hueycore.api import Huey, MemoryHuey, PostgresHuey, SqliteHuey
+    from hueycore.api import (
+        Huey,
+        MemoryHuey,
+        PostgresHuey,
+        PriorityRedisExpireHuey,
+        PriorityRedisHuey,
+        RedisExpireHuey,
+        RedisHuey,
+        SqliteHuey,
+    )
     from hueycore.calendar.cron import crontab
     from hueycore.calendar.schedule import every
     from hueycore.canvas import SKIPPED, Error
@@ -110,8 +119,12 @@ __all__ = [
     "PayloadTooLarge",
     "Pipeline",
     "PostgresHuey",
+    "PriorityRedisExpireHuey",
+    "PriorityRedisHuey",
     "QueueFull",
     "RateLimitExceeded",
+    "RedisExpireHuey",
+    "RedisHuey",
     "Result",
     "ResultGroup",
     "ResultTimeout",

@@ -10,14 +10,12 @@ from hueycore.exceptions import ConfigurationError
 FILE: Final = "SqliteHuey(name, filename) keeps a queue in one file, which many processes may share"
 ENGINE: Final = "a Huey without storage_class= keeps its queue in a file"
 EVENTS: Final = "Huey(events=True) records what becomes of jobs, hueyctl events and stats show it"
-REDIS: Final = "queues in Redis come with a later release; until then "
+GLIDE: Final = (
+    "RedisHuey(name, host=…) speaks to Valkey as well, by redis-py or a valkey-py client="
+)
 
 #: Those of ``huey`` itself and of ``huey.api``.
 HUEYS: Final = {
-    "RedisHuey": REDIS + FILE,
-    "RedisExpireHuey": REDIS + FILE,
-    "PriorityRedisHuey": REDIS + FILE,
-    "PriorityRedisExpireHuey": REDIS + FILE,
     "CySqliteHuey": FILE,
     "FileHuey": FILE,
     "BlackHoleHuey": "MemoryHuey(name) forgets its jobs with the process, and "

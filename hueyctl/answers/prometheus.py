@@ -40,6 +40,9 @@ _OF_SERVER = {
     ),
     "dead_rows": ("hueyctl_dead_rows", "Rows of the tables that are to be removed."),
     "connections_left": ("hueyctl_connections_left", "Connections that the server has left."),
+    "memory_used": ("hueyctl_memory_used_bytes", "Memory that the server uses."),
+    "memory_limit": ("hueyctl_memory_limit_bytes", "What it may use at most; 0 is no limit."),
+    "replicas": ("hueyctl_replicas", "Replicas that are connected to the server."),
 }
 
 Sample = tuple[str, Mapping[str, str], float]

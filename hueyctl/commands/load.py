@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hueycore.api.migration import FromHuey
     from hueycore.model.migration import OldFile
     from hueycore.storage.base import Storage
+    from hueycore.storage.open import RedisLocation
     from hueyctl.changes.arrival import How
 
 
@@ -30,12 +31,18 @@ _OFTEN = 100
         "hueyctl load queue.jsonl --if-exists replace --dry-run",
         "hueyctl load queue.jsonl -u postgresql:///app --create --move",
         "hueyctl load --from-huey huey.db --app app:huey",
+        "hueyctl load --from-huey redis://localhost/0 --app app:huey",
     ],
     arguments=[("FILE", "A file that dump wrote, compressed or not; - for stdin.")],
     codes=[exits.FAILURE, exits.REFUSED, exits.UNAVAILABLE, exits.CONFIG],
 )
 @click.argument("file", metavar="[FILE]", required=False)
-@click.option("--from-huey", "path", metavar="FILE", help="The SQLite file that Huey wrote.")
+@click.option(
+    "--from-huey",
+    "path",
+    metavar="FILE|URL",
+    help="The SQLite file that Huey wrote, or the Redis server.",
+)
 @click.option("--create", is_flag=True, help="Make the storage of --url when it is missing.")
 @click.option("--dry-run", is_flag=True, help="Only say what would come.")
 @click.option(
@@ -71,14 +78,15 @@ def load(
     changed meanwhile. While a consumer works at the source, unless its queue is paused, nothing is
     moved: exit 6. Running jobs stay. To end a move that was killed, dump and load once more.
 
-    With --from-huey the jobs, results and revocations in Huey's own tables come over, into the
-    queue of the same name: of the application, or of --url, else into the same file. Huey's tables
-    are only read. What came once comes never again, so the command may be repeated. With an
-    application (--app) its classes and its serializer are there; without one only plain values are
-    read. While a consumer of Huey's works on the file nothing is loaded, exit 6.
+    With --from-huey the jobs, results and revocations that Huey left come over, into the queue of
+    the same name: of the application, or of --url, else into the same file. Huey's tables are only
+    read; on a Redis server its waiting messages get another name first. What came once comes never
+    again, so the command may be repeated. With an application (--app) its classes and its
+    serializer are there; without one only plain values are read. While a consumer of Huey's works
+    on the file nothing is loaded, exit 6.
     """
     if (file is None) == (path is None):
-        raise errors.usage("say what to load: FILE, - for stdin, or --from-huey FILE")
+        raise errors.usage("say what to load: FILE, - for stdin, or --from-huey")
     if path is not None:
         if move or if_exists != "keep":
             raise errors.usage("--move and --if-exists are about a dump")
@@ -129,7 +137,7 @@ def _from_huey(session: Session, path: str, create: bool, dry_run: bool) -> int:
 
     session.default_to(path)
     huey = session.app_to_write(create=True) if session.has_app else None
-    old = read_old(path, huey.name if huey else _queue(session))
+    old = read_old(_source(path), huey.name if huey else _queue(session), take=not dry_run)
     if old.refusal and not dry_run:
         raise errors.CliError(old.refusal, exits.REFUSED, "stop it, then run the command again")
     storage = _storage(session, old, create=create, dry_run=dry_run)
@@ -137,6 +145,15 @@ def _from_huey(session: Session, path: str, create: bool, dry_run: bool) -> int:
         huey or _plain(storage, old), old, storage, dry_run=dry_run, plain=huey is None
     )
     return _report(session, found, dry_run)
+
+
+def _source(text: str) -> str | RedisLocation:
+    """A file, or a server with the password that the environment has."""
+    from hueycore.storage.open import RedisLocation
+    from hueyctl.urls import parse_url
+
+    location = parse_url(text) if "://" in text else None
+    return location if isinstance(location, RedisLocation) else text
 
 
 def _report(session: Session, found: FromHuey, dry_run: bool) -> int:

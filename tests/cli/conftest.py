@@ -48,7 +48,7 @@ def address(
 ) -> str:
     """Of the queue: ``queue.db``, or the URL that stands for it in the command lines of a test."""
     if engine_name != "sqlite":
-        monkeypatch.setitem(addresses, FILE, request.getfixturevalue("postgres_url"))
+        monkeypatch.setitem(addresses, FILE, request.getfixturevalue(f"{engine_name}_url"))
     return typed(FILE)
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from clikit import DEADLINE, QueueFile
+from clikit import DEADLINE, FILE, QueueFile, typed
 from ptykit import Terminal
 
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.storage.base import Storage
+from hueycore.storage.open import open_storage
 
 Invoke = Callable[..., Result]
 
@@ -143,10 +144,12 @@ def test_waiting_for_a_result_ends_when_it_is_there(queue: QueueFile, invoke: In
 
 
 def during(action: Callable[[], Any], ask: Callable[..., Any], *args: Any) -> Any:
-    """Ask, and let ``action`` happen between the first look at the file and the second."""
-    original, looks = SqliteStorage.version, 0
+    """Ask, and let ``action`` happen between the first look at the queue and the second."""
+    with closing(open_storage(typed(FILE))) as storage:
+        kind = type(storage)
+    original, looks = kind.version, 0
 
-    def version(storage: SqliteStorage) -> int:
+    def version(storage: Storage) -> int:
         nonlocal looks
         looks += 1
         if looks == 2:
@@ -154,7 +157,7 @@ def during(action: Callable[[], Any], ask: Callable[..., Any], *args: Any) -> An
         return original(storage)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SqliteStorage, "version", version)
+        patch.setattr(kind, "version", version)
         return ask(*args)
 
 

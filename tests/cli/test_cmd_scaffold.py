@@ -330,6 +330,23 @@ def test_a_service_of_compose_with_a_server_of_its_own(app: str, invoke: Invoke)
     assert "pip install --no-cache-dir 'hueyctl[greenlet,postgres]'" in image
 
 
+def test_a_service_of_compose_with_a_redis_server_of_its_own(app: str, invoke: Invoke) -> None:
+    text = made(invoke, "compose", app, "--engine", "redis")
+    found = yaml.safe_load(text)
+    worker, server = found["services"]["app-worker"], found["services"]["redis"]
+
+    assert worker["environment"]["HUEYCTL_URL"] == "redis://redis:6379/0"
+    assert worker["environment"]["REDISCLI_AUTH"] == server["environment"]["REDISCLI_AUTH"]
+    assert worker["depends_on"] == {"redis": {"condition": "service_healthy"}}
+    assert server["command"][-2:] == ["--requirepass", server["environment"]["REDISCLI_AUTH"]]
+    options = dict(zip(server["command"][1::2], server["command"][2::2], strict=True))
+    assert options["--appendonly"] == "yes"
+    assert options["--maxmemory-policy"] == "noeviction"
+    assert list(found["volumes"]) == ["app-worker-redis"]
+    image = made(invoke, "docker", app, "--engine", "redis")
+    assert "pip install --no-cache-dir 'hueyctl[redis]'" in image
+
+
 def test_manifests_of_kubernetes(app: str, invoke: Invoke) -> None:
     text = made(invoke, "kubernetes", app, "-t", "30", "--http", "[::]:9000")
     claim, deployment, container = manifests(text)

@@ -25,6 +25,11 @@ class Maker:
         self._made.append(self._engine.open(self._folder, queue, **options))
         return self._made[-1]
 
+    @property
+    def own_numbers(self) -> bool:
+        """Whether each queue numbers its own jobs."""
+        return self._engine.own_numbers
+
     def lab(self, storage: Storage) -> Lab:
         return self._engine.lab(storage)
 

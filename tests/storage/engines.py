@@ -8,9 +8,10 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 from hueycore.storage.base import Storage
-from tests import servers
+from tests import redis_servers, servers
 from tests.storage.lab import Lab
 from tests.storage.postgres.lab import PostgresLab, drop_schemas, open_schema
+from tests.storage.redis.lab import RedisLab, empty_databases, open_database
 from tests.storage.sqlite.lab import SqliteLab, give_back_sides, open_file, open_memory
 
 
@@ -19,22 +20,40 @@ class Engine(NamedTuple):
 
     ``open``: (an empty folder, the queue's name, options) → a storage. ``shared``: those of one
     folder are on the same data. ``guard``: around each test, it takes back what tests leave in this
-    process. ``find`` raises ``Unavailable`` where the engine cannot be had."""
+    process. ``find`` raises ``Unavailable`` where the engine cannot be had. ``own_numbers``: each
+    queue numbers its own jobs. ``sees_starts``: of each run of the dead it is known whether it had
+    begun; else what runs at most once has begun with its claim."""
 
     open: Callable[..., Storage]
     lab: Callable[[Any], Lab]
     shared: bool = True
     guard: Callable[[], AbstractContextManager[object]] = nullcontext
     find: Callable[[], object] = nullcontext
+    own_numbers: bool = False
+    sees_starts: bool = True
 
 
 ENGINES: dict[str, Engine] = {
     "sqlite": Engine(open_file, SqliteLab, guard=give_back_sides),
     "memory": Engine(open_memory, SqliteLab, shared=False),
-    "postgres": Engine(open_schema, PostgresLab, guard=drop_schemas, find=servers.of_this_run),
+    "postgres": Engine(
+        open_schema,
+        PostgresLab,
+        guard=drop_schemas,
+        find=servers.of_this_run,
+        sees_starts=False,
+    ),
+    "redis": Engine(
+        open_database,
+        RedisLab,
+        guard=empty_databases,
+        find=redis_servers.of_this_run,
+        own_numbers=True,
+        sees_starts=False,
+    ),
 }
 #: Those that give the same numbers to the same jobs, so that their answers can be compared.
-FAMILIES: list[tuple[str, ...]] = [("sqlite", "memory"), ("postgres",)]
+FAMILIES: list[tuple[str, ...]] = [("sqlite", "memory"), ("postgres",), ("redis",)]
 
 if (ONE := os.environ.get("HUEY_TEST_ENGINE", "sqlite")) != "sqlite":
     ENGINES, FAMILIES = {ONE: ENGINES[ONE]}, [(ONE,)]

@@ -346,6 +346,8 @@ class Machine(RuleBasedStateMachine):
             for place, job in enumerate(running):
                 if job.seq in started:
                     storage.slots(worker).start(place, job.seq, job.claim)
+        if not ENGINES[self.names[0]].sees_starts:
+            started |= {job.seq for job in running if job.at_most_once}
         runs = {job.seq: ("recover", job.seq in started) for job in running}
 
         recovered = [lab.bury(worker) for lab in self.labs.values()]

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from hueycore import ConfigurationError, Huey, MemoryHuey, PostgresHuey, SqliteHuey, StorageError
-from hueycore.storage.location import PostgresLocation, SqliteLocation
+from hueycore import ConfigurationError, Huey, MemoryHuey, PostgresHuey, RedisHuey, SqliteHuey
+from hueycore.storage.location import PostgresLocation, RedisLocation, SqliteLocation
 from hueycore.storage.open import BadURL, locate, locate_dsn
 
 pytestmark = pytest.mark.feature("instances")
@@ -53,9 +53,61 @@ def test_a_url_that_nobody_knows_is_a_mistake_of_the_configuration(url: str) -> 
         locate(url)
 
 
-def test_an_engine_to_come_is_named() -> None:
-    with pytest.raises(StorageError, match="Redis storages come with a later release"):
-        locate("redis://h/0")
+@pytest.mark.parametrize(
+    ("url", "location"),
+    [
+        ("redis://h", RedisLocation("redis://h")),
+        ("redis://h:1/2?name=my%20mail", RedisLocation("redis://h:1/2", "my mail")),
+        ("valkey://h/0?ssl=1", RedisLocation("redis://h/0?ssl=1")),
+        ("VALKEYS://h/0", RedisLocation("rediss://h/0")),
+        ("unix:///run/r.sock?db=3&queue=mail", RedisLocation("unix:///run/r.sock?db=3", "mail")),
+        ("redis://a:s@s/e?c#t@h/0?name=x", RedisLocation("redis://a:s%40s%2Fe%3Fc%23t@h/0", "x")),
+    ],
+)
+def test_a_redis_url_says_the_server_and_the_queue(url: str, location: RedisLocation) -> None:
+    assert locate(url) == location
+
+
+def test_a_redis_server_is_said_as_huey_says_it() -> None:
+    def found(**options: object) -> RedisLocation:
+        location = RedisHuey("app", **options).location  # type: ignore[arg-type]
+        assert isinstance(location, RedisLocation)
+        return location
+
+    assert found() == RedisLocation("redis://localhost:6379/0")
+    assert found(host="h", port="1", db=2) == RedisLocation("redis://h:1/2")
+    assert found(host="h", password=None).words == ()
+    assert found(host="h", password="sesame").words == (("password", "sesame"),)
+    assert found(host="::1", ssl=True).url == "rediss://[::1]:6379/0"
+    assert found(unix_socket_path="/run/r.sock").url == "unix:///run/r.sock?db=0"
+    assert found(connection={"host": "h", "password": "x"}).url == "redis://h:6379/0"
+    assert found(url="redis://h/1", password="sesame").words == (("password", "sesame"),)
+    assert found(blocking=True, read_timeout=1, notify_result=True).words == ()
+    assert found(replicas=1).words == (("replicas", 1),)
+    assert found(client=object()).client is not None
+    assert "sesame" not in repr(RedisHuey("app", host="h", password="sesame").location)
+    assert RedisHuey("app").keep.done_count < Huey("app").keep.done_count
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"url": "redis://h", "host": "h"},
+        {"url": "redis://h", "connection_pool": object()},
+        {"connection_pool": object(), "client": object()},
+        {"client": object(), "db": 0},
+    ],
+)
+def test_a_redis_server_is_said_once(options: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError, match="over-determined"):
+        RedisHuey("app", **options)  # type: ignore[arg-type]
+
+
+def test_what_is_no_redis_server_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"queue\.db is no Redis server"):
+        RedisHuey("app", url="queue.db")
+    with pytest.raises(TypeError, match="max_connections"):
+        RedisHuey("app", max_connections=20)
 
 
 @pytest.mark.parametrize(
@@ -150,3 +202,21 @@ def test_who_uses_a_file_loads_nothing_of_another_engine() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout == "\n"
+
+
+def test_without_redis_py_the_error_says_what_to_install() -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['redis'] = None\n"
+        "from hueycore import ConfigurationError, RedisHuey\n"
+        "huey = RedisHuey('app')\n"
+        "try: huey.pending_count()\n"
+        "except ConfigurationError as error: print(error)\n"
+        "try: from hueycore.storage import RedisStorage\n"
+        "except ConfigurationError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    use, name = done.stdout.splitlines()
+    assert "pip install 'hueyctl[redis]'" in use
+    assert use == name

@@ -80,7 +80,7 @@ def test_a_module_has_the_names_that_its_users_import(module: str) -> None:
 @pytest.mark.parametrize(
     ("module", "name"),
     [
-        ("", "RedisHuey"),
+        ("", "FileHuey"),
         ("api", "FileHuey"),
         ("storage", "FileStorage"),
         ("contrib.mini", "MiniHuey"),

@@ -14,6 +14,12 @@ from hueycore.tasks.wrapper import TaskWrapper
 
 if TYPE_CHECKING:
     from hueycore.api.postgres import PostgresHuey
+    from hueycore.api.redis import (
+        PriorityRedisExpireHuey,
+        PriorityRedisHuey,
+        RedisExpireHuey,
+        RedisHuey,
+    )
 
 __all__ = [
     "SKIPPED",
@@ -23,7 +29,11 @@ __all__ = [
     "MemoryHuey",
     "PeriodicTask",
     "PostgresHuey",
+    "PriorityRedisExpireHuey",
+    "PriorityRedisHuey",
     "RateLimit",
+    "RedisExpireHuey",
+    "RedisHuey",
     "Result",
     "ResultGroup",
     "SqliteHuey",
@@ -35,6 +45,8 @@ __all__ = [
     "group",
 ]
 
+_OF_REDIS = ("PriorityRedisExpireHuey", "PriorityRedisHuey", "RedisExpireHuey", "RedisHuey")
+
 
 def __getattr__(name: str) -> Any:
     # Imported here: who has another engine needs neither.
@@ -42,6 +54,10 @@ def __getattr__(name: str) -> Any:
         from hueycore.api.postgres import PostgresHuey
 
         return PostgresHuey
+    if name in _OF_REDIS:
+        from hueycore.api import redis
+
+        return getattr(redis, name)
     from hueycore.absent import HUEYS, absent
 
     return absent(__name__, HUEYS, name)

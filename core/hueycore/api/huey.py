@@ -70,15 +70,15 @@ class Huey(
     Hooks,
     Runs,
 ):
-    """A named queue in a SQLite file, or in a database of PostgreSQL.
+    """A named queue in a SQLite file, in a database of PostgreSQL, or on a Redis server.
 
     It is opened at the first use, not here, so that importing an application touches no disk.
 
     :param name: the queue; several may share one file or database.
     :param filename: the SQLite file; ``:memory:`` keeps the queue in this process.
-    :param url: where the queue is, instead of ``filename``: ``postgresql://ann@db/app?schema=jobs``
-        or ``sqlite:////var/queue.db`` or a path. ``?name=`` names the queue when ``name`` does not.
-        Raises ``ConfigurationError``; ``StorageError`` for an engine that is not there yet.
+    :param url: where the queue is, instead of ``filename``: ``postgresql://ann@db/app?schema=jobs``,
+        ``redis://db:6379/0``, ``sqlite:////var/queue.db`` or a path. ``?name=`` names the queue
+        when ``name`` does not. Raises ``ConfigurationError``.
     :param results: whether results and errors are stored.
     :param store_none: whether a result of None is stored.
     :param utc: whether ``task.eta`` and naive timestamps are UTC (True) or local time.
@@ -156,7 +156,7 @@ class Huey(
         self.serializer = serializer or Serializer(compression, use_zlib=use_zlib)
         self.allow_paths = patterns(allow_paths, self.serializer)
         self.max_payload = max_payload
-        self.keep = keep or Keeping()
+        self.keep = keep or self.location.keep
         self.keep_logs = keep_logs
         self.consumer_defaults = {
             "workers": workers,
@@ -266,11 +266,13 @@ class Huey(
     def load_from_huey(
         self, path: str | os.PathLike[str], queue: str | None = None, *, dry_run: bool = False
     ) -> FromHuey:
-        """Bring over what Huey left in a SQLite file for ``queue`` (by default one of this name):
+        """Bring over what Huey left in a SQLite file, or on a Redis server that a URL names, for
+        ``queue`` (by default one of this name):
         waiting jobs with their ids and what hangs on them, results, revocations. All of it in one
         transaction, and nothing twice, however often this is called. The old tables are only read;
-        they may lie in this queue's own file. Messages are read as this instance reads its own:
-        its ``serializer``, its ``utc``, the classes that can be imported.
+        they may lie in this queue's own file. Redis's waiting messages are renamed first, and stay
+        so: a consumer of Huey's finds them no more. Messages are read as this instance reads its
+        own: its ``serializer``, its ``utc``, the classes that can be imported.
 
         What cannot be read is left out, and named in the answer. Raises ``StorageMissing``;
         ``StorageCorrupt`` when there is nothing of Huey's, ``ConfigurationError`` when there is
@@ -279,7 +281,8 @@ class Huey(
         from hueycore.api.migration import load
         from hueycore.storage.open import read_old
 
-        return load(self, read_old(path, queue or self.name), dry_run=dry_run)
+        old = read_old(path, queue or self.name, take=not dry_run)
+        return load(self, old, dry_run=dry_run)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} {self.location.name}>"

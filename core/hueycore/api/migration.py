@@ -1,4 +1,4 @@
-"""Moving over: the jobs, results and revocations that Huey left in a SQLite file."""
+"""Moving over: the jobs, results and revocations that Huey left in a SQLite file, or in Redis."""
 
 from __future__ import annotations
 

@@ -34,6 +34,10 @@ class Part:
     serializer: Serializer
     signals: Signal
 
+    #: Seconds that results are kept of tasks that do not say it.
+    result_ttl: float | None = None
+    #: Whether who reads a result leaves it there.
+    keeps_results = False
     #: The class of the storage, by default that of the engine.
     storage_class: Any = None
 

@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from hueycore.absent import ENGINE, FILE, REDIS, absent
+from hueycore.absent import GLIDE, absent
 
-_TEXTS = {"ValkeyGlideHuey": REDIS + FILE, "ValkeyGlideStorage": REDIS + ENGINE}
+_TEXTS = {"ValkeyGlideHuey": GLIDE, "ValkeyGlideStorage": GLIDE}
 
 __getattr__ = partial(absent, __name__, _TEXTS)

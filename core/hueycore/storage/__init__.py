@@ -5,8 +5,30 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hueycore.storage.named import BaseStorage, MemoryStorage, SqliteStorage
     from hueycore.storage.named_postgres import PostgresStorage
+    from hueycore.storage.named_redis import (
+        PriorityRedisExpireStorage,
+        PriorityRedisStorage,
+        RedisExpireStorage,
+        RedisStorage,
+    )
 
-__all__ = ["BaseStorage", "MemoryStorage", "PostgresStorage", "SqliteStorage"]
+__all__ = [
+    "BaseStorage",
+    "MemoryStorage",
+    "PostgresStorage",
+    "PriorityRedisExpireStorage",
+    "PriorityRedisStorage",
+    "RedisExpireStorage",
+    "RedisStorage",
+    "SqliteStorage",
+]
+
+_OF_REDIS = (
+    "PriorityRedisExpireStorage",
+    "PriorityRedisStorage",
+    "RedisExpireStorage",
+    "RedisStorage",
+)
 
 
 def __getattr__(name: str) -> Any:
@@ -14,17 +36,17 @@ def __getattr__(name: str) -> Any:
         from hueycore.storage.named_postgres import PostgresStorage
 
         return PostgresStorage
-    if name in __all__:
+    if name in ("BaseStorage", "MemoryStorage", "SqliteStorage"):
         from hueycore.storage import named
 
         return getattr(named, name)
-    from hueycore.absent import ENGINE, REDIS, absent
+    if name in _OF_REDIS:
+        from hueycore.storage import named_redis
+
+        return getattr(named_redis, name)
+    from hueycore.absent import ENGINE, absent
 
     texts = {
-        "RedisStorage": REDIS + ENGINE,
-        "RedisExpireStorage": REDIS + ENGINE,
-        "PriorityRedisStorage": REDIS + ENGINE,
-        "PriorityRedisExpireStorage": REDIS + ENGINE,
         "CySqliteStorage": ENGINE,
         "FileStorage": ENGINE,
         "BlackHoleStorage": "MemoryStorage(name) forgets its jobs with the process",

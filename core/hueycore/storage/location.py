@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hueycore.exceptions import ConfigurationError
+from hueycore.model.retention import Keeping
+from hueycore.storage import redis_address
 from hueycore.storage.dsn import PUBLIC, joined, shown
 
 if TYPE_CHECKING:
+    from hueycore.model.migration import OldFile
     from hueycore.storage.base import Storage
 
 #: The queue that lives and dies with this process.
@@ -28,6 +32,11 @@ class SqliteLocation(NamedTuple):
     def name(self) -> str:
         """For people."""
         return self.filename
+
+    @property
+    def keep(self) -> Keeping:
+        """How long finished jobs are kept there, if nobody says it."""
+        return Keeping()
 
     @property
     def is_file(self) -> bool:
@@ -65,6 +74,11 @@ class PostgresLocation(NamedTuple):
         return shown(self.dsn, self.schema)
 
     @property
+    def keep(self) -> Keeping:
+        """How long finished jobs are kept there, if nobody says it."""
+        return Keeping()
+
+    @property
     def is_file(self) -> bool:
         return False
 
@@ -96,7 +110,79 @@ class PostgresLocation(NamedTuple):
         return PostgresStorage(queue=queue, **self.arguments(options))
 
 
-Location = SqliteLocation | PostgresLocation
+class RedisLocation(NamedTuple):
+    """A database of a Redis or Valkey server. ``client`` is one of the application's own, or its
+    pool; ``words`` are more of redis-py's options of a connection, as ``password``."""
+
+    url: str
+    queue: str | None = None
+    client: Any = None
+    words: tuple[tuple[str, Any], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"RedisLocation({self.name!r}, queue={self.queue!r})"
+
+    @property
+    def name(self) -> str:
+        """For people: without passwords."""
+        return redis_address.shown(self.url, self.client)
+
+    @property
+    def keep(self) -> Keeping:
+        """How long finished jobs are kept there, if nobody says it: they take memory."""
+        return Keeping(done_count=10_000)
+
+    @property
+    def is_file(self) -> bool:
+        return False
+
+    @property
+    def filename(self) -> str:
+        """None of the kind."""
+        return ""
+
+    @property
+    def shared(self) -> bool:
+        return True
+
+    @property
+    def has_password(self) -> bool:
+        """Whether it says one, or is not for it to say."""
+        given = redis_address.has_password(self.url) or "password" in dict(self.words)
+        return given or self.client is not None
+
+    def with_words(self, words: Mapping[str, Any]) -> RedisLocation:
+        """With more of redis-py's options of a connection."""
+        given = {**dict(self.words), **{k: v for k, v in words.items() if v is not None}}
+        return self._replace(words=tuple(given.items()))
+
+    def arguments(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """What the engine is made with; what only a file has is left out."""
+        ours = {key: value for key, value in options.items() if key not in _OF_FILES}
+        if options.get("durability") == "full":
+            ours["durability"] = "full"
+        return {"url": self.url, "client": self.client, **dict(self.words), **ours}
+
+    def open(self, queue: str, **options: Any) -> Storage:
+        """Raises ``ConfigurationError`` where redis-py is not installed."""
+        try:
+            from hueycore.storage.redis import RedisStorage
+        except ImportError as error:
+            raise without_redis(error) from error
+        return RedisStorage(queue=queue, **self.arguments(options))
+
+    def read_old(self, queue: str | None, *, take: bool) -> OldFile:
+        """See ``redis.oldkeys``. Raises ``ConfigurationError`` where redis-py is not installed."""
+        try:
+            from hueycore.storage.redis import oldkeys
+            from hueycore.storage.redis.client import Client
+        except ImportError as error:
+            raise without_redis(error) from error
+        with closing(Client(**self.arguments({}))) as client:
+            return oldkeys.read_old(client, queue, take=take)
+
+
+Location = SqliteLocation | PostgresLocation | RedisLocation
 
 
 class Place(NamedTuple):
@@ -123,4 +209,13 @@ def without_driver(error: ImportError) -> ImportError | ConfigurationError:
         return error
     return ConfigurationError(
         "a queue in PostgreSQL needs psycopg 3, which is not here: pip install 'hueyctl[postgres]'"
+    )
+
+
+def without_redis(error: ImportError) -> ImportError | ConfigurationError:
+    """What to raise when the engine of Redis cannot be imported."""
+    if (error.name or "").split(".")[0] != "redis":
+        return error
+    return ConfigurationError(
+        "a queue in Redis needs redis-py, which is not here: pip install 'hueyctl[redis]'"
     )

@@ -2,7 +2,9 @@
 
 ``queue.db`` and ``:memory:`` are SQLite, as are ``sqlite:///queue.db?name=huey`` and, with an
 absolute path, ``sqlite:////var/queue.db``. ``postgresql://ann@db1,db2/app?name=huey&schema=jobs``
-is PostgreSQL: ``name`` and ``schema`` are ours, the rest is libpq's.
+is PostgreSQL: ``name`` and ``schema`` are ours, the rest is libpq's. ``redis://db1:6379/0?name=huey``
+is Redis or Valkey, as are ``rediss`` with TLS and ``unix:///run/redis.sock?db=0``; the rest is
+redis-py's.
 """
 
 from __future__ import annotations
@@ -11,10 +13,16 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from hueycore.exceptions import ConfigurationError, StorageError
+from hueycore.exceptions import ConfigurationError
 from hueycore.storage.base import Storage
 from hueycore.storage.dsn import PUBLIC
-from hueycore.storage.location import MEMORY, Location, PostgresLocation, SqliteLocation
+from hueycore.storage.location import (
+    MEMORY,
+    Location,
+    PostgresLocation,
+    RedisLocation,
+    SqliteLocation,
+)
 from hueycore.system.mask import masked
 
 if TYPE_CHECKING:
@@ -24,6 +32,7 @@ __all__ = [
     "MEMORY",
     "BadURL",
     "Location",
+    "RedisLocation",
     "SqliteLocation",
     "holds_queue",
     "locate",
@@ -44,7 +53,7 @@ class BadURL(ConfigurationError):
 def locate(where: str) -> Location:
     """Where a storage is. Opens nothing.
 
-    Raises ``BadURL``; ``StorageError`` for an engine that is not there yet."""
+    Raises ``BadURL``."""
     scheme, separator, rest = where.partition("://")
     if not separator:
         if where.lower().startswith(("postgres:", "postgresql:")):
@@ -57,8 +66,8 @@ def locate(where: str) -> Location:
             return _file(where, rest)
         case "postgresql" | "postgres":
             return _database(rest)
-        case "redis" | "rediss":
-            raise StorageError("Redis storages come with a later release")
+        case "redis" | "rediss" | "valkey" | "valkeys" | "unix":
+            return _server(scheme.lower(), rest)
         case other if other.startswith("postgres"):
             hint = "like postgresql://user@host/database?name=huey"
             raise BadURL(f"unknown storage {scheme!r}", hint)
@@ -98,11 +107,22 @@ def open_storage(
     return location.open(name, create=create, read_only=read_only, **options)
 
 
-def read_old(path: str | os.PathLike[str], queue: str | None) -> OldFile:
-    """What Huey left in a file, read and nothing else; see ``sqlite.oldfile``."""
-    from hueycore.storage.sqlite import oldfile
+def read_old(
+    path: str | os.PathLike[str] | RedisLocation, queue: str | None, *, take: bool = True
+) -> OldFile:
+    """What Huey left in a file, read and nothing else, or on a Redis server, where waiting messages
+    are set aside if it is to ``take`` them; see ``sqlite.oldfile`` and ``redis.oldkeys``."""
+    if not isinstance(path, RedisLocation):
+        path = os.fspath(path)
+        if "://" not in path:
+            from hueycore.storage.sqlite import oldfile
 
-    return oldfile.read_old(os.fspath(path), queue)
+            return oldfile.read_old(path, queue)
+        location = locate(path)
+        if not isinstance(location, RedisLocation):
+            raise BadURL(f"Huey's jobs are read from a file or a Redis server: {masked(path)}")
+        path = location
+    return path.read_old(queue, take=take)
 
 
 def _file(where: str, rest: str) -> SqliteLocation:
@@ -144,6 +164,28 @@ def _database(rest: str) -> PostgresLocation:
             libpqs.append(f"{key}={value}")
     more = f"?{'&'.join(libpqs)}" if libpqs else ""
     return PostgresLocation(f"postgresql://{credentials}{at}{server}{more}", queue, schema)
+
+
+def _server(scheme: str, rest: str) -> RedisLocation:
+    # A password may have a "?" that nobody encoded.
+    credentials, at, tail = rest.rpartition("@")
+    server, _, query = tail.partition("?")
+    queue, others = None, []
+    for key, value in _pairs(query):
+        if key in _QUEUE:
+            queue = _unquoted(value) or None
+        else:
+            others.append(f"{key}={value}")
+    more = f"?{'&'.join(others)}" if others else ""
+    scheme = {"valkey": "redis", "valkeys": "rediss"}.get(scheme, scheme)
+    return RedisLocation(f"{scheme}://{_encoded(credentials)}{at}{server}{more}", queue)
+
+
+def _encoded(credentials: str) -> str:
+    """What would end the host's place in a URL, in a password that nobody encoded."""
+    return (
+        credentials.replace("/", "%2F").replace("?", "%3F").replace("#", "%23").replace("@", "%40")
+    )
 
 
 _QUEUE = ("name", "queue")

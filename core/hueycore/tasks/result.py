@@ -135,7 +135,8 @@ class Result(Generic[R]):
             return False
         # Decoded before it is taken: what cannot be read here stays for those who can.
         value = None if row.result is None else self.huey.serializer.deserialize(row.result)
-        if row.taken is False and not preserve and self._row(preserve=False).result is None:
+        takes = not preserve and not self.huey.keeps_results
+        if row.taken is False and takes and self._row(preserve=False).result is None:
             value = None
         if row.state is State.DONE:
             self._value = value

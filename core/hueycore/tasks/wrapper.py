@@ -105,7 +105,7 @@ class TaskWrapper(Generic[P, R]):
             default_expires=options.expires,
             default_timeout=options.timeout,
             at_most_once=options.at_most_once,
-            result_ttl=options.result_ttl,
+            result_ttl=self.huey.result_ttl if options.result_ttl is None else options.result_ttl,
             unique=options.unique,
         )
         if self.task_class.execute is not Task.execute:

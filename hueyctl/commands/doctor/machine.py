@@ -38,10 +38,11 @@ def versions(session: Session) -> Iterator[Diagnosis]:
         "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
         **{name: version(name) for name in ("click", "rich", "tabulate")},
     }
-    try:
-        facts["psycopg"] = version("psycopg")
-    except PackageNotFoundError:
-        pass  # who has no server needs none
+    for driver in ("psycopg", "redis"):
+        try:
+            facts[driver] = version(driver)
+        except PackageNotFoundError:
+            pass  # who has no such server needs none
     yield ok("versions", ", ".join(f"{name} {value}" for name, value in facts.items()), **facts)
 
 

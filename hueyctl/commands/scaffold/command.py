@@ -47,10 +47,10 @@ _IN_CONTAINERS = ("docker", "compose", "kubernetes")
 @click.option("--image", metavar="IMAGE", help="The container's image (after the application).")
 @click.option(
     "--engine",
-    type=click.Choice(("sqlite", "postgres")),
+    type=click.Choice(("sqlite", "postgres", "redis")),
     default="sqlite",
     show_default=True,
-    help="docker, compose: where the queue is; postgres adds a server.",
+    help="docker, compose: where the queue is; the others add a server.",
 )
 def scaffold(
     session: Session,
@@ -75,9 +75,9 @@ def scaffold(
     if not wanted:
         raise errors.usage("say which application", f"hueyctl scaffold {format_} MODULE:ATTR")
     _refuse_what_does_not_fit(format_, given, template, user, image)
-    server = engine == "postgres"
+    server = None if engine == "sqlite" else engine
     if server:
-        _refuse_other_places(session, format_)
+        _refuse_other_places(session, format_, server)
     if template and ":" in wanted:
         raise errors.usage("a template names the module; %i is the attribute", "leave out :ATTR")
     directory = os.path.abspath(session.settings.app_dir or os.getcwd())
@@ -115,14 +115,14 @@ def scaffold(
     session.output.write(render(deployment))
 
 
-def _refuse_other_places(session: Session, format_: str) -> None:
+def _refuse_other_places(session: Session, format_: str, engine: str) -> None:
     if format_ not in ("docker", "compose"):
         raise errors.usage(
             f"--engine is for docker and compose, not for {format_}",
             "say where the server is with --url",
         )
     if session.settings.url:
-        raise errors.usage("--engine postgres makes a server, --url names another one")
+        raise errors.usage(f"--engine {engine} makes a server, --url names another one")
 
 
 def _refuse_what_does_not_fit(

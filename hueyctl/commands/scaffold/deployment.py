@@ -20,7 +20,7 @@ PORT = 9808
 class Deployment(NamedTuple):
     """``words``: the options of ``hueyctl consume``, without what the format adds itself.
     ``command``: how ``scaffold`` was called. ``endless``: also one that ended well is restarted.
-    ``server``: the queue is on one of its own."""
+    ``server``: the engine of one of its own, which the queue is on; else None."""
 
     app: str
     name: str
@@ -35,7 +35,7 @@ class Deployment(NamedTuple):
     kind: str | None
     template: bool
     endless: bool
-    server: bool
+    server: str | None
 
 
 def program() -> list[str]:

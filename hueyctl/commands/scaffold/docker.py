@@ -26,8 +26,9 @@ _IN_VOLUME = """\
     environment:
       PYTHONFAULTHANDLER: "1"
 """
-#: The same with a server.
-_ON_SERVER = """\
+#: The same with a server, by its engine.
+_ON_SERVER = {
+    "postgres": """\
     environment:
       PYTHONFAULTHANDLER: "1"
       HUEYCTL_URL: postgresql://huey@postgres/huey
@@ -35,9 +36,20 @@ _ON_SERVER = """\
     depends_on:
       postgres:
         condition: service_healthy
-"""
+""",
+    "redis": """\
+    environment:
+      PYTHONFAULTHANDLER: "1"
+      HUEYCTL_URL: redis://redis:6379/0
+      REDISCLI_AUTH: ${REDIS_PASSWORD:?write it into the file .env}
+    depends_on:
+      redis:
+        condition: service_healthy
+""",
+}
 #: The server. Producers reach it as the consumer does.
-_SERVER = """\
+_SERVER = {
+    "postgres": """\
   postgres:
     image: postgres:17
     environment:
@@ -53,7 +65,35 @@ _SERVER = """\
       timeout: 5s
       start_period: 30s
       retries: 5
-"""
+""",
+    # Each job is on the disk before its enqueue returns; everysec is faster, and may lose a second.
+    "redis": """\
+  redis:
+    image: valkey/valkey:9
+    command:
+      - valkey-server
+      - --appendonly
+      - "yes"
+      - --appendfsync
+      - always
+      - --maxmemory-policy
+      - noeviction
+      - --requirepass
+      - ${{REDIS_PASSWORD:?write it into the file .env}}
+    environment:
+      REDISCLI_AUTH: ${{REDIS_PASSWORD:?write it into the file .env}}
+    volumes:
+      - {data}:/data
+    restart: unless-stopped
+    stop_grace_period: 60s
+    healthcheck:
+      test: ["CMD", "valkey-cli", "ping"]
+      interval: 5s
+      timeout: 5s
+      start_period: 30s
+      retries: 5
+""",
+}
 
 
 def render(deployment: Deployment) -> str:
@@ -90,8 +130,9 @@ CMD {_json(command(deployment))}
 def compose(deployment: Deployment) -> str:
     # A dollar sign begins a variable of Compose, also inside of quotes.
     words = _json(command(deployment)).replace("$", "$$")
-    data = f"{deployment.name}-{'postgres' if deployment.server else 'data'}"
-    image = "hueyctl scaffold docker" + " --engine postgres" * deployment.server
+    server = deployment.server
+    data = f"{deployment.name}-{server or 'data'}"
+    image = "hueyctl scaffold docker" + (f" --engine {server}" if server else "")
     return (
         header(
             deployment,
@@ -104,7 +145,7 @@ services:
     build: .
     image: {json.dumps(deployment.image, ensure_ascii=False)}
     command: {words}
-{_ON_SERVER if deployment.server else _IN_VOLUME.format(data=data)}    expose:
+{_ON_SERVER[server] if server else _IN_VOLUME.format(data=data)}    expose:
       - "{port(deployment)}"
     init: true
     restart: unless-stopped
@@ -116,7 +157,7 @@ services:
       timeout: 5s
       start_period: 30s
       retries: 3
-{_SERVER.format(data=data) if deployment.server else ""}
+{_SERVER[server].format(data=data) if server else ""}
 volumes:
   {data}:
 """
@@ -133,7 +174,7 @@ def _distribution(deployment: Deployment) -> str:
     """With what the kind of workers and the engine need besides."""
     extras = [
         *["greenlet"] * (deployment.kind == "greenlet"),
-        *["postgres"] * deployment.server,
+        *filter(None, [deployment.server]),
     ]
     return f"'hueyctl[{','.join(extras)}]'" if extras else "hueyctl"
 

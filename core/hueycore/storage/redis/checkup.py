@@ -1,0 +1,170 @@
+"""What a server can be asked, all of it from INFO: who it is, what it promises, how much room there
+is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from hueycore.model.diagnosis import Diagnosis, ok, problem, warning
+from hueycore.storage.redis.client import Client
+from hueycore.system import clock as clocks
+
+OLDEST_SERVER = (6, 2)
+#: The part of its memory that a server should have left.
+LITTLE_ROOM = 0.1
+#: Seconds.
+CLOCK_LIMIT = 5.0
+
+
+def questions(
+    client: Client, keys: Sequence[str]
+) -> Mapping[str, Callable[[], Iterable[Diagnosis]]]:
+    """By name, in order; each asks when it is called. ``keys``: of the queue."""
+    return {
+        "server": lambda: server(client),
+        "durability": lambda: durability(client),
+        "memory": lambda: memory(client),
+        "clock": lambda: clock(client),
+    }
+
+
+def server(client: Client) -> Iterator[Diagnosis]:
+    """Its version, and whether it may be written to."""
+    about, replication = client.info("server"), client.info("replication")
+    kind = "Valkey" if "valkey_version" in about else "Redis"
+    version = about.get("valkey_version") or about.get("redis_version", "?")
+    facts: dict[str, Any] = {
+        "kind": kind,
+        "version": version,
+        "mode": about.get("redis_mode") or about.get("server_mode", "standalone"),
+        "role": replication.get("role", "?"),
+        "replicas": int(replication.get("connected_slaves", "0")),
+    }
+    name = f"{kind} {version}, {facts['mode']}"
+    if client.version < OLDEST_SERVER:
+        oldest = ".".join(map(str, OLDEST_SERVER))
+        yield problem("server", f"{name} is too old: {oldest} is the least", **facts)
+    elif facts["role"] != "master":
+        hint = "give the address of the master, or Sentinel's master_for(…)"
+        yield problem("server", f"{name} is a replica, which can only be read", hint, **facts)
+    else:
+        yield ok("server", name, **facts)
+
+
+def durability(client: Client) -> Iterator[Diagnosis]:
+    """What an answer is worth when the power goes, and when a replica takes over."""
+    persistence, replication = client.info("persistence"), client.info("replication")
+    replicas = int(replication.get("connected_slaves", "0"))
+    facts: dict[str, Any] = {
+        "aof": persistence.get("aof_enabled") == "1",
+        "appendfsync": _setting(client, "appendfsync"),
+        "replicas": replicas,
+    }
+    failed = [
+        name
+        for name in ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status")
+        if persistence.get(name, "ok") != "ok"
+    ]
+    if failed:
+        yield problem(
+            "durability",
+            f"the server cannot save: {', '.join(failed)}",
+            "see its log; its disk may be full",
+            **facts,
+        )
+    elif not facts["aof"]:
+        yield warning(
+            "durability",
+            "the server has no append-only file: a crash of it loses all jobs since its last"
+            " snapshot",
+            "set appendonly yes, and appendfsync everysec or always",
+            **facts,
+        )
+    elif facts["appendfsync"] == "no":
+        yield warning(
+            "durability",
+            "appendfsync is no: a power cut may lose what the system has not written in half a"
+            " minute",
+            "set appendfsync everysec or always",
+            **facts,
+        )
+    else:
+        worth = {
+            "always": "an answer is on the server's disk when it comes",
+            "everysec": "a power cut may lose the last second, a crash of the server nothing",
+        }.get(facts["appendfsync"] or "", "the server has an append-only file")
+        more = f"; {replicas} replicas follow asynchronously" if replicas else ""
+        yield ok("durability", worth + more, **facts)
+
+
+def memory(client: Client) -> Iterator[Diagnosis]:
+    """Whether there is room, and what the server does when there is none."""
+    about = client.info("memory")
+    used, most = int(about.get("used_memory", "0")), int(about.get("maxmemory", "0"))
+    policy = about.get("maxmemory_policy", "?")
+    facts: dict[str, Any] = {"used": used, "most": most, "policy": policy}
+    if policy.startswith("allkeys") and most:
+        yield problem(
+            "memory",
+            f"maxmemory-policy is {policy}: when the memory is full the server deletes the queue",
+            "set maxmemory-policy noeviction",
+            **facts,
+        )
+    elif most and used > most * (1 - LITTLE_ROOM):
+        yield warning(
+            "memory",
+            f"{_mb(used)} of {_mb(most)} are used: when all of it is, enqueue fails",
+            "purge jobs that are done, or raise maxmemory",
+            **facts,
+        )
+    else:
+        limit = f"of {_mb(most)}" if most else "and no limit"
+        yield ok("memory", f"{_mb(used)} used, {limit}", **facts)
+
+
+def clock(client: Client) -> Iterator[Diagnosis]:
+    """All go by the server's clock."""
+    skew = client.now() - clocks.now()
+    facts = {"server_skew_s": round(skew, 3)}
+    if abs(skew) > CLOCK_LIMIT:
+        way = "ahead of" if skew > 0 else "behind"
+        yield warning(
+            "clock",
+            f"the server's clock, which all go by, is {abs(skew):.0f} s {way} ours",
+            "synchronise the clocks",
+            **facts,
+        )
+    else:
+        yield ok("clock", "the server's agrees with ours", **facts)
+
+
+def gauges(client: Client) -> dict[str, float]:
+    """``memory_used`` and ``memory_limit`` in bytes (0: none); ``replicas``."""
+    about = client.info("memory")
+    return {
+        "memory_used": float(about.get("used_memory", "0")),
+        "memory_limit": float(about.get("maxmemory", "0")),
+        "replicas": float(client.info("replication").get("connected_slaves", "0")),
+    }
+
+
+def size(client: Client, keys: Sequence[str]) -> tuple[int, int]:
+    """Bytes of a queue in the server's memory, as it estimates them; it has no log of its own."""
+    found = client.ask(*(("MEMORY", "USAGE", key) for key in keys))
+    return sum(each or 0 for each in found), 0
+
+
+def _setting(client: Client, name: str) -> str | None:
+    """None where this user may not ask, or nobody may."""
+    from hueycore.exceptions import ConfigurationError, StorageError
+
+    try:
+        found = client.call("CONFIG", "GET", name)
+    except (ConfigurationError, StorageError):
+        return None
+    return found[1].decode() if found else None
+
+
+def _mb(number: int) -> str:
+    return f"{number / 2**20:,.1f} MB"

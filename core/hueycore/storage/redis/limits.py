@@ -1,0 +1,74 @@
+"""Holding jobs back: what tasks declare, and rates that runs ask for. Keys themselves: keys.lua."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from struct import unpack
+from typing import Any
+
+from hueycore.model.limits import Limit, Rate
+from hueycore.storage.protocol import limits as protocol
+from hueycore.storage.protocol.upkeep import Upkeep
+from hueycore.storage.redis import clockback
+from hueycore.storage.redis.part import Part, encode, number
+
+
+class Limits(Part, protocol.Limits, Upkeep):
+    def declare_limits(self, limits: Sequence[Limit], known: Collection[str] | None = None) -> None:
+        declared = {limit.task: limit for limit in limits}
+        names = set(declared) if known is None else set(known) | set(declared)
+        stored = self._limits()
+        changed = sorted(name for name in names if stored.get(name) != declared.get(name))
+        if not changed:
+            return
+        given = [(name, _to_text(declared[name])) for name in changed if name in declared]
+        self.run("limits", {"set": given, "gone": [n for n in changed if n not in declared]})
+
+    def limits(self) -> list[Limit]:
+        found = self._limits()
+        return [found[name] for name in sorted(found)]
+
+    def _limits(self) -> dict[str, Limit]:
+        return {
+            task.decode(): _to_limit(task.decode(), json.loads(text))
+            for task, text in self.pairs("limit").items()
+        }
+
+    def spend(self, name: str, rate: Rate, job: tuple[int, int] | None) -> float | None:
+        arg = {"name": name, "rate": _to_rate(rate), "job": job}
+        return number(self.run("spend", arg, again=False))
+
+    def spent(self, name: str, rate: Rate) -> int:
+        now, text = self.client.now(), self.client.call("HGET", self.key("rate"), name)
+        if text is None:
+            return rate.spent(0.0, now)
+        tat, seen = unpack(">dd", text)
+        return rate.spent(tat - max(0.0, seen - now), now)
+
+    def reset_rate(self, name: str) -> None:
+        self.run("reset_rate", {"name": name})
+
+    def key_due(self, queue: str, name: str) -> float | None:
+        return number(self.client.call("ZSCORE", self.key("due", queue), name))
+
+    def mend(self, *, set_back: bool = False) -> list[str]:
+        if set_back:
+            clockback.bring_back(self)
+        return sorted(name.decode() for name in self.run("mend"))
+
+
+def _to_rate(rate: Rate) -> dict[str, Any]:
+    return {"rate": rate.limit, "per": rate.per, "burst": rate.burst}
+
+
+def _to_text(limit: Limit) -> str:
+    found: dict[str, Any] = {"key": limit.key, "at_once": limit.at_once}
+    if limit.rate is not None:
+        found |= _to_rate(limit.rate)
+    return encode({name: value for name, value in found.items() if value is not None})
+
+
+def _to_limit(task: str, told: dict[str, Any]) -> Limit:
+    rate = Rate(told["rate"], told["per"], told["burst"]) if "rate" in told else None
+    return Limit(task, told.get("key"), told.get("at_once"), rate)

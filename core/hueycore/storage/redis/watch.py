@@ -1,0 +1,205 @@
+"""Who lives. Beats are counted, time is not: a clock that jumps, a janitor that slept and a server
+that was away kill nobody.
+
+Each worker raises its counter once a second, on a connection of its own. Each janitor counts its
+own looks that find no new beat. A worker is dead after ``PATIENCE`` of them, or after ``GONE`` if
+the server has no such connection any more, either.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from hueycore.exceptions import ConfigurationError, StorageError
+from hueycore.storage.redis import forks
+from hueycore.storage.redis.client import Client
+from hueycore.storage.redis.link import Link
+from hueycore.system import clock, native
+
+logger = logging.getLogger("hueycore.storage")
+
+#: Seconds from one beat, and from one look, to the next.
+BEAT = 1.0
+#: Looks without a new beat until a worker is dead: while its connection stands, and without it.
+#: A worker that lives is back within a second.
+PATIENCE, GONE = 15, 3
+#: A look counts when so many seconds have passed since the one before.
+APART = 0.9
+
+#: Calls a script on a connection: as ``Client.run``.
+Run = Callable[..., Any]
+
+
+class Seen(NamedTuple):
+    """What one janitor has seen of a worker: its last beat, and how often no other one."""
+
+    beat: int
+    looks: int
+    at: float
+
+
+class Slots:
+    """What a worker has started; the next beat says it to the server."""
+
+    def __init__(self, count: int) -> None:
+        self._runs: list[tuple[int, int] | None] = [None] * count
+
+    def start(self, slot: int, seq: int, claim: int) -> None:
+        while slot >= len(self._runs):
+            self._runs.append(None)
+        self._runs[slot] = (seq, claim)
+
+    def clear(self, slot: int) -> None:
+        self._runs[slot] = None
+
+    def text(self) -> str:
+        """[[slot, seq, claim], …] of what runs."""
+        runs = [(slot, *run) for slot, run in enumerate(self._runs[:]) if run is not None]
+        return json.dumps(runs, separators=(",", ":"))
+
+
+class Watch:
+    """The workers of this process, and what it has seen of others.
+
+    ``beat``: (a ``run``, the worker, what it has started, its connection) → the new count; 0 when
+    the worker was taken for dead. The two texts are JSON. ``key``: one of the queue's."""
+
+    def __init__(self, client: Client, beat: Callable[[Run, int, str, str], int], key: str) -> None:
+        self._client, self._beat, self._key = client, beat, key
+        self._reset()
+        forks.heirs.add(self)
+
+    def _reset(self) -> None:
+        self._lock = native.Lock()
+        self._link = Link(self._client, self._key)
+        self._workers: dict[int, Slots] = {}
+        self._lost: set[int] = set()
+        self._seen: dict[int, Seen] = {}
+        self._thread: native.AnyThread | None = None
+        self._wake = native.Event()
+        self._closed = False
+
+    # --- the workers of this process --------------------------------------------------------------
+
+    def identity(self) -> dict[str, Any]:
+        """By what others see whether the connection of the beats is there: part of a worker's row.
+        Raises ``StorageError``."""
+        with self._lock:
+            self._link.open()
+            return {"client": self._link.id, "server": self._link.run_id}
+
+    def add(self, worker: int, slots: int) -> None:
+        """It is registered: it beats from now on."""
+        with self._lock:
+            self._workers[worker] = Slots(slots)
+            self._lost.discard(worker)
+            if self._thread is None:
+                self._closed = False
+                self._thread = native.Thread(self._go_on, "huey-beat")
+                self._thread.start()
+
+    def drop(self, worker: int) -> None:
+        """It is no worker any more."""
+        with self._lock:
+            self._workers.pop(worker, None)
+            self._lost.discard(worker)
+            self._seen.pop(worker, None)
+
+    def slots(self, worker: int) -> Slots:
+        return self._workers[worker]
+
+    def started(self, worker: int) -> str:
+        """What it has started, as its beats say it."""
+        return self._workers[worker].text()
+
+    def lost(self, worker: int) -> bool:
+        """Whether it was taken for dead while this process lived."""
+        return worker in self._lost
+
+    def is_mine(self, worker: int) -> bool:
+        return worker in self._workers
+
+    def beat(self) -> None:
+        """One round: each worker of this process says that it lives. Raises ``StorageError``."""
+        for worker, slots in list(self._workers.items()):
+            with self._lock:
+                if worker not in self._workers or worker in self._lost:
+                    continue
+                self._link.open()
+                link = json.dumps({"client": self._link.id, "server": self._link.run_id})
+                if not self._beat(self._link.run, worker, slots.text(), link):
+                    self._lost.add(worker)
+
+    # --- the workers of others --------------------------------------------------------------------
+
+    def dead(self, workers: Mapping[int, Mapping[str, Any]], beats: Mapping[int, int]) -> list[int]:
+        """One look at the workers of a queue, their rows and their counts: those that are dead.
+        At most one look in ``APART`` seconds counts. Raises ``StorageError``, and then begins
+        anew: while the server was away nobody could beat."""
+        try:
+            there = self._connections(workers)
+        except (StorageError, ConfigurationError):
+            self._seen.clear()
+            raise
+        now = clock.monotonic()
+        for gone in self._seen.keys() - workers.keys():
+            del self._seen[gone]
+        found = []
+        for worker in workers:
+            seen = self._seen.get(worker)
+            if seen is None or seen.beat != beats.get(worker, 0):
+                self._seen[worker] = seen = Seen(beats.get(worker, 0), 0, now)
+            elif now - seen.at >= APART:
+                self._seen[worker] = seen = Seen(seen.beat, seen.looks + 1, now)
+            if seen.looks >= (PATIENCE if worker in there else GONE):
+                found.append(worker)
+        return found
+
+    def living(self, workers: Mapping[int, Mapping[str, Any]]) -> set[int]:
+        """Those whose connection stands, as far as it can be known; of any queue. Raises
+        ``StorageError``."""
+        return self._connections(workers)
+
+    def _connections(self, workers: Mapping[int, Mapping[str, Any]]) -> set[int]:
+        """Those whose connection stands, or of which the server cannot know: it has begun anew, or
+        another one has taken over."""
+        asked = {worker: int(about.get("client", 0)) for worker, about in workers.items()}
+        run_id, stand = self._client.connections(filter(None, asked.values()), self._key)
+        return {
+            worker
+            for worker, about in workers.items()
+            if about.get("server") != run_id or asked[worker] in (0, *stand)
+        }
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """No worker of this process beats any more."""
+        self._closed = True
+        self._wake.set()
+        thread, self._thread = self._thread, None
+        if thread is not None and thread.ident != native.get_ident():
+            thread.join(2 * BEAT)
+        with self._lock:
+            self._link.drop()
+
+    def after_fork_in_child(self) -> None:
+        self._reset()
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    def _go_on(self) -> None:
+        """The thread of the beats."""
+        failed = False
+        while not self._closed:
+            try:
+                self.beat()
+                failed = False
+            except (StorageError, ConfigurationError) as error:
+                if not failed:
+                    logger.warning("no sign of life reaches the server: %s", error)
+                failed = True
+            self._wake.wait(BEAT)

@@ -1,0 +1,144 @@
+"""One connection: commands sent, answers read as the older protocol gives them, never decoded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Protocol
+
+from hueycore.storage.redis import errors
+from hueycore.system import native
+
+#: The first server that takes flags of a script.
+FLAGS = (7, 0)
+
+Connection = Any
+Word = bytes | str | int | float
+
+
+class AnyScript(Protocol):
+    """Lua, and the SHA1 by which the server may know it."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def sha(self) -> str: ...
+
+
+class Asking:
+    """A connection to a node that is taking keys over: it is asked for them before they are its
+    own, and each time has to be told so."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def send_command(self, *command: Word) -> None:
+        self._ask()
+        self._connection.send_command(*command)
+
+    def send_packed_command(self, packed: Any) -> None:
+        self._ask()
+        self._connection.send_packed_command(packed)
+
+    def _ask(self) -> None:
+        self._connection.send_command("ASKING")
+        self._connection.read_response()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+def say(connection: Connection, *commands: Sequence[Word]) -> list[Any]:
+    """Send commands in one message. Raises the first error among their answers."""
+    if len(commands) == 1:
+        connection.send_command(*commands[0])
+        return [_read(connection)]
+    connection.send_packed_command(connection.pack_commands(commands))
+    found: list[Any] = []
+    failed: Exception | None = None
+    for _ in commands:
+        try:
+            found.append(_read(connection))
+        except Exception as error:
+            if not errors.is_answer(error):
+                raise
+            failed = failed or error
+    if failed is not None:
+        raise failed
+    return found
+
+
+def at_once(connection: Connection, commands: Sequence[Sequence[Word]]) -> list[Any]:
+    """Commands of one moment, in a transaction of the server's."""
+    *_, answers = say(connection, ("MULTI",), *commands, ("EXEC",))
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return list(answers)
+
+
+def evaluate(
+    connection: Connection,
+    version: tuple[int, ...],
+    script: AnyScript,
+    keys: Sequence[str],
+    args: Sequence[Word],
+) -> Any:
+    """Call a script by its name, and by its text where the server does not know it: it is new, was
+    restarted, or is another one."""
+    text, sha = (script.text, script.sha) if version >= FLAGS else _without_flags(script.text)
+    try:
+        return say(connection, ("EVALSHA", sha, len(keys), *keys, *args))[0]
+    except Exception as error:
+        if errors.code(error) != "NOSCRIPT":
+            raise
+    return say(connection, ("EVAL", text, len(keys), *keys, *args))[0]
+
+
+def info(connection: Connection, section: str) -> dict[str, str]:
+    """A section of what the server tells of itself."""
+    text = say(connection, ("INFO", section))[0]
+    # The newer protocol may mark it as a text.
+    lines = text.decode("utf-8", "replace").splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def is_stale(connection: Connection) -> bool:
+    """Whether the server has closed a connection, or said something that nobody has read."""
+    sock = connection._sock
+    if sock is None:
+        return False
+    with native.DefaultSelector() as selector:
+        selector.register(sock.fileno(), 1)
+        return bool(selector.select(0))
+
+
+@lru_cache
+def _without_flags(text: str) -> tuple[str, str]:
+    text = text.partition("\n")[2] if text.startswith("#!") else text
+    return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _read(connection: Connection) -> Any:
+    return _as_older(connection.read_response(disable_decoding=True))
+
+
+def _as_older(answer: Any) -> Any:
+    """An answer of the newer protocol, which a connection of the application's may speak."""
+    if isinstance(answer, (bytes, int)) or answer is None:
+        return int(answer) if isinstance(answer, bool) else answer
+    if isinstance(answer, dict):
+        return [_as_older(each) for pair in answer.items() for each in pair]
+    if isinstance(answer, (list, set, tuple)):
+        if all(_is_scored(each) for each in answer):
+            answer = [part for pair in answer for part in pair]
+        return [_as_older(each) for each in answer]
+    if isinstance(answer, float):
+        return f"{answer:.17g}".encode()
+    return answer.encode() if isinstance(answer, str) else answer
+
+
+def _is_scored(answer: Any) -> bool:
+    """A member of a sorted set and its score, in a pair of their own. No script gives a float."""
+    return isinstance(answer, list) and len(answer) == 2 and isinstance(answer[1], float)
