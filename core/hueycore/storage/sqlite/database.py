@@ -235,14 +235,13 @@ class Database(Connections):
                 if not self._entry.enter_door(clock.monotonic() + self._timeout):
                     raise busy_for(self.path, self._timeout, self._others())
                 value = body(connection)
-                if log is not None:
-                    log.promise()
+                number = 0 if log is None else log.promise()
             except sqlite3.Error as error:
                 self._forget_if_broken(error, "_write")
                 raise translate(error, self.path) from error
             finally:
                 self._entry.leave_door()
-        self._wait_for_disk(log)
+        self._wait_for_disk(log, number)
         return value
 
     # --- inside -------------------------------------------------------------------------------
