@@ -10,7 +10,6 @@ from typing import Any
 from hueycore.exceptions import ConfigurationError, HueyException
 from hueycore.model.diagnosis import Diagnosis
 from hueycore.model.reports import Info
-from hueycore.storage.postgres import schema
 from hueycore.storage.postgres.alive import Alive
 from hueycore.storage.postgres.database import Database
 from hueycore.storage.postgres.hindrance import Hindrance
