@@ -221,3 +221,21 @@ def test_a_plain_exchange_whose_connection_breaks_gives_and_ends_each_job_once(
     assert sorted(given) == [job.seq for job in jobs]
     assert {job.attempt for job in jobs} == {1}
     assert sum(line.done for line in storage.metrics(0)) == 9, "counted once"
+
+
+def test_a_lock_that_could_not_be_given_back_is_given_back_when_the_server_is_there_again(
+    open_: Open, proxy: Proxy
+) -> None:
+    """Its holder lives: it would be held for ever."""
+    storage, other = open_(dsn=proxy.dsn, timeout=0.2), open_()
+    mine, theirs = worker(storage), worker(other)
+    assert storage.lock("door", mine, b"mine")
+    proxy.cut()
+    with pytest.raises(StorageError):
+        storage.unlock("door", b"mine")
+    proxy.mend()
+    assert not other.lock("door", theirs, b"theirs")
+
+    take(storage, mine)
+
+    assert other.lock("door", theirs, b"theirs")
