@@ -29,7 +29,7 @@ DEFAULTS = [*COLUMNS.values()]
 KEYS = (
     "row", "payload", "result", "error", "said", "handler", "input", "ticket", "log", "id",
     "unique", *State, "expiring", "ttl", "key", "child", "due", "rate", "limit", "lock", "flag",
-    "banned", "value", "counter", "periodic", "firing", "declared", "queue", "worker", "last",
+    "banned", "value", "lapsing", "counter", "periodic", "firing", "declared", "queue", "worker", "last",
     "metric", "total", "arrival", "event", "brought",
 )  # fmt: skip
 #: The names of all queues. Not in the slot of any of them, so no script touches it.
