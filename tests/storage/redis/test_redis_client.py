@@ -289,7 +289,7 @@ def test_a_replica_that_is_missing_is_an_error_and_what_was_stored_stays(
 ) -> None:
     monkeypatch.setattr(client_module, "SAFE", 0.1)
     client = connect(server.url, replicas=1)
-    with pytest.raises(StorageError, match="stored, not replicated.*0 of 1"):
+    with pytest.raises(StorageError, match=r"stored, not replicated.*0 of 1"):
         client.run(COUNT, [KEY], [], durable=True)
     assert client.call("GET", KEY) == b"1"
 

@@ -1,5 +1,5 @@
-"""What Huey left on a server. Waiting messages are set aside under another name before they are read,
-so that a consumer of Huey's which still works runs none of them; all else is only read."""
+"""What Huey left on a server. Waiting messages are set aside under another name before they are
+read, so that a consumer of Huey's which still works runs none of them; all else is only read."""
 
 from __future__ import annotations
 
