@@ -35,6 +35,7 @@ from hueycore import (
 from hueycore.api.aio import PAUSE
 from hueycore.contrib.asyncio import aget_result, aget_result_group
 from tests.helpers import Signals, consuming, drain, job, jobs, run_one, run_python, states
+from tests.storage.engines import lab_of
 
 T = TypeVar("T")
 
@@ -222,10 +223,8 @@ def test_jobs_enqueued_together_share_commits_and_keep_their_order(huey: Huey, t
 
 
 def test_the_loop_goes_on_while_a_job_is_written(huey: Huey, tasks: Any) -> None:
-    storage: Any = huey.storage
-
     async def main() -> None:
-        with storage.db._lock:
+        with lab_of(huey.storage).writing:
             writing = [asyncio.create_task(tasks.double.aenqueue(n)) for n in range(10)]
             async with Turns() as turns:
                 await asyncio.sleep(0.6)
@@ -274,10 +273,8 @@ def test_an_error_of_the_storage_reaches_everybody(huey: Huey, tasks: Any, path:
 
 
 def test_who_is_cancelled_before_the_write_has_written_nothing(huey: Huey, tasks: Any) -> None:
-    storage: Any = huey.storage
-
     async def main() -> None:
-        with storage.db._lock:
+        with lab_of(huey.storage).writing:
             under_way = asyncio.create_task(tasks.double.aenqueue(1))
             await asyncio.sleep(0.05)
             waiting = asyncio.create_task(tasks.double.aenqueue(2))
@@ -458,12 +455,11 @@ def looks(huey: Huey) -> int:
 
 
 def test_the_loop_goes_on_while_the_storage_is_read(huey: Huey, tasks: Any) -> None:
-    storage: Any = huey.storage
     handle = tasks.double(4)
     drain(huey)
 
     async def main() -> int:
-        with storage.db._read_lock:
+        with lab_of(huey.storage).reading:
             wait = asyncio.ensure_future(handle)
             async with Turns() as turns:
                 await asyncio.sleep(0.6)

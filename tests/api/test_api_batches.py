@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
-import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
 
@@ -23,8 +22,8 @@ from hueycore import (
     TaskWrapper,
     UnknownJob,
 )
-from hueycore.storage.location import SqliteLocation
 from tests.helpers import Signals, consuming, drain, job, jobs, run_one, states, wait_until
+from tests.storage.engines import lab_of
 
 
 @pytest.fixture
@@ -184,12 +183,7 @@ def test_a_batch_in_immediate_mode_runs_at_its_end() -> None:
 
 def connect(huey: Huey) -> Any:
     """A connection of the application's own to where the queue is."""
-    if isinstance(huey.location, SqliteLocation):
-        return sqlite3.connect(huey.filename)
-    opened = psycopg.connect(huey.location.dsn)
-    opened.execute(f"set search_path to {huey.location.schema}".encode())
-    opened.commit()
-    return opened
+    return lab_of(huey.storage).connect()
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -25,6 +24,7 @@ from hueycore.model.jobs import Selector
 from hueycore.model.retention import Keeping
 from hueycore.model.states import State
 from tests.helpers import Clock, Gate, consuming, drain, job, jobs, run_one, states, wait_until
+from tests.storage.engines import lab_of
 
 NOW = 2_000_000_000.0
 
@@ -652,10 +652,9 @@ def test_pipelines_in_a_batch_are_stored_with_the_other_calls_and_keep_their_edg
     assert second.get() == [7, 27]
 
 
-@pytest.mark.sqlite_only("the application's own connection is sqlite3's")
-def test_a_pipeline_is_part_of_the_applications_transaction(huey: Huey, path: str) -> None:
+def test_a_pipeline_is_part_of_the_applications_transaction(huey: Huey) -> None:
     add = huey.task(name="add")(lambda a, b: a + b)
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    with closing(lab_of(huey.storage).connect(autocommit=True)) as connection:
         connection.execute("begin")
         with huey.using(connection):
             add.s(1, 2).then(add, 10)()

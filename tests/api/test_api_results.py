@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from hueycore import (
 )
 from hueycore.signals import SIGNAL_FINAL_ERROR
 from tests.helpers import Clock, Signals, consuming, drain, job, jobs, states, wait_until
+from tests.storage.engines import lab_of
 
 
 @pytest.fixture
@@ -479,11 +479,10 @@ def test_a_result_for_the_next_stage_alone_has_the_limit_as_well(path: str) -> N
         assert states(huey) == {"dead": 1, "revoked": 1}
 
 
-@pytest.mark.sqlite_only("the application's own connection is sqlite3's")
 def test_who_completes_a_run_with_too_large_a_result_is_told(small: Huey) -> None:
     @small.task(context=True, retries=3)
     def give(task: Any = None) -> None:
-        with closing(sqlite3.connect(small.filename)) as connection, connection:
+        with closing(lab_of(small.storage).connect()) as connection:
             task.complete_in(connection, bytes(1000))
 
     handle = give()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hueycore import Huey, State, StorageBusy, StorageFull
+from hueycore import Huey, State, StorageBusy, StorageError, StorageFull
 from hueycore.consumer import feed as feed_module
 from hueycore.consumer import outbox, pace
 from hueycore.consumer.consumer import Consumer
@@ -568,7 +568,15 @@ def set_limit(huey: Huey, spare: int) -> None:
         con.execute(f"pragma max_page_count={pages + spare}")
 
 
-@pytest.mark.parametrize("error", [StorageFull(), StorageBusy()], ids=["full", "busy"])
+class OfAnEngine(StorageError):
+    """As one that does not know what became of a commit."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [StorageFull(), StorageBusy(), OfAnEngine()],
+    ids=["full", "busy", "of an engine"],
+)
 def test_a_consumer_that_is_stopped_in_trouble_writes_its_endings_at_the_last_moment(
     huey: Huey, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:

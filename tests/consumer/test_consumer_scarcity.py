@@ -57,9 +57,10 @@ async def coroutine():
 first = take_all()
 handles = [task() for task in (plain, coroutine) for _ in range(3)]
 resource.setrlimit(resource.RLIMIT_NOFILE, (100, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-consumer = huey.create_consumer(workers=2, worker_type=kind, burst=True, max_time=40)
-assert consumer.run() == 0
-assert [str(job.state) for job in huey.storage.jobs(Selector())] == ["done"] * 7
+# A burst is over as well when all that is left was put off.
+while [str(job.state) for job in huey.storage.jobs(Selector())] != ["done"] * 7:
+    consumer = huey.create_consumer(workers=2, worker_type=kind, burst=True, max_time=40)
+    assert consumer.run() == 0
 assert {job.attempt for job in huey.storage.jobs(Selector())} == {1}
 """
 
@@ -76,7 +77,9 @@ def test_without_descriptors_a_consumer_waits_and_says_so_now_and_then(
     lines = said.splitlines()
     # Each try of the feed, and each of the three coroutines, within two seconds.
     assert len(lines) <= 25, said
-    if kind != "process":  # where the others have descriptors of their own
+    # Worker processes have descriptors of their own; a loop that runs, and a connection that is
+    # open, need no others.
+    if kind != "process" and (kind != "asyncio" or "://" not in path):
         assert any("Too many open files" in line for line in lines)
 
 

@@ -172,7 +172,8 @@ def test_signals_of_a_scheduled_job_are_hueys(huey: Huey) -> None:
     def work() -> None: ...
 
     with consuming(huey):
-        handle = work.schedule(delay=0.05)
+        # Long enough not to be over before it is written.
+        handle = work.schedule(delay=0.3)
         wait_until(lambda: seen.of("complete"))
 
     # The second one comes from the thread that made it ready: by then it may run already.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -16,7 +15,6 @@ from hueycore import Huey, State, TaskException, TaskTimeout
 from hueycore.consumer.workers import timeouts as timeouts_module
 from hueycore.consumer.workers.timeouts import Timeouts
 from hueycore.runs.timeouts import limited
-from hueycore.storage.sqlite.database import Database
 from hueycore.system.shield import shield_of_this_thread
 from tests.helpers import (
     Gate,
@@ -29,6 +27,7 @@ from tests.helpers import (
     states,
     wait_until,
 )
+from tests.storage.engines import lab_of
 
 
 @pytest.fixture
@@ -147,22 +146,23 @@ def test_a_timeout_never_strikes_inside_a_storage_verb(
     and every enqueue that was acknowledged is there."""
     acknowledged: list[str] = []
     inside: list[str] = []
-    original = Database._transact
+    database: Any = type(huey.storage.db)  # type: ignore[attr-defined]
+    original = database._transact
 
-    def transact(self: Database, body: Any, durable: bool) -> Any:
+    def transact(self: Any, body: Any, *how: Any) -> Any:
         begun = []
 
-        def noted(con: sqlite3.Connection) -> Any:
+        def noted(con: Any) -> Any:
             begun.append(1)
             return body(con)
 
         try:
-            return original(self, noted, durable)
+            return original(self, noted, *how)
         except TaskTimeout:
             inside.extend("struck" for _ in begun)
             raise
 
-    monkeypatch.setattr(Database, "_transact", transact)
+    monkeypatch.setattr(database, "_transact", transact)
 
     @huey.task()
     def child() -> None: ...
@@ -187,7 +187,7 @@ def test_a_timeout_never_strikes_inside_a_storage_verb(
     assert len(acknowledged) > 50
     assert set(acknowledged) <= found
     assert len(found) - len(acknowledged) <= 250
-    assert not huey.storage.db._lock.locked()  # type: ignore[attr-defined]
+    assert not lab_of(huey.storage).writing.locked()
 
 
 @pytest.mark.feature("timeouts")
@@ -309,7 +309,8 @@ def test_a_profiler_works_in_a_process_whose_jobs_ran_into_their_timeout(path: s
         """
         import cProfile, faulthandler, sys, time
         from hueycore import Huey
-        from tests.helpers import consuming, states, wait_until
+        from tests.storage.engines import lab_of
+from tests.helpers import consuming, states, wait_until
 
         huey = Huey("app", url=sys.argv[1])
 

@@ -57,3 +57,9 @@ FAMILIES: list[tuple[str, ...]] = [("sqlite", "memory"), ("postgres",), ("redis"
 
 if (ONE := os.environ.get("HUEY_TEST_ENGINE", "sqlite")) != "sqlite":
     ENGINES, FAMILIES = {ONE: ENGINES[ONE]}, [(ONE,)]
+
+
+def lab_of(storage: Any) -> Lab:
+    """Looks behind a storage that somebody else has opened."""
+    lab = SqliteLab if storage.url.startswith("sqlite:") else PostgresLab
+    return lab(storage)

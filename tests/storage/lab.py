@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol
 
 from hueycore.model.jobs import Recovered
+from hueycore.system.native import Lock
 from tests.storage.watch import Move
 
 #: What is stored beside jobs, payloads and results: error handlers, inputs that came along, log
@@ -29,8 +30,19 @@ class Lab(Protocol):
         ...
 
     @property
+    def transactional(self) -> bool:
+        """Whether jobs can be born, and runs end, in a transaction of the application's."""
+        ...
+
+    @property
     def closed(self) -> bool:
         """Whether the storage has been closed."""
+        ...
+
+    def connect(self, *, autocommit: bool = False, read_only: bool = False) -> Any:
+        """A connection of an application's own to where the storage is, which its user closes.
+        Where an application has transactions: it begins one by itself, but for ``autocommit``;
+        ``execute``, ``commit`` and ``rollback`` are the driver's."""
         ...
 
     # --- looking -----------------------------------------------------------------------------
@@ -41,6 +53,10 @@ class Lab(Protocol):
     def snapshot(self) -> Any:
         """All that is stored, to be compared with another snapshot, but for what the clock or the
         machine has told."""
+        ...
+
+    def raw(self) -> bytes:
+        """All that is stored, as near to its bytes as can be seen."""
         ...
 
     def violations(self) -> list[str]:
@@ -77,6 +93,10 @@ class Lab(Protocol):
         """Give a job a payload, or take it away."""
         ...
 
+    def lift_checks(self) -> None:
+        """From now on a row may have values that no release writes."""
+        ...
+
     def spoil_figures(self) -> None:
         """What was counted of durations cannot be read any more."""
         ...
@@ -91,6 +111,16 @@ class Lab(Protocol):
 
     def age_events(self, seconds: float, *, first: int | None = None) -> None:
         """The ``first`` events, or all of them, happened so much earlier."""
+        ...
+
+    @property
+    def reading(self) -> Lock:
+        """Held while this storage looks at something."""
+        ...
+
+    @property
+    def writing(self) -> Lock:
+        """Held while this storage changes something."""
         ...
 
     # --- accidents ---------------------------------------------------------------------------

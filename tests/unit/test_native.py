@@ -80,7 +80,8 @@ def test_threads_are_native_and_named_whether_patched_before_or_after_the_import
         assert not thread.is_alive()
         assert type(native.Lock()).__module__ == "_thread", type(native.Lock())
         assert type(threading.Lock()).__module__ != "_thread"
-        assert "gevent" not in type(native.DefaultSelector()).__module__
+        for selector in (native.DefaultSelector(), native.PollSelector()):
+            assert "gevent" not in type(selector._selector).__module__
         print(names[0][0], names[0][1] == thread.ident != native.get_ident())
     """
     for when in ("before", "after"):

@@ -15,7 +15,14 @@ from functools import partial
 from hueycore.consumer import switch
 from hueycore.consumer.outbox import OnCommit, Outbox
 from hueycore.consumer.pace import Load, Pace, Suspects
-from hueycore.exceptions import StorageBusy, StorageError, StorageFull
+from hueycore.exceptions import (
+    StorageCorrupt,
+    StorageError,
+    StorageMissing,
+    StorageMoved,
+    StorageReadOnly,
+    StorageTooNew,
+)
 from hueycore.model.endings import Released
 from hueycore.model.jobs import Claim, Ended, Want
 from hueycore.runs.finished import Finished
@@ -39,9 +46,14 @@ NEWS_INTERVAL = 0.02
 TROUBLE = (0.1, 5.0)
 
 
+#: What does not pass by itself.
+_FINAL = (StorageCorrupt, StorageMissing, StorageMoved, StorageReadOnly, StorageTooNew)
+
+
 def will_pass(error: StorageError) -> bool:
-    """Whether the storage may work again by itself. A plain error is the disk's (EIO)."""
-    return type(error) in (StorageBusy, StorageFull, StorageError)
+    """Whether the storage may work again by itself. A plain error is the disk's (EIO), and engines
+    have kinds of their own, as for a commit without an answer."""
+    return not isinstance(error, _FINAL)
 
 
 class Feed:
@@ -273,7 +285,7 @@ class Feed:
         del self._endings[: len(batch)]
         self._more = got.held is not None
         self._exchanged_at = clock.monotonic()
-        if self._exchanged_at - self._news_at >= NEWS_INTERVAL:
+        if (batch or got.claims) and self._exchanged_at - self._news_at >= NEWS_INTERVAL:
             self._news_at = self._exchanged_at
             self._on_news()  # nobody listens to the bell while all workers are busy
         if self._trouble:
@@ -355,6 +367,8 @@ class Feed:
         if news:
             self._on_news()
         # Also without news: a look costs microseconds, and no job may depend on a bell.
+        if not at_once and not news and not self._storage.glance().pending:
+            return
         if not self._fetch() and news:
             self._wake.wait(EMPTY_PAUSE)
 

@@ -32,16 +32,20 @@ class Janitor:
 
     def step(self) -> float:
         """One round; seconds until the next. Raises when the file was moved or upgraded."""
-        self._huey.storage.verify()
-        self.recover()
-        self._expire()
+        storage = self._huey.storage
+        storage.verify()
+        glance = storage.glance()
+        if glance.missing:
+            self.recover()
+        if glance.late:
+            self._expire()
         self._look_at_the_clock()
         if clock.monotonic() >= self._keep_at:
             self._mend()
             more = self._keep()
             self._keep_at = clock.monotonic() + (0.0 if more else KEEP_INTERVAL)
         if self._checkpoint:
-            self._huey.storage.checkpoint()
+            storage.checkpoint()
         return 0.05 if clock.monotonic() >= self._keep_at else INTERVAL
 
     def recover(self) -> None:

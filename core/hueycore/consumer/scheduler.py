@@ -93,6 +93,11 @@ class Scheduler:
     def step(self) -> float:
         """Do what is due; seconds until the next thing is."""
         storage = self._huey.storage
+        now = clock.now()
+        coming = self._glance(now)
+        if coming > now:
+            self._seen = now
+            return min(coming - now, self._interval)
         while True:
             promoted = self._promote()
             if len(promoted) < BATCH:
@@ -104,6 +109,16 @@ class Scheduler:
         if due is not None:
             times.append(due)
         return min(times) - clock.now()
+
+    def _glance(self, now: float) -> float:
+        """When the next thing is due, as far as a glance shows it."""
+        if now < self._seen or (
+            self._periodic
+            and self._declared != {wrapper.name for wrapper in self._huey.registry.periodic()}
+        ):
+            return now
+        glance = self._huey.storage.glance(self._declared)
+        return min(glance.due, glance.fires) if self._periodic else glance.due
 
     def _fire_due(self) -> list[float]:
         """Fire what is due; the times at which the next fires are due."""

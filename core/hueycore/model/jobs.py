@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from hueycore.model.endings import Ending
-from hueycore.model.events import Said
+from hueycore.model.events import LogLine, Said
 from hueycore.model.plan import Input
 from hueycore.model.states import State
 
@@ -238,12 +238,20 @@ class ResultRow(NamedTuple):
 
 
 class Cargo(NamedTuple):
-    """A job with its bytes, and with what its parents gave it if all of them have."""
+    """A job with its bytes and all that is kept beside it.
+
+    ``inputs`` are what was given to its call by jobs that do not come along. Jobs of one ``group``
+    hang together by edges (0: on its own); ``delivered`` is what this one has given to those after
+    it, as the storage counts it. ``handler``: whom to call when it fails for good, packed."""
 
     job: Job
     payload: bytes | None
     result: bytes | None
     inputs: Sequence[Input] = ()
+    log: Sequence[LogLine] = ()
+    handler: str | None = None
+    delivered: int = 0
+    group: int = 0
 
 
 class Loaded(NamedTuple):

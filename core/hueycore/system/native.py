@@ -33,7 +33,7 @@ def _original(module: str, name: str) -> Any:
 
 if TYPE_CHECKING:
     from queue import Empty, SimpleQueue
-    from selectors import DefaultSelector
+    from selectors import DefaultSelector, PollSelector
     from socket import socket as Socket
     from threading import Lock, RLock, get_ident, local
     from time import sleep
@@ -53,6 +53,7 @@ __all__ = [
     "Empty",
     "Event",
     "Lock",
+    "PollSelector",
     "RLock",
     "SimpleQueue",
     "Socket",
@@ -68,6 +69,9 @@ def __getattr__(name: str) -> Any:
     # Imported late: only consumers need them.
     if name == "DefaultSelector":
         return _original("selectors", name)
+    if name == "PollSelector":  # gevent's asks gevent; the one selector that needs no descriptor
+        poll = {"_selector_cls": _original("select", "poll")}
+        return type(name, (_original("selectors", name),), poll)
     if name == "Socket":
         return _original("socket", "socket")
     raise AttributeError(name)

@@ -163,10 +163,17 @@ def _of_place(storage: Storage, **limits: Limits | None) -> list[Check]:
     for name in asked.keys() - known.keys():
         option = name.replace("_", "-")
         raise errors.usage(f"--{option} is about another engine than {storage.url}")
+    who = {"transaction": _who(storage)} if "transaction" in asked else {}
     return [
-        Check(name, known[name], each, unit=_OF_PLACE[name][0], low=_OF_PLACE[name][1])
+        Check(name, known[name], each, *_OF_PLACE[name], who.get(name, ""))
         for name, each in asked.items()
     ]
+
+
+def _who(storage: Storage) -> str:
+    """Whose the oldest transaction is: a process of the server, unless it was prepared."""
+    pids = [found.facts.get("pid") for found in storage.checkup()["transaction"]()]
+    return ", ".join(f"pid {pid}" for pid in pids if pid is not None)
 
 
 def _trouble(session: Session, error: Exception) -> int:

@@ -25,13 +25,14 @@ NONE = Limits(None, None)
 
 class Check(NamedTuple):
     """One figure and its limits. ``low``: a value below them is bad, not one above. ``unit`` is one
-    of the monitoring plugin API: s, %, B or none."""
+    of the monitoring plugin API: s, %, B or none. ``who`` is to blame, if that is known."""
 
     name: str
     value: float | None
     limits: Limits = NONE
     unit: str = ""
     low: bool = False
+    who: str = ""
 
     @property
     def status(self) -> int:
@@ -46,10 +47,11 @@ class Check(NamedTuple):
         return self.value < limit if self.low else self.value > limit
 
     def complaint(self) -> str:
-        """``oldest 92s (>60s)``."""
+        """``oldest 92s (>60s)``, ``transaction 92s (>60s), pid 4711``."""
         limit = self.limits.crit if self.status == CRITICAL else self.limits.warn
         sign = "<" if self.low else ">"
-        return f"{self.name} {self._text(self.value)} ({sign}{self._text(limit)})"
+        text = f"{self.name} {self._text(self.value)} ({sign}{self._text(limit)})"
+        return f"{text}, {self.who}" if self.who else text
 
     def performance(self) -> str:
         """``oldest=92s;60;300``: label, value, warning range, critical range."""

@@ -54,8 +54,9 @@ def newest(storage: Storage) -> int:
 def follow_on(session: Session, storage: Storage, query: EventQuery) -> None:
     """Print what comes after ``query.after``, until interrupted."""
     query = query._replace(limit=_PAGE, newest=False)
-    for news in looks(storage):
-        while news and (found := storage.events(query)):
+    # Without news too: what was seen was perhaps not settled, and nothing tells when it is.
+    for _ in looks(storage):
+        while found := storage.events(query):
             show(session, found, stream=True)
             query = query._replace(after=found[-1].event)
 

@@ -16,7 +16,7 @@ Schema = dict[str, Any]
 STATES = tuple(map(str, State))
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
-_TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,6}Z$|^[^T]*$"
+_TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,7}Z$|^[^T]*$"
 _KINDS: dict[str, Schema] = {
     "text": {"type": "string"},
     "int": {"type": "integer"},
@@ -223,6 +223,13 @@ def _rows() -> dict[str, Schema]:
             "expires_at:time? ttl_s:number?"
         ),
         "backup/1": _document("backup/1", "file:text bytes:int"),
+        "restore/1": _document("restore/1", "file:text jobs:int"),
+        "vacuum/1": _document("vacuum/1", "before_bytes:int after_bytes:int"),
+        "db/1": _document(
+            "db/1",
+            "engine:text version:text url:text schema_version:int size_bytes:int log_bytes:int "
+            "free_bytes:int? oldest_reader_s:float?",
+        ),
         "revocation/1": _object(
             "target:text kind:text queue:text until:time? once:bool since:time reason:text?"
         ),
@@ -236,7 +243,8 @@ def _rows() -> dict[str, Schema]:
 _ABOUT = {
     "job/1": "a job: list, pending, scheduled, dead list, enqueue",
     "shown-job/1": "show: a job with its history and the stages around it",
-    "dump/1": "a line of dead dump: a job with its bytes",
+    "dump/1": "a job in dump: with its bytes",
+    "dump/2": "the first line of dump",
     "change/1": "what a command has changed",
     "depth/1": "depth",
     "stats/1": "stats",
@@ -260,6 +268,9 @@ _ABOUT = {
     "firing/1": "a coming run in periodic next",
     "lock/1": "a lock in lock list",
     "backup/1": "db backup",
+    "db/1": "db info",
+    "restore/1": "db restore",
+    "vacuum/1": "db vacuum",
     "revocation/1": "an order in revoke --list",
     "dead-group/1": "a line of dead summary",
 }
@@ -277,9 +288,10 @@ def schemas() -> dict[str, Schema]:
             result=_or_null(_BYTES),
             **_keys(
                 "errors:objects edges:object inputs:objects delay:float expires_in:float? "
-                "claim:int preview:text?"
+                "claim:int preview:text? log:objects handler:text?"
             ),
         ),
+        "dump/2": _document("dump/2", "dump:text source:text at:time hueyctl:text"),
         **_reports(),
         **_rows(),
     }

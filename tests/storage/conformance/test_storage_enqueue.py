@@ -18,6 +18,24 @@ from tests.storage.conftest import Maker
 from tests.storage.kit import born, by_seq, end, new, one, row, run, state, take, tasks, worker
 
 
+def test_whole_numbers_stand_beside_fractions(storage: Storage) -> None:
+    given = [
+        new(
+            priority=number,
+            retry_delay=number,
+            timeout=number,
+            result_ttl=number,
+            expires_in=number,
+        )
+        for number in (1, 2.5, 3)
+    ]
+
+    found = [row(storage, answer) for answer in storage.enqueue(given)]
+
+    for name in ("priority", "retry_delay", "timeout", "result_ttl"):
+        assert [getattr(job, name) for job in found] == [1, 2.5, 3], name
+
+
 def test_a_job_is_pending_at_once_and_keeps_every_field(storage: Storage) -> None:
     job = new(
         "mail.send", b"\x00\xff", preview="'to'", priority=-2.5, expires_at=4e9, scheduled_for=7.0,

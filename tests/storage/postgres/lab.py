@@ -14,6 +14,7 @@ from hueycore.storage.open import locate_dsn
 from hueycore.storage.postgres import PostgresStorage
 from hueycore.storage.postgres.alive import SERVER_UP
 from hueycore.storage.sql.dialect import Connection
+from hueycore.system.native import Lock
 from tests import servers
 from tests.storage.sql.invariants import broken
 from tests.storage.sql.lab import BORN, GONE, MOVED, MOVES_ONLY, WATCHED, SqlLab
@@ -21,7 +22,6 @@ from tests.storage.sql.lab import BORN, GONE, MOVED, MOVES_ONLY, WATCHED, SqlLab
 #: Told by the clock or the machine, so that two runs of the same verbs differ in them.
 VOLATILE = {
     "huey_worker": ("pid", "side", "host", "boot_id", "lost_at"),
-    "huey_event": ("xact",),
 }
 #: No process has it: the greatest of Linux is less.
 NOBODY = 2**22 + 1
@@ -57,11 +57,25 @@ def write_lock(url: str) -> Iterator[None]:
         yield
 
 
+def connect(
+    url: str, *, autocommit: bool = False, read_only: bool = False
+) -> psycopg.Connection[Any]:
+    """A connection of an application's own, which names its tables without their schema."""
+    location = locate_dsn(url)
+    opened = psycopg.connect(location.dsn, autocommit=autocommit)
+    opened.execute(f'set search_path to "{location.schema}"'.encode())
+    if not autocommit:
+        opened.commit()
+    opened.read_only = read_only
+    return opened
+
+
 def wait_until_deaths_count(url: str) -> None:
     """A server that has just begun takes nobody for dead: all had lost their sessions."""
     with psycopg.connect(locate_dsn(url).dsn, autocommit=True) as con:
         con.execute(
-            "select pg_sleep_until(pg_postmaster_start_time() + make_interval(secs => %s))",
+            "select pg_sleep_until(backend_start + make_interval(secs => %s))"
+            " from pg_stat_activity where backend_type = 'walwriter'",
             (SERVER_UP,),
         )
 
@@ -72,6 +86,18 @@ class PostgresLab(SqlLab):
     def __init__(self, storage: PostgresStorage) -> None:
         super().__init__(storage)
         self._watched = f"{storage.db.schema}.watched"
+
+    def connect(self, **how: bool) -> psycopg.Connection[Any]:
+        db = self._storage.db
+        return connect(servers.url(db.dsn, db.schema), **how)
+
+    @property
+    def reading(self) -> Lock:
+        return self._storage.db._read.lock
+
+    @property
+    def writing(self) -> Lock:
+        return self._storage.db._write.lock
 
     def snapshot(self) -> dict[str, list[tuple[Any, ...]]]:
         return self._storage.db.read(self._contents, snapshot=True)
@@ -97,6 +123,17 @@ class PostgresLab(SqlLab):
             for table, names in found.items()
             if table.startswith("huey_")
         }
+
+    def raw(self) -> bytes:
+        return repr(self.snapshot()).encode()
+
+    def lift_checks(self) -> None:
+        query = """
+            select conrelid::regclass::text, conname from pg_constraint
+            where contype = 'c' and connamespace = to_regnamespace(?)
+            """
+        for table, name in self._sql(query, self._storage.db.schema):
+            self._write(f"alter table {table} drop constraint {name}")
 
     def violations(self) -> list[str]:
         return self._storage.db.read(

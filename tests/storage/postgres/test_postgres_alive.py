@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -140,6 +142,29 @@ def test_a_server_that_has_just_started_calls_nobody_dead(
     write(storage, "update huey_worker set lost_at = lost_at - 100 where id = ?", number)
 
     assert recovered(storage) == []
+
+
+def test_a_server_that_has_just_crashed_calls_nobody_dead(
+    postgres_server: Server, far_away: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its postmaster lived on. All sessions broke, and that one was missed before and came back is
+    undone."""
+    dsn = postgres_server.dsn
+    with closing(PostgresStorage(dsn)) as storage, closing(PostgresStorage(dsn)) as other:
+        number = worker(other)
+        before = other.alive.session()._connection
+        os.kill(backend(other), signal.SIGKILL)
+        session = other.alive.session()
+        wait_until(lambda: session._connection not in (None, before), deadline=20)
+        other.alive.session().release(number)
+        write(storage, "update huey_worker set lost_at = 1.0")
+        ((age,),) = sql(
+            storage, "select extract(epoch from clock_timestamp() - pg_postmaster_start_time())"
+        )
+        monkeypatch.setattr(alive, "SERVER_UP", age)
+
+        assert recovered(storage) == []
+        assert [row.id for row in storage.workers()] == [number]
 
 
 def test_a_lock_of_a_killed_process_is_free(
@@ -509,4 +534,4 @@ def test_a_process_that_closes_is_no_worker_any_more(storage: PostgresStorage, o
 
     other.close()
 
-    assert not is_alive(storage, number)
+    wait_until(lambda: not is_alive(storage, number), deadline=2)

@@ -89,14 +89,14 @@ def test_what_looks_at_other_jobs_waits_for_the_lock(
         storage.enqueue(jobs, plan)
 
 
-def test_one_job_is_one_message(storage: PostgresStorage, tmp_path: Path) -> None:
+def test_one_job_is_one_statement_and_the_bell(storage: PostgresStorage, tmp_path: Path) -> None:
     for _ in range(2):
         born(storage)
 
-    with traced(storage.db._write, tmp_path) as seen:
+    with traced(storage.db._write.connection, tmp_path) as seen:
         born(storage)
 
-    assert seen.rounds == 1
+    assert seen.synced == [["SELECT 1"], ["SELECT 1"]]
 
 
 def test_threads_that_share_a_commit_wait_for_one_answer(
@@ -105,7 +105,7 @@ def test_threads_that_share_a_commit_wait_for_one_answer(
     born(storage)
     waiting = [Ticket([new() for _ in range(n + 1)], None) for n in range(8)]
 
-    with traced(storage.db._write, tmp_path) as seen:
+    with traced(storage.db._write.connection, tmp_path) as seen:
         storage._commit(waiting)
 
     assert seen.rounds == 3, "begin, the jobs of all, commit"

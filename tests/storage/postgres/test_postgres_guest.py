@@ -13,19 +13,17 @@ from psycopg.rows import dict_row, namedtuple_row, scalar_row, tuple_row
 
 from hueycore.exceptions import (
     ConfigurationError,
-    DuplicateJob,
     QueueFull,
     StorageError,
-    StorageReadOnly,
 )
-from hueycore.model.endings import Completed, Dead, Done, Retry
+from hueycore.model.endings import Completed, Done
 from hueycore.model.jobs import Ended, Selector, Want
 from hueycore.model.limits import Limit
 from hueycore.model.plan import Edge, Plan
 from hueycore.model.states import State
 from hueycore.storage.postgres import PostgresStorage
 from tests.helpers import wait_until
-from tests.storage.kit import FAILURE, born, ended, new, one, pipeline, row, state, worker
+from tests.storage.kit import born, ended, new, one, pipeline, state, worker
 from tests.storage.postgres.conftest import Connect, Open
 from tests.storage.sql.lab import sql
 from tests.storage.sqlite.faults.rig import Crew
@@ -45,46 +43,6 @@ def pay(connection: psycopg.Connection[Any]) -> None:
 
 
 # --- the modes of a connection --------------------------------------------------------------------
-
-
-@pytest.fixture(params=["implicit", "begun"])
-def connection(request: pytest.FixtureRequest, connect: Connect) -> psycopg.Connection[Any]:
-    """In a transaction if it is for the caller to begin one."""
-    opened = connect(autocommit=request.param == "begun")
-    if request.param == "begun":
-        opened.execute("begin")
-    return opened
-
-
-@pytest.mark.feature("transactional enqueue")
-@pytest.mark.parametrize("job_first", [True, False], ids=["job first", "row first"])
-def test_a_commit_brings_both(
-    storage: PostgresStorage, connection: psycopg.Connection[Any], job_first: bool
-) -> None:
-    guest = storage.on(connection)
-    if not job_first:
-        pay(connection)
-
-    (answer,) = guest.enqueue([new(id="mine")])
-
-    if job_first:
-        pay(connection)
-    assert count(storage) == (0, 0), "nobody sees it before the commit"
-    connection.execute("commit")
-    assert count(storage) == (1, 1)
-    assert row(storage, answer).id == "mine"
-
-
-def test_a_rollback_leaves_neither(
-    storage: PostgresStorage, connection: psycopg.Connection[Any]
-) -> None:
-    pay(connection)
-    storage.on(connection).enqueue([new(), new()])
-
-    connection.execute("rollback")
-
-    assert count(storage) == (0, 0)
-    assert born(storage).fresh
 
 
 def test_the_blocks_of_a_connection_commit_or_roll_back(
@@ -285,38 +243,7 @@ def test_a_transaction_older_than_the_queue_is_refused(open_: Open, postgres: st
             guest.enqueue([new()])
 
 
-def test_a_transaction_that_only_reads_is_told_so(
-    storage: PostgresStorage, connect: Connect
-) -> None:
-    connection = connect()
-    connection.read_only = True
-
-    with pytest.raises(StorageReadOnly):
-        storage.on(connection).enqueue([new()])
-
-
 # --- when it fails --------------------------------------------------------------------------------
-
-
-def test_a_refused_call_leaves_the_transaction_and_nothing_of_itself(
-    storage: PostgresStorage, connect: Connect
-) -> None:
-    born(storage, id="there", unique_key="k", unique_until="end")
-    connection = connect()
-    pay(connection)
-    guest = storage.on(connection)
-    duplicate = new(unique_key="k", unique_until="end", on_conflict="fail")
-
-    with pytest.raises(DuplicateJob):
-        guest.enqueue([new(), duplicate])
-    with pytest.raises(StorageError):
-        guest.enqueue([new(), new(retries=-1)])
-    storage.max_pending = 1
-    with pytest.raises(QueueFull):
-        guest.enqueue([new()])
-
-    connection.commit()
-    assert count(storage) == (1, 1)
 
 
 def test_a_refused_call_that_began_the_transaction_ends_it(
@@ -373,83 +300,21 @@ def late(claim: Any, otherwise: Any) -> Ended:
     return ended(claim, Completed(otherwise))
 
 
-@pytest.mark.parametrize("otherwise", [Done(b"late"), Retry(None, 0, 0, FAILURE), Dead("failed")])
-def test_what_the_application_committed_is_the_end(
-    storage: PostgresStorage, connect: Connect, otherwise: Any
-) -> None:
-    first, second = pipeline(storage, 2)
-    number = worker(storage)
-    claim = one(storage, number)
-    connection = connect()
-    pay(connection)
-
-    assert storage.on(connection).end(ended(claim, Done(b"mine")))
-    assert state(storage, first) is State.RUNNING
-    connection.commit()
-
-    assert state(storage, first) is State.DONE
-    assert state(storage, second) is State.BLOCKED, "what follows comes with the run's exchange"
-    before = row(storage, first)
-    answer = storage.exchange(number, [late(claim, otherwise)], Want(0))
-    assert answer.lost == []
-    assert row(storage, first)._replace(delivered=0) == before._replace(delivered=0)
-    assert state(storage, second) is State.PENDING
-    found = storage.result(first.id, preserve=True)
-    assert found is not None and found.result == b"mine"
-    assert sum(metric.done for metric in storage.metrics(0)) == 1
-    assert sql(storage, "select * from huey_completed") == []
-
-
-@pytest.mark.parametrize(
-    ("otherwise", "becomes"),
-    [(Done(b"late"), State.DONE), (Dead("failed"), State.DEAD)],
-)
-def test_after_a_rollback_the_run_ends_as_it_ends(
-    storage: PostgresStorage, connect: Connect, otherwise: Any, becomes: State
-) -> None:
-    first, second = pipeline(storage, 2)
-    number = worker(storage)
-    claim = one(storage, number)
-    connection = connect()
-    assert storage.on(connection).end(ended(claim, Done(b"mine")))
-    connection.rollback()
-
-    assert storage.exchange(number, [late(claim, otherwise)], Want(0)).lost == []
-
-    assert state(storage, first) is becomes
-    expected = State.PENDING if becomes is State.DONE else State.REVOKED
-    assert state(storage, second) is expected
-
-
-def test_a_run_whose_claim_was_lost_cannot_complete(
+def test_what_follows_comes_with_the_runs_exchange(
     storage: PostgresStorage, connect: Connect
 ) -> None:
-    job = born(storage)
+    _, second = pipeline(storage, 2)
     number = worker(storage)
-    claim = one(storage, number)
-    storage.unregister(number)
-    connection = connect()
-
-    assert not storage.on(connection).end(ended(claim, Done()))
-    connection.rollback()
-    assert storage.exchange(worker(storage), [late(claim, Done())], Want(0)).lost != []
-    assert state(storage, job) is State.PENDING
-
-
-def test_a_run_that_ends_in_the_applications_transaction_gives_its_slot_away(
-    storage: PostgresStorage, connect: Connect
-) -> None:
-    storage.declare_limits([Limit("task", "k", 1)])
-    number = worker(storage)
-    _, second = storage.enqueue([new(key_name="k"), new(key_name="k")])
     claim = one(storage, number)
     connection = connect()
 
-    assert storage.on(connection).end(ended(claim))
+    assert storage.on(connection).end(ended(claim, Done()))
     connection.commit()
+
+    assert state(storage, second) is State.BLOCKED
     assert storage.exchange(number, [late(claim, Done())], Want(0)).lost == []
-
     assert state(storage, second) is State.PENDING
+    assert sql(storage, "select * from huey_completed") == []
 
 
 @pytest.mark.feature("crash")
@@ -567,18 +432,6 @@ def test_a_job_that_was_born_meanwhile_stands_for_the_guests(
     thread.join(10)
 
     assert [(answer.id, answer.fresh) for answer in answers] == [("same", False), ("new", True)]
-
-
-def test_a_guest_replaces_what_waits(storage: PostgresStorage, connect: Connect) -> None:
-    born(storage, id="old", unique_key="u", unique_until="end", payload=b"old")
-    connection = connect()
-    job = new(payload=b"new", unique_key="u", unique_until="end", on_conflict="replace")
-
-    (answer,) = storage.on(connection).enqueue([job])
-    connection.commit()
-
-    assert (answer.id, answer.fresh) == ("old", False)
-    assert storage.payload(answer.seq) == b"new"
 
 
 def job_of(storage: PostgresStorage, id_: str) -> int:

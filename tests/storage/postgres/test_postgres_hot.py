@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from hueycore.model.endings import Done
-from hueycore.model.jobs import Claim, Ended, NewJob, Want
+from hueycore.model.jobs import Claim, Ended, Enqueued, NewJob, Selector, Want
 from hueycore.model.limits import Limit
 from hueycore.model.states import State
 from hueycore.storage.postgres import PostgresStorage
+from tests.helpers import stays_true, wait_until
 from tests.storage.kit import born, new, run, state, take, worker
+from tests.storage.postgres.conftest import Connect, Open
 from tests.storage.postgres.trace import traced
 
 
@@ -26,7 +31,7 @@ def test_a_plain_exchange_asks_once_under_the_lock_of_the_queue(
     number = worker(storage)
     claims = storage.exchange(number, done(*take(storage, number, 8)), Want(8)).claims
 
-    with traced(storage.db._hot, tmp_path) as seen:
+    with traced(storage.db._hot.connection, tmp_path) as seen:
         again = storage.exchange(number, done(*claims), Want(4)).claims
 
     assert seen.rounds == 2, "the question, and what ends with the commit"
@@ -109,3 +114,91 @@ def test_births_are_committed_while_somebody_exchanges(storage: PostgresStorage)
         job = born(storage)
 
     assert state(storage, job) is State.PENDING
+
+
+@contextmanager
+def in_hand(storage: PostgresStorage, connect: Connect, jobs: Sequence[Enqueued]) -> Iterator[None]:
+    """Another exchange has chosen some jobs; it gives them up in the end."""
+    con = connect()
+    con.execute(f"select {storage.db._shared_locks}".encode())
+    con.execute(
+        "select 1 from huey_job where seq = any(%s) for no key update", ([job.seq for job in jobs],)
+    )
+    yield
+    con.rollback()
+
+
+def test_an_exchange_passes_over_the_jobs_that_another_one_has_in_hand(
+    storage: PostgresStorage, connect: Connect
+) -> None:
+    jobs = [born(storage, priority=priority) for priority in (9, 8, 7, 6)]
+    number = worker(storage)
+
+    with in_hand(storage, connect, jobs[:2]):
+        claims = take(storage, number, 2)
+
+    assert [claim.seq for claim in claims] == [jobs[2].seq, jobs[3].seq]
+    assert [claim.seq for claim in take(storage, number, 2)] == [jobs[0].seq, jobs[1].seq]
+
+
+def test_an_exchange_that_finds_all_jobs_in_hand_waits_for_what_is_left_of_them(
+    storage: PostgresStorage, connect: Connect
+) -> None:
+    first, second = born(storage), born(storage)
+    number = worker(storage)
+    (mine,) = take(storage, number)
+    found: list[Claim] = []
+    thread = threading.Thread(
+        target=lambda: found.extend(storage.exchange(number, done(mine), Want(1)).claims)
+    )
+
+    with in_hand(storage, connect, [second]):
+        thread.start()
+        wait_until(lambda: state(storage, first) is State.DONE)  # written meanwhile
+        assert stays_true(lambda: state(storage, second) is State.PENDING, 0.2)
+    thread.join(10)
+
+    assert [claim.seq for claim in found] == [second.seq]
+
+
+def test_what_needs_the_queue_for_itself_waits_for_exchanges_and_they_for_it(
+    storage: PostgresStorage, connect: Connect
+) -> None:
+    job = born(storage, key_name="k")
+    storage.declare_limits([Limit("task", "k", 1)])
+    number = worker(storage)
+    found: list[Claim] = []
+    thread = threading.Thread(target=lambda: found.extend(take(storage, number)))
+
+    with in_hand(storage, connect, []):
+        thread.start()
+        assert stays_true(lambda: not found, 0.2), "a key is for who is alone"
+    thread.join(10)
+
+    assert [claim.seq for claim in found] == [job.seq]
+
+
+def test_workers_that_drain_beside_each_other_run_each_job_once_and_count_all(
+    storage: PostgresStorage, open_: Open
+) -> None:
+    jobs = storage.enqueue([new(f"task{n % 3}") for n in range(600)])
+    ran: list[int] = []
+
+    def drain(own: PostgresStorage) -> None:
+        number = worker(own)
+        claims = take(own, number, 8)
+        while claims:
+            ran.extend(claim.seq for claim in claims)
+            claims = own.exchange(number, done(*claims), Want(8)).claims
+
+    threads = [threading.Thread(target=drain, args=(open_(),)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert sorted(ran) == [job.seq for job in jobs]
+    lines = storage.metrics(0)
+    assert sum(line.done for line in lines) == 600
+    assert sum(sum(line.run_hist.values()) for line in lines) == 600
+    assert not storage.count(Selector(states=(State.PENDING, State.RUNNING)))

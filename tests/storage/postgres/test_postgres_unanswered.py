@@ -3,6 +3,8 @@ that was answered, and is gone after a crash of the server."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -14,10 +16,24 @@ from hueycore.model.states import State
 from hueycore.storage.postgres import PostgresStorage
 from hueycore.storage.postgres.connections import Cursor, Link
 from hueycore.storage.postgres.database import Database
-from hueycore.storage.postgres.hot import Hot
+from hueycore.storage.postgres.hot import Hot, _PlainPick
 from hueycore.storage.sql.exchange import Exchanges
 from tests.helpers import wait_until
-from tests.storage.kit import born, end, ended, new, one, row, state, take, worker
+from tests.proxy import Proxy
+from tests.storage.kit import (
+    born,
+    end,
+    ended,
+    new,
+    one,
+    pipeline,
+    row,
+    run,
+    state,
+    take,
+    worker,
+)
+from tests.storage.postgres.conftest import Open
 from tests.storage.sql.lab import write
 
 
@@ -105,16 +121,19 @@ def test_an_ending_that_a_crash_of_the_server_has_undone_leaves_no_job_behind(
 def test_endings_of_a_commit_without_an_answer_are_written_once(
     storage: PostgresStorage, wire: Wire, after: bool
 ) -> None:
-    job = born(storage)
+    first, second = pipeline(storage, 2)
     number = worker(storage)
     claim = one(storage, number)
     wire.cut(after=after)
     with pytest.raises(StorageError, match="did not answer a commit"):
         end(storage, number, claim)
 
-    end(storage, number, claim)
+    assert end(storage, number, claim).lost == []
 
-    assert state(storage, job) is State.DONE
+    assert (state(storage, first), state(storage, second)) == (State.DONE, State.PENDING)
+    assert sum(line.done for line in storage.metrics(0)) == 1, "counted once"
+    run(storage, number)
+    assert state(storage, second) is State.DONE
 
 
 @pytest.mark.parametrize("after", [True, False], ids=["carried out", "not"])
@@ -131,3 +150,85 @@ def test_births_of_a_commit_without_an_answer_are_tried_again_and_there_once(
 
     assert [one.fresh for one in again] == [not after] * 3
     assert [job.id for job in storage.jobs(Selector())][1:] == [job.id for job in jobs]
+
+
+# --- the exchange of two messages -----------------------------------------------------------------
+
+
+@pytest.fixture
+def proxy(postgres: str) -> Iterator[Proxy]:
+    with Proxy(postgres) as made:
+        yield made
+
+
+@pytest.fixture
+def strike(
+    proxy: Proxy, storage: PostgresStorage, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], None]]:
+    """Has the next plain exchange that claims lose its connection between its two messages, or with
+    the answer to the second one."""
+    threads: list[threading.Thread] = []
+
+    def kill(connection: psycopg.Connection[Any]) -> None:
+        pid = connection.info.backend_pid
+        gone = "select from pg_stat_activity where pid = %s"
+        with psycopg.connect(storage.db.dsn, autocommit=True) as other:
+            other.execute("select pg_terminate_backend(%s)", (pid,))
+            wait_until(lambda: other.execute(gone, (pid,)).fetchone() is None)
+
+    def lose_the_answer(connection: psycopg.Connection[Any]) -> None:
+        before = storage.version()
+        proxy.lose_answers()
+        threads.append(threading.Thread(target=cut, args=(before,)))
+        threads[-1].start()
+
+    def cut(before: int) -> None:
+        wait_until(lambda: storage.version() != before)
+        proxy.cut()
+        proxy.mend()
+
+    def strike_once(how: str) -> None:
+        original = _PlainPick.write
+
+        def write(pick: _PlainPick, worker: int, since: float | None) -> Any:
+            monkeypatch.setattr(_PlainPick, "write", original)
+            (kill if how == "killed" else lose_the_answer)(pick.con.pg)  # type: ignore[attr-defined]
+            return original(pick, worker, since)
+
+        monkeypatch.setattr(_PlainPick, "write", write)
+
+    yield strike_once
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.parametrize("how", ["killed", "carried out"])
+def test_a_plain_exchange_whose_connection_breaks_gives_and_ends_each_job_once(
+    open_: Open, proxy: Proxy, strike: Callable[[str], None], how: str
+) -> None:
+    storage = open_(dsn=proxy.dsn)
+    storage.enqueue([new() for _ in range(9)])
+    number = worker(storage)
+    claims = take(storage, number, 3)
+    waiting, given = list(claims), [claim.seq for claim in claims]
+
+    def work_off() -> bool:
+        """As the feed does it, which keeps endings until they are written."""
+        endings = [ended(claim) for claim in waiting]
+        try:
+            answer = storage.exchange(number, endings, Want(3))
+        except StorageError as error:
+            assert "did not answer a commit" in str(error)
+            return False
+        assert answer.lost == []
+        given.extend(claim.seq for claim in answer.claims)
+        waiting[:] = answer.claims
+        return {job.state for job in storage.jobs(Selector())} == {State.DONE}
+
+    strike(how)
+    wait_until(work_off)
+
+    jobs = storage.jobs(Selector())
+    assert sorted(given) == [job.seq for job in jobs]
+    assert {job.attempt for job in jobs} == {1}
+    assert sum(line.done for line in storage.metrics(0)) == 9, "counted once"

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import psycopg
 from psycopg.pq import Trace as Flags
-
-from hueycore.storage.postgres.connections import Link
 
 
 class Trace:
-    """``rounds``: how often the client waited for answers; ``completed``: what the server said of
-    each statement."""
+    """``rounds``: how often the client had answers before it went on; ``completed``: what the
+    server said of each statement; ``synced``: the same, in parts that ended a transaction which no
+    BEGIN began."""
 
     def __init__(self) -> None:
         self.rounds = 0
         self.completed: list[str] = []
+        self.synced: list[list[str]] = []
+        self._until = 0
 
     def read(self, text: str) -> None:
         asking = False
@@ -27,17 +30,20 @@ class Trace:
                 self.rounds += asking
                 if rest[1] == "CommandComplete":
                     self.completed.append(rest[2].strip(' "'))
+                elif rest[1] == "ReadyForQuery":
+                    self.synced.append(self.completed[self._until :])
+                    self._until = len(self.completed)
             # The text of a statement may have lines of its own.
             asking = side == "F" or (asking and side != "B")
 
 
 @contextmanager
-def traced(link: Link, folder: Path) -> Iterator[Trace]:
+def traced(connection: psycopg.Connection[Any] | None, folder: Path) -> Iterator[Trace]:
     """What is said meanwhile on a connection of the engine's, which has been used before."""
     found = Trace()
-    assert link.connection is not None
-    wire = link.connection.pgconn
-    with open(folder / "trace", "w+") as file:
+    assert connection is not None
+    wire = connection.pgconn
+    with open(folder / f"trace-{wire.socket}", "w+") as file:
         wire.trace(file.fileno())
         wire.set_trace_flags(Flags.SUPPRESS_TIMESTAMPS)
         yield found

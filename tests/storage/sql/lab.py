@@ -56,6 +56,7 @@ class SqlLab:
 
     kept_lines = KEPT_LINES
     batch = MOVES
+    transactional = True
 
     #: The table of what ``watch`` writes down.
     _watched = "watched"

@@ -19,6 +19,12 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 
 @pytest.fixture
+def path(tmp_path: Path) -> str:
+    """Where a file can be, whatever engine was asked for."""
+    return str(tmp_path / "queue.db")
+
+
+@pytest.fixture
 def make_file(tmp_path: Path) -> Iterator[Maker]:
     """As ``make``, on a file only."""
     with closing(Maker(ENGINES["sqlite"], tmp_path)) as maker:

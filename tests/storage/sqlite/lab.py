@@ -13,6 +13,7 @@ from hueycore.storage import sqlite
 from hueycore.storage.sql.recovery import recover_worker
 from hueycore.storage.sqlite import sidefile
 from hueycore.storage.sqlite.sidefile import SideFile
+from hueycore.system.native import Lock
 from tests.storage.sql.lab import BORN, GONE, MOVED, MOVES_ONLY, WATCHED, SqlLab
 from tests.storage.sqlite.invariants import violations
 
@@ -58,6 +59,14 @@ def write_lock(path: str) -> Iterator[None]:
         connection.execute("rollback")
 
 
+def connect(path: str, *, autocommit: bool = False, read_only: bool = False) -> sqlite3.Connection:
+    """A connection of an application's own."""
+    level = None if autocommit else "DEFERRED"
+    if read_only:
+        return sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=level, timeout=1)
+    return sqlite3.connect(path, isolation_level=level, timeout=1)
+
+
 # --- side files -----------------------------------------------------------------------------------
 
 
@@ -89,8 +98,28 @@ def give_back_sides() -> Iterator[None]:
 class SqliteLab(SqlLab):
     """``tests.storage.lab.Lab`` of a queue in a file or in memory."""
 
+    def connect(self, **how: bool) -> sqlite3.Connection:
+        return connect(self._storage.db.path, **how)
+
+    @property
+    def reading(self) -> Lock:
+        return self._storage.db._read_lock
+
+    @property
+    def writing(self) -> Lock:
+        return self._storage.db._lock
+
     def snapshot(self) -> dict[str, list[tuple[Any, ...]]]:
         return self._storage.db.read(contents, snapshot=True)
+
+    def raw(self) -> bytes:
+        """Of the file and of its log."""
+        path = Path(self._storage.db.path)
+        files = [path, path.with_name(f"{path.name}-wal")]
+        return b"".join(file.read_bytes() for file in files if file.exists())
+
+    def lift_checks(self) -> None:
+        self._write("pragma ignore_check_constraints = on")
 
     def violations(self) -> list[str]:
         return self._storage.db.read(violations, snapshot=True)

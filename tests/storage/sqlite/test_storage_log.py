@@ -26,13 +26,18 @@ class Disk:
     def __init__(self) -> None:
         self.files: list[str] = []
         self.error: int | None = None
+        #: The syncs after so many fail.
+        self.sound: int | None = None
         self._free = threading.Event()
         self._free.set()
         self._real = log._to_disk
 
     def to_disk(self, descriptor: int) -> None:
         self.files.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        number = len(self.files)
         assert self._free.wait(20)
+        if self.sound is not None and number > self.sound:
+            self.error = errno.EIO
         if self.error is not None:
             raise OSError(self.error, os.strerror(self.error))
         self._real(descriptor)
@@ -64,8 +69,8 @@ def test_others_write_while_one_waits_for_the_disk_and_share_the_next_sync(
     disk.hold()
     answers: list[Future[object]] = []
     for number in range(6):
-        answers.append(threads.submit(file.enqueue, [new()]))
-        wait_until(lambda: file.count(Selector()) == number + 1, 20, "a job for all")  # noqa: B023
+        answers.append(threads.submit(file.put, str(number), b"value"))
+        wait_until(lambda: len(file.values()) == number + 1, 20, "a value for all")  # noqa: B023
     worker(file)  # what promises nothing waits for nobody
     with closing(sqlite3.connect(file.db.path, timeout=0)) as other:
         other.execute("create table somebodys_own (x)")
@@ -73,8 +78,29 @@ def test_others_write_while_one_waits_for_the_disk_and_share_the_next_sync(
 
     disk.let_go()
 
-    assert all(answer.result(20) for answer in answers)
+    assert [answer.result(20) for answer in answers] == [None] * 6
     assert disk.files == [f"{file.db.path}-wal"] * 2
+
+
+def test_jobs_that_come_while_one_waits_for_the_disk_share_the_next_commit(
+    file: SqliteStorage, disk: Disk, threads: ThreadPoolExecutor
+) -> None:
+    file.enqueue([new()])  # which makes the queue known
+    disk.hold()
+    answers = [threads.submit(file.enqueue, [new()])]
+    wait_until(lambda: len(disk.files) == 2, 20, "a sync")
+    before = file.db.commits
+    answers += [threads.submit(file.enqueue, [new()]) for _ in range(6)]
+    wait_until(lambda: len(file._tickets) == 7, 20, "threads that wait")
+    assert file.count(Selector()) == 2, "what is on its way to the disk is there for all"
+    assert not any(answer.done() for answer in answers)
+
+    disk.let_go()
+
+    assert all(answer.result(20) for answer in answers)
+    assert file.count(Selector()) == 8
+    assert file.db.commits == before + 1
+    assert len(disk.files) == 3
 
 
 def test_who_waited_for_a_sync_that_failed_is_told(
@@ -82,10 +108,10 @@ def test_who_waited_for_a_sync_that_failed_is_told(
 ) -> None:
     """The system tells of an error once: a second sync would succeed, and mean nothing."""
     disk.hold()
-    answers: list[Future[object]] = []
-    for number in range(4):
-        answers.append(threads.submit(file.enqueue, [new()]))
-        wait_until(lambda: file.count(Selector()) == number + 1, 20, "a job for all")  # noqa: B023
+    answers: list[Future[object]] = [threads.submit(file.enqueue, [new()])]
+    for number in range(3):
+        answers.append(threads.submit(file.put, str(number), b"value"))
+        wait_until(lambda: len(file.values()) == number + 1, 20, "a value for all")  # noqa: B023
     disk.error = errno.EIO
     disk.let_go()
 
@@ -99,7 +125,26 @@ def test_who_waited_for_a_sync_that_failed_is_told(
     file.enqueue([new()])
 
     assert frames_of_the_log(file.db.path) < 10
-    assert file.count(Selector()) == 5
+    assert file.count(Selector()) == 2
+
+
+def test_all_whose_jobs_were_in_a_commit_that_was_not_synced_are_told(
+    file: SqliteStorage, disk: Disk, threads: ThreadPoolExecutor
+) -> None:
+    file.enqueue([new()])
+    disk.hold()
+    first = threads.submit(file.enqueue, [new()])
+    wait_until(lambda: len(disk.files) == 2, 20, "a sync")
+    others = [threads.submit(file.enqueue, [new()]) for _ in range(4)]
+    wait_until(lambda: len(file._tickets) == 5, 20, "threads that wait")
+    disk.sound = 2
+    disk.let_go()
+
+    assert first.result(20)
+    for answer in others:
+        with pytest.raises(StorageError, match="could not be synced"):
+            answer.result(20)
+    assert len(disk.files) == 3
 
 
 def frames_of_the_log(path: str) -> int:
@@ -147,8 +192,9 @@ def test_a_connection_that_is_closed_meanwhile_keeps_what_was_promised(
 ) -> None:
     """As before a fork, or when the janitor takes the checkpoints over."""
     disk.hold()
-    first, second = (threads.submit(file.enqueue, [new()]) for _ in range(2))
-    wait_until(lambda: file.count(Selector()) == 2, 20, "two jobs")
+    first = threads.submit(file.enqueue, [new()])
+    second = threads.submit(file.put, "name", b"value")
+    wait_until(lambda: file.count(Selector()) == len(file.values()) == 1, 20, "both commits")
     closed = threads.submit(file.leave_checkpoints_to_janitor)
     assert not closed.done()
 
@@ -156,7 +202,7 @@ def test_a_connection_that_is_closed_meanwhile_keeps_what_was_promised(
 
     closed.result(20)
     assert first.result(20)
-    assert second.result(20)
+    assert second.result(20) is None
     assert len(disk.files) == 2
 
 

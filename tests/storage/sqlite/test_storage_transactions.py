@@ -91,7 +91,7 @@ def test_a_refused_birth_takes_no_number_of_a_file(storage: SqliteStorage) -> No
 
 def test_threads_that_come_together_share_a_commit(storage: SqliteStorage) -> None:
     before = storage.db.commits
-    with storage._door:
+    with storage._rounds.alone:
         threads = [threading.Thread(target=storage.enqueue, args=([new()],)) for _ in range(8)]
         for thread in threads:
             thread.start()

@@ -108,6 +108,7 @@ class Maintenance:
     def _on_order(self, order: str, rest: list[Any]) -> None:
         match order:
             case "recover":
+                self._huey.storage.nudge()  # what was seen before does not count
                 self._janitor_service.poke()
             case "overdue":
                 seq, claim = rest

@@ -10,7 +10,9 @@ from hueycore.storage.postgres.alive import Alive
 from hueycore.storage.postgres.claims import Claims
 from hueycore.storage.postgres.connections import DEADLINE, Connection
 from hueycore.storage.postgres.database import Database
+from hueycore.storage.postgres.events import Following
 from hueycore.storage.postgres.examine import Examination
+from hueycore.storage.postgres.glance import Glances
 from hueycore.storage.postgres.guest import Guests
 from hueycore.storage.postgres.hot import Hot
 from hueycore.storage.postgres.wake import Wake
@@ -21,9 +23,11 @@ __all__ = ["PostgresStorage"]
 
 class PostgresStorage(
     Wake,
+    Glances,
     Guests,
     Claims,
     Hot,
+    Following,
     Examination,
     Rooms,
 ):

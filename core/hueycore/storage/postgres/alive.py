@@ -23,17 +23,25 @@ if TYPE_CHECKING:
 
 #: Seconds between the two looks that find a worker missing. Who came back meanwhile was never dead.
 MISSING = 2.0
-#: Seconds that a server has to be up: all sessions broke when it went down.
+#: Seconds that a server has to take writes: all sessions broke when it went down.
 SERVER_UP = 15.0
 
-_LOCKS = """
+#: The numbers of all who live, of the ``:space`` of their locks.
+HELD = """
     select objid::bigint from pg_locks
-    where locktype = 'advisory' and granted and objsubid = 2 and classid::bigint = ?
+    where locktype = 'advisory' and granted and objsubid = 2 and classid::bigint = :space
         and database = (select oid from pg_database where datname = current_database())
 """
+# The server is as old as its walwriter, which ends in a crash that the postmaster survives too, and
+# begins when a standby is promoted. Who may not see that one sees the sessions of his role.
 _LOST = """
     select lost_at is not null and abs(extract(epoch from clock_timestamp()) - lost_at) >= ?
-        and clock_timestamp() - pg_postmaster_start_time() >= make_interval(secs => ?)
+        and exists (
+            select 1 from pg_stat_activity as process
+            where backend_start <= clock_timestamp() - make_interval(secs => ?)
+                and (backend_type = 'walwriter' or exists (
+                    select 1 from pg_locks
+                    where pid = process.pid and locktype = 'advisory' and classid::bigint = ?)))
     from huey_worker where id = ?
 """
 _NOTE = "update huey_worker set started = ? where id = ?"
@@ -41,6 +49,8 @@ _NOTE = "update huey_worker set started = ? where id = ?"
 
 class Alive:
     """The workers of this process, which its session holds, and those of others."""
+
+    outlives = True
 
     def __init__(self, db: Database, queue: str) -> None:
         self._db = db
@@ -114,8 +124,8 @@ class Alive:
     def living(self, con: Connection, workers: Sequence[Registered]) -> set[int]:
         if not workers:
             return set()
-        space = self._db.worker_locks % 2**32  # an oid has no sign
-        held = {row[0] for row in con.execute(_LOCKS, (space,)).fetchall()}
+        rows = con.execute(HELD, {"space": self._db.worker_space}).fetchall()
+        held = {row[0] for row in rows}
         return {worker.id for worker in workers if worker.id in held}
 
     def dead(self, con: Connection, worker: Registered) -> bool:
@@ -124,7 +134,7 @@ class Alive:
             return False
         if self._is_gone(worker):
             return True
-        lost = con.execute(_LOST, (MISSING, SERVER_UP, worker.id)).fetchone()
+        lost = con.execute(_LOST, (MISSING, SERVER_UP, self._db.worker_space, worker.id)).fetchone()
         if lost is None or not lost[0]:
             self._note_missing(con, worker)
         return lost is not None and bool(lost[0])
@@ -207,7 +217,11 @@ class Alive:
     def _note_missing(self, con: Connection, worker: Registered) -> None:
         """Unless in a transaction that only looks."""
         row = con.execute("select current_setting('transaction_read_only')").fetchone()
-        if row[0] == "off":
+        if row[0] == "on":
+            return
+        # Who comes back meanwhile holds the lock before he wants the row: nothing stays behind.
+        con.execute("select 1 from huey_worker where id = ? for update", (worker.id,))
+        if not self.living(con, [worker]):
             con.execute(
                 "update huey_worker set lost_at = extract(epoch from clock_timestamp())"
                 " where id = ? and lost_at is null",

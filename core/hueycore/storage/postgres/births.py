@@ -39,7 +39,7 @@ def insert(
     if len(jobs) >= COPIED:
         return _copy(con, queue, jobs, now, usual)
     rows = [(*_row(job, now, usual), job.payload) for job in jobs]
-    columns = [list(column) for column in zip(*rows, strict=True)]
+    columns = map(_array, _given(usual), zip(*rows, strict=True))
     found = con.execute(_insert(usual), (*columns, queue, now)).fetchall()
     if not all(fresh for _, fresh in found):
         _delete(con, [seq for seq, fresh in found if fresh])
@@ -47,12 +47,22 @@ def insert(
     return _answer(jobs, [seq for seq, _ in found], rows)
 
 
+def _given(usual: bool) -> tuple[str, ...]:
+    return (*_COLUMNS, "payload") if usual else (*_COLUMNS, *OPTIONS, "payload")
+
+
+def _array(name: str, values: Sequence[Any]) -> list[Any]:
+    """An array holds one type; what is no number at all is left to the server to refuse."""
+    if name in _TYPES:
+        return list(values)
+    return [float(value) if isinstance(value, int) else value for value in values]
+
+
 @cache
 def _insert(usual: bool) -> str:
-    names = _COLUMNS if usual else (*_COLUMNS, *OPTIONS)
-    given = (*names, "payload")
+    given = _given(usual)
     arrays = ", ".join(f"cast(? as {_TYPES.get(name, 'double precision')}[])" for name in given)
-    columns = ", ".join(names)
+    columns = ", ".join(given[:-1])
     return f"""
         with new as (
             select nextval('huey_seq') as seq, given.*
@@ -86,9 +96,7 @@ def one(queue: str, job: NewJob, now: float) -> tuple[Any, ...]:
 def _row(job: NewJob, now: float, usual: bool) -> tuple[Any, ...]:
     run_at = begins(job, now)
     state = rest.state(run_at, now, job.key_name)
-    # An array holds one type; what is no number at all is left to the server to refuse.
-    priority = float(job.priority) if isinstance(job.priority, int) else job.priority
-    row = (job.id, job.task, str(state), priority, run_at, job.preview)
+    row = (job.id, job.task, str(state), job.priority, run_at, job.preview)
     return row if usual else (*row, *options(job, run_at))
 
 

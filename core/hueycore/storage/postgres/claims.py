@@ -1,16 +1,17 @@
-"""What a worker holds according to the storage, and does not know of. The answer to a commit that
-claimed it was lost on the way, or its ending was undone by a crash of the server. The worker lives,
-so that nobody but itself would ever take it back."""
+"""What a worker does not know after its connection broke. It may hold jobs whose claim was not
+answered, or whose ending a crash of the server has undone: it lives, so that nobody but itself
+would ever take them back. And endings that it is about to write may be written."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
 
-from hueycore.model.endings import Dead, Failure, Released
+from hueycore.model.endings import Dead, Done, Failure, Released
 from hueycore.model.jobs import Claim, Ended, Exchange, Want
 from hueycore.storage.postgres.database import Database
 from hueycore.storage.sql.dialect import Connection
+from hueycore.storage.sql.done import is_done
 from hueycore.storage.sql.exchange import Exchanges
 from hueycore.storage.sql.recovery import CLAIM
 
@@ -28,23 +29,35 @@ class Claims(Exchanges):
 
     def exchange(self, worker: int, endings: Sequence[Ended], want: Want) -> Exchange:
         broken, held = self.db.broken, self._held[worker]
-        unknown = []
+        coming = endings
         if broken != self._looked.get(worker, 0):
-            unknown = [
-                Ended(claim, _UNDONE if claim.at_most_once else Released())
-                for claim in self._unknown(worker)
-            ]
-        answer = super().exchange(worker, [*endings, *unknown], want)
+            coming = self._corrected(worker, endings)
+        answer = super().exchange(worker, coming, want)
         self._looked[worker] = broken
         held.difference_update(ended.claim[:2] for ended in endings)
         held.update(claim[:2] for claim in answer.claims)
         return answer
 
-    def _unknown(self, worker: int) -> list[Claim]:
-        def body(con: Connection) -> list[Claim]:
+    def _corrected(self, worker: int, endings: Sequence[Ended]) -> list[Ended]:
+        """Without those that are written: what follows from them is, too. With those of claims that
+        the worker knows nothing of."""
+
+        def body(con: Connection) -> tuple[list[Ended], list[Claim]]:
             query = f"select {CLAIM} from huey_job where worker = ? and state = 'running'"
-            return [Claim._make(row) for row in con.execute(query, (worker,)).fetchall()]
+            claims = [Claim._make(row) for row in con.execute(query, (worker,)).fetchall()]
+            return [ended for ended in endings if not _is_written(con, ended)], claims
 
         # Alone in the queue: what was not answered is over.
-        claims = self.db.transact(body, durable=False)
-        return [claim for claim in claims if claim[:2] not in self._held[worker]]
+        coming, claims = self.db.transact(body, durable=False)
+        unknown = (claim for claim in claims if claim[:2] not in self._held[worker])
+        return coming + [
+            Ended(claim, _UNDONE if claim.at_most_once else Released()) for claim in unknown
+        ]
+
+
+def _is_written(con: Connection, ended: Ended) -> bool:
+    return (
+        type(ended.ending) is Done
+        and ended.started_at is not None
+        and is_done(con, ended, ended.started_at + ended.run_s)
+    )

@@ -143,6 +143,10 @@ class Connection:
         cursor.execute(translate(sql, self._place), parameters)
         return cursor
 
+    def prepared(self) -> Prepared:
+        """The same, for statements that are asked again and again."""
+        return Prepared(self.pg, self._place, self._offset)
+
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> Changed:
         """A message for many of them: each would wait for an answer of its own."""
         cursor = Cursor(self.pg)

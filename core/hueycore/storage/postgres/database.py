@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, TypeVar, cast
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -41,6 +42,14 @@ _IDLE = TransactionStatus.IDLE
 _READ_ONLY = "the storage was opened for reading only"
 #: After the commit, and without a wait for the disk.
 _BELL = "select set_config('synchronous_commit', 'off', true), pg_notify('{}', '')"
+
+
+#: It takes the time that its reader takes; and all that it asks for is to be found by an index,
+#: whatever the planner knows of the rows.
+_VIEW = b"""
+    begin isolation level repeatable read read only; set local statement_timeout to 0;
+    set local idle_in_transaction_session_timeout to 0; set local enable_seqscan to off
+"""
 
 
 class Unanswered(StorageError):
@@ -77,12 +86,16 @@ class Database(Connections):
         # Advisory locks are the database's, numbers and names of queues the schema's.
         everybody = number(f"all {self.identity}")
         mine = f"{number(f'queues {self.identity}')}, {number(queue)}"
-        self._locks = f"pg_advisory_xact_lock_shared({everybody}, 0), pg_advisory_xact_lock({mine})"
+        in_all = f"pg_advisory_xact_lock_shared({everybody}, 0)"
+        self._locks = f"{in_all}, pg_advisory_xact_lock({mine})"
+        self._shared_locks = f"{in_all}, pg_advisory_xact_lock_shared({mine})"
         self.channel = channel(self.identity, queue)
         self._bell = _BELL.format(self.channel)
         self._every_lock = f"pg_advisory_xact_lock({everybody}, 0)"
         #: The first number of the locks by which workers live; the second is the worker's.
         self.worker_locks = number(f"workers {self.identity}")
+        #: The same as the server lists it: an oid has no sign.
+        self.worker_space = self.worker_locks % 2**32
 
     def transact(self, body: Body[T], durable: bool = True, *, whole: bool = False) -> T:
         """Run ``body`` in one write transaction: all of it is committed, or nothing. It is alone in
@@ -100,7 +113,8 @@ class Database(Connections):
         return shielded(self._tried, self._write, lambda: self._try_births(body)), _nothing
 
     def commit_one(self, sql: str, values: Sequence[Any]) -> Any:
-        """A statement that is a transaction, and the bell, in one message. Its first row."""
+        """A statement that is a transaction, and the bell, for one answer to wait for. Its first
+        row."""
         if self.read_only:
             raise StorageReadOnly(_READ_ONLY)
         return shielded(self._tried, self._write, lambda: self._try_one(sql, values))
@@ -109,6 +123,16 @@ class Database(Connections):
         """Run ``body`` on the reading connection; with ``snapshot`` all its statements see the same
         moment."""
         return shielded(self._tried, self._read, lambda: self._read_once(body, snapshot))
+
+    @contextmanager
+    def view(self) -> Iterator[Connection]:
+        """What is there at this moment, until the end of the block. On a connection of its own."""
+        try:
+            with closing(self.connect()) as connection:
+                Cursor(connection).execute(_VIEW)
+                yield self.dress(connection)
+        except psycopg.Error as error:
+            raise translate(error) from error
 
     def version(self) -> int:
         """A number that changes whenever anybody has committed."""
@@ -120,7 +144,13 @@ class Database(Connections):
         same transaction, statement by statement. It is alone in the queue.
 
         Raises as ``transact`` does, and what ``first`` raises."""
-        return shielded(self._tried, self._hot, lambda: self._exchange(first, otherwise))
+        step = partial(self._exchange, first, self._locks, otherwise)
+        return cast(T, shielded(self._tried, self._hot, step))
+
+    def exchange_beside(self, first: Body[Rest[T] | None]) -> T | None:
+        """As ``exchange``, beside others of this kind; nobody is alone in the queue meanwhile. When
+        ``first`` answers with None it is undone, and None the answer."""
+        return shielded(self._tried, self._hot, lambda: self._exchange(first, self._shared_locks))
 
     def prepare(self) -> None:
         """Connect what an exchange needs: later the server may have no place left."""
@@ -221,17 +251,22 @@ class Database(Connections):
     def _try_one(self, sql: str, values: Sequence[Any]) -> Any:
         connection = self._connection(self._write)
         con = Prepared(connection, self._place, self._offset)
+        pooled = connection.prepare_threshold is None
         with self._whole(self._write, connection):
             try:
-                with connection.pipeline():
-                    self._pipe_begin(con)
+                with connection.pipeline() as pipeline:
+                    if pooled:
+                        self._pipe_begin(con)
                     born = con.execute(sql, values)
-                    commit = con.execute("commit")
+                    if pooled:
+                        con.execute("commit")
+                    else:
+                        pipeline.sync()  # which commits
                     con.execute(self._bell)
             except psycopg.Error as error:
                 self._check_answer(error, self._write, sent=True)
                 raise
-            self._count(commit)
+            self.commits += 1
             return born.fetchone()
 
     def _pipe_begin(self, con: Prepared, *, durable: bool = True) -> None:
@@ -241,25 +276,30 @@ class Database(Connections):
             if not durable:
                 con.execute("set local synchronous_commit to off")
 
-    def _exchange(self, first: Body[Rest[T] | None], otherwise: Body[T]) -> T:
+    def _exchange(
+        self, first: Body[Rest[T] | None], locks: str, otherwise: Body[T] | None = None
+    ) -> T | None:
         link = self._hot
         connection = self._connection(link)
         with self._whole(link, connection):
             con = Prepared(connection, self._place, self._offset)
-            commit = None
+            commit, sent = None, False
             try:
                 with connection.pipeline():
                     self._pipe_begin(con, durable=False)
-                    con.execute(f"select {self._locks}")
+                    con.execute(f"select {locks}")
                     rest = first(con)
                     if rest is not None:
                         value = rest()
                         self._check_fork(link, connection)
+                        sent = True
                         commit = con.execute("commit")
             except psycopg.Error as error:
-                self._check_answer(error, link, sent=commit is not None)
+                self._check_answer(error, link, sent=sent)
                 raise
             if commit is None:
+                if otherwise is None:
+                    return None
                 value = otherwise(self.dress(connection))
                 commit = self._commit(link, connection)
             self._count(commit)

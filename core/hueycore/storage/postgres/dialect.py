@@ -74,13 +74,6 @@ def _expression(part: re.Match[str]) -> str:
     return usual.get(part[0]) or re.sub(r"(\W)", r"\\\1", part[0])
 
 
-#: Of an event, or of the last one before it when it was deleted.
-_XACT_OF_EVENT = """
-    select cast(xact as text) from huey_event
-    where event <= :event order by event desc limit 1
-"""
-
-
 class PostgresDialect:
     """PostgreSQL's side of :class:`hueycore.storage.sql.dialect.Dialect`."""
 
@@ -88,13 +81,13 @@ class PostgresDialect:
     differs = "is distinct from"
     greatest = "greatest"
     rows_only = ""
+    adds_histograms = True
     put_off_at = "union all select 0 from huey_todo where queue = :queue"
     sees_starts = False
-    # Numbers are given out before the commit. Whose transaction began earlier comes first, and
-    # nothing is settled while one is open that did.
-    event_order = ("xact", "event")
-    settled_event = "xact < pg_snapshot_xmin(pg_current_snapshot())"
     crashes = "greatest(job.crashes, job.suspect)"
+
+    def added(self, stored: str, more: str) -> str:
+        return f"huey_added({stored}, {more})"
 
     def unindexed(self, column: str) -> str:
         return column  # its planner knows how many rows have a value
@@ -175,17 +168,6 @@ class PostgresDialect:
 
     def record_events(self, con: Connection, on: bool) -> None:
         schema.set_event_triggers(con, on)
-
-    def events_after(self, con: Connection, event: int) -> tuple[str, list[Any]]:
-        if not event:
-            return "true", []
-        row = con.execute(_XACT_OF_EVENT, {"event": event}).fetchone()
-        xact = row[0] if row else "0"
-        return "xact >= cast(? as xid8) and (xact > cast(? as xid8) or event > ?)", [
-            xact,
-            xact,
-            event,
-        ]
 
     def count_pending(self, con: Connection) -> None:
         schema.run(con, "pending.sql")

@@ -35,9 +35,9 @@ class Births(Enqueue):
             self._queue_known = True
 
     def _commit(self, batch: list[Ticket]) -> None:
-        if self._commit_one(batch):
-            return
-        if not self._commit_together(batch):
+        if self._commit_one(batch) or self._commit_together(batch):
+            self._ring_births()
+        else:
             super()._commit(batch)
         self._settle(batch)
 

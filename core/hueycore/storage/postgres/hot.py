@@ -2,13 +2,15 @@
 one answer under the lock of the queue.
 
 Plain are runs that returned, without a key and without followers, and claims that nothing holds
-back. What else is met is left to the statements of ``storage.sql``, which say the same."""
+back. Any number of them go on beside each other: each passes over the jobs that another one has in
+hand. What else is met is left to one who is alone in the queue, and to the statements of
+``storage.sql``, which say the same."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from hueycore.exceptions import StorageError
@@ -45,12 +47,18 @@ _RESULTS = """
     from unnest(cast(? as bigint[]), cast(? as bytea[])) as over (seq, result)
     on conflict (seq) do update set result = excluded.result
 """
-#: No row when nothing holds jobs back, and the worker may claim.
+#: Whether there are jobs, in hand or not. No other row when nothing holds them back, and the worker
+#: may claim.
+_PENDING = "pending", "", None, 0
 _HELD_BACK = f"""
     {FLAGS} union all
     select 'gone', '', null, 0 where not exists (
         select 1 from huey_worker
         where id = :worker and pid = :pid and started_at = :since)
+    union all
+    select '{_PENDING[0]}', '', null, 0 where exists (
+        select 1 from huey_job where queue = :queue and state = 'pending'
+        order by priority desc, run_at, seq limit 1)
 """
 
 
@@ -60,6 +68,8 @@ class NotPlain(Exception):
 
 class Hot(Exchanges):
     db: Database
+    #: Whether the last exchange met nothing for which it had to be alone.
+    _beside = True
 
     def _together(self, worker: int, endings: Sequence[Ended], want: Want) -> Outcome:
         if want.only is None and all(_is_plain(ended) for ended in endings):
@@ -70,16 +80,14 @@ class Hot(Exchanges):
         return super()._together(worker, endings, want)
 
     def _plain(self, worker: int, endings: Sequence[Ended], want: Want) -> Outcome:
-        write_metrics: Callable[[], None]
+        tally = Tally(self.queue)
+        tally.done(endings)
+        alone = False
 
-        def first(con: Connection) -> Callable[[], Outcome] | None:
-            nonlocal write_metrics
+        def first(con: Connection, beside: bool) -> Callable[[], Outcome] | None:
             ended = _end(con, worker, self.queue, endings)
-            tally = Tally(self.queue)
-            tally.done(endings)
-            write_metrics = tally.begin(con)
             pick = _PlainPick(con, self.queue, want, durable=False)
-            pick.ask(worker, self._since.get(worker))
+            pick.ask(worker, self._since.get(worker), beside)
             if ended is not None and len(ended.fetchall()) != len(endings):
                 raise NotPlain  # some are lost
             if not pick.answer():
@@ -89,21 +97,29 @@ class Hot(Exchanges):
                 if pick.claims:
                     pick.write(worker, self._since.get(worker))
                 self.alive.note(con, worker)
-                write_metrics()
+                tally.write(con)  # last: others wait for its rows
                 return outcome(Applied([], []), pick)
 
             return rest
 
         def otherwise(con: Connection) -> Outcome:
+            nonlocal alone
+            alone = True
             self.alive.note(con, worker)
-            write_metrics()
+            tally.write(con)
             return outcome(Applied([], []), self._claim(con, worker, want, durable=False))
 
         try:
-            return self.db.exchange(first, otherwise)
+            if self._beside:
+                found = self.db.exchange_beside(partial(first, beside=True))
+                if found is not None:
+                    return found
+            found = self.db.exchange(partial(first, beside=False), otherwise)
+            self._beside = not alone
+            return found
         except Exception as error:
-            found = error.__cause__ if isinstance(error, StorageError) else error
-            if isinstance(found, Exception) and DIALECT.refuses(found):
+            cause = error.__cause__ if isinstance(error, StorageError) else error
+            if isinstance(cause, Exception) and DIALECT.refuses(cause):
                 raise NotPlain from error  # one of them cannot be written
             raise
 
@@ -143,15 +159,24 @@ def _end(con: Connection, worker: int, queue: str, endings: Sequence[Ended]) -> 
 
 
 @cache
-def _candidates(most: int) -> str:
+def _candidates(most: int, beside: bool) -> str:
     """A payload that may be too large with all the others is left out."""
     payload = "case when octet_length(payload.payload) <= ? then payload.payload end"
+    others = "for no key update of job skip locked" if beside else ""
     # A number in the text, for the planner to see.
-    return f"{candidates(DIALECT, payload, 'true')} limit {most}"
+    return f"{candidates(DIALECT, payload, 'true')} limit {most} {others}"
 
 
 class _PlainPick(Pick):
-    def ask(self, worker: int, since: float | None) -> None:
+    #: There are jobs, and others had all of them in hand: not all of those are claimed.
+    _passed_over = False
+
+    @property
+    def again(self) -> bool:
+        return self._passed_over or super().again
+
+    def ask(self, worker: int, since: float | None, beside: bool) -> None:
+        self._beside = beside
         self._held_back: Rows | None = None
         want = self.want
         if want.free <= 0:
@@ -161,7 +186,7 @@ class _PlainPick(Pick):
         # A power of two: few statements to prepare.
         self._most = min(_MOST, 1 << (max(want.free, *want.quick.values(), 1) - 1).bit_length())
         self._rows = self.con.execute(
-            _candidates(self._most),
+            _candidates(self._most, beside),
             (want.bytes // self._most, self.queue, want.suspects, want.last_chance),
         )
 
@@ -169,9 +194,12 @@ class _PlainPick(Pick):
         """Choose the claims; False when something is in the way."""
         if self._held_back is None:
             return True
-        if self._held_back.fetchall():
+        held_back = self._held_back.fetchall()
+        pending = _PENDING in held_back
+        if len(held_back) > pending:
             return False
         rows = self._rows.fetchall()
+        self._passed_over = self._beside and pending and not rows
         try:
             self.choose(rows)
         except NotPlain:

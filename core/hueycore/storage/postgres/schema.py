@@ -28,14 +28,26 @@ def version(con: Connection) -> int:
     if con.execute("select to_regclass('huey_meta')").fetchone() == (None,):
         return 0
     row = con.execute("select value from huey_meta where name = 'schema'").fetchone()
-    if row is None or not row[0].isdecimal() or len(row[0]) > 9:
+    return _number(None if row is None else row[0])
+
+
+def _number(stored: str | None) -> int:
+    if stored is None or not stored.isdecimal() or len(stored) > 9:
         raise StorageCorrupt("huey_meta has no schema version: the database is damaged")
-    return int(row[0])
+    return int(stored)
 
 
 def is_current(con: Connection) -> bool:
     """Raises ``StorageTooNew`` for a schema of a newer release."""
-    found = version(con)
+    return _is_current(version(con))
+
+
+def check(stored: str | None) -> None:
+    """Raise for a version that was stored by a newer release, or by none."""
+    _is_current(_number(stored))
+
+
+def _is_current(found: int) -> bool:
     if found > VERSION:
         raise StorageTooNew(
             f"the database has schema {found}, this release knows {VERSION}: upgrade hueyctl here"

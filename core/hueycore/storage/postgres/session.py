@@ -208,7 +208,7 @@ class Session:
             connection, pipe = self._connection, self._pipe
         if pipe is None:
             return
-        with native.DefaultSelector() as selector:
+        with native.PollSelector() as selector:
             selector.register(pipe[0], EVENT_READ)
             if connection is not None and not connection.closed:
                 selector.register(connection.fileno(), EVENT_READ)

@@ -44,8 +44,11 @@ class Bell:
     def __init__(self) -> None:
         self._silence = native.Lock()
         self._silence.acquire()
+        #: Grows when it rings.
+        self.rings = 0
 
     def ring(self) -> None:
+        self.rings += 1
         try:
             self._silence.release()
         except RuntimeError:

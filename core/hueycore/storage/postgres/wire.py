@@ -23,6 +23,10 @@ class Wire(psycopg.Connection[Any]):
             return super().wait(gen, interval, timeout)
         return _wait(gen, self.pgconn.socket, interval, timeout)
 
+    def __del__(self, *_: Any) -> None:
+        """A program may end, or drop its queue, without ``close``: psycopg would warn. The process
+        that has opened the connection closes it all the same."""
+
 
 def connect(conninfo: str, **options: Any) -> psycopg.Connection[Any]:
     """``psycopg.connect``. What it waits with cannot be chosen: under gevent a thread does it."""
@@ -50,7 +54,7 @@ def _wait(gen: PQGen[T], fileno: int, interval: float, timeout: float | None) ->
     end = None if timeout is None else clock.monotonic() + timeout
     try:
         wanted = next(gen)
-        with native.DefaultSelector() as selector:
+        with native.PollSelector() as selector:
             selector.register(fileno, wanted)
             while True:
                 found = selector.select(interval)

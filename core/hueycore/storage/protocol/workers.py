@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from hueycore.model.events import Said
+from hueycore.model.glance import Glance
 from hueycore.model.jobs import Claim, Ended, Exchange, JobRef, Recovered, Want
 from hueycore.model.plan import Input
 from hueycore.model.schedules import Periodic
@@ -94,6 +95,14 @@ class Workers(Protocol):
     def recover(self) -> list[Recovered]:
         """Take back the jobs of every worker that is dead. Only one caller wins a dead worker."""
         ...
+
+    def glance(self, declared: Collection[str] | None = None) -> Glance:
+        """What this process has to do for the queue, as it was a second ago at most; what it was
+        told of since, or has written, counts. ``declared``: the schedules of its code, None for
+        those of the last time. An engine that answers each question as quickly need not look.
+
+        Raises as ``verify`` does."""
+        return Glance()
 
     def wait(self, timeout: float) -> bool:
         """Sleep until somebody enqueued, or ``timeout`` seconds; True when there may be news."""

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from hueycore.exceptions import ConfigurationError, StorageError
 from hueycore.model.diagnosis import Diagnosis
 from hueycore.storage.base import Storage
-from hueycore.storage.redis import checkup
+from hueycore.storage.redis import checkup, forks
 from hueycore.storage.redis.bell import Bell
 from hueycore.storage.redis.client import Client
 from hueycore.storage.redis.due import Due
@@ -90,13 +90,19 @@ class RedisStorage(
         self.read_only = read_only
         self.prefix, self.keys = prefix_of(queue), keys_of(queue)
         self._listed = False
-        self._door = native.Lock()
-        self._numbers, self._names, self._about, self._unanswered = {}, {}, {}, {}
+        self.after_fork_in_child()
+        forks.heirs.add(self)
+        self._numbers, self._names, self._about = {}, {}, {}
         self.client = Client(url, client=client, **options)
         self.bell = Bell(self.client, self.key("bell"))
         self.watch = Watch(self.client, self.beat, self.key("worker"))
         if events is not None and not read_only:
             self.record_events(events)
+
+    def after_fork_in_child(self) -> None:
+        self.init_door()
+        self._door = native.Lock()
+        self._unanswered = {}
 
     @property
     def url(self) -> str:

@@ -32,6 +32,29 @@ def to_row(job: NewJob) -> list[Any]:
     return [*row, job.on_conflict]
 
 
+def are_plain(jobs: Sequence[NewJob]) -> bool:
+    """Whether none of the jobs has options, or what no row can hold."""
+    return all(
+        job[6:20] == _USUAL
+        and job.preview != ""
+        and job.priority.__class__ in _NUMBERS
+        and job.run_at.__class__ in _TIMES
+        for job in jobs
+    )
+
+
+_NUMBERS, _TIMES = (int, float), (int, float, type(None))
+
+
+def plain_words(jobs: Sequence[NewJob]) -> list[Any]:
+    """Plain jobs as ``births_plain.lua`` takes them."""
+    words: list[Any] = []
+    for job in jobs:
+        at = "" if job.run_at is None else repr(job.run_at)
+        words += (job.id, job.task, repr(job.priority), at, job.preview or "", job.payload)
+    return words
+
+
 def _check(job: NewJob) -> None:
     """Raise ``Impossible`` for what no row can hold."""
     numbers = (job.priority, job.retries, job.retry_delay, job.retry_backoff, job.timeout or 0)

@@ -31,7 +31,7 @@ class Schedules(Part, protocol.Schedules):
             "worker": worker,
             "serializer": self.serializer,
         }
-        self.run("declare", arg, *(one.payload for one in schedules))
+        self.run("declare", arg, *(one.payload for one in schedules), durable=True)
 
     def schedule_periodic(self, one: Periodic) -> bool:
         self.list_queue()
@@ -82,7 +82,7 @@ class Schedules(Part, protocol.Schedules):
         ]
         payloads = [job.payload for one in fires for job in one.jobs]
         try:
-            moved = self.run("fire", {"fires": told}, *payloads)
+            moved = self.run("fire", {"fires": told}, *payloads, durable=True)
         except Refused as refusal:
             refuse(refusal, self.queue, None)
         return [name.decode() for name in moved]

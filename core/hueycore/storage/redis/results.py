@@ -83,12 +83,12 @@ class Results(Part, protocol.Results):
     def put(self, name: str, value: bytes) -> None:
         self.client.check_policy()
         self.list_queue()
-        self.run("value", {"name": name}, value)
+        self.run("value", {"name": name}, value, durable=True)
 
     def put_if_empty(self, name: str, value: bytes, ttl: float | None = None) -> bool:
         self.list_queue()
         arg = {"name": name, "only_empty": True, "ttl": ttl}
-        return bool(self.run("value", arg, value, again=False))
+        return bool(self.run("value", arg, value, again=False, durable=True))
 
     def get(self, name: str, *, peek: bool) -> bytes | None:
         value = self._live(self.client.call("HGET", self.key("value"), name))
@@ -112,4 +112,4 @@ class Results(Part, protocol.Results):
 
     def incr(self, name: str, amount: int = 1) -> int:
         self.list_queue()
-        return int(self.run("incr", {"name": name}, amount, again=False))
+        return int(self.run("incr", {"name": name}, amount, again=False, durable=True))

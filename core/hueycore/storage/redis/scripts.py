@@ -29,7 +29,7 @@ DEFAULTS = [*COLUMNS.values()]
 KEYS = (
     "row", "payload", "result", "error", "said", "handler", "input", "ticket", "log", "id",
     "unique", *State, "expiring", "ttl", "key", "child", "due", "rate", "limit", "lock", "flag",
-    "banned", "value", "counter", "periodic", "firing", "declared", "queue", "worker", "last",
+    "banned", "value", "lapsing", "counter", "periodic", "firing", "declared", "queue", "worker", "last",
     "metric", "total", "arrival", "event", "brought",
 )  # fmt: skip
 #: The names of all queues. Not in the slot of any of them, so no script touches it.
@@ -71,7 +71,8 @@ def compose(text: str) -> Script:
     shebang, text = text.split("\n", 1) if text.startswith("#!") else ("", text)
     files: dict[str, str] = {}
     _include(text, files)
-    lines = "\n".join([_prelude(), *files.values(), text])
+    prelude = [_prelude()] if files else []
+    lines = "\n".join([*prelude, *files.values(), _with_later(text, files)])
     lines = re.sub(r"^\s*--.*\n|\s+--(?!\[).*$", "", lines, flags=re.M)
     lines = re.sub(r"^\s+", "", lines, flags=re.M)
     lines = re.sub(r"\b[A-Z][A-Z_]+\b", _number, lines)
@@ -86,7 +87,25 @@ def _include(text: str, files: dict[str, str]) -> None:
             if name not in files:
                 own = (_HERE / f"{name}.lua").read_text()
                 _include(own, files)
-                files[name] = own
+                files[name] = _with_later(own, files)
+
+
+def _with_later(text: str, files: dict[str, str]) -> str:
+    """What is rarely needed (``--#later FILE: FUNCTION …``) is made where it is asked for: making a
+    function takes its time in every call of a script."""
+
+    def made(found: re.Match[str]) -> str:
+        name, wanted = found.groups()
+        inner = dict(files)
+        _include(f"--#include {name}", inner)
+        body = "\n".join(own for each, own in inner.items() if each not in files)
+        fields = ", ".join(f"{each} = {each}" for each in wanted.split())
+        return (
+            f"local made_{name}\nlocal function {name}()\nif not made_{name} then\n{body}\n"
+            f"made_{name} = {{{fields}}}\nend\nreturn made_{name}\nend\n"
+        )
+
+    return re.sub(r"^--#later (\w+): (.*)", made, text, flags=re.M)
 
 
 def _number(word: re.Match[str]) -> str:
@@ -101,11 +120,11 @@ _PLACES = {name.upper(): str(place) for place, name in enumerate(COLUMNS, 1)}
 @cache
 def _prelude() -> str:
     defaults = json.dumps(DEFAULTS)[1:-1].replace("null", "false")
-    moves = {f"{a} {b}" for one in TRANSITIONS for a in one.before or ("",) for b in one.after}
+    moves = {f"{a}>{b}" for one in TRANSITIONS for a in one.before or ("",) for b in one.after}
     return "\n".join(
         (
             f"local DEFAULT = {{{defaults}}}",
-            f"local MOVES = {_set(moves)}",
+            f"local MOVES = ' {' '.join(sorted(moves))} '",
             f"local FINAL, WAITING = {_set(FINAL)}, {_set(WAITING)}",
             f"local MOST, KEPT_LINES, KEPT_ERRORS = {MOVES}, {KEPT_LINES}, {KEPT_ERRORS}",
         )

@@ -8,6 +8,7 @@ number; a ``bool`` among the values is a condition of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from hueycore.constants import MAX_WORKERS
@@ -95,6 +96,11 @@ class Database(Protocol):
         moment. It must fetch all it wants before it returns."""
         ...
 
+    def view(self) -> AbstractContextManager[Connection]:
+        """What is there at this moment, until the end of the block, for who only reads. On a
+        connection of its own: others read and write meanwhile."""
+        ...
+
     def version(self) -> int:
         """See ``Results.version``."""
         ...
@@ -124,6 +130,15 @@ class Dialect(Protocol):
     @property
     def greatest(self) -> str:
         """The function that tells the greatest of several values, none of which is null."""
+        ...
+
+    @property
+    def adds_histograms(self) -> bool:
+        """Whether ``added`` is a sum; else ``more`` has to be one."""
+        ...
+
+    def added(self, stored: str, more: str) -> str:
+        """The histogram to be stored."""
         ...
 
     @property
@@ -232,20 +247,6 @@ class Dialect(Protocol):
         row says so; or no more."""
         ...
 
-    @property
-    def event_order(self) -> Sequence[str]:
-        """The columns of events by which they are told: who follows them misses none."""
-        ...
-
-    @property
-    def settled_event(self) -> str:
-        """The condition that no event can come before this one any more."""
-        ...
-
-    def events_after(self, con: Connection, event: int) -> tuple[str, list[Any]]:
-        """The condition that an event comes later than another one, and its values."""
-        ...
-
     def count_pending(self, con: Connection) -> None:
         """From this commit on ``huey_queue.pending`` follows the jobs, where it is not null."""
         ...
@@ -281,6 +282,9 @@ class Registered(NamedTuple):
 class Alive(Protocol):
     """Who lives. A process holds the number of each of its workers until it gives it back, or dies;
     beside it stands what the worker has started."""
+
+    #: Whether workers live on where a crash of the storage undoes what was not synced.
+    outlives: bool
 
     def place(self) -> tuple[str, int]:
         """``boot_id`` and ``side`` of a row that is written now."""

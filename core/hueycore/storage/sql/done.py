@@ -50,7 +50,7 @@ def end_done(con: Connection, queue: str, endings: list[Ended]) -> list[Ended]:
     changed = _make_done(con, rows)
     lost: list[Ended] = []
     if changed != len(rows):
-        lost = [e for e, row in zip(endings, rows, strict=True) if not _is_done(con, row)]
+        lost = [e for e, row in zip(endings, rows, strict=True) if not is_done(con, e, row[1])]
         gone = {ended.claim[:2] for ended in lost}
         results = [
             (ended.claim.seq, queue, ended.ending.result)  # type: ignore[union-attr]
@@ -80,13 +80,14 @@ def store_results(con: Connection, results: Sequence[tuple[int, str, bytes]]) ->
     )
 
 
-def _is_done(con: Connection, row: _Row) -> bool:
+def is_done(con: Connection, ended: Ended, finished_at: float) -> bool:
+    """Whether it is this run that has made the job done."""
     return bool(
         con.execute(
             """
             select 1 from huey_job
             where seq = ? and claim = ? and state = 'done' and finished_at = ?
             """,
-            (row[3], row[4], row[1]),
+            (*ended.claim[:2], finished_at),
         ).fetchall()
     )

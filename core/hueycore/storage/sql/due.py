@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hueycore.model.jobs import JobRef
 from hueycore.model.states import State
 from hueycore.storage.protocol import workers as protocol
@@ -10,6 +12,11 @@ from hueycore.storage.sql.endings import end_waiting
 from hueycore.storage.sql.keys import settle
 from hueycore.storage.sql.part import Part
 from hueycore.storage.sql.rest import READY, expiry
+
+#: Jobs that wait and are past their expiry at ``:now``.
+LATE = """queue = :queue and expires_at <= :now and expires_at is not null
+    and state in ('scheduled', 'pending', 'blocked')
+    and not (state = 'scheduled' and expires_in is not null)"""
 
 
 class Due(Part, protocol.Workers):
@@ -28,13 +35,14 @@ class Due(Part, protocol.Workers):
                 """,
                 (self.queue, now, limit),
             ).fetchall()
-            con.execute(
-                f"""
-                update huey_job set state = {READY}, expires_at = {expiry(":now")}
-                where {d.among("seq", ":seqs")}
-                """,
-                {"now": now, "seqs": d.listed(row[0] for row in rows)},
-            )
+            if rows:
+                con.execute(
+                    f"""
+                    update huey_job set state = {READY}, expires_at = {expiry(":now")}
+                    where {d.among("seq", ":seqs")}
+                    """,
+                    {"now": now, "seqs": d.listed(row[0] for row in rows)},
+                )
             keys = con.execute(
                 "select name from huey_key where queue = ? and due <= ? and due is not null",
                 (self.queue, now),
@@ -49,19 +57,17 @@ class Due(Part, protocol.Workers):
         return promoted
 
     def expire(self, limit: int = 500) -> list[tuple[JobRef, State]]:
-        query = """
-            select seq, id, task, state from huey_job
-            where queue = ? and expires_at <= ? and expires_at is not null
-                and state in ('scheduled', 'pending', 'blocked')
-                and not (state = 'scheduled' and expires_in is not null) limit ?
-        """
+        def find(con: Connection, now: float, limit: int) -> list[Any]:
+            query = f"select seq, id, task, state from huey_job where {LATE} limit :limit"
+            values = {"queue": self.queue, "now": now, "limit": limit}
+            return con.execute(query, values).fetchall()
 
         def body(con: Connection) -> list[tuple[JobRef, State]]:
             now = con.now()
-            rows = con.execute(query, (self.queue, now, limit)).fetchall()
+            rows = find(con, now, limit)
             end_waiting(con, [row[0] for row in rows], State.EXPIRED, None, now)
             return [(JobRef(*row[:3]), State(row[3])) for row in rows]
 
-        if not self.db.read(lambda con: con.execute(query, (self.queue, con.now(), 1)).fetchall()):
+        if not self.db.read(lambda con: find(con, con.now(), 1)):
             return []
         return self.db.transact(body, durable=False)

@@ -36,12 +36,12 @@ from hueycore.storage.sql.unique import GIVES_WAY
 
 class Applied(NamedTuple):
     """The endings that were lost, those that became ``revoked``, those that could not be written
-    and why, and whether a key was settled."""
+    and why, and whether keys have let jobs go."""
 
     lost: list[Ended]
     stopped: list[Ended]
     unwritable: list[tuple[Ended, str]] = []  # noqa: RUF012  a NamedTuple default, never changed
-    settled: bool = False
+    freed: bool = False
 
 
 def apply_endings(con: Connection, queue: str, endings: Sequence[Ended]) -> Applied:
@@ -75,9 +75,7 @@ def apply_endings(con: Connection, queue: str, endings: Sequence[Ended]) -> Appl
         done = [ended for ended in done if ended.claim[:2] not in gone]
     _go_on(con, [*done, *completed], tally)
     tally.write(con)
-    if keys:
-        settle(con, queue, keys)
-    return Applied(lost, stopped, settled=bool(keys))
+    return Applied(lost, stopped, freed=bool(settle(con, queue, keys)))
 
 
 def go_on(con: Connection, queue: str, done: Sequence[Ended]) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
-from hueycore.exceptions import QueueFull, StorageBusy, TaskTimeout
+from hueycore.exceptions import HueyException, QueueFull, StorageBusy, StorageError, TaskTimeout
 from hueycore.model.jobs import Enqueued, NewJob
 from hueycore.model.plan import Plan
 from hueycore.model.schedules import Fire
@@ -19,7 +20,7 @@ from hueycore.storage.sql.part import Part
 from hueycore.storage.sql.pressure import pending
 from hueycore.storage.sql.stages import join
 from hueycore.storage.sql.unique import give_way, held_keys
-from hueycore.system import native
+from hueycore.system.rounds import Rounds
 
 #: Jobs that one shared commit takes from other threads at most.
 SHARE = 5000
@@ -28,15 +29,14 @@ SHARE = 5000
 class Ticket:
     """One caller's jobs on their way through a shared commit."""
 
-    __slots__ = ("answer", "jobs", "plan", "refused", "wait_for_disk")
+    __slots__ = ("answer", "jobs", "plan", "refused")
 
     def __init__(self, jobs: Sequence[NewJob], plan: Plan | None) -> None:
         self.jobs = jobs
         self.plan = plan
         self.answer: list[Enqueued] | None = None
-        self.refused: QueueFull | None = None
-        #: Until its commit is there to stay, once it has an answer. The usual one does nothing.
-        self.wait_for_disk: Callable[[], object] = bool
+        #: Why its caller gets no answer.
+        self.refused: HueyException | None = None
 
     def waits(self) -> bool:
         return self.answer is None and self.refused is None
@@ -49,7 +49,7 @@ class Enqueue(Part, Jobs):
     _queue_known = False
 
     def _init_door(self) -> None:
-        self._door = native.Lock()
+        self._rounds = Rounds()
         self._tickets: dict[Ticket, None] = {}
         _producers.add(self)
 
@@ -57,17 +57,14 @@ class Enqueue(Part, Jobs):
         ticket = Ticket(jobs, plan)
         try:
             self._tickets[ticket] = None
-            with self._door:
-                if ticket.waits():
-                    self._commit_waiting(ticket)
+            self._rounds.take(ticket.waits, partial(self._commit_waiting, ticket))
         finally:
             # Nobody may commit later what was interrupted here.
             self._tickets.pop(ticket, None)
         if ticket.refused is not None:
-            raise ticket.refused
+            # Others may be told the same, and each of them writes into what it raises.
+            raise type(ticket.refused)(*ticket.refused.args)
         assert ticket.answer is not None
-        ticket.wait_for_disk()  # while others commit
-        self._ring_births()
         return ticket.answer
 
     def _ring_births(self) -> None:
@@ -88,7 +85,7 @@ class Enqueue(Part, Jobs):
         except (StorageBusy, TaskTimeout):
             raise
         except Exception:
-            if len(batch) == 1:
+            if len(batch) == 1 or not mine.waits():
                 raise
             self._commit([mine])  # perhaps it is another's job that no row can hold
 
@@ -96,8 +93,14 @@ class Enqueue(Part, Jobs):
         outcome, wait_for_disk = self.db.commit(
             lambda con: [self._try(con, ticket) for ticket in batch]
         )
+        self._ring_births()
+        try:
+            wait_for_disk()  # while others write
+        except StorageError as unknown:
+            for ticket in batch:
+                ticket.refused = unknown
+            raise
         for ticket, answer in zip(batch, outcome, strict=True):
-            ticket.wait_for_disk = wait_for_disk
             if isinstance(answer, QueueFull):
                 ticket.refused = answer
             else:

@@ -44,26 +44,31 @@ class Events(Part, Queries, Upkeep):
         way = "desc" if query.newest else "asc"
 
         def body(con: Connection) -> list[Event]:
-            where, values = _conditions(con, query)
-            order = ", ".join(f"{column} {way}" for column in con.dialect.event_order)
+            last = self.last_settled(con) if query.settled else UNLIMITED
+            where, values = _conditions(con, query, last)
             rows = con.execute(
-                f"select {_EVENT} from huey_event where {where} order by {order} limit ?",
+                f"select {_EVENT} from huey_event where {where} order by event {way} limit ?",
                 (*values, UNLIMITED if query.limit is None else query.limit),
             ).fetchall()
             return [Event._make(row) for row in (reversed(rows) if query.newest else rows)]
 
         return self.db.read(body)
 
+    def last_settled(self, con: Connection) -> int:
+        """The event up to which none can come any more that is not there."""
+        return UNLIMITED  # numbers are given out in the order of the commits
 
-def _conditions(con: Connection, query: EventQuery) -> tuple[str, list[Any]]:
+
+def _conditions(con: Connection, query: EventQuery, last: int) -> tuple[str, list[Any]]:
     d = con.dialect
-    after, values = d.events_after(con, query.after)
-    parts = [after, d.settled_event] if query.settled else [after]
+    parts: list[str] = []
+    values: list[Any] = []
 
     def add(text: str, *given: Any) -> None:
         parts.append(text)
         values.extend(given)
 
+    add("event > ? and event <= ?", query.after, last)
     if query.queues:
         add(f"{d.among('queue')}", d.listed(query.queues))
     if query.signals:

@@ -16,7 +16,7 @@ from hueycore.storage.sql.unwritable import Refused, apply_each, apply_together
 
 _Apply = Callable[[Connection, str, Sequence[Ended]], Applied]
 
-#: With what chose the claims, and whether a key was settled.
+#: With what chose the claims, and whether keys have let jobs go.
 Outcome = tuple[Exchange, Pick, bool]
 
 
@@ -30,7 +30,7 @@ def outcome(applied: Applied, pick: Pick) -> Outcome:
         stopped=applied.stopped,
         unwritable=applied.unwritable,
     )
-    return answer, pick, applied.settled
+    return answer, pick, applied.freed
 
 
 class Exchanges(Part, protocol.Workers):
@@ -40,7 +40,7 @@ class Exchanges(Part, protocol.Workers):
         if not endings and not (want.free > 0 and self.db.read(self._any_pending)):
             return Exchange([], [], [], [])
 
-        answer, pick, settled = self._together(worker, endings, want)
+        answer, pick, freed = self._together(worker, endings, want)
         self.alive.noted(worker)
         while pick.again and not answer.claims:
             durable = pick.needs_sync
@@ -58,7 +58,7 @@ class Exchanges(Part, protocol.Workers):
                 expired=answer.expired + pick.expired,
                 held=pick.held,
             )
-        if settled:
+        if freed:
             self.ring()  # perhaps a worker of another process takes the place
         return answer
 

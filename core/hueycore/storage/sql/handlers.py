@@ -44,7 +44,7 @@ def call_handler(con: Connection, seq: int, cause: bytes | None = None) -> None:
     join(con, born, plan)
     last = read_errors(errors)[-1] if errors else None
     given = Input(None, id_, State.DEAD, cause, last)
-    keep_inputs(con, born[0].seq, [given])
+    keep_inputs(con, [(born[0].seq, given)])
     con.execute("update huey_job set inputs = 1 where seq = ?", (born[0].seq,))
 
 

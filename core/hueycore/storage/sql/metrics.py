@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 from hueycore.model.endings import Dead, Ending, Expired, Retry, Revoked
 from hueycore.model.histogram import bucket, read
 from hueycore.model.jobs import Claim, Ended
-from hueycore.storage.sql.dialect import Connection, Dialect, Rows
+from hueycore.storage.sql.dialect import Connection, Dialect
 
 #: ``json.dumps`` with separators makes an encoder each time.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -35,7 +36,8 @@ def _add(d: Dialect) -> str:
         on conflict (queue, minute, task) do update set
             {", ".join(f"{name} = huey_metric.{name} + excluded.{name}" for name in sums)},
             run_max = {d.greatest}(huey_metric.run_max, excluded.run_max),
-            run_hist = excluded.run_hist, wait_hist = excluded.wait_hist
+            run_hist = {d.added("huey_metric.run_hist", "excluded.run_hist")},
+            wait_hist = {d.added("huey_metric.wait_hist", "excluded.wait_hist")}
     """
 
 
@@ -69,11 +71,12 @@ class _Line:
             for number, count in read(text).items():
                 hist[number] += count
 
-    def add_to(self, con: Connection, key: _Key, stored: Rows) -> None:
-        """Add this line to the ``stored`` one."""
-        run_hist, wait_hist = stored.fetchone() or ("{}", "{}")
+    def add_to(self, con: Connection, key: _Key) -> None:
+        """Add this line to the stored one."""
+        d = con.dialect
+        run_hist, wait_hist = ("{}", "{}") if d.adds_histograms else _stored(con, key)
         con.execute(
-            _add(con.dialect),
+            _add(d),
             (
                 *key,
                 *(self.counts[name] for name in _COUNTED),
@@ -106,29 +109,19 @@ class Tally:
             line.run(ended.claim, ended.started_at, ended.run_s)
 
     def write(self, con: Connection) -> None:
-        for key, line in self._keyed(con):
-            line.add_to(con, key, _stored(con, key))
-
-    def begin(self, con: Connection) -> Callable[[], None]:
-        """Ask for the stored lines; what is answered reads them and writes."""
-        asked = [(key, line, _stored(con, key)) for key, line in self._keyed(con)]
-
-        def write() -> None:
-            for key, line, stored in asked:
-                line.add_to(con, key, stored)
-
-        return write
-
-    def _keyed(self, con: Connection) -> list[tuple[_Key, _Line]]:
         minute = int(con.now() // 60)
-        return [((self._queue, minute, task), line) for task, line in self._lines.items()]
+        # In order: others may do the same at this moment, and wait for each other's rows.
+        for task, line in sorted(self._lines.items(), key=itemgetter(0)):
+            line.add_to(con, (self._queue, minute, task))
 
 
-def _stored(con: Connection, key: _Key) -> Rows:
-    return con.execute(
+def _stored(con: Connection, key: _Key) -> tuple[str, str]:
+    """The histograms of a line."""
+    row = con.execute(
         "select run_hist, wait_hist from huey_metric where queue = ? and minute = ? and task = ?",
         key,
-    )
+    ).fetchone()
+    return row or ("{}", "{}")
 
 
 def folded(con: Connection, queue: str) -> int:
@@ -153,8 +146,7 @@ def fold(con: Connection, queue: str, now: float) -> bool:
     for row in rows:
         lines[row[0]].absorb(row[1:])
     for task, line in lines.items():
-        total = (queue, 0, task)
-        line.add_to(con, total, _stored(con, total))
+        line.add_to(con, (queue, 0, task))
     if rows:
         con.execute(
             """

@@ -161,7 +161,7 @@ def _insert(con: Connection, queue: str, wholes: Sequence[Whole]) -> list[Enqueu
     )
     joined = join(con, [one._replace(fresh=True) for one in stored], plan)
     for place, inputs in given.items():
-        keep_inputs(con, stored[place].seq, inputs)
+        keep_inputs(con, [(stored[place].seq, one) for one in inputs])
         con.execute(
             "update huey_job set inputs = inputs + ? where seq = ?",
             (len(inputs), stored[place].seq),

@@ -270,6 +270,9 @@ class Operators(Part, Workers, protocol.Operators):
             # What tasks declare (huey_limit) is the code's; nobody would declare it again.
             for table in ("value", "flag", "periodic", "metric", "event", "key"):
                 con.execute(f"delete from huey_{table} where queue = ?", (self.queue,))
+            # A load that was begun begins anew: what it has brought may be gone.
+            d = con.dialect
+            con.execute(f"delete from huey_meta where {d.glob('name')}", (d.pattern("load/*"),))
             self.sign(con, "flush")
 
         self.db.transact(body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import cache
 from typing import Any
 
 from hueycore.model.failures import read_errors
@@ -11,7 +12,7 @@ from hueycore.model.reports import Depth, QueueRow
 from hueycore.model.states import Asked, State
 from hueycore.storage.protocol import queries as protocol
 from hueycore.storage.protocol.workers import Workers
-from hueycore.storage.sql.dialect import Connection
+from hueycore.storage.sql.dialect import Connection, Dialect
 from hueycore.storage.sql.part import Part
 from hueycore.storage.sql.selector import (
     COLUMNS,
@@ -22,6 +23,20 @@ from hueycore.storage.sql.selector import (
     find,
     is_seq,
 )
+
+
+@cache
+def coming(d: Dialect) -> str:
+    """When the next job of a ``:queue`` is due, or time lets a blocked one go."""
+    return f"""
+        select min(at) from (
+            select min(run_at) as at from huey_job
+            where queue = :queue and state = 'scheduled'
+            union all
+            select min(due) from huey_key
+            where queue = :queue and due is not null
+            {d.put_off_at}) as coming
+    """
 
 
 class Queries(Part, Workers, protocol.Queries):
@@ -92,20 +107,7 @@ class Queries(Part, Workers, protocol.Queries):
 
     def next_run_at(self) -> float | None:
         def body(con: Connection) -> float | None:
-            return _float(
-                con.execute(
-                    f"""
-                    select min(at) from (
-                        select min(run_at) as at from huey_job
-                        where queue = :queue and state = 'scheduled'
-                        union all
-                        select min(due) from huey_key
-                        where queue = :queue and due is not null
-                        {con.dialect.put_off_at}) as coming
-                    """,
-                    {"queue": self.queue},
-                ).fetchone()[0]
-            )
+            return _float(con.execute(coming(con.dialect), {"queue": self.queue}).fetchone()[0])
 
         return self.db.read(body)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from hueycore.exceptions import ConfigurationError
 from hueycore.model.jobs import Enqueued, Job
@@ -160,8 +160,8 @@ def join(con: Connection, jobs: Sequence[Enqueued], plan: Plan) -> list[Enqueued
     ]
 
 
-def read_inputs(con: Connection, seq: int) -> list[Input]:
-    """In the caller's transaction; see ``Stages.inputs``."""
+def read_inputs(con: Connection, seq: int, without: Container[int] = ()) -> list[Input]:
+    """In the caller's transaction; see ``Stages.inputs``. Not those of the parents ``without``."""
     found = [
         Input(slot if in_list else None, id_, State(state), result, json.loads(error or "null"))
         for slot, in_list, id_, state, result, error in con.execute(
@@ -173,15 +173,15 @@ def read_inputs(con: Connection, seq: int) -> list[Input]:
         ).fetchall()
     ]
     for row in con.execute(_PARENTS, {"seq": seq}).fetchall():
-        one = _input(con, *row)
+        one = None if row[-1] in without else _input(con, *row)
         if one is not None:
             found.append(one)
     # Of a chord that came over half done, some are here and some are there.
     return sorted(found, key=lambda one: one.slot or 0)
 
 
-def keep_inputs(con: Connection, seq: int, inputs: Sequence[Input]) -> None:
-    """Give a job what no parent's row can give it."""
+def keep_inputs(con: Connection, inputs: Iterable[tuple[int, Input]]) -> None:
+    """Give jobs what no parent's row can give them."""
     con.executemany(
         """
         insert into huey_input (seq, slot, listed, id, state, result, error)
@@ -197,7 +197,7 @@ def keep_inputs(con: Connection, seq: int, inputs: Sequence[Input]) -> None:
                 one.result,
                 None if one.error is None else json.dumps(one.error),
             )
-            for one in inputs
+            for seq, one in inputs
         ],
     )
 

@@ -3,11 +3,11 @@ what happens to the second one is said here."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from hueycore.exceptions import DuplicateJob
 from hueycore.model import rest
-from hueycore.model.jobs import Enqueued, JobRef, NewJob
+from hueycore.model.jobs import Enqueued, Job, JobRef, NewJob
 from hueycore.model.states import State
 from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.keys import settle
@@ -57,6 +57,29 @@ def held_keys(con: Connection, queue: str, jobs: Sequence[NewJob]) -> set[tuple[
         (queue, d.listed(tasks), d.listed(keys)),
     ).fetchall()
     return {(task, key) for task, key in rows}
+
+
+def holders(con: Connection, jobs: Iterable[Job]) -> dict[tuple[str, str, str | None], str]:
+    """The ids of the jobs that have keys of these by now: by queue, task and key."""
+    d = con.dialect
+    by_queue: dict[str, list[Job]] = {}
+    for job in jobs:
+        by_queue.setdefault(job.queue, []).append(job)
+    found = {}
+    for queue, own in by_queue.items():
+        rows = con.execute(
+            f"""
+            select task, unique_key, id from huey_job
+            where queue = ? and {d.among("task")} and {d.among("unique_key")} and {_HOLDS}
+            """,
+            (
+                queue,
+                d.listed({job.task for job in own}),
+                d.listed({job.unique_key for job in own}),
+            ),
+        ).fetchall()
+        found.update({(queue, task, key): id_ for task, key, id_ in rows})
+    return found
 
 
 def give_way(con: Connection, queue: str, job: NewJob, now: float) -> Enqueued | None:

@@ -43,7 +43,7 @@ def apply_each(con: Connection, queue: str, endings: Sequence[Ended]) -> Applied
             whole.lost + one.lost,
             whole.stopped + one.stopped,
             whole.unwritable + one.unwritable,
-            whole.settled or one.settled,
+            whole.freed or one.freed,
         )
     return whole
 

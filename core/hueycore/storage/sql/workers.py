@@ -49,7 +49,7 @@ class Workers(Part, protocol.Workers, Queries):
             return number
 
         try:
-            return self.db.transact(body, durable=bool(declares))
+            return self.db.transact(body, durable=bool(declares) or self.alive.outlives)
         except BaseException:
             for number in taken:
                 self._drop(number)

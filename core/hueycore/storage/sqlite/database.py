@@ -7,8 +7,8 @@ here.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -52,16 +52,16 @@ class Database(Connections):
 
     def commit(self, body: Body[T]) -> tuple[T, Callable[[], object]]:
         """As ``transact``, but it does not wait for the disk: the second of the answer does."""
-        value, log = shielded(self._transact, body, True)
-        return value, partial(shielded, self._wait_for_disk, log)
+        value, log, number = shielded(self._transact, body, True)
+        return value, partial(shielded, self._wait_for_disk, log, number)
 
     def _transact_and_wait(self, body: Body[T], durable: bool) -> T:
-        value, log = self._transact(body, durable)
-        self._wait_for_disk(log)
+        value, log, number = self._transact(body, durable)
+        self._wait_for_disk(log, number)
         return value
 
-    def _transact(self, body: Body[T], durable: bool) -> tuple[T, Log | None]:
-        """What the body answers, and the log to be synced."""
+    def _transact(self, body: Body[T], durable: bool) -> tuple[T, Log | None, int]:
+        """What the body answers, the log to be synced, and the commit's number there."""
         if self.read_only:
             raise StorageReadOnly(f"{self.path} was opened for reading only")
         with self._lock:
@@ -75,10 +75,9 @@ class Database(Connections):
                     raise StorageError("forked in a transaction, which is the parent's alone")
                 connection.execute("commit")
                 self.commits += 1
-                if log is not None and connection.total_changes != before:
-                    log.promise()
-                else:
+                if connection.total_changes == before:
                     log = None
+                number = 0 if log is None else log.promise()
                 if self._pages and self.commits % OFTEN == 0:
                     self._shorten_log(connection)
             except sqlite3.Error as error:
@@ -96,13 +95,13 @@ class Database(Connections):
                     self._discard("_write")  # which ends its transaction
                 finally:
                     self._entry.leave_door()
-        return value, log
+        return value, log, number
 
-    def _wait_for_disk(self, log: Log | None) -> None:
+    def _wait_for_disk(self, log: Log | None, number: int) -> None:
         if log is None:
             return
         try:
-            log.sync()
+            log.sync(number)
         except StorageError:
             with self._lock:
                 if self._log is log:
@@ -158,11 +157,15 @@ class Database(Connections):
             finally:
                 self._entry.leave_door()
 
-    def copy(self, body: Body[T]) -> T:
-        """Like ``read`` with a snapshot, on a connection of its own: others read meanwhile. What
-        the body sees stays as it is, whatever locks a copy of the files drops."""
+    @contextmanager
+    def view(self) -> Iterator[Connection]:
+        """What is there at this moment, until the end of the block. On a connection of its own:
+        others read and write meanwhile, but in memory, where they wait. What it sees stays as it
+        is, whatever locks a copy of the files drops."""
         if self.memory:
-            return self.read(body)
+            with self._lock:
+                yield self._writer()
+            return
         self._check_use()
         try:
             with (
@@ -173,7 +176,7 @@ class Database(Connections):
                 connection.execute("begin")
                 first = partial(connection.execute, "select 1 from sqlite_master")
                 self._look_inside(lambda: retry(first, self._timeout).fetchall())
-                return body(connection)
+                yield connection
         except sqlite3.Error as error:
             raise translate(error, self.path) from error
 
@@ -183,7 +186,10 @@ class Database(Connections):
             return self.commits
         if self._frozen:
             return int(clock.monotonic() * 1e9)
-        return self.read(self._data_version)
+        self._check_use()
+        # An idle consumer asks five times a second: three calls of the system, a read takes ten.
+        head = self._entry.head_of_log()
+        return self.read(self._data_version) if head is None else int.from_bytes(head, "little")
 
     def now(self) -> float:
         return clock.now()
@@ -216,6 +222,27 @@ class Database(Connections):
                     raise translate(error, self.path) from error
             finally:
                 self._entry.leave_door()
+
+    def alone(self, body: Body[T]) -> T:
+        """Run ``body`` on the writing connection while nobody of ours writes: not in a transaction,
+        it makes its own. What it has written is on the disk when this returns."""
+        if self.read_only:
+            raise StorageReadOnly(f"{self.path} was opened for reading only")
+        with self._lock:
+            connection = self._writer()
+            log = self._log
+            try:
+                if not self._entry.enter_door(clock.monotonic() + self._timeout):
+                    raise busy_for(self.path, self._timeout, self._others())
+                value = body(connection)
+                number = 0 if log is None else log.promise()
+            except sqlite3.Error as error:
+                self._forget_if_broken(error, "_write")
+                raise translate(error, self.path) from error
+            finally:
+                self._entry.leave_door()
+        self._wait_for_disk(log, number)
+        return value
 
     # --- inside -------------------------------------------------------------------------------
 

@@ -24,11 +24,13 @@ class SqliteDialect:
     differs = "is not"
     greatest = "max"
     rows_only = "not indexed"
+    adds_histograms = False
     put_off_at = ""
     sees_starts = True
-    event_order = ("event",)
-    settled_event = "true"
     crashes = "job.crashes"
+
+    def added(self, stored: str, more: str) -> str:
+        return more
 
     def unindexed(self, column: str) -> str:
         return f"+{column}"
@@ -93,9 +95,6 @@ class SqliteDialect:
 
     def record_events(self, con: Connection, on: bool) -> None:
         schema.set_triggers(con, "events.sql", on)
-
-    def events_after(self, con: Connection, event: int) -> tuple[str, list[Any]]:
-        return "event > ?", [event]
 
     def count_pending(self, con: Connection) -> None:
         schema.set_triggers(con, "pending.sql")

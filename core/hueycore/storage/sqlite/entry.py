@@ -72,6 +72,10 @@ class Entry:
         found = self._guard.pages_of_log()
         return 0 if found < pages or self._door.is_watched() else found
 
+    def head_of_log(self) -> bytes | None:
+        """What every commit changes, if there is a log that others can be seen to write."""
+        return None if self._guard is None else self._guard.head_of_log()
+
     def read(self, look: Callable[[], T]) -> T:
         """What ``look`` sees outside the door. Raises ``Disturbed`` when that is worth nothing."""
         if self._guard is None:

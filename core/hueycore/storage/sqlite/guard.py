@@ -88,6 +88,12 @@ class Guard:
             return 0
         return int.from_bytes(os.pread(_kept[index], _PAGES.stop, 0)[_PAGES], sys.byteorder)
 
+    def head_of_log(self) -> bytes | None:
+        """What every commit changes, and nothing else; None without a log."""
+        with _lock:
+            index = self._index
+            return None if index is None else os.pread(_kept[index], _HEAD.stop, 0)
+
     def begin_read(self, reader: int) -> bytes | None:
         """Before a read outside the door. Until ``end_read`` SQLite does not make the index of the
         log anew in this process: without its locks, which a copy may drop, it would do so under a

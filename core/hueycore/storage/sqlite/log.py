@@ -12,23 +12,7 @@ from collections.abc import Callable
 
 from hueycore.exceptions import StorageError, StorageMoved
 from hueycore.storage.sqlite.identity import key_at, key_of
-from hueycore.system import clock, native
-
-#: The part of the time of a sync that threads wait for others to join them, where there are some;
-#: and seconds that they wait at most.
-GATHER, LONGEST_GATHER = 0.25, 0.005
-
-
-class _Round:
-    """Those who wait for the same sync. The first of them does it."""
-
-    __slots__ = ("done", "lock", "size")
-
-    def __init__(self) -> None:
-        self.lock = native.Lock()
-        self.done = False
-        #: How many they are, or one or two less: threads count at the same time.
-        self.size = 0
+from hueycore.system import native
 
 
 class Log:
@@ -44,29 +28,24 @@ class Log:
         self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         self._file = key_of(os.fstat(self._descriptor))
         self._disk = native.Lock()
-        self._round = self._before = _Round()
-        #: Seconds that the last sync took.
-        self._took = 0.0
         #: Commits that somebody will wait for, and how many of them are on the disk.
         self._promised = self._synced = 0
         #: Why nothing more can be promised.
         self._failure: tuple[type[StorageError], str] | None = None
 
-    def promise(self) -> None:
-        """A ``sync`` will follow. Called under the write lock, after the commit."""
+    def promise(self) -> int:
+        """A ``sync`` of this number will follow. Called under the write lock, after the commit."""
         self._promised += 1
+        return self._promised
 
-    def sync(self) -> None:
-        """Wait until what this thread has committed is on the disk.
+    def sync(self, number: int) -> None:
+        """Wait until the commit that got this number is on the disk.
 
         Raises ``StorageError`` when nobody knows whether it is, ``StorageMoved`` when it went into
         a log that nobody reads."""
-        mine = self._round
-        mine.size += 1
-        with mine.lock:
-            if not mine.done:
-                self._sync(mine)
-                mine.done = True
+        with self._disk:
+            if self._synced < number:
+                self._sync()
 
     def close(self) -> None:
         """Whoever still waits is answered as if it went on."""
@@ -77,29 +56,19 @@ class Log:
             finally:
                 self._release()
 
-    def _sync(self, mine: _Round) -> None:
-        with self._disk:
-            if self._before.size > 1:
-                # Those who were answered just now are about to commit again: half of all threads
-                # would always wait for the next round.
-                native.sleep(min(self._took * GATHER, LONGEST_GATHER))
-            # Whoever has committed by now may be in this round; who comes later is in the next.
-            if self._round is mine:
-                self._round = _Round()
-            self._before = mine
-            if self._descriptor >= 0:
-                self._flush()
-            if self._failure is not None:
-                kind, text = self._failure
-                raise kind(text)
+    def _sync(self) -> None:
+        if self._descriptor >= 0:
+            self._flush()
+        if self._failure is not None:
+            kind, text = self._failure
+            raise kind(text)
 
     def _flush(self) -> None:
         if self._failure is not None:
             return  # the system tells of an error once: the next sync would know nothing of it
-        promised, began = self._promised, clock.monotonic()
+        promised = self._promised
         try:
             _to_disk(self._descriptor)
-            self._took = clock.monotonic() - began
         except OSError as error:
             text = f"{self._path} could not be synced ({error.strerror}): whether the last commits "
             text += "survive a power cut is not known; the system's log may say more of the disk"

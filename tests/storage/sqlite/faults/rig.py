@@ -170,7 +170,7 @@ class Eye:
 
 def assert_nothing_is_held(storage: SqliteStorage, other: sqlite3.Connection) -> None:
     """No lock of this process is taken, and somebody else gets the write lock at once."""
-    assert not storage._door.locked(), "the door of enqueue is locked"
+    assert not storage._rounds.alone.locked(), "the door of enqueue is locked"
     assert storage._tickets == {}, "jobs of a failed call wait to be committed by another"
     for name in ("_lock", "_read_lock"):
         assert not getattr(storage.db, name).locked(), f"{name} is held"

@@ -1,5 +1,5 @@
 #!lua
---#include births queue strand
+--#include births queue strand sign
 -- What comes over from another program (migration.py). arg: jobs, plan, given (pairs of place and
 -- inputs), results (rows and errors), values (names), orders (hash, field, text), marks; then bytes:
 -- payloads of jobs, results of inputs, results, values. False: some of it came meanwhile.

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
---#include rows
+--#include rows sign
 -- arg: seqs, operator. Answers the numbers changed, and pairs of number and state of the others.
 local rows, changed_seqs, failed = {}, {}, {}
 fetch(arg.seqs)

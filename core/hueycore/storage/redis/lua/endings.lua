@@ -1,4 +1,5 @@
---#include births handlers failures joblog metrics
+--#include keys follow metrics
+--#later rare: add_error failure unreadable handler_of call_handler write_notes
 -- What became of runs, written (endings.py). Each ending is fenced by its claim: a run that was taken
 -- away from its worker cannot end the job any more.
 local STOP, INTERRUPT, OVERDUE = 1, 2, 3
@@ -79,7 +80,7 @@ local function finish(row, one, ending)
   store(row, bytes(ending.result), 0)
   save(row)
   follow({row}, false)
-  if kind == 'dead' or (kind == 'revoked' and ending.cause) then call_handler(row, bytes(ending.cause)) end
+  if kind == 'dead' or (kind == 'revoked' and ending.cause) then rare().call_handler(row, bytes(ending.cause)) end
 end
 
 local function put_back(row, one, ending)
@@ -115,8 +116,8 @@ end
 -- The ending of a job whose own cannot be written.
 local function unwritable(row, one, ending, why)
   local text = 'the ending ' .. ending.kind .. ' cannot be written: ' .. why
-  add_error(row, failure(row, 'Unwritable', text, name_of(row[WORKER]) or '', one[4], true))
-  local _, unread = handler_of(row)
+  rare().add_error(row, rare().failure(row, 'Unwritable', text, name_of(row[WORKER]) or '', one[4], true))
+  local _, unread = rare().handler_of(row)
   if unread then del('handler', row[SEQ]) end
   return {kind = 'dead', reason = 'unwritable'}
 end
@@ -130,17 +131,17 @@ local function ended(one)
   if not row then return was_done(one) and 'known' or 'lost' end
   touch(row)
   if type(ending) == 'number' then return end_done(row, one, ending, one[8]) end
-  if ending.said then write_notes(row, ending.said) end
+  if ending.said then rare().write_notes(row, ending.said) end
   if ending.kind == 'done' then return end_done(row, one, ending.result, ending.private) end
   local asked, outcome, _ = row[CANCEL_REQUESTED], nil, nil
-  local why = ending.fault and unreadable(row)
+  local why = ending.fault and rare().unreadable(row)
   if why then ending, outcome = unwritable(row, one, ending, why), why
-  elseif ending.fault then add_error(row, ending.fault) end
+  elseif ending.fault then rare().add_error(row, ending.fault) end
   if (asked == STOP or asked == INTERRUPT) and gives_back(ending) then
     ending, outcome = {kind = 'revoked', reason = 'revoked'}, 'stopped'
   end
   if ending.kind == 'dead' or (ending.kind == 'revoked' and ending.cause) then
-    _, why = handler_of(row)
+    _, why = rare().handler_of(row)
     if why then ending, outcome = unwritable(row, one, ending, why), why end
   end
   row[SUSPECT] = 0

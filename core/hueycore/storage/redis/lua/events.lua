@@ -1,5 +1,5 @@
 #!lua
---#include queue
+--#include queue sign
 -- Record what becomes of the jobs, or no more. arg: on, operator. 0: that was so already.
 describe_queue()
 if recording == arg.on then return 0 end

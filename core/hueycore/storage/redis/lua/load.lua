@@ -1,5 +1,5 @@
 #!lua
---#include endings queue
+--#include births endings queue sign
 -- Bring jobs in (transfer.py). arg: cargo, lists of row, errors, progress, whether it has a result,
 -- inputs; if_exists, pending, operator. For each a payload, a result, and the results of its inputs.
 describe_queue()

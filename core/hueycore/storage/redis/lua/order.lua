@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
---#include strand queue
+--#include strand queue sign
 -- A standing order is set (arg.text) or taken back. arg: hash, field, text, settle, verb, what,
 -- reason, operator. 0: there was none in force.
 local old = call('HGET', P .. arg.hash, arg.field)

@@ -1,5 +1,5 @@
 #!lua
---#include queue
+--#include queue sign
 -- arg: resume; or until_, by, reason (of the pause); operator. 0: nothing was paused.
 local fields = {'paused_at', 'paused_until', 'paused_by', 'pause_reason'}
 if arg.resume then

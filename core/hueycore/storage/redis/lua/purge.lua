@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
---#include follow
+--#include follow sign
 -- Delete final jobs that no waiting job needs. arg: jobs, lists of seq, id, state, claim,
 -- finished_at as they were seen: what has changed since stays. Answers the numbers deleted.
 local gone, seqs = {}, {}

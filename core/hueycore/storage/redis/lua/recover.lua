@@ -24,10 +24,10 @@ local function take_back(row, started)
     local what = stopping and 'was stopped' or 'died'
     local text = 'worker ' .. about.name .. ' (' .. process .. ') ' .. what .. ' while it ran this job'
     -- A run that a stop has cut off is no failure of the job.
-    local entry = failure(row, stopping and 'Interrupted' or 'Crashed', text, about.name, 0, crashed or state == 'dead')
-    local why = unreadable(row)
+    local entry = rare().failure(row, stopping and 'Interrupted' or 'Crashed', text, about.name, 0, crashed or state == 'dead')
+    local why = rare().unreadable(row)
     if why then state, reason = 'dead', unwritable(row, {0, 0, 0, 0}, {kind = 'recovered'}, why).reason
-    else add_error(row, entry) end
+    else rare().add_error(row, entry) end
   end
   if not started then row[ATTEMPT] = row[ATTEMPT] - 1 end
   leave(row)
@@ -36,11 +36,11 @@ local function take_back(row, started)
   save(row)
   if reason then follow({row}, false) end
   if state == 'dead' then
-    local _, why = handler_of(row)
+    local _, why = rare().handler_of(row)
     if why then
       row[REASON] = unwritable(row, {0, 0, 0, 0}, {kind = 'dead'}, why).reason
       save(row)
-    else call_handler(row) end
+    else rare().call_handler(row) end
   end
 end
 
@@ -48,7 +48,7 @@ end
 local function end_overdue(row)
   local started, run_s = row[CLAIMED_AT], now - row[CLAIMED_AT]
   local text = process .. ' was killed: the job went on after its timeout, ' .. tostring(row[TIMEOUT]) .. ' s'
-  local ending = {kind = 'dead', reason = 'timeout', fault = failure(row, 'TaskTimeout', text, about.name, run_s, true)}
+  local ending = {kind = 'dead', reason = 'timeout', fault = rare().failure(row, 'TaskTimeout', text, about.name, run_s, true)}
   if row[RETRIES] > 0 and row[AT_MOST_ONCE] == 0 then
     local delay, backoff = row[RETRY_DELAY], row[RETRY_BACKOFF]
     ending.kind, ending.reason = 'retry', nil

@@ -1,5 +1,5 @@
 #!lua
---#include endings
+--#include endings sign
 -- arg: seqs, run_at, priority, expires_at, expires_in, reason, operator. Answers the numbers changed,
 -- and pairs of number and state of those that do not wait.
 local moved, failed, changed_seqs = {}, {}, {}

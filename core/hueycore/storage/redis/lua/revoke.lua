@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
---#include endings
+--#include endings sign
 -- arg: seqs, asked, reason, operator. Answers the numbers changed, and pairs of number and state of
 -- those that are final.
 local waiting, running, failed, changed_seqs, both = {}, {}, {}, {}, {}

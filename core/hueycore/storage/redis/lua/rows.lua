@@ -122,7 +122,7 @@ local function save(row)
   local seq, state = row[SEQ], row[STATE]
   local from = stood[seq] or ''
   if from ~= state then
-    if not MOVES[from .. ' ' .. state] then error('job ' .. seq .. ': ' .. from .. ' to ' .. state) end
+    if not string.find(MOVES, ' ' .. from .. '>' .. state .. ' ', 1, true) then error('job ' .. seq .. ': ' .. from .. ' to ' .. state) end
     stood[seq] = state
   end
   if not dirty[seq] then
@@ -167,7 +167,7 @@ local function job_of(id)
 end
 
 local function pack(row)
-  local top = #DEFAULT
+  local top = table.maxn(row)
   while row[top] == DEFAULT[top] do row[top] = nil top = top - 1 end
   for column = 1, top do  -- no holes (and # of a table with holes is any of them)
     if rawget(row, column) == nil then row[column] = DEFAULT[column] end
@@ -182,57 +182,12 @@ local function add(lists, name, one, other)
   if other then list[#list + 1] = other end
 end
 
-local function log_event(fields)
-  local number = call('HINCRBY', P .. 'queue', 'event', 1)
-  call('XADD', P .. 'event', number .. '-0', 'at', string.format('%.3f', now), unpack(fields))
-end
-
 local function name_of(worker)
   local text = worker and call('HGET', P .. 'worker', worker)
   return text and cjson.decode(text).name
 end
 
-local SIGNAL = {timeout = true, locked = true, ['rate-limited'] = true}
-local FAILED = {error = true, retrying = true, interrupted = true, canceled = true, timeout = true,
-  locked = true, ['rate-limited'] = true}
-
-local function signal_of(row, old)
-  local state, reason = row[STATE], row[REASON]
-  if not old then
-    return FINAL[state] and 'loaded' or state == 'scheduled' and 'scheduled' or 'enqueued'
-  end
-  if state == 'running' then return 'claimed' end
-  if state == 'done' then return 'complete' end
-  if state == 'dead' then return SIGNAL[reason] and reason or 'error' end
-  if state == 'revoked' then return reason == 'canceled' and reason or state end
-  if state == 'expired' or state == 'blocked' then return state end
-  if old[1] ~= 'running' then return state == 'scheduled' and state or 'enqueued' end
-  if row[RUN_AT] ~= old[2] then return 'retrying' end
-  return row[ATTEMPT] < old[3] and 'released' or 'interrupted'
-end
-
--- What became of a row since it was written last (events.sql says the same in triggers).
-local function record(row)
-  local old = before[row[SEQ]]
-  if old and old[1] == row[STATE] then return end
-  local signal = signal_of(row, old)
-  local fields = {'signal', signal, 'seq', row[SEQ], 'id', row[ID], 'task', row[TASK]}
-  local function note(name, value)
-    if value then fields[#fields + 1], fields[#fields + 2] = name, value end
-  end
-  note('worker', name_of(row[STATE] == 'running' and row[WORKER] or (old and old[4])))
-  if signal == 'complete' then
-    note('run_s', string.format('%.6f', row[FINISHED_AT] - row[STARTED_AT]))
-  elseif signal ~= 'claimed' then
-    local fault = old and FAILED[signal] and faults[row[SEQ]]
-    if fault and fault.attempt == old[3] then
-      note('run_s', fault.run_s)
-      note('error', fault.text)
-    end
-    note('reason', row[REASON])
-  end
-  log_event(fields)
-end
+--#later eventlog: record
 
 local function write_rows()
   local texts, gone, new = {}, {}, {}
@@ -241,7 +196,7 @@ local function write_rows()
     local row = held[seq]
     local old, to = was[seq], row and places(row) or {}
     if row then
-      if recording then record(row) keep_before(row) end
+      if recording then eventlog().record(row) keep_before(row) end
       packed[seq] = pack(row)
       texts[#texts + 1], texts[#texts + 2] = seq, packed[seq]
     end
@@ -291,27 +246,6 @@ end
 
 -- Wake the consumers. After the last flush().
 local function ring() call('PUBLISH', P .. 'bell', '1') end
-
--- Note a verb of the operator, unless it changed nothing; jobs: rows, or a number.
-local function sign(verb, jobs, what)
-  if not arg.operator then return end
-  local one, number = nil, jobs
-  if type(jobs) == 'table' then
-    number = #jobs
-    if number == 1 then one = jobs[1] end
-  end
-  if number == 0 then return end
-  local fields = {'signal', verb, 'worker', arg.operator}
-  local function note(name, value)
-    if value then fields[#fields + 1], fields[#fields + 2] = name, value end
-  end
-  if one then note('seq', one[SEQ]) note('id', one[ID]) end
-  note('task', one and one[TASK] or what)
-  note('reason', arg.reason)
-  note('jobs', number)
-  log_event(fields)
-  note_write()
-end
 
 local function numbers(members)  -- of members that end with them
   for i = 1, #members do members[i] = struct.unpack('>I8', members[i], #members[i] - 7) end

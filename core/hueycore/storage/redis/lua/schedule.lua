@@ -1,5 +1,5 @@
 #!lua
---#include periodic
+--#include periodic sign
 -- Store a schedule by hand. arg: schedule; its payload. 0: the name is declared in code.
 describe_queue()
 local old = schedule_of(arg.schedule[NAME])

@@ -1,5 +1,5 @@
 #!lua
---#include periodic
+--#include periodic sign
 -- Remove, pause or resume schedules. arg: verb, names, by, reason. Answers the names changed.
 local changed_names = {}
 for _, name in ipairs(arg.names) do

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
---#include rows
+--#include rows sign
 -- arg: ids, verb, what, operator. Answers how many went.
 local number = 0
 for from = 1, #arg.ids, 2000 do

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
---#include follow
+--#include follow sign
 -- Delete results that no waiting job needs; they count as taken. arg: seqs, operator.
 local number = 0
 fetch(arg.seqs)

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
---#include keys
+--#include keys sign
 -- arg: name, token (hex), operator. 0: there was none, or its lease was over.
 local text = call('HGET', P .. 'lock', arg.name)
 local old = text and cjson.decode(text)

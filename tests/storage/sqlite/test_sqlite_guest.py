@@ -14,21 +14,19 @@ import pytest
 
 from hueycore.exceptions import (
     ConfigurationError,
-    DuplicateJob,
     QueueFull,
     StorageBusy,
     StorageError,
     StorageMoved,
-    StorageReadOnly,
     StorageTooNew,
 )
-from hueycore.model.endings import Completed, Dead, Done, Retry
-from hueycore.model.jobs import Ended, Selector, Want
+from hueycore.model.endings import Completed, Done
+from hueycore.model.jobs import Selector, Want
 from hueycore.model.limits import Limit
 from hueycore.model.states import State
 from hueycore.storage.sqlite import SqliteStorage
 from tests.storage.conftest import Maker
-from tests.storage.kit import FAILURE, born, ended, new, one, pipeline, row, state, worker
+from tests.storage.kit import born, ended, new, one, pipeline, row, state, take, worker
 from tests.storage.sql.lab import sql, write
 from tests.storage.sqlite.invariants import check_invariants
 
@@ -89,9 +87,8 @@ def finish(connection: sqlite3.Connection, word: str) -> None:
         connection.execute(word)
 
 
-@pytest.mark.feature("transactional enqueue")
 @pytest.mark.parametrize("job_first", [True, False], ids=["job first", "row first"])
-def test_a_commit_brings_both(
+def test_in_each_mode_a_commit_brings_both(
     file: SqliteStorage, connection: sqlite3.Connection, job_first: bool
 ) -> None:
     guest = file.on(connection)
@@ -109,7 +106,9 @@ def test_a_commit_brings_both(
     assert row(file, answer).id == "mine"
 
 
-def test_a_rollback_leaves_neither(file: SqliteStorage, connection: sqlite3.Connection) -> None:
+def test_in_each_mode_a_rollback_leaves_neither(
+    file: SqliteStorage, connection: sqlite3.Connection
+) -> None:
     pay(connection)
     file.on(connection).enqueue([new(), new()])
 
@@ -133,21 +132,6 @@ def test_the_with_block_of_a_connection_commits_or_rolls_back(
         file.on(connection).enqueue([new()])
         1 / 0
     assert count(file) == (1, 1)
-
-
-def test_a_savepoint_of_the_applications_takes_its_jobs_back_alone(
-    file: SqliteStorage, connect: Connect
-) -> None:
-    connection = connect(isolation_level=None)
-    connection.execute("begin")
-    guest = file.on(connection)
-    guest.enqueue([new(id="stays")])
-    connection.execute("savepoint mine")
-    guest.enqueue([new(id="goes")])
-    connection.execute("rollback to mine")
-    connection.execute("commit")
-
-    assert [job.id for job in file.jobs(Selector())] == ["stays"]
 
 
 @pytest.mark.parametrize("options", [MODES[name] for name in MODES if name in BEGINS])
@@ -215,14 +199,6 @@ def test_another_name_of_the_file_is_the_file(
     assert count(file) == (0, 1)
 
 
-def test_what_is_no_connection_is_refused(file: SqliteStorage, connect: Connect) -> None:
-    closed = connect()
-    closed.close()
-    for wrong in (None, "queue.db", closed):
-        with pytest.raises(ConfigurationError):
-            file.on(wrong)
-
-
 def test_a_file_that_was_replaced_is_refused(
     file: SqliteStorage, connect: Connect, tmp_path: Path
 ) -> None:
@@ -255,35 +231,7 @@ def test_a_transaction_older_than_the_queue_is_refused(make_file: Maker, path: s
             guest.enqueue([new()])
 
 
-def test_a_read_only_connection_is_told_so(file: SqliteStorage, connect: Connect) -> None:
-    connection = connect(f"file:{file.db.path}?mode=ro", uri=True)
-    with pytest.raises(StorageReadOnly):
-        file.on(connection).enqueue([new()])
-
-
 # --- when it fails --------------------------------------------------------------------------------
-
-
-def test_a_refused_call_leaves_the_transaction_and_nothing_of_itself(
-    file: SqliteStorage, connect: Connect
-) -> None:
-    born(file, id="there", unique_key="k", unique_until="end")
-    connection = connect()
-    pay(connection)
-    guest = file.on(connection)
-    duplicate = new(unique_key="k", unique_until="end", on_conflict="fail")
-
-    with pytest.raises(DuplicateJob):
-        guest.enqueue([new(), duplicate])
-    with pytest.raises(StorageError):
-        guest.enqueue([new(), new(retries=-1)])
-    file.max_pending = 1
-    with pytest.raises(QueueFull):
-        guest.enqueue([new()])
-
-    assert connection.in_transaction
-    connection.commit()
-    assert count(file) == (1, 1)
 
 
 def test_a_refused_call_that_began_the_transaction_ends_it(
@@ -355,68 +303,23 @@ def test_a_thread_that_did_not_make_the_connection_gets_an_error_of_the_library(
 # --- ending a run ---------------------------------------------------------------------------------
 
 
-def late(claim: Any, otherwise: Any) -> Ended:
-    """What the worker says of a run that has ended itself."""
-    return ended(claim, Completed(otherwise))
-
-
-@pytest.mark.parametrize("otherwise", [Done(b"late"), Retry(None, 0, 0, FAILURE), Dead("failed")])
-def test_what_the_application_committed_is_the_end(
-    file: SqliteStorage, connect: Connect, otherwise: Any
-) -> None:
+def test_what_follows_is_committed_with_the_end(file: SqliteStorage, connect: Connect) -> None:
     first, second = pipeline(file, 2)
+    file.declare_limits([Limit("task", "k", 1)])
+    _, keyed = file.enqueue([new(key_name="k"), new(key_name="k")])
     number = worker(file)
-    claim = one(file, number)
+    claims = take(file, number, 2)
     connection = connect()
-    pay(connection)
 
-    assert file.on(connection).end(ended(claim, Done(b"mine")))
-    assert state(file, first) is State.RUNNING
+    for claim in claims:
+        assert file.on(connection).end(ended(claim))
     connection.commit()
 
-    assert state(file, first) is State.DONE
-    assert state(file, second) is State.PENDING, "what follows was committed with it"
+    assert (state(file, second), state(file, keyed)) == (State.PENDING, State.PENDING)
     before = row(file, first)
-    answer = file.exchange(number, [late(claim, otherwise)], Want(0))
-    assert answer.lost == []
+    late = [ended(claim, Completed(Done())) for claim in claims]
+    assert file.exchange(number, late, Want(0)).lost == []
     assert row(file, first) == before
-    found = file.result(first.id, preserve=True)
-    assert found is not None and found.result == b"mine"
-    assert sum(metric.done for metric in file.metrics(0)) == 1
-
-
-@pytest.mark.parametrize(
-    ("otherwise", "becomes"),
-    [(Done(b"late"), State.DONE), (Dead("failed"), State.DEAD)],
-)
-def test_after_a_rollback_the_run_ends_as_it_ends(
-    file: SqliteStorage, connect: Connect, otherwise: Any, becomes: State
-) -> None:
-    first, second = pipeline(file, 2)
-    number = worker(file)
-    claim = one(file, number)
-    connection = connect()
-    assert file.on(connection).end(ended(claim, Done(b"mine")))
-    connection.rollback()
-
-    assert file.exchange(number, [late(claim, otherwise)], Want(0)).lost == []
-
-    assert state(file, first) is becomes
-    expected = State.PENDING if becomes is State.DONE else State.REVOKED
-    assert state(file, second) is expected
-
-
-def test_a_run_whose_claim_was_lost_cannot_complete(file: SqliteStorage, connect: Connect) -> None:
-    job = born(file)
-    number = worker(file)
-    claim = one(file, number)
-    file.unregister(number)
-    connection = connect()
-
-    assert not file.on(connection).end(ended(claim, Done()))
-    connection.rollback()
-    assert file.exchange(worker(file), [late(claim, Done())], Want(0)).lost != []
-    assert state(file, job) is State.PENDING
 
 
 def test_in_memory_a_guest_is_its_own_transaction(connect: Connect) -> None:
@@ -461,20 +364,3 @@ def test_a_step_that_fails_anywhere_leaves_nothing_of_itself(
     assert failures > 50
     assert {job.id for job in file.jobs(Selector())} == {"there", "a"}
     check_invariants(file.db.path)
-
-
-def test_a_run_that_ends_in_the_applications_transaction_gives_its_slot_away(
-    file: SqliteStorage,
-) -> None:
-    file.declare_limits([Limit("task", "k", 1)])
-    number = worker(file)
-    _, second = file.enqueue([new(key_name="k"), new(key_name="k")])
-    claim = one(file, number)
-    connection = sqlite3.connect(file.db.path)
-
-    assert file.on(connection).end(ended(claim))
-    assert state(file, second) is State.BLOCKED
-    connection.commit()
-    connection.close()
-
-    assert state(file, second) is State.PENDING

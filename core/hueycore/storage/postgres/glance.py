@@ -1,0 +1,99 @@
+"""One question a second for everything that a consumer looks after: each of its threads would have
+some of its own, every second."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from typing import NamedTuple
+
+from hueycore.model.glance import Glance
+from hueycore.storage.postgres import schema
+from hueycore.storage.postgres.alive import HELD, Alive
+from hueycore.storage.postgres.connections import Connection
+from hueycore.storage.postgres.database import Database
+from hueycore.storage.postgres.dialect import DIALECT
+from hueycore.storage.protocol import workers as protocol
+from hueycore.storage.protocol.upkeep import Upkeep
+from hueycore.storage.sql.due import LATE
+from hueycore.storage.sql.part import Part
+from hueycore.storage.sql.queries import coming
+from hueycore.system import clock
+
+#: Seconds for which an answer counts; a thread that looks each second has one of its own time.
+FRESH = 0.9
+
+# What an index finds first is asked for in its order: the planner may take it for frequent.
+_GLANCE = f"""
+    select (select value from huey_meta where name = 'schema'),
+        exists (
+            select 1 from huey_job where queue = :queue and state = 'pending'
+            order by priority desc, run_at, seq limit 1),
+        exists (select 1 from huey_job where {LATE} order by expires_at limit 1),
+        exists (select 1 from huey_worker where queue = :queue and id not in ({HELD})),
+        ({coming(DIALECT)}),
+        (select min(next_run) from huey_periodic
+            where queue = :queue and paused_at is null
+                and (origin = 'stored' or name = any(cast(:names as text[])))),
+        (select count(*) from huey_periodic
+            where queue = :queue and name = any(cast(:names as text[])))
+"""
+
+
+class _Seen(NamedTuple):
+    """A glance, and what it was before: whatever happened since may have changed it."""
+
+    glance: Glance
+    at: float
+    commits: int
+    rings: int
+    declared: frozenset[str]
+
+
+class Glances(Part, protocol.Workers, Upkeep):
+    db: Database
+    alive: Alive
+    _seen: _Seen | None = None
+
+    def glance(self, declared: Collection[str] | None = None) -> Glance:
+        if declared is not None:
+            names = frozenset(declared)
+        else:
+            names = self._seen.declared if self._seen is not None else frozenset()
+        return self._fresh(names) or self.db.read(lambda con: self._look(con, names))
+
+    def verify(self) -> None:
+        self.glance()
+        self.alive.check()
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    def _fresh(self, names: frozenset[str]) -> Glance | None:
+        seen = self._seen
+        if seen is None or clock.monotonic() - seen.at > FRESH or seen[2:] != self._known(names):
+            return None
+        return seen.glance
+
+    def _known(self, names: frozenset[str]) -> tuple[int, int, frozenset[str]]:
+        return self.db.commits, self.alive.bell.rings, names
+
+    def _look(self, con: Connection, names: frozenset[str]) -> Glance:
+        fresh = self._fresh(names)
+        if fresh is not None:
+            return fresh  # another thread has looked meanwhile
+        at, known = clock.monotonic(), self._known(names)
+        values = {
+            "queue": self.queue,
+            "now": con.now(),
+            "space": self.db.worker_space,
+            "names": [*names],
+        }
+        (row,) = con.prepared().execute(_GLANCE, values).fetchall()
+        version, pending, late, missing, due, fires, stored = row
+        schema.check(version)
+        if stored < len(names):
+            fires = -math.inf
+        due, fires = (math.inf if when is None else when for when in (due, fires))
+        glance = Glance(pending, late, missing, due, fires)
+        self._seen = _Seen(glance, at, *known)
+        return glance

@@ -1,0 +1,2 @@
+--#include births failures handlers joblog
+-- What endings of other runs than those that are done need.
