@@ -1,10 +1,10 @@
-# make demo · make test · make check · make bench    (each makes the venv that it needs; [ENGINE=postgres])
+# make demo · make test · make check · make bench    (each makes the venv that it needs; [ENGINE=postgres|redis])
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 # Tests to run: make test T="tests/storage -k fence". All of them run in two processes.
 T ?= -n 2 --dist worksteal
-# The engine that the queues of the tests and of the bench are in: sqlite, or postgres.
+# The engine that the queues of the tests and of the bench are in: sqlite, postgres; of tests also redis.
 ENGINE ?= sqlite
 # make bench compares with Huey and others, make bench BASE=commit with a commit; [ENGINE=postgres]
 # [PAIRS=9] [ONLY=drain-1,enqueue], and without BASE [ROWS=5000000] in the file of the questions, or

@@ -13,6 +13,7 @@ from clikit import QueueFile
 
 from hueycore.storage.open import open_storage
 from tests.helpers import wait_until
+from tests.storage.engines import ENGINES
 
 Invoke = Callable[..., Result]
 OnTty = Callable[..., tuple[int, str]]
@@ -54,6 +55,27 @@ def row(queue: QueueFile, seq: int) -> Any:
     return found
 
 
+def lab(queue: QueueFile) -> Any:
+    """What looks behind the storage, whatever engine it has."""
+    scheme, separator, _ = str(queue.where).partition("://")
+    name = {"redis": "redis", "postgresql": "postgres"}[scheme] if separator else "sqlite"
+    return ENGINES[name].lab(queue.storage)
+
+
+def alter(queue: QueueFile, *seqs: int, **columns: Any) -> None:
+    """Change jobs behind the storage's back: these, or all of them. A function gets the value that
+    there was."""
+    from hueycore.model.jobs import Selector
+
+    for job in queue.storage.jobs(Selector()):
+        if not seqs or job.seq in seqs:
+            values = {
+                name: value(getattr(job, name)) if callable(value) else value
+                for name, value in columns.items()
+            }
+            lab(queue).set(job.seq, **values)
+
+
 def sql(queue: QueueFile, query: str, *values: Any) -> int:
     """Change rows behind the storage's back."""
     return queue.storage.db.transact(lambda con: con.execute(query, values).rowcount)
@@ -92,10 +114,8 @@ def bury(queue: QueueFile) -> None:
     if "://" not in str(queue.where):
         sql(queue, "update huey_worker set boot_id = 'before'")
         return
-    from tests.storage.postgres.lab import PostgresLab
-
     for worker in queue.storage.workers():
-        PostgresLab(queue.storage).kill(worker.id)
+        lab(queue).kill(worker.id)
 
 
 def pipeline(queue: QueueFile, *tasks: str) -> list[int]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from click.testing import Result
 from clikit import QueueFile
+from operatingkit import alter
 
 Invoke = Callable[..., Result]
 
@@ -43,9 +44,7 @@ def test_depth_of_an_empty_queue_is_zero(queue: QueueFile, invoke: Invoke) -> No
 
 def test_depth_knows_how_long_the_oldest_has_waited(queue: QueueFile, invoke: Invoke) -> None:
     queue.add("app.task")
-    queue.storage.db.transact(
-        lambda connection: connection.execute("update huey_job set run_at = run_at - 100")
-    )
+    alter(queue, run_at=lambda at: at - 100)
 
     assert int(invoke("depth", "-u", "queue.db", "--oldest").stdout) in (100, 101, 102)
     assert invoke("depth", "-u", "queue.db", "--oldest", "--max", "60").exit_code == 4

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 from clikit import DEADLINE, FILE, QueueFile, typed
+from operatingkit import alter
 from ptykit import Terminal
 
 from hueycore.storage.base import Storage
@@ -247,9 +248,7 @@ def test_waiting_for_an_empty_queue_looks_at_what_is_due_and_not_at_the_rest(
     assert during(queue.finish, ask, invoke, "wait", "--for", "empty") == (0, "")
 
     # Due, though nobody has promoted it: no consumer is up.
-    queue.storage.db.transact(
-        lambda connection: connection.execute("update huey_job set run_at = 1")
-    )
+    alter(queue, run_at=1.0)
     assert ask(invoke, "wait", "--for", "empty", "-t", "0.2")[0] == 124
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 from clikit import QueueFile
+from operatingkit import alter
 
 Invoke = Callable[..., Result]
 OnTty = Callable[..., tuple[int, str]]
@@ -21,9 +22,7 @@ URL = ("-u", "queue.db")
 
 
 def aged(queue: QueueFile, seconds: float) -> None:
-    queue.storage.db.transact(
-        lambda con: con.execute("update huey_job set run_at = run_at - ?", (seconds,))
-    )
+    alter(queue, run_at=lambda at: at - seconds)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from clikit import QueueFile
-from operatingkit import Invoke, OnTty, ask, change, error, row, sql, states
+from operatingkit import Invoke, OnTty, alter, ask, change, error, row, states
 
 from tests.helpers import give_up_after
 
@@ -105,7 +105,7 @@ def test_a_rate_that_is_none_is_2(letters: QueueFile, invoke: Invoke, rate: str)
 
 
 def test_retries_are_given_back_when_asked(letters: QueueFile, invoke: Invoke) -> None:
-    sql(letters, "update huey_job set attempt = 4, claim = 4 where seq in (1, 2)")
+    alter(letters, 1, 2, attempt=4, claim=4)
 
     change(invoke, "dead", "retry", "1")
     change(invoke, "dead", "retry", "2", "--reset-retries")
@@ -154,7 +154,7 @@ def test_purge_deletes_dead_letters_only(letters: QueueFile, invoke: Invoke) -> 
 
 
 def test_purge_by_age(letters: QueueFile, invoke: Invoke) -> None:
-    sql(letters, "update huey_job set finished_at = finished_at - 864000 where seq = 2")
+    alter(letters, 2, finished_at=lambda at: at - 864000)
 
     change(invoke, "dead", "purge", "--older-than", "7d", "--yes")
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from clikit import QueueFile
-from operatingkit import Invoke, OnTty, ask, change, error, sql, states
+from operatingkit import Invoke, OnTty, alter, ask, change, error, states
 
 from hueyctl.answers.dump import to_line
 from hueyctl.changes import dumpfile, loader, source
@@ -364,7 +364,7 @@ def test_a_dry_run_checks_and_loads_nothing(
 def test_an_id_that_exists_is_kept_replaced_or_refused(
     dump: list[str], letters: QueueFile, invoke: Invoke
 ) -> None:
-    sql(letters, "update huey_job set task = 'changed' where seq = 1")
+    alter(letters, 1, task="changed")
 
     kept = change(invoke, "dead", "load", "d")
     refused = change(invoke, "dead", "load", "d", "--if-exists", "fail", code=6)

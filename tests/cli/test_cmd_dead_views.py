@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from clikit import QueueFile
-from operatingkit import Invoke, OnTty, ask, error, sql
+from operatingkit import Invoke, OnTty, alter, ask, error
 
 HOUR = 3600.0
 
@@ -28,7 +28,7 @@ def letters(queue: QueueFile) -> QueueFile:
     queue.add("app.waits")
     now = time.time()
     for seq, age in ((1, 50 * HOUR), (2, 2 * HOUR), (3, 60.0)):
-        sql(queue, "update huey_job set finished_at = ? where seq = ?", now - age, seq)
+        alter(queue, seq, finished_at=now - age)
     return queue
 
 
@@ -135,7 +135,7 @@ def test_summary_is_a_table_for_people(letters: QueueFile, on_tty: OnTty) -> Non
 def test_a_death_without_an_error_is_counted_by_its_reason(
     letters: QueueFile, invoke: Invoke
 ) -> None:
-    sql(letters, "update huey_job set errors = null, reason = 'crashed' where seq = 3")
+    alter(letters, 3, errors=None, reason="crashed")
 
     assert as_json(invoke, "dead", "summary", "--task", "app.report")[0]["error"] == "crashed"
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 from clikit import QueueFile
+from operatingkit import alter
 
 from hueyctl.commands.doctor.machine import has_wal_reset_bug, sqlite_release
 from tests.helpers import give_up_after
@@ -251,9 +252,7 @@ def test_owners_that_differ_are_a_problem(queue: QueueFile, home: Path, invoke: 
 
 def test_a_job_from_the_future_tells_of_a_clock(queue: QueueFile, invoke: Invoke) -> None:
     queue.add("app.task")
-    queue.storage.db.transact(
-        lambda con: con.execute("update huey_job set enqueued_at = ?", (time.time() + 3600,))
-    )
+    alter(queue, enqueued_at=time.time() + 3600)
 
     assert check(report(invoke, *URL), "clock")["status"] == "problem"
 

@@ -7,7 +7,19 @@ from typing import Any
 
 import pytest
 from clikit import QueueFile
-from operatingkit import Invoke, OnTty, ask, change, consumer, pipeline, row, sql, start, states
+from operatingkit import (
+    Invoke,
+    OnTty,
+    alter,
+    ask,
+    change,
+    consumer,
+    pipeline,
+    row,
+    sql,
+    start,
+    states,
+)
 
 
 def purged(invoke: Invoke, *words: str) -> Any:
@@ -85,11 +97,11 @@ def test_age_narrows(mixed: QueueFile, invoke: Invoke) -> None:
 
 def test_what_a_later_stage_needs_stays_and_is_told(queue: QueueFile, invoke: Invoke) -> None:
     pipeline(queue, "app.a", "app.b")
-    sql(queue, "update huey_job set state = 'blocked', waits = 1 where seq = 2")
+    alter(queue, 2, state="blocked", waits=1)
     queue.add("app.c")
-    sql(queue, "update huey_job set state = 'scheduled' where seq = 3")
+    alter(queue, 3, state="scheduled")
     queue.finish("x")
-    sql(queue, "update huey_job set state = 'blocked', key_name = 'k' where seq = 2")
+    alter(queue, 2, state="blocked", key_name="k")
 
     result = ask(invoke, "purge", "done", "--yes", "--json")
 

@@ -11,6 +11,7 @@ from clikit import QueueFile
 from operatingkit import (
     Invoke,
     OnTty,
+    alter,
     ask,
     bury,
     claim_only,
@@ -105,15 +106,15 @@ def test_a_key_that_another_job_holds(queue: QueueFile, invoke: Invoke) -> None:
     queue.add("app.holder")
     queue.add("app.waiter")
     start(queue, consumer(queue))
-    sql(queue, "update huey_job set key_name = 'k'")
-    sql(queue, "update huey_job set state = 'blocked' where seq = 2")
+    alter(queue, key_name="k")
+    alter(queue, 2, state="blocked")
 
     found = why(invoke, "2")
 
     assert found["because"].startswith("blocked by key k, held by job 1 on worker alpha for ")
     assert found["blocking"] == {"key": "k", "job": 1, "worker": "alpha"}
     assert found["next"] == "hueyctl show 1"
-    sql(queue, "update huey_job set key_name = 'other' where seq = 1")
+    alter(queue, 1, key_name="other")
     assert answer(invoke, "2") == ("blocked by key k", "hueyctl workers")
 
 
@@ -130,9 +131,10 @@ def test_stages_before_it(queue: QueueFile, invoke: Invoke) -> None:
 def test_some_of_the_stages_before_it(queue: QueueFile, invoke: Invoke) -> None:
     for _ in range(4):
         queue.add("app.add")
-    sql(queue, "update huey_job set next = 4, slot = seq where seq < 4")
-    sql(queue, "update huey_job set delivered = 1 where seq = 1")
-    sql(queue, "update huey_job set state = 'blocked', waits = 2 where seq = 4")
+    for seq in (1, 2, 3):
+        alter(queue, seq, next=4, slot=seq)
+    alter(queue, 1, delivered=1)
+    alter(queue, 4, state="blocked", waits=2)
 
     found = why(invoke, "4")
 
@@ -188,7 +190,7 @@ def test_no_live_consumer(queue: QueueFile, invoke: Invoke, which: str) -> None:
 
 def test_a_due_job_that_nobody_promotes(queue: QueueFile, invoke: Invoke) -> None:
     queue.add("app.add", run_at=time.time() + 3600)
-    sql(queue, "update huey_job set run_at = 1")
+    alter(queue, run_at=1.0)
 
     assert answer(invoke)[0] == "no live consumer serves queue huey"
 
@@ -238,7 +240,7 @@ def test_every_worker_is_busy(queue: QueueFile, invoke: Invoke) -> None:
 def test_a_job_that_runs(queue: QueueFile, invoke: Invoke) -> None:
     queue.add("app.add")
     claim = start(queue, consumer(queue))
-    sql(queue, "update huey_job set claimed_at = claimed_at - 40")
+    alter(queue, claimed_at=lambda at: at and at - 40)
 
     found = why(invoke)
 
@@ -399,6 +401,6 @@ def test_a_run_that_was_put_back_says_why(queue: QueueFile, invoke: Invoke) -> N
     events = json.loads(ask(invoke, "show", "1", "--json").stdout)["timeline"]
     assert [event["event"] for event in events] == ["enqueued", "put back", "due"]
 
-    sql(queue, "update huey_job set state = 'pending'")
+    alter(queue, state="pending")
     queue.run(lambda claim: Revoked("canceled", None, Failure("CancelExecution", "not needed", "")))
     assert answer(invoke)[0].endswith(": canceled (not needed)")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from clikit import DEADLINE, QueueFile, states_of_workers
-from operatingkit import Invoke, OnTty, ask, bury, claim_only, consumer, error, sql, start
+from operatingkit import Invoke, OnTty, alter, ask, bury, claim_only, consumer, error, start
 
 
 def found(invoke: Invoke, *words: str) -> Any:
@@ -62,8 +62,8 @@ def test_a_run_that_goes_on_after_its_timeout_is_overdue(queue: QueueFile, invok
     queue.add("app.quick", timeout=10)
     for slot in (0, 1):
         start(queue, worker, slot)
-    sql(queue, "update huey_job set claimed_at = claimed_at - 16 where seq = 1")
-    sql(queue, "update huey_job set claimed_at = claimed_at - 14 where seq = 2")
+    alter(queue, 1, claimed_at=lambda at: at - 16)
+    alter(queue, 2, claimed_at=lambda at: at - 14)
 
     (one,) = found(invoke)
 

@@ -7,8 +7,9 @@ from typing import Any, NoReturn
 
 from hueycore.exceptions import ConfigurationError, StorageError
 from hueycore.model.diagnosis import Diagnosis
+from hueycore.model.reports import Info
 from hueycore.storage.base import Storage
-from hueycore.storage.redis import checkup
+from hueycore.storage.redis import checkup, forks
 from hueycore.storage.redis.bell import Bell
 from hueycore.storage.redis.client import Client
 from hueycore.storage.redis.due import Due
@@ -90,13 +91,19 @@ class RedisStorage(
         self.read_only = read_only
         self.prefix, self.keys = prefix_of(queue), keys_of(queue)
         self._listed = False
-        self._door = native.Lock()
-        self._numbers, self._names, self._about, self._unanswered = {}, {}, {}, {}
+        self.after_fork_in_child()
+        forks.heirs.add(self)
+        self._numbers, self._names, self._about = {}, {}, {}
         self.client = Client(url, client=client, **options)
         self.bell = Bell(self.client, self.key("bell"))
         self.watch = Watch(self.client, self.beat, self.key("worker"))
         if events is not None and not read_only:
             self.record_events(events)
+
+    def after_fork_in_child(self) -> None:
+        self.init_door()
+        self._door = native.Lock()
+        self._unanswered = {}
 
     @property
     def url(self) -> str:
@@ -113,6 +120,9 @@ class RedisStorage(
     def checkpoint(self) -> None:
         pass
 
+    def tool(self, verb: str) -> str | None:
+        return checkup.TOOLS[verb]
+
     def backup(
         self,
         path: str,
@@ -120,10 +130,18 @@ class RedisStorage(
         overwrite: bool = False,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> NoReturn:
-        raise ConfigurationError(
-            "a queue in Redis is backed up with the server: copy its RDB file (redis-cli --rdb), "
-            "or dump the jobs"
-        )
+        raise ConfigurationError(self.tool("backup"))
+
+    def restore(
+        self, path: str, *, on_progress: Callable[[int, int], None] | None = None
+    ) -> NoReturn:
+        raise ConfigurationError(self.tool("restore"))
+
+    def vacuum(self) -> NoReturn:
+        raise ConfigurationError(self.tool("vacuum"))
+
+    def info(self) -> Info:
+        return checkup.info(self.client, self.keys)
 
     def checkup(self) -> Mapping[str, Callable[[], Iterable[Diagnosis]]]:
         return checkup.questions(self.client, self.keys)

@@ -6,7 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from hueycore.exceptions import ConfigurationError, DuplicateJob, QueueFull
+from hueycore.exceptions import (
+    ConfigurationError,
+    DuplicateJob,
+    QueueFull,
+    StorageBusy,
+    StorageError,
+)
 from hueycore.model.jobs import Enqueued, NewJob
 from hueycore.model.plan import Plan
 from hueycore.model.states import State
@@ -14,18 +20,38 @@ from hueycore.storage.protocol.jobs import Jobs
 from hueycore.storage.redis.births import are_plain, plain_words, to_plan, to_row
 from hueycore.storage.redis.errors import Refused
 from hueycore.storage.redis.part import Part
+from hueycore.system import native
 
 _STATES = {str(state).encode(): state for state in State}
+
+
+#: Jobs that one call takes along from other threads at most.
+SHARE = 1000
+
+
+class Ticket:
+    """One caller's plain jobs on their way through a shared call."""
+
+    __slots__ = ("answer", "jobs")
+
+    def __init__(self, jobs: Sequence[NewJob]) -> None:
+        self.jobs = jobs
+        self.answer: list[Enqueued] | None = None
 
 
 class Enqueue(Part, Jobs):
     _described = False
 
+    def init_door(self) -> None:
+        """Also in a child process: whoever held the door may not exist there."""
+        self._gate = native.Lock()
+        self._tickets: dict[Ticket, None] = {}
+
     def enqueue(self, jobs: Sequence[NewJob], plan: Plan | None = None) -> list[Enqueued]:
         self.client.check_policy()
         self.list_queue()
         if jobs and not plan and are_plain(jobs):
-            born = self._enqueue_plain(jobs)
+            born = self._enqueue_together(jobs)
             if born is not None:
                 return born
         arg = {
@@ -35,40 +61,72 @@ class Enqueue(Part, Jobs):
             "serializer": None if self._described else self.serializer,
         }
         try:
-            answer = self.run("enqueue", arg, *(job.payload for job in jobs))
+            answer = self.run("enqueue", arg, *(job.payload for job in jobs), durable=True)
         except Refused as refusal:
-            self._refuse(refusal)
+            refuse(refusal, self.queue, self.max_pending)
         self._described = True
         return [to_enqueued(one) for one in answer]
 
-    def _enqueue_plain(self, jobs: Sequence[NewJob]) -> list[Enqueued] | None:
-        """None when the whole rules have to be asked: an id exists, or events are recorded."""
+    def _enqueue_together(self, jobs: Sequence[NewJob]) -> list[Enqueued] | None:
+        """Threads that enqueue plain jobs at the same time share one call. None when the whole
+        rules have to be asked: an id exists, or events are recorded."""
+        ticket = Ticket(jobs)
+        try:
+            self._tickets[ticket] = None
+            with self._gate:
+                if ticket.answer is None:
+                    self._call_for(ticket)
+        finally:
+            # Nobody may enqueue later what was interrupted here.
+            self._tickets.pop(ticket, None)
+        return ticket.answer
+
+    def _call_for(self, mine: Ticket) -> None:
+        """Enqueue my jobs and those of the threads that wait at the gate. When that fails the
+        others try for themselves; ids make a second try of the same job harmless."""
+        batch, size = [mine], len(mine.jobs)
+        for ticket in list(self._tickets):
+            if ticket is not mine and ticket.answer is None and size + len(ticket.jobs) <= SHARE:
+                batch.append(ticket)
+                size += len(ticket.jobs)
+        try:
+            if self._enqueue_plain(batch) or len(batch) == 1:
+                return
+        except StorageBusy:
+            raise
+        except (StorageError, QueueFull):
+            if len(batch) == 1:
+                raise
+        self._enqueue_plain([mine])
+
+    def _enqueue_plain(self, batch: Sequence[Ticket]) -> bool:
         now = self.client.now()
         most = "" if self.max_pending is None else self.max_pending
+        jobs = [job for ticket in batch for job in ticket.jobs]
         words = (repr(now), most, self.serializer or "", *plain_words(jobs))
         try:
-            first = self.call("births_plain", words)
+            first = self.call("births_plain", words, durable=True)
         except Refused as refusal:
-            self._refuse(refusal)
+            refuse(refusal, self.queue, self.max_pending)
         if not first:
-            return None
-        return [
-            Enqueued(
-                seq,
-                job.id,
-                State.PENDING if job.run_at is None or job.run_at <= now else State.SCHEDULED,
-            )
-            for seq, job in enumerate(jobs, first)
-        ]
+            return False
+        for ticket in batch:
+            ticket.answer = [
+                Enqueued(
+                    seq,
+                    job.id,
+                    State.PENDING if job.run_at is None or job.run_at <= now else State.SCHEDULED,
+                )
+                for seq, job in enumerate(ticket.jobs, first)
+            ]
+            first += len(ticket.jobs)
+        return True
 
     def on(self, connection: Any) -> NoReturn:
         raise ConfigurationError(
             "a queue in Redis is not part of a database's transaction: enqueue after your commit, "
             "or write to a table of your own from which a task enqueues (an outbox)"
         )
-
-    def _refuse(self, refusal: Refused) -> NoReturn:
-        refuse(refusal, self.queue, self.max_pending)
 
 
 def to_enqueued(one: Sequence[Any]) -> Enqueued:

@@ -7,7 +7,7 @@ from typing import Any
 from hueycore.model.events import Event, EventQuery
 from hueycore.storage.protocol.queries import Queries
 from hueycore.storage.protocol.upkeep import Upkeep
-from hueycore.storage.redis.part import Part
+from hueycore.storage.redis.part import PAGE, Part
 from hueycore.storage.redis.selection import glob, is_seq
 
 _REALS, _WHOLE = ("at", "run_s"), ("seq", "jobs")
@@ -22,6 +22,7 @@ class Events(Part, Queries, Upkeep):
 
     def events(self, query: EventQuery) -> list[Event]:
         found: list[Event] = []
+        query = query._replace(limit=None if query.limit is None else max(0, query.limit))
         for queue in self.queue_names():
             if not query.queues or queue in query.queues:
                 found += self._events(queue, query)
@@ -31,11 +32,21 @@ class Events(Part, Queries, Upkeep):
         return found[max(0, len(found) - query.limit) :] if query.newest else found[: query.limit]
 
     def _events(self, queue: str, query: EventQuery) -> list[Event]:
-        start = f"({query.after}-0" if query.after else "-"
-        told = self.client.call("XRANGE", self.key("event", queue), start, "+")
+        """Those of one queue, at most as many as are asked for: read from the end that counts."""
         matches = None if query.task is None else glob(query.task)
-        events = (_to_event(queue, id_, fields) for id_, fields in told)
-        return [one for one in events if _is_asked(one, query, matches)]
+        first, last = f"({query.after}-0" if query.after else "-", "+"
+        found: list[Event] = []
+        while query.limit is None or len(found) < query.limit:
+            command = ("XREVRANGE", last, first) if query.newest else ("XRANGE", first, last)
+            key = self.key("event", queue)
+            told = self.client.call(command[0], key, *command[1:], "COUNT", PAGE)
+            events = [_to_event(queue, id_, fields) for id_, fields in told]
+            found += [one for one in events if _is_asked(one, query, matches)]
+            if len(told) < PAGE:
+                break
+            end = f"({events[-1].event}-0"
+            first, last = (first, end) if query.newest else (end, last)
+        return found
 
 
 def _is_asked(one: Event, query: EventQuery, matches: Any) -> bool:

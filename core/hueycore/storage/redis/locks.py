@@ -39,7 +39,7 @@ class Locks(Part, Limits):
 
     def unlock(self, name: str, token: bytes | None = None) -> bool:
         arg = {"name": name, "token": None if token is None else token.hex()}
-        return bool(self.operate("unlock", arg))
+        return bool(self.operate("unlock", arg, durable=False))
 
     def is_locked(self, name: str) -> bool:
         held = self._holder(name)

@@ -99,14 +99,22 @@ class Operators(Part, Workers, protocol.Operators):
         """Change the selected jobs; ``why`` begins the reason why others were not."""
         matched, changed, failed = 0, list[JobRef](), list[tuple[JobRef, str]]()
         found = find(self, selector._replace(sort="seq"), texts=False)
-        for queue, rows in _by_queue(found):
+        for queue, rows in _in_portions(found):
             refs = {row.seq: JobRef(row.seq, row["id"], row["task"]) for row in rows}
-            seqs, others = self.operate(verb, {**arg, "seqs": [*refs]}, queue=queue)
+            given = {**arg, "seqs": [*refs], "later": matched}
+            seqs, others = self.operate(verb, given, queue=queue)
             matched += len(seqs) + len(others)
             order = {row.seq: row["state"] in WAITING for row in rows}
             changed += [refs[seq] for seq in sorted(seqs, key=lambda seq: (not order[seq], seq))]
             failed += [(refs[seq], why + word.decode()) for seq, word in others]
         return Changed(matched, changed, failed)
+
+
+def _in_portions(rows: list[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """By queue, as many as one script changes."""
+    for queue, mine in _by_queue(rows):
+        for start in range(0, len(mine), PAGE):
+            yield queue, mine[start : start + PAGE]
 
 
 def _by_queue(rows: list[Row]) -> Iterator[tuple[str, list[Row]]]:

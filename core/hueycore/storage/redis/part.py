@@ -46,6 +46,7 @@ class Part:
         *data: bytes | str | int,
         queue: str | None = None,
         again: bool = True,
+        durable: bool = False,
     ) -> Any:
         """Run the script of a verb; what is None is left out of its arguments. ``again``: a second
         time does no harm, and tells the same."""
@@ -54,23 +55,34 @@ class Part:
             words = (repr(self.client.now()), encode(given), *data)
         except (TypeError, ValueError) as error:
             raise Impossible(f"{type(error).__name__}: {error}") from error
-        return self.call(verb, words, queue=queue, again=again)
+        return self.call(verb, words, queue=queue, again=again, durable=durable)
 
     def call(
-        self, verb: str, words: Sequence[Any], *, queue: str | None = None, again: bool = True
+        self,
+        verb: str,
+        words: Sequence[Any],
+        *,
+        queue: str | None = None,
+        again: bool = True,
+        durable: bool = False,
     ) -> Any:
         """Run a script with its arguments as they are."""
         if self.read_only:
             raise StorageReadOnly("the storage was opened to be read")
         keys = self.keys if queue is None else keys_of(queue)
-        return self.client.run(script(verb), keys, words, again=again)
+        return self.client.run(script(verb), keys, words, again=again, durable=durable)
 
     def operate(
-        self, verb: str, arg: dict[str, Any], *data: bytes, queue: str | None = None
+        self,
+        verb: str,
+        arg: dict[str, Any],
+        *data: bytes,
+        queue: str | None = None,
+        durable: bool = True,
     ) -> Any:
         """``run`` for a person's verb: noted, and never given twice."""
         noted = {**arg, "operator": self.operator}
-        return self.run(verb, noted, *data, queue=queue, again=False)
+        return self.run(verb, noted, *data, queue=queue, again=False, durable=durable)
 
     def key(self, name: str, queue: str | None = None) -> str:
         return (self.prefix if queue is None else prefix_of(queue)) + name

@@ -15,7 +15,7 @@ from hueycore.storage.redis.rows import PLACES
 from hueycore.system import clock
 
 #: Bytes of the two times before a value.
-_TIMES = 16
+TIMES = 16
 
 
 class Results(Part, protocol.Results):
@@ -83,12 +83,12 @@ class Results(Part, protocol.Results):
     def put(self, name: str, value: bytes) -> None:
         self.client.check_policy()
         self.list_queue()
-        self.run("value", {"name": name}, value)
+        self.run("value", {"name": name}, value, durable=True)
 
     def put_if_empty(self, name: str, value: bytes, ttl: float | None = None) -> bool:
         self.list_queue()
         arg = {"name": name, "only_empty": True, "ttl": ttl}
-        return bool(self.run("value", arg, value, again=False))
+        return bool(self.run("value", arg, value, again=False, durable=True))
 
     def get(self, name: str, *, peek: bool) -> bytes | None:
         value = self._live(self.client.call("HGET", self.key("value"), name))
@@ -105,11 +105,11 @@ class Results(Part, protocol.Results):
         if value is None:
             return None
         until, _ = unpack_from(">dd", value)
-        return value[_TIMES:] if not until or until > self.client.now() else None
+        return value[TIMES:] if not until or until > self.client.now() else None
 
     def delete(self, name: str) -> bool:
         return bool(self.run("pop", {"names": [name], "counters": True}, again=False)[1])
 
     def incr(self, name: str, amount: int = 1) -> int:
         self.list_queue()
-        return int(self.run("incr", {"name": name}, amount, again=False))
+        return int(self.run("incr", {"name": name}, amount, again=False, durable=True))

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from struct import unpack_from
+from struct import pack, unpack_from
 from typing import Any
 
-from hueycore.model.jobs import Selector
 from hueycore.model.retention import Keeping
 from hueycore.model.states import State
 from hueycore.storage.protocol.upkeep import Upkeep
 from hueycore.storage.redis.operators import Operators
-from hueycore.storage.redis.rows import fetch
-from hueycore.storage.redis.selection import find
+from hueycore.storage.redis.rows import Row, fetch
+from hueycore.storage.redis.stages import listed
 
 #: Rows that one script deletes at most: others want to write as well.
 GROUP = 100
 
 
 class Retention(Operators, Upkeep):
+    #: The first minute whose figures are kept, as of the last look.
+    _swept = 0
+
     def keep(self, rules: Keeping) -> dict[str, int]:
         now = self.client.now()
         ages = dict.fromkeys((State.DONE, State.REVOKED, State.EXPIRED), rules.done_age)
@@ -74,16 +76,18 @@ class Retention(Operators, Upkeep):
         """Delete jobs; how many of them stay."""
         return len(seqs) - len(self._purge_group(self._rows(seqs)))
 
-    def _purge_group(self, rows: list[Any]) -> list[int]:
+    def _purge_group(self, rows: list[Row]) -> list[int]:
         return self.purge_rows(self.queue, rows)
 
     def _keep_small(self, rules: Keeping, now: float) -> dict[str, int]:
         minute = int((now - rules.metric_age) // 60)
         since = now - rules.flag_age
+        lapsed = self.client.call(
+            "ZRANGEBYSCORE", self.key("lapsing"), "-inf", repr(now), "LIMIT", 0, rules.batch
+        )
         values = [
-            (name, value)
-            for name, value in self.pairs("value").items()
-            if 0 < unpack_from(">d", value)[0] <= now
+            (name, value or b"")
+            for name, value in zip(lapsed, self.many("HMGET", "value", lapsed), strict=True)
         ]
         locks = [
             (name, told)
@@ -97,18 +101,7 @@ class Retention(Operators, Upkeep):
             for field, told in self.pairs(name).items()
             if _is_over(json.loads(told), name, now, since)
         ]
-        old = [
-            (field, b"")
-            for field in self.client.call("HKEYS", self.key("metric"))
-            if int(field.partition(b" ")[0]) < minute
-        ]
-        arrivals = [
-            (field, b"")
-            for field in self.client.call("HKEYS", self.key("arrival"))
-            if int(field) < minute
-        ]
-        self._sweep("arrival", arrivals, len(arrivals))
-        found = {"metrics": self._sweep("metric", old, rules.batch)}
+        found = {"metrics": self._sweep_minutes(minute, rules.batch)}
         found["values"] = self._sweep("value", values, rules.batch)
         found["values"] += self._sweep("lock", locks, rules.batch - found["values"], settle=True)
         found["flags"] = sum(
@@ -117,6 +110,20 @@ class Retention(Operators, Upkeep):
         )
         found["events"] = self._purge_events(rules, now)
         return found
+
+    def _sweep_minutes(self, before: int, most: int) -> int:
+        """Figures of minutes that are over. All their names are read, so not more than once for
+        each minute that passes."""
+        if before == self._swept:
+            return 0
+        gone = 0
+        for name in ("arrival", "metric"):
+            fields = self.client.call("HKEYS", self.key(name))
+            old = [(field, b"") for field in fields if int(field.partition(b" ")[0]) < before]
+            gone = self._sweep(name, old, most)
+        if gone < most:
+            self._swept = before
+        return gone
 
     def _sweep(
         self,
@@ -200,16 +207,12 @@ class Retention(Operators, Upkeep):
             and not (row["next"] is not None and self._is_needed(row))
         ]
 
-    def _is_needed(self, row: Any) -> bool:
+    def _is_needed(self, row: Row) -> bool:
         """Whether a job has yet to read its result: one that waits, or that may run again."""
-        children = [row["next"]]
-        some = find(
-            self, Selector(queues=(self.queue,), where=(("source", "=", row.seq),)), texts=False
-        )
-        rows = [*fetch(self, self.queue, children, texts=False), *some]
+        seqs = {row["next"], *listed(self, self.queue, b"s" + pack(">Q", row.seq))}
         return any(
             one["finished_at"] is None or (one["state"] != State.DONE and not one["waits"])
-            for one in rows
+            for one in fetch(self, self.queue, sorted(seqs), texts=False)
         )
 
 

@@ -4,7 +4,7 @@ from their ends: births.lua, follow.lua."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from struct import pack
 from typing import Any
 
@@ -39,7 +39,7 @@ class Stages(Part, Workers, Queries):
 
 def parents_of(part: Part, queue: str, row: Row) -> list[Row]:
     """The jobs that one waits, or waited, for, in the order of their slots."""
-    seqs = _listed(part, queue, b"n" + pack(">Q", row.seq))
+    seqs = listed(part, queue, b"n" + pack(">Q", row.seq))
     found = fetch(part, queue, seqs)
     source = row["source"]
     if source is not None and source not in seqs:
@@ -47,7 +47,7 @@ def parents_of(part: Part, queue: str, row: Row) -> list[Row]:
     return found
 
 
-def _listed(part: Part, queue: str, start: bytes) -> list[int]:
+def listed(part: Part, queue: str, start: bytes) -> list[int]:
     """The numbers at the ends of the members of ``child`` that begin so."""
     members = part.client.call(
         "ZRANGEBYLEX", part.key("child", queue), b"[" + start, b"(" + start + b"\xff" * 13
@@ -59,9 +59,9 @@ def _around(part: Part, queue: str, row: Row) -> Iterator[int]:
     """The numbers of all that is tied to a job, or was born of it, or it of that."""
     yield from filter(None, (row["next"], row["source"]))
     number = pack(">Q", row.seq)
-    yield from _listed(part, queue, b"n" + number)
-    yield from _listed(part, queue, b"s" + number)
-    yield from _listed(part, queue, b"i" + row["id"].encode() + b"\0")
+    yield from listed(part, queue, b"n" + number)
+    yield from listed(part, queue, b"s" + number)
+    yield from listed(part, queue, b"i" + row["id"].encode() + b"\0")
     if row["inputs"]:
         ids = [one[2] for one in _given(part, queue, row.seq) if not one[1]]
         yield from (int(seq) for seq in part.many("HMGET", "id", ids, queue) if seq is not None)
@@ -84,8 +84,8 @@ def _given(part: Part, queue: str, seq: int) -> list[list[Any]]:
     return [] if data is None else list(unpack(data))
 
 
-def read_inputs(part: Part, queue: str, seq: int) -> list[Input]:
-    """See ``Workers.inputs``."""
+def read_inputs(part: Part, queue: str, seq: int, without: Container[int] = ()) -> list[Input]:
+    """See ``Workers.inputs``. Not those of the parents ``without``."""
     found = [
         Input(
             slot if listed else None,
@@ -97,7 +97,7 @@ def read_inputs(part: Part, queue: str, seq: int) -> list[Input]:
         for slot, listed, id_, state, result, error in _given(part, queue, seq)
     ]
     for row in fetch(part, queue, [seq]):
-        parents = parents_of(part, queue, row)
+        parents = [one for one in parents_of(part, queue, row) if one.seq not in without]
         seqs = [parent.seq for parent in parents]
         results = dict(zip(seqs, part.many("HMGET", "result", seqs, queue), strict=True))
         for parent in parents:

@@ -54,7 +54,7 @@ class Workers(Part, protocol.Workers, Queries):
         }
         payloads = [one.payload for one in declares or ()]
         # Whose answer was lost is a worker that never beats: it is dead before long.
-        number = int(self.run("register", arg, *payloads))
+        number = int(self.run("register", arg, *payloads, durable=bool(declares)))
         self._about[number], self._names[number] = about, name
         self.watch.add(number, slots)
         return number

@@ -47,10 +47,10 @@ local function page_in(state, name, from, most)
   return numbers(call('ZRANGEBYLEX', P .. 'key', '[' .. start, '(' .. start .. '\255\255', 'LIMIT', from, most))
 end
 
--- The pending jobs of a key, the last one first, without those of paused tasks.
-local function pending_of(name)
+-- The last of the pending jobs of a key, the very last one first, without those of paused tasks.
+local function pending_of(name, most)
   local start, found = of_key(name, 'pending'), {}
-  local seqs = numbers(call('ZREVRANGEBYLEX', P .. 'key', '(' .. start .. '\255\255', '[' .. start))
+  local seqs = numbers(call('ZREVRANGEBYLEX', P .. 'key', '(' .. start .. '\255\255', '[' .. start, 'LIMIT', 0, most))
   fetch(seqs)
   for i = 1, #seqs do
     local row = get(seqs[i])
@@ -69,7 +69,7 @@ local function room_of(name)
   local running, pending = count_in('running', name), nil
   local rows
   local function rows_pending()
-    rows = rows or pending_of(name)
+    rows = rows or pending_of(name, next(paused_tasks()) and -1 or MOST)
     return rows
   end
   local function used()

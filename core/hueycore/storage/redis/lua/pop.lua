@@ -5,6 +5,7 @@
 local value, number = call('HGET', P .. 'value', arg.names[1]), 0
 for _, name in ipairs(arg.names) do
   number = number + call('HDEL', P .. 'value', name)
+  call('ZREM', P .. 'lapsing', name)
   if arg.counters then
     number = number + call('HDEL', P .. 'counter', 'n' .. name)
     call('HDEL', P .. 'counter', 't' .. name)

@@ -1,6 +1,6 @@
 #!lua
 --#include endings sign
--- arg: seqs, run_at, retries, reset, apart, reason, operator. Answers the numbers changed, and pairs
+-- arg: seqs, run_at, retries, reset, apart, later (how many came before), reason, operator. Answers the numbers changed, and pairs
 -- of number and why not.
 local final, failed, changed_seqs, taken = {}, {}, {}, {}
 
@@ -67,7 +67,7 @@ revive({unpack(final)})
 for place, row in ipairs(final) do
   changed_seqs[place] = row[SEQ]
   if not needed(row) then del('result', row[SEQ]) end
-  local later = (place - 1) * (arg.apart or 0)
+  local later = (arg.later + place - 1) * (arg.apart or 0)
   if later > 0 then
     row[RUN_AT] = row[RUN_AT] + later
     if row[EXPIRES_IN] and row[EXPIRES_AT] then row[EXPIRES_AT] = row[EXPIRES_AT] + later end

@@ -6,6 +6,7 @@ local number = 0
 for i = 3, #ARGV, 2 do
   if ARGV[i + 1] == '' or call('HGET', P .. arg.name, ARGV[i]) == ARGV[i + 1] then
     number = number + call('HDEL', P .. arg.name, ARGV[i])
+    if arg.name == 'value' then call('ZREM', P .. 'lapsing', ARGV[i]) end
     if arg.settle then touched[ARGV[i]] = true end
   end
 end

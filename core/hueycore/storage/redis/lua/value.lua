@@ -9,4 +9,5 @@ if old then
 end
 set('value', arg.name, struct.pack('>dd', arg.ttl and now + arg.ttl or 0, now) .. ARGV[3])
 flush()
+if arg.ttl then call('ZADD', P .. 'lapsing', now + arg.ttl, arg.name) else call('ZREM', P .. 'lapsing', arg.name) end
 return 1
