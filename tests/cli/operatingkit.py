@@ -13,6 +13,7 @@ from clikit import QueueFile
 
 from hueycore.storage.open import open_storage
 from tests.helpers import wait_until
+from tests.storage.engines import lab_of
 
 Invoke = Callable[..., Result]
 OnTty = Callable[..., tuple[int, str]]
@@ -88,14 +89,9 @@ def claim_only(queue: QueueFile, worker: int) -> Sequence[Any]:
 
 
 def bury(queue: QueueFile) -> None:
-    """Every consumer is dead: on SQLite, its lock byte belongs to an earlier boot."""
-    if "://" not in str(queue.where):
-        sql(queue, "update huey_worker set boot_id = 'before'")
-        return
-    from tests.storage.postgres.lab import PostgresLab
-
+    """Every consumer is dead."""
     for worker in queue.storage.workers():
-        PostgresLab(queue.storage).kill(worker.id)
+        lab_of(queue.storage).kill(worker.id)
 
 
 def pipeline(queue: QueueFile, *tasks: str) -> list[int]:

@@ -11,7 +11,17 @@ from typing import Any
 
 import pytest
 from clikit import DEADLINE, QueueFile, states_of_workers
-from operatingkit import Invoke, OnTty, ask, bury, claim_only, consumer, error, sql, start
+from operatingkit import (
+    Invoke,
+    OnTty,
+    ask,
+    bury,
+    claim_only,
+    consumer,
+    error,
+    sql,
+    start,
+)
 
 
 def found(invoke: Invoke, *words: str) -> Any:
@@ -82,7 +92,7 @@ def test_stopping_and_dead_ones(queue: QueueFile, invoke: Invoke) -> None:
     assert (one["state"], one["rss_bytes"]) == ("dead", None)
 
 
-@pytest.mark.sqlite_only("it reaches into the engine of files")
+@pytest.mark.sqlite_only("a server names only runs whose jobs still run")
 def test_a_slot_whose_job_has_just_ended_is_survived(queue: QueueFile, invoke: Invoke) -> None:
     worker = consumer(queue)
     queue.storage.slots(worker).start(0, 99, 1)

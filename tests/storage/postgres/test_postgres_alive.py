@@ -509,4 +509,4 @@ def test_a_process_that_closes_is_no_worker_any_more(storage: PostgresStorage, o
 
     other.close()
 
-    assert not is_alive(storage, number)
+    wait_until(lambda: not is_alive(storage, number), deadline=2)
