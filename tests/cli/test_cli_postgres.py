@@ -347,6 +347,7 @@ def test_check_has_the_figures_of_a_server(sold: str, hueyctl: Run, postgres: st
     assert hueyctl("check", "-u", sold, "--disk-free", "1G:1M").returncode == 3
 
 
+@pytest.mark.sqlite_only("it is about the file")
 def test_a_file_has_no_figures_of_a_server(queue: QueueFile, hueyctl: Run) -> None:
     done = hueyctl("check", "-u", "queue.db", "--transaction", "1m:1h")
 

@@ -210,14 +210,14 @@ def fork(work: Callable[[], Any], *, uid: int | None = None, deadline: int = 30)
     except BaseException:
         answer = {"error": traceback.format_exc()}
     with os.fdopen(send, "w") as pipe:
-        json.dump(answer, pipe)
+        pipe.write(f"{json.dumps(answer)}\n")
     os._exit(0)
 
 
 def finish(child: tuple[int, int]) -> Any:
     pid, receive = child
     with os.fdopen(receive) as pipe:
-        text = pipe.read()
+        text = pipe.readline()  # its own children may keep the pipe open
     _, status = os.waitpid(pid, 0)
     assert text, f"the child was killed by signal {os.WTERMSIG(status)}: it hung"
     answer = json.loads(text)
