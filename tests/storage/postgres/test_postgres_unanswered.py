@@ -199,7 +199,11 @@ def strike(
 
 @pytest.mark.parametrize("how", ["killed", "carried out"])
 def test_a_plain_exchange_whose_connection_breaks_gives_and_ends_each_job_once(
-    open_: Open, proxy: Proxy, strike: Callable[[str], None], how: str
+    open_: Open,
+    proxy: Proxy,
+    strike: Callable[[str], None],
+    how: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     storage = open_(dsn=proxy.dsn)
     storage.enqueue([new() for _ in range(9)])
@@ -221,6 +225,7 @@ def test_a_plain_exchange_whose_connection_breaks_gives_and_ends_each_job_once(
     assert sorted(given) == [job.seq for job in jobs]
     assert {job.attempt for job in jobs} == {1}
     assert sum(line.done for line in storage.metrics(0)) == 9, "counted once"
+    assert "psycopg" not in {record.name for record in caplog.records}
 
 
 def test_a_lock_that_could_not_be_given_back_is_given_back_when_the_server_is_there_again(

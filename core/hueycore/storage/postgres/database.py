@@ -223,7 +223,7 @@ class Database(Connections):
         con = Prepared(connection, self._place, self._offset)
         with self._whole(self._write, connection):
             try:
-                with connection.pipeline():
+                with _pipeline(connection):
                     self._pipe_begin(con)
                     born = con.execute(sql, values)
                     commit = con.execute("commit")
@@ -248,7 +248,7 @@ class Database(Connections):
             con = Prepared(connection, self._place, self._offset)
             commit, sent = None, False
             try:
-                with connection.pipeline():
+                with _pipeline(connection):
                     self._pipe_begin(con, durable=False)
                     con.execute(f"select {self._locks}")
                     rest = first(con)
@@ -316,6 +316,23 @@ class Database(Connections):
         self.broken += 1
         link.discard()
         return self._was_there or is_coming(str(error))
+
+
+@contextmanager
+def _pipeline(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """A pipeline of which the first error is raised alone. psycopg would log besides what its end
+    says of a connection that is gone."""
+    first = None
+    try:
+        with connection.pipeline():
+            try:
+                yield
+            except psycopg.Error as error:
+                first = error
+    except psycopg.Error as error:
+        raise first or error from None
+    if first is not None:
+        raise first
 
 
 def number(text: str) -> int:
