@@ -43,13 +43,17 @@ class Wire:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._patch = monkeypatch
 
-    def cut(self, *, after: bool) -> None:
-        """At the next commit; all later ones are answered."""
-        original = Database._commit
+    def cut(self, *, after: bool, answered: int = 0) -> None:
+        """At the next commit, or after so many that are ``answered``; all later ones are, too."""
+        original, left = Database._commit, answered
 
         def commit(
             db: Database, link: Link, connection: psycopg.Connection[Any], bell: str = ""
         ) -> Cursor:
+            nonlocal left
+            if left:
+                left -= 1
+                return original(db, link, connection, bell)
             self._patch.setattr(Database, "_commit", original)
             if after:
                 connection.execute("commit")
@@ -83,6 +87,21 @@ def test_claims_of_which_the_worker_has_not_heard_run_all_the_same(
     answer = storage.exchange(number, [ended(claim) for claim in (first, *claims)], Want(1))
     assert answer.lost == []
     assert {job.state for job in storage.jobs(Selector())} == {State.DONE}
+
+
+@pytest.mark.parametrize("after", [True, False], ids=["carried out", "not"])
+def test_what_runs_at_most_once_runs_though_nobody_heard_of_its_claim(
+    storage: PostgresStorage, wire: Wire, after: bool
+) -> None:
+    job = born(storage, at_most_once=True)
+    number = worker(storage)
+    wire.cut(after=after, answered=1)  # the first one has found that it must be synced
+
+    claim = one(storage, number)
+
+    assert (claim.seq, claim.attempt) == (job.seq, 1)
+    assert end(storage, number, claim).lost == []
+    assert state(storage, job) is State.DONE
 
 
 def test_an_ending_that_a_crash_of_the_server_has_undone_leaves_no_job_behind(
