@@ -159,6 +159,14 @@ class Session:
             queue = self.app().name if self.has_app else self._only_queue(location)
         return self._open(location, queue, read_only=False, create=create)
 
+    def other(self, url: str) -> Storage:
+        """Another storage than the one that this command is about, opened for writing."""
+        from hueyctl.urls import parse_url
+
+        location = parse_url(url)
+        self._open(location, "huey", read_only=True)
+        return self._open(location, "huey", read_only=False)
+
     def queues(self) -> tuple[str, ...]:
         """The queues that were chosen, none for all."""
         if self.settings.queues:

@@ -60,7 +60,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "dead purge": "Delete dead letters.",
     },
     "Housekeeping": {
-        "load": "Bring jobs over from Huey.",
+        "dump": "Write a queue to a file.",
+        "load": "Bring in a dump, or what Huey left.",
         "purge": "Delete jobs, results and what lies about.",
         "db": "Look after the queue file.",
         "db backup": "Copy the file while it is in use.",

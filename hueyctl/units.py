@@ -112,8 +112,23 @@ def rfc3339(moment: float) -> str:
 
 
 def precise(moment: float) -> str:
-    """UTC with microseconds, for files that are read again."""
-    return _utc(moment, "microseconds")
+    """UTC with microseconds, and one digit more where the number needs it, for files that are read
+    again."""
+    text = _utc(moment, "microseconds")
+    if not text.endswith("Z") or moment < 0 or from_precise(text) == moment:
+        return text
+    whole, _, digits = f"{moment:.7f}".partition(".")
+    return f"{_utc(int(whole), 'seconds')[:-1]}.{digits}Z"
+
+
+def from_precise(text: str) -> float:
+    """The number again. Raises ``ValueError``, ``OverflowError``, ``OSError``."""
+    whole, _, digits = text.partition(".")
+    if text.endswith("Z") and len(digits) > 7:
+        moment = datetime.fromisoformat(whole).replace(tzinfo=UTC)
+        return float(f"{int(moment.timestamp())}.{digits[:-1]}")
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _utc(moment: float, timespec: str) -> str:

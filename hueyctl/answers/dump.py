@@ -1,8 +1,12 @@
-"""Jobs as lines of a file: everything that they have, so that dumping and loading loses nothing.
+"""A queue as lines of a file: everything that it has, so that dumping and loading loses nothing.
 
-A line is the job object ``hueyctl.job/1`` with exact times and, beside it, what makes it whole:
-``payload`` and ``result`` as the bytes that are stored, ``errors`` of every attempt, ``edges``.
-Payloads are never decoded on the way, so every type of argument arrives as it left.
+The first line says which dump it is; then come the records of the queues, then the jobs; the last
+line says that nothing is missing.
+
+A job's line is the object ``hueyctl.job/1`` with times to the microsecond and, beside it, what
+makes it whole: ``payload`` and ``result`` as the bytes that are stored, ``errors`` of every
+attempt, ``edges``, log lines. Payloads are never decoded on the way, so every type of argument
+arrives as it left.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from hueyctl.units import precise
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Cargo
+    from hueycore.model.records import Record
 
 #: Columns of a job besides those of ``hueyctl.job/1``.
 MORE = {"delay": "number", "expires_in": "number", "claim": "int", "preview": "text"}
@@ -27,9 +32,44 @@ EDGES = {
 }  # fmt: skip
 
 
+#: Of a dump: what is written, and the newest that is read. Before 2 there was no first line.
+VERSION = 2
+SCHEMA = "hueyctl.dump"
+
+
+def header(dump: str, source: str, at: float) -> dict[str, Any]:
+    """The first line: the name of the dump, where it is from, and of when."""
+    from hueyctl import __version__
+
+    return {
+        "schema": f"{SCHEMA}/{VERSION}",
+        "dump": dump,
+        "source": source,
+        "at": precise(at),
+        "hueyctl": __version__,
+    }
+
+
+def ending(dump: str, jobs: int, records: int) -> dict[str, Any]:
+    """The last line."""
+    return {"end": dump, "jobs": jobs, "records": records}
+
+
+def record_object(one: Record) -> dict[str, Any]:
+    """What a queue has besides jobs; times are POSIX seconds."""
+    fields = {
+        name: _wrapped(value) if isinstance(value, bytes) else value
+        for name, value in one.fields.items()
+    }
+    return {"record": one.kind, "queue": one.queue, "name": one.name, "fields": fields}
+
+
 def to_line(cargo: Cargo, now: float | None = None) -> str:
     """One line, without its newline. Plain ASCII: any pipe and any locale can carry it."""
-    found = as_object(cargo, time.time() if now is None else now)
+    return dumps(as_object(cargo, time.time() if now is None else now))
+
+
+def dumps(found: dict[str, Any]) -> str:
     try:
         return json.dumps(found, allow_nan=False)
     except ValueError:
@@ -47,12 +87,15 @@ def as_object(cargo: Cargo, now: float) -> dict[str, Any]:
         found[name] = getattr(job, name)
     found["errors"] = [{**error, "at": _exact(error.get("at"))} for error in job.errors]
     found["edges"] = {name: getattr(job, name) for name in EDGES}
+    found["edges"].update(group=cargo.group or None, gave=cargo.delivered)
     found["payload"] = _wrapped(cargo.payload)
     found["result"] = _wrapped(cargo.result)
     found["inputs"] = [
         {**one._asdict(), "state": str(one.state), "result": _wrapped(one.result)}
         for one in cargo.inputs
     ]
+    found["log"] = [{**line._asdict(), "at": _exact(line.at)} for line in cargo.log]
+    found["handler"] = cargo.handler
     return found
 
 

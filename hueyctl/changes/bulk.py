@@ -13,16 +13,15 @@ A command describes itself with an ``Action`` and hands over to ``carry_out``::
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from hueyctl import errors, exits, streams
+from hueyctl import errors, exits
 from hueyctl.changes.confirm import confirm
+from hueyctl.changes.counter import Counter
 from hueyctl.changes.queues import looking_before_writing, queues_to_change
 from hueyctl.changes.report import NOT_FOUND, REFUSED, Change
 from hueyctl.selection.params import collected
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
 
 #: Jobs that one transaction changes, so that workers are not kept waiting for long.
 _GROUP = 500
-#: Seconds after which a terminal is told how far it has come.
-_PATIENCE = 1.0
 #: The exit codes that such a command lists.
 CODES = (
     exits.FAILURE,
@@ -195,7 +192,7 @@ class Plan:
     def apply(self, session: Session, change: Change) -> None:
         """Group by group. When the storage fails on the way, the rest is reported as failed."""
         storage = session.writing(self.jobs[0].queue)
-        counter = _Counter(session, len(self.jobs))
+        counter = Counter(session, len(self.jobs))
         tried = 0
         try:
             for queue, group in _groups(self.jobs):
@@ -238,26 +235,6 @@ class Plan:
             else:
                 why = failed.get(job.seq, "changed meanwhile")
                 change.fail(job.id, REFUSED, f"job {job.seq} {_sentence(why)}")
-
-
-class _Counter:
-    """How far it has come, for a person who has waited for a while."""
-
-    def __init__(self, session: Session, total: int) -> None:
-        self._total = total
-        self._wanted = not session.settings.quiet and streams.is_tty(sys.stderr)
-        self._shown = False
-        self._begun = time.monotonic()
-
-    def show(self, done: int) -> None:
-        if self._wanted and time.monotonic() - self._begun >= _PATIENCE:
-            streams.renew(f"{done} of {self._total} jobs")
-            self._shown = True
-
-    def clear(self) -> None:
-        if self._shown:
-            streams.renew("")
-            self._shown = False
 
 
 def _groups(jobs: Sequence[Job]) -> Iterator[tuple[str, Sequence[Job]]]:

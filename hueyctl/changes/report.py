@@ -16,6 +16,8 @@ NOT_FOUND = "not_found"
 REFUSED = "refused"
 #: Failures that are told one by one.
 _TOLD = 20
+#: Those that are kept of a tally.
+_LISTED = 1000
 
 
 class Done(NamedTuple):
@@ -60,12 +62,21 @@ class Change:
     def fail(self, id: str, code: str, message: str) -> None:
         self.failed.append(Failed(id, code, message))
 
+    @property
+    def number(self) -> int:
+        """How many things were changed."""
+        return len(self.done)
+
+    @property
+    def failures(self) -> int:
+        return len(self.failed)
+
     def as_object(self) -> dict[str, Any]:
         return {
             "schema": "hueyctl.change/1",
             "action": self.action,
             "matched": self.matched,
-            "changed": 0 if self.dry_run else len(self.done),
+            "changed": 0 if self.dry_run else self.number,
             "dry_run": self.dry_run,
             "ids": [line.id for line in self.done if line.seq is not None],
             "failed": [failed._asdict() for failed in self.failed],
@@ -108,6 +119,34 @@ class Change:
         code = exits.NOT_FOUND if unknown and not self.done else exits.FAILURE
         hint = self.look if last.code == NOT_FOUND else None
         raise errors.CliError(last.message, code, hint)
+
+
+@dataclass(slots=True)
+class Tally(Change):
+    """Of more than can be listed: how many, and the first failures."""
+
+    _number: int = 0
+    _failures: int = 0
+
+    def add(self, job: Job | JobRef, action: str) -> None:
+        self._number += 1
+
+    def fail(self, id: str, code: str, message: str) -> None:
+        self._failures += 1
+        if self._failures <= _LISTED:
+            self.failed.append(Failed(id, code, message))
+
+    @property
+    def number(self) -> int:
+        return self._number
+
+    @property
+    def failures(self) -> int:
+        return self._failures
+
+    def show(self, session: Session) -> None:
+        if session.output.is_json:
+            session.output.document(self.as_object())
 
 
 def _id(line: Done) -> str:

@@ -1,4 +1,4 @@
-"""``hueyctl load``: what Huey left in its file, into a queue of ours."""
+"""``hueyctl load``: what a dump holds, or what Huey left in its file, into a queue of ours."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hueyctl import errors, exits
+from hueyctl.changes.arrival import How
 from hueyctl.changes.report import Change, Done
 from hueyctl.command import command
 from hueyctl.context import Session
@@ -18,30 +19,109 @@ if TYPE_CHECKING:
     from hueycore.storage.base import Storage
 
 
+#: Lines between two looks at the clock.
+_OFTEN = 100
+
+
 @command(
     "load",
     examples=[
-        "hueyctl load --from-huey huey.db --app app:huey --dry-run",
+        "hueyctl load queue-2026-11-19.jsonl.gz -u sqlite:///new.db --create",
+        "hueyctl load queue.jsonl --if-exists replace --dry-run",
+        "hueyctl load queue.jsonl -u postgresql:///app --create --move",
         "hueyctl load --from-huey huey.db --app app:huey",
-        "hueyctl load --from-huey huey.db --queue mail --url sqlite:///queue.db --create",
     ],
+    arguments=[("FILE", "A file that dump wrote, compressed or not; - for stdin.")],
     codes=[exits.FAILURE, exits.REFUSED, exits.UNAVAILABLE, exits.CONFIG],
 )
-@click.option(
-    "--from-huey", "path", metavar="FILE", required=True, help="The SQLite file that Huey wrote."
-)
+@click.argument("file", metavar="[FILE]", required=False)
+@click.option("--from-huey", "path", metavar="FILE", help="The SQLite file that Huey wrote.")
 @click.option("--create", is_flag=True, help="Make the storage of --url when it is missing.")
-@click.option("--dry-run", is_flag=True, help="Only say what would come over.")
-def load(session: Session, path: str, create: bool, dry_run: bool) -> int:
-    """Bring over the jobs that Huey left, with their results and revocations.
+@click.option("--dry-run", is_flag=True, help="Only say what would come.")
+@click.option(
+    "--if-exists",
+    type=click.Choice(("keep", "replace", "fail")),
+    default="keep",
+    show_default=True,
+    help="For what is there already: keep it, replace it, or exit 6.",
+)
+@click.option(
+    "--move",
+    is_flag=True,
+    allow_from_autoenv=False,
+    help="Delete at the source, which the dump names, what has arrived.",
+)
+def load(
+    session: Session,
+    file: str | None,
+    path: str | None,
+    create: bool,
+    dry_run: bool,
+    if_exists: str,
+    move: bool,
+) -> int:
+    """Bring in what dump has written, or what Huey left in its file.
 
-    They go into the queue of the same name: of the application, or of --url, else into the same
-    file. Huey's tables are only read. What came once comes never again, so the command may be
-    repeated. With an application (--app) its classes and its serializer are there; without one only
-    plain values are read. What cannot be read is named and left out, the rest comes: exit 1.
+    Jobs go into the queue that they came from, or into the one of --queue. They come in batches,
+    between which others write; jobs that hang together come together. What was running waits to
+    run; locks stay behind. A line that says nothing is reported with its number and left out, the
+    rest goes on: exit 1. Killed, and run again with the same file, it goes on where it was.
 
-    Stop Huey's consumer first: while one works on the file nothing is loaded, exit 6.
+    With --move a job is deleted at the source once it is safe here: never before, and not if it
+    changed meanwhile. While a consumer works at the source, unless its queue is paused, nothing is
+    moved: exit 6. Running jobs stay. To end a move that was killed, dump and load once more.
+
+    With --from-huey the jobs, results and revocations in Huey's own tables come over, into the
+    queue of the same name: of the application, or of --url, else into the same file. Huey's tables
+    are only read. What came once comes never again, so the command may be repeated. With an
+    application (--app) its classes and its serializer are there; without one only plain values are
+    read. While a consumer of Huey's works on the file nothing is loaded, exit 6.
     """
+    if (file is None) == (path is None):
+        raise errors.usage("say what to load: FILE, - for stdin, or --from-huey FILE")
+    if path is not None:
+        if move or if_exists != "keep":
+            raise errors.usage("--move and --if-exists are about a dump")
+        return _from_huey(session, path, create, dry_run)
+    assert file is not None
+    return _from_dump(session, file, create, move, How(if_exists, False, dry_run))
+
+
+def _from_dump(session: Session, file: str, create: bool, move: bool, how: How) -> int:
+    from hueyctl.changes.arrival import Arrival
+    from hueyctl.changes.counter import Counter
+    from hueyctl.changes.loader import Loader
+    from hueyctl.changes.move import Mover
+    from hueyctl.changes.report import Tally
+    from hueyctl.changes.source import lines, opened
+    from hueyctl.changes.target import Target
+
+    target = Target(session, create=create)
+    if move and (target.queue is not None or how.dry_run):
+        raise errors.usage("--move takes jobs as they are: without --queue, without --dry-run")
+    mover = Mover(session, target) if move else None
+    change = Tally("load", dry_run=how.dry_run)
+    arrival = Arrival(target, how._replace(queue=target.queue), change, mover)
+    counter = Counter(session, None)
+
+    def on_line(number: int) -> None:
+        if number % _OFTEN == 0:
+            counter.show(change.number)
+
+    try:
+        with opened(file) as source:
+            Loader(arrival, on_line).run(lines(source))
+    except KeyboardInterrupt:
+        counter.clear()
+        session.notice(f"{change.number} jobs were loaded")
+        raise
+    finally:
+        counter.clear()
+    change.more["records"] = arrival.records
+    return arrival.report(session)
+
+
+def _from_huey(session: Session, path: str, create: bool, dry_run: bool) -> int:
     from hueycore.api import migration
     from hueycore.storage.open import read_old
 

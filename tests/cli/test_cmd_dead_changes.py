@@ -210,7 +210,7 @@ def test_only_what_is_in_the_backup_is_purged(
 
     assert found["changed"] == 2
     assert states(letters) == {2: "pending", 4: "done", 5: "pending"}
-    assert Path("b").read_text().count("\n") == 3
+    assert Path("b").read_text().count("\n") == 1 + 3 + 1
 
 
 # --- bad files ------------------------------------------------------------------------------------

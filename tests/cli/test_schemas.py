@@ -93,10 +93,12 @@ def test_real_output_follows_its_schema(
 
 
 def test_a_dump_follows_its_schema(mixed: QueueFile, invoke: Invoke) -> None:
-    (line,) = invoke("dead", "dump", "-u", "queue.db").stdout.splitlines()
+    first, line, last = invoke("dead", "dump", "-u", "queue.db").stdout.splitlines()
 
+    validate(json.loads(first), "dump/2")
     validate(json.loads(line), "dump/1")
     validate(json.loads(line), "job/1")
+    assert json.loads(last) == {"end": json.loads(first)["dump"], "jobs": 1, "records": 0}
 
 
 def test_errors_follow_their_schema(mixed: QueueFile, invoke: Invoke) -> None:

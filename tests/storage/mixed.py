@@ -113,7 +113,7 @@ def contents(storage: Storage) -> Iterator[Cargo | Record]:
     for page in storage.dump(Selector(), records=True):
         ids = {one.job.seq: one.job.id for one in page if isinstance(one, Cargo)}
         for one in page:
-            yield _plain(one, ids) if isinstance(one, Cargo) else _own(one)
+            yield _plain(one, ids) if isinstance(one, Cargo) else one
 
 
 def _plain(one: Cargo, ids: dict[int, str]) -> Cargo:
@@ -124,18 +124,13 @@ def _plain(one: Cargo, ids: dict[int, str]) -> Cargo:
     moved = job._replace(
         seq=0,
         state=State.PENDING if ready else job.state,
-        run_at=0 if ready else _close(job.run_at),
-        enqueued_at=_close(job.enqueued_at) or 0,
-        started_at=_close(job.started_at),
-        finished_at=_close(job.finished_at),
-        expires_at=0 if ready else _close(job.expires_at),
+        run_at=0 if ready else job.run_at,
+        expires_at=0 if ready else job.expires_at,
         worker=None,
         claimed_at=None,
         next=ids.get(job.next or 0),  # type: ignore[arg-type]
         source=ids.get(job.source or 0),  # type: ignore[arg-type]
-        errors=[{**error, "at": _close(error["at"])} for error in job.errors],
     )
-    log = [line._replace(at=_close(line.at) or 0) for line in one.log]
     return one._replace(
         job=moved,
         payload=one.payload and bytes(one.payload),
@@ -143,22 +138,9 @@ def _plain(one: Cargo, ids: dict[int, str]) -> Cargo:
         inputs=[
             given._replace(result=given.result and bytes(given.result)) for given in one.inputs
         ],
-        log=log,
+        log=list(one.log),
         group=bool(one.group),
     )
-
-
-def _own(one: Record) -> Record:
-    return one._replace(
-        fields={
-            name: _close(value) if isinstance(value, float) else value
-            for name, value in one.fields.items()
-        }
-    )
-
-
-def _close(moment: float | None) -> float:
-    return 0.0 if moment is None else round(moment, 5)
 
 
 def difference(mine: Storage, theirs: Storage) -> str:

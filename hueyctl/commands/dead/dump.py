@@ -44,9 +44,10 @@ def dead_dump(
 ) -> int:
     """Write dead letters as JSON lines, with everything that they have.
 
-    A line is the job as in list --json, with the payload, the result and the errors of every
-    attempt. Payloads are copied as bytes: arguments of every type survive. What the job logged
-    (hueyctl logs) is left out. An existing file is never overwritten.
+    The format is that of dump: a first line that says so, a line for each job as in list --json,
+    with the payload, the result, the errors of every attempt and what it logged, and a last line.
+    Payloads are copied as bytes: arguments of every type survive. An existing file is never
+    overwritten.
     """
     from hueyctl.changes import backup
     from hueyctl.changes.dumpfile import is_plain, sink
@@ -62,11 +63,13 @@ def dead_dump(
     number = 0
     seen: list[Job] = []
     with sink(to, compressed=gzip) as file:
-        for job in backup.write(cargoes(storage, selection), file):
+        dump = backup.Dump(file, storage.url)
+        dump.begin()
+        for job in backup.write(cargoes(storage, selection), dump):
             number += 1
             if remove:
                 seen.append(job)
-        file.finish()
+        dump.end()
     selection.say_undecodable()
     session.notice(f"{number} dead letters written" + ("" if to == "-" else f" to {to}"))
     if seen:

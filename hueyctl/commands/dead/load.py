@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-from hueyctl import errors, exits
+from hueyctl import exits
 from hueyctl.command import command
 from hueyctl.context import Session
-
-if TYPE_CHECKING:
-    from hueycore.storage.base import Storage
-    from hueyctl.commands.dead.loader import How
 
 
 @command(
@@ -22,7 +16,7 @@ if TYPE_CHECKING:
         "hueyctl dead load dead.jsonl -u sqlite:///new.db --create --as pending",
         "hueyctl dead load dead.jsonl.gz --dry-run --if-exists fail",
     ],
-    arguments=[("FILE", "A file that dead dump wrote, compressed or not; - for stdin.")],
+    arguments=[("FILE", "A file that dead dump or dump wrote, compressed or not; - for stdin.")],
     codes=[exits.FAILURE, exits.REFUSED, exits.UNAVAILABLE],
 )
 @click.argument("source", metavar="FILE")
@@ -53,44 +47,15 @@ def dead_load(
 
     Between two files: hueyctl dead dump | hueyctl -u sqlite:///new.db dead load - --create
     """
-    from hueyctl.commands.dead.loader import How, Loader, one_destination
-    from hueyctl.commands.dead.source import lines, opened
+    from hueyctl.changes.arrival import Arrival, How
+    from hueyctl.changes.loader import Loader
+    from hueyctl.changes.report import Change
+    from hueyctl.changes.source import lines, opened
+    from hueyctl.changes.target import Target
 
-    queue = one_destination(session.settings.queues or _queue_of_url(session))
-    how = How(if_exists, as_ == "pending", dry_run, queue, only=("dead",))
+    target = Target(session, create=create)
+    how = How(if_exists, as_ == "pending", dry_run, target.queue, only=("dead",))
+    arrival = Arrival(target, how, Change("load", dry_run=dry_run))
     with opened(source) as file:
-        loader = Loader(_Opener(session, how, create), how)
-        loader.run(lines(file))
-    return loader.report(session)
-
-
-def _queue_of_url(session: Session) -> tuple[str, ...]:
-    location = session.location(looking=False)
-    return (location.queue,) if location is not None and location.queue else ()
-
-
-class _Opener:
-    """Opens the storage when it is first needed; what is missing is told before a line is read."""
-
-    def __init__(self, session: Session, how: How, create: bool) -> None:
-        from hueyctl.changes.queues import looking_before_writing
-
-        self.session, self.how, self.create = session, how, create
-        if not create:
-            looking_before_writing(session)
-        elif session.location(looking=False) is None:
-            session.app_location()
-
-    def __call__(self) -> Storage | None:
-        if not self.how.dry_run:
-            return self.session.writing(self.how.queue or "huey", create=self.create)
-        from hueycore.exceptions import StorageMissing
-
-        try:
-            return self.session.looking()
-        except StorageMissing:
-            return None
-        except errors.CliError as error:
-            if error.code != exits.UNAVAILABLE:
-                raise
-            return None
+        Loader(arrival).run(lines(file))
+    return arrival.report(session)

@@ -74,9 +74,10 @@ def _backed_up(session: Session, jobs: Sequence[Job], path: str) -> Sequence[Job
     from hueyctl.changes.backup import backup_file, write
     from hueyctl.selection.cargo import cargo_of
 
-    with backup_file(path) as file:
-        found = cargo_of(session.looking(), jobs)
-        seen = list(write((one for one in found if one.job.state == "dead"), file))
+    storage = session.looking()
+    with backup_file(path, storage.url) as dump:
+        found = cargo_of(storage, jobs)
+        seen = list(write((one for one in found if one.job.state == "dead"), dump))
     session.notice(f"{len(seen)} dead letters written to {path}")
     return seen
 

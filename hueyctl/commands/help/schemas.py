@@ -16,7 +16,7 @@ Schema = dict[str, Any]
 STATES = tuple(map(str, State))
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
-_TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,6}Z$|^[^T]*$"
+_TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,7}Z$|^[^T]*$"
 _KINDS: dict[str, Schema] = {
     "text": {"type": "string"},
     "int": {"type": "integer"},
@@ -236,7 +236,8 @@ def _rows() -> dict[str, Schema]:
 _ABOUT = {
     "job/1": "a job: list, pending, scheduled, dead list, enqueue",
     "shown-job/1": "show: a job with its history and the stages around it",
-    "dump/1": "a line of dead dump: a job with its bytes",
+    "dump/1": "a job in dump: with its bytes",
+    "dump/2": "the first line of dump",
     "change/1": "what a command has changed",
     "depth/1": "depth",
     "stats/1": "stats",
@@ -277,9 +278,10 @@ def schemas() -> dict[str, Schema]:
             result=_or_null(_BYTES),
             **_keys(
                 "errors:objects edges:object inputs:objects delay:float expires_in:float? "
-                "claim:int preview:text?"
+                "claim:int preview:text? log:objects handler:text?"
             ),
         ),
+        "dump/2": _document("dump/2", "dump:text source:text at:time hueyctl:text"),
         **_reports(),
         **_rows(),
     }

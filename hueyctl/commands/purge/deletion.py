@@ -58,10 +58,10 @@ class Deletion:
         storage = self.session.looking(self.queue)
         chosen = [name for name in self.targets if name in tuple(State)]
         written: dict[str, list[Job]] = {}
-        with backup_file(path) as file:
+        with backup_file(path, storage.url) as dump:
             for state in chosen:
                 selection = Selection(self.selector(state))
-                written[state] = list(write(cargoes(storage, selection), file))
+                written[state] = list(write(cargoes(storage, selection), dump))
         number = sum(map(len, written.values()))
         self.session.notice(f"{number} jobs written to {path}")
         return written

@@ -22,7 +22,8 @@ class Transfer(Protocol):
 
     def export(self, selector: Selector) -> list[Cargo]:
         """The selected jobs with payload, result, log lines and what their parents gave them, in
-        the order of their numbers. Page through them with ``limit`` and ``after``."""
+        the order of their numbers, each for itself. Page through them with ``limit`` and
+        ``after``."""
         ...
 
     def dump(

@@ -74,13 +74,12 @@ def pages(con: Connection, selector: Selector) -> Iterator[list[Cargo]]:
         size = min(PAGE, max(1, size * PAGE_BYTES // max(1, weight)))
 
 
-def pack(
-    con: Connection, found: Sequence[Row], groups: Mapping[int, Sequence[int]] | None = None
-) -> list[Cargo]:
-    """These rows with what else there is of them."""
-    groups = _groups(con, found) if groups is None else groups
+def pack(con: Connection, found: Sequence[Row], groups: Mapping[int, Sequence[int]]) -> list[Cargo]:
+    """These rows with what else there is of them. Those of a group of ``groups`` hang together,
+    any other job takes along what it was given."""
     here = {row.job.seq for row in found}
     logs, handlers, given = _logs(con, here), _handlers(con, here), _given(con, here)
+    given |= {row.job.seq for row in found if row.job.inputs and row.job.seq not in groups}
     first: dict[int, int] = {}
     for members in {id(members): members for members in groups.values()}.values():
         present = [seq for seq in members if seq in here]
@@ -93,7 +92,7 @@ def pack(
             job,
             payload,
             result,
-            read_inputs(con, job.seq, without=here) if job.seq in given else (),
+            read_inputs(con, job.seq, first) if job.seq in given else (),
             logs.get(job.seq, ()),
             handlers.get(job.seq),
             delivered,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from hueycore.exceptions import ConfigurationError
 from hueycore.model.jobs import Enqueued, Job
@@ -160,7 +160,7 @@ def join(con: Connection, jobs: Sequence[Enqueued], plan: Plan) -> list[Enqueued
     ]
 
 
-def read_inputs(con: Connection, seq: int, without: Collection[int] = ()) -> list[Input]:
+def read_inputs(con: Connection, seq: int, without: Container[int] = ()) -> list[Input]:
     """In the caller's transaction; see ``Stages.inputs``. Not those of the parents ``without``."""
     found = [
         Input(slot if in_list else None, id_, State(state), result, json.loads(error or "null"))

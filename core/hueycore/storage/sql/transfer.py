@@ -30,7 +30,7 @@ _CLOSE = 2e-6
 class Transfer(Part, protocol.Transfer):
     def export(self, selector: Selector) -> list[Cargo]:
         return self.db.read(
-            lambda con: departure.pack(con, departure.rows(con, selector)), snapshot=True
+            lambda con: departure.pack(con, departure.rows(con, selector), {}), snapshot=True
         )
 
     def dump(

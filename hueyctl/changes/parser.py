@@ -1,20 +1,23 @@
-"""From a line of a dump to the job that was written."""
+"""From a line of a dump to what was written."""
 
 from __future__ import annotations
 
 import base64
 import math
 import time
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+from hueycore.model.events import LogLine
 from hueycore.model.jobs import Cargo, Job
 from hueycore.model.plan import Input
+from hueycore.model.records import FIELDS, Record
 from hueycore.model.states import FINAL, State
 from hueycore.serializer import format_name
+from hueyctl import errors, exits
 from hueyctl.answers import jobs
-from hueyctl.answers.dump import EDGES, MORE
+from hueyctl.answers.dump import EDGES, MORE, SCHEMA, VERSION
 from hueyctl.jsonline import BadLine, object_of
+from hueyctl.units import from_precise
 
 _INT64 = 2**63
 
@@ -28,15 +31,106 @@ _DEFAULTS: dict[str, Any] = {
 _REQUIRED = ("id", "queue", "task", "state")
 
 
-def to_cargo(line: bytes, queue: str | None = None) -> Cargo:
-    """The job of a line, for ``queue`` or for the queue that it names. Raises ``BadLine``."""
+#: Records whose fields hold bytes, or must not be missing.
+_BYTES = ("payload", "value")
+_OBJECTS = ("options",)
+
+
+class Header(NamedTuple):
+    """The first line of a dump: its name, and the URL of the storage that it is from."""
+
+    dump: str
+    source: str
+
+
+class Trailer(NamedTuple):
+    """The last line of a dump."""
+
+    dump: str
+
+
+def to_entry(line: bytes, queue: str | None = None) -> Header | Record | Cargo | Trailer:
+    """What a line says, for ``queue`` or for the queue that it names. Raises ``BadLine``; exits
+    with 78 when it begins the dump of a newer release."""
     found = object_of(line)
+    if str(found.get("schema")).startswith(f"{SCHEMA}/"):
+        return _header(found)
+    if "end" in found:
+        return Trailer(str(found["end"]))
     if queue is not None:
         found["queue"] = queue
+    return _record(found) if "record" in found else _cargo(found)
+
+
+def to_cargo(line: bytes, queue: str | None = None) -> Cargo:
+    """The job of a line. Raises ``BadLine``."""
+    found = to_entry(line, queue)
+    if not isinstance(found, Cargo):
+        raise BadLine("it is no job")
+    return found
+
+
+def _header(found: dict[str, Any]) -> Header:
+    version = found["schema"].rpartition("/")[2]
+    if not version.isdecimal() or int(version) > VERSION:
+        raise errors.CliError(
+            f"the dump has version {version}, this release reads {VERSION}",
+            exits.CONFIG,
+            "upgrade hueyctl on this machine",
+        )
+    dump, source = found.get("dump"), found.get("source")
+    if not isinstance(dump, str) or not isinstance(source, str):
+        raise BadLine("it begins a dump and does not say which")
+    return Header(dump, source)
+
+
+def _record(found: dict[str, Any]) -> Record:
+    kind, queue, name, fields = (found.get(key) for key in ("record", "queue", "name", "fields"))
+    if not isinstance(kind, str) or kind not in FIELDS or not isinstance(fields, dict):
+        raise BadLine(f"there is no record {kind!r}")
+    if not isinstance(queue, str) or not queue or not isinstance(name, str):
+        raise BadLine("the record has no 'queue' or no 'name'")
+    values = {key: fields.get(key) for key in FIELDS[kind]}
+    for key, value in values.items():
+        if key in _BYTES:
+            values[key] = _unwrapped(fields, key)
+        elif key in _OBJECTS:
+            values[key] = value if isinstance(value, dict) else {}
+        elif isinstance(value, (dict, list)):
+            raise BadLine(f"{key!r} of the record is not a plain value")
+        elif isinstance(value, str):
+            _text(value)
+    return Record(kind, queue, name, values)
+
+
+def _cargo(found: dict[str, Any]) -> Cargo:
     payload = _unwrapped(found, "payload")
     if payload is None:
         raise BadLine("it has no payload; was it made by a dump?")
-    return Cargo(_job(found), payload, _unwrapped(found, "result"), _inputs(found.get("inputs")))
+    result, inputs = _unwrapped(found, "result"), _inputs(found.get("inputs"))
+    handler = _value(found, "handler", "text")
+    edges = found.get("edges")
+    group, gave = 0, 0
+    if isinstance(edges, dict):
+        group, gave = (_value(edges, name, "int") or 0 for name in ("group", "gave"))
+    return Cargo(_job(found), payload, result, inputs, _log(found.get("log")), handler, gave, group)
+
+
+def _log(found: Any) -> list[LogLine]:
+    if found is None:
+        return []
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise BadLine("'log' is not a list of objects")
+    return [
+        LogLine(
+            _value(each, "at", "time") or 0.0,
+            _value(each, "level", "text") or "INFO",
+            _value(each, "message", "text") or "",
+            _value(each, "attempt", "int") or 0,
+            line,
+        )
+        for line, each in enumerate(found, 1)
+    ]
 
 
 def _inputs(found: Any) -> list[Input]:
@@ -126,8 +220,7 @@ def _number(value: Any) -> float:
 def _moment(value: Any) -> float:
     if isinstance(value, str):
         try:
-            moment = datetime.fromisoformat(value)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+            return from_precise(value)
         except (ValueError, OverflowError, OSError):
             return _number(value)  # a time that no calendar has
     return _number(value)
