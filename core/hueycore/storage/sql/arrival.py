@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from hueycore.model import rest
 from hueycore.model.jobs import Cargo, Job, JobRef, Loaded
 from hueycore.model.states import LIVE, State
 from hueycore.storage.sql.dialect import Connection
-from hueycore.storage.sql.edges import NEEDED, follow
+from hueycore.storage.sql.edges import follow
 from hueycore.storage.sql.enqueue import delete_jobs, describe_queue
 from hueycore.storage.sql.keys import settle_all, settle_keys_of
 from hueycore.storage.sql.selector import COLUMNS
 from hueycore.storage.sql.stages import keep_inputs
+from hueycore.storage.sql.ties import Ends, in_need, neighbours
 from hueycore.storage.sql.unique import holders
 
 #: Columns that mean something only in the storage that they come from.
@@ -46,6 +47,10 @@ def _without_repeats(cargo: Sequence[Cargo]) -> Iterator[Sequence[Cargo]]:
             begun, seen = place, set()
         seen.add(key)
     yield cargo[begun:]
+
+
+#: Number, state, key, ``next``, ``source`` and ``inputs`` of a job that is there already.
+_Known = tuple[int, str, str | None, int | None, int | None, int]
 
 
 class _Arrival:
@@ -92,14 +97,18 @@ class _Arrival:
     def _make_room(self) -> list[tuple[str, str]]:
         """Refuse what exists, or delete it where it is to be replaced: (queue, key) of those."""
         found = self._existing()
-        stays = {key for key, row in found.items() if not self._replace or row[1]}
+        stay = {seq for seq, *_ in found.values()}
+        if self._replace:
+            stay = self._fixed(found.values())
+        exists = {key for key, row in found.items() if row[0] in stay}
         barred = {
-            one.group for one in self._cargo if one.group and (one.job.queue, one.job.id) in stays
+            one.group for one in self._cargo if one.group and (one.job.queue, one.job.id) in exists
         }
         gone = []
         for place, one in enumerate(self._cargo):
-            row = found.get((one.job.queue, one.job.id))
-            if (one.job.queue, one.job.id) in stays or (one.group and one.group in barred):
+            key = (one.job.queue, one.job.id)
+            row = found.get(key)
+            if key in exists or one.group in barred:
                 ref = JobRef(row[0] if row else 0, one.job.id, one.job.task)
                 self._refused[place] = Loaded(ref, "exists")
             elif row is not None:
@@ -108,19 +117,32 @@ class _Arrival:
             delete_jobs(self._con, [seq for seq, *_ in gone])
         return [(queue, key) for _, queue, key in gone if key is not None]
 
-    def _existing(self) -> dict[tuple[str, str], tuple[int, bool, str | None]]:
-        """Number, whether it must stay, and key of the jobs that have these ids."""
+    def _existing(self) -> dict[tuple[str, str], _Known]:
         d = self._con.dialect
         rows = self._con.execute(
             f"""
-            select queue, id, seq, state, key_name, {NEEDED} from huey_job where {d.among("id")}
+            select queue, id, seq, state, key_name, next, source, inputs from huey_job
+            where {d.among("id")}
             """,
             (d.listed({one.job.id for one in self._cargo}),),
         ).fetchall()
-        return {
-            (queue, id_): (seq, bool(needed) or state == State.RUNNING, key)
-            for queue, id_, seq, state, key, needed in rows
+        wanted = {(one.job.queue, one.job.id) for one in self._cargo}
+        return {(row[0], row[1]): row[2:] for row in rows if (row[0], row[1]) in wanted}
+
+    def _fixed(self, found: Collection[_Known]) -> set[int]:
+        """Of jobs that are to be replaced those that run, and those that another job needs."""
+        fixed = {row[0] for row in found if row[1] == State.RUNNING}
+        tied: dict[int, Ends] = {
+            seq: (after, source)
+            for seq, _, _, after, source, inputs in found
+            if inputs or after is not None or source is not None
         }
+        if tied:
+            edges = tied | neighbours(self._con, tied)
+            others = in_need(self._con, [seq for seq in edges if seq not in tied])
+            fixed |= {seq for seq, (after, _) in tied.items() if after in others}
+            fixed |= {edges[seq][1] or 0 for seq in others}
+        return fixed
 
     def _refuse_doubles(self) -> None:
         """Of those that would wait beside another one of their unique key."""

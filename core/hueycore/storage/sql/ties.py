@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 from hueycore.storage.sql.dialect import Connection, Dialect
@@ -46,3 +46,17 @@ def together(con: Connection, jobs: Mapping[int, Ends]) -> dict[int, list[int]]:
     for members in {id(members): members for members in whole.values()}.values():
         members.sort()
     return whole
+
+
+def in_need(con: Connection, seqs: Iterable[int]) -> dict[int, bool]:
+    """Of these jobs those that need what their parents have given or will give, and whether they
+    live."""
+    d = con.dialect
+    rows = con.execute(
+        f"""
+        select seq, case when finished_at is null then 1 else 0 end from huey_job
+        where {d.among("seq")} and (finished_at is null or (state <> 'done' and waits = 0))
+        """,
+        (d.listed(seqs),),
+    ).fetchall()
+    return {seq: bool(live) for seq, live in rows}

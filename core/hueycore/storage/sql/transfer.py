@@ -19,7 +19,7 @@ from hueycore.storage.sql.operators import purge_rows
 from hueycore.storage.sql.part import Part
 from hueycore.storage.sql.queries import to_job
 from hueycore.storage.sql.selector import LIST
-from hueycore.storage.sql.ties import Ends, neighbours
+from hueycore.storage.sql.ties import Ends, in_need, neighbours
 
 #: Of ``huey_meta``: how far the load of a dump has come.
 MARK = "load/"
@@ -143,7 +143,7 @@ def _keep_ties(con: Connection, gone: dict[int, Job]) -> None:
     if not tied:
         return
     edges = tied | neighbours(con, tied)
-    outside = _outside(con, [seq for seq in edges if seq not in gone])
+    outside = in_need(con, [seq for seq in edges if seq not in gone])
     children, around = defaultdict(set), defaultdict(set)
     for seq, (after, source) in edges.items():
         for parent, child in ((seq, after), (source, seq)):
@@ -160,16 +160,3 @@ def _keep_ties(con: Connection, gone: dict[int, Job]) -> None:
                 outside[seq] = True
     for seq in [seq for seq in gone if children[seq] & outside.keys()]:
         del gone[seq]
-
-
-def _outside(con: Connection, seqs: Sequence[int]) -> dict[int, bool]:
-    """Of these jobs those that need what their parents have given, and whether they live."""
-    d = con.dialect
-    rows = con.execute(
-        f"""
-        select seq, case when finished_at is null then 1 else 0 end from huey_job
-        where {d.among("seq")} and (finished_at is null or (state <> 'done' and waits = 0))
-        """,
-        (d.listed(seqs),),
-    ).fetchall()
-    return {seq: bool(live) for seq, live in rows}

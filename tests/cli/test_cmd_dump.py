@@ -1,0 +1,535 @@
+"""dump and load: a whole queue over to another storage, whatever happens on the way."""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clikit import command
+from operatingkit import Invoke, OnTty
+
+from hueycore.model.jobs import Selector
+from hueycore.model.states import State
+from hueycore.storage.base import Storage
+from hueycore.storage.open import open_storage
+from hueyctl.changes import loader
+from tests import servers
+from tests.helpers import wait_until
+from tests.storage import mixed
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Spawn = Callable[..., subprocess.Popen[str]]
+
+SQLITE, POSTGRES = "sqlite", "postgres"
+
+
+@pytest.fixture
+def place(home: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[str], str]]:
+    """The URL of a storage of an engine that nobody has used."""
+    from contextlib import ExitStack
+
+    with ExitStack() as stack:
+
+        def new(engine: str) -> str:
+            if engine == SQLITE:
+                return f"sqlite:///{home}/{random.randrange(10**9)}.db"
+            dsn = request.getfixturevalue("postgres")
+            return servers.url(dsn, stack.enter_context(servers.schema(dsn)))
+
+        yield new
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[..., Storage]]:
+    made: list[Storage] = []
+
+    def open_(url: str, **how: Any) -> Storage:
+        made.append(open_storage(url, **how))
+        return made[-1]
+
+    yield open_
+    for storage in made:
+        storage.close()
+
+
+@pytest.fixture
+def full(home: Path, opened: Callable[..., Storage]) -> Storage:
+    """About 300 jobs of all states in ``full.db``; none of them runs."""
+    storage = opened(f"sqlite:///{home}/full.db")
+    storage.unregister(mixed.fill(storage, 300, time.time() + 9e5))
+    return storage
+
+
+def dumped(hueyctl: Run, storage: Storage, *words: str) -> str:
+    done = hueyctl("dump", "-u", storage.url, *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# --- there and back -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("from_", "to"), [(SQLITE, SQLITE), (SQLITE, POSTGRES), (POSTGRES, SQLITE)]
+)
+def test_everything_comes_over_and_both_come_to_the_same_end(
+    place: Callable[[str], str], opened: Callable[..., Storage], hueyctl: Run, from_: str, to: str
+) -> None:
+    source = opened(place(from_))
+    number = mixed.fill(source, 300, time.time() + 9e5)
+    url = place(to)
+
+    text = dumped(hueyctl, source)
+    done = hueyctl("load", "-", "-u", url, "--create", input=text)
+
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    target = opened(url)
+    assert mixed.difference(source, target) == ""
+    source.unregister(number)
+    for storage in (source, target):
+        mixed.drain(storage)
+    assert mixed.ends(source) == mixed.ends(target)
+
+
+def test_a_dump_says_what_it_is_first_and_that_it_is_whole_last(
+    full: Storage, hueyctl: Run
+) -> None:
+    lines = [json.loads(line) for line in dumped(hueyctl, full).splitlines()]
+
+    assert lines[0]["schema"] == "hueyctl.dump/2"
+    assert lines[0]["source"] == full.url
+    kinds = [line["record"] for line in lines if "record" in line]
+    assert {"queue", "periodic", "revoked-task", "paused-task", "value", "counter"} <= {*kinds}
+    jobs = full.count(Selector())
+    assert lines[-1] == {"end": lines[0]["dump"], "jobs": jobs, "records": len(kinds)}
+    assert len(lines) == 2 + jobs + len(kinds)
+
+
+def test_a_selection_has_jobs_only(full: Storage, hueyctl: Run) -> None:
+    text = dumped(hueyctl, full, "--state", "dead", "--task", "tw*")
+
+    _, *jobs, _ = map(json.loads, text.splitlines())
+    assert {(job["state"], job["task"]) for job in jobs} == {("dead", "two")}
+    assert "all" not in text and len(dumped(hueyctl, full, "--all")) > len(text)
+
+
+def test_a_file_is_compressed_when_asked_and_never_overwritten(
+    full: Storage, hueyctl: Run, home: Path
+) -> None:
+    done = hueyctl("dump", "-u", full.url, "--gzip", "--to", "d.gz")
+    assert done.returncode == 0 and "jobs, 9 records written to d.gz" in done.stderr
+    before = (home / "d.gz").read_bytes()
+
+    assert hueyctl("dump", "-u", full.url, "--to", "d.gz").returncode == 1
+
+    assert (home / "d.gz").read_bytes() == before
+    assert gzip.decompress(before).startswith(b'{"schema": "hueyctl.dump/2"')
+    assert hueyctl("load", "d.gz", "-u", "new.db", "--create").returncode == 0
+
+
+def test_a_person_sees_how_far_it_has_come(
+    full: Storage, on_tty: OnTty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hueyctl.changes.counter._PATIENCE", 0.0)
+    code, shown = on_tty("dump", "-u", full.url, "--to", "d.jsonl")
+
+    assert code == 0 and "written to d.jsonl" in shown
+
+
+def test_dead_letters_of_a_whole_dump_are_loaded_as_such(
+    full: Storage, hueyctl: Run, opened: Callable[..., Storage]
+) -> None:
+    text = dumped(hueyctl, full)
+
+    done = hueyctl("dead", "load", "-", "-u", "new.db", "--create", "-q", input=text)
+
+    assert done.returncode == 1, "the others are no dead letters"
+    new = opened("new.db")
+    dead = Selector(states=(State.DEAD,))
+    assert {job.id for job in new.jobs(Selector())} == {job.id for job in full.jobs(dead)}
+    assert new.revocations() == []
+
+
+# --- what is there already ------------------------------------------------------------------------
+
+
+def test_the_same_again_is_kept_replaced_or_refused(
+    full: Storage, hueyctl: Run, opened: Callable[..., Storage]
+) -> None:
+    text = dumped(hueyctl, full)
+    for how, code, said in (
+        ("keep", 0, "300 of 300"),
+        ("keep", 0, "0 of 300"),
+        ("replace", 0, "300 of 300"),
+        ("fail", 6, "0 of 300"),
+    ):
+        words = ("load", "-", "-u", "new.db", "--create", "--if-exists", how)
+        done = hueyctl(*words, input=text)
+        assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+        assert mixed.difference(full, opened("new.db")) == ""
+
+
+def test_a_look_makes_nothing(full: Storage, hueyctl: Run, home: Path) -> None:
+    text = dumped(hueyctl, full)
+
+    done = hueyctl("load", "-", "-u", "new.db", "--create", "--dry-run", "--json", input=text)
+
+    found = json.loads(done.stdout)
+    assert (found["matched"], found["changed"], found["dry_run"]) == (300, 0, True)
+    assert "300 of 300 jobs would be loaded" in done.stderr
+    assert not (home / "new.db").exists()
+    assert hueyctl("load", "-", "-u", "new.db", input=text).returncode == 69
+
+
+# --- bad lines ------------------------------------------------------------------------------------
+
+
+def test_a_bad_line_is_named_and_stops_nothing_else(
+    full: Storage, hueyctl: Run, opened: Callable[..., Storage]
+) -> None:
+    lines = dumped(hueyctl, full).splitlines()
+    place = next(place for place, line in enumerate(lines) if '"id": "plain-3"' in line)
+    lines[place] = lines[place].replace('"retries": 2', '"retries": -2')
+    lines.insert(5, "nonsense")
+    lines.insert(6, '{"record": "riddle", "queue": "huey", "name": "", "fields": {}}')
+
+    done = hueyctl("load", "-", "-u", "new.db", "--create", "--json", input="\n".join(lines))
+
+    assert done.returncode == 1
+    assert [line for line in done.stderr.splitlines() if ": line " in line] == [
+        "hueyctl: line 6: not JSON: Expecting value: line 1 column 1 (char 0)",
+        "hueyctl: line 7: there is no record 'riddle'",
+        f"hueyctl: line {place + 3}: 'retries' is negative",
+    ]
+    assert json.loads(done.stdout)["changed"] == 299
+    missing = {job.id for job in full.jobs(Selector())} - {
+        job.id for job in opened("new.db").jobs(Selector())
+    }
+    assert missing == {"plain-3"}
+
+
+def test_a_newer_version_is_refused_by_its_number(home: Path, hueyctl: Run) -> None:
+    line = json.dumps({"schema": "hueyctl.dump/7", "dump": "x", "source": "y"})
+
+    done = hueyctl("load", "-", "-u", "new.db", "--create", input=line)
+
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "the dump has version 7, this release reads 2" in done.stderr
+    assert not (home / "new.db").exists()
+
+
+def test_a_dump_that_was_cut_off_is_told(full: Storage, hueyctl: Run) -> None:
+    lines = dumped(hueyctl, full).splitlines()
+
+    done = hueyctl("load", "-", "-u", "new.db", "--create", input="\n".join(lines[:200]))
+
+    assert done.returncode == 1
+    assert "line 201: the dump should go on here: it was cut off" in done.stderr
+
+
+# --- killed on the way ----------------------------------------------------------------------------
+
+
+def killed(words: tuple[str, ...], after: Callable[[], bool]) -> None:
+    """Run a command line in small batches and kill it when something has happened."""
+    code = f"""
+import sys
+from hueyctl.changes import loader
+loader._BATCH_JOBS = 20
+sys.argv = ["hueyctl", *{words!r}]
+from hueyctl.__main__ import main
+sys.exit(main())
+"""
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_until(lambda: child.poll() is not None or after(), 30)
+    finally:
+        child.kill()
+        child.wait()
+
+
+def held(url: str) -> int:
+    try:
+        with closing(open_storage(url, create=False, read_only=True)) as storage:
+            return storage.count(Selector())
+    except Exception:
+        return 0
+
+
+@pytest.mark.parametrize("to", [SQLITE, POSTGRES])
+def test_a_load_that_was_killed_goes_on_where_it_was(
+    full: Storage,
+    hueyctl: Run,
+    place: Callable[[str], str],
+    opened: Callable[..., Storage],
+    to: str,
+) -> None:
+    url = place(to)
+    assert hueyctl("dump", "-u", full.url, "--to", "d").returncode == 0
+    for part in (1, 100, 200):
+        killed(("load", "d", "-u", url, "--create"), lambda p=part: held(url) >= p)  # type: ignore[misc]
+
+    done = hueyctl("load", "d", "-u", url, "--create")
+
+    assert done.returncode == 0, done.stderr
+    assert mixed.difference(full, opened(url)) == ""
+    assert "300 of 300" not in done.stderr
+    assert hueyctl("load", "d", "-u", url).stderr == "hueyctl: 0 of 300 jobs loaded\n"
+
+
+def test_what_has_come_and_gone_meanwhile_does_not_come_again(
+    full: Storage, hueyctl: Run, opened: Callable[..., Storage]
+) -> None:
+    url = "new.db"
+    assert hueyctl("dump", "-u", full.url, "--to", "d").returncode == 0
+    killed(("load", "d", "-u", url, "--create"), lambda: held(url) >= 60)
+    target = opened(url)
+    before = {job.id for job in target.jobs(Selector())}
+    target.discard(target.jobs(Selector()), waiting=True)
+    gone = before - {job.id for job in target.jobs(Selector())}
+    assert gone
+
+    assert hueyctl("load", "d", "-u", url).returncode == 0
+
+    assert not gone & {job.id for job in target.jobs(Selector())}
+    assert len(gone) + target.count(Selector()) == 300
+
+
+def test_another_file_of_the_same_name_is_not_gone_on_with(
+    full: Storage, hueyctl: Run, home: Path
+) -> None:
+    assert hueyctl("dump", "-u", full.url, "--to", "d").returncode == 0
+    killed(("load", "d", "-u", "new.db", "--create"), lambda: held("new.db") >= 60)
+    first, *lines = (home / "d").read_text().splitlines()
+    (home / "d").write_text("\n".join([first, *reversed(lines)]))
+
+    done = hueyctl("load", "d", "-u", "new.db")
+
+    assert done.returncode == 1
+    assert "its lines were others" in done.stderr and "run it again" in done.stderr
+
+
+# --- moving ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("from_", "to"), [(SQLITE, SQLITE), (POSTGRES, SQLITE), (SQLITE, POSTGRES)]
+)
+def test_a_move_that_is_killed_and_begun_again_leaves_no_job_on_both_sides_or_none(
+    place: Callable[[str], str], opened: Callable[..., Storage], hueyctl: Run, from_: str, to: str
+) -> None:
+    here, there = place(from_), place(to)
+    source = opened(here)
+    source.unregister(mixed.fill(source, 200, time.time() + 9e5))
+    ids = {job.id for job in source.jobs(Selector())}
+    assert hueyctl("load", "-", "-u", there, "--create", input="").returncode == 0
+
+    for left in (190, 100, 40):
+        Path("d").unlink(missing_ok=True)
+        assert hueyctl("dump", "-u", here, "--to", "d").returncode == 0
+        words = ("load", "d", "-u", there, "--create", "--move")
+        killed(words, lambda n=left: source.count(Selector()) <= n)  # type: ignore[misc]
+    Path("d").unlink()
+    assert hueyctl("dump", "-u", here, "--to", "d").returncode == 0
+    done = hueyctl("load", "d", "-u", there, "--create", "--move")
+
+    assert done.returncode == 0, done.stderr
+    assert source.count(Selector()) == 0
+    found = [job.id for job in opened(there).jobs(Selector())]
+    assert (len(found), {*found}) == (len(ids), ids)
+
+
+def test_what_runs_stays_with_all_that_hangs_together_with_it(
+    home: Path, opened: Callable[..., Storage], hueyctl: Run
+) -> None:
+    from tests.storage.kit import born, one, pipeline, worker
+
+    source = opened(f"sqlite:///{home}/source.db")
+    first, second = pipeline(source, 2)
+    born(source)
+    one(source, worker(source))
+    source.pause()
+
+    text = dumped(hueyctl, source)
+    done = hueyctl("load", "-", "-u", "new.db", "--create", "--move", input=text)
+
+    assert done.returncode == 1
+    assert "2 jobs stay at the source" in done.stderr
+    assert {job.id for job in source.jobs(Selector())} == {first.id, second.id}
+    assert opened("new.db").count(Selector()) == 1
+
+
+def test_nothing_is_moved_while_a_consumer_may_take_it(
+    full: Storage, hueyctl: Run, opened: Callable[..., Storage]
+) -> None:
+    full.register(name="busy", kind="thread", slots=1)
+    text = dumped(hueyctl, full)
+
+    done = hueyctl("load", "-", "-u", "new.db", "--create", "--move", input=text)
+
+    assert done.returncode == 6
+    assert "a consumer works at the source (busy)" in done.stderr
+    assert full.count(Selector()) == 300
+    full.pause()
+    done = hueyctl("load", "-", "-u", "new.db", "--create", "--move", input=text)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_job_that_changed_meanwhile_is_not_deleted(
+    full: Storage, hueyctl: Run, opened: Callable[..., Storage]
+) -> None:
+    text = dumped(hueyctl, full)
+    full.reschedule(Selector(keys=("plain-1",)), priority=7)
+
+    done = hueyctl("load", "-", "-u", "new.db", "--create", "--move", input=text)
+
+    assert done.returncode == 1
+    assert "job plain-1 has changed at the source: it is on both sides" in done.stderr
+    assert [job.id for job in full.jobs(Selector())] == ["plain-1"]
+
+
+def test_a_job_of_somebody_else_with_the_same_id_takes_no_ones_place(
+    full: Storage, hueyctl: Run, opened: Callable[..., Storage]
+) -> None:
+    from tests.storage.kit import new
+
+    opened("new.db").enqueue([new("mine", id="plain-1")])
+
+    done = hueyctl("load", "-", "-u", "new.db", "--move", input=dumped(hueyctl, full))
+
+    assert done.returncode == 1
+    assert [job.id for job in full.jobs(Selector())] == ["plain-1"]
+
+
+# --- where it goes wrong --------------------------------------------------------------------------
+
+
+def test_a_full_device_is_74_and_one_line(full: Storage, hueyctl: Run) -> None:
+    with open("/dev/full", "w") as device:
+        done = hueyctl("dump", "-u", full.url, stdout=device, stderr=subprocess.PIPE)
+
+    assert done.returncode == 74
+    assert done.stderr == "hueyctl: cannot write output: No space left on device\n"
+    named = hueyctl("dump", "-u", full.url, "--to", "/dev/full")
+    assert (named.returncode, named.stderr) == (
+        74, "hueyctl: /dev/full: No space left on device\n",
+    )  # fmt: skip
+
+
+def test_a_reader_that_leaves_is_141_and_silent(full: Storage, hueyctl: Run) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = hueyctl("dump", "-u", full.url, stdout=write, stderr=subprocess.PIPE)
+    finally:
+        os.close(write)
+
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def unread(pipe: Any) -> int:
+    """Bytes that nobody has read yet."""
+    number = bytearray(4)
+    fcntl.ioctl(pipe, termios.FIONREAD, number)
+    return int.from_bytes(number, sys.byteorder)
+
+
+def test_an_interrupt_is_130_and_leaves_whole_batches(
+    full: Storage, hueyctl: Run, spawn: Spawn, opened: Callable[..., Storage]
+) -> None:
+    lines = dumped(hueyctl, full).splitlines(keepends=True)
+    # A pipe that says no more: the second half is not read.
+    child = spawn("load", "-", "-u", "new.db", "--create", stdin=subprocess.PIPE)
+    assert child.stdin is not None
+    child.stdin.write("".join(lines[:-20]))
+    child.stdin.flush()
+    wait_until(lambda: not unread(child.stdin))
+
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate(timeout=30)
+
+    assert child.returncode == 130, said
+    assert said.splitlines()[-1] == "hueyctl: interrupted"
+    assert hueyctl("load", "-", "-u", "new.db", "--create", input="".join(lines)).returncode == 0
+    assert mixed.difference(full, opened("new.db")) == ""
+
+
+@pytest.mark.sqlite_only("a file has a size")
+def test_a_target_that_is_full_has_what_it_had(
+    full: Storage, hueyctl: Run, home: Path, opened: Callable[..., Storage]
+) -> None:
+    assert hueyctl("dump", "-u", full.url, "--to", "d").returncode == 0
+    with closing(open_storage("new.db")) as target:
+        target.put("name", b"value")
+
+    def small() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    done = subprocess.run(
+        command("load", "d", "-u", "new.db"), capture_output=True, text=True, preexec_fn=small
+    )
+
+    assert done.returncode in (69, 74), done.stderr
+    assert len([line for line in done.stderr.splitlines() if line.startswith("hueyctl:")]) == 1
+    target = opened("new.db")
+    assert target.examine(full=True) == []
+    assert target.get("name", peek=True) == b"value"
+    assert hueyctl("load", "d", "-u", "new.db").returncode == 0
+    assert target.count(Selector()) == 300
+
+
+def test_both_sides_need_the_same_memory_for_more(
+    home: Path, hueyctl: Run, opened: Callable[..., Storage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1,000 and 5,000 jobs: a page of them in memory."""
+    from tests.storage.kit import new
+
+    monkeypatch.setattr(loader, "_BATCH_JOBS", 200)
+    peaks = []
+    for number in (1000, 5000):
+        storage = opened(f"sqlite:///{home}/{number}.db")
+        storage.enqueue([new(payload=b"x" * 1000) for _ in range(number)])
+        peaks.append(
+            [
+                peak(command("dump", "-u", storage.url, "--to", f"{number}.jsonl")),
+                peak(command("load", f"{number}.jsonl", "-u", f"{number}.copy", "--create")),
+            ]
+        )
+
+    for less, more in zip(*peaks, strict=True):
+        assert more < less + 6_000, peaks
+
+
+def peak(words: list[str]) -> int:
+    """Kilobytes that a command line has used at most."""
+    child = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    assert status == 0
+    child.returncode = 0
+    return usage.ru_maxrss
+
+
+def test_dump_needs_no_dump_to_load(home: Path, invoke: Invoke) -> None:
+    for words in (
+        ("load",),
+        ("load", "d", "--from-huey", "x"),
+        ("load", "--from-huey", "x", "--move"),
+    ):
+        assert invoke(*words).exit_code == 2
