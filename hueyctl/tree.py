@@ -63,8 +63,11 @@ SECTIONS: dict[str, dict[str, str]] = {
         "dump": "Write a queue to a file.",
         "load": "Bring in a dump, or what Huey left.",
         "purge": "Delete jobs, results and what lies about.",
-        "db": "Look after the queue file.",
+        "db": "Look after the storage itself.",
+        "db info": "Say what it is, and what it takes.",
         "db backup": "Copy the file while it is in use.",
+        "db restore": "Put a copy in its place.",
+        "db vacuum": "Give space back to the disk.",
     },
     "Periodic tasks": {
         "periodic": "See and steer periodic tasks.",

@@ -1,17 +1,22 @@
-"""db backup."""
+"""db info, backup, restore, vacuum: a queue file as a whole."""
 
 from __future__ import annotations
 
 import json
 import os
 import stat
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from clikit import QueueFile
-from operatingkit import Invoke, ask, error, states
+from operatingkit import Invoke, ask, consumer, error, states
 
-from hueycore.storage.sqlite import SqliteStorage
+from hueycore.model.jobs import Selector
+from hueycore.storage.sqlite import SqliteStorage, space
+from tests.storage.kit import new
 
 pytestmark = pytest.mark.sqlite_only("a backup is a file")
 
@@ -62,3 +67,163 @@ def test_a_folder_that_is_not_there_is_74(queue: QueueFile, invoke: Invoke) -> N
     code, message, _ = error(invoke, "db", "backup", "missing/copy.db")
     assert code == 74
     assert "missing" in message
+
+
+# --- info -----------------------------------------------------------------------------------------
+
+
+def test_info_says_what_a_file_is_and_takes(queue: QueueFile, invoke: Invoke) -> None:
+    queue.add("app.add", 1, 2)
+
+    found = json.loads(ask(invoke, "db", "info", "--json").stdout)
+
+    assert (found["schema"], found["engine"], found["schema_version"]) == (
+        "hueyctl.db/1",
+        "SQLite",
+        2,
+    )
+    assert found["size_bytes"] == found["pages"] * found["page_size"] or found["log_bytes"]
+    assert found["free_bytes"] == found["free_pages"] * found["page_size"]
+    assert (found["journal_mode"], found["other_tables"], found["readers"]) == ("wal", [], [])
+    shown = ask(invoke, "db", "info", "-o", "plain").stdout
+    assert "engine" in shown and "SQLite" in shown
+
+
+def test_info_names_who_keeps_the_log_long(queue: QueueFile, invoke: Invoke) -> None:
+    queue.add("app.add", 1, 2)
+    code = """
+import sqlite3, sys
+con = sqlite3.connect("queue.db", isolation_level=None)
+con.execute("begin"); con.execute("select count(*) from huey_job").fetchall()
+print("reads", flush=True); sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None and child.stdout.readline() == "reads\n"
+        found = json.loads(ask(invoke, "db", "info", "--json").stdout)
+        child.communicate("")
+
+    assert found["readers"] == [child.pid]
+
+
+# --- vacuum ---------------------------------------------------------------------------------------
+
+
+def test_a_vacuum_gives_space_back_to_the_disk(queue: QueueFile, invoke: Invoke) -> None:
+    queue.storage.enqueue([new(payload=b"x" * 5000) for _ in range(200)])
+    queue.storage.put("name", b"value")
+    queue.storage.flush()
+    queue.add("app.add", 1, 2)
+    before = json.loads(ask(invoke, "db", "info", "--json").stdout)
+    assert before["free_bytes"] > 500_000
+
+    found = json.loads(ask(invoke, "db", "vacuum", "--json").stdout)
+
+    assert found["before_bytes"] - found["after_bytes"] > 500_000
+    assert json.loads(ask(invoke, "db", "info", "--json").stdout)["free_bytes"] == 0
+    assert states(queue) == {201: "pending"}
+    assert queue.storage.examine(full=True) == []
+
+
+def test_a_vacuum_is_refused_beside_a_consumer(queue: QueueFile, invoke: Invoke) -> None:
+    consumer(queue, "alpha")
+
+    code, message, hint = error(invoke, "db", "vacuum")
+
+    assert (code, message, hint) == (6, "consumers work on it: alpha", "stop them first")
+
+
+def test_doctor_advises_a_vacuum_when_most_of_a_file_is_free(
+    queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(space, "LARGE", 100_000)
+    queue.storage.enqueue([new(payload=b"x" * 5000) for _ in range(200)])
+
+    def said() -> tuple[str, str]:
+        answer = json.loads(ask(invoke, "doctor", "--json").stdout)
+        (note,) = [each for each in answer["checks"] if each["name"] == "space"]
+        return note["status"], str(note["hint"])
+
+    assert said() == ("ok", "None")
+    queue.storage.flush()
+    status, hint = said()
+    assert status == "warning" and "hueyctl db vacuum" in hint
+
+
+# --- restore --------------------------------------------------------------------------------------
+
+
+def test_a_copy_comes_back_into_the_file_that_others_have_open(
+    queue: QueueFile, invoke: Invoke
+) -> None:
+    queue.add("app.first")
+    queue.finish(1)
+    assert ask(invoke, "db", "backup", "copy.db").exit_code == 0
+    queue.add("app.second")
+    queue.storage.purge(Selector())
+
+    done = ask(invoke, "db", "restore", "copy.db", "--yes", "--json")
+
+    found = json.loads(done.stdout)
+    assert (found["schema"], found["jobs"]) == ("hueyctl.restore/1", 1)
+    assert states(queue) == {1: "done"}, "seen by a connection that was open"
+    queue.add("app.third")
+    assert states(queue) == {1: "done", 3: "pending"}, "2 was given out before"
+    assert queue.storage.examine(full=True) == []
+
+
+def test_a_restore_asks_and_goes_nowhere_without_an_answer(
+    queue: QueueFile, invoke: Invoke
+) -> None:
+    assert ask(invoke, "db", "backup", "copy.db").exit_code == 0
+    queue.add("app.add")
+
+    code, _, hint = error(invoke, "db", "restore", "copy.db")
+
+    assert code == 6 and hint is not None and "--yes" in hint
+    assert states(queue) == {1: "pending"}
+
+
+def test_a_restore_is_refused_beside_a_consumer_and_other_tables(
+    queue: QueueFile, invoke: Invoke
+) -> None:
+    assert ask(invoke, "db", "backup", "copy.db").exit_code == 0
+    queue.storage.sql("create table mine (x)", commit=True)
+    code, message, _ = error(invoke, "db", "restore", "copy.db", "--yes")
+    assert (code, message) == (
+        6, "the file has tables of other programs, which would be lost: mine",
+    )  # fmt: skip
+    queue.storage.sql("drop table mine", commit=True)
+    consumer(queue, "alpha")
+    code, message, _ = error(invoke, "db", "restore", "copy.db", "--yes")
+    assert (code, message) == (6, "consumers work on it: alpha")
+
+    assert ask(invoke, "db", "restore", "copy.db", "--yes", "--force").exit_code == 0
+
+
+@pytest.mark.parametrize("what", ["noise", "half", "empty"])
+def test_what_is_no_copy_is_not_restored(queue: QueueFile, invoke: Invoke, what: str) -> None:
+    queue.storage.enqueue([new(payload=b"x" * 5000) for _ in range(50)])
+    assert ask(invoke, "db", "backup", "copy.db").exit_code == 0
+    whole = Path("copy.db").read_bytes()
+    Path("bad.db").write_bytes(
+        {"noise": bytes(range(256)) * 20, "half": whole[: len(whole) // 2], "empty": b""}[what]
+    )
+
+    assert ask(invoke, "db", "restore", "bad.db", "--yes").exit_code == 69
+
+    assert len(states(queue)) == 50
+    assert queue.storage.examine(full=True) == []
+
+
+def test_a_restore_makes_a_file_only_when_asked(queue: QueueFile, invoke: Invoke) -> None:
+    queue.add("app.add")
+    assert ask(invoke, "db", "backup", "copy.db").exit_code == 0
+
+    assert invoke("db", "restore", "copy.db", "-u", "new.db").exit_code == 69
+    assert invoke("db", "restore", "copy.db", "-u", "new.db", "--create").exit_code == 0
+
+    with closing(SqliteStorage("new.db", create=False)) as copy:
+        assert copy.job("1") is not None
+    assert invoke("db", "restore", "missing", "-u", "new.db", "--yes").exit_code == 2

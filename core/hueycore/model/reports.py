@@ -2,7 +2,7 @@
 
 Named tuples; field names are column names."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hueycore.model.states import State
 
@@ -99,3 +99,19 @@ class Finding(NamedTuple):
     kind: str
     text: str
     rows: tuple[int, ...]
+
+
+class Info(NamedTuple):
+    """What a storage says of itself as a whole. Sizes are bytes: of the data, of a log that is not
+    folded in yet, and of what a vacuum would give back (None: nobody knows). ``oldest_reader_s``:
+    seconds since the oldest transaction of others began that keeps dead rows, or a long log, from
+    being cleaned. ``facts`` are the engine's own."""
+
+    engine: str
+    version: str
+    schema: int
+    size: int
+    log: int
+    free: int | None
+    oldest_reader_s: float | None
+    facts: dict[str, Any]

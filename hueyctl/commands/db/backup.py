@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 
 import click
 
-from hueyctl import exits, streams
+from hueyctl import exits
 from hueyctl.command import command
 from hueyctl.context import Session
 
@@ -30,29 +29,22 @@ def db_backup(session: Session, file: str, overwrite: bool, progress: bool | Non
     """Copy the queue file, with all its queues, as it is at one moment.
 
     Consumers and producers go on meanwhile. The copy is one file that only you may read; it is
-    checked, and on the disk, before it gets its name. To use it, stop everything and put it in the
-    place of the file. Do not copy a queue that is in use in any other way: what cp and tar take of
-    a file that is being written is not a queue.
+    checked, and on the disk, before it gets its name. To use it: db restore. Do not copy a queue
+    that is in use in any other way: what cp and tar take of a file that is being written is not a
+    queue.
     """
     from hueyctl import errors
+    from hueyctl.commands.db import shared
 
-    if not session.where().is_file:
-        raise errors.CliError(
-            "only a queue file can be copied; a server's database has tools of its own",
-            exits.REFUSED,
-            "pg_dump copies a database of PostgreSQL while it is in use",
-        )
     storage = session.looking()
-    shown = progress if progress is not None else streams.is_tty(sys.stderr)
+    shared.refuse_servers(storage, "backup")
     try:
-        storage.backup(file, overwrite=overwrite, on_progress=_show if shown else None)
+        with shared.percentage(progress) as on_progress:
+            storage.backup(file, overwrite=overwrite, on_progress=on_progress)
     except FileExistsError:
         raise errors.CliError(
             f"{file} exists already", exits.REFUSED, "name a new file, or say --overwrite"
         ) from None
-    finally:
-        if shown:
-            streams.renew("")
     size = os.path.getsize(file)
     if session.output.is_json:
         written = {"schema": "hueyctl.backup/1", "file": os.path.abspath(file), "bytes": size}
@@ -60,7 +52,3 @@ def db_backup(session: Session, file: str, overwrite: bool, progress: bool | Non
     else:
         session.notice(f"{size} bytes written to {file}")
     return exits.OK
-
-
-def _show(done: int, total: int) -> None:
-    streams.renew(f"{100 * done // max(total, 1)} %")

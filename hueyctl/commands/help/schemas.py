@@ -223,6 +223,13 @@ def _rows() -> dict[str, Schema]:
             "expires_at:time? ttl_s:number?"
         ),
         "backup/1": _document("backup/1", "file:text bytes:int"),
+        "restore/1": _document("restore/1", "file:text jobs:int"),
+        "vacuum/1": _document("vacuum/1", "before_bytes:int after_bytes:int"),
+        "db/1": _document(
+            "db/1",
+            "engine:text version:text url:text schema_version:int size_bytes:int log_bytes:int "
+            "free_bytes:int? oldest_reader_s:float?",
+        ),
         "revocation/1": _object(
             "target:text kind:text queue:text until:time? once:bool since:time reason:text?"
         ),
@@ -261,6 +268,9 @@ _ABOUT = {
     "firing/1": "a coming run in periodic next",
     "lock/1": "a lock in lock list",
     "backup/1": "db backup",
+    "db/1": "db info",
+    "restore/1": "db restore",
+    "vacuum/1": "db vacuum",
     "revocation/1": "an order in revoke --list",
     "dead-group/1": "a line of dead summary",
 }

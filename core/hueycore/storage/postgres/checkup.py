@@ -7,6 +7,7 @@ from typing import Any
 
 from hueycore.exceptions import ConfigurationError
 from hueycore.model.diagnosis import Diagnosis, ok, problem, warning
+from hueycore.model.reports import Info
 from hueycore.storage.postgres.connections import Connection as PgConnection
 from hueycore.storage.postgres.hints import STANDBY
 from hueycore.storage.postgres.pooler import Connect, refuse_transaction_mode
@@ -226,6 +227,23 @@ def clock(con: Connection, newest: float | None) -> Iterator[Diagnosis]:
         )
     else:
         yield ok("clock", "the server's agrees with ours and with the newest job", **facts)
+
+
+def info(con: Connection, size: int) -> Info:
+    """The server, and what it has to do with the queue."""
+    (version,) = _row(con, "select current_setting('server_version')")
+    (schema,) = _row(con, "select value from huey_meta where name = 'schema'")
+    live, dead, cleaned = _row(con, _ROWS)
+    oldest = _oldest(con)
+    facts = {
+        "database": _row(con, "select current_database()")[0],
+        "live_rows": int(live),
+        "dead_rows": int(dead),
+        "autovacuum_s": cleaned and round(cleaned, 1),
+        "oldest_reader": oldest and oldest[1],
+    }
+    seconds = round(oldest[2], 1) if oldest else None
+    return Info("PostgreSQL", version, int(schema), size, 0, None, seconds, facts)
 
 
 def dirty(con: Connection, schema: str) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from hueycore.exceptions import ConfigurationError, HueyException
 from hueycore.model.diagnosis import Diagnosis
+from hueycore.model.reports import Info
 from hueycore.storage.postgres import schema
 from hueycore.storage.postgres.alive import Alive
 from hueycore.storage.postgres.database import Database
@@ -21,6 +22,15 @@ from hueycore.system import native
 logger = logging.getLogger("hueycore.storage")
 
 Question = Callable[[Any], Iterable[Diagnosis]]
+
+
+#: The server's own.
+_TOOLS = {
+    "backup": "pg_dump --schema={schema} copies it while it is in use",
+    "restore": "pg_restore, or psql, reads what pg_dump has written; stop the consumers first",
+    "vacuum": "the server's autovacuum makes room for what comes; VACUUM FULL of the tables huey_… "
+    "gives it back to the disk, while nobody works on them",
+}
 
 
 class Examination(examine.Examination, Upkeep):
@@ -88,8 +98,22 @@ class Examination(examine.Examination, Upkeep):
         except HueyException as error:
             logger.warning("dead rows were not removed: %s", error)
 
+    def tool(self, verb: str) -> str | None:
+        return _TOOLS[verb].format(schema=self.db.schema)
+
+    def info(self) -> Info:
+        from hueycore.storage.postgres import checkup
+
+        return self.db.read(lambda con: checkup.info(con, _size(con)), snapshot=True)
+
     def backup(self, path: str, **options: object) -> None:
-        raise ConfigurationError("a database of PostgreSQL is copied by pg_dump")
+        raise ConfigurationError(self.tool("backup") or "")
+
+    def restore(self, path: str, **options: object) -> None:
+        raise ConfigurationError(self.tool("restore") or "")
+
+    def vacuum(self) -> None:
+        raise ConfigurationError(self.tool("vacuum") or "")
 
 
 def _size(con: Connection) -> int:

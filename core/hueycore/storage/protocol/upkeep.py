@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from hueycore.model.reports import Info
 from hueycore.model.retention import Keeping
 
 
@@ -53,4 +54,28 @@ class Upkeep(Protocol):
         read. ``on_progress`` is told how much is written, and of how much.
 
         Raises ``FileExistsError``, unless ``overwrite``."""
+        ...
+
+    def tool(self, verb: str) -> str | None:
+        """What to use in place of ``backup``, ``restore`` or ``vacuum``, where that is a tool of
+        the server's; None where the verb does it."""
+        ...
+
+    def info(self) -> Info:
+        """The engine, its version and schema, sizes, and what stands in the way."""
+        ...
+
+    def vacuum(self) -> None:
+        """Give the space of what was deleted back to the disk. Nobody else writes meanwhile.
+
+        Raises ``StorageBusy``, ``StorageFull`` (there is no room for a second copy)."""
+        ...
+
+    def restore(self, path: str, *, on_progress: Callable[[int, int], None] | None = None) -> None:
+        """Put what ``backup`` has written in the place of everything that is here, in one
+        transaction. No consumer may live, and all other tables of the database are lost. No number
+        is given out again that a job here has had.
+
+        Raises ``FileNotFoundError`` or another ``OSError``, ``StorageCorrupt``,
+        ``StorageTooNew``."""
         ...

@@ -18,7 +18,6 @@ from hueycore.system.files import rename_new, sync_folder
 
 if TYPE_CHECKING:
     from hueycore.storage.sqlite.database import Database
-    from hueycore.storage.sqlite.dial import Connection
 
 #: Told how many pages are copied, and of how many.
 OnProgress = Callable[[int, int], None]
@@ -44,7 +43,7 @@ def back_up(
                 closing(sqlite3.connect(uri(part, "mode=rw"), uri=True)) as target,
                 database.view() as source,
             ):
-                _copy(source, target, on_progress)
+                copy(source, target, on_progress)
             _verify(part)
             _sync(part)
             (os.replace if overwrite else rename_new)(part, path)
@@ -71,7 +70,11 @@ def _refuse(database: Database, path: str, overwrite: bool) -> None:
         )
 
 
-def _copy(source: Connection, target: sqlite3.Connection, on_progress: OnProgress | None) -> None:
+def copy(
+    source: sqlite3.Connection, target: sqlite3.Connection, on_progress: OnProgress | None
+) -> None:
+    """All pages, in one transaction of the target's."""
+
     def tell(_: int, remaining: int, total: int) -> None:
         if on_progress is not None:
             on_progress(total - remaining, total)

@@ -221,6 +221,28 @@ class Database(Connections):
             finally:
                 self._entry.leave_door()
 
+    def alone(self, body: Body[T]) -> T:
+        """Run ``body`` on the writing connection while nobody of ours writes: not in a transaction,
+        it makes its own. What it has written is on the disk when this returns."""
+        if self.read_only:
+            raise StorageReadOnly(f"{self.path} was opened for reading only")
+        with self._lock:
+            connection = self._writer()
+            log = self._log
+            try:
+                if not self._entry.enter_door(clock.monotonic() + self._timeout):
+                    raise busy_for(self.path, self._timeout, self._others())
+                value = body(connection)
+                if log is not None:
+                    log.promise()
+            except sqlite3.Error as error:
+                self._forget_if_broken(error, "_write")
+                raise translate(error, self.path) from error
+            finally:
+                self._entry.leave_door()
+        self._wait_for_disk(log)
+        return value
+
     # --- inside -------------------------------------------------------------------------------
 
     def _begin(self, connection: Connection) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from hueycore.exceptions import StorageMoved
 from hueycore.model.diagnosis import Diagnosis
+from hueycore.model.reports import Info
 from hueycore.storage.protocol.upkeep import Upkeep
 from hueycore.storage.sql import examine
 from hueycore.storage.sql.dialect import Connection
@@ -20,6 +21,10 @@ class Examination(examine.Examination, Upkeep):
     db: Database
     alive: Alive
 
+    def ring(self) -> None:
+        """See ``Part.ring``."""
+        raise NotImplementedError
+
     def damage(self, con: Connection, full: bool) -> list[str]:
         check = "integrity_check" if full else "quick_check(1)"
         rows = con.execute(f"pragma {check}").fetchall()
@@ -27,12 +32,13 @@ class Examination(examine.Examination, Upkeep):
 
     def checkup(self) -> Mapping[str, Callable[[], Iterable[Diagnosis]]]:
         # Imported here: few processes ever ask.
-        from hueycore.storage.sqlite import checkup
+        from hueycore.storage.sqlite import checkup, space
 
         path = self.db.path
         return {
             "durability": lambda: checkup.fsync(path),
             "wal": lambda: checkup.log(*self.size()),
+            "space": lambda: space.room(self.db),
             "files": lambda: checkup.files(path),
             "clock": lambda: checkup.clock(path, self.newest()),
         }
@@ -44,6 +50,26 @@ class Examination(examine.Examination, Upkeep):
 
     def size(self) -> tuple[int, int]:
         return _size(self.db.path), _size(self._log)
+
+    def tool(self, verb: str) -> str | None:
+        return None
+
+    def info(self) -> Info:
+        from hueycore.storage.sqlite import space
+
+        return space.info(self.db, *self.size())
+
+    def vacuum(self) -> None:
+        from hueycore.storage.sqlite import space
+
+        space.vacuum(self.db)
+
+    def restore(self, path: str, *, on_progress: Callable[[int, int], None] | None = None) -> None:
+        # Imported here: few processes ever do.
+        from hueycore.storage.sqlite.restore import restore
+
+        restore(self.db, path, on_progress)
+        self.ring()
 
     def verify(self) -> None:
         self.db.read(schema.is_current)

@@ -34,3 +34,15 @@ def keep_number(con: Connection, which: str) -> None:
         """,
         (which,),
     )
+
+
+def keep_last(con: Connection, number: int) -> None:
+    """No job gets this number, or a lower one, any more."""
+    con.execute(
+        f"""
+        insert into huey_meta (name, value) select 'last_seq', cast(? as text)
+        where ? > coalesce({_KEPT}, 0)
+        on conflict do update set value = excluded.value
+        """,
+        (number, number),
+    )
