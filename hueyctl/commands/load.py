@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from hueyctl import errors, exits
-from hueyctl.changes.arrival import How
 from hueyctl.changes.report import Change, Done
 from hueyctl.command import command
 from hueyctl.context import Session
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from hueycore.api.migration import FromHuey
     from hueycore.model.migration import OldFile
     from hueycore.storage.base import Storage
+    from hueyctl.changes.arrival import How
 
 
 #: Lines between two looks at the clock.
@@ -84,6 +84,8 @@ def load(
             raise errors.usage("--move and --if-exists are about a dump")
         return _from_huey(session, path, create, dry_run)
     assert file is not None
+    from hueyctl.changes.arrival import How
+
     return _from_dump(session, file, create, move, How(if_exists, False, dry_run))
 
 

@@ -17,6 +17,7 @@ PAGES = {
     "worker-kinds": "workers: threads, greenlets, coroutines, processes",
     "production": "unit files and images, probes, log lines and events",
     "engines": "a file or a server: what each engine promises",
+    "transfer": "a queue to a file, and to another engine",
     "postgresql": "a queue in PostgreSQL: the address, the password, what to expect",
     "testing": "tests with a queue in memory and a clock that stands still",
     "django": "tasks in Django, and manage.py run_huey",

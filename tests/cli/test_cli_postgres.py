@@ -229,12 +229,31 @@ def test_what_huey_left_in_a_file_comes_to_the_server(sold: str, hueyctl: Run, h
     assert ok(hueyctl("depth", "-u", sold)).stdout == "2\n"
 
 
-def test_a_backup_is_the_servers_own_matter(sold: str, hueyctl: Run, home: Path) -> None:
-    done = hueyctl("db", "backup", "copy.db", "-u", sold)
+@pytest.mark.parametrize(
+    ("words", "tool"),
+    [
+        (("backup", "copy.db"), "pg_dump"),
+        (("restore", "copy.db", "--yes"), "pg_restore"),
+        (("vacuum",), "VACUUM FULL"),
+    ],
+    ids=["backup", "restore", "vacuum"],
+)
+def test_copies_and_space_are_the_servers_own_matter(
+    sold: str, hueyctl: Run, home: Path, words: tuple[str, ...], tool: str
+) -> None:
+    done = hueyctl("db", *words, "-u", sold)
 
     assert done.returncode == 6
-    assert "pg_dump" in done.stderr
+    assert tool in done.stderr
     assert not (home / "copy.db").exists()
+
+
+def test_info_tells_of_the_server(sold: str, hueyctl: Run) -> None:
+    found = json.loads(ok(hueyctl("db", "info", "-u", sold, "--json")).stdout)
+
+    assert (found["schema"], found["engine"]) == ("hueyctl.db/1", "PostgreSQL")
+    assert found["size_bytes"] > 0 and found["free_bytes"] is None
+    assert {"live_rows", "dead_rows", "database", "oldest_reader"} <= {*found}
 
 
 def test_nothing_is_made_where_one_only_looks(url: str, hueyctl: Run, postgres: str) -> None:

@@ -88,7 +88,7 @@ _ENDINGS: dict[str, Ending] = {
 
 def _run(storage: Storage, number: int) -> None:
     """What has a priority, and is first therefore."""
-    urgent = Selector(states=(State.PENDING,), priority=(1, None))
+    urgent = Selector((storage.queue,), (State.PENDING,), priority=(1, None))
     while left := storage.count(urgent):
         claims = storage.exchange(number, [], Want(min(left, _BATCH))).claims
         storage.note(
