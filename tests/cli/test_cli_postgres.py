@@ -145,7 +145,7 @@ def test_dead_letters_go_from_one_engine_into_another_and_back(
 
 def test_a_bad_line_is_refused_and_the_others_come(sold: str, hueyctl: Run, home: Path) -> None:
     ok(hueyctl("dead", "dump", "--to", "dead.jsonl", "--remove", "-u", sold))
-    (line,) = (home / "dead.jsonl").read_text().splitlines()
+    _, line, _ = (home / "dead.jsonl").read_text().splitlines()
     bad = json.dumps({**json.loads(line), "id": "another", "attempt": 2**40})
     (home / "both.jsonl").write_text(f"{bad}\n{line}\n")
 

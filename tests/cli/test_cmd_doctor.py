@@ -26,7 +26,7 @@ Hueyctl = Callable[..., subprocess.CompletedProcess[str]]
 
 URL = ("-u", "queue.db")
 NAMES = [
-    "versions", "sqlite", "config", "app", "storage", "durability", "wal", "integrity",
+    "versions", "sqlite", "config", "app", "storage", "durability", "wal", "space", "integrity",
     "consumers", "tasks", "files", "clock",
 ]  # fmt: skip
 
