@@ -4,9 +4,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 # Tests to run: make test T="tests/storage -k fence". All of them run in two processes.
 T ?= -n 2 --dist worksteal
-# The engine that the queues of the tests and of the bench are in: sqlite, postgres; of tests also redis.
+# The engine that the queues of the tests and of the bench are in: sqlite, postgres or redis.
 ENGINE ?= sqlite
-# make bench compares with Huey and others, make bench BASE=commit with a commit; [ENGINE=postgres]
+# make bench compares with Huey and others, make bench BASE=commit with a commit; [ENGINE=postgres|redis]
 # [PAIRS=9] [ONLY=drain-1,enqueue], and without BASE [ROWS=5000000] in the file of the questions, or
 # through the table of ONLY=million, [SCALE=0.1].
 PAIRS ?= 9
@@ -26,7 +26,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.$(if $(filter postgres,$(ENGINE)),bench,dev)
+bench: $(VENV)/.$(if $(filter sqlite,$(ENGINE)),dev,bench)
 ifeq ($(BASE),)
 	$(BIN)/python -m tests.bench.run --engine "$(ENGINE)" --pairs "$(PAIRS)" --only "$(ONLY)" --rows "$(ROWS)" --scale "$(SCALE)"
 else
@@ -52,7 +52,7 @@ clean:
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) 2>/dev/null || $(PYTHON) -m venv --clear --without-pip $(VENV)
 
-# An extra of pyproject.toml; the bench has besides the queues that ours in PostgreSQL meets there.
+# An extra of pyproject.toml; the bench has besides the queues that ours meets on a server.
 $(VENV)/.dev $(VENV)/.bench: $(VENV)/bin/python pyproject.toml
 	@if $(BIN)/python -m pip --version >/dev/null 2>&1; \
 	then $(BIN)/python -m pip install --quiet --editable ".[$(@F:.%=%)]"; \

@@ -21,7 +21,8 @@ from hueycore import Huey, Result, Task
 from hueycore.consumer.consumer import Consumer
 from hueycore.model.jobs import Job, Selector
 from hueycore.model.states import State
-from hueycore.storage.sqlite.database import Database
+from hueycore.storage.postgres.connections import Connections as PostgresConnections
+from hueycore.storage.sqlite.database import Database as SqliteDatabase
 from hueycore.system import clock
 from tests.servers import Unavailable
 
@@ -51,10 +52,12 @@ def stays_true(predicate: Callable[[], bool], seconds: float) -> bool:
 
 
 def give_up_after(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Every database of this process, also one that is open, tries a busy file for so long."""
-    assert "_timeout" in Database.__init__.__code__.co_names, "else this would change nothing"
+    """Every database of this process, also one that is open, tries a busy queue for so long."""
     fixed = property(lambda _: seconds, lambda _, given: None)
-    monkeypatch.setattr(Database, "_timeout", fixed, raising=False)
+    for database in (SqliteDatabase, PostgresConnections):
+        names = database.__init__.__code__.co_names
+        assert "_timeout" in names, "else this would change nothing"
+        monkeypatch.setattr(database, "_timeout", fixed, raising=False)
 
 
 @contextmanager

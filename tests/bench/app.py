@@ -1,5 +1,5 @@
 """The queue that is measured, and its jobs: the same ones for hueycore and Huey, with results
-stored, in a SQLite file or in PostgreSQL, and there for others. Also the application of ``hueyctl
+stored, in a SQLite file or in a server, and there for others. Also the application of ``hueyctl
 consume`` and ``huey_consumer``.
 
 It uses public names of hueycore only: other commits are measured by this file too.
@@ -12,7 +12,7 @@ import sqlite3
 import time
 from typing import Any
 
-from settings import FILE, FOLDER, OURS, SYSTEM, THEIRS, URL, check_tree
+from settings import FILE, FOLDER, OURS, REDIS, SYSTEM, THEIRS, URL, check_tree
 
 Busy: type[Exception]
 if OURS:
@@ -21,11 +21,25 @@ if OURS:
 
     check_tree(hueycore.__file__)
     durability = "fast" if SYSTEM == "hueycore-fast" else "standard"
-    if URL:
-        huey: Any = hueycore.PostgresHuey("bench", URL)
+    if REDIS:
+        huey: Any = hueycore.RedisHuey("bench", url=URL)
+    elif URL:
+        huey = hueycore.PostgresHuey("bench", URL)
     else:
         huey = hueycore.SqliteHuey("bench", FILE, durability=durability)
     _ = huey.storage  # makes its tables, as others do when they are opened
+elif REDIS:
+    import redis
+
+    Busy = redis.ConnectionError
+    if THEIRS:
+        from huey import RedisHuey
+
+        huey = RedisHuey("bench", url=URL)
+    else:
+        from peers import opened
+
+        huey = opened(SYSTEM, URL)
 elif URL:
     import psycopg
 

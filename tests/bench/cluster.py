@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from tests import servers
+from tests import redis_servers, servers
 
 #: Of a server as it comes; one of tests has less.
 SHARED_BUFFERS = "128MB"
@@ -42,13 +42,30 @@ def postgres() -> Iterator[Engine]:
 
 
 @contextmanager
+def redis() -> Iterator[Engine]:
+    """A server for this run, which writes its log and syncs it every second. Ends the program where
+    none can be made."""
+    try:
+        redis_servers.binary()
+    except servers.Unavailable as reason:
+        sys.exit(f"bench: {reason}")
+    kept = ("--appendonly", "yes", "--appendfsync", "everysec")
+    with redis_servers.crashing(*kept, durable=False) as server:
+        assert server.process
+        told = {"BENCH_SERVER": server.url, "BENCH_SERVER_PID": str(server.process.pid)}
+        about = server.client().info("server")
+        name = "Valkey" if "valkey_version" in about else "Redis"
+        yield Engine(told, f"{name} {about.get('valkey_version', about['redis_version'])}")
+
+
+@contextmanager
 def sqlite() -> Iterator[Engine]:
     import sqlite3
 
     yield Engine({}, f"SQLite {sqlite3.sqlite_version}")
 
 
-ENGINES = {"sqlite": sqlite, "postgres": postgres}
+ENGINES = {"sqlite": sqlite, "postgres": postgres, "redis": redis}
 
 
 @contextmanager
@@ -56,6 +73,14 @@ def database(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """A new database for one measurement, where the engine is a server."""
     if "BENCH_SERVER" not in environ:
         yield {}
+        return
+    if environ["BENCH_SERVER"].startswith("redis"):
+        import redis
+
+        url = environ["BENCH_SERVER"] + "/0"
+        with redis.Redis.from_url(url) as client:
+            client.flushall()
+            yield {"BENCH_URL": url}
         return
     import psycopg
 

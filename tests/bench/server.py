@@ -1,10 +1,10 @@
-"""What the PostgreSQL of this run does, for those who measure."""
+"""What the server of this run does, for those who measure."""
 
 import os
 import time
 from pathlib import Path
 
-from settings import URL
+from settings import REDIS, URL
 
 #: The first of its processes, or 0: there is no server.
 PID = int(os.environ.get("BENCH_SERVER_PID", "0"))
@@ -30,15 +30,22 @@ def server_cpu() -> float:
 
 
 class Transactions:
-    """Those that the database has ended. Each process of the server tells of its own a second late;
-    a look is one too."""
+    """Those that the database has ended, or commands. Each process of PostgreSQL tells of its own a
+    second late; a look is one too."""
 
     def __init__(self) -> None:
-        import psycopg  # here: SQLite's measures do without
+        if REDIS:
+            import redis
 
-        self._con = psycopg.connect(URL, autocommit=True)
+            self._client = redis.Redis.from_url(URL)
+        else:
+            import psycopg  # here: SQLite's measures do without
+
+            self._con = psycopg.connect(URL, autocommit=True)
 
     def count(self) -> int:
+        if REDIS:
+            return int(self._client.info("stats")["total_commands_processed"])
         found = self._con.execute(
             "select xact_commit + xact_rollback from pg_stat_database"
             " where datname = current_database()"

@@ -10,8 +10,9 @@ HERE = Path(__file__).resolve().parent
 SYSTEM = os.environ["BENCH_SYSTEM"]
 FOLDER = Path(os.environ["BENCH_FOLDER"])
 FILE = str(FOLDER / "bench.db")
-#: The database of this measurement, where the queue is in PostgreSQL and in no file.
+#: The database of this measurement, where the queue is in a server and in no file.
 URL = os.environ.get("BENCH_URL", "")
+REDIS = URL.startswith("redis")
 OURS = SYSTEM.startswith("hueycore")
 THEIRS = SYSTEM.partition("-")[0] == "huey"
 #: The only tree whose packages may be measured.

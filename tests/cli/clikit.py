@@ -12,14 +12,16 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 20.0
 FILE = "queue.db"
+Write = Callable[[str | Path, str], Path]
+
 #: What stands for it in a command line, where the queue is in no file.
 addresses: dict[str, str] = {}
 
 APP = """
 import time
-from hueycore import SqliteHuey, every
+from hueycore import Huey, every
 
-huey = SqliteHuey("huey", filename="queue.db")
+huey = Huey("huey", url="queue.db")
 
 @huey.task()
 def add(a: int, b: int = 2) -> int:
@@ -106,17 +108,17 @@ class QueueFile:
         return str(job.state)
 
 
-def states_of_workers(path: Path) -> list[str]:
-    """What the living consumers of a file say of themselves: running, stopping."""
-    return [row.state for row in living_workers(path)]
+def states_of_workers(where: Path | str) -> list[str]:
+    """What the living consumers of a queue say of themselves: running, stopping."""
+    return [row.state for row in living_workers(where)]
 
 
-def living_workers(path: Path) -> list[Any]:
+def living_workers(where: Path | str) -> list[Any]:
     from hueycore.exceptions import StorageError
-    from hueycore.storage.sqlite import SqliteStorage
+    from hueycore.storage.open import open_storage
 
     try:
-        storage = SqliteStorage(str(path), create=False, read_only=True)
+        storage = open_storage(where, create=False, read_only=True)
     except StorageError:
         return []
     try:
@@ -125,15 +127,20 @@ def living_workers(path: Path) -> list[Any]:
         storage.close()
 
 
-def state_of_job(path: Path, key: str) -> str:
-    from hueycore.storage.sqlite import SqliteStorage
+def state_of_job(where: Path | str, key: str) -> str:
+    from hueycore.storage.open import open_storage
 
-    storage = SqliteStorage(str(path), create=False, read_only=True)
+    storage = open_storage(where, create=False, read_only=True)
     try:
         job = storage.job(key)
         return str(job.state) if job else "unknown"
     finally:
         storage.close()
+
+
+def tells_of_a_lock(message: str) -> bool:
+    """In the words of a file, or of a server."""
+    return "locked" in message or "held a lock of the queue" in message
 
 
 def command(*args: str) -> list[str]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from clikit import APP, DEADLINE, FILE, ROOT, QueueFile, addresses, command, typed
+from clikit import APP, DEADLINE, FILE, ROOT, QueueFile, Write, addresses, command, typed
 
 from hueyctl import streams
 
@@ -74,17 +74,23 @@ def mixed(queue: QueueFile) -> QueueFile:
 
 
 @pytest.fixture
-def app(
-    home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> Iterator[str]:
-    """An application in the working directory; its file is ``queue.db``. Beside ``queue`` it is
-    of the same queue."""
-    (home / "app.py").write_text(APP)
-    if "queue" in request.fixturenames and request.getfixturevalue("address") != FILE:
-        there = APP.replace("SqliteHuey", "Huey").replace(
-            'filename="queue.db"', f"url={typed(FILE)!r}"
-        )
-        (home / "app.py").write_text(there)
+def write(home: Path, request: pytest.FixtureRequest) -> Write:
+    """Write a file in the working directory. ``queue.db`` in it is the queue of the test, where
+    that has one."""
+    if "queue" in request.fixturenames:
+        request.getfixturevalue("address")
+
+    def write_one(name: str | Path, text: str) -> Path:
+        (home / name).write_text(text.replace(FILE, typed(FILE)))
+        return home / name
+
+    return write_one
+
+
+@pytest.fixture
+def app(write: Write, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An application in the working directory, of ``queue.db``."""
+    write("app.py", APP)
     # ``invoke`` imports it in this process, where that of another test may be still.
     monkeypatch.setattr(sys, "path", list(sys.path))
     sys.modules.pop("app", None)

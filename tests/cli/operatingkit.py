@@ -13,7 +13,7 @@ from clikit import QueueFile
 
 from hueycore.storage.open import open_storage
 from tests.helpers import wait_until
-from tests.storage.engines import ENGINES
+from tests.storage.engines import lab_of
 
 Invoke = Callable[..., Result]
 OnTty = Callable[..., tuple[int, str]]
@@ -55,13 +55,6 @@ def row(queue: QueueFile, seq: int) -> Any:
     return found
 
 
-def lab(queue: QueueFile) -> Any:
-    """What looks behind the storage, whatever engine it has."""
-    scheme, separator, _ = str(queue.where).partition("://")
-    name = {"redis": "redis", "postgresql": "postgres"}[scheme] if separator else "sqlite"
-    return ENGINES[name].lab(queue.storage)
-
-
 def alter(queue: QueueFile, *seqs: int, **columns: Any) -> None:
     """Change jobs behind the storage's back: these, or all of them. A function gets the value that
     there was."""
@@ -73,7 +66,7 @@ def alter(queue: QueueFile, *seqs: int, **columns: Any) -> None:
                 name: value(getattr(job, name)) if callable(value) else value
                 for name, value in columns.items()
             }
-            lab(queue).set(job.seq, **values)
+            lab_of(queue.storage).set(job.seq, **values)
 
 
 def sql(queue: QueueFile, query: str, *values: Any) -> int:
@@ -110,12 +103,9 @@ def claim_only(queue: QueueFile, worker: int) -> Sequence[Any]:
 
 
 def bury(queue: QueueFile) -> None:
-    """Every consumer is dead: on SQLite, its lock byte belongs to an earlier boot."""
-    if "://" not in str(queue.where):
-        sql(queue, "update huey_worker set boot_id = 'before'")
-        return
+    """Every consumer is dead."""
     for worker in queue.storage.workers():
-        lab(queue).kill(worker.id)
+        lab_of(queue.storage).kill(worker.id)
 
 
 def pipeline(queue: QueueFile, *tasks: str) -> list[int]:

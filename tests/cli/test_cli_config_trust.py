@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from clikit import QueueFile
+from clikit import QueueFile, Write
 
 from hueyctl import config
-
-pytestmark = pytest.mark.sqlite_only("tried with files alone so far")
 
 Invoke = Callable[..., Result]
 
@@ -24,7 +22,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a fil
 def below(queue: QueueFile, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory inside the project, whose file names the queue."""
     queue.add("app.add", 1)
-    (home / "pyproject.toml").write_text(f'[tool.hueyctl]\nurl = "{queue.path}"\n')
+    (home / "pyproject.toml").write_text(f'[tool.hueyctl]\nurl = "{queue.where}"\n')
     folder = home / "inner"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -122,10 +120,10 @@ def test_to_look_imports_no_application_because_of_a_file(
 
 
 def test_the_url_of_a_file_is_enough_to_look(
-    queue: QueueFile, invoke: Invoke, home: Path, app: str
+    queue: QueueFile, invoke: Invoke, home: Path, app: str, write: Write
 ) -> None:
     queue.add("app.add", 1)
-    (home / "hueyctl.toml").write_text(f'app = "{app}"\nurl = "queue.db"\n')
+    write("hueyctl.toml", f'app = "{app}"\nurl = "queue.db"\n')
     (home / "app.py").write_text("raise SystemExit(3)")
     assert invoke("depth").stdout == "1\n"
 

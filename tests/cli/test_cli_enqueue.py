@@ -15,8 +15,6 @@ from clikit import QueueFile
 
 from hueycore.model.jobs import Selector
 
-pytestmark = pytest.mark.sqlite_only("tried with files alone so far")
-
 Invoke = Callable[..., Result]
 
 

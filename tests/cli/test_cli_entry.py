@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from clikit import DEADLINE, QueueFile, command
+from clikit import DEADLINE, QueueFile, command, tells_of_a_lock
 
-from tests.helpers import give_up_after
-
-pytestmark = pytest.mark.sqlite_only("tried with files alone so far")
+from hueycore.model.jobs import Selector
+from tests.helpers import give_up_after, write_lock_of
+from tests.storage.sql.lab import write
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 MANY = 3000
@@ -71,7 +71,7 @@ def test_a_full_disk_under_stdout_is_74_and_one_line(
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_streams_are_survived(many: QueueFile, closed: str) -> None:
     for words in ("list --json", "depth", "wait --for started -t 0.1s -", "--help"):
-        line = f"{sys.executable} -m hueyctl -u queue.db {words} {closed}"
+        line = f"{shlex.join(command('-u', 'queue.db'))} {words} {closed}"
         done = subprocess.run(
             ["sh", "-c", line], capture_output=True, text=True, check=False, timeout=DEADLINE
         )
@@ -83,15 +83,13 @@ def test_with_stdout_closed_nothing_is_written_into_the_queue(
     queue: QueueFile, hueyctl: Run
 ) -> None:
     subprocess.run(
-        ["sh", "-c", f"{sys.executable} -m hueyctl enqueue -u queue.db a.task >&-"],
+        ["sh", "-c", f"{shlex.join(command('enqueue', '-u', 'queue.db', 'a.task'))} >&-"],
         check=True,
         timeout=DEADLINE,
     )
 
-    with sqlite3.connect("queue.db") as connection:
-        assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
-        assert connection.execute("select count(*) from huey_job").fetchone() == (1,)
-    connection.close()
+    assert queue.storage.examine(full=True) == []
+    assert queue.storage.count(Selector()) == 1
 
 
 def test_an_interrupt_is_130_and_one_line(
@@ -121,12 +119,13 @@ def test_a_termination_of_a_waiting_command_is_the_signals_own(
 
 
 def is_sleeping(pid: int) -> bool:
-    """Whether the process has the queue open, which it does after everything is imported."""
+    """Whether the process has the queue open, a file or a connection, which it does after
+    everything is imported."""
     try:
-        return any(
-            os.readlink(f"/proc/{pid}/fd/{number}").endswith("queue.db")
-            for number in os.listdir(f"/proc/{pid}/fd")
-        )
+        opened = [
+            os.readlink(f"/proc/{pid}/fd/{number}") for number in os.listdir(f"/proc/{pid}/fd")
+        ]
+        return any(name.endswith("queue.db") or name.startswith("socket:") for name in opened)
     except FileNotFoundError:
         return False
 
@@ -191,10 +190,7 @@ def test_a_directory_and_an_empty_file_are_69(home: Path, hueyctl: Run) -> None:
 
 
 def test_a_newer_schema_is_78(queue: QueueFile, hueyctl: Run) -> None:
-    connection = sqlite3.connect("queue.db")
-    connection.execute("update huey_meta set value = '999' where name = 'schema'")
-    connection.commit()
-    connection.close()
+    write(queue.storage, "update huey_meta set value = '999' where name = 'schema'")
 
     done = hueyctl("depth", "-u", "queue.db", "--json")
 
@@ -202,22 +198,17 @@ def test_a_newer_schema_is_78(queue: QueueFile, hueyctl: Run) -> None:
     assert json.loads(done.stderr)["error"]["code"] == "config"
 
 
-def test_a_locked_file_can_be_read_and_writing_is_69_when_it_stays_locked(
+def test_a_locked_queue_can_be_read_and_writing_is_69_when_it_stays_locked(
     queue: QueueFile, invoke: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     give_up_after(monkeypatch, 0.1)
-    holder = sqlite3.connect("queue.db", isolation_level=None)
-    holder.execute("begin immediate")
-    try:
+    with write_lock_of(str(queue.where)):
         read = invoke("depth", "-u", "queue.db")
         written = invoke("enqueue", "-u", "queue.db", "a.task")
-    finally:
-        holder.execute("rollback")
-        holder.close()
 
     assert (read.exit_code, read.stdout) == (0, "0\n")
     assert written.exit_code == 69
-    assert "locked" in written.stderr
+    assert tells_of_a_lock(written.stderr)
 
 
 def test_a_bug_is_70_with_a_short_message_and_a_traceback_on_request(
@@ -226,7 +217,7 @@ def test_a_bug_is_70_with_a_short_message_and_a_traceback_on_request(
     def fail(*args: Any) -> None:
         raise ZeroDivisionError("surprise")
 
-    monkeypatch.setattr("hueycore.storage.sqlite.SqliteStorage.depths", fail)
+    monkeypatch.setattr(type(queue.storage), "depths", fail)
 
     short = invoke("depth", "-u", "queue.db")
     long = invoke("depth", "-u", "queue.db", "-v")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from clikit import QueueFile
+from clikit import QueueFile, Write
 
 Invoke = Callable[..., Result]
 
@@ -49,12 +49,12 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line(
 
 
 def test_nor_of_ids_a_dump_a_url_or_the_settings(
-    queue: QueueFile, invoke: Invoke, home: Path
+    queue: QueueFile, invoke: Invoke, home: Path, write: Write
 ) -> None:
     queue.add("t")
     queue.kill("ValueError", "no")
     mark = "\ufeff"
-    (home / "url").write_text(f"{mark}queue.db\n")
+    write("url", f"{mark}queue.db\n")
     (home / "hueyctl.toml").write_text(f'{mark}url = "@url"\n')
 
     dump = invoke("dead", "dump").stdout
@@ -162,9 +162,7 @@ def test_a_full_queue_stops_it_with_the_count_so_far(
     home: Path, app: str, hueyctl: Callable[..., Any]
 ) -> None:
     source = (home / "app.py").read_text()
-    (home / "app.py").write_text(
-        source.replace('filename="queue.db"', 'filename="queue.db", max_pending=4')
-    )
+    (home / "app.py").write_text(source.replace('"queue.db"', '"queue.db", max_pending=4'))
     lines = '{"task": "app.add", "args": [1]}\n' * 9
 
     done = hueyctl("enqueue", "-A", app, "--from", "-", "--batch", "2", input=lines)

@@ -11,13 +11,11 @@ from typing import Any
 import click
 import pytest
 from click.testing import Result
-from clikit import QueueFile
+from clikit import QueueFile, Write
 
 from hueyctl.options import is_verbose, wants_json
 from hueyctl.settings import key_of
 from hueyctl.streams import wants_colour
-
-pytestmark = pytest.mark.sqlite_only("tried with files alone so far")
 
 Invoke = Callable[..., Result]
 
@@ -88,8 +86,14 @@ def test_json_is_looked_for_among_words_that_could_not_be_parsed() -> None:
     assert not is_verbose(["enqueue", "--", "-v"])
 
 
+def named(queue: QueueFile, name: str) -> str:
+    """The URL of another queue at the same place."""
+    where = str(queue.where)
+    return f"{where}&name={name}" if "://" in where else f"sqlite:///{where}?name={name}"
+
+
 def test_a_queue_can_be_chosen_by_option_and_by_url(two: QueueFile, invoke: Invoke) -> None:
-    mail = QueueFile(two.path, "mail")
+    mail = QueueFile(two.where, "mail")
     mail.add("app.send")
     mail.add("app.send")
     mail.storage.close()
@@ -97,8 +101,10 @@ def test_a_queue_can_be_chosen_by_option_and_by_url(two: QueueFile, invoke: Invo
     assert invoke("depth", "-u", "queue.db").stdout == "3\n"
     assert invoke("depth", "-u", "queue.db", "-Q", "mail").stdout == "2\n"
     assert invoke("depth", "-u", "queue.db", "-Q", "mail", "-Q", "huey").stdout == "3\n"
-    assert invoke("depth", "-u", "sqlite:///queue.db?name=mail").stdout == "2\n"
-    assert invoke("list", "-u", "sqlite:///queue.db?name=huey", "--count").stdout == "1\n"
+    for name, number in (("mail", "2\n"), ("huey", "1\n")):
+        url = named(two, name)
+        assert invoke("depth", "-u", url).stdout == number
+        assert invoke("list", "-u", url, "--count").stdout == number
 
 
 def test_an_unknown_queue_is_not_found(two: QueueFile, invoke: Invoke) -> None:
@@ -108,10 +114,12 @@ def test_an_unknown_queue_is_not_found(two: QueueFile, invoke: Invoke) -> None:
         assert "did you mean 'huey'?" in result.stderr
 
 
+@pytest.mark.sqlite_only("they are the URLs of a file")
 @pytest.mark.parametrize(
     ("url", "code"),
     [
-        ("sqlite:///queue.db", 0), ("queue.db", 0), ("./queue.db", 0), ("sqlite:///./queue.db", 0),
+        ("sqlite:///queue.db", 0), ("queue.db", 0), ("sqlite:///queue.db?name=huey", 0),
+        ("./queue.db", 0), ("sqlite:///./queue.db", 0),
         ("sqlite:///que%75e.db", 0), ("sqlite://queue.db", 2), ("sqlite:///", 2),
         ("mysql://x", 2), ("sqlite:///queue.db?nmae=x", 2), ("redis://h/0", 69),
         ("postgresql+psycopg://h/d", 2),
@@ -121,8 +129,8 @@ def test_urls_are_read(two: QueueFile, invoke: Invoke, url: str, code: int) -> N
     assert invoke("depth", "-u", url).exit_code == code
 
 
-def test_a_url_may_stand_in_a_file(two: QueueFile, invoke: Invoke, home: Path) -> None:
-    (home / "secret").write_text("sqlite:///queue.db\n")
+def test_a_url_may_stand_in_a_file(two: QueueFile, invoke: Invoke, write: Write) -> None:
+    write("secret", "queue.db\n")
 
     assert invoke("depth", "-u", "@secret").stdout == "1\n"
     assert invoke("depth", "-u", "@missing").exit_code == 2
@@ -175,11 +183,11 @@ def test_the_project_config_gives_defaults(two: QueueFile, invoke: Invoke, home:
 
 
 def test_a_hueyctl_toml_beats_the_pyproject_beside_it_and_the_user_config_comes_last(
-    two: QueueFile, invoke: Invoke, home: Path
+    two: QueueFile, invoke: Invoke, home: Path, write: Write
 ) -> None:
     user = Path(os.environ["XDG_CONFIG_HOME"]) / "hueyctl"
     user.mkdir(parents=True)
-    (user / "config.toml").write_text('url = "queue.db"\noutput = "json"\n')
+    write(user / "config.toml", 'url = "queue.db"\noutput = "json"\n')
     assert json.loads(invoke("depth").stdout)["total"] == 1
 
     (home / "hueyctl.toml").write_text('url = "other.db"\n')
@@ -188,17 +196,17 @@ def test_a_hueyctl_toml_beats_the_pyproject_beside_it_and_the_user_config_comes_
 
 
 def test_the_search_stops_at_the_root_of_the_repository(
-    two: QueueFile, invoke: Invoke, home: Path
+    two: QueueFile, invoke: Invoke, home: Path, write: Write
 ) -> None:
-    (home.parent / "hueyctl.toml").write_text('url = "queue.db"\n')
+    write(home.parent / "hueyctl.toml", 'url = "queue.db"\n')
 
     assert invoke("depth").exit_code == 2
 
 
 def test_the_environment_beats_the_config(
-    two: QueueFile, invoke: Invoke, home: Path, monkeypatch: pytest.MonkeyPatch
+    two: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, write: Write
 ) -> None:
-    (home / "hueyctl.toml").write_text('url = "queue.db"\n[list]\nlimit = 1\n')
+    write("hueyctl.toml", 'url = "queue.db"\n[list]\nlimit = 1\n')
     monkeypatch.setenv("HUEYCTL_URL", "other.db")
     monkeypatch.setenv("HUEYCTL_LIST_LIMIT", "2")
 
@@ -207,9 +215,9 @@ def test_the_environment_beats_the_config(
 
 
 def test_a_named_config_replaces_the_others_in_either_place(
-    two: QueueFile, invoke: Invoke, home: Path
+    two: QueueFile, invoke: Invoke, home: Path, write: Write
 ) -> None:
-    (home / "hueyctl.toml").write_text('url = "queue.db"\noutput = "csv"\n')
+    write("hueyctl.toml", 'url = "queue.db"\noutput = "csv"\n')
     (home / "mine.toml").write_text('url = "other.db"\n[depth]\nstate = "pending"\n')
 
     for words in (("--config", "mine.toml", "depth"), ("depth", "--config", "mine.toml")):
@@ -219,10 +227,10 @@ def test_a_named_config_replaces_the_others_in_either_place(
 
 
 def test_unknown_keys_are_warned_of_with_a_suggestion(
-    two: QueueFile, invoke: Invoke, home: Path
+    two: QueueFile, invoke: Invoke, write: Write
 ) -> None:
-    (home / "hueyctl.toml").write_text(
-        'url = "queue.db"\ntime-fromat = "iso"\n[list]\nlimt = 3\n[waiter]\na = 1\n'
+    write(
+        "hueyctl.toml", 'url = "queue.db"\ntime-fromat = "iso"\n[list]\nlimt = 3\n[waiter]\na = 1\n'
     )
 
     said = invoke("list").stderr
@@ -264,9 +272,9 @@ def test_every_option_has_a_key_and_a_variable_of_its_own_name() -> None:
 
 
 def test_options_whose_name_is_a_word_of_python_can_be_set(
-    two: QueueFile, invoke: Invoke, home: Path, monkeypatch: pytest.MonkeyPatch
+    two: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, write: Write
 ) -> None:
-    (home / "hueyctl.toml").write_text('url = "queue.db"\njson = true\n[depth]\nmax = 0\n')
+    write("hueyctl.toml", 'url = "queue.db"\njson = true\n[depth]\nmax = 0\n')
     assert invoke("depth").exit_code == 4
     assert json.loads(invoke("depth").stdout)["total"] == 1
 
@@ -274,8 +282,8 @@ def test_options_whose_name_is_a_word_of_python_can_be_set(
     assert invoke("depth").exit_code == 0
 
 
-def test_a_file_cannot_say_yes_for_anybody(two: QueueFile, invoke: Invoke, home: Path) -> None:
-    (home / "hueyctl.toml").write_text('url = "queue.db"\n[purge]\nyes = true\n')
+def test_a_file_cannot_say_yes_for_anybody(two: QueueFile, invoke: Invoke, write: Write) -> None:
+    write("hueyctl.toml", 'url = "queue.db"\n[purge]\nyes = true\n')
 
     result = invoke("purge", "all")
 
@@ -283,10 +291,8 @@ def test_a_file_cannot_say_yes_for_anybody(two: QueueFile, invoke: Invoke, home:
     assert "unknown key 'purge.yes'" in result.stderr
 
 
-def test_a_list_of_one_may_be_a_string(two: QueueFile, invoke: Invoke, home: Path) -> None:
-    (home / "hueyctl.toml").write_text(
-        'url = "queue.db"\nqueue = "huey"\n[depth]\nstate = "pending"\n'
-    )
+def test_a_list_of_one_may_be_a_string(two: QueueFile, invoke: Invoke, write: Write) -> None:
+    write("hueyctl.toml", 'url = "queue.db"\nqueue = "huey"\n[depth]\nstate = "pending"\n')
 
     assert invoke("depth").stdout == "1\n"
 

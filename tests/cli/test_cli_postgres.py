@@ -146,7 +146,7 @@ def test_dead_letters_go_from_one_engine_into_another_and_back(
 
 def test_a_bad_line_is_refused_and_the_others_come(sold: str, hueyctl: Run, home: Path) -> None:
     ok(hueyctl("dead", "dump", "--to", "dead.jsonl", "--remove", "-u", sold))
-    (line,) = (home / "dead.jsonl").read_text().splitlines()
+    _, line, _ = (home / "dead.jsonl").read_text().splitlines()
     bad = json.dumps({**json.loads(line), "id": "another", "attempt": 2**40})
     (home / "both.jsonl").write_text(f"{bad}\n{line}\n")
 
@@ -347,6 +347,7 @@ def test_check_has_the_figures_of_a_server(sold: str, hueyctl: Run, postgres: st
     assert hueyctl("check", "-u", sold, "--disk-free", "1G:1M").returncode == 3
 
 
+@pytest.mark.sqlite_only("it is about the file")
 def test_a_file_has_no_figures_of_a_server(queue: QueueFile, hueyctl: Run) -> None:
     done = hueyctl("check", "-u", "queue.db", "--transaction", "1m:1h")
 

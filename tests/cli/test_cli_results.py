@@ -10,12 +10,9 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from clikit import DEADLINE, FILE, QueueFile, typed
+from clikit import DEADLINE, QueueFile
 from operatingkit import alter
 from ptykit import Terminal
-
-from hueycore.storage.base import Storage
-from hueycore.storage.open import open_storage
 
 Invoke = Callable[..., Result]
 
@@ -141,16 +138,17 @@ def test_a_result_of_another_queue_of_the_file_is_found(queue: QueueFile, invoke
 def test_waiting_for_a_result_ends_when_it_is_there(queue: QueueFile, invoke: Invoke) -> None:
     queue.add("t")
 
-    assert during(lambda: queue.finish(4), ask, invoke, "result", "1", "--wait") == (0, "4\n")
+    found = during(queue, lambda: queue.finish(4), ask, invoke, "result", "1", "--wait")
+
+    assert found == (0, "4\n")
 
 
-def during(action: Callable[[], Any], ask: Callable[..., Any], *args: Any) -> Any:
+def during(queue: QueueFile, action: Callable[[], Any], ask: Callable[..., Any], *args: Any) -> Any:
     """Ask, and let ``action`` happen between the first look at the queue and the second."""
-    with closing(open_storage(typed(FILE))) as storage:
-        kind = type(storage)
-    original, looks = kind.version, 0
+    engine = type(queue.storage)
+    original, looks = engine.version, 0
 
-    def version(storage: Storage) -> int:
+    def version(storage: Any) -> Any:
         nonlocal looks
         looks += 1
         if looks == 2:
@@ -158,7 +156,7 @@ def during(action: Callable[[], Any], ask: Callable[..., Any], *args: Any) -> An
         return original(storage)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kind, "version", version)
+        patch.setattr(engine, "version", version)
         return ask(*args)
 
 
@@ -180,7 +178,7 @@ def test_waiting_gives_up_when_the_time_is_over(queue: QueueFile, invoke: Invoke
 def test_wait_prints_each_change_of_state(queue: QueueFile, invoke: Invoke) -> None:
     id_ = queue.add("t")
 
-    code, shown = during(queue.finish, ask, invoke, "wait", "1", "-o", "jsonl")
+    code, shown = during(queue, queue.finish, ask, invoke, "wait", "1", "-o", "jsonl")
 
     changes = [json.loads(line) for line in shown.splitlines()]
     assert code == 0
@@ -192,11 +190,11 @@ def test_wait_on_a_pipe_prints_tabs_and_json_is_one_document(
     queue: QueueFile, invoke: Invoke
 ) -> None:
     queue.add("t")
-    _, shown = during(queue.finish, ask, invoke, "wait", "1")
+    _, shown = during(queue, queue.finish, ask, invoke, "wait", "1")
     assert shown.splitlines()[-1].split("\t")[3] == "done"
 
     queue.add("t")
-    _, shown = during(queue.finish, ask, invoke, "wait", "2", "--json")
+    _, shown = during(queue, queue.finish, ask, invoke, "wait", "2", "--json")
     assert json.loads(shown)[-1]["to"] == "done"
 
 
@@ -229,9 +227,8 @@ def test_waiting_for_success_ends_at_the_first_failure(queue: QueueFile, invoke:
     queue.add("fails")
     queue.add("later", run_at=time.time() + 3600)
 
-    result = during(
-        queue.kill, invoke, "wait", "1", "2", "--for", "success", "-u", "queue.db", "-t", "20"
-    )
+    words = ("wait", "1", "2", "--for", "success", "-u", "queue.db", "-t", "20")
+    result = during(queue, queue.kill, invoke, *words)
 
     assert result.exit_code == 5
     assert "job 1 (fails) is dead: ValueError: broken" in result.stderr
@@ -245,7 +242,7 @@ def test_waiting_for_an_empty_queue_looks_at_what_is_due_and_not_at_the_rest(
 
     queue.add("now")
     assert ask(invoke, "wait", "--for", "empty", "-t", "0.05")[0] == 124
-    assert during(queue.finish, ask, invoke, "wait", "--for", "empty") == (0, "")
+    assert during(queue, queue.finish, ask, invoke, "wait", "--for", "empty") == (0, "")
 
     # Due, though nobody has promoted it: no consumer is up.
     alter(queue, run_at=1.0)
@@ -272,7 +269,7 @@ def test_ids_to_wait_for_come_from_stdin(queue: QueueFile, invoke: Invoke) -> No
 def test_a_job_that_is_purged_meanwhile_is_said(queue: QueueFile, invoke: Invoke) -> None:
     queue.add("t")
 
-    result = during(queue.storage.flush, invoke, "wait", "1", "-u", "queue.db", "-t", "20")
+    result = during(queue, queue.storage.flush, invoke, "wait", "1", "-u", "queue.db", "-t", "20")
 
     assert result.exit_code == 3
     assert "purged" in result.stderr

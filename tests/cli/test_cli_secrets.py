@@ -17,8 +17,6 @@ from hueyctl import streams
 from hueyctl.service.http import Answer, Server
 from hueyctl.service.logs import JsonFormatter, TextFormatter
 
-pytestmark = pytest.mark.sqlite_only("tried with files alone so far")
-
 Invoke = Callable[..., Result]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Tty = Callable[..., tuple[int, str]]

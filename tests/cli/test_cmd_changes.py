@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clikit import QueueFile, typed
+from clikit import QueueFile, tells_of_a_lock, typed
 from operatingkit import Invoke, OnTty, ask, change, consumer, start, states
 
-from tests.helpers import as_nobody, give_up_after
+from tests.helpers import as_nobody, give_up_after, write_lock_of
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -86,22 +86,16 @@ def test_a_file_that_merely_lies_here_is_not_changed(
 
 
 @pytest.mark.parametrize("words", WRITING, ids=words_of)
-@pytest.mark.sqlite_only("another connection locks the file")
-def test_a_file_that_stays_locked_is_69_and_unchanged(
+def test_a_queue_that_stays_locked_is_69_and_unchanged(
     queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
     queue.add("app.add")
     give_up_after(monkeypatch, 0.05)
-    holder = sqlite3.connect("queue.db", isolation_level=None)
-    holder.execute("begin immediate")
-    try:
+    with write_lock_of(str(queue.where)):
         result = ask(invoke, *words)
-    finally:
-        holder.execute("rollback")
-        holder.close()
 
     assert result.exit_code == 69
-    assert "locked" in result.stderr
+    assert tells_of_a_lock(result.stderr)
     assert states(queue) == {1: "pending"}
 
 
@@ -149,7 +143,6 @@ def test_a_file_that_cannot_be_written_is_looked_at_and_left_alone(
         assert "cannot be written" in result.stderr
 
 
-@pytest.mark.sqlite_only("the URL is that of a file")
 def test_an_application_is_never_imported_with_a_url(
     home: Path, queue: QueueFile, hueyctl: Run
 ) -> None:
@@ -158,7 +151,7 @@ def test_an_application_is_never_imported_with_a_url(
 
     for words in (*LOOKING, *CHANGING):
         if words[0] != "restore":
-            done = hueyctl(*words, "--url", "sqlite:///queue.db")
+            done = hueyctl(*words, "--url", "queue.db")
             assert done.returncode in (0, 1, 3), (words, done.stderr)
             assert "imported" not in done.stderr
 
@@ -407,12 +400,12 @@ def at_the_second_job(
 ) -> None:
     """Three jobs, each a group of its own; from the second call to the ``last`` one the storage
     raises."""
-    from hueycore.storage.sqlite import SqliteStorage
     from hueyctl.changes import bulk
 
     for _ in range(3):
         queue.add("app.add")
-    revoke = SqliteStorage.revoke
+    engine = type(queue.storage)
+    revoke = engine.revoke
     calls: list[int] = []
 
     def failing(self: Any, *args: Any, **options: Any) -> Any:
@@ -422,10 +415,9 @@ def at_the_second_job(
         return revoke(self, *args, **options)
 
     monkeypatch.setattr(bulk, "_GROUP", 1)
-    monkeypatch.setattr(SqliteStorage, "revoke", failing)
+    monkeypatch.setattr(engine, "revoke", failing)
 
 
-@pytest.mark.sqlite_only("it strikes in the engine of files")
 def test_a_storage_that_fails_on_the_way_is_told(
     queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -440,7 +432,6 @@ def test_a_storage_that_fails_on_the_way_is_told(
     assert list(states(queue).values()) == ["revoked", "pending", "pending"]
 
 
-@pytest.mark.sqlite_only("it strikes in the engine of files")
 def test_an_interrupt_on_the_way_leaves_the_groups_before_changed_and_is_told(
     queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from operatingkit import Invoke, ask, consumer, error, states
 from hueycore.model.jobs import Selector
 from hueycore.storage.sqlite import SqliteStorage, space
 from tests.storage.kit import new
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 pytestmark = pytest.mark.sqlite_only("a backup is a file")
 
@@ -227,3 +230,38 @@ def test_a_restore_makes_a_file_only_when_asked(queue: QueueFile, invoke: Invoke
     with closing(SqliteStorage("new.db", create=False)) as copy:
         assert copy.job("1") is not None
     assert invoke("db", "restore", "missing", "-u", "new.db", "--yes").exit_code == 2
+
+
+# --- beside others --------------------------------------------------------------------------------
+
+PRODUCER = """
+import sys
+from hueycore.storage.sqlite import SqliteStorage
+from tests.storage.kit import new
+
+storage = SqliteStorage("queue.db", timeout=30)
+for number in range(400):
+    storage.enqueue([new("app.add", id=f"job-{number}")])
+    print(number, flush=True)
+"""
+
+
+def test_nobody_who_enqueues_beside_a_backup_and_a_vacuum_loses_a_job(
+    queue: QueueFile, hueyctl: Run
+) -> None:
+    queue.storage.enqueue([new(payload=b"x" * 5000) for _ in range(500)])
+    queue.storage.flush()
+    with subprocess.Popen(
+        [sys.executable, "-c", PRODUCER], stdout=subprocess.PIPE, text=True, cwd=os.getcwd()
+    ) as producer:
+        assert producer.stdout is not None and producer.stdout.readline() == "0\n"
+        for number, words in enumerate(("backup", f"copy-{n}.db") for n in range(3)):
+            assert hueyctl("db", *words, "-u", "queue.db").returncode == 0
+            assert hueyctl("db", "vacuum", "-u", "queue.db").returncode == 0
+            with closing(SqliteStorage(f"copy-{number}.db", read_only=True)) as copy:
+                assert copy.examine(full=True) == []
+        producer.communicate(timeout=60)
+
+    assert producer.returncode == 0
+    assert {job.id for job in queue.storage.jobs(Selector())} == {f"job-{n}" for n in range(400)}
+    assert queue.storage.examine(full=True) == []

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from clikit import QueueFile
+from clikit import QueueFile, tells_of_a_lock
 from operatingkit import Invoke, OnTty, alter, ask, change, error, row, states
 
-from tests.helpers import give_up_after
+from tests.helpers import give_up_after, write_lock_of
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -234,25 +233,20 @@ def test_garbage_and_missing_files_are_69(
 
 
 @pytest.mark.parametrize("words", [*CHANGING, ("load", "d.jsonl")], ids=" ".join)
-@pytest.mark.sqlite_only("another connection locks the file")
-def test_a_file_that_stays_locked_is_69_and_unchanged(
+def test_a_queue_that_stays_locked_is_69_and_unchanged(
     letters: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
     ask(invoke, "dead", "dump", "--to", "d.jsonl")
     give_up_after(monkeypatch, 0.05)
-    holder = sqlite3.connect("queue.db", isolation_level=None)
-    holder.execute("begin immediate")
-    try:
+    with write_lock_of(str(letters.where)):
         result = ask(invoke, "dead", *words)
-    finally:
-        holder.execute("rollback")
-        holder.close()
 
     assert result.exit_code == 69
-    assert "locked" in result.stderr
+    assert tells_of_a_lock(result.stderr)
     assert states(letters)[1] == "dead"
 
 
+@pytest.mark.sqlite_only("it is about the file")
 @pytest.mark.parametrize("words", [("list",), ("summary",), ("dump",)], ids=" ".join)
 def test_a_file_that_cannot_be_written_can_be_looked_at(
     letters: QueueFile, hueyctl: Run, words: tuple[str, ...]
@@ -278,7 +272,7 @@ def test_a_queue_that_is_not_there_is_3(letters: QueueFile, invoke: Invoke) -> N
 
 
 def test_several_queues_want_a_choice_for_changes_only(letters: QueueFile, invoke: Invoke) -> None:
-    other = QueueFile(letters.path, "mail")
+    other = QueueFile(letters.where, "mail")
     other.add("mail.send")
     other.kill()
     other.storage.close()

@@ -60,11 +60,11 @@ def dumped(invoke: Invoke, *words: str) -> list[dict[str, Any]]:
 
 
 def cargo(path: Path | str) -> list[Any]:
-    """Everything in a file, but for what belongs to the file."""
+    """Everything in a queue, but for what belongs to the queue."""
     from hueycore.model.jobs import Selector
-    from hueycore.storage.sqlite import SqliteStorage
+    from hueycore.storage.open import open_storage
 
-    storage = SqliteStorage(str(path), create=False, read_only=True)
+    storage = open_storage(path, create=False, read_only=True)
     try:
         return [one._replace(job=one.job._replace(seq=0)) for one in storage.export(Selector())]
     finally:
@@ -268,7 +268,7 @@ def test_a_pipe_brings_everything_over_with_every_type(
     )  # fmt: skip
 
     assert load.returncode == 0, load.stderr
-    old, new = cargo("queue.db")[:2], cargo("new.db")
+    old, new = cargo(letters.where)[:2], cargo("new.db")
     assert [one.job.state for one in new] == ["pending", "pending"]
     assert [one.job.id for one in new] == [one.job.id for one in old]
     assert [one.payload for one in new] == [one.payload for one in old]
@@ -289,7 +289,7 @@ def test_dead_letters_come_back_as_they_were(
     result = invoke("dead", "load", "d", "-u", "new.db", "--create")
 
     assert result.exit_code == 0, result.output
-    old, new = cargo("queue.db")[:2], cargo("new.db")
+    old, new = cargo(letters.where)[:2], cargo("new.db")
     for mine, theirs in zip(old, new, strict=True):
         assert theirs[1:] == mine[1:]
         for name in mine.job._fields:

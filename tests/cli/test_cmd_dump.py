@@ -8,6 +8,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -66,12 +67,20 @@ def opened() -> Iterator[Callable[..., Storage]]:
         storage.close()
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with about 300 jobs of all states; none of them runs."""
+    path = tmp_path_factory.mktemp("filled") / "full.db"
+    with closing(open_storage(path)) as storage:
+        storage.unregister(mixed.fill(storage, 300, time.time() + 9e5))
+    return path
+
+
 @pytest.fixture
-def full(home: Path, opened: Callable[..., Storage]) -> Storage:
-    """About 300 jobs of all states in ``full.db``; none of them runs."""
-    storage = opened(f"sqlite:///{home}/full.db")
-    storage.unregister(mixed.fill(storage, 300, time.time() + 9e5))
-    return storage
+def full(home: Path, filled: Path, opened: Callable[..., Storage]) -> Storage:
+    """Those jobs in ``full.db``."""
+    shutil.copy(filled, home / "full.db")
+    return opened(f"sqlite:///{home}/full.db")
 
 
 def dumped(hueyctl: Run, storage: Storage, *words: str) -> str:

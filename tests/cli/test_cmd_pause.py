@@ -62,7 +62,7 @@ def test_both_are_idempotent_and_pausing_again_changes_the_reason(
 def test_a_pause_can_end_by_itself(queue: QueueFile, invoke: Invoke, until: Any) -> None:
     queue.add("app.add")
 
-    (found,) = now_is(invoke, "pause", "--for", "100ms")
+    (found,) = now_is(invoke, "pause", "--for", "1s")
 
     assert found["until"] is not None
     until(lambda: claimable(queue) == 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clikit import QueueFile
+from clikit import QueueFile, Write
 from operatingkit import (
     Invoke,
     OnTty,
@@ -25,12 +24,12 @@ from operatingkit import (
 )
 
 from hueycore.model.schedules import Fire
-from tests.helpers import give_up_after
+from tests.helpers import give_up_after, write_lock_of
 
 APP = """
-from hueycore import SqliteHuey, crontab, every
+from hueycore import Huey, crontab, every
 
-huey = SqliteHuey("huey", filename="queue.db", utc=False)
+huey = Huey("huey", url="queue.db", utc=False)
 
 @huey.task(retries=3, priority=5, at_most_once=True, expires=60)
 def build(pages: int, title: str = "report") -> str:
@@ -51,10 +50,10 @@ def asked():
 
 
 @pytest.fixture
-def shop(home: Path) -> Iterator[str]:
+def shop(write: Write) -> Iterator[str]:
     import sys
 
-    (home / "shop.py").write_text(APP)
+    write("shop.py", APP)
     yield "shop:huey"
     sys.modules.pop("shop", None)
 
@@ -221,7 +220,6 @@ def test_what_was_due_while_no_consumer_looked_is_not_coming(
     assert datetime.fromisoformat(coming["at"]).timestamp() > time.time()
 
 
-@pytest.mark.sqlite_only("its application's queue is a file")
 def test_what_does_not_run_is_left_out_and_said(
     declared: str, queue: QueueFile, invoke: Invoke
 ) -> None:
@@ -265,7 +263,6 @@ def test_a_periodic_task_is_triggered_with_its_call_and_options_and_keeps_its_ti
     assert schedule(queue, "tick") == before
 
 
-@pytest.mark.sqlite_only("its application's queue is a file")
 def test_a_triggered_run_can_be_waited_for(
     declared: str, queue: QueueFile, spawn: Callable[..., Any], hueyctl: Callable[..., Any]
 ) -> None:
@@ -361,7 +358,6 @@ def test_a_schedule_of_the_same_name_is_replaced(queue: QueueFile, invoke: Invok
     assert len(found(invoke, "list")) == 1
 
 
-@pytest.mark.sqlite_only("its application's queue is a file")
 def test_with_an_application_the_call_is_checked_and_has_the_options_of_its_task(
     declared: str, queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -382,7 +378,6 @@ def test_with_an_application_the_call_is_checked_and_has_the_options_of_its_task
 
 
 @pytest.mark.feature("dynamic periodic tasks")
-@pytest.mark.sqlite_only("its application's queue is a file")
 def test_a_running_consumer_follows_what_is_added_and_removed(
     declared: str, queue: QueueFile, spawn: Callable[..., Any], invoke: Invoke, until: Any
 ) -> None:
@@ -420,7 +415,6 @@ def test_a_schedule_that_means_nothing_is_a_usage_error(
     assert found(invoke, "list") == []
 
 
-@pytest.mark.sqlite_only("its application's queue is a file")
 def test_a_name_of_code_is_refused(declared: str, queue: QueueFile, invoke: Invoke) -> None:
     assert error(invoke, "periodic", "add", "shop.nightly", "--every", "90s", "app.add")[:2] == (
         6, "'shop.nightly' is declared in code",
@@ -567,20 +561,14 @@ def test_why_leads_from_a_schedule_to_its_last_job(
 @pytest.mark.parametrize(
     "words", [("pause", "tick"), ("resume", "tick"), ("remove", "tick"), ("trigger", "tick")]
 )
-@pytest.mark.sqlite_only("another connection locks the file")
-def test_a_file_that_stays_locked_is_69_and_unchanged(
+def test_a_queue_that_stays_locked_is_69_and_unchanged(
     queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
     add_schedule(queue, "tick")
     before = schedule(queue, "tick")
     give_up_after(monkeypatch, 0.05)
-    holder = sqlite3.connect("queue.db", isolation_level=None)
-    holder.execute("begin immediate")
-    try:
+    with write_lock_of(str(queue.where)):
         result = ask(invoke, "periodic", *words)
-    finally:
-        holder.execute("rollback")
-        holder.close()
 
     assert result.exit_code == 69
     assert schedule(queue, "tick") == before

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clikit import QueueFile
+from clikit import QueueFile, Write
 from operatingkit import Invoke, consumer, row, start
+
+from tests.helpers import write_lock_of
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -21,9 +22,9 @@ SHOP = """
 import decimal
 import sys
 import time
-from hueycore import CancelExecution, RetryTask, SqliteHuey
+from hueycore import CancelExecution, Huey, RetryTask
 
-huey = SqliteHuey("huey", filename="queue.db")
+huey = Huey("huey", url="queue.db")
 told = []
 
 @huey.task()
@@ -99,8 +100,8 @@ async def wait(seconds: float):
 
 
 @pytest.fixture
-def shop(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    (home / "shop.py").write_text(SHOP)
+def shop(home: Path, write: Write, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    write("shop.py", SHOP)
     (home / "tools.py").write_text(TOOLS)
     (home / "unlicensed.py").write_text("raise RuntimeError('no licence')")
     monkeypatch.setattr(sys, "path", list(sys.path))
@@ -292,7 +293,6 @@ def untouched(queue: QueueFile, seq: int = 1) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("state", ["pending", "scheduled", "dead", "done", "running"])
-@pytest.mark.sqlite_only("its application's queue is a file")
 def test_the_call_of_a_job_is_made_and_the_job_left_alone(
     queue: QueueFile, run: Callable[..., Any], state: str
 ) -> None:
@@ -314,7 +314,6 @@ def test_the_call_of_a_job_is_made_and_the_job_left_alone(
     assert ("is running in a consumer as well" in done.stderr) == (state == "running")
 
 
-@pytest.mark.sqlite_only("its application's queue is a file")
 def test_a_job_brings_its_own_id_and_options(queue: QueueFile, run: Callable[..., Any]) -> None:
     id_ = queue.add("shop.about", retries=1, priority=2)
     queue.add("shop.slow", 60, timeout=0.05)
@@ -325,7 +324,6 @@ def test_a_job_brings_its_own_id_and_options(queue: QueueFile, run: Callable[...
     assert run("--job", "3").stdout == '["by path", 1, null]\n'
 
 
-@pytest.mark.sqlite_only("its application's queue is a file")
 def test_a_job_that_is_not_there_or_cannot_be_read(
     queue: QueueFile, run: Callable[..., Any]
 ) -> None:
@@ -350,18 +348,16 @@ def test_without_a_file_there_is_no_job(run: Callable[..., Any], home: Path) -> 
     assert run("--job", "1").exit_code in (3, 69)
 
 
-@pytest.mark.sqlite_only("another connection locks the file")
-def test_a_locked_or_read_only_file_is_enough(
-    queue: QueueFile, run: Callable[..., Any], home: Path
-) -> None:
+def test_a_locked_queue_is_enough(queue: QueueFile, run: Callable[..., Any]) -> None:
+    queue.add("shop.add", 1)
+    with write_lock_of(str(queue.where)):
+        assert run("--job", "1").stdout == "3\n"
+
+
+@pytest.mark.sqlite_only("it is about the file")
+def test_a_read_only_file_is_enough(queue: QueueFile, run: Callable[..., Any], home: Path) -> None:
     queue.add("shop.add", 1)
     queue.storage.close()
-    lock = sqlite3.connect(home / "queue.db", isolation_level=None)
-    lock.execute("begin immediate")
-    try:
-        assert run("--job", "1").stdout == "3\n"
-    finally:
-        lock.close()
     os.chmod(home / "queue.db", 0o400)
     assert run("--job", "1").stdout == "3\n"
 

@@ -15,11 +15,12 @@ from typing import Any, cast
 import pytest
 from click.testing import Result
 from clikit import DEADLINE, QueueFile
+from operatingkit import start as begin
 from ptykit import ENTER_SCREEN, HIDE_CURSOR, LEAVE_SCREEN, SHOW_CURSOR, Terminal, plain
 
 from hueyctl.answers.figures import STATES
 from hueyctl.streams import visible
-from tests.helpers import give_up_after
+from tests.helpers import give_up_after, write_lock_of
 
 Invoke = Callable[..., Result]
 OnTty = Callable[..., tuple[int, str]]
@@ -160,10 +161,7 @@ def test_tasks_can_be_sorted_and_cut(mixed: QueueFile, invoke: Invoke) -> None:
 def test_workers_are_listed(queue: QueueFile, invoke: Invoke) -> None:
     queue.add("app.add")
     number = queue.storage.register(name="box-1", kind="thread", slots=3)
-    from hueycore.model.jobs import Want
-
-    (claim,) = queue.storage.exchange(number, [], Want(1)).claims
-    queue.storage.slots(number).start(0, claim.seq, claim.claim)
+    begin(queue, number)
 
     found = document(invoke)
     assert found["workers"] == {"alive": 3, "busy": 1, "dead": 0, "consumers": 1}
@@ -177,13 +175,17 @@ def test_the_wide_table_adds_the_waits(mixed: QueueFile, invoke: Invoke) -> None
     assert "WAIT95" in invoke("stats", *URL, "-o", "wide").stdout
 
 
-@pytest.mark.sqlite_only("it names the file")
+def shown_name(queue: QueueFile) -> str:
+    """Of a file, or of a database."""
+    return "postgresql:huey" if "://" in str(queue.where) else "sqlite:queue.db"
+
+
 def test_a_terminal_gets_an_overview(mixed: QueueFile, on_tty: OnTty) -> None:
     code, shown = on_tty("stats", *URL, columns=130)
 
     lines = plain(shown).splitlines()
     assert code == 0
-    assert lines[0].startswith("sqlite:queue.db ")
+    assert lines[0].startswith(f"{shown_name(mixed)} ")
     assert "window 5m   workers 0 alive · 0 busy · 0 dead" in lines[0]
     assert lines[1].split()[:5] == ["QUEUE", "PEND", "SCHED", "RUN", "DEAD"]
     assert lines[2].split()[:5] == ["huey", "2", "1", "0", "1"]
@@ -198,7 +200,6 @@ def test_no_line_is_wider_than_the_terminal(mixed: QueueFile, on_tty: OnTty, wid
     assert all(len(line) <= width for line in plain(shown).splitlines())
 
 
-@pytest.mark.sqlite_only("it names the file")
 def test_hostile_names_never_reach_a_terminal(
     queue: QueueFile, home: Path, on_tty: OnTty, invoke: Invoke
 ) -> None:
@@ -259,16 +260,12 @@ def test_a_missing_file_and_garbage_are_unavailable(home: Path, invoke: Invoke) 
     assert not (home / "missing.db").exists()
 
 
-def test_a_writer_does_not_hold_up_a_look(mixed: QueueFile, home: Path, invoke: Invoke) -> None:
-    other = sqlite3.connect(home / "queue.db", isolation_level=None)
-    other.execute("begin immediate")
-    try:
+def test_a_writer_does_not_hold_up_a_look(mixed: QueueFile, invoke: Invoke) -> None:
+    with write_lock_of(str(mixed.where)):
         assert document(invoke)["totals"]["pending"] == 2
-    finally:
-        other.close()
 
 
-@pytest.mark.sqlite_only("another connection locks the file")
+@pytest.mark.sqlite_only("nobody can keep readers from a table for good")
 def test_a_file_that_is_locked_for_good_is_unavailable(
     mixed: QueueFile, home: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -422,7 +419,7 @@ def test_signals_leave_the_terminal_as_it_was(
     assert "Traceback" not in terminal.shown
 
 
-@pytest.mark.sqlite_only("it names the file")
+@pytest.mark.sqlite_only("a file is removed")
 def test_an_error_leaves_the_terminal_as_it_was(watch: Callable[..., Terminal], home: Path) -> None:
     terminal = watch()
     terminal.wait_for("q quit")
@@ -484,13 +481,12 @@ def test_keys_pause_sort_switch_and_explain(
     assert terminal.ended() == 0
 
 
-@pytest.mark.sqlite_only("it names the file")
-def test_a_new_size_is_drawn_at_once(watch: Callable[..., Terminal]) -> None:
+def test_a_new_size_is_drawn_at_once(mixed: QueueFile, watch: Callable[..., Terminal]) -> None:
     terminal = watch("-i", "30", columns=120)
     terminal.wait_for("q quit")
     terminal.forget()
     terminal.resize(12, 50)
-    terminal.wait_for("sqlite:queue.db")
+    terminal.wait_for(shown_name(mixed))
     terminal.press("q")
 
     assert terminal.ended() == 0

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clikit import QueueFile
+from clikit import QueueFile, Write
 from operatingkit import Invoke, OnTty, add_schedule
 
 APP = """
-from hueycore import SqliteHuey
+from hueycore import Huey
 
-huey = SqliteHuey("huey", filename="queue.db")
+huey = Huey("huey", url="queue.db")
 
 @huey.task(retries=3, retry_delay=10, priority=5)
 def send(to: str, *, subject: str = "hi") -> bool:
@@ -30,8 +30,8 @@ def nightly():
 
 
 @pytest.fixture
-def shop(home: Path) -> str:
-    (home / "shop.py").write_text(APP)
+def shop(write: Write) -> str:
+    write("shop.py", APP)
     return "shop:huey"
 
 
@@ -65,7 +65,6 @@ def test_every_task_by_name_without_any_storage(home: Path, shop: str, invoke: I
     assert not (home / "queue.db").exists()
 
 
-@pytest.mark.sqlite_only("its application's queue is a file")
 def test_what_the_storage_says_of_them(queue: QueueFile, shop: str, invoke: Invoke) -> None:
     queue.storage.set_revocation("revoked-task", "shop.send")
     queue.storage.pause(task="shop.resize")
@@ -93,7 +92,6 @@ def test_periodic_ones_with_their_schedules(shop: str, invoke: Invoke) -> None:
     assert line[2] == "Europe/Berlin"
 
 
-@pytest.mark.sqlite_only("its application's queue is a file")
 def test_stored_schedules_are_shown_with_the_task_that_they_call(
     queue: QueueFile, shop: str, invoke: Invoke
 ) -> None:
@@ -119,7 +117,6 @@ def test_lines_and_signatures(shop: str, invoke: Invoke, on_tty: OnTty) -> None:
     assert "RETRIES" in shown
 
 
-@pytest.mark.sqlite_only("its application's queue is a file")
 def test_tasks_of_jobs_that_the_application_does_not_know(
     queue: QueueFile, shop: str, invoke: Invoke
 ) -> None:
@@ -161,8 +158,8 @@ def test_a_bad_file_is_69(home: Path, shop: str, invoke: Invoke) -> None:
 
 def test_a_queue_in_memory_has_tasks(home: Path, invoke: Invoke) -> None:
     (home / "shop.py").write_text(
-        APP.replace('SqliteHuey("huey", filename="queue.db")', "MemoryHuey()").replace(
-            "SqliteHuey", "MemoryHuey"
+        APP.replace('Huey("huey", url="queue.db")', "MemoryHuey()").replace(
+            "import Huey", "import MemoryHuey"
         )
     )
 

@@ -23,6 +23,8 @@ from operatingkit import (
     start,
 )
 
+from tests.storage.engines import lab_of
+
 
 def why(invoke: Invoke, key: str = "1") -> dict[str, Any]:
     result = ask(invoke, "why", key, "--json")
@@ -378,14 +380,13 @@ def test_several_are_a_list_and_an_unknown_one_is_3(queue: QueueFile, invoke: In
     assert ask(invoke, "why").exit_code == 2
 
 
-@pytest.mark.sqlite_only("it reads the bytes of the file")
 def test_looking_writes_nothing(queue: QueueFile, invoke: Invoke) -> None:
     queue.add("app.add")
-    before = queue.path.read_bytes()
+    before = lab_of(queue.storage).raw()
 
     why(invoke)
 
-    assert queue.path.read_bytes() == before
+    assert lab_of(queue.storage).raw() == before
 
 
 def test_a_run_that_was_put_back_says_why(queue: QueueFile, invoke: Invoke) -> None:

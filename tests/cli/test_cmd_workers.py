@@ -82,7 +82,7 @@ def test_stopping_and_dead_ones(queue: QueueFile, invoke: Invoke) -> None:
     assert (one["state"], one["rss_bytes"]) == ("dead", None)
 
 
-@pytest.mark.sqlite_only("it reaches into the engine of files")
+@pytest.mark.sqlite_only("a server names only runs whose jobs still run")
 def test_a_slot_whose_job_has_just_ended_is_survived(queue: QueueFile, invoke: Invoke) -> None:
     worker = consumer(queue)
     queue.storage.slots(worker).start(0, 99, 1)

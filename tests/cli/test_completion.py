@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -16,15 +17,14 @@ from typing import Any
 import pexpect
 import pytest
 from click.testing import Result
-from clikit import APP, ROOT, QueueFile
+from clikit import APP, ROOT, QueueFile, Write, typed
 
 from hueyctl.docs import scripts
 from hueyctl.docs.nearby import applications
 
-pytestmark = pytest.mark.sqlite_only("tried with files alone so far")
-
 Invoke = Callable[..., Result]
 SHELLS = ("bash", "zsh", "fish")
+TYPES_A_FILE = "a person types the name of a file; other answers are asked for above"
 
 
 #: A busy machine is no reason to fail: the answers are given more than a tenth of a second.
@@ -32,7 +32,7 @@ PATIENT = """
 import sys
 from hueyctl.docs import values
 from hueyctl.__main__ import main
-values.BUDGET = 20
+values.BUDGET = values.BUDGET_OF_SERVER = 20
 sys.exit(main())
 """
 
@@ -89,8 +89,8 @@ def test_words_of_the_command_line(home: Path, line: str, answer: list[str]) -> 
     assert tab(line) == answer
 
 
-def test_values_come_from_the_file(mixed: QueueFile) -> None:
-    where = "hueyctl -u queue.db"
+def test_values_come_from_the_queue(mixed: QueueFile, write: Write) -> None:
+    where = f"hueyctl -u {shlex.quote(typed('queue.db'))}"
 
     assert tab(f"{where} enqueue app.m") == ["app.mail.drop", "app.mail.send"]
     assert tab(f"{where} list --task app.b") == ["app.boom"]
@@ -99,14 +99,13 @@ def test_values_come_from_the_file(mixed: QueueFile) -> None:
     assert tab(f"{where} show ") == ["5", "4", "3", "2", "1"]
     assert tab(f"{where} dead retry ") == ["2"]
     assert tab(f"{where} reschedule ") == ["5", "4", "3"]
-    assert tab("hueyctl show -u sqlite:///queue.db ") == ["5", "4", "3", "2", "1"]
-    assert tab("hueyctl dead show ", HUEYCTL_URL="queue.db") == ["2"]
-    Path("hueyctl.toml").write_text('url = "queue.db"')
+    assert tab("hueyctl dead show ", HUEYCTL_URL=typed("queue.db")) == ["2"]
+    write("hueyctl.toml", 'url = "queue.db"')
     assert tab("hueyctl dead show ") == ["2"]
 
 
 def test_ids_are_described_where_the_shell_can_show_it(mixed: QueueFile) -> None:
-    found = ask("hueyctl -u queue.db dead show ", "fish").stdout
+    found = ask(f"hueyctl -u {shlex.quote(typed('queue.db'))} dead show ", "fish").stdout
 
     assert found == "plain,2\tdead app.boom\n"
 
@@ -115,7 +114,7 @@ def test_hostile_names_do_no_harm(queue: QueueFile) -> None:
     for name in ("$(reboot)", "a b;c", "two\nlines", "\x1b[2J", "x:y=z"):
         queue.add(name)
 
-    found = tab("hueyctl -u queue.db enqueue ")
+    found = tab(f"hueyctl -u {shlex.quote(typed('queue.db'))} enqueue ")
 
     assert r"\$\(reboot\)" in found
     assert r"a\ b\;c" in found
@@ -146,14 +145,16 @@ def test_an_unknown_shell_or_question_is_silence(home: Path) -> None:
 
 def test_a_storage_that_takes_its_time_is_not_waited_for(mixed: QueueFile, home: Path) -> None:
     # Runs inside the child: the storage answers when the test is long over.
+    engine = type(mixed.storage)
     (home / "sitecustomize.py").write_text(
-        "import hueycore.storage.sqlite as s, time\n"
-        "s.SqliteStorage.jobs = lambda self, selector: time.sleep(600)\n"
+        f"import {engine.__module__} as storage, time\n"
+        f"storage.{engine.__name__}.jobs = lambda self, selector: time.sleep(600)\n"
     )
     paths = os.pathsep.join((str(home), os.environ["PYTHONPATH"]))
     start = time.monotonic()
 
-    assert tab("hueyctl -u queue.db show ", PYTHONPATH=paths, HURRY="1") == []
+    where = shlex.quote(typed("queue.db"))
+    assert tab(f"hueyctl -u {where} show ", PYTHONPATH=paths, HURRY="1") == []
     assert time.monotonic() - start < 10
 
 
@@ -265,6 +266,7 @@ def terminal(home: Path, program: Path) -> Iterator[Callable[..., Any]]:
         child.close(force=True)
 
 
+@pytest.mark.sqlite_only(TYPES_A_FILE)
 @pytest.mark.parametrize(
     "shell", [pytest.param(name, marks=needs(name)) for name in ("bash", "zsh")]
 )
@@ -283,13 +285,13 @@ def test_tab_completes_in_a_terminal(
             "zsh", "-f", "-i", setup=f"autoload -Uz compinit; compinit -u -D; source {script}"
         )
 
-    for number, (typed, expected) in enumerate(TYPED):
+    for number, (line, expected) in enumerate(TYPED):
         # The line is not run: its words go to a program that writes them down.
-        child.send(f"{typed}\t")
+        child.send(f"{line}\t")
         child.send(f"\x01python3 {home}/note.py {number} \x05\r")
         _wait_for(home / f"note-{number}", child)
         found = json.loads((home / f"note-{number}").read_text())
-        assert found == ["hueyctl", *expected], typed
+        assert found == ["hueyctl", *expected], line
 
 
 NOTE = """
@@ -316,6 +318,7 @@ def _wait_for(path: Path, child: Any) -> None:
 
 
 @needs("fish")
+@pytest.mark.sqlite_only(TYPES_A_FILE)
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [

@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clikit import DEADLINE, QueueFile, state_of_job
+from clikit import DEADLINE, QueueFile, Write
 
 from hueycore.model.jobs import NewJob, Selector
 from hueycore.model.states import State
 from hueycore.system.ids import new_id
 from hueyctl.service.writer import PIECE, Writer
-
-pytestmark = pytest.mark.sqlite_only("its application's queue is a file")
 
 Run = Callable[..., Any]
 Until = Callable[..., None]
@@ -31,9 +29,9 @@ KINDS = ("thread", "greenlet", "asyncio", "process")
 
 TALK = """
 import logging, os
-from hueycore import SqliteHuey
+from hueycore import Huey
 
-huey = SqliteHuey("huey", filename="queue.db")
+huey = Huey("huey", url="queue.db")
 log = logging.getLogger("talk")
 
 def plain(words="", fork=False):
@@ -59,10 +57,10 @@ else:
 
 
 @pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def kind(request: pytest.FixtureRequest, write: Write, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "greenlet":
         pytest.importorskip("gevent")
-    (home / "talk.py").write_text(TALK)
+    write("talk.py", TALK)
     monkeypatch.setenv("TALK", request.param)
     kind: str = request.param
     return kind
@@ -153,6 +151,7 @@ def test_no_line_is_lost_at_a_restart(
     assert ":restarting\n" in log.read_text()
 
 
+@pytest.mark.sqlite_only("a file is removed")
 def test_an_error_comes_after_the_lines_before_it(
     kind: str, spawn: Run, until: Until, home: Path, queue: QueueFile
 ) -> None:
@@ -222,7 +221,7 @@ def test_a_child_of_a_job_writes_its_lines_and_not_those_of_its_parent(
     assert len(endings(done.stderr)) == 30
     assert done.stderr.count(":says ['it']") == 30
     assert done.stderr.count(":a child says it") == 30
-    assert state_of_job(queue.path, "30") == "done"
+    assert queue.state("30") == "done"
 
 
 def test_a_file_that_was_moved_away_is_made_again(

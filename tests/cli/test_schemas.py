@@ -17,8 +17,6 @@ from operatingkit import add_schedule
 from hueyctl.commands.help.schemas import schemas
 from hueyctl.docs.topics import ABOUT
 
-pytestmark = pytest.mark.sqlite_only("tried with files alone so far")
-
 Invoke = Callable[..., Result]
 ALL = schemas()
 
@@ -63,7 +61,6 @@ DOCUMENTS = [
     (("check",), "check/1", False),
     (("doctor",), "doctor/1", False),
     (("config", "show"), "config/1", False),
-    (("db", "backup", "copy.db"), "backup/1", False),
     (("enqueue", "app.task", "x"), "job/1", False),
 ]
 
@@ -90,6 +87,13 @@ def test_real_output_follows_its_schema(
     assert isinstance(found, list) == many
     for each in found if many else [found]:
         validate(each, name)
+
+
+@pytest.mark.sqlite_only("a backup is a file")
+def test_a_backup_follows_its_schema(mixed: QueueFile, invoke: Invoke) -> None:
+    validate(
+        json.loads(invoke("db", "backup", "copy.db", "-u", "queue.db", "--json").stdout), "backup/1"
+    )
 
 
 def test_a_dump_follows_its_schema(mixed: QueueFile, invoke: Invoke) -> None:

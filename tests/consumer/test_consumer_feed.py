@@ -29,6 +29,7 @@ from tests.helpers import (
     run_python,
     states,
     wait_until,
+    write_lock_of,
 )
 
 
@@ -639,12 +640,9 @@ def test_an_idle_consumer_that_met_a_lock_takes_the_job_when_it_is_gone(
         assert handle.get(blocking=True, timeout=10) == 1
 
 
-@pytest.mark.sqlite_only("another connection holds the only write lock of a file")
 def test_a_lock_held_by_another_connection_delays_and_loses_nothing(
     huey: Huey, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    import sqlite3
-
     runs = Counter[int]()
 
     @huey.task()
@@ -655,14 +653,12 @@ def test_a_lock_held_by_another_connection_delays_and_loses_nothing(
 
     give_up_after(monkeypatch, 0.02)
     handles = huey.enqueue_many(work.s(n) for n in range(200))
-    other = sqlite3.connect(path, isolation_level=None, timeout=5)
     with consuming(huey, workers=3):
         for _ in range(5):
-            other.execute("begin immediate")
-            threading.Event().wait(0.05)
-            other.execute("rollback")
-        assert [handle.get(blocking=True, timeout=20) for handle in handles] == list(range(200))
-    other.close()
+            with write_lock_of(path):
+                time.sleep(0.05)
+        wait_until(lambda: states(huey) == {"done": 200}, 20)
+    assert [handle.get() for handle in handles] == list(range(200))
 
     assert set(runs.values()) == {1}
 

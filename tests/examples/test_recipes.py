@@ -18,6 +18,7 @@ import pytest
 
 from hueycore import (
     CancelExecution,
+    Huey,
     SqliteHuey,
     State,
     TaskException,
@@ -302,7 +303,7 @@ def test_dynamic_periodic_tasks(huey: SqliteHuey) -> None:
 
 @pytest.mark.feature("instances")
 def test_multiple_queues(path: str) -> None:
-    emails, reports = SqliteHuey("emails", path), SqliteHuey("reports", path)
+    emails, reports = Huey("emails", url=path), Huey("reports", url=path)
     sent: list[str] = []
 
     @emails.task(retries=2)

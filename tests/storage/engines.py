@@ -61,5 +61,5 @@ if (ONE := os.environ.get("HUEY_TEST_ENGINE", "sqlite")) != "sqlite":
 
 def lab_of(storage: Any) -> Lab:
     """Looks behind a storage that somebody else has opened."""
-    lab = SqliteLab if storage.url.startswith("sqlite:") else PostgresLab
-    return lab(storage)
+    labs = {"sqlite": SqliteLab, "postgresql": PostgresLab, "redis": RedisLab}
+    return labs[storage.url.partition(":")[0]](storage)

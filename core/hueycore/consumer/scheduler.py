@@ -112,13 +112,13 @@ class Scheduler:
 
     def _glance(self, now: float) -> float:
         """When the next thing is due, as far as a glance shows it."""
-        if now < self._seen or (
-            self._periodic
-            and self._declared != {wrapper.name for wrapper in self._huey.registry.periodic()}
-        ):
-            return now
         glance = self._huey.storage.glance(self._declared)
-        return min(glance.due, glance.fires) if self._periodic else glance.due
+        if not self._periodic:
+            return glance.due
+        names = {wrapper.name for wrapper in self._huey.registry.periodic()}
+        if now < self._seen or names != self._declared:
+            return now
+        return min(glance.due, glance.fires)
 
     def _fire_due(self) -> list[float]:
         """Fire what is due; the times at which the next fires are due."""

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from tests.bench.contests.rows import Contest, Row, of, ours
+from tests.bench.contests.rows import CPU, Contest, Row, beside, of, ours
 
 PEERS = ("huey", "procrastinate", "pgqueuer", "oban")
-#: Of a job: what those take who enqueue or run it, what the server takes, and the sum.
-CPU = {"cpu_us": "client's CPU", "server_us": "server's CPU", "both_us": "CPU of both"}
 
 
 def rows(
     label: str, what: str, name: str = "per_s", *, huey: str = "", others: str = ""
 ) -> list[Row]:
-    """The same of each, with a goal in the row of Huey and one in those of the others."""
-    return [
-        Row(label, ours(what, name), of(peer, what, name), huey if peer == "huey" else others)
-        for peer in PEERS
-    ]
+    return beside(PEERS, label, what, name, huey=huey, others=others)
 
 
 def with_cpu(label: str, what: str, *, huey: str = "", others: str = "") -> Contest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 
@@ -44,9 +45,29 @@ class Contest(NamedTuple):
         return list(dict.fromkeys(figure.run for figure in figures))
 
 
+#: Of a job: what those take who enqueue or run it, what the server takes, and the sum.
+CPU = {"cpu_us": "client's CPU", "server_us": "server's CPU", "both_us": "CPU of both"}
+
+
 def of(system: str, what: str, name: str = "per_s") -> Figure:
     return Figure(Run(system, what), name)
 
 
 def ours(what: str, name: str = "per_s") -> Figure:
     return of("hueycore", what, name)
+
+
+def beside(
+    peers: Iterable[str],
+    label: str,
+    what: str,
+    name: str = "per_s",
+    *,
+    huey: str = "",
+    others: str = "",
+) -> list[Row]:
+    """The same of each, with a goal in the row of Huey and one in those of the others."""
+    return [
+        Row(label, ours(what, name), of(peer, what, name), huey if peer == "huey" else others)
+        for peer in peers
+    ]

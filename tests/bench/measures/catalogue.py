@@ -4,7 +4,7 @@ from functools import partial
 
 from app import burn, nap
 
-from measures import commands, consumers, crowd, drain, enqueue, producers, rows
+from measures import commands, consumers, crowd, drain, enqueue, memory, producers, rows
 
 KINDS = tuple(consumers.WORKERS)
 MEASURES = {
@@ -20,6 +20,7 @@ MEASURES = {
     "drain-process": partial(drain.drain_processes, 4),
     **{f"consumers-{number}": partial(drain.drain_together, number) for number in (1, 2, 4)},
     "million": drain.million,
+    "server-bytes": memory.server_bytes,
     "naps-1ms": partial(drain.naps, 0.001, 6000),
     "naps-10ms": partial(drain.naps, 0.01, 1600),
     "compute-thread": partial(drain.compute, "thread"),

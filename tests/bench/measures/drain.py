@@ -6,7 +6,7 @@ from typing import Any
 
 import app
 from app import crunch, huey, nap, noop
-from settings import FILE, OURS, ROWS, SCALE, THEIRS, URL, scaled
+from settings import FILE, OURS, REDIS, ROWS, SCALE, THEIRS, URL, scaled
 from stopwatch import Stopwatch, own_cpu
 
 from measures.crew import Crew, at_once
@@ -21,13 +21,16 @@ def fill(task: Any, number: int, argument: object = 0) -> None:
     if not THEIRS:
         huey.enqueue_many(task.s(argument) for _ in range(number))
         return
-    if URL:
+    if REDIS:
+        unsynced = huey.storage
+    elif URL:
         unsynced = type(huey)("bench", dsn=URL, options="-c synchronous_commit=off").storage
     else:
         unsynced = type(huey)("bench", filename=FILE, fsync=False).storage
     for _ in range(number):
         unsynced.enqueue(huey.serialize_task(task.s(argument)))
-    unsynced.close()
+    if not REDIS:
+        unsynced.close()
 
 
 def consume(

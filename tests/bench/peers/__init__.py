@@ -1,18 +1,19 @@
-"""Other queues in PostgreSQL, by their names."""
+"""Other queues, by their names. Each imports its library alone: the others need not be there."""
+
+from importlib import import_module
 
 from peers.base import Peer
 
+_CLASSES = {
+    "procrastinate": "Procrastinate",
+    "pgqueuer": "PgQueuer",
+    "oban": "Oban",
+    "rq": "Rq",
+    "dramatiq": "Dramatiq",
+    "celery": "Celery",
+}
+
 
 def opened(system: str, url: str) -> Peer:
-    """Each imports its library alone: the others need not be there."""
-    if system == "procrastinate":
-        from peers.procrastinate import Procrastinate
-
-        return Procrastinate(url)
-    if system == "pgqueuer":
-        from peers.pgqueuer import PgQueuer
-
-        return PgQueuer(url)
-    from peers.oban import Oban
-
-    return Oban(url)
+    peer: Peer = getattr(import_module(f"peers.{system}"), _CLASSES[system])(url)
+    return peer

@@ -1,17 +1,14 @@
 """A queue of another library, with what the measures use of a Huey."""
 
-import asyncio
 import multiprocessing
 import os
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import cached_property
 from typing import Any
 
-import psycopg
 from settings import FOLDER
 
 #: These libraries keep no results: the job of this name writes down what it answers.
@@ -45,21 +42,9 @@ class Task:
 
 
 class Peer(ABC):
-    #: One of its tables.
-    table: str
-    #: Counts what waits and what runs.
-    unfinished: str
-
     def __init__(self, url: str) -> None:
         self.url = url
         self._functions: dict[str, Callable[[Any], Any]] = {}
-        (there,) = self.con.execute("select to_regclass(%s)", (self.table,)).fetchone() or (None,)
-        if there is None:
-            self.install()
-
-    @cached_property
-    def con(self) -> psycopg.Connection:
-        return psycopg.connect(self.url, autocommit=True)
 
     def task(self) -> Callable[[Callable[..., Any]], Task]:
         def named(function: Callable[..., Any]) -> Task:
@@ -80,37 +65,26 @@ class Peer(ABC):
         names, arguments = zip(*calls, strict=True)
         self.put_many(names[0], arguments)
 
+    @abstractmethod
     def pending_count(self) -> int:
-        (count,) = self.con.execute(self.unfinished).fetchone() or (0,)
-        return int(count)
-
-    def create_consumer(
-        self, workers: int, worker_type: str = "thread", *, periodic: bool
-    ) -> "Consumer":
-        if worker_type == "process":
-            return Consumer(lambda: self.run(self.serve(1)), processes=workers)
-        return Consumer(lambda: self.run(self.serve(workers)))
-
-    def run(self, serve: Coroutine[Any, Any, None]) -> None:
-        """As the library's own command does."""
-        asyncio.run(serve)
+        """What waits, and what runs."""
 
     @abstractmethod
-    def install(self) -> None: ...
+    def create_consumer(
+        self, workers: int, worker_type: str = "thread", *, periodic: bool
+    ) -> "Consumer": ...
 
     @abstractmethod
     def put(self, name: str, argument: Any) -> None: ...
 
-    @abstractmethod
-    def put_many(self, name: str, arguments: tuple[Any, ...]) -> None: ...
-
-    @abstractmethod
-    async def serve(self, workers: int) -> None:
-        """Run so many jobs at a time until cancelled."""
+    def put_many(self, name: str, arguments: tuple[Any, ...]) -> None:
+        """As quickly as the library can."""
+        for argument in arguments:
+            self.put(name, argument)
 
 
 class Consumer:
-    """In a thread with an event loop, or in so many processes."""
+    """In a thread, or in so many processes."""
 
     def __init__(self, run: Callable[[], None], processes: int = 0) -> None:
         self.run = run

@@ -9,20 +9,20 @@ import oban
 import uvloop
 from oban.schema import install_sql
 
-from peers.base import Peer
+from peers.tables import TablePeer
 
 
 @oban.worker(queue="bench")
 class Call:
     """A job that names its function."""
 
-    peer: Peer
+    peer: TablePeer
 
     async def process(self, job: oban.Job) -> None:
         self.peer.perform(job.args["name"], job.args["argument"])
 
 
-class Oban(Peer):
+class Oban(TablePeer):
     table = "oban_jobs"
     unfinished = (
         "select count(*) from oban_jobs where state in ('available', 'executing', 'retryable')"

@@ -15,10 +15,10 @@ from pgqueuer.db import AsyncpgDriver, SyncPsycopgDriver
 from pgqueuer.models import Job
 from pgqueuer.queries import Queries, SyncQueries
 
-from peers.base import Peer
+from peers.tables import TablePeer
 
 
-class PgQueuer(Peer):
+class PgQueuer(TablePeer):
     table = "pgqueuer"
     unfinished = "select count(*) from pgqueuer"
 

@@ -6,10 +6,10 @@ from typing import Any
 import procrastinate
 from procrastinate import PsycopgConnector, SyncPsycopgConnector
 
-from peers.base import Peer
+from peers.tables import TablePeer
 
 
-class Procrastinate(Peer):
+class Procrastinate(TablePeer):
     table = "procrastinate_jobs"
     unfinished = "select count(*) from procrastinate_jobs where status in ('todo', 'doing')"
 

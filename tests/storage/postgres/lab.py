@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from hueycore.model.jobs import Recovered
-from hueycore.storage.open import locate_dsn
+from hueycore.storage.open import locate_dsn, open_storage
 from hueycore.storage.postgres import PostgresStorage
 from hueycore.storage.postgres.alive import SERVER_UP
 from hueycore.storage.sql.dialect import Connection
 from hueycore.system.native import Lock
 from tests import servers
+from tests.storage.postgres.invariants import ANALYZE, MANY
 from tests.storage.sql.invariants import broken
 from tests.storage.sql.lab import BORN, GONE, MOVED, MOVES_ONLY, WATCHED, SqlLab
 
@@ -50,10 +51,14 @@ def drop_schemas() -> Iterator[None]:
 
 @contextmanager
 def write_lock(url: str) -> Iterator[None]:
-    """Nobody can change a job meanwhile."""
-    location = locate_dsn(url)
-    with psycopg.connect(location.dsn) as con:
-        con.execute(f'lock table "{location.schema}".huey_job in share mode'.encode())
+    """Nobody can change anything meanwhile."""
+    with closing(open_storage(url, create=False, read_only=True)) as storage:
+        database: Any = storage.db  # type: ignore[attr-defined]
+        tables = sorted(PostgresLab(storage).snapshot(), key=lambda name: name != "huey_job")
+    with connect(url) as con:
+        con.execute(f"select {database._every_lock}".encode())
+        # Births need no lock of the queue, and begin with their jobs.
+        con.execute(f"lock table {', '.join(tables)} in share mode".encode())
         yield
 
 
@@ -136,6 +141,8 @@ class PostgresLab(SqlLab):
             self._write(f"alter table {table} drop constraint {name}")
 
     def violations(self) -> list[str]:
+        if self._sql("select count(*) from huey_job")[0][0] >= MANY:
+            self._write(ANALYZE)
         return self._storage.db.read(
             lambda con: broken(lambda query: con.execute(query).fetchall()), snapshot=True
         )

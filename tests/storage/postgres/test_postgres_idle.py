@@ -36,12 +36,15 @@ def silent(storage: PostgresStorage) -> PostgresStorage:
     return storage
 
 
-def test_an_idle_consumer_makes_at_most_two_statements_a_second(huey: Huey, tmp_path: Path) -> None:
+@pytest.mark.parametrize("periodic", [True, False])
+def test_an_idle_consumer_makes_at_most_two_statements_a_second(
+    huey: Huey, tmp_path: Path, periodic: bool
+) -> None:
     @huey.periodic_task(crontab(month="2", day="29", hour="3", minute="1"))
     def seldom() -> None: ...
 
     storage: Any = huey.storage
-    with consuming(huey, workers=4):
+    with consuming(huey, workers=4, periodic=periodic):
         # What its threads write at first is over.
         wait_until(
             lambda: stays_true(lambda before=storage.db.commits: storage.db.commits == before, 1.2)

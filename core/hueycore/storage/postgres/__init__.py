@@ -15,6 +15,7 @@ from hueycore.storage.postgres.examine import Examination
 from hueycore.storage.postgres.glance import Glances
 from hueycore.storage.postgres.guest import Guests
 from hueycore.storage.postgres.hot import Hot
+from hueycore.storage.postgres.owed import Owed
 from hueycore.storage.postgres.wake import Wake
 from hueycore.storage.sql.rooms import Rooms
 
@@ -25,6 +26,7 @@ class PostgresStorage(
     Wake,
     Glances,
     Guests,
+    Owed,
     Claims,
     Hot,
     Following,
@@ -67,6 +69,7 @@ class PostgresStorage(
         self._since = {}
         self._init_door()
         self._init_claims()
+        self._init_owed()
         self.db = Database(dsn, queue, schema, create=create, read_only=read_only, timeout=timeout)
         self.alive = Alive(self.db, queue)
         if events is not None and not read_only:

@@ -50,8 +50,6 @@ _NOTE = "update huey_worker set started = ? where id = ?"
 class Alive:
     """The workers of this process, which its session holds, and those of others."""
 
-    outlives = True
-
     def __init__(self, db: Database, queue: str) -> None:
         self._db = db
         self.bell = Bell()

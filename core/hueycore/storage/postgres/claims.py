@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from hueycore.model.endings import Dead, Done, Failure, Released
 from hueycore.model.jobs import Claim, Ended, Exchange, Want
-from hueycore.storage.postgres.database import Database
+from hueycore.storage.postgres.database import Database, Unanswered
 from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.done import is_done
 from hueycore.storage.sql.exchange import Exchanges
@@ -28,6 +28,12 @@ class Claims(Exchanges):
         self._looked: dict[int, int] = {}
 
     def exchange(self, worker: int, endings: Sequence[Ended], want: Want) -> Exchange:
+        try:
+            return self._exchange(worker, endings, want)
+        except Unanswered:
+            return self._exchange(worker, endings, want)  # it finds out what became of the first
+
+    def _exchange(self, worker: int, endings: Sequence[Ended], want: Want) -> Exchange:
         broken, held = self.db.broken, self._held[worker]
         coming = endings
         if broken != self._looked.get(worker, 0):

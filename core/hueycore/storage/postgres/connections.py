@@ -261,7 +261,7 @@ class Connections:
         self.read_only = read_only
         self._place = '"{}"'.format(schema.replace('"', '""'))
         self._timeout = timeout
-        patience = f"set lock_timeout to {int(timeout * 1000)};"
+        patience = f"set lock_timeout to {int(self._timeout * 1000)};"
         self._write, self._read = Link(patience), Link("")
         # All that an exchange asks for is to be found by an index: what the planner knows of the
         # rows of a queue is often old.

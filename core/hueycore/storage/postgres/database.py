@@ -75,7 +75,7 @@ class Database(Connections):
         #: Grows when a connection has ended by itself: after a crash of the server, what did not
         #: wait for the disk or was not answered may be there or not.
         self.broken = 0
-        self._patience = f"set local lock_timeout to {int(timeout * 1000)}"
+        self._patience = f"set local lock_timeout to {int(self._timeout * 1000)}"
         self._begin = f"begin; {self._patience}"
         self._locks = f"pg_advisory_xact_lock({number('schema')}, {number(schema)})"
         try:

@@ -166,6 +166,9 @@ class PostgresDialect:
             return error.sqlstate[:2] in _OF_VALUES
         return isinstance(error, NO_SUCH_VALUE)
 
+    def outlive(self, con: Connection) -> None:
+        con.execute("set local synchronous_commit to default")
+
     def record_events(self, con: Connection, on: bool) -> None:
         schema.set_event_triggers(con, on)
 

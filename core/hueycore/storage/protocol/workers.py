@@ -50,9 +50,9 @@ class Workers(Protocol):
         what ``want`` allows in running order; both commit together. An ending that cannot be
         written, now or ever, ends its job dead (``unwritable``).
 
-        Synced to disk only when an ``at_most_once`` job is claimed: a power cut may undo any other
-        claim or ending, and the job runs again. Without endings and without a pending job nothing
-        is written."""
+        Synced to disk only when an ``at_most_once`` job is claimed, or one with a key where workers
+        outlive a crash of the storage: a power cut may undo any other claim or ending, and the job
+        runs again. Without endings and without a pending job nothing is written."""
         ...
 
     def inputs(self, seq: int) -> list[Input]:

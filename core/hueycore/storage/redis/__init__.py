@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from hueycore.exceptions import ConfigurationError, StorageError
 from hueycore.model.diagnosis import Diagnosis
+from hueycore.model.reports import Info
 from hueycore.storage.base import Storage
 from hueycore.storage.redis import checkup, forks
 from hueycore.storage.redis.bell import Bell
@@ -119,6 +120,9 @@ class RedisStorage(
     def checkpoint(self) -> None:
         pass
 
+    def tool(self, verb: str) -> str | None:
+        return checkup.TOOLS[verb]
+
     def backup(
         self,
         path: str,
@@ -126,10 +130,18 @@ class RedisStorage(
         overwrite: bool = False,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> NoReturn:
-        raise ConfigurationError(
-            "a queue in Redis is backed up with the server: copy its RDB file (redis-cli --rdb), "
-            "or dump the jobs"
-        )
+        raise ConfigurationError(self.tool("backup"))
+
+    def restore(
+        self, path: str, *, on_progress: Callable[[int, int], None] | None = None
+    ) -> NoReturn:
+        raise ConfigurationError(self.tool("restore"))
+
+    def vacuum(self) -> NoReturn:
+        raise ConfigurationError(self.tool("vacuum"))
+
+    def info(self) -> Info:
+        return checkup.info(self.client, self.keys)
 
     def checkup(self) -> Mapping[str, Callable[[], Iterable[Diagnosis]]]:
         return checkup.questions(self.client, self.keys)

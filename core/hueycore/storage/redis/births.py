@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hueycore.model.jobs import NewJob
-from hueycore.model.pack import unpack
 from hueycore.model.plan import Plan
-from hueycore.storage.redis.part import Impossible, encode
+from hueycore.storage.redis.part import Impossible
 from hueycore.storage.redis.scripts import COLUMNS, DEFAULTS
 
 _USUAL = tuple(NewJob._field_defaults[name] for name in NewJob._fields[6:20])
@@ -77,22 +76,5 @@ def to_plan(plan: Plan) -> Mapping[str, Any]:
         ],
         "delays": list(plan.delays.items()),
         "expiries": list(plan.expiries.items()),
-        "handlers": [(place, to_handler(text)) for place, text in plan.handlers.items()],
-    }
-
-
-def to_handler(packed: str) -> str:
-    """A packed batch as the scripts read it when it is called."""
-    jobs, plan = unpack(packed)
-    return encode(to_batch(jobs, plan))
-
-
-def to_batch(jobs: Sequence[NewJob], plan: Plan) -> dict[str, Any]:
-    peaceful = [
-        job._replace(on_conflict="keep") if job.on_conflict == "fail" else job for job in jobs
-    ]
-    return {
-        "jobs": [to_row(job) for job in peaceful],
-        "payloads": [job.payload.hex() for job in jobs],
-        "plan": to_plan(plan),
+        "handlers": list(plan.handlers.items()),
     }

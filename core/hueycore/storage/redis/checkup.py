@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hueycore.model.diagnosis import Diagnosis, ok, problem, warning
+from hueycore.model.reports import Info
 from hueycore.storage.redis.client import Client
 from hueycore.system import clock as clocks
 
@@ -15,6 +16,16 @@ OLDEST_SERVER = (6, 2)
 LITTLE_ROOM = 0.1
 #: Seconds.
 CLOCK_LIMIT = 5.0
+#: What the server's own tools do.
+TOOLS = {
+    "backup": "redis-cli --rdb FILE copies all that the server holds while it is in use; "
+    "hueyctl dump writes this queue alone",
+    "restore": "stop the server, put the RDB file in its place, and start it; hueyctl load reads "
+    "what dump has written",
+    "vacuum": "the server gives memory back by itself; MEMORY PURGE does so now",
+}
+#: How the keys of a queue are laid out.
+SCHEMA = 1
 
 
 def questions(
@@ -153,6 +164,20 @@ def size(client: Client, keys: Sequence[str]) -> tuple[int, int]:
     """Bytes of a queue in the server's memory, as it estimates them; it has no log of its own."""
     found = client.ask(*(("MEMORY", "USAGE", key) for key in keys))
     return sum(each or 0 for each in found), 0
+
+
+def info(client: Client, keys: Sequence[str]) -> Info:
+    """The server, and how much of its memory the queue takes."""
+    about, held = client.info("server"), client.info("memory")
+    kind = "Valkey" if "valkey_version" in about else "Redis"
+    version = about.get("valkey_version") or about.get("redis_version", "?")
+    facts = {
+        "mode": about.get("redis_mode") or about.get("server_mode", "standalone"),
+        "memory_used": int(held.get("used_memory", "0")),
+        "memory_limit": int(held.get("maxmemory", "0")) or None,
+        "memory_policy": held.get("maxmemory_policy"),
+    }
+    return Info(kind, version, SCHEMA, size(client, keys)[0], 0, None, None, facts)
 
 
 def _setting(client: Client, name: str) -> str | None:

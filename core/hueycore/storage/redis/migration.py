@@ -23,7 +23,7 @@ from hueycore.storage.redis.enqueue import to_enqueued
 from hueycore.storage.redis.flags import place_of, to_text
 from hueycore.storage.redis.part import Part
 from hueycore.storage.redis.scripts import COLUMNS, DEFAULTS
-from hueycore.storage.redis.transfer import _input
+from hueycore.storage.redis.transfer import to_input
 
 #: The task of a job that was over: its name is nowhere.
 UNNAMED = "from-huey"
@@ -100,7 +100,7 @@ class _Sieve:
         arg = {
             "jobs": [to_row(job) for job in jobs],
             "plan": to_plan(Plan.joined(plans)),
-            "given": [(place, [_input(one) for one in inputs]) for place, inputs in given],
+            "given": [(place, [to_input(one) for one in inputs]) for place, inputs in given],
             "results": [(_row(one), _entry(one.error, now)) for one in self.results],
             "values": list(self.values),
             "orders": [

@@ -64,7 +64,9 @@ class Schedules(Part, protocol.Schedules):
         there = self.many("HMGET", "periodic", names)
         lost = [name for name, data in zip(names, there, strict=True) if data is None]
         mine = set(names)
-        found = [self._periodic(data) for data in self.many("HMGET", "periodic", due) if data]
+        found = [
+            to_periodic(data, self.queue) for data in self.many("HMGET", "periodic", due) if data
+        ]
         ours = [
             one
             for one in found
@@ -89,22 +91,24 @@ class Schedules(Part, protocol.Schedules):
 
     def periodic(self, *, whole: bool = False) -> list[Periodic]:
         found = [
-            self._periodic(data, queue)
+            to_periodic(data, queue)
             for queue in (self.queue_names() if whole else [self.queue])
             for data in self.pairs("periodic", queue).values()
         ]
         return sorted(found, key=lambda one: (one.queue, one.name))
 
-    def _periodic(self, data: bytes, queue: str | None = None) -> Periodic:
-        values = dict(zip(_FIELDS, unpack(data), strict=False))
-        for name, value in values.items():
-            if isinstance(value, bytes) and name != "payload":
-                values[name] = value.decode("utf-8", "replace")
-            elif name in _REALS and value is not None:
-                values[name] = float(value)
-        options = parsed(str(values["options"]))
-        values["options"] = options if isinstance(options, dict) else {}
-        return Periodic(**values, queue=self.queue if queue is None else queue)
+
+def to_periodic(data: bytes, queue: str) -> Periodic:
+    """A schedule as it is stored."""
+    values = dict(zip(_FIELDS, unpack(data), strict=False))
+    for name, value in values.items():
+        if isinstance(value, bytes) and name != "payload":
+            values[name] = value.decode("utf-8", "replace")
+        elif name in _REALS and value is not None:
+            values[name] = float(value)
+    options = parsed(str(values["options"]))
+    values["options"] = options if isinstance(options, dict) else {}
+    return Periodic(**values, queue=queue)
 
 
 def _peaceful(job: Any) -> list[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Collection, Sequence
 from struct import unpack
@@ -13,12 +12,13 @@ from hueycore.model.reports import Depth, QueueRow
 from hueycore.model.states import Asked, State
 from hueycore.storage.protocol import queries as protocol
 from hueycore.storage.protocol.workers import Workers
+from hueycore.storage.redis.departure import read_log
 from hueycore.storage.redis.messagepack import unpack_row
 from hueycore.storage.redis.part import Part, number, text
 from hueycore.storage.redis.rows import PLACES, fetch
 from hueycore.storage.redis.selection import count, find, is_seq
 
-_ABOUT = ("serializer", "paused_at", "paused_until", "paused_by", "pause_reason", "purged",
+ABOUT = ("serializer", "paused_at", "paused_until", "paused_by", "pause_reason", "purged",
           "created_at", "events")  # fmt: skip
 
 
@@ -54,16 +54,7 @@ class Queries(Part, Workers, protocol.Queries):
 
     def log(self, seq: int, after: int = 0) -> list[LogLine]:
         about = self.client.call("HGET", self.key("log"), seq)
-        if about is None:
-            return []
-        first, last = map(int, about.split())
-        lines = range(max(first, after + 1), last + 1)
-        found = self.many("HMGET", "log", [f"{seq}:{line}" for line in lines])
-        return [
-            LogLine._make((*json.loads(told), line))
-            for line, told in zip(lines, found, strict=True)
-            if told is not None
-        ]
+        return read_log(self, self.queue, seq, about, after)
 
     def depths(self, states: Collection[State] = tuple(State)) -> list[Depth]:
         found = []
@@ -90,7 +81,7 @@ class Queries(Part, Workers, protocol.Queries):
     def queues(self) -> list[QueueRow]:
         found = []
         for queue in self.queue_names():
-            about = self.client.call("HMGET", self.key("queue", queue), *_ABOUT)
+            about = self.client.call("HMGET", self.key("queue", queue), *ABOUT)
             serializer, at, until, by, reason, purged, created, events = about
             if created is not None:
                 found.append(

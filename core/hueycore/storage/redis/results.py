@@ -15,7 +15,7 @@ from hueycore.storage.redis.rows import PLACES
 from hueycore.system import clock
 
 #: Bytes of the two times before a value.
-_TIMES = 16
+TIMES = 16
 
 
 class Results(Part, protocol.Results):
@@ -105,7 +105,7 @@ class Results(Part, protocol.Results):
         if value is None:
             return None
         until, _ = unpack_from(">dd", value)
-        return value[_TIMES:] if not until or until > self.client.now() else None
+        return value[TIMES:] if not until or until > self.client.now() else None
 
     def delete(self, name: str) -> bool:
         return bool(self.run("pop", {"names": [name], "counters": True}, again=False)[1])

@@ -29,8 +29,8 @@ DEFAULTS = [*COLUMNS.values()]
 KEYS = (
     "row", "payload", "result", "error", "said", "handler", "input", "ticket", "log", "id",
     "unique", *State, "expiring", "ttl", "key", "child", "due", "rate", "limit", "lock", "flag",
-    "banned", "value", "lapsing", "counter", "periodic", "firing", "declared", "queue", "worker", "last",
-    "metric", "total", "arrival", "event", "brought",
+    "banned", "value", "lapsing", "counter", "periodic", "firing", "declared", "queue", "worker",
+    "last", "metric", "total", "arrival", "event", "brought", "mark",
 )  # fmt: skip
 #: The names of all queues. Not in the slot of any of them, so no script touches it.
 QUEUES = "huey:queues"
@@ -76,6 +76,8 @@ def compose(text: str) -> Script:
     lines = re.sub(r"^\s*--.*\n|\s+--(?!\[).*$", "", lines, flags=re.M)
     lines = re.sub(r"^\s+", "", lines, flags=re.M)
     lines = re.sub(r"\b[A-Z][A-Z_]+\b", _number, lines)
+    by_name = ", ".join(f"{name} = {place}" for place, name in enumerate(COLUMNS, 1))
+    lines = lines.replace("BY_NAME", f"{{{by_name}}}".replace("next = ", "['next'] = "))
     whole = f"{shebang}\n{lines}" if shebang else lines
     return Script(whole, sha1(whole.encode(), usedforsecurity=False).hexdigest())
 

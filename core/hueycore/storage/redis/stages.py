@@ -4,7 +4,7 @@ from their ends: births.lua, follow.lua."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from struct import pack
 from typing import Any
 
@@ -84,8 +84,8 @@ def _given(part: Part, queue: str, seq: int) -> list[list[Any]]:
     return [] if data is None else list(unpack(data))
 
 
-def read_inputs(part: Part, queue: str, seq: int) -> list[Input]:
-    """See ``Workers.inputs``."""
+def read_inputs(part: Part, queue: str, seq: int, without: Container[int] = ()) -> list[Input]:
+    """See ``Workers.inputs``. Not those of the parents ``without``."""
     found = [
         Input(
             slot if listed else None,
@@ -97,7 +97,7 @@ def read_inputs(part: Part, queue: str, seq: int) -> list[Input]:
         for slot, listed, id_, state, result, error in _given(part, queue, seq)
     ]
     for row in fetch(part, queue, [seq]):
-        parents = parents_of(part, queue, row)
+        parents = [one for one in parents_of(part, queue, row) if one.seq not in without]
         seqs = [parent.seq for parent in parents]
         results = dict(zip(seqs, part.many("HMGET", "result", seqs, queue), strict=True))
         for parent in parents:

@@ -3,91 +3,139 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hueycore.exceptions import StorageError
 from hueycore.model.jobs import Cargo, Job, JobRef, Loaded, Selector
 from hueycore.model.plan import Input
+from hueycore.model.records import Record
 from hueycore.model.states import FINAL, State
 from hueycore.storage.protocol import transfer as protocol
+from hueycore.storage.redis import departure
+from hueycore.storage.redis import records as belongings
 from hueycore.storage.redis.births import check_unique
-from hueycore.storage.redis.part import Impossible, Part
+from hueycore.storage.redis.part import Impossible, Part, row_values, text
+from hueycore.storage.redis.rows import PLACES
 from hueycore.storage.redis.scripts import COLUMNS, QUEUES
-from hueycore.storage.redis.selection import find
-from hueycore.storage.redis.stages import read_inputs
+from hueycore.storage.redis.selection import find, queues_of
 
 #: Columns that mean something only in the storage that they come from.
-_LOCAL = {
-    "seq": 0, "worker": None, "claimed_at": None, "cancel_requested": 0, "suspect": 0,
-    "next": None, "slot": None, "source": None, "waits": 0, "delivered": 0,
-}  # fmt: skip
-
+_LOCAL = {"worker": None, "claimed_at": None, "suspect": 0}
 _NUMBERS = [
     name for name, kind in Job.__annotations__.items() if "int" in str(kind) or "float" in str(kind)
 ]
+#: What tells that a job is still as it was seen.
+_SEEN = (
+    *("id", "task", "state", "claim", "attempt", "priority", "preview", "key_name"),
+    *("run_at", "finished_at", "expires_at"),
+)
 
 
 class Transfer(Part, protocol.Transfer):
     def export(self, selector: Selector) -> list[Cargo]:
-        found = []
-        for row in find(self, selector._replace(sort="seq")):
-            job, queue = row.job(), row.queue
-            payload, result = self.ask(
-                ("HGET", self.key("payload", queue), job.seq),
-                ("HGET", self.key("result", queue), job.seq),
-            )
-            inputs = read_inputs(self, queue, job.seq) if job.inputs and not job.waits else ()
-            found.append(Cargo(job, payload, result, inputs))
-        return found
+        found: list[Cargo] = []
+        rows = find(self, selector._replace(sort="seq"))
+        for queue in sorted({row.queue for row in rows}):
+            mine = [row for row in rows if row.queue == queue]
+            found += departure.pack(self, queue, departure.packed(self, mine), {})
+        return sorted(found, key=lambda one: one.job.seq)
+
+    def dump(
+        self, selector: Selector, *, records: bool = False
+    ) -> Iterator[Sequence[Cargo | Record]]:
+        queues = queues_of(self, selector)
+        with departure.copied(self, queues) as copy:
+            if records:
+                yield from belongings.pages(copy, queues)
+            for queue in queues:
+                yield from departure.pages(copy, queue, selector)
 
     def load(
-        self, cargo: Sequence[Cargo], *, if_exists: str = "keep", pending: bool = False
+        self,
+        cargo: Sequence[Cargo],
+        *,
+        if_exists: str = "keep",
+        pending: bool = False,
+        mark: protocol.Mark | None = None,
     ) -> list[Loaded]:
         answers: dict[int, Loaded] = {}
         told = [_told(one) for one in cargo]  # all of it can be written, or nothing is
-        for queue in sorted({one.job.queue for one in cargo}):
+        marked = None if mark is None else (mark.dump, mark.text or False)
+        queues = sorted({one.job.queue for one in cargo})
+        if marked and self.queue not in queues:
+            queues.append(self.queue)
+        for queue in queues:
             some = [(place, one) for place, one in enumerate(cargo) if one.job.queue == queue]
             arg = {
                 "cargo": [told[place] for place, _ in some],
                 "if_exists": if_exists,
                 "pending": pending or None,
+                "mark": marked if queue == self.queue else None,
             }
             data = [word for _, one in some for word in _bytes(one)]
             answer = self.operate("load", arg, *data, queue=queue)
-            self.client.call("SADD", QUEUES, queue)
+            if some:
+                self.client.call("SADD", QUEUES, queue)
             for (place, one), (seq, outcome) in zip(some, answer, strict=True):
                 ref = JobRef(seq, one.job.id, one.job.task)
                 answers[place] = Loaded(ref, outcome.decode())
         return [answers[place] for place in range(len(cargo))]
 
+    def load_records(self, records: Sequence[Record], *, if_exists: str = "keep") -> list[str]:
+        outcomes: dict[int, str] = {}
+        for queue in sorted({one.queue for one in records}):
+            some = [(place, one) for place, one in enumerate(records) if one.queue == queue]
+            told = [belongings.told(one) for _, one in some]
+            arg = {"records": told, "replace": if_exists == "replace" or None}
+            data = [belongings.data(one) for _, one in some]
+            answer = self.operate("records", arg, *data, queue=queue)
+            self.client.call("SADD", QUEUES, queue)
+            for (place, _), outcome in zip(some, answer, strict=True):
+                outcomes[place] = outcome.decode()
+        return [outcomes[place] for place in range(len(records))]
+
+    def mark(self, dump: str) -> str | None:
+        return text(self.client.call("HGET", self.key("mark"), dump))
+
     def refuses(self, error: StorageError) -> bool:
         return isinstance(error, Impossible)
 
-    def discard(self, jobs: Sequence[Job]) -> list[JobRef]:
+    def discard(self, jobs: Sequence[Job], *, waiting: bool = False) -> list[JobRef]:
         gone = []
         for queue in sorted({job.queue for job in jobs}):
             some = {job.seq: job for job in jobs if job.queue == queue}
-            seen = [[j.seq, j.id, j.state, j.claim, j.finished_at or 0] for j in some.values()]
-            for seq in self.operate("purge", {"jobs": seen}, queue=queue):
+            seen = [
+                (job.seq, [(PLACES[name], _plain(getattr(job, name))) for name in _SEEN])
+                for job in some.values()
+            ]
+            arg = {"jobs": seen, "waiting": waiting or None}
+            for seq in self.operate("discard", arg, queue=queue):
                 gone.append(JobRef(seq, some[seq].id, some[seq].task))
         return gone
+
+
+def _plain(value: Any) -> Any:
+    return False if value is None else value
 
 
 def _told(one: Cargo) -> list[Any]:
     """A job as the script takes it. Raises ``Impossible``."""
     job = one.job
     _check(job)
-    values = {**job._asdict(), **_LOCAL}
+    values = {**job._asdict(), **_LOCAL, "delivered": one.delivered}
     row = [values[name] for name in COLUMNS]
     row = [int(value) if isinstance(value, bool) else value for value in row]
     errors = "\n".join(json.dumps(each, separators=(",", ":")) for each in job.errors)
     return [
-        [False if value is None else value for value in row],
+        row_values(row),
         errors or False,
-        False if job.progress is None else job.progress,
+        _plain(job.progress),
         one.result is not None,
-        [_input(given) for given in one.inputs],
+        [to_input(given) for given in one.inputs],
+        [json.dumps([line.at, line.level, line.message, line.attempt]) for line in one.log],
+        _plain(one.handler),
+        one.group,
     ]
 
 
@@ -102,7 +150,8 @@ def _check(job: Job) -> None:
     check_unique(job.task, job.unique_key, job.unique_until)
 
 
-def _input(given: Input) -> list[Any]:
+def to_input(given: Input) -> list[Any]:
+    """What one parent gave, without its bytes."""
     return [
         given.slot or 0,
         int(given.slot is not None),

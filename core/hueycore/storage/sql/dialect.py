@@ -242,6 +242,12 @@ class Dialect(Protocol):
         would fail again, while others can be written."""
         ...
 
+    def outlive(self, con: Connection) -> None:
+        """Have the transaction wait for the disk where workers live on while a crash undoes what
+        did not: without the row of a worker, a lock or a claim with a key the next one would have
+        it too."""
+        ...
+
     def record_events(self, con: Connection, on: bool) -> None:
         """From this commit on the moves of jobs are recorded in ``huey_event``, in the queues whose
         row says so; or no more."""
@@ -282,9 +288,6 @@ class Registered(NamedTuple):
 class Alive(Protocol):
     """Who lives. A process holds the number of each of its workers until it gives it back, or dies;
     beside it stands what the worker has started."""
-
-    #: Whether workers live on where a crash of the storage undoes what was not synced.
-    outlives: bool
 
     def place(self) -> tuple[str, int]:
         """``boot_id`` and ``side`` of a row that is written now."""

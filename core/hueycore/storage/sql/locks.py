@@ -54,6 +54,7 @@ class Locks(Part, Limits):
                     now,
                 ),
             )
+            con.dialect.outlive(con)
             settle(con, self.queue, [name])
             return not busy
 
@@ -70,6 +71,7 @@ class Locks(Part, Limits):
                 (self.queue, name, token, token),
             ).fetchall()
             if rows:
+                con.dialect.outlive(con)
                 settle(con, self.queue, [name])
             freed = any(end is None or end > con.now() for (end,) in rows)
             if freed and token is None:

@@ -85,6 +85,8 @@ class Pick:
         if self.claims and not self.write(worker, since).rowcount:
             # A claim of nobody could never be given back.
             raise StorageMoved(f"worker {worker} was taken for dead; it must start again")
+        if any(claim.key_name is not None for claim in self.claims):
+            self.con.dialect.outlive(self.con)
         self._keys.settle()
         for refs, state, reason in (
             (self.revoked, State.REVOKED, "revoked"),

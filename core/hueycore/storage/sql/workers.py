@@ -35,6 +35,7 @@ class Workers(Part, protocol.Workers, Queries):
         taken: list[int] = []
 
         def body(con: Connection) -> int:
+            con.dialect.outlive(con)
             while taken:  # by a transaction that is tried again
                 self._drop(taken.pop())
             describe_queue(con, self.queue, self.serializer)
@@ -49,7 +50,7 @@ class Workers(Part, protocol.Workers, Queries):
             return number
 
         try:
-            return self.db.transact(body, durable=bool(declares) or self.alive.outlives)
+            return self.db.transact(body, durable=bool(declares))
         except BaseException:
             for number in taken:
                 self._drop(number)

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 class Alive:
     """The numbers that workers of this object hold, and what other processes hold."""
 
-    outlives = False
-
     def __init__(self, db: Database, mode: int) -> None:
         self._db = db
         self._mode = mode

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import suppress
 from functools import partial
 
 from hueycore.exceptions import StorageError
@@ -21,8 +22,11 @@ class Connection(sqlite3.Connection, Speaker):
     #: A view that will not notice writers.
     frozen = False
 
-    #: A program may end, or drop its queue, without ``close``: from 3.13 on Python would warn.
-    __del__ = sqlite3.Connection.close
+    def __del__(self) -> None:
+        """A program may end, or drop its queue, without ``close``: from 3.13 on Python would
+        warn. One that was interrupted while it was opened cannot be closed."""
+        with suppress(sqlite3.ProgrammingError):
+            self.close()
 
 
 #: Tests replace it to make the N-th statement fail.

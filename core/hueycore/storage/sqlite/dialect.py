@@ -93,6 +93,9 @@ class SqliteDialect:
             return error_code(error) in _OF_VALUES
         return isinstance(error, NO_SUCH_VALUE)
 
+    def outlive(self, con: Connection) -> None:
+        """A power cut ends the workers as well."""
+
     def record_events(self, con: Connection, on: bool) -> None:
         schema.set_triggers(con, "events.sql", on)
 

@@ -25,14 +25,16 @@ from hueycore.model import plan as plans
 from hueycore.model.endings import Blocked, Dead, Done, Expired, Released, Retry, Revoked, Snoozed
 from hueycore.model.events import LogLine, Said
 from hueycore.model.flags import Revocation
-from hueycore.model.jobs import Claim, Ended, NewJob, Selector, Want
+from hueycore.model.jobs import Cargo, Claim, Ended, NewJob, Selector, Want
 from hueycore.model.limits import Limit, Rate
 from hueycore.model.migration import Migration, OldResult, Whole
 from hueycore.model.pack import pack
 from hueycore.model.plan import Edge, Input
+from hueycore.model.records import Record
 from hueycore.model.retention import Keeping
 from hueycore.model.schedules import Fire, Periodic
 from hueycore.model.states import State
+from hueycore.storage.protocol.transfer import Mark
 from hueycore.storage.sqlite import SqliteStorage, dial
 from hueycore.system.machine import boot_id
 from tests.storage.kit import FAILURE, by_seq, ended, new
@@ -208,14 +210,14 @@ def fork(work: Callable[[], Any], *, uid: int | None = None, deadline: int = 30)
     except BaseException:
         answer = {"error": traceback.format_exc()}
     with os.fdopen(send, "w") as pipe:
-        json.dump(answer, pipe)
+        pipe.write(f"{json.dumps(answer)}\n")
     os._exit(0)
 
 
 def finish(child: tuple[int, int]) -> Any:
     pid, receive = child
     with os.fdopen(receive) as pipe:
-        text = pipe.read()
+        text = pipe.readline()  # its own children may keep the pipe open
     _, status = os.waitpid(pid, 0)
     assert text, f"the child was killed by signal {os.WTERMSIG(status)}: it hung"
     answer = json.loads(text)
@@ -471,6 +473,25 @@ def _exchange(storage: SqliteStorage, world: World, endings: bool, want: Want) -
     return got
 
 
+def _load_groups(storage: SqliteStorage, world: World) -> Any:
+    """All once more under other ids, with the mark of a dump."""
+    copies = [
+        one._replace(job=one.job._replace(id=f"copy of {one.job.id}", unique_until=None))
+        for page in storage.dump(Selector())
+        for one in page
+        if isinstance(one, Cargo)
+    ]
+    return storage.load(copies, mark=Mark("dump", "1"))
+
+
+def _records(storage: SqliteStorage) -> list[Record]:
+    """All of them, and a value that is new."""
+    pages = storage.dump(Selector(), records=True)
+    found = [one for page in pages for one in page if isinstance(one, Record)]
+    fields = {"value": b"x", "expires_at": None, "created_at": NOW}
+    return [*found, Record("value", "huey", "new", fields)]
+
+
 def _load(storage: SqliteStorage, world: World) -> Any:
     cargo = storage.export(world.of("final-done", "final-dead", "first", "child"))
     given = [Input(None, "id", State.DONE, b"1")]
@@ -565,6 +586,9 @@ VERBS: dict[str, Act] = {
     "incr": lambda s, w: s.incr("counter"),
     "clear": lambda s, w: s.clear("results"),
     "load": _load,
+    "load what hangs together": _load_groups,
+    "load records": lambda s, w: s.load_records(_records(s), if_exists="replace"),
+    "discard what waits": lambda s, w: s.discard(s.jobs(Selector()), waiting=True),
     "bring": _bring,
     "discard": lambda s, w: s.discard(s.jobs(w.of("final-dead", "final-revoked"))),
     "keep": lambda s, w: s.keep(Keeping(done_age=1, dead_age=1, flag_age=1, metric_age=1)),
@@ -592,6 +616,9 @@ READERS: dict[str, Act] = {
     "revocations": lambda s, w: s.revocations(),
     "holding": lambda s, w: s.holding("results"),
     "export": lambda s, w: s.export(w.of("final-done")),
+    "dump": lambda s, w: [*s.dump(Selector(), records=True)],
+    "mark": lambda s, w: s.mark("dump"),
+    "info": lambda s, w: s.info(),
     "examine": lambda s, w: s.examine(full=True),
     "verify": lambda s, w: s.verify(),
     "limits": lambda s, w: s.limits(),

@@ -370,6 +370,7 @@ SYNCED = {
     "register with schedules",
     *("clear", "load", "discard", "enqueue with a key", "declare limits", "revoke with a key"),
     *("pause a task with a key", "clear locks"),
+    *("load what hangs together", "load records", "discard what waits"),
 }
 NOT_SYNCED = {
     *("register", "stopping", "unregister", "claim", "claim past expired and revoked", "end"),

@@ -116,7 +116,7 @@ local function join(answer, plan)
     local parent, child = answer[edge[1] + 1][1], answer[edge[2] + 1][1]
     if not tied[edge[1]] then
       tied[edge[1]] = true
-      parent[NEXT], parent[SLOT] = child[SEQ], edge[3] or false
+      parent[NEXT], parent[SLOT] = child[SEQ], edge[3] ~= cjson.null and edge[3] or false
       save(parent)
     else child[SOURCE] = parent[SEQ] end
     waits[edge[2]] = (waits[edge[2]] or 0) + 1

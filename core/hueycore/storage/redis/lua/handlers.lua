@@ -15,13 +15,28 @@ local function from_hex(text)
   return (string.gsub(text, '..', function(pair) return string.char(tonumber(pair, 16)) end))
 end
 
+-- A job of a packed batch (model/pack.py) as a row.
+local PLACE = BY_NAME
+local function to_row(job)
+  local row = setmetatable({}, usual)
+  for name, value in pairs(job) do
+    if value ~= cjson.null and PLACE[name] then
+      row[PLACE[name]] = value == true and 1 or value == false and 0 or value
+    end
+  end
+  row[ON_CONFLICT] = job.on_conflict == 'replace' and 'replace' or 'keep'
+  return row
+end
+
 -- What is to be called because this job fails, as its batch; nil when there is nothing, and second
 -- why it cannot be read.
 local function handler_of(row)
   local text = read('handler', row[SEQ])
   if not text then return nil end
   local fine, batch = pcall(cjson.decode, text)
-  if not fine or type(batch) ~= 'table' or not batch.jobs then return nil, 'ValueError: its error handler cannot be read' end
+  if not fine or type(batch) ~= 'table' or type(batch.jobs) ~= 'table' then
+    return nil, 'ValueError: its error handler cannot be read'
+  end
   return batch
 end
 
@@ -35,14 +50,15 @@ local function call_handler(row, cause)
   end
   local payloads = {}
   for i = 1, #batch.jobs do
+    payloads[i] = from_hex(batch.jobs[i].payload)
+    batch.jobs[i] = to_row(batch.jobs[i])
     batch.jobs[i][ID] = taken and id_from(run .. '/' .. (i - 1) .. '/' .. string.format('%.17g', now)) or ids[i]
-    payloads[i] = from_hex(batch.payloads[i])
   end
-  local first = setmetatable(batch.jobs[1], usual)
-  for _, pair in ipairs(batch.plan.delays) do
+  local first = batch.jobs[1]
+  for _, pair in ipairs(batch.delays) do
     if pair[1] == 0 then first[RUN_AT], first[DELAY] = now + pair[2], pair[2] end
   end
-  for _, pair in ipairs(batch.plan.expiries) do
+  for _, pair in ipairs(batch.expiries) do
     if pair[1] == 0 then first[EXPIRES_IN] = pair[2] end
   end
   local answer = insert_jobs(batch.jobs, payloads)
@@ -53,7 +69,7 @@ local function call_handler(row, cause)
       return
     end
   end
-  join(answer, batch.plan)
+  join(answer, batch)
   local lines = errors_of(row)
   local called = answer[1][1]
   keep_inputs(called, {{0, 0, row[ID], 'dead', cause or false, lines[#lines] or false}})

@@ -269,6 +269,10 @@ local function remove(row)
   local seq = row[SEQ]
   if not dirty[seq] then dirty[seq], changed[#changed + 1] = true, seq end
   was[seq], held[seq], stood[seq] = was[seq] or {}, false, nil
+  if row[UNIQUE_KEY] then
+    local name = row[TASK] .. '\0' .. row[UNIQUE_KEY]
+    if holders[name] == seq then holders[name] = false end
+  end
   if tonumber(read('id', row[ID]) or nil) == seq then del('id', row[ID]) end
   for _, name in ipairs{'row', 'payload', 'result', 'error', 'said', 'handler', 'ticket'} do
     del(name, seq)
