@@ -21,6 +21,11 @@ _PLACES = {name: place for place, name in enumerate(COLUMNS)}
 _CLAIM = [_PLACES.get(name) for name in Claim._fields]
 _PAYLOAD, _CRASHES = Claim._fields.index("payload"), Claim._fields.index("crashes")
 _SUSPECT = _PLACES["suspect"]
+#: Lua writes whole numbers as such.
+_REALS = [
+    Claim._fields.index(name) for name in ("retry_delay", "retry_backoff", "priority", "run_at")
+]
+_MAYBE_REALS = [Claim._fields.index(name) for name in ("expires_at", "scheduled_for", "timeout")]
 
 
 class _Call(NamedTuple):
@@ -222,6 +227,11 @@ def to_said(claim: Claim, said: Any) -> dict[str, Any]:
 
 def to_claim(row: list[Any], payload: bytes) -> Claim:
     values = [payload if place is None else row[place] for place in _CLAIM]
+    for place in _REALS:
+        values[place] = float(values[place])
+    for place in _MAYBE_REALS:
+        if values[place] is not None:
+            values[place] = float(values[place])
     values[_CRASHES] = max(values[_CRASHES], row[_SUSPECT])
     return Claim._make(values)
 
