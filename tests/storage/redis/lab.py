@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -117,10 +118,22 @@ def _use_scripts(folder: Path) -> None:
 
 
 def open_database(folder: Path, queue: str = "huey", **options: Any) -> RedisStorage:
+    if os.environ.get("HUEY_TEST_REDIS") == redis_servers.CLUSTER:
+        return _on_cluster(folder, queue, options)
     server = redis_servers.of_this_run()
     if folder not in _urls:
         _urls[folder] = _emptied_later.enter_context(redis_servers.database(server))
     return RedisStorage(_urls[folder], queue, **options)
+
+
+def _on_cluster(folder: Path, queue: str, options: dict[str, Any]) -> RedisStorage:
+    cluster = redis_servers.cluster_of_this_run()
+    if folder not in _urls:
+        _urls[folder] = redis_servers.CLUSTER
+        _emptied_later.callback(cluster.empty)
+    own = cluster.client()
+    _emptied_later.callback(own.close)
+    return RedisStorage(queue=queue, client=own, **options)
 
 
 @contextmanager
