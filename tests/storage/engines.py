@@ -61,5 +61,6 @@ if (ONE := os.environ.get("HUEY_TEST_ENGINE", "sqlite")) != "sqlite":
 
 def lab_of(storage: Any) -> Lab:
     """Looks behind a storage that somebody else has opened."""
-    labs = {"sqlite": SqliteLab, "postgresql": PostgresLab, "redis": RedisLab}
-    return labs[storage.url.partition(":")[0]](storage)
+    scheme = storage.url.partition(":")[0]
+    labs = {"sqlite": SqliteLab, "redis": RedisLab}
+    return labs.get(scheme, PostgresLab)(storage)
