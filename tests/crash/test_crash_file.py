@@ -14,6 +14,8 @@ from hueycore.model.states import State
 from tests.crash.crashkit import DEADLINE, KINDS, ConsumerProcess, Place, every_kind
 from tests.helpers import wait_until
 
+pytestmark = pytest.mark.sqlite_only("a file is removed, replaced, damaged or newer")
+
 
 def remove(place: Place) -> None:
     for end in ("", "-wal", "-shm"):
