@@ -12,7 +12,7 @@ from typing import Any
 from hueycore.model.limits import Lock
 from hueycore.storage.protocol.limits import Limits
 from hueycore.storage.redis.part import Part
-from hueycore.storage.redis.workers import read_workers
+from hueycore.storage.redis.workers import living_of, read_workers
 
 
 class Locks(Part, Limits):
@@ -54,7 +54,7 @@ class Locks(Part, Limits):
         for queue in self.queue_names():
             texts = self.pairs("lock", queue)
             rows, _ = read_workers(self, queue) if texts else ({}, {})
-            living = self.watch.living(rows) if rows else set()
+            living = living_of(self, rows)
             for name, text in texts.items():
                 told = json.loads(text)
                 if told.get("expires_at") is None or told["expires_at"] > now:
@@ -75,7 +75,7 @@ class Locks(Part, Limits):
         if self.watch.is_mine(owner) and not self.watch.lost(owner):
             return True
         rows, _ = read_workers(self, self.queue)
-        return owner in rows and owner in self.watch.living({owner: rows[owner]})
+        return owner in rows and owner in living_of(self, {owner: rows[owner]})
 
 
 def _to_lock(

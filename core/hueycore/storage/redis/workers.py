@@ -87,7 +87,8 @@ class Workers(Part, protocol.Workers, Queries):
     def recover(self) -> list[Recovered]:
         rows, beats = read_workers(self, self.queue)
         recovered: list[Recovered] = []
-        for worker in self.watch.dead(rows, beats):
+        dead = {*self.watch.dead(rows, beats), *(n for n, row in rows.items() if is_gone(row))}
+        for worker in sorted(dead):
             try:
                 recovered += self._recover_one(worker, rows[worker]["name"], beats[worker])
             except StorageError:
@@ -113,7 +114,7 @@ class Workers(Part, protocol.Workers, Queries):
         found = []
         for queue in self.queue_names():
             rows, _ = read_workers(self, queue)
-            living = self.watch.living(rows) if rows else set()
+            living = living_of(self, rows)
             for worker, about in sorted(rows.items()):
                 found.append(self._worker_row(queue, worker, about, worker in living))
         return found
@@ -123,7 +124,7 @@ class Workers(Part, protocol.Workers, Queries):
     ) -> WorkerRow:
         mine = queue == self.queue and self.watch.is_mine(worker)
         runs = json.loads(self.watch.started(worker)) if mine else about["runs"]
-        here = (about["boot_id"], about["space"]) == (machine.boot_id(), machine.process_space())
+        here = _is_here(about)
         if not mine:
             runs = self._still(queue, runs)
         return WorkerRow(
@@ -161,6 +162,23 @@ class Workers(Part, protocol.Workers, Queries):
 
     def nudge(self) -> None:
         self.bell.nudge()
+
+
+def _is_here(about: Mapping[str, Any]) -> bool:
+    """Whether the worker's process has the same number here as it has for itself."""
+    here = (machine.boot_id(), machine.process_space())
+    return all(here) and here == (about["boot_id"], about["space"])
+
+
+def is_gone(about: Mapping[str, Any]) -> bool:
+    """Whether a worker's process was here and has ended: that needs no beats to be counted."""
+    return _is_here(about) and not machine.runs(about["pid"])
+
+
+def living_of(part: Part, rows: Mapping[int, Mapping[str, Any]]) -> set[int]:
+    """Those of the workers of a queue of which nothing says that they are dead."""
+    there = part.watch.living(rows) if rows else set()
+    return {worker for worker in there if not is_gone(rows[worker])}
 
 
 def _runs(row: Row, claim: int) -> bool:

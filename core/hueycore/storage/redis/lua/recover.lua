@@ -63,7 +63,9 @@ for _, row in ipairs(running_of(worker)) do
   touch(row)
   -- What is written down has begun. So has what was claimed alone. Of the rest nobody knows: they
   -- are suspects now.
-  local started = began[row[SEQ]] == row[CLAIM] or row[AT_MOST_ONCE] == 1 or row[SUSPECT] == 1 or row[CRASHES] > 0
+  -- Whoever was killed because its time was over had begun as well.
+  local started = began[row[SEQ]] == row[CLAIM] or row[AT_MOST_ONCE] == 1 or row[SUSPECT] == 1
+    or row[CRASHES] > 0 or row[CANCEL_REQUESTED] == OVERDUE
   if not started then row[SUSPECT] = 1 end
   local overdue = started and row[CANCEL_REQUESTED] == OVERDUE
   if overdue then end_overdue(row) else take_back(row, started) end
