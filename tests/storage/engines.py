@@ -55,7 +55,7 @@ ENGINES: dict[str, Engine] = {
 #: Those that give the same numbers to the same jobs, so that their answers can be compared.
 FAMILIES: list[tuple[str, ...]] = [("sqlite", "memory"), ("postgres",), ("redis",)]
 
-if (ONE := os.environ.get("HUEY_TEST_ENGINE", "sqlite")) != "sqlite":
+if (ONE := os.environ.get("HUEY_TEST_ENGINE") or "sqlite") != "sqlite":
     ENGINES, FAMILIES = {ONE: ENGINES[ONE]}, [(ONE,)]
 
 
