@@ -83,6 +83,9 @@ def engine_name(request: pytest.FixtureRequest) -> str:
     only = request.node.get_closest_marker("sqlite_only")
     if only and name != "sqlite":
         pytest.skip(f"SQLite only: {only.args[0]}")
+    tables = request.node.get_closest_marker("sql_only")
+    if tables and name == "redis":
+        pytest.skip(f"engines with tables only: {tables.args[0]}")
     return name
 
 
