@@ -346,6 +346,7 @@ def test_a_stage_whose_value_was_purged_is_not_run_without_it(huey: Huey, add: A
     assert second.state is State.DONE
 
 
+@pytest.mark.sql_only("results are altered in their table")
 def test_a_stage_that_loses_its_value_while_it_waits_is_dead_and_stalls_nothing(
     huey: Huey, add: Any
 ) -> None:
@@ -363,6 +364,7 @@ def test_a_stage_that_loses_its_value_while_it_waits_is_dead_and_stalls_nothing(
     assert job(huey, third).reason == "upstream"
 
 
+@pytest.mark.sql_only("results are altered in their table")
 def test_a_value_that_the_serializer_refuses_ends_the_child_unreadable(
     huey: Huey, add: Any
 ) -> None:

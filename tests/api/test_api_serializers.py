@@ -115,6 +115,7 @@ def test_a_tampered_job_is_dead_and_the_others_go_on(
     assert (before.get(), after.get()) == (2, 6)
 
 
+@pytest.mark.sql_only("results and values are altered in their tables")
 @pytest.mark.feature("SignedSerializer")
 def test_a_tampered_result_or_value_is_a_value_error_for_who_reads_it(opened: Opened) -> None:
     huey = opened(serializer=SignedSerializer(secret="my-secret-key"))
