@@ -257,6 +257,7 @@ def killed(words: tuple[str, ...], after: Callable[[], bool]) -> None:
     """Run a command line in small batches and kill it when something has happened."""
     code = f"""
 import sys
+from hueyctl.changes import loader
 loader._BATCH_JOBS = 20
 sys.argv = ["hueyctl", *{words!r}]
 from hueyctl.__main__ import main
