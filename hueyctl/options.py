@@ -79,7 +79,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--url",
         metavar="URL",
         help="Storage to open without any application: sqlite:///queue.db?name=huey, a path, or "
-        "postgresql://user@host/database; @FILE reads the URL from a file.",
+        "postgresql://user@host/database, or redis://host:6379/0; @FILE reads the URL from a file.",
     ),
     _option("-Q", "--queue", multiple=True, metavar="NAME", help="Only this queue; repeatable."),
     _option(

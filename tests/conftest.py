@@ -37,8 +37,12 @@ def pytest_runtest_setup() -> None:
         take_an_exception()
 
 
+#: The engine that was asked for, as ``make test`` does: other engines' own tests are left out.
+ASKED = os.environ.get("HUEY_TEST_ENGINE")
 #: The engine that queues of tests are in, where a test does not choose.
-ENGINE = os.environ.get("HUEY_TEST_ENGINE", "sqlite")
+ENGINE = ASKED or "sqlite"
+#: What an engine's own tests are given, outside of its folder.
+OWN = {"postgres": {"postgres", "postgres_binaries"}, "redis": {"redis"}}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -49,8 +53,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A mark that names no row of ``tests/features.py`` would be lost without a word. On another
-    engine than SQLite only those run that are about an engine."""
+    """A mark that names no row of ``tests/features.py`` would be lost without a word."""
     for item in items:
         for mark in item.iter_markers("feature"):
             unknown = set(mark.args) - NAMES
@@ -58,14 +61,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 raise pytest.UsageError(
                     f"{item.nodeid}: no such feature: {unknown or 'none given'}"
                 )
-    if ENGINE != "sqlite":
-        others = [item for item in items if "engine_name" not in fixtures_of(item)]
-        config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if "engine_name" in fixtures_of(item)]
+    if ASKED:
+        config.hook.pytest_deselected(items=[item for item in items if not is_of(ASKED, item)])
+        items[:] = [item for item in items if is_of(ASKED, item)]
 
 
-def fixtures_of(item: pytest.Item) -> list[str]:
-    return item.fixturenames if isinstance(item, pytest.Function) else []
+def is_of(engine: str, item: pytest.Item) -> bool:
+    """Whether a test is one of this engine's own, or has its queue in whatever engine is asked for.
+    SQLite needs no server: with it runs what is about no engine, and what is about all."""
+    names = set(item.fixturenames) if isinstance(item, pytest.Function) else set()
+    owners = [name for name, given in OWN.items() if given & names or item.path.parent.name == name]
+    if owners:
+        return engine in owners
+    return engine == "sqlite" or "engine_name" in names
 
 
 @pytest.fixture
@@ -75,6 +83,9 @@ def engine_name(request: pytest.FixtureRequest) -> str:
     only = request.node.get_closest_marker("sqlite_only")
     if only and name != "sqlite":
         pytest.skip(f"SQLite only: {only.args[0]}")
+    tables = request.node.get_closest_marker("sql_only")
+    if tables and name == "redis":
+        pytest.skip(f"engines with tables only: {tables.args[0]}")
     return name
 
 

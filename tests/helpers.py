@@ -21,8 +21,6 @@ from hueycore import Huey, Result, Task
 from hueycore.consumer.consumer import Consumer
 from hueycore.model.jobs import Job, Selector
 from hueycore.model.states import State
-from hueycore.storage.postgres.connections import Connections as PostgresConnections
-from hueycore.storage.sqlite.database import Database as SqliteDatabase
 from hueycore.system import clock
 from tests.servers import Unavailable
 
@@ -53,11 +51,14 @@ def stays_true(predicate: Callable[[], bool], seconds: float) -> bool:
 
 def give_up_after(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Every database of this process, also one that is open, tries a busy queue for so long."""
+    from hueycore.storage.postgres.connections import Connections
+    from hueycore.storage.sqlite.database import Database
+
     fixed = property(lambda _: seconds, lambda _, given: None)
-    for database in (SqliteDatabase, PostgresConnections):
-        names = database.__init__.__code__.co_names
+    for owner in (Database, Connections):
+        names = owner.__init__.__code__.co_names
         assert "_timeout" in names, "else this would change nothing"
-        monkeypatch.setattr(database, "_timeout", fixed, raising=False)
+        monkeypatch.setattr(owner, "_timeout", fixed, raising=False)
 
 
 @contextmanager

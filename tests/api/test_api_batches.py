@@ -43,7 +43,7 @@ Add = TaskWrapper[[int, int], int]
 @pytest.mark.feature("calling")
 def test_a_batch_is_stored_in_one_transaction_at_its_end(huey: Huey, add: Add) -> None:
     signals = Signals(huey)
-    before = huey.storage.db.commits  # type: ignore[attr-defined]
+    before = lab_of(huey.storage).commits()  # type: ignore[attr-defined]
 
     with huey.batch() as batch:
         first = add(1, 2)
@@ -55,7 +55,7 @@ def test_a_batch_is_stored_in_one_transaction_at_its_end(huey: Huey, add: Add) -
         with pytest.raises(UnknownJob):
             first.get()
 
-    assert huey.storage.db.commits == before + 1  # type: ignore[attr-defined]
+    assert lab_of(huey.storage).commits() == before + 1  # type: ignore[attr-defined]
     assert states(huey) == {"pending": 5, "scheduled": 1}
     assert [handle.seq for handle in (first, second, *more)] == [1, 2, 3, 4, 5]
     assert [handle.id for handle in batch.results][:2] == [first.id, second.id]

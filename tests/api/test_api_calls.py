@@ -882,11 +882,7 @@ def test_listing_leaves_out_what_cannot_be_read_and_counts_it(huey: Huey) -> Non
     broken = work(2)
     forgotten()
     forgotten.unregister()
-    huey.storage.db.transact(  # type: ignore[attr-defined]
-        lambda con: con.execute(
-            "update huey_payload set payload = ? where seq = ?", (b"\x01\x80", broken.seq)
-        )
-    )
+    lab_of(huey.storage).set_payload(broken.seq, b"\x01\x80")
 
     assert [task.args for task in huey.pending()] == [(1,)]
     assert huey.pending_count() == 3

@@ -24,6 +24,7 @@ from hueycore import (
 from hueycore.model.jobs import Selector
 from hueycore.model.states import State
 from tests.helpers import Clock, Gate, consuming, drain, job, run_one, states, wait_until
+from tests.storage.engines import lab_of
 
 NOW = 2_000_000_000.0
 
@@ -404,18 +405,18 @@ def test_a_group_that_is_not_ready_in_time(huey: Huey, give: Any) -> None:
 def test_a_group_is_revoked_in_one_commit(huey: Huey, give: Any) -> None:
     handles = huey.enqueue(group([give.s(n) for n in range(10)]))
     assert handles is not None
-    before = huey.storage.db.commits  # type: ignore[attr-defined]
+    before = lab_of(huey.storage).commits()  # type: ignore[attr-defined]
     handles.revoke("enough")
-    assert huey.storage.db.commits == before + 1  # type: ignore[attr-defined]
+    assert lab_of(huey.storage).commits() == before + 1  # type: ignore[attr-defined]
     assert states(huey) == {"revoked": 10}
     assert job(huey, next(iter(handles))).reason == "enough"
 
 
 def test_a_group_is_enqueued_in_one_commit(huey: Huey, give: Any, total: Any) -> None:
     huey.storage.enqueue([])
-    before = huey.storage.db.commits  # type: ignore[attr-defined]
+    before = lab_of(huey.storage).commits()  # type: ignore[attr-defined]
     group([give.s(1) | give.s(), chord([give.s(2)] * 3, total), give.s(3)])()
-    assert huey.storage.db.commits == before + 1  # type: ignore[attr-defined]
+    assert lab_of(huey.storage).commits() == before + 1  # type: ignore[attr-defined]
     drain(huey)
     assert states(huey) == {"done": 7}
 

@@ -23,6 +23,7 @@ from hueycore import (
     UnknownJob,
 )
 from tests.helpers import Clock, Signals, drain, job, run_one, states
+from tests.storage.engines import lab_of
 
 
 def metadata(handle: Result[Any] | None) -> dict[str, Any]:
@@ -575,20 +576,12 @@ def test_an_error_result_that_cannot_be_made_loses_only_its_details(path: str, h
 
 
 def rewrite_payload(huey: Huey, handle: Result[Any], payload: bytes | None) -> None:
-    def body(con: Any) -> None:
-        if payload is None:
-            con.execute("delete from huey_payload where seq = ?", (handle.seq,))
-        else:
-            con.execute("update huey_payload set payload = ? where seq = ?", (payload, handle.seq))
-
-    huey.storage.db.transact(body)  # type: ignore[attr-defined]
+    lab_of(huey.storage).set_payload(handle.seq, payload)
 
 
 def restore_payload(huey: Huey, handle: Result[Any]) -> None:
     """For the invariants at the end."""
-    huey.storage.db.transact(  # type: ignore[attr-defined]
-        lambda con: con.execute("insert into huey_payload values (?, ?)", (handle.seq, b"\0"))
-    )
+    lab_of(huey.storage).set_payload(handle.seq, b"\0")
 
 
 class Leaver:

@@ -16,6 +16,7 @@ from hueycore import (
 )
 from hueycore.model.jobs import Selector
 from tests.helpers import Clock, consuming, drain, job, jobs, run_one, states, wait_until
+from tests.storage.engines import lab_of
 
 NOW = 2_000_000_000.0
 
@@ -80,11 +81,11 @@ def test_the_handler_becomes_a_job_with_the_commit_that_ends_the_other(
 ) -> None:
     huey.enqueue(fail.s().error(tell))
     task = huey.dequeue()
-    before = huey.storage.db.commits  # type: ignore[attr-defined]
+    before = lab_of(huey.storage).commits()  # type: ignore[attr-defined]
     assert task is not None
     huey.execute(task)
 
-    assert huey.storage.db.commits == before + 1  # type: ignore[attr-defined]
+    assert lab_of(huey.storage).commits() == before + 1  # type: ignore[attr-defined]
     assert states(huey) == {"dead": 1, "pending": 1}
 
 
@@ -96,8 +97,7 @@ def test_nothing_is_called_when_all_goes_well(
     drain(huey)
     assert (told, states(huey)) == ([], {"done": 1})
     assert huey.storage.purge(Selector()) == 1
-    left = "select count(*) from huey_handler"
-    assert huey.storage.db.read(lambda con: con.execute(left).fetchone()) == (0,)  # type: ignore[attr-defined]
+    assert lab_of(huey.storage).count("handlers") == 0
 
 
 def test_the_handler_waits_for_the_last_try(huey: Huey, tell: Any, told: list[Any]) -> None:

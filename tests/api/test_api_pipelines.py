@@ -271,9 +271,9 @@ def test_retrying_the_dead_stage_restores_what_came_after_it(huey: Huey, add: An
     assert states(huey) == {"done": 1, "dead": 1, "revoked": 2}
 
     healthy.append(True)
-    commits = huey.storage.db.commits  # type: ignore[attr-defined]
+    commits = lab_of(huey.storage).commits()  # type: ignore[attr-defined]
     assert huey.retry_dead() == 1
-    assert huey.storage.db.commits == commits + 1  # type: ignore[attr-defined]
+    assert lab_of(huey.storage).commits() == commits + 1  # type: ignore[attr-defined]
     assert states(huey) == {"done": 1, "pending": 1, "blocked": 2}
     drain(huey)
     assert handles.get() == [3, 3, 4, 5]

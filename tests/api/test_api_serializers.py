@@ -51,11 +51,7 @@ def change(huey: Huey, seq: int, alter: Callable[[bytes], bytes]) -> None:
     """Somebody writes into the file."""
     payload = huey.storage.payload(seq)
     assert payload is not None
-    huey.storage.db.transact(  # type: ignore[attr-defined]
-        lambda con: con.execute(
-            "update huey_payload set payload = ? where seq = ?", (alter(payload), seq)
-        )
-    )
+    lab_of(huey.storage).set_payload(seq, alter(payload))
 
 
 def flip_last(data: bytes) -> bytes:

@@ -10,6 +10,7 @@ import pytest
 
 from hueycore import Huey, State, crontab, every
 from tests.helpers import Clock, Signals, drain, job, jobs, run_python, states
+from tests.storage.engines import lab_of
 
 
 @pytest.fixture
@@ -183,11 +184,7 @@ def test_a_task_that_cannot_be_read_is_ended_and_the_next_one_handed_out(
     huey: Huey, add: Any
 ) -> None:
     broken, whole = add(1, 2), add(3, 4)
-    huey.storage.db.transact(  # type: ignore[attr-defined]
-        lambda con: con.execute(
-            "update huey_payload set payload = ? where seq = ?", (b"\x01\xff\xff", broken.seq)
-        )
-    )
+    lab_of(huey.storage).set_payload(broken.seq, b"\x01\xff\xff")
 
     task = huey.dequeue()
 
@@ -271,11 +268,7 @@ def test_a_zombies_ending_is_dropped_and_told(huey: Huey, add: Any) -> None:
     handle = add(1, 2)
     task = huey.dequeue()
     assert task is not None
-    huey.storage.db.transact(  # type: ignore[attr-defined]
-        lambda con: con.execute(
-            "update huey_job set state = 'pending', worker = null, claimed_at = null"
-        )
-    )
+    lab_of(huey.storage).set(handle.seq, state="pending", worker=None, claimed_at=None)
     other = Huey("app", url=huey.location)
     other.registry.register(add)
     again = other.dequeue()

@@ -92,6 +92,7 @@ def test_performance_data_has_the_form_of_the_plugin_api(mixed: QueueFile, invok
     assert "workers=0;2:;1:" in figures
 
 
+@pytest.mark.sql_only("figures are moved in their table")
 def test_the_window_is_what_failures_are_about(mixed: QueueFile, invoke: Invoke) -> None:
     mixed.storage.db.transact(
         lambda con: con.execute("update huey_metric set minute = minute - 30")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import signal
 import stat
 import subprocess
 import sys
@@ -265,3 +267,23 @@ def test_nobody_who_enqueues_beside_a_backup_and_a_vacuum_loses_a_job(
     assert producer.returncode == 0
     assert {job.id for job in queue.storage.jobs(Selector())} == {f"job-{n}" for n in range(400)}
     assert queue.storage.examine(full=True) == []
+
+
+def test_a_disk_that_is_full_leaves_the_queue_as_it_was(
+    queue: QueueFile, hueyctl: Run, invoke: Invoke
+) -> None:
+    queue.storage.enqueue([new(payload=b"x" * 5000) for _ in range(200)])
+    assert ask(invoke, "db", "backup", "copy.db").exit_code == 0
+    queue.storage.flush()
+    queue.add("app.add", 1, 2)
+
+    def small() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    for words in (("restore", "copy.db", "--yes"), ("vacuum",)):
+        done = hueyctl("db", *words, "-u", "queue.db", preexec_fn=small)
+        if words[0] == "restore":
+            assert done.returncode in (69, 74), done.stderr
+        assert states(queue) == {201: "pending"}
+        assert queue.storage.examine(full=True) == []

@@ -232,6 +232,7 @@ def test_garbage_and_missing_files_are_69(
     assert not (home / "missing.db").exists()
 
 
+@pytest.mark.sql_only("a writer holds a lock")
 @pytest.mark.parametrize("words", [*CHANGING, ("load", "d.jsonl")], ids=" ".join)
 def test_a_queue_that_stays_locked_is_69_and_unchanged(
     letters: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]

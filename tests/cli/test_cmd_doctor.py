@@ -20,6 +20,7 @@ from operatingkit import alter
 
 from hueyctl.commands.doctor.machine import has_wal_reset_bug, sqlite_release
 from tests.helpers import give_up_after
+from tests.storage.engines import lab_of
 
 Invoke = Callable[..., Result]
 OnTty = Callable[..., tuple[int, str]]
@@ -148,6 +149,7 @@ def test_missing_files_and_garbage_are_problems(home: Path, invoke: Invoke) -> N
     assert not (home / "missing.db").exists()
 
 
+@pytest.mark.sql_only("a schema has a number")
 def test_a_newer_schema_is_78(mixed: QueueFile, invoke: Invoke) -> None:
     mixed.storage.db.transact(
         lambda con: con.execute("update huey_meta set value = '99' where name = 'schema'")
@@ -176,7 +178,7 @@ def test_a_damaged_page_is_found(mixed: QueueFile, home: Path, invoke: Invoke) -
 
 
 def test_a_broken_invariant_is_found_by_full_only(mixed: QueueFile, invoke: Invoke) -> None:
-    mixed.storage.db.transact(lambda con: con.execute("delete from huey_payload where seq = 3"))
+    lab_of(mixed.storage).set_payload(3, None)
 
     assert check(report(invoke, *URL), "integrity")["status"] in ("ok", "skipped")
     found = check(report(invoke, *URL, "--full"), "integrity")

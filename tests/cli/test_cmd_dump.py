@@ -15,19 +15,19 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clikit import command
-from operatingkit import Invoke, OnTty
+from operatingkit import Invoke
 
 from hueycore.model.jobs import Selector
 from hueycore.model.states import State
 from hueycore.storage.base import Storage
 from hueycore.storage.open import open_storage
-from hueyctl.changes import loader
+from hueyctl.changes import counter
 from tests import servers
 from tests.helpers import wait_until
 from tests.storage import mixed
@@ -41,8 +41,6 @@ SQLITE, POSTGRES = "sqlite", "postgres"
 @pytest.fixture
 def place(home: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[str], str]]:
     """The URL of a storage of an engine that nobody has used."""
-    from contextlib import ExitStack
-
     with ExitStack() as stack:
 
         def new(engine: str) -> str:
@@ -151,12 +149,14 @@ def test_a_file_is_compressed_when_asked_and_never_overwritten(
 
 
 def test_a_person_sees_how_far_it_has_come(
-    full: Storage, on_tty: OnTty, monkeypatch: pytest.MonkeyPatch
+    full: Storage, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hueyctl.changes.counter._PATIENCE", 0.0)
-    code, shown = on_tty("dump", "-u", full.url, "--to", "d.jsonl")
+    monkeypatch.setattr(counter, "_PATIENCE", 0.0)
+    monkeypatch.setattr(counter, "_PAUSE", 0.0)
+    monkeypatch.setattr("hueyctl.streams.is_tty", lambda stream: stream is sys.stderr)
 
-    assert code == 0 and "written to d.jsonl" in shown
+    assert "100 of 300 jobs" in invoke("dump", "-u", full.url, "--to", "d.jsonl").stderr
+    assert "jobs" in invoke("load", "d.jsonl", "-u", "new.db", "--create").stderr
 
 
 def test_dead_letters_of_a_whole_dump_are_loaded_as_such(
@@ -257,7 +257,6 @@ def killed(words: tuple[str, ...], after: Callable[[], bool]) -> None:
     """Run a command line in small batches and kill it when something has happened."""
     code = f"""
 import sys
-from hueyctl.changes import loader
 loader._BATCH_JOBS = 20
 sys.argv = ["hueyctl", *{words!r}]
 from hueyctl.__main__ import main
@@ -362,6 +361,19 @@ def test_a_move_that_is_killed_and_begun_again_leaves_no_job_on_both_sides_or_no
     assert source.count(Selector()) == 0
     found = [job.id for job in opened(there).jobs(Selector())]
     assert (len(found), {*found}) == (len(ids), ids)
+
+
+def test_a_pipe_moves_while_the_source_is_being_read(
+    full: Storage, hueyctl: Run, spawn: Spawn, opened: Callable[..., Storage]
+) -> None:
+    full.close()
+    dump = spawn("dump", "-u", full.url)
+
+    done = hueyctl("load", "-", "-u", "new.db", "--create", "--move", stdin=dump.stdout)
+
+    assert done.returncode == 0, done.stderr
+    assert opened(full.url).count(Selector()) == 0
+    assert opened("new.db").count(Selector()) == 300
 
 
 def test_what_runs_stays_with_all_that_hangs_together_with_it(
@@ -505,12 +517,11 @@ def test_a_target_that_is_full_has_what_it_had(
 
 
 def test_both_sides_need_the_same_memory_for_more(
-    home: Path, hueyctl: Run, opened: Callable[..., Storage], monkeypatch: pytest.MonkeyPatch
+    home: Path, opened: Callable[..., Storage]
 ) -> None:
     """1,000 and 5,000 jobs: a page of them in memory."""
     from tests.storage.kit import new
 
-    monkeypatch.setattr(loader, "_BATCH_JOBS", 200)
     peaks = []
     for number in (1000, 5000):
         storage = opened(f"sqlite:///{home}/{number}.db")

@@ -6,14 +6,15 @@ import json
 import re
 import signal
 import sqlite3
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clikit import DEADLINE, QueueFile
-from operatingkit import Invoke, OnTty, ask, consumer, error, sql, start, states
+from operatingkit import Invoke, OnTty, ask, consumer, error, start, states
+
+from tests.storage.engines import lab_of
 
 
 @pytest.fixture
@@ -237,7 +238,7 @@ def test_events_never_drive_a_terminal(queue: QueueFile, on_tty: OnTty) -> None:
 
 
 def test_old_ones_are_purged_by_hand(recorded: QueueFile, invoke: Invoke) -> None:
-    sql(recorded, "update huey_event set at = ? where event < 6", time.time() - 1000)
+    lab_of(recorded.storage).age_events(1000.0, first=5)
 
     ask(invoke, "purge", "events", "--older-than", "10m", "-y")
 

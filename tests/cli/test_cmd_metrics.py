@@ -101,6 +101,7 @@ def test_buckets_only_grow_and_end_with_all(mixed: QueueFile, invoke: Invoke) ->
             assert counts[-1] == value(found, f"{name}_count", queue="huey", task=task)
 
 
+@pytest.mark.sql_only("figures are moved in their table")
 def test_counters_survive_a_purge(mixed: QueueFile, invoke: Invoke) -> None:
     from hueycore.model.retention import Keeping
 

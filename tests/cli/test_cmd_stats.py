@@ -98,6 +98,7 @@ def test_an_empty_storage_has_zeros_and_no_percentiles(queue: QueueFile, invoke:
     assert found["tasks"] == []
 
 
+@pytest.mark.sql_only("figures are moved in their table")
 def test_the_window_narrows(mixed: QueueFile, invoke: Invoke) -> None:
     mixed.storage.db.transact(
         lambda con: con.execute("update huey_metric set minute = minute - 30")
@@ -177,7 +178,10 @@ def test_the_wide_table_adds_the_waits(mixed: QueueFile, invoke: Invoke) -> None
 
 def shown_name(queue: QueueFile) -> str:
     """Of a file, or of a database."""
-    return "postgresql:huey" if "://" in str(queue.where) else "sqlite:queue.db"
+    scheme, separator, rest = str(queue.where).partition("://")
+    if scheme == "redis":
+        return f"redis:{rest}"
+    return "postgresql:huey" if separator else "sqlite:queue.db"
 
 
 def test_a_terminal_gets_an_overview(mixed: QueueFile, on_tty: OnTty) -> None:
@@ -260,6 +264,7 @@ def test_a_missing_file_and_garbage_are_unavailable(home: Path, invoke: Invoke) 
     assert not (home / "missing.db").exists()
 
 
+@pytest.mark.sql_only("a writer holds a lock")
 def test_a_writer_does_not_hold_up_a_look(mixed: QueueFile, invoke: Invoke) -> None:
     with write_lock_of(str(mixed.where)):
         assert document(invoke)["totals"]["pending"] == 2

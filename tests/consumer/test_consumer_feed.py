@@ -31,6 +31,7 @@ from tests.helpers import (
     wait_until,
     write_lock_of,
 )
+from tests.storage.engines import lab_of
 
 
 def watch_exchanges(huey: Huey, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
@@ -331,9 +332,8 @@ def test_of_jobs_that_the_next_crash_would_kill_one_runs_at_a_time(huey: Huey) -
             inside[suspect] -= 1
 
     huey.enqueue_many(work.s(n % 3 == 0) for n in range(60))
-    huey.storage.db.transact(  # type: ignore[attr-defined]
-        lambda con: con.execute("update huey_job set crashes = 2 where preview = 'True'")
-    )
+    suspects = [job.seq for job in huey.storage.jobs(Selector()) if job.preview == "True"]
+    lab_of(huey.storage).set(*suspects, crashes=2)
     with consuming(huey, workers=4):
         wait_until(lambda: states(huey) == {"done": 60})
 
@@ -347,9 +347,7 @@ def test_jobs_that_were_there_at_one_crash_start_apart_and_run_side_by_side(
     gate = Gate()
     task = huey.task(name="long")(gate.pass_through)
     handles = [task() for _ in range(4)]
-    huey.storage.db.transact(  # type: ignore[attr-defined]
-        lambda con: con.execute("update huey_job set crashes = 1")
-    )
+    lab_of(huey.storage).set(*(job.seq for job in huey.storage.jobs(Selector())), crashes=1)
     with consuming(huey, workers=4):
         gate.wait_entered(4)
         claimed = sorted(job.claimed_at or 0 for job in huey.storage.jobs(Selector()))
@@ -375,9 +373,7 @@ def test_quick_jobs_that_were_there_at_one_crash_run_one_after_the_other_at_once
             inside -= 1
 
     huey.enqueue_many(quick.s() for _ in range(100))
-    huey.storage.db.transact(  # type: ignore[attr-defined]
-        lambda con: con.execute("update huey_job set crashes = 1")
-    )
+    lab_of(huey.storage).set(*(job.seq for job in huey.storage.jobs(Selector())), crashes=1)
     began = time.monotonic()
     with consuming(huey, workers=4):
         wait_until(lambda: states(huey) == {"done": 100})
@@ -390,9 +386,8 @@ def test_a_job_with_its_last_chance_waits_for_the_other_suspects(huey: Huey) -> 
     first, second = Gate(), Gate()
     huey.task(name="first")(first.pass_through)()
     last = huey.task(name="second")(second.pass_through)()
-    huey.storage.db.transact(  # type: ignore[attr-defined]
-        lambda con: con.execute("update huey_job set crashes = seq")
-    )
+    for waiting in huey.storage.jobs(Selector()):
+        lab_of(huey.storage).set(waiting.seq, crashes=waiting.seq)
     with consuming(huey, workers=4):
         first.wait_entered(1)
         longer_than_apart = time.monotonic() + 3 * STAGGER

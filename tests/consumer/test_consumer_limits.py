@@ -15,6 +15,7 @@ from hueycore import Huey
 from hueycore.consumer.janitor import Janitor
 from hueycore.model.states import State
 from tests.helpers import PYTHONPATH, Gate, consuming, job, jobs, states, wait_until
+from tests.storage.engines import lab_of
 
 
 class Crowd:
@@ -148,9 +149,7 @@ def test_the_janitor_mends_what_a_key_blocks_without_need_and_calls_it_a_bug(
     huey: Huey, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handle = huey.task(lock="name")(lambda: None)()
-    huey.storage.db.transact(  # type: ignore[attr-defined]
-        lambda con: con.execute("update huey_job set state = 'blocked'")
-    )
+    lab_of(huey.storage).set(handle.seq, state="blocked")
     janitor = Janitor(huey)
     janitor._keep_at = 0.0
 

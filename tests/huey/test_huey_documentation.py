@@ -33,12 +33,10 @@ from tests.helpers import PYTHONPATH
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 
-_KIN = "`RedisHuey` and its kin"
 _MINI = "`MiniHuey`"
 _STATS = "`enable_stats`, `HueyStats`, the panel `HueyPanel` for flask-admin"
 #: What is not there or refuses to be called, and its row of the table in `hueyctl help moving`.
 REASONS = {
-    "huey.RedisHuey": _KIN,
     "huey.contrib.mini.MiniHuey": _MINI,
     "MiniHuey.task": _MINI,
     "MiniHuey.periodic_task": _MINI,
@@ -67,6 +65,7 @@ TAKES: dict[str, Callable[..., Any]] = {
     f"{DJANGO}.db_task": Huey.task,
     f"{DJANGO}.db_periodic_task": Huey.periodic_task,
     f"{DJANGO}.on_commit_task": Huey.task,
+    "huey.RedisHuey": SqliteHuey,
     "settings.HUEY": SqliteHuey,
     "settings.HUEY.consumer": BaseConsumer,
 }

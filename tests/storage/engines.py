@@ -55,11 +55,12 @@ ENGINES: dict[str, Engine] = {
 #: Those that give the same numbers to the same jobs, so that their answers can be compared.
 FAMILIES: list[tuple[str, ...]] = [("sqlite", "memory"), ("postgres",), ("redis",)]
 
-if (ONE := os.environ.get("HUEY_TEST_ENGINE", "sqlite")) != "sqlite":
+if (ONE := os.environ.get("HUEY_TEST_ENGINE") or "sqlite") != "sqlite":
     ENGINES, FAMILIES = {ONE: ENGINES[ONE]}, [(ONE,)]
 
 
 def lab_of(storage: Any) -> Lab:
     """Looks behind a storage that somebody else has opened."""
-    labs = {"sqlite": SqliteLab, "postgresql": PostgresLab, "redis": RedisLab}
-    return labs[storage.url.partition(":")[0]](storage)
+    scheme = storage.url.partition(":")[0]
+    labs = {"sqlite": SqliteLab, "redis": RedisLab}
+    return labs.get(scheme, PostgresLab)(storage)

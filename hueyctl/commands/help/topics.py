@@ -27,7 +27,8 @@ one: HUEYCTL_, the command, the option, in capitals, as HUEYCTL_CONSUME_WORKERS=
     TZ                   what local times are
 
 A URL with a password is better kept in a file: --url @FILE or HUEYCTL_URL=@FILE. For PostgreSQL
-leave it out of the URL: PGPASSWORD, ~/.pgpass and service files are read as psql reads them.
+leave it out of the URL: PGPASSWORD, ~/.pgpass and service files are read as psql reads them. For
+Redis REDISCLI_AUTH is, as redis-cli reads it.
 """
 
 

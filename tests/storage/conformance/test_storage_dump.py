@@ -410,8 +410,10 @@ def test_a_job_that_another_one_outside_needs_stays(storage: Storage) -> None:
 def test_whoever_waited_for_the_key_of_a_discarded_job_goes_on(storage: Storage) -> None:
     storage.declare_limits([Limit("t", "k", 1)])
     first, second = born(storage, "t", key_name="k"), born(storage, "t", key_name="k")
-    assert (state(storage, first), state(storage, second)) == ("pending", "blocked")
+    seen = row(storage, second)
+    assert (state(storage, first), seen.state) == ("pending", "blocked")
 
     storage.discard([row(storage, first)], waiting=True)
 
     assert state(storage, second) == "pending"
+    assert storage.discard([seen], waiting=True), "nobody has changed it"

@@ -43,13 +43,17 @@ class Wire:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._patch = monkeypatch
 
-    def cut(self, *, after: bool) -> None:
-        """At the next commit; all later ones are answered."""
-        original = Database._commit
+    def cut(self, *, after: bool, answered: int = 0) -> None:
+        """At the next commit, or after so many that are ``answered``; all later ones are, too."""
+        original, left = Database._commit, answered
 
         def commit(
             db: Database, link: Link, connection: psycopg.Connection[Any], bell: str = ""
         ) -> Cursor:
+            nonlocal left
+            if left:
+                left -= 1
+                return original(db, link, connection, bell)
             self._patch.setattr(Database, "_commit", original)
             if after:
                 connection.execute("commit")
@@ -83,6 +87,21 @@ def test_claims_of_which_the_worker_has_not_heard_run_all_the_same(
     answer = storage.exchange(number, [ended(claim) for claim in (first, *claims)], Want(1))
     assert answer.lost == []
     assert {job.state for job in storage.jobs(Selector())} == {State.DONE}
+
+
+@pytest.mark.parametrize("after", [True, False], ids=["carried out", "not"])
+def test_what_runs_at_most_once_runs_though_nobody_heard_of_its_claim(
+    storage: PostgresStorage, wire: Wire, after: bool
+) -> None:
+    job = born(storage, at_most_once=True)
+    number = worker(storage)
+    wire.cut(after=after, answered=1)  # the first one has found that it must be synced
+
+    claim = one(storage, number)
+
+    assert (claim.seq, claim.attempt) == (job.seq, 1)
+    assert end(storage, number, claim).lost == []
+    assert state(storage, job) is State.DONE
 
 
 def test_an_ending_that_a_crash_of_the_server_has_undone_leaves_no_job_behind(
@@ -199,7 +218,11 @@ def strike(
 
 @pytest.mark.parametrize("how", ["killed", "carried out"])
 def test_a_plain_exchange_whose_connection_breaks_gives_and_ends_each_job_once(
-    open_: Open, proxy: Proxy, strike: Callable[[str], None], how: str
+    open_: Open,
+    proxy: Proxy,
+    strike: Callable[[str], None],
+    how: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     storage = open_(dsn=proxy.dsn)
     storage.enqueue([new() for _ in range(9)])
@@ -221,6 +244,7 @@ def test_a_plain_exchange_whose_connection_breaks_gives_and_ends_each_job_once(
     assert sorted(given) == [job.seq for job in jobs]
     assert {job.attempt for job in jobs} == {1}
     assert sum(line.done for line in storage.metrics(0)) == 9, "counted once"
+    assert "psycopg" not in {record.name for record in caplog.records}
 
 
 def test_a_lock_that_could_not_be_given_back_is_given_back_when_the_server_is_there_again(

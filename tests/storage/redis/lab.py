@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,12 +16,10 @@ import redis
 
 from hueycore.model.jobs import Recovered
 from hueycore.model.states import State
-from hueycore.storage.redis import RedisStorage, forks, scripts
+from hueycore.storage.redis import RedisStorage, scripts
 from hueycore.storage.redis.messagepack import unpack
 from hueycore.storage.redis.rows import PLACES
 from hueycore.storage.redis.scripts import KEPT_LINES, MOVES, compose, keys_of, prefix_of
-from hueycore.storage.redis.watch import GONE, Seen, Watch
-from hueycore.system import clock
 from tests import redis_servers
 from tests.storage.lab import Kind
 from tests.storage.redis.contents import Contents, queues, read, snapshot
@@ -29,6 +28,8 @@ from tests.storage.watch import Move
 
 #: No connection has it.
 NOBODY = 2**40
+#: No process has it: the greatest of Linux is less.
+NO_PROCESS = 2**22 + 1
 #: The URL of each folder.
 _urls: dict[Path, str] = {}
 _emptied_later = ExitStack()
@@ -117,10 +118,22 @@ def _use_scripts(folder: Path) -> None:
 
 
 def open_database(folder: Path, queue: str = "huey", **options: Any) -> RedisStorage:
+    if os.environ.get("HUEY_TEST_REDIS") == redis_servers.CLUSTER:
+        return _on_cluster(folder, queue, options)
     server = redis_servers.of_this_run()
     if folder not in _urls:
         _urls[folder] = _emptied_later.enter_context(redis_servers.database(server))
     return RedisStorage(_urls[folder], queue, **options)
+
+
+def _on_cluster(folder: Path, queue: str, options: dict[str, Any]) -> RedisStorage:
+    cluster = redis_servers.cluster_of_this_run()
+    if folder not in _urls:
+        _urls[folder] = redis_servers.CLUSTER
+        _emptied_later.callback(cluster.empty)
+    own = cluster.client()
+    _emptied_later.callback(own.close)
+    return RedisStorage(queue=queue, client=own, **options)
 
 
 @contextmanager
@@ -248,12 +261,10 @@ class RedisLab:
         storage.watch.beat()
         storage.watch._lost.add(worker)
         key = storage.key("worker")
+        about = json.loads(self._client.call("HGET", key, worker)) | {"pid": NO_PROCESS}
         link = {"client": NOBODY, "server": self._client.server().run_id}
+        self._client.call("HSET", key, worker, json.dumps(about))
         self._client.call("HSET", key, f"{worker} link", json.dumps(link))
-        beat = int(self._client.call("HGET", key, f"{worker} beat") or 0)
-        for heir in list(forks.heirs):
-            if isinstance(heir, Watch):
-                heir._seen[worker] = Seen(beat, GONE, clock.monotonic())
 
     def bury(self, worker: int) -> list[Recovered]:
         self.kill(worker)

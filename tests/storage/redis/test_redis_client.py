@@ -161,12 +161,15 @@ def test_a_full_server_takes_nothing_more_but_what_frees_room(
         with pytest.raises(StorageFull, match="no memory left") as caught:
             client.run(BIG, [KEY], [b"x"], again=again)
         assert caught.value.hint and "maxmemory" in caught.value.hint
-    assert client.run(FREEING, [KEY], []) == 1
+    if client.version >= (7, 0):
+        assert client.run(FREEING, [KEY], []) == 1
 
 
 def test_a_server_that_cannot_save_is_full(server: RedisServer, connect: Connect) -> None:
     client = connect(server.url)
     client.run(COUNT, [KEY], [])
+    if client.version < (7, 0):
+        pytest.skip("an older server lets scripts write all the same")
     server.ask("CONFIG", "SET", "min-replicas-to-write", 1)
     client.timeout = 0.1
     with pytest.raises(StorageBusy, match="too few replicas"):

@@ -110,6 +110,23 @@ def test_others_read_and_write_meanwhile(file: SqliteStorage, folder: Path) -> N
     assert done == [2]
 
 
+def test_others_write_while_a_file_that_nobody_used_is_read(path: str) -> None:
+    """Its log is empty, and no mark in it is set yet."""
+    with closing(SqliteStorage(path)) as before:
+        before.enqueue([new() for _ in range(200)])
+    with closing(SqliteStorage(path)) as reader, closing(SqliteStorage(path)) as writer:
+        pages = reader.dump(Selector())
+        seen = [*next(pages)]
+        for _ in range(20):
+            born(writer)
+            writer.checkpoint()
+        writer.db.checkpoint(truncate=True)
+        assert writer.count(Selector()) == 220
+        seen += [one for page in pages for one in page]
+
+    assert len(seen) == 200
+
+
 def test_an_existing_file_is_replaced_only_when_told(file: SqliteStorage, folder: Path) -> None:
     copy = folder / "copy.db"
     copy.write_text("mine")

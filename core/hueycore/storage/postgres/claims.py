@@ -4,7 +4,7 @@ would ever take them back. And endings that it is about to write may be written.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Sequence
 
 from hueycore.model.endings import Dead, Done, Failure, Released
@@ -15,6 +15,9 @@ from hueycore.storage.sql.done import is_done
 from hueycore.storage.sql.exchange import Exchanges
 from hueycore.storage.sql.recovery import CLAIM
 
+#: Endings of runs at most once that are remembered: more than a crash of the server may undo.
+_REMEMBERED = 10_000
+
 _UNDONE = Dead("crashed", Failure("Crashed", "the server crashed and has undone how it ended", ""))
 
 
@@ -24,6 +27,8 @@ class Claims(Exchanges):
     def _init_claims(self) -> None:
         #: (seq, claim) of what each worker was given and has not handed in.
         self._held: dict[int, set[tuple[int, int]]] = defaultdict(set)
+        #: (seq, claim) of the newest runs at most once that were handed in.
+        self._over: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED)
         #: How many connections had broken when the claims of each worker were looked at.
         self._looked: dict[int, int] = {}
 
@@ -41,6 +46,7 @@ class Claims(Exchanges):
         answer = super().exchange(worker, coming, want)
         self._looked[worker] = broken
         held.difference_update(ended.claim[:2] for ended in endings)
+        self._over.extend(ended.claim[:2] for ended in endings if ended.claim.at_most_once)
         held.update(claim[:2] for claim in answer.claims)
         return answer
 
@@ -57,7 +63,7 @@ class Claims(Exchanges):
         coming, claims = self.db.transact(body, durable=False)
         unknown = (claim for claim in claims if claim[:2] not in self._held[worker])
         return coming + [
-            Ended(claim, _UNDONE if claim.at_most_once else Released()) for claim in unknown
+            Ended(claim, _UNDONE if claim[:2] in self._over else Released()) for claim in unknown
         ]
 
 

@@ -254,7 +254,7 @@ class Database(Connections):
         pooled = connection.prepare_threshold is None
         with self._whole(self._write, connection):
             try:
-                with connection.pipeline() as pipeline:
+                with _pipeline(connection) as pipeline:
                     if pooled:
                         self._pipe_begin(con)
                     born = con.execute(sql, values)
@@ -285,7 +285,7 @@ class Database(Connections):
             con = Prepared(connection, self._place, self._offset)
             commit, sent = None, False
             try:
-                with connection.pipeline():
+                with _pipeline(connection):
                     self._pipe_begin(con, durable=False)
                     con.execute(f"select {locks}")
                     rest = first(con)
@@ -355,6 +355,23 @@ class Database(Connections):
         self.broken += 1
         link.discard()
         return self._was_there or is_coming(str(error))
+
+
+@contextmanager
+def _pipeline(connection: psycopg.Connection[Any]) -> Iterator[psycopg.Pipeline]:
+    """A pipeline of which the first error is raised alone. psycopg would log besides what its end
+    says of a connection that is gone."""
+    first = None
+    try:
+        with connection.pipeline() as pipeline:
+            try:
+                yield pipeline
+            except psycopg.Error as error:
+                first = error
+    except psycopg.Error as error:
+        raise first or error from None
+    if first is not None:
+        raise first
 
 
 def number(text: str) -> int:

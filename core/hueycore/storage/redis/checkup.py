@@ -9,6 +9,8 @@ from typing import Any
 from hueycore.model.diagnosis import Diagnosis, ok, problem, warning
 from hueycore.model.reports import Info
 from hueycore.storage.redis.client import Client
+from hueycore.storage.redis.messagepack import unpack_row
+from hueycore.storage.redis.scripts import COLUMNS, KEYS
 from hueycore.system import clock as clocks
 
 OLDEST_SERVER = (6, 2)
@@ -16,6 +18,7 @@ OLDEST_SERVER = (6, 2)
 LITTLE_ROOM = 0.1
 #: Seconds.
 CLOCK_LIMIT = 5.0
+_ENQUEUED_AT = [*COLUMNS].index("enqueued_at")
 #: What the server's own tools do.
 TOOLS = {
     "backup": "redis-cli --rdb FILE copies all that the server holds while it is in use; "
@@ -36,7 +39,7 @@ def questions(
         "server": lambda: server(client),
         "durability": lambda: durability(client),
         "memory": lambda: memory(client),
-        "clock": lambda: clock(client),
+        "clock": lambda: clock(client, _newest(client, keys)),
     }
 
 
@@ -134,11 +137,22 @@ def memory(client: Client) -> Iterator[Diagnosis]:
         yield ok("memory", f"{_mb(used)} used, {limit}", **facts)
 
 
-def clock(client: Client) -> Iterator[Diagnosis]:
-    """All go by the server's clock."""
-    skew = client.now() - clocks.now()
-    facts = {"server_skew_s": round(skew, 3)}
-    if abs(skew) > CLOCK_LIMIT:
+def clock(client: Client, newest: float | None) -> Iterator[Diagnosis]:
+    """All go by the server's clock: one that takes over may have another. ``newest`` is when the
+    newest job was enqueued."""
+    now = client.now()
+    ahead = newest - now if newest is not None else 0.0
+    skew = now - clocks.now()
+    facts = {"newest_job_ahead_s": round(ahead, 3), "server_skew_s": round(skew, 3)}
+    if ahead > CLOCK_LIMIT:
+        yield problem(
+            "clock",
+            f"the newest job was enqueued {ahead:.0f} s in the future: the server's clock was set "
+            "back, or another server has taken over",
+            "synchronise the clocks",
+            **facts,
+        )
+    elif abs(skew) > CLOCK_LIMIT:
         way = "ahead of" if skew > 0 else "behind"
         yield warning(
             "clock",
@@ -147,7 +161,14 @@ def clock(client: Client) -> Iterator[Diagnosis]:
             **facts,
         )
     else:
-        yield ok("clock", "the server's agrees with ours", **facts)
+        yield ok("clock", "the server's agrees with ours and with the newest job", **facts)
+
+
+def _newest(client: Client, keys: Sequence[str]) -> float | None:
+    named = dict(zip(KEYS, keys, strict=True))
+    seq = client.call("HGET", named["queue"], "seq")
+    row = None if seq is None else client.call("HGET", named["row"], seq)
+    return None if row is None else float(unpack_row(row)[_ENQUEUED_AT])
 
 
 def gauges(client: Client) -> dict[str, float]:

@@ -81,6 +81,8 @@ class Client:
         self._was_there = False
         self._distance, self._looked = 0.0, -LOOK
         self._checked = -LOOK
+        #: A socket, and the ``run_id`` of the server at its other end.
+        self._met: tuple[Any, str] | None = None
 
     @property
     def version(self) -> tuple[int, ...]:
@@ -143,7 +145,10 @@ class Client:
         asked = sorted(set(numbers))
 
         def look(connection: Connection) -> tuple[str, set[int]]:
-            run_id = describe(connection).run_id
+            # As long as the socket is the same, so is the server.
+            if self._met is None or self._met[0] is not connection._sock:
+                self._met = connection._sock, describe(connection).run_id
+            run_id = self._met[1]
             try:
                 text = say(connection, ("CLIENT", "LIST", "ID", *asked))[0] if asked else b""
             except Exception as error:
@@ -283,7 +288,8 @@ class _Attempt:
 
 def _key(command: Sequence[Word]) -> str:
     """One that a command is about: it says to which node of a cluster it goes."""
-    return next((word for word in command if isinstance(word, str) and "{" in word), "")
+    tagged = next((word for word in command if isinstance(word, str) and "{" in word), None)
+    return tagged or (str(command[1]) if len(command) > 1 else "")
 
 
 def describe(connection: Connection) -> Server:

@@ -5,6 +5,7 @@ No class of a client is named here: a connection may be redis-py's or valkey-py'
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple, TypeVar
 
 from hueycore.exceptions import (
@@ -75,6 +76,8 @@ _CODES = {
     "ClusterDownError": "CLUSTERDOWN",
     "SlotNotCoveredError": "CLUSTERDOWN",
 }
+#: Before Redis 7, what a command in a script has answered.
+_IN_SCRIPT = re.compile(r"Error running script .*: -([A-Z]+) ")
 #: What they call a server that does not answer.
 _GONE = ("ConnectionError", "TimeoutError", "RedisClusterException")
 _HINTS = {
@@ -100,6 +103,8 @@ def code(error: BaseException) -> str:
     for kind in type(error).__mro__:
         if known := _CODES.get(kind.__name__):
             return known
+    if inner := _IN_SCRIPT.search(str(error)):
+        return inner[1]
     word = str(error).partition(" ")[0]
     return word if word.isupper() and word.isalpha() else ""
 

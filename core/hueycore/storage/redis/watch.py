@@ -3,7 +3,7 @@ that was away kill nobody.
 
 Each worker raises its counter once a second, on a connection of its own. Each janitor counts its
 own looks that find no new beat. A worker is dead after ``PATIENCE`` of them, or after ``GONE`` if
-the server has no such connection any more, either.
+the server has no such connection any more, either; at once if its process is seen to be gone.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from hueycore.storage.redis import forks
 from hueycore.storage.redis.client import Client
 from hueycore.storage.redis.link import Link
 from hueycore.system import clock, native
+from hueycore.system.machine import boot_id, process_space, runs
 
 logger = logging.getLogger("hueycore.storage")
 
@@ -154,7 +155,7 @@ class Watch:
                 self._seen[worker] = seen = Seen(beats.get(worker, 0), 0, now)
             elif now - seen.at >= APART:
                 self._seen[worker] = seen = Seen(seen.beat, seen.looks + 1, now)
-            if seen.looks >= (PATIENCE if worker in there else GONE):
+            if seen.looks >= (PATIENCE if worker in there else GONE) or _is_gone(workers[worker]):
                 found.append(worker)
         return found
 
@@ -203,3 +204,11 @@ class Watch:
                     logger.warning("no sign of life reaches the server: %s", error)
                 failed = True
             self._wake.wait(BEAT)
+
+
+def _is_gone(about: Mapping[str, Any]) -> bool:
+    """Whether a process has its number here as well, and there is none of this number."""
+    here = (boot_id(), process_space())
+    return (
+        all(here) and here == (about.get("boot_id"), about.get("space")) and not runs(about["pid"])
+    )

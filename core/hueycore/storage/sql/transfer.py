@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from hueycore.exceptions import StorageError
 from hueycore.model.jobs import Cargo, Job, JobRef, Loaded, Selector
 from hueycore.model.records import Record
-from hueycore.model.states import FINAL, LIVE, State
+from hueycore.model.states import FINAL, LIVE, WAITING, State
 from hueycore.storage.protocol import transfer as protocol
 from hueycore.storage.sql import arrival, departure
 from hueycore.storage.sql import records as belongings
@@ -119,11 +119,18 @@ def _unchanged(con: Connection, jobs: Sequence[Job], waiting: bool) -> dict[int,
     return gone
 
 
+#: What a change of a job changes, besides its state and its times.
+_SAME = ("queue", "id", "task", "claim", "attempt", "waits", "priority", "preview", "key_name")
+_TIMES = ("run_at", "finished_at", "expires_at")
+
+
 def _is_same(job: Job, seen: Job) -> bool:
-    plain = ("queue", "id", "task", "state", "claim", "attempt", "priority", "preview", "key_name")
-    times = ("run_at", "finished_at", "expires_at")
-    return all(getattr(job, name) == getattr(seen, name) for name in plain) and all(
-        _is_close(getattr(job, name), getattr(seen, name)) for name in times
+    """Whether nobody has changed a job. One that waits may have come nearer to its turn."""
+    waits = job.state in WAITING and seen.state in WAITING
+    return (
+        (waits or job.state == seen.state)
+        and all(getattr(job, name) == getattr(seen, name) for name in _SAME)
+        and all(_is_close(getattr(job, name), getattr(seen, name)) for name in _TIMES)
     )
 
 

@@ -38,8 +38,10 @@ SHARED = (0x40000002, 510)
 MAPPED = 128
 #: SQLite's byte of a -shm that keeps others from making the index of the log anew.
 RECOVERY = (122, 1)
-#: SQLite's bytes of a -shm, one for each mark in the log behind which somebody reads.
-READERS = (123, 5)
+#: SQLite's byte of a -shm that keeps others from copying the log into the file. A log that is not
+#: copied whole does not begin anew. The bytes after it, of the marks in the log, stay free: whoever
+#: reads or writes next may have to move one.
+COPYING = (123, 1)
 #: In a -shm, its head twice: while they differ somebody writes it, or died in the middle of that.
 _HEAD, _AGAIN = slice(0, 48), slice(48, 96)
 #: How many pages the log has.
@@ -136,12 +138,12 @@ class Guard:
             with _lock:
                 self._pins -= 1
                 if self._pins == 0 and self._index is not None:
-                    ofd.free(_kept[self._index], *READERS)
+                    ofd.free(_kept[self._index], *COPYING)
 
     def _pin(self) -> bool:
         with _lock:
             index = self._index
-            taken = index is None or ofd.take(_kept[index], *READERS, shared=True)
+            taken = index is None or ofd.take(_kept[index], *COPYING, shared=True)
             self._pins += taken
             return taken
 
