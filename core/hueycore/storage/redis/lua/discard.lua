@@ -1,11 +1,13 @@
 #!lua flags=allow-oom
 --#include keys follow sign
--- Delete jobs that are still as they were seen (transfer.py). arg: jobs, lists of seq, and pairs of
--- column and value; waiting, operator. Answers the numbers deleted.
+-- Delete jobs that are still as they were seen (transfer.py). arg: jobs, lists of seq, state, and
+-- pairs of column and value; waiting, operator. Answers the numbers deleted.
 local CLOSE = 2e-6
 local gone, list, seqs = {}, {}, {}
 
-local function same(row, pairs_)
+-- One that waits may have come nearer to its turn.
+local function same(row, state, pairs_)
+  if row[STATE] ~= state and not (WAITING[state] and WAITING[row[STATE]]) then return false end
   for _, pair in ipairs(pairs_) do
     local mine, seen = row[pair[1] + 1], pair[2]
     local close = type(mine) == 'number' and type(seen) == 'number' and math.abs(mine - seen) < CLOSE
@@ -22,7 +24,7 @@ for i, one in ipairs(arg.jobs) do seqs[i] = one[1] end
 fetch(seqs)
 for _, one in ipairs(arg.jobs) do
   local row = get(one[1])
-  if row and same(row, one[2]) then
+  if row and same(row, one[2], one[3]) then
     if arg.waiting and row[STATE] ~= 'running' or FINAL[row[STATE]] and not needed(row) then
       gone[row[SEQ]] = row
       list[#list + 1] = row
