@@ -25,7 +25,7 @@ _LOCAL = {"worker": None, "claimed_at": None, "suspect": 0}
 _NUMBERS = [
     name for name, kind in Job.__annotations__.items() if "int" in str(kind) or "float" in str(kind)
 ]
-#: What a change of a job changes, besides its state.
+#: What tells that a job is still as it was seen, besides its state.
 _SEEN = (
     *("id", "task", "claim", "attempt", "waits", "priority", "preview", "key_name"),
     *("run_at", "finished_at", "expires_at"),
@@ -106,11 +106,7 @@ class Transfer(Part, protocol.Transfer):
         for queue in sorted({job.queue for job in jobs}):
             some = {job.seq: job for job in jobs if job.queue == queue}
             seen = [
-                (
-                    job.seq,
-                    job.state,
-                    [(PLACES[name], _plain(getattr(job, name))) for name in _SEEN],
-                )
+                (job.seq, job.state, [(PLACES[n], _plain(getattr(job, n))) for n in _SEEN])
                 for job in some.values()
             ]
             arg = {"jobs": seen, "waiting": waiting or None}

@@ -5,8 +5,9 @@
 local CLOSE = 2e-6
 local gone, list, seqs = {}, {}, {}
 
-local function same(row, state, pairs_)  -- one that waits may have come nearer to its turn
-  if row[STATE] ~= state and not (WAITING[row[STATE]] and WAITING[state]) then return false end
+-- One that waits may have come nearer to its turn.
+local function same(row, state, pairs_)
+  if row[STATE] ~= state and not (WAITING[state] and WAITING[row[STATE]]) then return false end
   for _, pair in ipairs(pairs_) do
     local mine, seen = row[pair[1] + 1], pair[2]
     local close = type(mine) == 'number' and type(seen) == 'number' and math.abs(mine - seen) < CLOSE

@@ -1,0 +1,96 @@
+"""The scripts of the engine: how they are put together, and what they promise to who asks twice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from hueycore.exceptions import StorageError
+from hueycore.model.endings import Done
+from hueycore.model.jobs import Selector, Want
+from hueycore.model.states import TRANSITIONS, State
+from hueycore.storage.redis import RedisStorage, scripts
+from hueycore.storage.redis.messagepack import unpack_row
+from tests.storage.kit import born, ended, new, one, row, state, worker
+from tests.storage.redis.lab import empty_databases, open_database
+
+VERBS = sorted(
+    file.stem
+    for file in Path(scripts.__file__).with_name("lua").glob("*.lua")
+    if file.read_text().startswith("#!")
+)
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Iterator[RedisStorage]:
+    with empty_databases(), closing(open_database(tmp_path)) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_script_is_lua_without_the_words_of_its_files(verb: str, storage: RedisStorage) -> None:
+    text = scripts.script(verb).text
+
+    storage.client.call("SCRIPT", "LOAD", text)
+    assert not re.search(r"^--", text, re.M)
+    assert not re.search(r"\b(FINISHED_AT|RUN_AT|BY_NAME)\b", text)
+
+
+def test_a_move_that_no_verb_makes_is_refused(storage: RedisStorage) -> None:
+    job = born(storage)
+    script = scripts.compose(
+        "--#include rows\n"
+        "local row = get(arg.seq)\nrow[STATE] = arg.to\nsave(row)\nflush()\nreturn 1"
+    )
+    allowed = {
+        after for verb in TRANSITIONS if State.PENDING in verb.before for after in verb.after
+    }
+
+    for to in sorted(set(State) - allowed - {State.PENDING}):
+        with pytest.raises(StorageError, match=f"pending to {to}"):
+            storage.client.run(script, storage.keys, ["1.0", f'{{"seq": {job.seq}, "to": "{to}"}}'])
+
+    assert state(storage, job) is State.PENDING
+
+
+def test_a_plain_row_is_short_and_reads_as_a_whole_one(storage: RedisStorage) -> None:
+    plain = born(storage)
+    whole = born(storage, retries=1)
+
+    short, long = storage.client.call("HMGET", storage.key("row"), plain.seq, whole.seq)
+
+    assert len(short) < 80 and len(unpack_row(short)) == len(unpack_row(long)) == len(
+        scripts.COLUMNS
+    )
+    assert row(storage, plain)._replace(seq=whole.seq, id=whole.id, run_at=0, enqueued_at=0) == row(
+        storage, whole
+    )._replace(retries=0, run_at=0, enqueued_at=0)
+
+
+def test_an_exchange_whose_answer_was_lost_is_answered_once_more(
+    storage: RedisStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.enqueue([new("first"), new("second"), new("third")])
+    number = worker(storage)
+    claim = one(storage, number)
+    plain = storage.client.run
+
+    def lose(*args: object, **how: object) -> object:
+        plain(*args, **how)  # type: ignore[arg-type]
+        raise StorageError("the answer was lost")
+
+    monkeypatch.setattr(storage.client, "run", lose)
+    with pytest.raises(StorageError, match="lost"):
+        storage.exchange(number, [ended(claim, Done(b"1"))], Want(1))
+    monkeypatch.setattr(storage.client, "run", plain)
+
+    answer = storage.exchange(number, [ended(claim, Done(b"1"))], Want(1))
+
+    assert ([found.task for found in answer.claims], answer.lost) == (["second"], [])
+    assert storage.count(Selector(states=(State.RUNNING,))) == 1
+    (figures,) = storage.totals()
+    assert figures.done == 1
