@@ -222,6 +222,7 @@ def test_jobs_enqueued_together_share_commits_and_keep_their_order(huey: Huey, t
     assert states(huey) == {"pending": 1001}
 
 
+@pytest.mark.sql_only("a writer holds a lock")
 def test_the_loop_goes_on_while_a_job_is_written(huey: Huey, tasks: Any) -> None:
     async def main() -> None:
         with lab_of(huey.storage).writing:
