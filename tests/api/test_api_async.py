@@ -273,6 +273,7 @@ def test_an_error_of_the_storage_reaches_everybody(huey: Huey, tasks: Any, path:
         os.rename(path + ".away", path)
 
 
+@pytest.mark.sql_only("a writer holds a lock")
 def test_who_is_cancelled_before_the_write_has_written_nothing(huey: Huey, tasks: Any) -> None:
     async def main() -> None:
         with lab_of(huey.storage).writing:
@@ -455,6 +456,7 @@ def looks(huey: Huey) -> int:
     return int(storage.looks)
 
 
+@pytest.mark.sql_only("a reader holds a lock")
 def test_the_loop_goes_on_while_the_storage_is_read(huey: Huey, tasks: Any) -> None:
     handle = tasks.double(4)
     drain(huey)
