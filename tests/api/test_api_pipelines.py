@@ -654,6 +654,7 @@ def test_pipelines_in_a_batch_are_stored_with_the_other_calls_and_keep_their_edg
     assert second.get() == [7, 27]
 
 
+@pytest.mark.sql_only("there are transactions of an application's")
 def test_a_pipeline_is_part_of_the_applications_transaction(huey: Huey) -> None:
     add = huey.task(name="add")(lambda a, b: a + b)
     with closing(lab_of(huey.storage).connect(autocommit=True)) as connection:
