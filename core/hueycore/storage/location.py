@@ -75,7 +75,6 @@ class PostgresLocation(NamedTuple):
 
     @property
     def keep(self) -> Keeping:
-        """How long finished jobs are kept there, if nobody says it."""
         return Keeping()
 
     @property
@@ -124,7 +123,6 @@ class RedisLocation(NamedTuple):
 
     @property
     def name(self) -> str:
-        """For people: without passwords."""
         return redis_address.shown(self.url, self.client)
 
     @property
@@ -138,7 +136,6 @@ class RedisLocation(NamedTuple):
 
     @property
     def filename(self) -> str:
-        """None of the kind."""
         return ""
 
     @property
@@ -157,7 +154,6 @@ class RedisLocation(NamedTuple):
         return self._replace(words=tuple(given.items()))
 
     def arguments(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """What the engine is made with; what only a file has is left out."""
         ours = {key: value for key, value in options.items() if key not in _OF_FILES}
         if options.get("durability") == "full":
             ours["durability"] = "full"

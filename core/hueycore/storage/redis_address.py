@@ -11,7 +11,6 @@ LOCAL = "redis://localhost:6379/0"
 
 
 def shown(url: str, client: Any) -> str:
-    """For people: without passwords."""
     if client is None:
         return masked(url)
     if hasattr(client, "nodes_manager"):

@@ -99,10 +99,11 @@ class Workers(Protocol):
     def glance(self, declared: Collection[str] | None = None) -> Glance:
         """What this process has to do for the queue, as it was a second ago at most; what it was
         told of since, or has written, counts. ``declared``: the schedules of its code, None for
-        those of the last time. An engine that answers each question as quickly need not look.
+        those of the last time. An engine that answers each question as quickly says that anything
+        may be.
 
         Raises as ``verify`` does."""
-        return Glance()
+        ...
 
     def wait(self, timeout: float) -> bool:
         """Sleep until somebody enqueued, or ``timeout`` seconds; True when there may be news."""

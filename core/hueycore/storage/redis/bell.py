@@ -51,7 +51,6 @@ class Bell:
             return bool(ready) or timeout > LOOK
 
     def nudge(self) -> None:
-        """End the wait of another thread of this process. Safe in a signal handler."""
         if self._pipe is None:
             return
         try:

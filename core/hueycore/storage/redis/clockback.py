@@ -1,8 +1,4 @@
-"""After the clock was set back: what was to last for a while lasts no longer than that from now on.
-
-Only what knows for how long it was to last; a moment (an eta, the end of a lease) comes when the
-clock says so.
-"""
+"""What ``sql/clockback.py`` says, of rows in Redis."""
 
 from __future__ import annotations
 
@@ -38,7 +34,6 @@ def _is_away(row: Row, now: float) -> bool:
 
 
 def _shorten_pauses(part: Part, now: float) -> None:
-    """As if they began now; and the keys of jobs that wait for their end learn of it."""
     for field, text in part.pairs("flag").items():
         told, kind = json.loads(text), field.decode().partition(" ")[0]
         if kind.startswith("paused") and told.get("until") is not None and told["since"] > now:

@@ -134,7 +134,6 @@ def _groups(part: Part, queue: str, found: Sequence[Packed]) -> dict[int, list[i
 
 
 def _arranged(found: Sequence[Packed], groups: Mapping[int, Sequence[int]]) -> list[Packed]:
-    """Each group at the place of its first job."""
     by_seq = {one.row.seq: one for one in found}
     arranged = []
     for one in found:

@@ -1,7 +1,10 @@
-"""What time does to jobs: due ones become pending, late ones expire."""
+"""What ``sql/due.py`` says, of rows in Redis."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from hueycore.model.glance import Glance
 from hueycore.model.jobs import JobRef
 from hueycore.model.states import State
 from hueycore.storage.protocol import workers as protocol
@@ -9,6 +12,9 @@ from hueycore.storage.redis.part import Part
 
 
 class Due(Part, protocol.Workers):
+    def glance(self, declared: Collection[str] | None = None) -> Glance:
+        return Glance()
+
     def promote(self, limit: int = 500) -> list[JobRef]:
         due = self.next_run_at()
         if due is None or due > self.client.now():

@@ -28,7 +28,6 @@ class Examination(Part, Queries):
         return found
 
     def newest(self) -> float | None:
-        """When the newest job was enqueued."""
         newest = self.jobs(Selector(sort="-seq", limit=1))
         return newest[0].enqueued_at if newest else None
 

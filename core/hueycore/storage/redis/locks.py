@@ -1,8 +1,4 @@
-"""Locks: a name that one process holds, for as long as it lives or until its lease ends.
-
-A lock and a key of the same name exclude each other: while the lock is held no job of the key is
-claimed, and while such a job runs the lock is not given.
-"""
+"""What ``sql/locks.py`` says, of rows in Redis."""
 
 from __future__ import annotations
 

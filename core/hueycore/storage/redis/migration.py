@@ -1,4 +1,4 @@
-"""Jobs, results and revocations that come over from another program, each of them once."""
+"""What ``sql/migration.py`` says, of rows in Redis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers for operators: read only, from columns, never from payloads."""
+"""What ``sql/queries.py`` says, of rows in Redis."""
 
 from __future__ import annotations
 

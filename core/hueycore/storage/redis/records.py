@@ -1,4 +1,4 @@
-"""What queues have besides their jobs, on its way out and in."""
+"""What ``sql/records.py`` says, of rows in Redis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures for operators: rates, percentiles, groups of dead letters. Read only."""
+"""What ``sql/reports.py`` says, of rows in Redis."""
 
 from __future__ import annotations
 
@@ -107,7 +107,6 @@ class Reports(Part, Queries):
         return sorted(merged.values())
 
     def _seen(self, selector: Selector) -> list[SeenTask]:
-        """The tasks of jobs, from their rows."""
         found: dict[tuple[str, str], SeenTask] = {}
         for row in find(self, selector, texts=False):
             at = row["enqueued_at"] if row["finished_at"] is None else row["finished_at"]
@@ -118,8 +117,6 @@ class Reports(Part, Queries):
         return list(found.values())
 
     def _seen_done(self, queue: str) -> list[SeenTask]:
-        """The tasks of the jobs that are done, from their endings since the oldest of them; from
-        their rows as far as those endings are not counted any more."""
         oldest = self.client.call("ZRANGE", self.key(State.DONE, queue), 0, 0, "WITHSCORES")
         if not oldest:
             return []

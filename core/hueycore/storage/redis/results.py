@@ -1,4 +1,4 @@
-"""Results, key/value data, counters."""
+"""What ``sql/results.py`` says, of rows in Redis."""
 
 from __future__ import annotations
 

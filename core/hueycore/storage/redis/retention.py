@@ -1,4 +1,4 @@
-"""Keeping house: what is old leaves by written rules, in small batches, counted."""
+"""What ``sql/retention.py`` says, of rows in Redis."""
 
 from __future__ import annotations
 
@@ -147,7 +147,6 @@ class Retention(Operators, Upkeep):
         return int(gone)
 
     def _purge_events(self, rules: Keeping, now: float) -> int:
-        """By age and by number. Their numbers grow with time, so only the oldest are looked at."""
         key = self.key("event")
         over = self.client.call("XLEN", key) - rules.event_count
         before = now - rules.event_age

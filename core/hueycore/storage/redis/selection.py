@@ -43,7 +43,6 @@ def find(part: Part, selector: Selector, *, texts: bool = True) -> list[Row]:
 
 
 def count(part: Part, selector: Selector) -> int:
-    """How many rows are selected, whatever the limit."""
     if selector._replace(queues=(), states=(), sort="seq", limit=None) == Selector():
         check_states(selector)
         names = selector.states or tuple(State)

@@ -110,7 +110,6 @@ def read_inputs(part: Part, queue: str, seq: int, without: Container[int] = ()) 
 
 
 def _input(part: Part, row: Row, slot: int | None, result: bytes | None) -> Input | None:
-    """What one parent gives; None when it has not delivered, or when that was purged."""
     id_, state, taken = row["id"], row["state"], row["taken"]
     if not row["delivered"]:
         return None

@@ -1,4 +1,4 @@
-"""Which jobs hang together by the edges between their rows."""
+"""What ``sql/ties.py`` says, of rows in Redis."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ Ends = tuple[int | None, int | None]
 
 
 def neighbours(part: Part, queue: str, jobs: Mapping[int, Ends]) -> dict[int, Ends]:
-    """The jobs that are tied to these; some of these may be among them."""
     key, found = part.key("child", queue), {end for both in jobs.values() for end in both if end}
     starts = [kind + pack(">Q", seq) for seq in jobs for kind in (b"n", b"s")]
     for at in range(0, len(starts), 500):
@@ -28,7 +27,6 @@ def neighbours(part: Part, queue: str, jobs: Mapping[int, Ends]) -> dict[int, En
 
 
 def together(part: Part, queue: str, jobs: Mapping[int, Ends]) -> dict[int, list[int]]:
-    """By number, the numbers of all that hangs together with these jobs, each list in order."""
     known, new = dict(jobs), dict(jobs)
     while new:
         found = neighbours(part, queue, new)

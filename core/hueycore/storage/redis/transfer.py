@@ -1,4 +1,4 @@
-"""Jobs with everything they have, out of one storage and into another."""
+"""What ``sql/transfer.py`` says, of rows in Redis."""
 
 from __future__ import annotations
 

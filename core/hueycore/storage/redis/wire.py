@@ -97,7 +97,6 @@ def evaluate(
 
 
 def info(connection: Connection, section: str) -> dict[str, str]:
-    """A section of what the server tells of itself."""
     text = say(connection, ("INFO", section))[0]
     # The newer protocol may mark it as a text.
     lines = text.decode("utf-8", "replace").splitlines()

@@ -1,4 +1,4 @@
-"""Worker processes: their rows, and the recovery of what the dead were running."""
+"""What ``sql/workers.py`` says, of rows in Redis."""
 
 from __future__ import annotations
 
@@ -165,7 +165,6 @@ class Workers(Part, protocol.Workers, Queries):
 
 
 def _is_here(about: Mapping[str, Any]) -> bool:
-    """Whether the worker's process has the same number here as it has for itself."""
     here = (machine.boot_id(), machine.process_space())
     return all(here) and here == (about["boot_id"], about["space"])
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from typing import Any
 
+from hueycore.model.glance import Glance
 from hueycore.model.jobs import JobRef
 from hueycore.model.states import State
 from hueycore.storage.protocol import workers as protocol
@@ -20,6 +23,9 @@ LATE = """queue = :queue and expires_at <= :now and expires_at is not null
 
 
 class Due(Part, protocol.Workers):
+    def glance(self, declared: Collection[str] | None = None) -> Glance:
+        return Glance()
+
     def promote(self, limit: int = 500) -> list[JobRef]:
         due = self.next_run_at()
         if due is None or due > self.db.now():
