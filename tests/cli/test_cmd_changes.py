@@ -449,12 +449,13 @@ def test_an_interrupt_on_the_way_leaves_the_groups_before_changed_and_is_told(
 def test_a_person_who_waits_sees_how_far_it_has_come(
     queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hueyctl.changes import bulk
+    from hueyctl.changes import bulk, counter
 
     for _ in range(3):
         queue.add("app.add")
     monkeypatch.setattr(bulk, "_GROUP", 1)
-    monkeypatch.setattr(bulk, "_PATIENCE", 0)
+    monkeypatch.setattr(counter, "_PATIENCE", 0)
+    monkeypatch.setattr(counter, "_PAUSE", 0)
     assert "of 3 jobs" not in ask(invoke, "revoke", "--all", "--dry-run").stderr
     monkeypatch.setattr("hueyctl.streams.is_tty", lambda stream: stream is sys.stderr)
 

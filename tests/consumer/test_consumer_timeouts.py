@@ -309,8 +309,7 @@ def test_a_profiler_works_in_a_process_whose_jobs_ran_into_their_timeout(path: s
         """
         import cProfile, faulthandler, sys, time
         from hueycore import Huey
-        from tests.storage.engines import lab_of
-from tests.helpers import consuming, states, wait_until
+        from tests.helpers import consuming, states, wait_until
 
         huey = Huey("app", url=sys.argv[1])
 
