@@ -9,6 +9,8 @@ from hueycore.system import clock, native
 #: The part of the time of a round that the next one waits for others to join it, where there are
 #: some; and seconds that it waits at most.
 GATHER, LONGEST_GATHER = 0.25, 0.005
+#: Seconds of a round that is over before a wait would bring anybody.
+QUICK = 0.002
 
 
 class _Round:
@@ -46,7 +48,7 @@ class Rounds:
             mine.members.pop()
 
     def _serve(self, mine: _Round, wanted: Callable[[], bool], serve: Callable[[], object]) -> None:
-        if self._crowd:
+        if self._crowd and self._took > QUICK:
             # Those who were served just now are about to come again: half of all threads would
             # always wait for the next round.
             native.sleep(min(self._took * GATHER, LONGEST_GATHER))
