@@ -193,6 +193,7 @@ def test_a_connection_that_is_closed_meanwhile_keeps_what_was_promised(
     """As before a fork, or when the janitor takes the checkpoints over."""
     disk.hold()
     first = threads.submit(file.enqueue, [new()])
+    wait_until(lambda: disk.files, 20, "a sync")
     second = threads.submit(file.put, "name", b"value")
     wait_until(lambda: file.count(Selector()) == len(file.values()) == 1, 20, "both commits")
     closed = threads.submit(file.leave_checkpoints_to_janitor)
