@@ -70,8 +70,14 @@ def say(connection: Connection, *commands: Sequence[Word]) -> list[Any]:
 
 
 def at_once(connection: Connection, commands: Sequence[Sequence[Word]]) -> list[Any]:
-    """Commands of one moment, in a transaction of the server's."""
-    *_, answers = say(connection, ("MULTI",), *commands, ("EXEC",))
+    """Reads of one moment, in a transaction of the server's; a server without memory refuses to
+    queue them, and is asked one by one."""
+    try:
+        *_, answers = say(connection, ("MULTI",), *commands, ("EXEC",))
+    except Exception as error:
+        if errors.code(error) != "OOM":
+            raise
+        return say(connection, *commands)
     for answer in answers:
         if isinstance(answer, Exception):
             raise answer
