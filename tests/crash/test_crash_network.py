@@ -21,6 +21,8 @@ from tests.crash.network import HOST, Host, hosts
 from tests.helpers import or_skip, wait_until
 from tests.servers import Server
 
+pytestmark = pytest.mark.usefixtures("postgres_binaries")
+
 JOBS, KILLS = 2000, 10
 #: Of the jobs that come before each strike, so many have ended when it does.
 SOME = 100

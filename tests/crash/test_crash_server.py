@@ -21,6 +21,8 @@ from tests.helpers import or_skip, stays_true, wait_until
 from tests.proxy import Proxy
 from tests.servers import Server
 
+pytestmark = pytest.mark.usefixtures("postgres_binaries")
+
 CONSUMERS = 3
 #: Jobs that are enqueued at once, and of which some have ended when the server fails.
 BATCH, SOME = 80, 20
