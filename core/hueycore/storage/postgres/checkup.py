@@ -12,7 +12,6 @@ from hueycore.storage.postgres.connections import Connection as PgConnection
 from hueycore.storage.postgres.hints import STANDBY
 from hueycore.storage.postgres.pooler import Connect, refuse_transaction_mode
 from hueycore.storage.sql.dialect import Connection
-from hueycore.system import clock as clocks
 
 OLDEST_SERVER = 13
 #: Seconds of a transaction after which dead rows add up, and after which work becomes slow.
@@ -21,8 +20,6 @@ LONG_TRANSACTION, LONGEST_TRANSACTION = 60.0, 3600.0
 FEW_CONNECTIONS = 10
 #: Dead rows that the janitor lets be: of all tables here, and of each there.
 MANY_DEAD = 200_000
-#: Seconds.
-CLOCK_LIMIT = 5.0
 
 #: The settings that say what a commit is worth.
 _SETTINGS = "fsync", "full_page_writes", "synchronous_commit", "synchronous_standby_names"
@@ -201,32 +198,6 @@ def connections(con: Connection) -> Iterator[Diagnosis]:
         yield warning("connections", text, "raise max_connections, or use fewer processes", **facts)
     else:
         yield ok("connections", text, **facts)
-
-
-def clock(con: Connection, newest: float | None) -> Iterator[Diagnosis]:
-    """All go by the server's clock: a server that takes over may have another. ``newest`` is when
-    the newest job was enqueued."""
-    ahead = newest - con.now() if newest is not None else 0.0
-    skew = con.now() - clocks.now()
-    facts = {"newest_job_ahead_s": round(ahead, 3), "server_skew_s": round(skew, 3)}
-    if ahead > CLOCK_LIMIT:
-        yield problem(
-            "clock",
-            f"the newest job was enqueued {ahead:.0f} s in the future: the server's clock was set "
-            "back, or another server has taken over",
-            "synchronise the clocks",
-            **facts,
-        )
-    elif abs(skew) > CLOCK_LIMIT:
-        way = "ahead of" if skew > 0 else "behind"
-        yield warning(
-            "clock",
-            f"the server's clock, which all go by, is {abs(skew):.0f} s {way} ours",
-            "synchronise the clocks",
-            **facts,
-        )
-    else:
-        yield ok("clock", "the server's agrees with ours and with the newest job", **facts)
 
 
 def info(con: Connection, size: int) -> Info:

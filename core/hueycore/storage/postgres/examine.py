@@ -43,13 +43,11 @@ class Examination(examine.Examination, Upkeep):
 
     def checkup(self) -> Mapping[str, Callable[[], Iterable[Diagnosis]]]:
         # Imported here: few processes ever ask.
+        from hueycore.storage import server_clock
         from hueycore.storage.postgres import checkup
 
         def asked(question: Question) -> Callable[[], Iterable[Diagnosis]]:
             return lambda: self.db.read(lambda con: list(question(con)))
-
-        def clock() -> Iterable[Diagnosis]:
-            return asked(partial(checkup.clock, newest=self.newest()))()
 
         return {
             "server": asked(partial(checkup.server, connect=self.db.connect)),
@@ -57,7 +55,7 @@ class Examination(examine.Examination, Upkeep):
             "transaction": asked(checkup.transactions),
             "rows": asked(checkup.rows),
             "connections": asked(checkup.connections),
-            "clock": clock,
+            "clock": lambda: server_clock.compared(self.db.now(), self.newest()),
         }
 
     def gauges(self) -> dict[str, float]:

@@ -8,16 +8,14 @@ from typing import Any
 
 from hueycore.model.diagnosis import Diagnosis, ok, problem, warning
 from hueycore.model.reports import Info
+from hueycore.storage import server_clock
 from hueycore.storage.redis.client import Client
 from hueycore.storage.redis.messagepack import unpack_row
 from hueycore.storage.redis.scripts import COLUMNS, KEYS
-from hueycore.system import clock as clocks
 
 OLDEST_SERVER = (6, 2)
 #: The part of its memory that a server should have left.
 LITTLE_ROOM = 0.1
-#: Seconds.
-CLOCK_LIMIT = 5.0
 _ENQUEUED_AT = [*COLUMNS].index("enqueued_at")
 #: What the server's own tools do.
 TOOLS = {
@@ -39,7 +37,7 @@ def questions(
         "server": lambda: server(client),
         "durability": lambda: durability(client),
         "memory": lambda: memory(client),
-        "clock": lambda: clock(client, _newest(client, keys)),
+        "clock": lambda: server_clock.compared(client.now(), _newest(client, keys)),
     }
 
 
@@ -135,33 +133,6 @@ def memory(client: Client) -> Iterator[Diagnosis]:
     else:
         limit = f"of {_mb(most)}" if most else "and no limit"
         yield ok("memory", f"{_mb(used)} used, {limit}", **facts)
-
-
-def clock(client: Client, newest: float | None) -> Iterator[Diagnosis]:
-    """All go by the server's clock: one that takes over may have another. ``newest`` is when the
-    newest job was enqueued."""
-    now = client.now()
-    ahead = newest - now if newest is not None else 0.0
-    skew = now - clocks.now()
-    facts = {"newest_job_ahead_s": round(ahead, 3), "server_skew_s": round(skew, 3)}
-    if ahead > CLOCK_LIMIT:
-        yield problem(
-            "clock",
-            f"the newest job was enqueued {ahead:.0f} s in the future: the server's clock was set "
-            "back, or another server has taken over",
-            "synchronise the clocks",
-            **facts,
-        )
-    elif abs(skew) > CLOCK_LIMIT:
-        way = "ahead of" if skew > 0 else "behind"
-        yield warning(
-            "clock",
-            f"the server's clock, which all go by, is {abs(skew):.0f} s {way} ours",
-            "synchronise the clocks",
-            **facts,
-        )
-    else:
-        yield ok("clock", "the server's agrees with ours and with the newest job", **facts)
 
 
 def _newest(client: Client, keys: Sequence[str]) -> float | None:

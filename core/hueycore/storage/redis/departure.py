@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from secrets import token_hex
 from typing import NamedTuple
 
 from hueycore.exceptions import StorageError
 from hueycore.model.events import LogLine
 from hueycore.model.jobs import Cargo, Selector
+from hueycore.model.ties import together
 from hueycore.storage.redis.part import Part
 from hueycore.storage.redis.rows import Row, fetch
 from hueycore.storage.redis.scripts import KEYS
 from hueycore.storage.redis.selection import find
 from hueycore.storage.redis.stages import read_inputs
-from hueycore.storage.redis.ties import together
+from hueycore.storage.redis.ties import neighbours
 
 #: Jobs of a page: of the first one, and at most. Bytes of their arguments and results, about.
 FIRST, PAGE, PAGE_BYTES = 50, 500, 8_000_000
@@ -130,7 +132,7 @@ def _groups(part: Part, queue: str, found: Sequence[Packed]) -> dict[int, list[i
         for row, *_ in found
         if row["inputs"] or row["next"] is not None or row["source"] is not None
     }
-    return together(part, queue, tied) if tied else {}
+    return together(tied, partial(neighbours, part, queue)) if tied else {}
 
 
 def _arranged(found: Sequence[Packed], groups: Mapping[int, Sequence[int]]) -> list[Packed]:

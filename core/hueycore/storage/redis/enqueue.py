@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 from hueycore.exceptions import (
@@ -20,7 +21,7 @@ from hueycore.storage.protocol.jobs import Jobs
 from hueycore.storage.redis.births import are_plain, plain_words, to_plan, to_row
 from hueycore.storage.redis.errors import Refused
 from hueycore.storage.redis.part import Part
-from hueycore.system import native
+from hueycore.system.rounds import Rounds
 
 _STATES = {str(state).encode(): state for state in State}
 
@@ -43,8 +44,8 @@ class Enqueue(Part, Jobs):
     _described = False
 
     def init_door(self) -> None:
-        """Also in a child process: whoever held the door may not exist there."""
-        self._gate = native.Lock()
+        """Also in a child process: the threads of a round may not exist there."""
+        self._rounds = Rounds()
         self._tickets: dict[Ticket, None] = {}
 
     def enqueue(self, jobs: Sequence[NewJob], plan: Plan | None = None) -> list[Enqueued]:
@@ -73,17 +74,15 @@ class Enqueue(Part, Jobs):
         ticket = Ticket(jobs)
         try:
             self._tickets[ticket] = None
-            with self._gate:
-                if ticket.answer is None:
-                    self._call_for(ticket)
+            self._rounds.take(lambda: ticket.answer is None, partial(self._call_for, ticket))
         finally:
             # Nobody may enqueue later what was interrupted here.
             self._tickets.pop(ticket, None)
         return ticket.answer
 
     def _call_for(self, mine: Ticket) -> None:
-        """Enqueue my jobs and those of the threads that wait at the gate. When that fails the
-        others try for themselves; ids make a second try of the same job harmless."""
+        """Enqueue my jobs and those of the threads that wait. When that fails the others try for
+        themselves; ids make a second try of the same job harmless."""
         batch, size = [mine], len(mine.jobs)
         for ticket in list(self._tickets):
             if ticket is not mine and ticket.answer is None and size + len(ticket.jobs) <= SHARE:

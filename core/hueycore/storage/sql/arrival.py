@@ -10,13 +10,14 @@ from typing import Any
 from hueycore.model import rest
 from hueycore.model.jobs import Cargo, Job, JobRef, Loaded
 from hueycore.model.states import LIVE, State
+from hueycore.model.ties import Ends
 from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.edges import follow
 from hueycore.storage.sql.enqueue import delete_jobs, describe_queue
 from hueycore.storage.sql.keys import settle_all, settle_keys_of
 from hueycore.storage.sql.selector import COLUMNS
 from hueycore.storage.sql.stages import keep_inputs
-from hueycore.storage.sql.ties import Ends, in_need, neighbours
+from hueycore.storage.sql.ties import in_need, neighbours
 from hueycore.storage.sql.unique import holders
 
 #: Columns that mean something only in the storage that they come from.

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from hueycore.model.events import LogLine
 from hueycore.model.jobs import Cargo, Job, Selector
+from hueycore.model.ties import together
 from hueycore.storage.sql.dialect import UNLIMITED, Connection
 from hueycore.storage.sql.part import in_groups
 from hueycore.storage.sql.queries import to_job
 from hueycore.storage.sql.selector import COLUMNS, conditions
 from hueycore.storage.sql.stages import read_inputs
-from hueycore.storage.sql.ties import together
+from hueycore.storage.sql.ties import neighbours
 
 #: Jobs of a page: of the first one, and at most. Bytes of their arguments and results, about.
 FIRST, PAGE, PAGE_BYTES = 50, 500, 8_000_000
@@ -108,7 +110,7 @@ def _groups(con: Connection, found: Sequence[Row]) -> dict[int, list[int]]:
         for job, *_ in found
         if job.inputs or job.next is not None or job.source is not None
     }
-    return together(con, tied) if tied else {}
+    return together(tied, partial(neighbours, con)) if tied else {}
 
 
 def _later(

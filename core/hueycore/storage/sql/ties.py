@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cache
 
+from hueycore.model.ties import Ends
 from hueycore.storage.sql.dialect import Connection, Dialect
-
-#: ``next`` and ``source`` of a job.
-Ends = tuple[int | None, int | None]
 
 
 @cache
@@ -27,25 +25,6 @@ def neighbours(con: Connection, jobs: Mapping[int, Ends]) -> dict[int, Ends]:
     ends = {end for both in jobs.values() for end in both if end is not None}
     rows = con.execute(_joined(d), {"ends": d.listed(ends), "new": d.listed(jobs)}).fetchall()
     return {seq: (after, source) for seq, after, source in rows}
-
-
-def together(con: Connection, jobs: Mapping[int, Ends]) -> dict[int, list[int]]:
-    """By number, the numbers of all that hangs together with these jobs, each list in order."""
-    known, new = dict(jobs), dict(jobs)
-    while new:
-        found = neighbours(con, new)
-        new = {seq: ends for seq, ends in found.items() if seq not in known}
-        known |= new
-    whole = {seq: [seq] for seq in known}
-    for seq, ends in known.items():
-        for end in ends:
-            if end in whole and whole[end] is not whole[seq]:
-                less, more = sorted((whole[seq], whole[end]), key=len)
-                more += less
-                whole.update(dict.fromkeys(less, more))
-    for members in {id(members): members for members in whole.values()}.values():
-        members.sort()
-    return whole
 
 
 def in_need(con: Connection, seqs: Iterable[int]) -> dict[int, bool]:

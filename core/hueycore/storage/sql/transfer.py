@@ -9,6 +9,7 @@ from hueycore.exceptions import StorageError
 from hueycore.model.jobs import Cargo, Job, JobRef, Loaded, Selector
 from hueycore.model.records import Record
 from hueycore.model.states import FINAL, LIVE, WAITING, State
+from hueycore.model.ties import Ends
 from hueycore.storage.protocol import transfer as protocol
 from hueycore.storage.sql import arrival, departure
 from hueycore.storage.sql import records as belongings
@@ -19,7 +20,7 @@ from hueycore.storage.sql.operators import purge_rows
 from hueycore.storage.sql.part import Part
 from hueycore.storage.sql.queries import to_job
 from hueycore.storage.sql.selector import LIST
-from hueycore.storage.sql.ties import Ends, in_need, neighbours
+from hueycore.storage.sql.ties import in_need, neighbours
 
 #: Of ``huey_meta``: how far the load of a dump has come.
 MARK = "load/"
