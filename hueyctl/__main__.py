@@ -18,10 +18,14 @@ def main() -> int:
         from hueyctl.cli import cli
 
         hide_passwords()
-        return cli.main(standalone_mode=False)
+        code: int = cli.main(standalone_mode=False)
     except KeyboardInterrupt:
         # Only while the imports above run: run() answers for the rest.
-        return 130
+        code = 130
+    # CPython remembers an interrupt that passed through an exec(), as by a dataclass in the making,
+    # and would die of it at the end though it was handled here. The next exec() forgets it.
+    exec("")
+    return code
 
 
 if __name__ == "__main__":

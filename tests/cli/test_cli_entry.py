@@ -106,6 +106,16 @@ def test_an_interrupt_is_130_and_one_line(
     assert said == "hueyctl: interrupted\n"
 
 
+def test_an_interrupt_while_a_class_is_made_is_130_as_well(hueyctl: Run, home: Path) -> None:
+    # A dataclass is made by exec(): CPython would end the process with the signal afterwards.
+    (home / "app.py").write_text("import os\nexec('os.kill(os.getpid(), 2)')\n")
+
+    done = hueyctl("tasks", "-A", "app.huey")
+
+    assert done.returncode == 130
+    assert done.stderr.endswith("hueyctl: interrupted\n")
+
+
 def test_a_termination_of_a_waiting_command_is_the_signals_own(
     queue: QueueFile, spawn: Callable[..., Any], until: Callable[..., None]
 ) -> None:
