@@ -22,7 +22,7 @@ class Engine(NamedTuple):
     folder are on the same data. ``guard``: around each test, it takes back what tests leave in this
     process. ``find`` raises ``Unavailable`` where the engine cannot be had. ``own_numbers``: each
     queue numbers its own jobs. ``sees_starts``: of each run of the dead it is known whether it had
-    begun; else what runs at most once has begun with its claim."""
+    begun; else what runs at most once, and what crashed before, has begun with its claim."""
 
     open: Callable[..., Storage]
     lab: Callable[[Any], Lab]

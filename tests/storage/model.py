@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from hueycore.model.endings import Dead, Done, Ending, Expired, Released, Retry, Revoked, Snoozed
+from hueycore.model.endings import (
+    Blocked,
+    Dead,
+    Done,
+    Ending,
+    Expired,
+    Released,
+    Retry,
+    Revoked,
+    Snoozed,
+)
 from hueycore.model.jobs import Ended, NewJob, Want
 from hueycore.model.plan import Plan
 from hueycore.model.retention import Keeping
@@ -323,7 +333,8 @@ class Model:
             for parent in self.parents(self.jobs[seq]):
                 if parent.taken and not self.needed(parent):
                     parent.blob = None
-        self.settle((), *(e.claim.key_name for e in endings if e.claim.key_name))
+        blocked = (e.ending.key for e in endings if isinstance(e.ending, Blocked))
+        self.settle((), *(e.claim.key_name for e in endings if e.claim.key_name), *blocked)
         return lost
 
     def end_one(self, job: ModelJob, ended: Ended) -> None:
@@ -355,7 +366,6 @@ class Model:
                 job.key_name = ending.key
                 job.attempt -= 1
                 self.leave(job, S.BLOCKED)
-                self.settle([job])
 
     def store(self, job: ModelJob, result: bytes | None) -> None:
         job.taken = None if result is None else False

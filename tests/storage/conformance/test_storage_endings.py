@@ -23,6 +23,7 @@ from hueycore.model.endings import (
 )
 from hueycore.model.events import Said
 from hueycore.model.jobs import Ended, Selector, Want
+from hueycore.model.limits import Limit
 from hueycore.model.pack import pack
 from hueycore.model.plan import Plan
 from hueycore.model.reports import Metric
@@ -391,6 +392,19 @@ def test_no_ending_waits_for_figures_that_cannot_be_read(storage: Storage, lab: 
 
     assert state(storage, claim) is State.DONE
     assert [(line.done, sum(line.run_hist.values())) for line in storage.metrics(0)] == [(2, 1)]
+
+
+def test_of_those_that_meet_one_key_in_an_exchange_the_first_in_order_goes_on(
+    storage: Storage,
+) -> None:
+    storage.declare_limits([Limit("task", "key", 1)])
+    number = worker(storage)
+    first, second = born(storage), born(storage)
+    claims = take(storage, number, 2)
+
+    storage.exchange(number, [Ended(claim, Blocked("key")) for claim in claims[::-1]], Want(0))
+
+    assert (state(storage, first), state(storage, second)) == (State.PENDING, State.BLOCKED)
 
 
 # --- metrics --------------------------------------------------------------------------------------

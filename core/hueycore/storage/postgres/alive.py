@@ -159,11 +159,15 @@ class Alive:
         return [run for run in noted if run[1:] in running]
 
     def began(self, con: Connection, worker: Registered, claims: Sequence[Claim]) -> set[int]:
-        """What is written down has begun. So has a suspect, and what runs at most once: both are
-        claimed for a worker that waits for them. Of the rest nobody knows: they are suspects
-        now."""
+        """What is written down has begun. So has a suspect, what crashed before, and what runs at
+        most once: they are claimed for a worker that waits for them. Of the rest nobody knows: they
+        are suspects now."""
         noted = {run[1:] for run in self._noted(con, worker)}
-        began = {claim.seq for claim in claims if claim[:2] in noted or claim.at_most_once}
+        began = {
+            claim.seq
+            for claim in claims
+            if claim[:2] in noted or claim.at_most_once or claim.crashes
+        }
         rest = {claim.seq for claim in claims} - began
         rows = con.execute(
             "update huey_job set suspect = 1 where seq = any(?) and suspect = 0 returning seq",

@@ -70,6 +70,8 @@ def apply_endings(con: Connection, queue: str, endings: Sequence[Ended]) -> Appl
             lost.append(ended)
         elif type(ending) is not type(ended.ending):
             stopped.append(ended)
+        elif isinstance(ending, Blocked):
+            keys.add(ending.key)
     if lost:
         gone = {ended.claim[:2] for ended in lost}
         done = [ended for ended in done if ended.claim[:2] not in gone]
@@ -154,8 +156,6 @@ def _end_other(con: Connection, queue: str, ended: Ended, tally: Tally) -> Endin
         _finish(con, queue, ended, ending, now)
     else:
         _put_back(con, ended, ending, now)
-        if isinstance(ending, Blocked):
-            settle(con, queue, [ending.key])
     tally.other(ended, ending)
     return ending
 
