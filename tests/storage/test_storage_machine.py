@@ -527,11 +527,11 @@ def case(names: tuple[str, ...]) -> Any:
     made = type("Machine", (Machine,), {"names": names}).TestCase
     # A small share of what `HYPOTHESIS_PROFILE=nightly` tries. On a server an example takes half a
     # second: a run with that ENGINE tries all, every other run a few.
-    usual = settings().max_examples
+    usual, whole = settings().max_examples, ONE in names
     made.settings = settings(
-        max_examples=max(150, usual) if ONE in names else usual // 3,
+        max_examples=max(150, usual) if whole else usual // 3,
         # To shorten what was found takes thousands of examples more.
-        phases=[phase for phase in Phase if phase is not Phase.shrink or "sqlite" in names],
+        phases=[phase for phase in Phase if phase is not Phase.shrink or whole],
         stateful_step_count=40,
         suppress_health_check=list(HealthCheck),
     )
