@@ -73,14 +73,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A mark that names no row of ``tests/features.py`` would be lost without a word."""
     for item in items:
+        # A mark that names no row of ``tests/features.py`` would be lost without a word.
         for mark in item.iter_markers("feature"):
             unknown = set(mark.args) - NAMES
             if unknown or not mark.args:
                 raise pytest.UsageError(
                     f"{item.nodeid}: no such feature: {unknown or 'none given'}"
                 )
+    # What takes long begins first: at the end one process would wait for the other.
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     if ASKED:
         config.hook.pytest_deselected(items=[item for item in items if not is_of(ASKED, item)])
         items[:] = [item for item in items if is_of(ASKED, item)]
