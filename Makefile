@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-# Tests to run: make test T="tests/storage -k fence". All of them run in two processes.
-T ?= -n 2 --dist worksteal
+# Tests to run: make test T="tests/storage -k fence". All of them run in three processes: one that
+# waits leaves its core to another.
+T ?= -n 3 --dist worksteal
 # The engine that the queues of the tests and of the bench are in: sqlite, postgres or redis.
 ENGINE ?= sqlite
 # make bench compares with Huey and others, make bench BASE=commit with a commit; [ENGINE=postgres|redis]

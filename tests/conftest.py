@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,10 +19,29 @@ from tests.crash import table
 from tests.features import NAMES
 from tests.helpers import Clock, check_rows, or_skip, take_an_exception
 
+#: Where files cost no disk: a power cut is only ever played (``tests/crash/c``).
+_MEMORY = "/dev/shm"
+
+
+def _is_room_in_memory() -> bool:
+    """For the files of a run, and for programs that tests write."""
+    if not os.access(_MEMORY, os.W_OK):
+        return False
+    found = os.statvfs(_MEMORY)
+    return not found.f_flag & os.ST_NOEXEC and found.f_bavail * found.f_frsize >= 2 << 30
+
+
+if "TMPDIR" not in os.environ and _is_room_in_memory():
+    os.environ["TMPDIR"] = tempfile.tempdir = _MEMORY
+
 _SHARED = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("default", max_examples=60, **_SHARED)
 settings.register_profile("nightly", max_examples=2000, **_SHARED)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+# Every process of a test would compile the library anew, which is half of what it does.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Whoever starts the suite in the background of a shell has it ignore SIGINT, and the processes that
 # the tests start would inherit that.
@@ -53,14 +73,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A mark that names no row of ``tests/features.py`` would be lost without a word."""
     for item in items:
+        # A mark that names no row of ``tests/features.py`` would be lost without a word.
         for mark in item.iter_markers("feature"):
             unknown = set(mark.args) - NAMES
             if unknown or not mark.args:
                 raise pytest.UsageError(
                     f"{item.nodeid}: no such feature: {unknown or 'none given'}"
                 )
+    # What takes long begins first: at the end one process would wait for the other.
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     if ASKED:
         config.hook.pytest_deselected(items=[item for item in items if not is_of(ASKED, item)])
         items[:] = [item for item in items if is_of(ASKED, item)]

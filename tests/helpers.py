@@ -26,6 +26,9 @@ from tests.servers import Unavailable
 
 T = TypeVar("T")
 
+#: Whether all of what ``make test`` plays a part of is to be played, as in CI.
+WHOLE = os.environ.get("HUEYCTL_TABLE") == "whole"
+
 
 def wait_until(predicate: Callable[[], T], deadline: float = 10.0, what: str = "") -> T:
     """The first true answer of ``predicate``; AssertionError after ``deadline`` seconds."""

@@ -23,9 +23,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from tests.servers import Unavailable, _free_port, _use
+from tests.servers import Unavailable, _free_port, _use, keep
 
 #: Databases of a server of a run: each test has one of its own.
 DATABASES = 4096
@@ -157,22 +157,16 @@ def of_this_run() -> str:
     binary()
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
     folder = Path(tempfile.gettempdir()) / f"huey-redis-{run[:12]}"
-    _kept.append(_use(folder))
+    server = RedisServer(folder, _free_port("127.0.0.1"), *_QUICK, "--databases", DATABASES)
+    keep(folder, server)
     with open(folder / "start", "a") as first:
         fcntl.flock(first, fcntl.LOCK_EX)
         ready = folder / "ready"
         if not ready.exists():
             _clean_up_after(folder)
-            server = RedisServer(folder, _free_port("127.0.0.1"), *_QUICK, "--databases", DATABASES)
             server.start()
-            _processes.append(server)
             ready.write_text(server.url)
         return ready.read_text()
-
-
-#: As long as this process lives: a lock, and a child that would complain of being forgotten.
-_kept: list[IO[str]] = []
-_processes: list[RedisServer] = []
 
 
 def _clean_up_after(folder: Path) -> None:

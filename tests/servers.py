@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import importlib.util
 import os
@@ -108,7 +109,7 @@ class Server:
         self._log = folder / "log"
         #: The server's own note: the number of its process first, how it is last.
         self._lock = self.data / "postmaster.pid"
-        self._process: subprocess.Popen[str] | None = None
+        self.process: subprocess.Popen[str] | None = None
 
     @property
     def dsn(self) -> str:
@@ -163,11 +164,11 @@ class Server:
 
     def _started(self, end: float) -> bool:
         with open(self._log, "w") as log:
-            self._process = _start(binaries() / "postgres", "-D", self.data, log=log)
-        while self._process.poll() is None:
+            self.process = _start(binaries() / "postgres", "-D", self.data, log=log)
+        while self.process.poll() is None:
             # One who was killed has left his.
             note = self._lock.read_text().split() if self._lock.exists() else []
-            if note[:1] == [str(self._process.pid)] and note[-1] == "ready":
+            if note[:1] == [str(self.process.pid)] and note[-1] == "ready":
                 return True
             assert time.monotonic() < end, f"not ready in {_PATIENCE} s: {self._said()}"
             time.sleep(0.01)
@@ -175,9 +176,9 @@ class Server:
 
     def stop(self, signum: int = signal.SIGINT) -> None:
         """SIGINT ends what runs, SIGTERM waits until all clients have gone, SIGQUIT is a crash."""
-        if self._process:
-            self._process.send_signal(signum)
-            self._process.wait(_PATIENCE)
+        if self.process:
+            self.process.send_signal(signum)
+            self.process.wait(_PATIENCE)
             return
         end = time.monotonic() + _PATIENCE
         with suppress(FileNotFoundError, ProcessLookupError):
@@ -191,10 +192,10 @@ class Server:
 
     def kill(self) -> None:
         """SIGKILL; the other processes of the server notice that they are alone."""
-        assert self._process
-        self._process.kill()
+        assert self.process
+        self.process.kill()
         # Else the dead process would count as one that runs.
-        self._process.wait(_PATIENCE)
+        self.process.wait(_PATIENCE)
 
     def remove(self) -> None:
         """Stop what runs and leave nothing. Who was killed in :meth:`make` may have left an initdb
@@ -229,7 +230,7 @@ def of_this_run() -> str:
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
     folder = Path(tempfile.gettempdir()) / f"huey-postgres-{run[:12]}"
     server = Server(folder)
-    _kept.append((_use(folder), server))
+    keep(folder, server)
     with open(folder / "start", "a") as first:
         fcntl.flock(first, fcntl.LOCK_EX)
         if not (folder / "ready").exists():
@@ -239,8 +240,22 @@ def of_this_run() -> str:
     return server.dsn
 
 
-#: As long as this process lives: a lock, and a child that would complain of being forgotten.
-_kept: list[tuple[IO[str], Server]] = []
+#: As long as this process lives: locks, and servers that go on when it ends.
+_kept: list[tuple[IO[str], Any]] = []
+
+
+def keep(folder: Path, server: Any) -> None:
+    """Use the folder of a server until this process ends."""
+    _kept.append((_use(folder), server))
+
+
+@atexit.register
+def _leave() -> None:
+    """Else Python would complain: of a file that is open, of a child that runs."""
+    for users, server in _kept:
+        users.close()
+        if server.process is not None:
+            server.process.returncode = 0
 
 
 def _use(folder: Path) -> IO[str]:

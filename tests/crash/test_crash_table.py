@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import combinations
@@ -19,14 +18,14 @@ from tests.crash import table
 from tests.crash.crashkit import DEADLINE
 from tests.crash.table import Cell
 from tests.crash.tablekit import Scene, TablePlace, words_of
-from tests.helpers import stays_true, wait_until
+from tests.helpers import WHOLE, stays_true, wait_until
 
-WHOLE = table.whole()
+CELLS = table.whole()
 PAIRWISE = table.pairwise()
-CELLS = [
+PLAYED = [
     pytest.param(cell, id=str(cell), marks=() if cell in PAIRWISE else pytest.mark.slow)
-    for cell in WHOLE
-    if cell in PAIRWISE or os.environ.get("HUEYCTL_TABLE") == "whole"
+    for cell in CELLS
+    if cell in PAIRWISE or WHOLE
 ]
 
 
@@ -36,13 +35,13 @@ def scene_of(cell: Cell, folder: Path, path: str) -> Iterator[Scene]:
         pytest.importorskip("gevent")
     place = TablePlace(folder, path, cell)
     try:
-        yield Scene(place, WHOLE[cell])
+        yield Scene(place, CELLS[cell])
     finally:
         place.close()
 
 
 @pytest.mark.feature("crash", "worker kinds")
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", PLAYED)
 def test_a_struck_consumer_does_what_the_table_says(cell: Cell, tmp_path: Path, path: str) -> None:
     with scene_of(cell, tmp_path, path) as scene:
         scene.play()
@@ -65,7 +64,7 @@ def test_no_job_begins_after_a_stop_has_begun_although_it_must_wait_for_the_file
 
 
 def test_the_table_is_whole_and_some_of_it_has_all_pairs() -> None:
-    assert len(WHOLE) == len(table.KINDS) * len(table.EVENTS) * len(table.PHASES)
+    assert len(CELLS) == len(table.KINDS) * len(table.EVENTS) * len(table.PHASES)
     for one, other in combinations(range(3), 2):
-        pairs = {(cell[one], cell[other]) for cell in WHOLE}
+        pairs = {(cell[one], cell[other]) for cell in CELLS}
         assert {(cell[one], cell[other]) for cell in PAIRWISE} == pairs

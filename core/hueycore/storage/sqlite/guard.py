@@ -165,6 +165,8 @@ class Guard:
         del _guards[self._key]
         if self._index is not None:
             ofd.free(_kept[self._index], MAPPED)
+            # A read that an exception ended has left it, and who cleans up would wait for that.
+            ofd.free(_kept[self._index], *RECOVERY)
         if self._held:
             descriptor = _kept[self._key]
             ofd.free(descriptor, *SHARED)

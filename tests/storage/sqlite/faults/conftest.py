@@ -57,6 +57,13 @@ def memory_path(memory_folder: Path) -> str:
 
 
 @pytest.fixture
+def disk_path() -> Iterator[str]:
+    """Where syncs take their time."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        yield os.path.join(folder, "queue.db")
+
+
+@pytest.fixture
 def memory_file(memory_path: str) -> Iterator[SqliteStorage]:
     """A queue in a file that costs no disk."""
     storage = SqliteStorage(memory_path)

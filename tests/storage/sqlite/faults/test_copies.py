@@ -320,9 +320,9 @@ def test_processes_that_come_and_go_while_all_files_are_read_lose_nothing(
 @pytest.mark.parametrize("where", ["disk", "memory"])
 @pytest.mark.parametrize("kills", [False, True])
 def test_nor_do_they_in_a_longer_time_and_killed(
-    where: str, kills: bool, memory_path: str, tmp_path: Path, crew: Crew
+    where: str, kills: bool, memory_path: str, disk_path: str, tmp_path: Path, crew: Crew
 ) -> None:
-    path = memory_path if where == "memory" else str(tmp_path / "queue.db")
+    path = memory_path if where == "memory" else disk_path
     ids = hammer(path, tmp_path / "log", crew, SECONDS, kills)
     assert_nothing_is_lost(path, ids)
 

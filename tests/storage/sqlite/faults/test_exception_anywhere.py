@@ -24,6 +24,7 @@ import hueycore.storage
 from hueycore.model.jobs import Selector, Want
 from hueycore.storage.sqlite import SqliteStorage, sidefile
 from hueycore.storage.sqlite.database import Database
+from hueycore.storage.sqlite.guard import Guard
 from hueycore.system.shield import raise_shield
 from tests.helpers import wait_until
 from tests.storage.kit import ended, new, take, worker
@@ -265,6 +266,26 @@ def test_a_transaction_that_an_exception_left_open_ends_with_the_next_verb(
     assert not file.db._write.in_transaction
     assert file.revocations() == []
     assert file.get("name", peek=True) == b"value"
+
+
+def test_a_queue_whose_last_read_was_struck_at_its_end_is_closed_at_once(
+    file: SqliteStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite waits ten seconds for what was locked for the read."""
+
+    def struck(*_: object) -> None:
+        raise Struck
+
+    file.put("name", b"value")
+    monkeypatch.setattr(Guard, "end_read", struck)
+    with pytest.raises(Struck):
+        file.get("name", peek=True)
+
+    begun = time.monotonic()
+    file.close()
+
+    assert time.monotonic() - begun < 5.0
+    assert not os.path.exists(f"{file.db.path}-wal")
 
 
 def test_the_exits_that_are_left_out_are_those_of_the_locks() -> None:
