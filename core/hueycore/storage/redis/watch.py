@@ -42,6 +42,31 @@ class Seen(NamedTuple):
     at: float
 
 
+class Looks:
+    """How often one janitor has looked, and found no news of somebody."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, Seen] = {}
+
+    def clear(self) -> None:
+        """Count anew."""
+        self._seen.clear()
+
+    def without_news(self, counts: Mapping[int, int]) -> dict[int, int]:
+        """One look at everybody's count, which he raises while he lives; how many there have been
+        since it was raised last. At most one look in ``APART`` seconds counts."""
+        now = clock.monotonic()
+        for gone in self._seen.keys() - counts.keys():
+            del self._seen[gone]
+        for who, count in counts.items():
+            seen = self._seen.get(who)
+            if seen is None or seen.beat != count:
+                self._seen[who] = Seen(count, 0, now)
+            elif now - seen.at >= APART:
+                self._seen[who] = Seen(count, seen.looks + 1, now)
+        return {who: seen.looks for who, seen in self._seen.items()}
+
+
 class Slots:
     """What a worker has started; the next beat says it to the server."""
 
@@ -78,7 +103,7 @@ class Watch:
         self._link = Link(self._client, self._key)
         self._workers: dict[int, Slots] = {}
         self._lost: set[int] = set()
-        self._seen: dict[int, Seen] = {}
+        self._looks = Looks()
         self._thread: native.AnyThread | None = None
         self._wake = native.Event()
         self._closed = False
@@ -107,7 +132,6 @@ class Watch:
         with self._lock:
             self._workers.pop(worker, None)
             self._lost.discard(worker)
-            self._seen.pop(worker, None)
 
     def slots(self, worker: int) -> Slots:
         return self._workers[worker]
@@ -143,21 +167,14 @@ class Watch:
         try:
             there = self._connections(workers)
         except (StorageError, ConfigurationError):
-            self._seen.clear()
+            self._looks.clear()
             raise
-        now = clock.monotonic()
-        for gone in self._seen.keys() - workers.keys():
-            del self._seen[gone]
-        found = []
-        for worker in workers:
-            seen = self._seen.get(worker)
-            if seen is None or seen.beat != beats.get(worker, 0):
-                self._seen[worker] = seen = Seen(beats.get(worker, 0), 0, now)
-            elif now - seen.at >= APART:
-                self._seen[worker] = seen = Seen(seen.beat, seen.looks + 1, now)
-            if seen.looks >= (PATIENCE if worker in there else GONE) or _is_gone(workers[worker]):
-                found.append(worker)
-        return found
+        looks = self._looks.without_news({worker: beats.get(worker, 0) for worker in workers})
+        return [
+            worker
+            for worker, about in workers.items()
+            if looks[worker] >= (PATIENCE if worker in there else GONE) or is_gone(about)
+        ]
 
     def living(self, workers: Mapping[int, Mapping[str, Any]]) -> set[int]:
         """Those whose connection stands, as far as it can be known; of any queue. Raises
@@ -206,9 +223,12 @@ class Watch:
             self._wake.wait(BEAT)
 
 
-def _is_gone(about: Mapping[str, Any]) -> bool:
-    """Whether a process has its number here as well, and there is none of this number."""
+def is_here(about: Mapping[str, Any]) -> bool:
+    """Whether a process has its number here as well."""
     here = (boot_id(), process_space())
-    return (
-        all(here) and here == (about.get("boot_id"), about.get("space")) and not runs(about["pid"])
-    )
+    return all(here) and here == (about.get("boot_id"), about.get("space"))
+
+
+def is_gone(about: Mapping[str, Any]) -> bool:
+    """Whether a process was here and has ended: that needs no beats to be counted."""
+    return is_here(about) and not runs(about["pid"])
