@@ -47,24 +47,27 @@ class Looks:
 
     def __init__(self) -> None:
         self._seen: dict[int, Seen] = {}
+        self._lock = native.Lock()
 
     def clear(self) -> None:
         """Count anew."""
-        self._seen.clear()
+        with self._lock:
+            self._seen.clear()
 
     def without_news(self, counts: Mapping[int, int]) -> dict[int, int]:
         """One look at everybody's count, which he raises while he lives; how many there have been
         since it was raised last. At most one look in ``APART`` seconds counts."""
         now = clock.monotonic()
-        for gone in self._seen.keys() - counts.keys():
-            del self._seen[gone]
-        for who, count in counts.items():
-            seen = self._seen.get(who)
-            if seen is None or seen.beat != count:
-                self._seen[who] = Seen(count, 0, now)
-            elif now - seen.at >= APART:
-                self._seen[who] = Seen(count, seen.looks + 1, now)
-        return {who: seen.looks for who, seen in self._seen.items()}
+        with self._lock:
+            for gone in self._seen.keys() - counts.keys():
+                del self._seen[gone]
+            for who, count in counts.items():
+                seen = self._seen.get(who)
+                if seen is None or seen.beat != count:
+                    self._seen[who] = Seen(count, 0, now)
+                elif now - seen.at >= APART:
+                    self._seen[who] = Seen(count, seen.looks + 1, now)
+            return {who: seen.looks for who, seen in self._seen.items()}
 
 
 class Slots:
@@ -104,6 +107,8 @@ class Watch:
         self._workers: dict[int, Slots] = {}
         self._lost: set[int] = set()
         self._looks = Looks()
+        #: The rows of the workers at the last look that read them.
+        self._known: dict[int, Mapping[str, Any]] = {}
         self._thread: native.AnyThread | None = None
         self._wake = native.Event()
         self._closed = False
@@ -160,15 +165,26 @@ class Watch:
 
     # --- the workers of others --------------------------------------------------------------------
 
+    def misses(self, beats: Mapping[int, int]) -> bool:
+        """One look at the counts of a queue alone: whether ``dead`` has to look as well. A beat
+        may be late once."""
+        looks, known = self._looks.without_news(beats), self._known
+        return any(looks[n] > 1 or n not in known or is_gone(known[n]) for n in beats)
+
+    def count_anew(self) -> None:
+        """While the server was away nobody could beat."""
+        self._looks.clear()
+
     def dead(self, workers: Mapping[int, Mapping[str, Any]], beats: Mapping[int, int]) -> list[int]:
         """One look at the workers of a queue, their rows and their counts: those that are dead.
-        At most one look in ``APART`` seconds counts. Raises ``StorageError``, and then begins
-        anew: while the server was away nobody could beat."""
+        At most one look in ``APART`` seconds counts. Raises ``StorageError``, and then counts
+        anew."""
         try:
             there = self._connections(workers)
         except (StorageError, ConfigurationError):
-            self._looks.clear()
+            self.count_anew()
             raise
+        self._known = dict(workers)
         looks = self._looks.without_news({worker: beats.get(worker, 0) for worker in workers})
         return [
             worker
