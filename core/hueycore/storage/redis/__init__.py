@@ -146,7 +146,7 @@ class RedisStorage(
         return checkup.info(self.client, self.keys)
 
     def checkup(self) -> Mapping[str, Callable[[], Iterable[Diagnosis]]]:
-        return checkup.questions(self.client, self.keys)
+        return checkup.questions(self.client, self.keys, self.queue)
 
     def gauges(self) -> dict[str, float]:
         return checkup.gauges(self.client)
