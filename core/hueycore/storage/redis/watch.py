@@ -119,7 +119,11 @@ class Watch:
         """By what others see whether the connection of the beats is there: part of a worker's row.
         Raises ``StorageError``."""
         with self._lock:
-            self._link.open()
+            try:
+                self._link.open()
+            except StorageError:
+                self._client.info("server", self._key)  # a server that restarts is waited for
+                self._link.open()
             return {"client": self._link.id, "server": self._link.run_id}
 
     def add(self, worker: int, slots: int) -> None:
