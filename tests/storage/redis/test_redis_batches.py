@@ -18,8 +18,9 @@ from hueycore.model.states import State
 from hueycore.storage.redis import RedisStorage, watch
 from hueycore.storage.redis.batches import batches_of
 from hueycore.storage.redis.scripts import PORTION
+from hueyctl.answers.why import explain
 from tests.helpers import run_python
-from tests.storage.kit import born, chord, ended, new, pipeline, run, state, take, worker
+from tests.storage.kit import born, chord, ended, new, pipeline, row, run, state, take, worker
 from tests.storage.redis.contents import read, snapshot
 from tests.storage.redis.invariants import violations
 
@@ -114,6 +115,8 @@ def test_none_runs_before_the_last_portion_is_in(
     def look() -> None:
         seen.append((counts(other), take(other, number, 10), list(other.dump(Selector()))))
         assert violations(other.client) == []
+        why = explain(other, row(other, 1), other.client.now()).reason
+        assert why.because == "the other jobs of its call are not in yet"
 
     in_between(storage, "batch_add", look, monkeypatch)
 

@@ -28,10 +28,6 @@ from hueycore.system.rounds import Rounds
 _STATES = {str(state).encode(): state for state in State}
 
 
-#: Jobs that one call takes along from other threads at most.
-SHARE = 1000
-
-
 class Ticket:
     """One caller's plain jobs on their way through a shared call."""
 
@@ -98,7 +94,7 @@ class Enqueue(Batches, Jobs):
         themselves; ids make a second try of the same job harmless."""
         batch, size = [mine], len(mine.jobs)
         for ticket in list(self._tickets):
-            if ticket is not mine and ticket.answer is None and size + len(ticket.jobs) <= SHARE:
+            if ticket is not mine and ticket.answer is None and size + len(ticket.jobs) <= PORTION:
                 batch.append(ticket)
                 size += len(ticket.jobs)
         try:
