@@ -66,8 +66,10 @@ def _binaries() -> Iterator[str | None]:
 class RedisServer:
     """A server on a port of its own. ``options`` are its command line's."""
 
-    def __init__(self, folder: Path, port: int, *options: object) -> None:
-        self.folder, self.port = folder, port
+    def __init__(
+        self, folder: Path, port: int, *options: object, program: str | None = None
+    ) -> None:
+        self.folder, self.port, self.program = folder, port, program
         self.options = [str(word) for word in options]
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -89,7 +91,14 @@ class RedisServer:
         """Answers when the server takes commands."""
         self.folder.mkdir(exist_ok=True)
         where = ("--port", self.port, "--bind", "127.0.0.1", "--dir", self.folder, "--save", "")
-        words = [binary(), *where, "--repl-diskless-sync-delay", "0", *self.options, *more]
+        words = [
+            self.program or binary(),
+            *where,
+            "--repl-diskless-sync-delay",
+            "0",
+            *self.options,
+            *more,
+        ]
         with open(self.folder / "log", "a") as log:
             self.process = subprocess.Popen(
                 [str(word) for word in words],
@@ -226,6 +235,61 @@ def crashing(*options: object, durable: bool = True) -> Iterator[RedisServer]:
             yield server
         finally:
             server.kill()
+
+
+class Encrypted:
+    """A server that speaks TLS on a port of its own. ``authority``: the file of the certificate
+    that has signed the server's, which is for the name ``localhost`` alone."""
+
+    def __init__(self, server: RedisServer, port: int, authority: Path) -> None:
+        self.server, self.authority = server, authority
+        self.address = f"rediss://localhost:{port}"
+
+    @property
+    def url(self) -> str:
+        return f"{self.address}?ssl_ca_certs={self.authority}"
+
+
+@contextmanager
+def encrypted() -> Iterator[Encrypted]:
+    """A server of one test.
+
+    Raises:
+        Unavailable: None that is here was built with TLS, or there is no openssl.
+    """
+    program = next((one for one in filter(None, _binaries()) if _speaks_tls(one)), None)
+    if program is None or shutil.which("openssl") is None:
+        raise Unavailable("no server that was built with TLS, or no openssl to make certificates")
+    with _room() as folder:
+        authority, port = folder / "ca.pem", _free_port("127.0.0.1")
+        name = ("-addext", "subjectAltName=DNS:localhost")
+        _certify(folder / "ca", "authority")
+        _certify(folder / "own", "localhost", *name, "-CA", authority, "-CAkey", folder / "ca.key")
+        options = ("--tls-port", port, "--tls-cert-file", folder / "own.pem")
+        options += ("--tls-key-file", folder / "own.key", "--tls-auth-clients", "no")
+        server = RedisServer(
+            folder / "one", _free_port("127.0.0.1"), *_QUICK, *options, program=program
+        )
+        server.start()
+        try:
+            yield Encrypted(server, port, authority)
+        finally:
+            server.kill()
+
+
+def _speaks_tls(program: str) -> bool:
+    """It complains of what the option says, and not of the option."""
+    words = [program, "--port", "0", "--tls-port", "1", "--tls-cert-file", "/nowhere"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=_PATIENCE)
+    return "Failed to configure TLS" in done.stdout
+
+
+def _certify(path: Path, name: str, *more: object) -> None:
+    """Make a key and a certificate of it."""
+    words = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2")
+    files = ("-keyout", path.with_suffix(".key"), "-out", path.with_suffix(".pem"))
+    whole = [*words, *files, "-subj", f"/CN={name}", *more]
+    subprocess.run([str(word) for word in whole], check=True, capture_output=True)
 
 
 class Guarded:

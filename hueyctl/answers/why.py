@@ -99,6 +99,8 @@ def _because(reason: str | None) -> str:
 def _blocked(facts: Facts) -> Reason:
     if facts.job.waits:
         return _stages(facts)
+    if facts.job.key_name is None:
+        return Reason("the other jobs of its call are not in yet", facts.job.enqueued_at)
     return in_the_way(facts.storage, facts.job, facts.now)
 
 

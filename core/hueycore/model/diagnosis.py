@@ -31,3 +31,14 @@ def problem(name: str, text: str, hint: str | None = None, **facts: Any) -> Diag
 
 def skipped(name: str, why: str) -> Diagnosis:
     return Diagnosis(name, SKIPPED, why, {})
+
+
+def of_old_jobs(queue: str, number: int, source: str) -> Diagnosis:
+    """Jobs wait where Huey has left them. ``source``: the file, or the server's URL."""
+    return problem(
+        "huey",
+        f"{number:,} jobs of Huey's wait in queue {queue!r}, which nobody here runs",
+        f"hueyctl load --from-huey {source} --queue {queue} --app MODULE:ATTR",
+        queue=queue,
+        jobs=number,
+    )

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from hueycore.model.diagnosis import Diagnosis, ok, problem, skipped
+from hueycore.model.diagnosis import Diagnosis, of_old_jobs, ok, problem, skipped
 
 if TYPE_CHECKING:
     from hueyctl.context import Session
@@ -59,13 +59,7 @@ def old_jobs(session: Session) -> Iterator[Diagnosis]:
     waiting = found.left_by_huey()
     file = found.url.partition(":///")[2]
     for queue, number in waiting.items():
-        yield problem(
-            "huey",
-            f"{number:,} jobs of Huey's wait in queue {queue!r}, which nobody here runs",
-            f"hueyctl load --from-huey {file} --queue {queue} --app MODULE:ATTR",
-            queue=queue,
-            jobs=number,
-        )
+        yield of_old_jobs(queue, number, file)
 
 
 def integrity(session: Session, full: bool) -> Iterator[Diagnosis]:

@@ -17,7 +17,7 @@ from hueycore.storage.redis.scripts import KEPT_ERRORS
 from tests.storage.redis.contents import Contents, Row, queues, read
 
 _FINAL = {str(state) for state in FINAL}
-_LISTS = (*(str(state) for state in State), "expiring", "key", "child", "ttl")
+_LISTS = (*(str(state) for state in State), "expiring", "key", "child", "batch", "ttl")
 
 
 def check_invariants(url: str) -> None:
@@ -79,7 +79,9 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "I4 a live stage waits for exactly the parents that have not delivered": (
         lambda row, found, parents: (
-            _is_final(row) or row["waits"] == sum(one["delivered"] == 0 for one in parents)
+            _is_final(row)
+            or row["waits"]
+            == sum(one["delivered"] == 0 for one in parents) + (row["batch"] is not None)
         )
     ),
     "I4 a live stage has all its parents, or brought along what they gave": (
@@ -209,6 +211,8 @@ def places(row: Row) -> Iterator[tuple[str, float, bytes]]:
         yield "child", 0, b"n" + struct.pack(">Q", row["next"]) + slot + number
     if row["source"]:
         yield "child", 0, b"s" + struct.pack(">Q", row["source"]) + number
+    if row["batch"] is not None:
+        yield "batch", row["batch"], struct.pack(">Q", seq)
     if row["result_ttl"] is not None and row["taken"] == 0 and _is_final(row) and state != "dead":
         yield "ttl", row["finished_at"] + row["result_ttl"], member
 

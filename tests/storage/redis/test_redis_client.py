@@ -246,6 +246,27 @@ def test_a_server_that_restarts_is_waited_for(server: RedisServer, connect: Conn
     assert client.run(COUNT, [KEY], [], again=False) == 3
 
 
+def test_a_server_that_goes_while_it_is_met_for_the_first_time_is_waited_for(
+    way: Proxy, server: RedisServer, connect: Connect
+) -> None:
+    way.drop_answers = 3
+    assert connect(way.url).call("PING") == b"PONG"
+    assert way.dropped == 3
+
+    server.send(signal.SIGSTOP)
+    client = connect(way.url)
+    met = way.connections
+
+    def restart() -> None:
+        wait_until(lambda: way.connections > met)
+        server.restart()
+
+    thread = threading.Thread(target=restart)
+    thread.start()
+    assert client.call("PING") == b"PONG"
+    thread.join()
+
+
 def test_a_server_that_stays_away_is_an_error_in_time(
     server: RedisServer, connect: Connect
 ) -> None:

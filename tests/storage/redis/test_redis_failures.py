@@ -150,6 +150,21 @@ def test_a_server_that_is_killed_loses_no_job_that_was_answered(
     check_invariants(server.url)
 
 
+def test_a_consumer_that_starts_while_the_server_is_killed_waits_for_it(
+    server: RedisServer, way: Proxy, site: Site
+) -> None:
+    with producing(server.url) as huey:
+        send(huey, "work", 1)
+        site.environment["URL"] = way.url
+        server.send(signal.SIGSTOP)
+        consumer = site.consume("-w", "1")
+        wait_until(lambda: way.connections, DEADLINE, "it has connected")
+        server.restart(signal.SIGKILL)
+        wait_until(all_end(huey, 1), DEADLINE, "all ended")
+        assert consumer.poll() is None
+    assert site.runs() == {"1": 1}
+
+
 def test_a_full_server_refuses_jobs_and_lets_the_queue_empty_itself(server: RedisServer) -> None:
     with closing(RedisHuey("app", url=server.url, timeout=0.5)) as huey:
         task = huey.task(name="task")(lambda *_: "x" * 1000)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -12,6 +15,7 @@ import pytest
 
 from hueycore import ConfigurationError, Huey, RedisHuey, State
 from hueycore.exceptions import StorageCorrupt
+from hueycore.model.diagnosis import Diagnosis
 from tests.helpers import drain, jobs
 
 KINDS = ("RedisHuey", "PriorityRedisHuey", "RedisExpireHuey", "PriorityRedisExpireHuey")
@@ -103,3 +107,36 @@ def test_another_queue_is_not_this_one(old: Any, huey: Huey, redis_url: str) -> 
     old.add(1)
     with pytest.raises(ConfigurationError, match="Huey's are myapp"):
         huey.load_from_huey(redis_url, "other")
+
+
+def test_what_waits_for_hueys_consumer_is_a_problem_of_its_queue_and_a_warning_elsewhere(
+    old: Any, huey: Huey, redis_url: str
+) -> None:
+    old.add(1)
+    old.add_schedule(old.add.s(2, delay=1000))
+
+    with closing(RedisHuey("other", url=redis_url)) as other:
+        (mine,), (theirs,) = asked(huey), asked(other)
+        assert (mine.status, mine.facts) == ("problem", {"queue": "my-app", "jobs": 2})
+        assert (theirs.status, theirs.facts) == ("warning", {"queue": "myapp", "jobs": 2})
+
+        huey.load_from_huey(redis_url)
+
+        assert (asked(huey), asked(other)) == ([], [])
+
+
+def asked(huey: Huey) -> list[Diagnosis]:
+    return list(huey.storage.checkup()["huey"]())
+
+
+@pytest.mark.parametrize("old", ["RedisHuey"], indirect=True)
+def test_doctor_says_the_command(old: Any, redis_url: str) -> None:
+    old.add(1)
+
+    words = ["-u", f"{redis_url}?name=my-app", "doctor", "--json"]
+    done = subprocess.run([sys.executable, "-m", "hueyctl", *words], capture_output=True, text=True)
+
+    (told,) = [one for one in json.loads(done.stdout)["checks"] if one["name"] == "huey"]
+    assert told["message"] == "1 jobs of Huey's wait in queue 'my-app', which nobody here runs"
+    assert told["hint"] == f"hueyctl load --from-huey {redis_url} --queue my-app --app MODULE:ATTR"
+    assert done.returncode != 0

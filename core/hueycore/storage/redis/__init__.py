@@ -18,6 +18,7 @@ from hueycore.storage.redis.events import Events
 from hueycore.storage.redis.examine import Examination
 from hueycore.storage.redis.exchange import Exchanges
 from hueycore.storage.redis.flags import Flags
+from hueycore.storage.redis.glance import Glances
 from hueycore.storage.redis.limits import Limits
 from hueycore.storage.redis.locks import Locks
 from hueycore.storage.redis.migration import Migrations
@@ -40,6 +41,7 @@ class RedisStorage(
     Enqueue,
     Exchanges,
     Workers,
+    Glances,
     Due,
     Schedules,
     Limits,
@@ -102,7 +104,7 @@ class RedisStorage(
 
     def after_fork_in_child(self) -> None:
         self.init_door()
-        self._door = native.Lock()
+        self._door, self._looking = native.Lock(), native.Lock()
         self._unanswered = {}
 
     @property
@@ -144,7 +146,7 @@ class RedisStorage(
         return checkup.info(self.client, self.keys)
 
     def checkup(self) -> Mapping[str, Callable[[], Iterable[Diagnosis]]]:
-        return checkup.questions(self.client, self.keys)
+        return checkup.questions(self.client, self.keys, self.queue)
 
     def gauges(self) -> dict[str, float]:
         return checkup.gauges(self.client)

@@ -29,6 +29,8 @@ class Bell:
         self._channel = channel
         self._lock = native.Lock()
         self._pipe: tuple[int, int] | None = None
+        #: How often it rang, or may have while nobody listened.
+        self.rings = 0
         self._retry_at = 0.0
         forks.heirs.add(self)
 
@@ -38,6 +40,7 @@ class Bell:
         with self._lock:
             receive, _ = self._open_pipe()
             if self._connect():
+                self.rings += 1
                 return True
             with native.DefaultSelector() as selector:
                 selector.register(receive, EVENT_READ)
@@ -47,6 +50,7 @@ class Bell:
             if receive in ready:
                 _drain(receive)
             if ready - {receive}:
+                self.rings += 1
                 self._read()
             return bool(ready) or timeout > LOOK
 

@@ -11,8 +11,8 @@ from hueycore.storage.redis.part import Impossible
 from hueycore.storage.redis.scripts import COLUMNS, DEFAULTS
 
 _USUAL = tuple(NewJob._field_defaults[name] for name in NewJob._fields[6:20])
-_PLACES = {name: place for place, name in enumerate(COLUMNS)}
-_OPTIONS = [(_PLACES[name], place) for place, name in enumerate(NewJob._fields) if name in _PLACES]
+PLACES = {name: place for place, name in enumerate(COLUMNS)}
+_OPTIONS = [(PLACES[name], place) for place, name in enumerate(NewJob._fields) if name in PLACES]
 
 
 def to_row(job: NewJob) -> list[Any]:
@@ -27,7 +27,7 @@ def to_row(job: NewJob) -> list[Any]:
     for column, field in _OPTIONS:
         value = job[field]
         row[column] = False if value is None else value
-    row[_PLACES["at_most_once"]] = int(job.at_most_once)
+    row[PLACES["at_most_once"]] = int(job.at_most_once)
     return [*row, job.on_conflict]
 
 

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from hueycore.model.diagnosis import Diagnosis, ok, problem, warning
+from hueycore.model.diagnosis import WARNING, Diagnosis, of_old_jobs, ok, problem, warning
 from hueycore.model.reports import Info
 from hueycore.storage import server_clock
+from hueycore.storage.redis import oldkeys
 from hueycore.storage.redis.client import Client
 from hueycore.storage.redis.messagepack import unpack_row
 from hueycore.storage.redis.scripts import COLUMNS, KEYS
@@ -30,13 +31,14 @@ SCHEMA = 1
 
 
 def questions(
-    client: Client, keys: Sequence[str]
+    client: Client, keys: Sequence[str], queue: str
 ) -> Mapping[str, Callable[[], Iterable[Diagnosis]]]:
-    """By name, in order; each asks when it is called. ``keys``: of the queue."""
+    """By name, in order; each asks when it is called. ``keys``: of the ``queue``."""
     return {
         "server": lambda: server(client),
         "durability": lambda: durability(client),
         "memory": lambda: memory(client),
+        "huey": lambda: old_jobs(client, queue),
         "clock": lambda: server_clock.compared(client.now(), _newest(client, keys)),
     }
 
@@ -133,6 +135,16 @@ def memory(client: Client) -> Iterator[Diagnosis]:
     else:
         limit = f"of {_mb(most)}" if most else "and no limit"
         yield ok("memory", f"{_mb(used)} used, {limit}", **facts)
+
+
+def old_jobs(client: Client, queue: str) -> Iterator[Diagnosis]:
+    """Jobs of Huey's on the same server run only once they are brought over; those of another queue
+    than this one may have a consumer of Huey's."""
+    for name, number in oldkeys.waiting(client).items():
+        if name == oldkeys.cleaned(queue):
+            yield of_old_jobs(queue, number, client.url)
+        else:
+            yield of_old_jobs(name, number, client.url)._replace(status=WARNING)
 
 
 def _newest(client: Client, keys: Sequence[str]) -> float | None:

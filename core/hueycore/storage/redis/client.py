@@ -77,7 +77,7 @@ class Client:
         self.closed = False
         self._replicas, self._synced = replicas, durability == "full"
         self._server: Server | None = None
-        #: It has answered once: that it is away may be a restart.
+        #: It has been met once: that it is away may be a restart.
         self._was_there = False
         self._distance, self._looked = 0.0, -LOOK
         self._checked = -LOOK
@@ -211,6 +211,7 @@ class Client:
                     self.look_again()
                 if trouble.lost and attempt.sent and not again:
                     raise errors.Unanswered(f"{trouble.error}; it may be done or not") from error
+                self._was_there = self._was_there or trouble.met
                 late = not self._was_there or clock.monotonic() + pause > end
                 if late or not trouble.passes:
                     raise trouble.error from error

@@ -13,6 +13,7 @@ from hueycore.exceptions import StorageError
 from hueycore.model.events import LogLine
 from hueycore.model.jobs import Cargo, Selector
 from hueycore.model.ties import together
+from hueycore.storage.redis.batches import batches_of
 from hueycore.storage.redis.part import Part
 from hueycore.storage.redis.rows import Row, fetch
 from hueycore.storage.redis.scripts import KEYS
@@ -75,7 +76,8 @@ def packed(part: Part, rows: Sequence[Row]) -> list[Packed]:
 def pages(part: Part, queue: str, selector: Selector) -> Iterator[list[Cargo]]:
     """The selected jobs of a queue: see ``Transfer.dump``."""
     chosen = find(part, selector._replace(queues=(queue,), sort="seq", limit=None), texts=False)
-    seqs = [row.seq for row in chosen]
+    coming = {n for n, one in batches_of(part, queue).items() if one["state"] != "in"}
+    seqs = [row.seq for row in chosen if row["batch"] not in coming]
     wanted, told, size, at = set(seqs), set[int](), FIRST, 0
     while at < len(seqs):
         some = seqs[at : at + size]

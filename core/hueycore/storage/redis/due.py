@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
-from hueycore.model.glance import Glance
 from hueycore.model.jobs import JobRef
 from hueycore.model.states import State
 from hueycore.storage.protocol import workers as protocol
@@ -12,9 +9,6 @@ from hueycore.storage.redis.part import Part
 
 
 class Due(Part, protocol.Workers):
-    def glance(self, declared: Collection[str] | None = None) -> Glance:
-        return Glance()
-
     def promote(self, limit: int = 500) -> list[JobRef]:
         due = self.next_run_at()
         if due is None or due > self.client.now():

@@ -18,16 +18,14 @@ from hueycore.model.jobs import Enqueued, NewJob
 from hueycore.model.plan import Plan
 from hueycore.model.states import State
 from hueycore.storage.protocol.jobs import Jobs
+from hueycore.storage.redis.batches import Batches
 from hueycore.storage.redis.births import are_plain, plain_words, to_plan, to_row
 from hueycore.storage.redis.errors import Refused
-from hueycore.storage.redis.part import Part
+from hueycore.storage.redis.scripts import PORTION
+from hueycore.storage.redis.watch import Looks
 from hueycore.system.rounds import Rounds
 
 _STATES = {str(state).encode(): state for state in State}
-
-
-#: Jobs that one call takes along from other threads at most.
-SHARE = 1000
 
 
 class Ticket:
@@ -40,18 +38,23 @@ class Ticket:
         self.answer: list[Enqueued] | None = None
 
 
-class Enqueue(Part, Jobs):
+class Enqueue(Batches, Jobs):
     _described = False
 
     def init_door(self) -> None:
         """Also in a child process: the threads of a round may not exist there."""
         self._rounds = Rounds()
         self._tickets: dict[Ticket, None] = {}
+        self._looks = Looks()
 
     def enqueue(self, jobs: Sequence[NewJob], plan: Plan | None = None) -> list[Enqueued]:
         self.client.check_policy()
         self.list_queue()
-        if jobs and not plan and are_plain(jobs):
+        if len(jobs) > PORTION:
+            born = self._enqueue_many(jobs, plan or Plan())
+            if born is not None:
+                return born
+        elif jobs and not plan and are_plain(jobs):
             born = self._enqueue_together(jobs)
             if born is not None:
                 return born
@@ -67,6 +70,12 @@ class Enqueue(Part, Jobs):
             refuse(refusal, self.queue, self.max_pending)
         self._described = True
         return [to_enqueued(one) for one in answer]
+
+    def _enqueue_many(self, jobs: Sequence[NewJob], plan: Plan) -> list[Enqueued] | None:
+        try:
+            return self.enqueue_in_portions(jobs, plan)
+        except Refused as refusal:
+            refuse(refusal, self.queue, self.max_pending)
 
     def _enqueue_together(self, jobs: Sequence[NewJob]) -> list[Enqueued] | None:
         """Threads that enqueue plain jobs at the same time share one call. None when the whole
@@ -85,7 +94,7 @@ class Enqueue(Part, Jobs):
         themselves; ids make a second try of the same job harmless."""
         batch, size = [mine], len(mine.jobs)
         for ticket in list(self._tickets):
-            if ticket is not mine and ticket.answer is None and size + len(ticket.jobs) <= SHARE:
+            if ticket is not mine and ticket.answer is None and size + len(ticket.jobs) <= PORTION:
                 batch.append(ticket)
                 size += len(ticket.jobs)
         try:

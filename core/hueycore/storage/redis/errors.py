@@ -35,12 +35,13 @@ class Unanswered(StorageError):
 class Trouble(NamedTuple):
     """What an error means. ``passes``: another try may succeed. ``lost``: the connection is gone,
     and what was sent on it may have been done. ``elsewhere``: another server has to be looked
-    for."""
+    for. ``met``: a server was there, which is about to come or to go."""
 
     error: StorageError | ConfigurationError
     passes: bool = False
     lost: bool = False
     elsewhere: bool = False
+    met: bool = False
 
 
 _BUSY = {
@@ -78,6 +79,10 @@ _CODES = {
 }
 #: Before Redis 7, what a command in a script has answered.
 _IN_SCRIPT = re.compile(r"Error running script .*: -([A-Z]+) ")
+#: What OpenSSL says of a certificate.
+_REFUSED = re.compile(r"CERTIFICATE_VERIFY_FAILED\] certificate verify failed: (.*?)\.? \(_ssl")
+#: What they say of a connection that there was.
+_CUT = re.compile("Error while (?:reading|writing)|closed by server")
 #: What they call a server that does not answer.
 _GONE = ("ConnectionError", "TimeoutError", "RedisClusterException")
 _HINTS = {
@@ -116,7 +121,7 @@ def trouble(error: Exception) -> Trouble:
         _, name, text = f"{said}  ".split(" ", 2)
         return Trouble(Refused(name, text.strip()))
     if word in _BUSY:
-        return Trouble(_made(StorageBusy, word, _BUSY[word], said), passes=True)
+        return Trouble(_made(StorageBusy, word, _BUSY[word], said), passes=True, met=True)
     if word in _FULL:
         return Trouble(_made(StorageFull, word, _FULL[word], said))
     if word in _RIGHTS:
@@ -134,8 +139,13 @@ def trouble(error: Exception) -> Trouble:
         return Trouble(
             ConfigurationError(f"Redis: the server is too old, or not all of it ({said})")
         )
+    if refused := _REFUSED.search(said):
+        what = f"Redis: the server's certificate is refused: {refused[1]}"
+        return Trouble(ConfigurationError(f"{what} (ssl_ca_certs= says whose are trusted)"))
     if _is_connection(error):
-        return Trouble(StorageError(f"Redis: {said}"), passes=True, lost=True, elsewhere=True)
+        found = StorageError(f"Redis: {said}")
+        met = _CUT.search(said) is not None
+        return Trouble(found, passes=True, lost=True, elsewhere=True, met=met)
     return Trouble(StorageError(f"Redis: {said}"))
 
 

@@ -67,6 +67,7 @@ class Examination(Part, Queries):
         for seq, row in rows.items():
             mine = parents.get(seq, set())
             waits = sum(not rows[parent]["delivered"] for parent in mine)
+            waits += row["batch"] is not None
             if row["state"] == State.BLOCKED and row["key_name"] is None and row["waits"] != waits:
                 uncounted.add(seq)
             if row["state"] not in FINAL and row["inputs"] != len(mine) + given.get(seq, 0):

@@ -4,6 +4,7 @@ read, so that a consumer of Huey's which still works runs none of them; all else
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from hueycore.exceptions import ConfigurationError, StorageCorrupt
@@ -33,6 +34,17 @@ def read_old(client: Client, queue: str | None, *, take: bool) -> OldFile:
             messages += _messages(client, each)
     values = dict(_values(client, name))
     return OldFile(client.url, queue or name, messages, values, ())
+
+
+def waiting(client: Client) -> dict[str, int]:
+    """By queue, as Huey writes its name, how many messages a consumer of Huey's would run."""
+    found: Counter[str] = Counter()
+    for key in _keys(client, "huey.*"):
+        _, kind, name, *_ = (*key.split(".", 2), "", "")
+        if kind in ("redis", "schedule") and ASIDE not in name:
+            count = {b"list": "LLEN", b"zset": "ZCARD"}.get(client.call("TYPE", key))
+            found[name] += client.call(count, key) if count else 0
+    return {name: number for name, number in sorted(found.items()) if number}
 
 
 def cleaned(name: str) -> str:

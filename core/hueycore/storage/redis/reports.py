@@ -14,6 +14,7 @@ from hueycore.storage.protocol.queries import Queries
 from hueycore.storage.redis.messagepack import unpack
 from hueycore.storage.redis.part import Part
 from hueycore.storage.redis.rows import fetch, pages
+from hueycore.storage.redis.scripts import keys_of, script
 from hueycore.storage.redis.selection import find
 
 #: Numbers that ``arrivals`` reads the rows of; of more it knows the minute.
@@ -45,11 +46,13 @@ class Reports(Part, Queries):
         return found
 
     def totals(self) -> list[Metric]:
-        found = [
-            _to_metric(queue, 0, task.decode(), data)
-            for queue in self.queue_names()
-            for task, data in self.pairs("total", queue).items()
-        ]
+        found = []
+        for queue in self.queue_names():
+            flat = self.client.run(script("totals"), keys_of(queue), ("0", "{}"))
+            found += [
+                _to_metric(queue, 0, task.decode(), data)
+                for task, data in zip(flat[::2], flat[1::2], strict=True)
+            ]
         return sorted(found, key=attrgetter("queue", "task"))
 
     def arrivals(self, since: float) -> dict[str, int]:
@@ -165,7 +168,8 @@ def _member(run_at: float, seq: int) -> bytes:
 
 def _to_metric(queue: str, minute: int, task: str, data: bytes) -> Metric:
     try:
-        done, retried, dead, revoked, expired, run_s, run_max, run_hist, wait_hist = unpack(data)
+        done, retried, dead, revoked, expired, *more = unpack(data)
+        run_s, run_max, run_hist, wait_hist = more[:4]
     except (LookupError, ValueError, TypeError):  # somebody else wrote there
         return Metric(queue, minute, task, 0, 0, 0, 0, 0, 0.0, 0.0, {}, {})
     return Metric(

@@ -55,7 +55,9 @@ class Row:
         values["cancel_requested"] = values["cancel_requested"] in (Asked.STOP, Asked.INTERRUPT)
         if values["taken"] is not None:
             values["taken"] = bool(values["taken"])
-        del values["suspect"]
+        if values["batch"] is not None:
+            values["waits"] -= 1  # that one is no stage
+        del values["suspect"], values["batch"]
         return Job(
             queue=self.queue,
             progress=self.progress,

@@ -21,7 +21,7 @@ COLUMNS: dict[str, str | int | None] = {
     "key_name": None, "expires_at": None, "timeout": None, "max_crashes": 3, "at_most_once": 0,
     "result_ttl": None, "unique_key": None, "unique_until": None, "scheduled_for": None,
     "next": None, "slot": None, "source": None, "inputs": 0, "waits": 0, "delivered": 0,
-    "delay": 0, "expires_in": None, "suspect": 0,
+    "delay": 0, "expires_in": None, "suspect": 0, "batch": None,
 }  # fmt: skip
 DEFAULTS = [*COLUMNS.values()]
 #: Every key of a queue. Each call declares them all, so that a cluster that is moving the slot
@@ -30,7 +30,7 @@ KEYS = (
     "row", "payload", "result", "error", "said", "handler", "input", "ticket", "log", "id",
     "unique", *State, "expiring", "ttl", "key", "child", "due", "rate", "limit", "lock", "flag",
     "banned", "value", "lapsing", "counter", "periodic", "firing", "declared", "queue", "worker",
-    "last", "metric", "total", "arrival", "event", "brought", "mark",
+    "last", "metric", "total", "arrival", "event", "brought", "mark", "batch", "batches", "owed",
 )  # fmt: skip
 #: The names of all queues. Not in the slot of any of them, so no script touches it.
 QUEUES = "huey:queues"
@@ -38,6 +38,8 @@ QUEUES = "huey:queues"
 _HERE = Path(__file__).parent / "lua"
 #: How many rows of one key a transaction moves at most.
 MOVES = 500
+#: Rows of one call that a script writes at most, and followers that it revokes.
+PORTION = 1000
 #: Log lines, and errors, that a job keeps: the newest ones.
 KEPT_LINES = 2000
 KEPT_ERRORS = 25
@@ -128,7 +130,8 @@ def _prelude() -> str:
             f"local DEFAULT = {{{defaults}}}",
             f"local MOVES = ' {' '.join(sorted(moves))} '",
             f"local FINAL, WAITING = {_set(FINAL)}, {_set(WAITING)}",
-            f"local MOST, KEPT_LINES, KEPT_ERRORS = {MOVES}, {KEPT_LINES}, {KEPT_ERRORS}",
+            f"local MOST, PORTION = {MOVES}, {PORTION}",
+            f"local KEPT_LINES, KEPT_ERRORS = {KEPT_LINES}, {KEPT_ERRORS}",
         )
     )
 

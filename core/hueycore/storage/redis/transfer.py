@@ -21,7 +21,7 @@ from hueycore.storage.redis.scripts import COLUMNS, QUEUES
 from hueycore.storage.redis.selection import find, queues_of
 
 #: Columns that mean something only in the storage that they come from.
-_LOCAL = {"worker": None, "claimed_at": None, "suspect": 0}
+_LOCAL = {"worker": None, "claimed_at": None, "suspect": 0, "batch": None}
 _NUMBERS = [
     name for name, kind in Job.__annotations__.items() if "int" in str(kind) or "float" in str(kind)
 ]

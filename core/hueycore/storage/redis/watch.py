@@ -42,6 +42,34 @@ class Seen(NamedTuple):
     at: float
 
 
+class Looks:
+    """How often one janitor has looked, and found no news of somebody."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, Seen] = {}
+        self._lock = native.Lock()
+
+    def clear(self) -> None:
+        """Count anew."""
+        with self._lock:
+            self._seen.clear()
+
+    def without_news(self, counts: Mapping[int, int]) -> dict[int, int]:
+        """One look at everybody's count, which he raises while he lives; how many there have been
+        since it was raised last. At most one look in ``APART`` seconds counts."""
+        now = clock.monotonic()
+        with self._lock:
+            for gone in self._seen.keys() - counts.keys():
+                del self._seen[gone]
+            for who, count in counts.items():
+                seen = self._seen.get(who)
+                if seen is None or seen.beat != count:
+                    self._seen[who] = Seen(count, 0, now)
+                elif now - seen.at >= APART:
+                    self._seen[who] = Seen(count, seen.looks + 1, now)
+            return {who: seen.looks for who, seen in self._seen.items()}
+
+
 class Slots:
     """What a worker has started; the next beat says it to the server."""
 
@@ -78,7 +106,9 @@ class Watch:
         self._link = Link(self._client, self._key)
         self._workers: dict[int, Slots] = {}
         self._lost: set[int] = set()
-        self._seen: dict[int, Seen] = {}
+        self._looks = Looks()
+        #: The rows of the workers at the last look that read them.
+        self._known: dict[int, Mapping[str, Any]] = {}
         self._thread: native.AnyThread | None = None
         self._wake = native.Event()
         self._closed = False
@@ -89,7 +119,11 @@ class Watch:
         """By what others see whether the connection of the beats is there: part of a worker's row.
         Raises ``StorageError``."""
         with self._lock:
-            self._link.open()
+            try:
+                self._link.open()
+            except StorageError:
+                self._client.info("server", self._key)  # a server that restarts is waited for
+                self._link.open()
             return {"client": self._link.id, "server": self._link.run_id}
 
     def add(self, worker: int, slots: int) -> None:
@@ -107,7 +141,6 @@ class Watch:
         with self._lock:
             self._workers.pop(worker, None)
             self._lost.discard(worker)
-            self._seen.pop(worker, None)
 
     def slots(self, worker: int) -> Slots:
         return self._workers[worker]
@@ -136,28 +169,32 @@ class Watch:
 
     # --- the workers of others --------------------------------------------------------------------
 
+    def misses(self, beats: Mapping[int, int]) -> bool:
+        """One look at the counts of a queue alone: whether ``dead`` has to look as well. A beat
+        may be late once."""
+        looks, known = self._looks.without_news(beats), self._known
+        return any(looks[n] > 1 or n not in known or is_gone(known[n]) for n in beats)
+
+    def count_anew(self) -> None:
+        """While the server was away nobody could beat."""
+        self._looks.clear()
+
     def dead(self, workers: Mapping[int, Mapping[str, Any]], beats: Mapping[int, int]) -> list[int]:
         """One look at the workers of a queue, their rows and their counts: those that are dead.
-        At most one look in ``APART`` seconds counts. Raises ``StorageError``, and then begins
-        anew: while the server was away nobody could beat."""
+        At most one look in ``APART`` seconds counts. Raises ``StorageError``, and then counts
+        anew."""
         try:
             there = self._connections(workers)
         except (StorageError, ConfigurationError):
-            self._seen.clear()
+            self.count_anew()
             raise
-        now = clock.monotonic()
-        for gone in self._seen.keys() - workers.keys():
-            del self._seen[gone]
-        found = []
-        for worker in workers:
-            seen = self._seen.get(worker)
-            if seen is None or seen.beat != beats.get(worker, 0):
-                self._seen[worker] = seen = Seen(beats.get(worker, 0), 0, now)
-            elif now - seen.at >= APART:
-                self._seen[worker] = seen = Seen(seen.beat, seen.looks + 1, now)
-            if seen.looks >= (PATIENCE if worker in there else GONE) or _is_gone(workers[worker]):
-                found.append(worker)
-        return found
+        self._known = dict(workers)
+        looks = self._looks.without_news({worker: beats.get(worker, 0) for worker in workers})
+        return [
+            worker
+            for worker, about in workers.items()
+            if looks[worker] >= (PATIENCE if worker in there else GONE) or is_gone(about)
+        ]
 
     def living(self, workers: Mapping[int, Mapping[str, Any]]) -> set[int]:
         """Those whose connection stands, as far as it can be known; of any queue. Raises
@@ -206,9 +243,12 @@ class Watch:
             self._wake.wait(BEAT)
 
 
-def _is_gone(about: Mapping[str, Any]) -> bool:
-    """Whether a process has its number here as well, and there is none of this number."""
+def is_here(about: Mapping[str, Any]) -> bool:
+    """Whether a process has its number here as well."""
     here = (boot_id(), process_space())
-    return (
-        all(here) and here == (about.get("boot_id"), about.get("space")) and not runs(about["pid"])
-    )
+    return all(here) and here == (about.get("boot_id"), about.get("space"))
+
+
+def is_gone(about: Mapping[str, Any]) -> bool:
+    """Whether a process was here and has ended: that needs no beats to be counted."""
+    return is_here(about) and not runs(about["pid"])

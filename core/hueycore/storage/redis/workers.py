@@ -16,16 +16,17 @@ from hueycore.model.states import State
 from hueycore.storage.protocol import workers as protocol
 from hueycore.storage.protocol.queries import Queries
 from hueycore.storage.protocol.workers import Slots
+from hueycore.storage.redis.batches import Batches
 from hueycore.storage.redis.exchange import to_said
 from hueycore.storage.redis.part import Part, encode
 from hueycore.storage.redis.periodic import to_schedule
 from hueycore.storage.redis.rows import Row, fetch
 from hueycore.storage.redis.scripts import script
-from hueycore.storage.redis.watch import Run
+from hueycore.storage.redis.watch import Run, is_gone, is_here
 from hueycore.system import machine
 
 
-class Workers(Part, protocol.Workers, Queries):
+class Workers(Batches, protocol.Workers, Queries):
     #: The rows of those of this object, as they were registered.
     _about: dict[int, dict[str, Any]]
     _names: dict[int, str]
@@ -85,10 +86,11 @@ class Workers(Part, protocol.Workers, Queries):
         return int(run(script("beat"), self.keys, ["0", worker, runs, link]))
 
     def recover(self) -> list[Recovered]:
+        self.finish_batches()
+        self._finish_followers()
         rows, beats = read_workers(self, self.queue)
         recovered: list[Recovered] = []
-        dead = {*self.watch.dead(rows, beats), *(n for n, row in rows.items() if is_gone(row))}
-        for worker in sorted(dead):
+        for worker in sorted(self.watch.dead(rows, beats)):
             try:
                 recovered += self._recover_one(worker, rows[worker]["name"], beats[worker])
             except StorageError:
@@ -96,6 +98,12 @@ class Workers(Part, protocol.Workers, Queries):
                     raise
                 break  # what was taken back is reported; the janitor comes again
         return recovered
+
+    def _finish_followers(self) -> None:
+        """Revoke what follows from ends that had more followers than one script revokes."""
+        more = self.client.call("HLEN", self.key("owed"))
+        while more:
+            more = self.run("owed")
 
     def _recover_one(self, worker: int, name: str, beat: int) -> list[Recovered]:
         arg = {"worker": worker, "beat": str(beat)}
@@ -124,7 +132,7 @@ class Workers(Part, protocol.Workers, Queries):
     ) -> WorkerRow:
         mine = queue == self.queue and self.watch.is_mine(worker)
         runs = json.loads(self.watch.started(worker)) if mine else about["runs"]
-        here = _is_here(about)
+        here = is_here(about)
         if not mine:
             runs = self._still(queue, runs)
         return WorkerRow(
@@ -162,16 +170,6 @@ class Workers(Part, protocol.Workers, Queries):
 
     def nudge(self) -> None:
         self.bell.nudge()
-
-
-def _is_here(about: Mapping[str, Any]) -> bool:
-    here = (machine.boot_id(), machine.process_space())
-    return all(here) and here == (about["boot_id"], about["space"])
-
-
-def is_gone(about: Mapping[str, Any]) -> bool:
-    """Whether a worker's process was here and has ended: that needs no beats to be counted."""
-    return _is_here(about) and not machine.runs(about["pid"])
 
 
 def living_of(part: Part, rows: Mapping[int, Mapping[str, Any]]) -> set[int]:

@@ -21,6 +21,7 @@ end
 
 -- What became of a row since it was written last (events.sql says the same in triggers).
 local function record(row)
+  if row[BATCH] then return end
   local old = before[row[SEQ]]
   if old and old[1] == row[STATE] then return end
   local signal = signal_of(row, old)

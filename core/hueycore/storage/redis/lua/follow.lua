@@ -3,14 +3,17 @@
 -- (edges.py). delivered: 1 a result, 2 that it is None, 3 that there will be none.
 local function between(start) return call('ZRANGEBYLEX', P .. 'child', '[' .. start, '(' .. start .. string.rep('\255', 13)) end
 
--- The jobs that wait, or waited, for this one.
-local function children_of(row)
+-- The jobs that wait, or waited, for this one: all, or so many from one on (0: the first).
+local function children_of(row, most, from)
   local found = {}
   if not row[NEXT] then return found end
-  local first = get(row[NEXT])
-  if first then found[1] = first end
-  for _, seq in ipairs(numbers(between('s' .. number8(row[SEQ])))) do
-    local other = get(seq)
+  local first, start = get(row[NEXT]), 's' .. number8(row[SEQ])
+  if first and (from or 0) == 0 then found[1] = first end
+  local seqs = numbers(call('ZRANGEBYLEX', P .. 'child', '[' .. start .. number8(from or 0),
+    '(' .. start .. string.rep('\255', 13), 'LIMIT', 0, most or -1))
+  fetch(seqs)
+  for i = 1, #seqs do
+    local other = get(seqs[i])
     if other and other ~= first then found[#found + 1] = other end
   end
   return found
@@ -61,6 +64,28 @@ local function deliver(row, failed)
   end
 end
 
+local revoked_here, owed_from = 0, {}
+
+-- Revoke the jobs that waited for this one; adds them to a list. A script does so many: from which one
+-- on it is to go on stands in 'owed', for the janitor.
+local function revoke_children(row, following)
+  local from = owed_from[row[SEQ]] or 0
+  local page = revoked_here < PORTION and children_of(row, PORTION, from) or {false}
+  for place, child in ipairs(page) do
+    if place == PORTION or revoked_here == PORTION then
+      set('owed', row[SEQ], place == 1 and from or child[SEQ])
+      return
+    end
+    if child[STATE] == 'blocked' then
+      child[STATE], child[REASON], child[FINISHED_AT] = 'revoked', 'upstream', now
+      save(child)
+      touch(child)
+      following[#following + 1], revoked_here = child, revoked_here + 1
+    end
+  end
+  if owed_from[row[SEQ]] then del('owed', row[SEQ]) end
+end
+
 -- Tell the followers of final jobs. A result, or any end of a chord's member (it has a slot), counts
 -- down what the follower waits for, once for ever. Any other end revokes the follower.
 local function follow(rows, delivered)
@@ -71,16 +96,7 @@ local function follow(rows, delivered)
       local row = todo[i]
       if row[NEXT] and row[DELIVERED] == 0 then
         if delivered or row[SLOT] then deliver(row, not delivered)
-        else
-          for _, child in ipairs(children_of(row)) do
-            if child[STATE] == 'blocked' then
-              child[STATE], child[REASON], child[FINISHED_AT] = 'revoked', 'upstream', now
-              save(child)
-              touch(child)
-              following[#following + 1] = child
-            end
-          end
-        end
+        else revoke_children(row, following) end
       end
     end
     todo, delivered = following, false

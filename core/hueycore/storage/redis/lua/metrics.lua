@@ -1,6 +1,9 @@
 --#include rows
 -- Endings counted per minute and task, and per task for ever: done, retried, dead, revoked, expired,
--- seconds that the runs took, the longest of them, and histograms as lists bucket, number, …
+-- seconds that the runs took, the longest of them, and histograms as lists bucket, number, …. The newest
+-- minute is added to the total when the next one begins: of a minute the last field says that this is
+-- done, of a total which minute that is.
+local OPEN, ADDED = 10, 1
 local COUNTED = {done = 1, retry = 2, dead = 3, revoked = 4, expired = 5}
 local tallies = {}
 
@@ -9,43 +12,83 @@ local function bucket(seconds)
   return math.ceil(4 * math.log(seconds / 0.0001) / math.log(2))
 end
 
+local function grow(list, number, count)
+  local at = 1
+  while list[at] and list[at] ~= number do at = at + 2 end
+  list[at], list[at + 1] = number, (list[at + 1] or 0) + count
+end
+
+local function sum(line, more)
+  for i = 1, 6 do line[i] = line[i] + more[i] end
+  line[7] = math.max(line[7], more[7])
+  for i = 8, 9 do
+    if type(line[i]) ~= 'table' then line[i] = {} end
+    local list = type(more[i]) == 'table' and more[i] or {}
+    for at = 1, #list, 2 do grow(line[i], list[at], list[at + 1]) end
+  end
+end
+
+local function empty_line() return {0, 0, 0, 0, 0, 0, 0, {}, {}} end
+
 local function tally(row, kind, started, run_s, run_bucket, wait_bucket)
   local which = COUNTED[kind]
   if not which then return end
   local line = tallies[row[TASK]]
-  if not line then line = {0, 0, 0, 0, 0, 0, 0, {}, {}} tallies[row[TASK]] = line end
+  if not line then line = empty_line() tallies[row[TASK]] = line end
   line[which] = line[which] + 1
   if started then
     line[6], line[7] = line[6] + run_s, math.max(line[7], run_s)
-    line[8][run_bucket] = (line[8][run_bucket] or 0) + 1
-    line[9][wait_bucket] = (line[9][wait_bucket] or 0) + 1
+    grow(line[8], run_bucket, 1)
+    grow(line[9], wait_bucket, 1)
   end
 end
 
-local function merged(flat, added)
-  local counts = {}
-  for i = 1, #flat, 2 do counts[flat[i]] = flat[i + 1] end
-  for number, count in pairs(added) do counts[number] = (counts[number] or 0) + count end
-  local found = {}
-  for number, count in pairs(counts) do found[#found + 1] = number found[#found + 1] = count end
-  return found
+-- A line, and whether it was there.
+local function line_of(name, field)
+  local text = read(name, field)
+  local fine, line = pcall(cmsgpack.unpack, text or '')
+  if not text or not fine or type(line) ~= 'table' then return empty_line(), text end
+  return line, text
 end
 
-local function add_line(name, field, line)
-  local text = read(name, field)
-  local fine, old = pcall(cmsgpack.unpack, text or '')
-  if not text or not fine or type(old) ~= 'table' then old = {0, 0, 0, 0, 0, 0, 0, {}, {}} end
-  for i = 1, 6 do old[i] = old[i] + line[i] end
-  old[7] = math.max(old[7], line[7])
-  for i = 8, 9 do old[i] = merged(type(old[i]) == 'table' and old[i] or {}, line[i]) end
-  set(name, field, cmsgpack.pack(old))
+-- Add to a total the minute that is not in it yet.
+local function complete_total(task, total)
+  local field = (total[OPEN] or 0) .. ' ' .. task
+  local minute, known = line_of('metric', field)
+  if known and minute[OPEN] ~= ADDED then
+    sum(total, minute)
+    minute[OPEN] = ADDED
+    set('metric', field, cmsgpack.pack(minute))
+  end
+  total[OPEN] = 0
+end
+
+-- A minute's line is about to go.
+local function leave_minute(field)
+  local minute, task = string.match(field, '^(%d+) (.*)$')
+  local total = line_of('total', task)
+  if total[OPEN] == tonumber(minute) then
+    complete_total(task, total)
+    set('total', task, cmsgpack.pack(total))
+  end
 end
 
 local function write_tallies()
-  local minute = math.floor(now / 60)
+  local now_minute = math.floor(now / 60)
   for task, line in pairs(tallies) do
-    add_line('metric', minute .. ' ' .. task, line)
-    add_line('total', task, line)
+    local field = now_minute .. ' ' .. task
+    local minute, known = line_of('metric', field)
+    if not known or minute[OPEN] == ADDED then
+      local total = line_of('total', task)
+      if known then sum(total, line)
+      else
+        complete_total(task, total)
+        total[OPEN] = now_minute
+      end
+      set('total', task, cmsgpack.pack(total))
+    end
+    sum(minute, line)
+    set('metric', field, cmsgpack.pack(minute))
   end
   tallies = {}
 end

@@ -16,7 +16,7 @@ local function orphaned(row)
   end
   local given = call('HGET', P .. 'input', row[SEQ])
   if given then there = there + #cmsgpack.unpack(given) end
-  if row[WAITS] > coming then return 'the stage it waits for was purged' end
+  if row[WAITS] - (row[BATCH] and 1 or 0) > coming then return 'the stage it waits for was purged' end
   if coming + there < row[INPUTS] then return 'a result that it needs was purged' end
 end
 

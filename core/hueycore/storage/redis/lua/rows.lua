@@ -81,6 +81,10 @@ local function places(row)
     found[n + 3] = 's' .. number8(row[SOURCE]) .. number8(seq)
     n = n + 3
   end
+  if row[BATCH] then
+    found[n + 1], found[n + 2], found[n + 3] = 'batch', row[BATCH], number8(seq)
+    n = n + 3
+  end
   if row[RESULT_TTL] and row[TAKEN] == 0 and FINAL[state] and state ~= 'dead' then
     found[n + 1], found[n + 2], found[n + 3] = 'ttl', row[FINISHED_AT] + row[RESULT_TTL], seq
     n = n + 3
@@ -93,6 +97,7 @@ local function places(row)
 end
 
 local function keep_before(row)
+  if row[BATCH] then return end  -- it is born when its batch is in
   before[row[SEQ]] = {row[STATE], row[RUN_AT], row[ATTEMPT], row[WORKER]}
 end
 
