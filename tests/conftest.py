@@ -42,7 +42,7 @@ ASKED = os.environ.get("HUEY_TEST_ENGINE")
 #: The engine that queues of tests are in, where a test does not choose.
 ENGINE = ASKED or "sqlite"
 #: What an engine's own tests are given, outside of its folder.
-OWN = {"postgres": {"postgres", "postgres_binaries"}, "redis": {"redis"}}
+OWN = {"postgres": {"postgres", "postgres_binaries"}, "redis": {"redis", "redis_server"}}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -153,6 +153,13 @@ def redis_url(redis: str) -> Iterator[str]:
     """The URL of an empty database on that server."""
     with redis_servers.database(redis) as url:
         yield url
+
+
+@pytest.fixture
+def redis_server() -> Iterator[redis_servers.RedisServer]:
+    """A Redis server of the test's own that waits for the disk: to be restarted and killed."""
+    with or_skip(), redis_servers.crashing() as server:
+        yield server
 
 
 @pytest.fixture
