@@ -68,11 +68,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def is_of(engine: str, item: pytest.Item) -> bool:
     """Whether a test is one of this engine's own, or has its queue in whatever engine is asked for.
-    SQLite needs no server: with it runs what is about no engine, and what is about all."""
+    SQLite needs no server: with it runs what is about no engine, and what is about all. What all
+    engines have in common runs with Redis as well, on a cluster."""
     names = set(item.fixturenames) if isinstance(item, pytest.Function) else set()
     owners = [name for name, given in OWN.items() if given & names or item.path.parent.name == name]
     if owners:
         return engine in owners
+    if engine == "redis" and item.path.parent.name == "conformance":
+        return True
     return engine == "sqlite" or "engine_name" in names
 
 
