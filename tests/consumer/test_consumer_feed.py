@@ -760,14 +760,8 @@ def test_a_claim_that_was_lost_is_told_and_its_ending_dropped(huey: Huey) -> Non
     seen = Signals(huey)
     with consuming(huey):
         gate.wait_entered()
-        huey.storage.db.transact(  # type: ignore[attr-defined]
-            lambda con: con.execute(
-                """
-                update huey_job set state = 'done', worker = null, claimed_at = null,
-                    claim = claim + 1, finished_at = 1
-                """
-            )
-        )
+        ended = {"state": "done", "worker": None, "claimed_at": None, "finished_at": 1.0}
+        lab_of(huey.storage).set(handle.seq, claim=2, **ended)
         gate.open.set()
         wait_until(lambda: seen.of("claim-lost"))
 

@@ -42,6 +42,7 @@ from tests.helpers import (
     states,
     wait_until,
 )
+from tests.storage.engines import lab_of
 
 
 def consumer_threads() -> set[threading.Thread]:
@@ -495,12 +496,12 @@ def test_workers_are_replaced_after_so_many_jobs_without_a_pause(
 @pytest.mark.usefixtures("any_kind")
 def test_an_idle_consumer_writes_nothing(huey: Huey, monkeypatch: pytest.MonkeyPatch) -> None:
     with consuming(huey, workers=2) as consumer:
-        database = huey.storage.db  # type: ignore[attr-defined]
+        lab = lab_of(huey.storage)
         rounds: list[int] = []
         keep = consumer.janitor.step
 
         def step() -> float:
-            rounds.append(database.commits)
+            rounds.append(lab.commits())
             keep()
             return 0.01
 
@@ -686,6 +687,7 @@ def test_a_consumer_whose_file_is_replaced_stops(
             os.remove(path + suffix)
 
 
+@pytest.mark.sql_only("tables have a schema")
 def test_a_consumer_stops_when_the_file_is_upgraded_under_it(
     huey: Huey, no_threads_left: None
 ) -> None:
