@@ -635,6 +635,7 @@ def test_an_idle_consumer_that_met_a_lock_takes_the_job_when_it_is_gone(
         assert handle.get(blocking=True, timeout=10) == 1
 
 
+@pytest.mark.sql_only("a writer holds a lock")
 def test_a_lock_held_by_another_connection_delays_and_loses_nothing(
     huey: Huey, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
