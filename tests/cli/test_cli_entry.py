@@ -199,6 +199,7 @@ def test_a_directory_and_an_empty_file_are_69(home: Path, hueyctl: Run) -> None:
     assert hueyctl("depth", "-u", "empty.db").returncode == 69
 
 
+@pytest.mark.sql_only("tables have a schema")
 def test_a_newer_schema_is_78(queue: QueueFile, hueyctl: Run) -> None:
     write(queue.storage, "update huey_meta set value = '999' where name = 'schema'")
 
@@ -208,6 +209,7 @@ def test_a_newer_schema_is_78(queue: QueueFile, hueyctl: Run) -> None:
     assert json.loads(done.stderr)["error"]["code"] == "config"
 
 
+@pytest.mark.sql_only("a writer holds a lock")
 def test_a_locked_queue_can_be_read_and_writing_is_69_when_it_stays_locked(
     queue: QueueFile, invoke: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

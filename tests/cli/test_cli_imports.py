@@ -120,7 +120,7 @@ def test_an_application_is_never_imported_with_a_url(
     queue.add("app.task", 1)
 
     for words in (("list", "--json"), ("depth",), ("result", "1"), ("enqueue", "app.task")):
-        done = hueyctl(*words, "--url", "sqlite:///queue.db")
+        done = hueyctl(*words, "--url", "queue.db")
         assert done.returncode == 0, done.stderr
 
 

@@ -89,7 +89,8 @@ def test_json_is_looked_for_among_words_that_could_not_be_parsed() -> None:
 def named(queue: QueueFile, name: str) -> str:
     """The URL of another queue at the same place."""
     where = str(queue.where)
-    return f"{where}&name={name}" if "://" in where else f"sqlite:///{where}?name={name}"
+    url = where if "://" in where else f"sqlite:///{where}"
+    return f"{url}{'&' if '?' in url else '?'}name={name}"
 
 
 def test_a_queue_can_be_chosen_by_option_and_by_url(two: QueueFile, invoke: Invoke) -> None:

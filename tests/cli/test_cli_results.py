@@ -125,14 +125,14 @@ def test_an_unknown_job_is_3_and_the_others_are_shown(queue: QueueFile, invoke: 
 
 def test_a_result_of_another_queue_of_the_file_is_found(queue: QueueFile, invoke: Invoke) -> None:
     mail = QueueFile(queue.where, "mail")
-    mail.add("t")
+    posted = mail.add("t")
     mail.finish("posted")
     mail.storage.close()
 
     assert ask(invoke, "result", "1") == (0, '"posted"\n')
     assert ask(invoke, "result", "1", "-Q", "mail", "--pop") == (0, '"posted"\n')
     queue.add("t")
-    assert ask(invoke, "result", "1", "-Q", "huey")[0] == 3
+    assert ask(invoke, "result", posted, "-Q", "huey")[0] == 3
 
 
 def test_waiting_for_a_result_ends_when_it_is_there(queue: QueueFile, invoke: Invoke) -> None:

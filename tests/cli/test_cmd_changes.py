@@ -17,6 +17,7 @@ import pytest
 from clikit import QueueFile, tells_of_a_lock, typed
 from operatingkit import Invoke, OnTty, ask, change, consumer, start, states
 
+from hueycore.model.jobs import Selector
 from tests.helpers import as_nobody, give_up_after, write_lock_of
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -85,6 +86,7 @@ def test_a_file_that_merely_lies_here_is_not_changed(
     assert "no storage was named" in result.stderr
 
 
+@pytest.mark.sql_only("a writer holds a lock")
 @pytest.mark.parametrize("words", WRITING, ids=words_of)
 def test_a_queue_that_stays_locked_is_69_and_unchanged(
     queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
@@ -159,14 +161,17 @@ def test_an_application_is_never_imported_with_a_url(
 # --- which queue ----------------------------------------------------------------------------------
 
 
-def test_of_several_queues_one_must_be_chosen_but_a_number_is_enough(
-    queue: QueueFile, invoke: Invoke
-) -> None:
+@pytest.fixture
+def two(queue: QueueFile) -> QueueFile:
+    """Job 1 in the queue, and the one after it in the queue ``mail``."""
     mail = QueueFile(queue.where, "mail")
     queue.add("app.add")
     mail.add("mail.send")
     mail.storage.close()
+    return queue
 
+
+def test_of_several_queues_one_must_be_chosen(two: QueueFile, invoke: Invoke) -> None:
     for words in (
         ("revoke", "--all", "-y"),
         ("pause",),
@@ -176,11 +181,15 @@ def test_of_several_queues_one_must_be_chosen_but_a_number_is_enough(
         result = ask(invoke, *words)
         assert result.exit_code == 2, words
         assert "several queues: huey, mail" in result.stderr
+
+
+@pytest.mark.sql_only("in Redis each queue numbers its own jobs")
+def test_of_several_queues_a_number_is_enough(two: QueueFile, invoke: Invoke) -> None:
     assert ask(invoke, "revoke", "2").exit_code == 0
     assert ask(invoke, "revoke", "1", "-Q", "mail").exit_code == 3
-    assert states(queue) == {1: "pending", 2: "revoked"}
+    assert states(two) == {1: "pending", 2: "revoked"}
     assert ask(invoke, "revoke", "--all", "-Q", "huey", "-y").exit_code == 0
-    assert states(queue) == {1: "revoked", 2: "revoked"}
+    assert states(two) == {1: "revoked", 2: "revoked"}
 
 
 @pytest.mark.parametrize("words", LOOKING + CHANGING, ids=words_of)
@@ -212,7 +221,10 @@ def test_the_application_names_its_queue(app: str, queue: QueueFile, invoke: Inv
     queue.add("app.add")
 
     assert invoke("revoke", "-A", app, "--all", "-y").exit_code == 0
-    assert states(queue) == {1: "pending", 2: "revoked"}
+    assert {job.task: str(job.state) for job in queue.storage.jobs(Selector())} == {
+        "mail.send": "pending",
+        "app.add": "revoked",
+    }
 
 
 # --- selectors, confirmation -------------------------------------------------------------------

@@ -60,13 +60,18 @@ def value(found: Samples, name: str, **labels: str) -> float:
     return found[name, frozenset(labels.items())]
 
 
-OF_A_SERVER = {
-    "hueyctl_dead_rows", "hueyctl_oldest_transaction_seconds", "hueyctl_connections_left",
+OF_AN_ENGINE = {
+    "postgres": {
+        "hueyctl_dead_rows", "hueyctl_oldest_transaction_seconds", "hueyctl_connections_left",
+    },
+    "redis": {"hueyctl_memory_used_bytes", "hueyctl_memory_limit_bytes", "hueyctl_replicas"},
 }  # fmt: skip
 
 
 @pytest.mark.feature("metrics")
-def test_the_figures_have_the_names_of_the_specification(mixed: QueueFile, invoke: Invoke) -> None:
+def test_the_figures_have_the_names_of_the_specification(
+    mixed: QueueFile, invoke: Invoke, engine_name: str
+) -> None:
     found = samples(invoke)
 
     assert {name for name, _ in found} == {
@@ -74,7 +79,7 @@ def test_the_figures_have_the_names_of_the_specification(mixed: QueueFile, invok
         "hueyctl_oldest_pending_seconds", "hueyctl_queue_paused", "hueyctl_workers",
         "hueyctl_jobs_total", "hueyctl_run_seconds_bucket", "hueyctl_run_seconds_sum",
         "hueyctl_run_seconds_count", "hueyctl_wait_seconds_bucket", "hueyctl_wait_seconds_count",
-    } | (OF_A_SERVER if "://" in str(mixed.where) else set())  # fmt: skip
+    } | OF_AN_ENGINE.get(engine_name, set())  # fmt: skip
     assert value(found, "hueyctl_storage_up") == 1
     assert value(found, "hueyctl_jobs", queue="huey", state="pending") == 2
     assert value(found, "hueyctl_jobs", queue="huey", state="blocked") == 0

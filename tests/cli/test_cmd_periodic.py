@@ -558,6 +558,7 @@ def test_why_leads_from_a_schedule_to_its_last_job(
 # --- files ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.sql_only("a writer holds a lock")
 @pytest.mark.parametrize(
     "words", [("pause", "tick"), ("resume", "tick"), ("remove", "tick"), ("trigger", "tick")]
 )

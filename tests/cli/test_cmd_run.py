@@ -348,6 +348,7 @@ def test_without_a_file_there_is_no_job(run: Callable[..., Any], home: Path) -> 
     assert run("--job", "1").exit_code in (3, 69)
 
 
+@pytest.mark.sql_only("a writer holds a lock")
 def test_a_locked_queue_is_enough(queue: QueueFile, run: Callable[..., Any]) -> None:
     queue.add("shop.add", 1)
     with write_lock_of(str(queue.where)):

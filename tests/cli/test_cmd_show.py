@@ -12,6 +12,7 @@ from clikit import QueueFile
 from operatingkit import (
     Invoke,
     OnTty,
+    alter,
     ask,
     chord,
     consumer,
@@ -19,7 +20,6 @@ from operatingkit import (
     join,
     pipeline,
     row,
-    sql,
     start,
 )
 
@@ -253,7 +253,7 @@ def test_an_empty_queue_has_no_job(queue: QueueFile, invoke: Invoke) -> None:
 
 def test_rows_that_nobody_should_write_are_survived(queue: QueueFile, invoke: Invoke) -> None:
     queue.add("app.add")
-    sql(queue, "update huey_job set errors = ?, next = seq, run_at = 1e300", '[{"at": "x"}, {}]')
+    alter(queue, errors='[{"at": "x"}, {}]', next=1, run_at=1e300)
 
     assert ask(invoke, "show", "1").exit_code == 0
     assert shown(invoke, "1")["seq"] == 1

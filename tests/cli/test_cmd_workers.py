@@ -63,7 +63,7 @@ def test_a_run_that_goes_on_after_its_timeout_is_overdue(queue: QueueFile, invok
     for slot in (0, 1):
         start(queue, worker, slot)
     alter(queue, 1, claimed_at=lambda at: at - 16)
-    alter(queue, 2, claimed_at=lambda at: at - 14)
+    alter(queue, 2, claimed_at=lambda at: at - 5)
 
     (one,) = found(invoke)
 

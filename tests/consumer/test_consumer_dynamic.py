@@ -212,14 +212,9 @@ def test_a_row_that_cannot_be_read_here_holds_up_no_other(
     clock.freeze(NEW_YEAR + 1)
     for name in ("a bad line", "a bad zone", "fine"):
         huey.schedule_periodic(name, "@hourly", "t")
-    huey.storage.db.transact(  # type: ignore[attr-defined]
-        lambda con: con.execute(
-            "update huey_periodic set schedule = 'at noon' where name = 'a bad line'"
-        )
-    )
-    huey.storage.db.transact(  # type: ignore[attr-defined]
-        lambda con: con.execute("update huey_periodic set tz = 'Mars' where name = 'a bad zone'")
-    )
+    rows = named(huey)
+    huey.storage.schedule_periodic(rows["a bad line"]._replace(schedule="at noon"))
+    huey.storage.schedule_periodic(rows["a bad zone"]._replace(tz="Mars"))
     release = Release(huey, "consumer")
     clock.freeze(NEW_YEAR + HOUR)
     for _ in range(3):

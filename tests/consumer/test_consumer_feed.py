@@ -635,6 +635,7 @@ def test_an_idle_consumer_that_met_a_lock_takes_the_job_when_it_is_gone(
         assert handle.get(blocking=True, timeout=10) == 1
 
 
+@pytest.mark.sql_only("a writer holds a lock")
 def test_a_lock_held_by_another_connection_delays_and_loses_nothing(
     huey: Huey, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
@@ -760,14 +761,8 @@ def test_a_claim_that_was_lost_is_told_and_its_ending_dropped(huey: Huey) -> Non
     seen = Signals(huey)
     with consuming(huey):
         gate.wait_entered()
-        huey.storage.db.transact(  # type: ignore[attr-defined]
-            lambda con: con.execute(
-                """
-                update huey_job set state = 'done', worker = null, claimed_at = null,
-                    claim = claim + 1, finished_at = 1
-                """
-            )
-        )
+        ended = {"state": "done", "worker": None, "claimed_at": None, "finished_at": 1.0}
+        lab_of(huey.storage).set(handle.seq, claim=2, **ended)
         gate.open.set()
         wait_until(lambda: seen.of("claim-lost"))
 

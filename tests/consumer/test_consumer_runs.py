@@ -42,6 +42,7 @@ from tests.helpers import (
     states,
     wait_until,
 )
+from tests.storage.engines import lab_of
 
 
 def consumer_threads() -> set[threading.Thread]:
@@ -49,8 +50,9 @@ def consumer_threads() -> set[threading.Thread]:
 
 
 def threads() -> set[threading.Thread]:
-    """Without the session of a queue on a server, which lives until the queue is closed."""
-    return {thread for thread in threading.enumerate() if thread.name != "huey-session"}
+    """Without those of a queue on a server, which live until the queue is closed."""
+    of_the_queue = ("huey-session", "huey-beat")
+    return {thread for thread in threading.enumerate() if thread.name not in of_the_queue}
 
 
 @pytest.fixture
@@ -325,6 +327,7 @@ def test_closing_the_queue_gives_back_every_descriptor(path: str) -> None:
     assert descriptors() <= before
 
 
+@pytest.mark.sql_only("a worker registers by one script, which fails as a whole")
 def test_a_consumer_that_cannot_start_leaves_nothing_behind(
     huey: Huey, monkeypatch: pytest.MonkeyPatch, no_threads_left: None
 ) -> None:
@@ -495,12 +498,12 @@ def test_workers_are_replaced_after_so_many_jobs_without_a_pause(
 @pytest.mark.usefixtures("any_kind")
 def test_an_idle_consumer_writes_nothing(huey: Huey, monkeypatch: pytest.MonkeyPatch) -> None:
     with consuming(huey, workers=2) as consumer:
-        database = huey.storage.db  # type: ignore[attr-defined]
+        lab = lab_of(huey.storage)
         rounds: list[int] = []
         keep = consumer.janitor.step
 
         def step() -> float:
-            rounds.append(database.commits)
+            rounds.append(lab.commits())
             keep()
             return 0.01
 
@@ -686,6 +689,7 @@ def test_a_consumer_whose_file_is_replaced_stops(
             os.remove(path + suffix)
 
 
+@pytest.mark.sql_only("tables have a schema")
 def test_a_consumer_stops_when_the_file_is_upgraded_under_it(
     huey: Huey, no_threads_left: None
 ) -> None:

@@ -15,7 +15,7 @@ import pytest
 from hueycore import Huey, State, crontab, every
 from hueycore.consumer.janitor import Janitor
 from hueycore.consumer.scheduler import Scheduler
-from hueycore.model.schedules import Periodic
+from hueycore.model.schedules import Fire, Periodic
 from tests.helpers import (
     Clock,
     Gate,
@@ -624,11 +624,8 @@ def test_a_function_that_raises_holds_up_no_other_schedule(
 
 
 def move_due(huey: Huey, name: str, when: float) -> None:
-    huey.storage.db.transact(  # type: ignore[attr-defined]
-        lambda con: con.execute(
-            "update huey_periodic set next_run = ? where name like ?", (when, f"%{name}")
-        )
-    )
+    (row,) = (row for row in huey.storage.periodic() if row.name.endswith(name))
+    assert huey.storage.fire([Fire(row.name, row.next_run, when, [])]) == [row.name]
 
 
 # --- time zones -----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from hueycore import Result
+from hueycore.exceptions import StorageError
 from hueycore.model.jobs import Job, Selector
 from hueycore.model.reports import WorkerRow
 from hueycore.model.states import State
@@ -326,6 +328,19 @@ class Ledger:
         tasks = list(tasks)
         for handle, task in zip(self.place.huey.enqueue_many(tasks), tasks, strict=True):
             self.acked[handle.id] = task.args[0] if task.name == "plain" else handle.id
+
+    def enqueue_in_the_end(self, tasks: Iterable[Task], patience: float) -> int:
+        """The same jobs until they are acknowledged; how many calls were not."""
+        tasks, unanswered = list(tasks), 0
+        end = time.monotonic() + patience
+        while True:
+            try:
+                self.enqueue(tasks)
+            except StorageError:
+                assert time.monotonic() < end
+                unanswered += 1
+            else:
+                return unanswered
 
     def note_kill(self, workers: Container[int | None] | None = None) -> None:
         """After a kill and before the next consumer: those rows were claimed. Or before it, those

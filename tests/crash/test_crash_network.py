@@ -6,18 +6,17 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from hueycore.exceptions import StorageError
 from hueycore.model.states import State
-from hueycore.tasks.task import Task
 from tests import servers
-from tests.crash.crashkit import ConsumerProcess, Ledger, Place, own_namespace
+from tests.crash.crashkit import own_namespace
 from tests.crash.network import HOST, Host, hosts
+from tests.crash.site import PATIENCE, Member, Site
 from tests.helpers import or_skip, wait_until
 from tests.servers import Server
 
@@ -30,88 +29,37 @@ SOME = 100
 DOWN = 40.0
 #: Seconds before a crash of the server in which a commit that did not wait for the disk is lost.
 UNSYNCED = 1.5
-#: A server that is up for less than 15 s calls nobody dead.
-PATIENCE = 60.0
-WAITING = State.PENDING, State.SCHEDULED, State.BLOCKED, State.RUNNING
 
 
-class Machine:
+class Machine(Member):
     """A host with one consumer, whose processes nobody else sees."""
 
-    def __init__(self, site: Site, host: Host) -> None:
-        self.site, self.host = site, host
-        self._begun = 0
-        self.consumer = self.begin()
-
-    def begin(self) -> ConsumerProcess:
-        self._begun += 1
-        self._name = f"{self.host.name}.{self._begun}"
-        under = (*self.host.under, *own_namespace())
-        return self.site.consumer("-q", "--name", self._name, under=under)
-
-    def numbers(self) -> set[int | None]:
-        return {row.id for row in self.site.workers() if row.name.split("/")[0] == self._name}
-
-    def tend(self) -> None:
-        """As a service manager does: a consumer that met no server is started again."""
-        if self.consumer.ended:
-            assert "PostgreSQL: connection to server" in self.consumer.text()
-            self.site.met_nobody += 1
-            self.consumer = self.begin()
-
-    def wait_at_work(self) -> None:
-        def there() -> bool:
-            self.tend()
-            return bool(self.numbers())
-
-        wait_until(there, PATIENCE, f"a worker on {self.host.name}")
+    def __init__(self, site: Network, host: Host) -> None:
+        self.network, self.host = site, host
+        super().__init__(site, host.name, under=(*host.under, *own_namespace()))
 
     def kill(self) -> None:
         """kill -9 of all, which another consumer follows. What had been claimed may run twice."""
         os.killpg(self.consumer.pid, signal.SIGKILL)
         self.consumer.wait()
-        wait_until(lambda: self.host.address not in self.site.clients(), PATIENCE, "it is gone")
+        wait_until(lambda: self.host.address not in self.network.clients(), PATIENCE, "it is gone")
         # Nobody who cannot see that a process is gone takes its jobs back within two seconds.
         self.site.ledger.note_kill(self.numbers())
         self.consumer = self.begin()
 
 
-class Site(Place):
+class Network(Site):
     """The hosts, the server and the four sets."""
 
     def __init__(self, folder: Path, server: Server, chance: random.Random) -> None:
-        super().__init__(folder, server.dsn)
-        self.server, self.chance = server, chance
-        self.ledger = Ledger(self)
-        self.enqueued = self.unanswered = self.met_nobody = 0
-        self.machines: list[Machine] = []
+        super().__init__(folder, server.dsn, chance, no_server="PostgreSQL: connection to server")
+        self.server = server
 
     def clients(self) -> set[str]:
         """The addresses of those who are connected."""
         with psycopg.connect(self.server.dsn) as con:
             rows = con.execute("select distinct host(client_addr) from pg_stat_activity").fetchall()
         return {row[0] for row in rows}
-
-    def enqueue(self, tasks: Iterable[Task]) -> None:
-        """Until it is acknowledged: the same jobs, however often."""
-        tasks = list(tasks)
-        end = time.monotonic() + PATIENCE
-        while True:
-            try:
-                self.ledger.enqueue(tasks)
-                break
-            except StorageError:
-                assert time.monotonic() < end
-                self.unanswered += 1
-        self.enqueued += len(tasks)
-
-    def some(self, number: int) -> Iterator[Task]:
-        for n in range(self.enqueued, self.enqueued + number):
-            yield (
-                self.app.work.s(self.chance.random() / 100)
-                if n % 2
-                else self.app.plain.s(f"{n}", self.chance.random() / 100)
-            )
 
     def crash_server(self) -> None:
         """Claims and endings of the last moments are undone: their jobs run again."""
@@ -120,23 +68,6 @@ class Site(Place):
         self.server.start()
         # What ran while it was away has lost its claim.
         self.ledger.in_flight |= {line.key for line in self.lines() if line.at > killed - UNSYNCED}
-
-    def wait(self, predicate: Callable[[], bool], what: str) -> None:
-        def there() -> bool:
-            for machine in self.machines:
-                machine.tend()
-            return predicate()
-
-        try:
-            wait_until(there, PATIENCE, what)
-        except AssertionError:
-            for job in self.jobs(*WAITING):
-                print(job.seq, job.state, job.worker, job.claim, job.claimed_at)
-            print(*self.workers(), sep="\n")
-            raise
-
-    def waiting(self) -> int:
-        return len(self.jobs(*WAITING))
 
 
 @pytest.fixture
@@ -147,9 +78,9 @@ def network() -> Iterator[list[Host]]:
 
 
 @pytest.fixture
-def site(network: list[Host], tmp_path: Path, chance: random.Random) -> Iterator[Site]:
+def site(network: list[Host], tmp_path: Path, chance: random.Random) -> Iterator[Network]:
     with or_skip(), servers.crashing(host=HOST) as server:
-        made = Site(tmp_path, server, chance)
+        made = Network(tmp_path, server, chance)
         yield made
         made.close()
 
@@ -158,9 +89,10 @@ def site(network: list[Host], tmp_path: Path, chance: random.Random) -> Iterator
 @pytest.mark.skipif("HUEYCTL_SOAK" not in os.environ, reason="takes two minutes: HUEYCTL_SOAK=2")
 @pytest.mark.feature("crash", "several consumers")
 def test_three_hosts_lose_nothing_whatever_is_killed_restarted_or_cut_off(
-    site: Site, network: list[Host], record_property: pytest.RecordProperty
+    site: Network, network: list[Host], record_property: pytest.RecordProperty
 ) -> None:
-    machines = site.machines = [Machine(site, host) for host in network]
+    machines = [Machine(site, host) for host in network]
+    site.members = [*machines]
     for machine in machines:
         machine.wait_at_work()
     strikes: list[Callable[[], None]] = [
@@ -169,28 +101,12 @@ def test_three_hosts_lose_nothing_whatever_is_killed_restarted_or_cut_off(
         site.server.restart,
         site.crash_server,
     ]
-    site.chance.shuffle(strikes)
-    for strike in strikes:
-        site.enqueue(site.some(JOBS // len(strikes) + 1))
-        enough = len(site.ran()) + SOME
-        site.wait(lambda: len(site.ran()) >= enough, "some ended")  # noqa: B023
-        strike()
-    assert site.enqueued >= JOBS
-    site.wait(lambda: not site.waiting(), "all done")
-    assert site.ledger.in_flight, "no strike met a run: this proved nothing"
-
+    site.play(strikes, JOBS, SOME)
     held = cut_off(site, machines)
-
-    site.ledger.check()
-    begun, ended = site.ran("start"), site.ran("end")
-    assert {key for key in begun if begun[key] > 1} <= site.ledger.in_flight
-    twice = sum(times > 1 for times in ended.values())
     record_property(
         "soak",
-        f"three hosts: {len(site.ledger.acked)} jobs acknowledged and ended, {KILLS} kills, 3 "
-        f"restarts, {site.unanswered} calls and {site.met_nobody} starts tried again, "
-        f"{len(site.ledger.in_flight)} jobs in flight at one of them, {twice} ended twice, {held} "
-        "of the host that was cut off",
+        f"three hosts: {site.check()}, {held} of the host that was cut off; {KILLS} kills, 3 "
+        "restarts",
     )
 
 
@@ -203,7 +119,7 @@ def cut_off(site: Site, machines: list[Machine]) -> int:
     wait_until(
         lambda: noted(site) == len(tasks), PATIENCE, "all have begun, and it is written down"
     )
-    site.machines = []
+    site.members = []
     cut = max(machines, key=lambda machine: len(held_by(site, machine.numbers())))
     others = [machine for machine in machines if machine is not cut]
     mine = held_by(site, cut.numbers())

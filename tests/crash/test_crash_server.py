@@ -57,12 +57,7 @@ class Load(Place):
         tasks += [app.plain.s(f"plain-{self._made + n}") for n in range(BATCH // 2)]
         chance.shuffle(tasks)
         self._made += BATCH
-        end = time.monotonic() + PATIENCE
-        while True:
-            try:
-                return self.ledger.enqueue(tasks)
-            except StorageError:
-                assert time.monotonic() < end
+        self.ledger.enqueue_in_the_end(tasks, PATIENCE)
 
     def execute(self, sql: str) -> list[tuple[object, ...]]:
         with psycopg.connect(self.server.dsn, autocommit=True) as con:

@@ -11,7 +11,7 @@ from hueycore.storage.base import Storage
 from tests import redis_servers, servers
 from tests.storage.lab import Lab
 from tests.storage.postgres.lab import PostgresLab, drop_schemas, open_schema
-from tests.storage.redis.lab import RedisLab, empty_databases, open_database
+from tests.storage.redis.lab import RedisLab, empty_databases, open_cluster, open_database
 from tests.storage.sqlite.lab import SqliteLab, give_back_sides, open_file, open_memory
 
 
@@ -55,7 +55,12 @@ ENGINES: dict[str, Engine] = {
 #: Those that give the same numbers to the same jobs, so that their answers can be compared.
 FAMILIES: list[tuple[str, ...]] = [("sqlite", "memory"), ("postgres",), ("redis",)]
 
-if (ONE := os.environ.get("HUEY_TEST_ENGINE") or "sqlite") != "sqlite":
+ONE = os.environ.get("HUEY_TEST_ENGINE") or "sqlite"
+if ONE == "redis":
+    # On one server it runs beside all others; where Redis alone is asked for, on a cluster.
+    on_cluster = ENGINES["redis"]._replace(open=open_cluster, find=redis_servers.binary)
+    ENGINES, FAMILIES = {"cluster": on_cluster}, [("cluster",)]
+elif ONE != "sqlite":
     ENGINES, FAMILIES = {ONE: ENGINES[ONE]}, [(ONE,)]
 
 

@@ -58,6 +58,7 @@ def test_slots_show_what_has_started(storage: Storage) -> None:
     number = worker(storage)
     first, second = take(storage, number, 2)
     slots = storage.slots(number)
+    slots.clear(9)  # a spare worker that rests before its first run
 
     slots.start(0, first.seq, first.claim)
     slots.start(7, second.seq, second.claim)

@@ -41,13 +41,6 @@ def work(number: int, seconds: float = 0.0) -> int:
 
 
 @huey.task()
-def die() -> None:
-    """Takes its process along."""
-    note("die")
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-@huey.task()
 def stop() -> None:
     """Its process stands still until somebody lets it go on."""
     note("stop")

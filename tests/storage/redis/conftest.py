@@ -25,10 +25,9 @@ def lua(text: str) -> Script:
 
 
 @pytest.fixture
-def server() -> Iterator[RedisServer]:
+def server(redis_server: RedisServer) -> RedisServer:
     """A server of the test's own that waits for the disk."""
-    with or_skip(), redis_servers.crashing() as found:
-        yield found
+    return redis_server
 
 
 @pytest.fixture

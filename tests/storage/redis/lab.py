@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -30,8 +29,9 @@ from tests.storage.watch import Move
 NOBODY = 2**40
 #: No process has it: the greatest of Linux is less.
 NO_PROCESS = 2**22 + 1
-#: The URL of each folder.
+#: The URL, or the cluster, of each folder of a test.
 _urls: dict[Path, str] = {}
+_clusters: dict[Path, redis_servers.ClusterOfThree] = {}
 _emptied_later = ExitStack()
 
 _SET = compose(
@@ -118,20 +118,17 @@ def _use_scripts(folder: Path) -> None:
 
 
 def open_database(folder: Path, queue: str = "huey", **options: Any) -> RedisStorage:
-    if os.environ.get("HUEY_TEST_REDIS") == redis_servers.CLUSTER:
-        return _on_cluster(folder, queue, options)
     server = redis_servers.of_this_run()
     if folder not in _urls:
         _urls[folder] = _emptied_later.enter_context(redis_servers.database(server))
     return RedisStorage(_urls[folder], queue, **options)
 
 
-def _on_cluster(folder: Path, queue: str, options: dict[str, Any]) -> RedisStorage:
-    cluster = redis_servers.cluster_of_this_run()
-    if folder not in _urls:
-        _urls[folder] = redis_servers.CLUSTER
-        _emptied_later.callback(cluster.empty)
-    own = cluster.client()
+def open_cluster(folder: Path, queue: str = "huey", **options: Any) -> RedisStorage:
+    if folder not in _clusters:
+        _clusters[folder] = redis_servers.cluster_of_this_run(len(_clusters))
+        _emptied_later.callback(_clusters[folder].empty)
+    own = _clusters[folder].client()
     _emptied_later.callback(own.close)
     return RedisStorage(queue=queue, client=own, **options)
 
@@ -143,6 +140,7 @@ def empty_databases() -> Iterator[None]:
         yield
     finally:
         _urls.clear()
+        _clusters.clear()
         _emptied_later.close()
 
 

@@ -20,6 +20,7 @@ from hueycore.exceptions import (
 )
 from hueycore.storage.redis import client as client_module
 from hueycore.storage.redis.errors import Refused, Unanswered
+from hueycore.storage.redis.wire import is_stale
 from tests import redis_servers
 from tests.helpers import Clock, run_python, wait_until
 from tests.redis_servers import ClusterOfThree, Guarded, RedisServer
@@ -347,7 +348,8 @@ def test_connections_that_were_cut_while_idle_are_no_error(way: Proxy, connect: 
     client.run(COUNT, [KEY], [])
     for number in (2, 3, 4):
         way.cut()
-        time.sleep(0.05)  # until the end of the stream has arrived
+        idle = client.nodes.pool(KEY)._idle  # type: ignore[attr-defined]
+        wait_until(lambda: [*map(is_stale, idle)] == [True], what="the end of the stream is here")  # noqa: B023
         assert client.run(COUNT, [KEY], [], again=False) == number
 
 
@@ -395,13 +397,15 @@ def test_a_child_does_not_keep_its_parents_connection_alive(server: RedisServer)
             client = Client(sys.argv[1], client_name="parent")
             link = Link(client, "k")
             link.call("PING"), client.call("PING")
+            said, says = os.pipe()
             child = os.fork()
             if child == 0:
                 os.close(1), os.close(2)
+                os.write(says, b"!")
                 time.sleep(30)
                 os._exit(0)
             print(child, flush=True)
-            time.sleep(0.2)  # until the child has closed what it does not need
+            os.read(said, 1)  # it has closed what it does not need
             os.kill(os.getpid(), 9)
             """,
             server.url,

@@ -20,7 +20,7 @@ from hueycore.exceptions import StorageError
 from hueycore.storage.redis import RedisStorage
 from tests.helpers import PYTHONPATH, consuming, drain, jobs, run_python, states, wait_until
 from tests.redis_servers import ClusterOfThree, Guarded, RedisServer
-from tests.storage.redis.invariants import check_invariants, violations
+from tests.storage.redis.invariants import violations
 from tests.storage.redis.proxy import Proxy
 
 #: Seconds.
@@ -135,21 +135,6 @@ def test_a_network_that_breaks_again_and_again_delays_and_loses_nothing(way: Pro
 # --- servers --------------------------------------------------------------------------------------
 
 
-def test_a_server_that_is_killed_loses_no_job_that_was_answered(
-    server: RedisServer, site: Site
-) -> None:
-    with producing(server.url) as huey:
-        site.consume("-w", "4")
-        for number in range(300):
-            send(huey, "work", number)
-            if number in (100, 200):
-                server.restart(signal.SIGKILL)
-        wait_until(all_end(huey, 300), DEADLINE, "all ended")
-        assert set(site.runs()) == set(map(str, range(300)))
-        assert sum(row.crashes for row in jobs(huey)) == 0
-    check_invariants(server.url)
-
-
 def test_a_consumer_that_starts_while_the_server_is_killed_waits_for_it(
     server: RedisServer, way: Proxy, site: Site
 ) -> None:
@@ -216,32 +201,6 @@ def test_a_consumer_that_is_killed_gives_its_jobs_back_in_seconds(
 
 def _begun(huey: Huey) -> bool:
     return any(worker.running for worker in huey.storage.workers())
-
-
-def test_a_poison_job_ends_dead_and_none_of_its_neighbours_is_charged(
-    server: RedisServer, site: Site
-) -> None:
-    with producing(server.url) as huey:
-        for number in range(100):
-            send(huey, "work", number)
-            if number == 50:
-                poison = send(huey, "die")
-        deaths = 0
-        while not jobs(huey, State.DEAD):
-            consumer = site.consume("-w", "4")
-            wait_until(
-                lambda: consumer.poll() is not None or jobs(huey, State.DEAD),  # noqa: B023
-                DEADLINE,
-                "the poison kills it, or is dead",
-            )
-            deaths += 1
-        # Once before anybody knows that it is this one, then until it has crashed too often.
-        assert deaths <= 6
-        wait_until(lambda: len(jobs(huey, State.DONE)) == 100, DEADLINE, "the others are done")
-        (dead,) = jobs(huey, State.DEAD)
-        assert dead.id == poison and dead.crashes == dead.max_crashes
-        assert sum(row.crashes for row in jobs(huey, State.DONE)) == 0
-    check_invariants(server.url)
 
 
 @pytest.mark.slow
@@ -320,15 +279,16 @@ def test_a_failover_under_load_loses_nothing_that_the_replica_had(
             site.consume("-w", "4")
             wait_until(huey.storage.workers, DEADLINE, "the consumer works")
             answered = []
-            for number in range(200):
+            # Nobody follows the new master: each of the last ones waits for a replica in vain.
+            for number in range(104):
+                if number == 100:
+                    guarded.master().kill()
                 try:
                     send(huey, "work", number)
                     answered.append(str(number))
                 except StorageError as error:
                     # Stored on one server, and not on the other.
                     assert "replicat" in str(error)
-                if number == 100:
-                    guarded.master().kill()
             assert len(answered) >= 100
             wait_until(
                 lambda: set(answered) <= set(site.runs()) and not jobs(huey, State.PENDING),

@@ -53,13 +53,14 @@ def server(client: Client) -> Iterator[Diagnosis]:
         "version": version,
         "mode": about.get("redis_mode") or about.get("server_mode", "standalone"),
         "role": replication.get("role", "?"),
+        "writable": replication.get("role") == "master",
         "replicas": int(replication.get("connected_slaves", "0")),
     }
     name = f"{kind} {version}, {facts['mode']}"
     if client.version < OLDEST_SERVER:
         oldest = ".".join(map(str, OLDEST_SERVER))
         yield problem("server", f"{name} is too old: {oldest} is the least", **facts)
-    elif facts["role"] != "master":
+    elif not facts["writable"]:
         hint = "give the address of the master, or Sentinel's master_for(…)"
         yield problem("server", f"{name} is a replica, which can only be read", hint, **facts)
     else:

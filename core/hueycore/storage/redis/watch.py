@@ -82,7 +82,8 @@ class Slots:
         self._runs[slot] = (seq, claim)
 
     def clear(self, slot: int) -> None:
-        self._runs[slot] = None
+        if slot < len(self._runs):  # a spare worker rests before its first run
+            self._runs[slot] = None
 
     def text(self) -> str:
         """[[slot, seq, claim], …] of what runs."""
