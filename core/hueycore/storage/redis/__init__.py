@@ -69,6 +69,7 @@ class RedisStorage(
     """
 
     shared = True
+    sees_starts = False
 
     def __init__(
         self,
