@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from hueycore.exceptions import StorageError
+from hueycore.model.endings import Dead, Ending, Failure, Released, Retry, Snoozed
 from hueycore.model.jobs import Selector, Want
 from hueycore.model.states import State
 from hueycore.storage.postgres import PostgresStorage
@@ -35,6 +36,9 @@ from tests.storage.kit import (
 )
 from tests.storage.postgres.conftest import Open
 from tests.storage.sql.lab import write
+
+
+FAILURE = Failure("ValueError", "no", "")
 
 
 class Wire:
@@ -148,6 +152,35 @@ def test_endings_of_a_commit_without_an_answer_are_written_once(
     assert sum(line.done for line in storage.metrics(0)) == 1, "counted once"
     run(storage, number)
     assert state(storage, second) is State.DONE
+
+
+@pytest.mark.parametrize("after", [True, False], ids=["carried out", "not"])
+@pytest.mark.parametrize(
+    ("ending", "then"),
+    [
+        (Retry(None, 2, 0.0, FAILURE), State.PENDING),
+        (Retry(2e9, 2, 0.0, FAILURE), State.SCHEDULED),
+        (Snoozed(2e9), State.SCHEDULED),
+        (Released(), State.PENDING),
+        (Dead("failed", FAILURE), State.DEAD),
+    ],
+    ids=["retry", "later", "snoozed", "released", "dead"],
+)
+def test_a_run_that_did_not_return_has_not_lost_its_claim_by_a_commit_without_an_answer(
+    storage: PostgresStorage, wire: Wire, ending: Ending, then: State, after: bool
+) -> None:
+    """Else its signals would say so, in place of what has become of the job."""
+    job = born(storage)
+    number = worker(storage)
+    claim = one(storage, number)
+    wire.cut(after=after)
+
+    answer = end(storage, number, claim, ending, started=not isinstance(ending, Released))
+
+    assert answer.lost == []
+    found = row(storage, job)
+    assert found.state is then
+    assert len(found.errors) == (getattr(ending, "failure", None) is not None)
 
 
 @pytest.mark.parametrize("after", [True, False], ids=["carried out", "not"])
