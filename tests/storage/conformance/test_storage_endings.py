@@ -67,7 +67,7 @@ CASES: dict[str, Case] = {
     "done": Case(Done(b"value"), State.DONE, 1, result=b"value"),
     "done without a result": Case(Done(), State.DONE, 1),
     "retry at once": Case(Retry(None, 2, 0, FAILURE), State.PENDING, 1, 2, NOW + 60, errors=1),
-    "retry in the past": Case(Retry(NOW, 2, 0, FAILURE), State.PENDING, 1, 2, NOW, errors=1),
+    "retry in the past": Case(Retry(NOW, 2, 0, FAILURE), State.SCHEDULED, 1, 2, NOW, errors=1),
     "retry later": Case(
         Retry(NOW + 99, 2, 8.0, FAILURE), State.SCHEDULED, 1, 2, NOW + 99, errors=1
     ),

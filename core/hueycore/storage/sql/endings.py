@@ -209,8 +209,11 @@ def _put_back(
     again: float | None = None  # when another run may begin, and its time to expire with it
     match ending:
         case Retry():
-            run_at = now if ending.run_at is None else ending.run_at
-            state, again = rest.state(run_at, now, key), max(run_at, now)
+            run_at = now
+            if ending.run_at is not None:
+                # Though that may be over by now: its signals say so, and "enqueued" is to follow.
+                state, run_at = State.SCHEDULED, ending.run_at
+            again = max(run_at, now)
             retries, retry_delay, uncounted = ending.retries, ending.retry_delay, 0
             delay = ending.delay
         case Snoozed():
