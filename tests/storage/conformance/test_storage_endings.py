@@ -202,6 +202,30 @@ def test_a_run_that_was_asked_to_stop_is_revoked_instead_of_tried_again(
     )  # fmt: skip
 
 
+def test_many_claims_are_given_back_together_each_as_it_would_be_alone(storage: Storage) -> None:
+    plain = [born(storage) for _ in range(3)]
+    keyed, unique = born(storage, key_name="k"), born(storage, unique_key="u", unique_until="start")
+    asked, lost = born(storage), born(storage)
+    number = worker(storage)
+    claims = take(storage, number, 7)
+    storage.revoke(by_seq(asked))
+    end(storage, number, claims[-1], Released(), started=False)
+    (again,) = take(storage, number)
+    second = born(storage, unique_key="u", unique_until="start")
+
+    given = [ended(claim, Released(), started=False) for claim in claims]
+    answer = storage.exchange(number, given, Want(0))
+
+    assert [one.claim.seq for one in answer.lost] == [lost.seq]
+    assert [one.claim.seq for one in answer.stopped] == [asked.seq]
+    waiting = [row(storage, job) for job in (*plain, keyed, unique, second)]
+    assert {(found.state, found.attempt) for found in waiting} == {(State.PENDING, 0)}
+    assert (row(storage, unique).unique_until, row(storage, second).unique_until) == (None, "start")
+    assert (row(storage, asked).state, row(storage, asked).attempt) == (State.REVOKED, 0)
+    found = row(storage, lost)
+    assert (found.state, found.attempt, found.claim) == (State.RUNNING, 1, again.claim)
+
+
 @pytest.mark.parametrize(
     ("ending", "after"),
     [(Done(b"x"), State.DONE), (Dead("failed"), State.DEAD), (Expired(), State.EXPIRED)],

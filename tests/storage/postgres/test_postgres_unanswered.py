@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from hueycore.exceptions import StorageError
-from hueycore.model.endings import Dead, Ending, Failure, Released, Retry, Snoozed
+from hueycore.model.endings import Dead, Ending, Released, Retry, Snoozed
 from hueycore.model.jobs import Selector, Want
 from hueycore.model.states import State
 from hueycore.storage.postgres import PostgresStorage
@@ -22,6 +22,7 @@ from hueycore.storage.sql.exchange import Exchanges
 from tests.helpers import wait_until
 from tests.proxy import Proxy
 from tests.storage.kit import (
+    FAILURE,
     born,
     end,
     ended,
@@ -36,9 +37,6 @@ from tests.storage.kit import (
 )
 from tests.storage.postgres.conftest import Open
 from tests.storage.sql.lab import write
-
-
-FAILURE = Failure("ValueError", "no", "")
 
 
 class Wire:

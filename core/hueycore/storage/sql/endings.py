@@ -30,6 +30,7 @@ from hueycore.storage.sql.handlers import call_handler
 from hueycore.storage.sql.joblog import write_notes
 from hueycore.storage.sql.keys import settle, settle_keys_of
 from hueycore.storage.sql.metrics import Tally
+from hueycore.storage.sql.release import release
 from hueycore.storage.sql.rest import expiry
 from hueycore.storage.sql.unique import GIVES_WAY
 
@@ -61,7 +62,7 @@ def apply_endings(con: Connection, queue: str, endings: Sequence[Ended]) -> Appl
     if said:
         write_notes(con, queue, said)
     if others:
-        others = _without_completed(con, others, done, completed)
+        others = release(con, _without_completed(con, others, done, completed))
     stopped: list[Ended] = []
     lost = end_done(con, queue, done) if done else []
     for ended in others:
