@@ -149,6 +149,15 @@ class Place:
 
         wait_until(known, DEADLINE, f"{number} runs that have begun")
 
+    def wait_dead(self, pid: int) -> None:
+        """Until the storage knows that a killed process is gone: a server hears of it within
+        milliseconds, and a file is free when the kill returns."""
+        wait_until(
+            lambda: pid not in {row.pid for row in self.workers() if row.alive},
+            1.0 if "://" in self.path else 0.0,
+            "the end of a process that was killed",
+        )
+
     def jobs(self, *states: State, queue: str = "app") -> list[Job]:
         return self.storage.jobs(Selector(queues=(queue,), states=states))
 
