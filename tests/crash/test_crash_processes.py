@@ -43,7 +43,8 @@ def test_four_processes_run_each_job_once(place: Place) -> None:
     assert consumer.wait() == 0
     assert place.workers() == []
     ledger.check()
-    assert all(job.claim == job.attempt == 1 for job in place.jobs())
+    # A claim that waited too long in a busy process was given back.
+    assert {(job.attempt, job.crashes) for job in place.jobs()} == {(1, 0)}
 
 
 def test_a_killed_process_is_replaced_and_its_job_back_at_once_and_only_it_is_charged(
