@@ -15,7 +15,7 @@ from hueycore.model.endings import Dead, Ending, Released, Retry, Snoozed
 from hueycore.model.jobs import Selector, Want
 from hueycore.model.states import State
 from hueycore.storage.postgres import PostgresStorage
-from hueycore.storage.postgres.connections import Cursor, Link
+from hueycore.storage.postgres.connections import Connection, Cursor, Link
 from hueycore.storage.postgres.database import Database
 from hueycore.storage.postgres.hot import Hot, _PlainPick
 from hueycore.storage.sql.exchange import Exchanges
@@ -49,19 +49,17 @@ class Wire:
         """At the next commit, or after so many that are ``answered``; all later ones are, too."""
         original, left = Database._commit, answered
 
-        def commit(
-            db: Database, link: Link, connection: psycopg.Connection[Any], bell: str = ""
-        ) -> Cursor:
+        def commit(db: Database, link: Link, con: Connection, bell: str = "") -> Cursor:
             nonlocal left
             if left:
                 left -= 1
-                return original(db, link, connection, bell)
+                return original(db, link, con, bell)
             self._patch.setattr(Database, "_commit", original)
             if after:
-                connection.execute("commit")
+                con.execute("commit")
             with psycopg.connect(db.dsn, autocommit=True) as other:
-                other.execute("select pg_terminate_backend(%s)", (connection.info.backend_pid,))
-            return original(db, link, connection, bell)
+                other.execute("select pg_terminate_backend(%s)", (con.pg.info.backend_pid,))
+            return original(db, link, con, bell)
 
         self._patch.setattr(Database, "_commit", commit)
 
