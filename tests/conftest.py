@@ -63,6 +63,8 @@ ASKED = os.environ.get("HUEY_TEST_ENGINE")
 ENGINE = ASKED or "sqlite"
 #: What an engine's own tests are given, outside of its folder.
 OWN = {"postgres": {"postgres", "postgres_binaries"}, "redis": {"redis", "redis_server"}}
+#: Folders of what runs on all engines, or on the one that was asked for.
+FOR_ALL = {"conformance", "storage"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -96,9 +98,7 @@ def is_of(engine: str, item: pytest.Item) -> bool:
     owners = [name for name, given in OWN.items() if given & names or item.path.parent.name == name]
     if owners:
         return engine in owners
-    if engine == "redis" and item.path.parent.name == "conformance":
-        return True
-    return engine == "sqlite" or "engine_name" in names
+    return engine == "sqlite" or "engine_name" in names or item.path.parent.name in FOR_ALL
 
 
 @pytest.fixture

@@ -206,6 +206,10 @@ class Server:
             shutil.rmtree(self.folder, ignore_errors=True)
             time.sleep(0.05)
 
+    def lines(self) -> list[str]:
+        """What it has written down since it was started."""
+        return self._log.read_text().splitlines()
+
     def _said(self) -> str:
         return self._log.read_text()[-3000:] if self._log.exists() else ""
 

@@ -114,13 +114,14 @@ print(json.dumps(sorted(sys.modules)))
 
 
 def test_an_application_is_never_imported_with_a_url(
-    home: Path, queue: Any, hueyctl: Callable[..., Any]
+    home: Path, address: str, queue: Any, hueyctl: Callable[..., Any]
 ) -> None:
     (home / "app.py").write_text("raise SystemExit('imported')")
     queue.add("app.task", 1)
+    url = address if "://" in address else f"sqlite:///{address}"
 
     for words in (("list", "--json"), ("depth",), ("result", "1"), ("enqueue", "app.task")):
-        done = hueyctl(*words, "--url", "queue.db")
+        done = hueyctl(*words, "--url", url)
         assert done.returncode == 0, done.stderr
 
 

@@ -119,10 +119,11 @@ def test_a_scheduled_job_of_another_process_is_not_found_a_second_late(huey: Hue
     signature = other.task(name="note")(lambda due: None)
     signature.name = note.name
     with consuming(huey):
-        for n in range(1, 6):
-            due = time.time() + 0.05
+        # Where others want the processors as well, the first ones may be late.
+        while not late or (min(late) >= 0.03 and len(late) < 20):
+            due, n = time.time() + 0.05, len(late)
             signature.schedule((due,), eta=datetime.fromtimestamp(due, UTC))
-            wait_until(lambda n=n: len(late) == n)  # type: ignore[misc]
+            wait_until(lambda n=n: len(late) > n)  # type: ignore[misc]
     other.close()
 
     assert min(late) < 0.03, late

@@ -111,6 +111,11 @@ class Place:
         for app in (self.app, *self._siblings):
             app.huey.close()
 
+    @property
+    def uncounted(self) -> range:
+        """How many runs of a job that kills its process at once may not be counted."""
+        return range(1 if self.storage.sees_starts else 2)
+
     # --- looking --------------------------------------------------------------------------------
 
     def lines(self) -> list[Line]:
@@ -145,6 +150,15 @@ class Place:
             return sum(len(row.running) for row in self.workers()) >= number
 
         wait_until(known, DEADLINE, f"{number} runs that have begun")
+
+    def wait_dead(self, pid: int) -> None:
+        """Until the storage knows that a killed process is gone: a server hears of it within
+        milliseconds, and a file is free when the kill returns."""
+        wait_until(
+            lambda: pid not in {row.pid for row in self.workers() if row.alive},
+            1.0 if "://" in self.path else 0.0,
+            "the end of a process that was killed",
+        )
 
     def jobs(self, *states: State, queue: str = "app") -> list[Job]:
         return self.storage.jobs(Selector(queues=(queue,), states=states))
@@ -261,10 +275,7 @@ class ConsumerProcess:
             os.kill(self.pid, number)
 
     def stop_and_hold(self) -> None:
-        """SIGSTOP, and until the kernel has done so: all threads sleep."""
-        self.signal(signal.SIGSTOP)
-        stat = Path(f"/proc/{self.pid}/stat")
-        wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", DEADLINE, "T")
+        hold(self.pid)
 
     def kill(self) -> None:
         """kill -9; when this returns, the kernel has freed what it held."""
@@ -294,6 +305,13 @@ class ConsumerProcess:
         self._popen.wait(DEADLINE)
         print(f"--- {self.output.name}, pid {self.pid}, exit {self._popen.returncode} ---")
         print(self.text()[-6000:])
+
+
+def hold(pid: int) -> None:
+    """SIGSTOP, and until the kernel has done so: all threads sleep."""
+    os.kill(pid, signal.SIGSTOP)
+    stat = Path(f"/proc/{pid}/stat")
+    wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", DEADLINE, "T")
 
 
 def own_namespace() -> tuple[str, ...]:

@@ -72,6 +72,7 @@ def test_a_lock_of_a_killed_consumer_is_free_at_once(place: Place) -> None:
     assert place.huey.is_locked("lock")
 
     dying.kill()
+    place.wait_dead(dying.pid)
 
     assert not place.huey.is_locked("lock")
     with place.huey.lock_task("lock"):

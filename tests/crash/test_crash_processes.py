@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections import Counter
-from pathlib import Path
 from signal import SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGSTOP, SIGTERM
 
 import pytest
 
 from hueycore.model.jobs import Selector
 from hueycore.model.states import State
-from tests.crash.crashkit import DEADLINE, ConsumerProcess, Ledger, Place, overlaps
+from tests.crash.crashkit import DEADLINE, ConsumerProcess, Ledger, Place, hold, overlaps
+from tests.crash.tablekit import is_gone
 from tests.helpers import stays_true, wait_until
 
 PROCESS = ("-k", "process")
-
-
-def gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 def everybody(consumer: ConsumerProcess) -> list[int]:
@@ -51,7 +43,8 @@ def test_four_processes_run_each_job_once(place: Place) -> None:
     assert consumer.wait() == 0
     assert place.workers() == []
     ledger.check()
-    assert all(job.claim == job.attempt == 1 for job in place.jobs())
+    # A claim that waited too long in a busy process was given back.
+    assert {(job.attempt, job.crashes) for job in place.jobs()} == {(1, 0)}
 
 
 def test_a_killed_process_is_replaced_and_its_job_back_at_once_and_only_it_is_charged(
@@ -98,9 +91,7 @@ def test_the_maintenance_process_is_replaced_as_well(place: Place) -> None:
     assert place.workers() == []
 
 
-def test_poison_dies_of_three_processes_and_its_neighbours_of_none(
-    place: Place, engine_name: str
-) -> None:
+def test_poison_dies_of_three_processes_and_its_neighbours_of_none(place: Place) -> None:
     poison = place.app.poison("exit")
     assert poison is not None
     calm = place.huey.enqueue_many(place.app.work.s(0.01) for _ in range(50))
@@ -113,8 +104,7 @@ def test_poison_dies_of_three_processes_and_its_neighbours_of_none(
     consumer.wait_children(2)
     consumer.signal(SIGTERM)
     assert consumer.wait() == 0
-    # A server does not know of the first run that it had begun: that one is doubted, not counted.
-    assert consumer.text().count("exited 3") == (3 if engine_name == "sqlite" else 4)
+    assert consumer.text().count("exited 3") - 3 in place.uncounted
 
 
 def test_processes_that_die_one_after_the_other_are_replaced_ever_more_slowly(
@@ -152,10 +142,10 @@ def test_children_of_a_killed_supervisor_finish_their_job_and_leave(place: Place
     pids = everybody(consumer)
 
     consumer.kill()
-    wait_until(lambda: gone(pids[2]), DEADLINE, "the maintenance process gone")
-    assert stays_true(lambda: not any(map(gone, pids[:2])), 0.3)
+    wait_until(lambda: is_gone(pids[2]), DEADLINE, "the maintenance process gone")
+    assert stays_true(lambda: not any(map(is_gone, pids[:2])), 0.3)
     place.open_gate()
-    wait_until(lambda: all(map(gone, pids)), DEADLINE, "no orphans left")
+    wait_until(lambda: all(map(is_gone, pids)), DEADLINE, "no orphans left")
 
     assert place.states() == {"done": 2, "pending": 3}
     assert place.workers() == []
@@ -198,7 +188,7 @@ def test_a_signal_to_the_supervisor(
     # With nothing to interrupt the second signal may find it gone from Python.
     assert consumer.wait() in ((code,) if jobs else (0, -numbers[-1]))
 
-    assert all(map(gone, pids))
+    assert all(map(is_gone, pids))
     assert place.workers() == []
     assert place.states() == ({"pending": 2} if jobs else {})
     assert all((job.attempt, job.crashes, job.errors) == (0, 0, []) for job in place.jobs())
@@ -239,7 +229,7 @@ def test_hup_starts_the_same_command_again_with_fresh_processes(place: Place) ->
         "other processes",
     )
 
-    assert all(map(gone, before))
+    assert all(map(is_gone, before))
     place.wait_for_runs(2)
     place.open_gate()
     wait_until(lambda: place.states() == {"done": 1}, DEADLINE)
@@ -339,16 +329,20 @@ def test_a_kill_sweep_over_all_processes_loses_nothing(place: Place) -> None:
     ledger.enqueue(place.app.work.s(0.01) for _ in range(400))
     consumer = place.consumer(*PROCESS, "-q", workers=3)
     consumer.wait_children(3)
+    hit: Counter[str] = Counter()
     for turn in range(10):
         before = sum(place.ran("start").values())
         wait_until(lambda n=before: sum(place.ran("start").values()) > n + 5, DEADLINE)  # type: ignore[misc]
-        rows = [row for row in place.workers() if row.alive]
-        ledger.note_kill()
-        os.kill(rows[turn % len(rows)].pid, signal.SIGKILL)
+        # Who is dead and not taken back yet may hold its lock.
+        rows = [row for row in place.workers() if row.alive and not is_gone(row.pid)]
+        victim = rows[turn % len(rows)]
+        hold(victim.pid)
+        hit.update(job.id for job in place.jobs(State.RUNNING) if job.worker == victim.id)
+        os.kill(victim.pid, SIGKILL)
     wait_until(lambda: place.states() == {"done": 400}, DEADLINE)
     consumer.signal(SIGTERM)
     assert consumer.wait() == 0
     ended = place.ran("end")
     assert ended.keys() == set(ledger.acked.values())
-    assert max(ended.values()) <= 2
+    assert [key for key, times in ended.items() if times > 1 + hit[key]] == []
     place.check_rows()

@@ -353,7 +353,7 @@ class Model:
                 job.run_at = self.now if ending.run_at is None else ending.run_at
                 job.retries = ending.retries
                 self.count_expiry(job)
-                self.leave(job, S.SCHEDULED if job.run_at > self.now else self.ready(job))
+                self.leave(job, self.ready(job) if ending.run_at is None else S.SCHEDULED)
             case Snoozed():
                 job.run_at = ending.run_at
                 self.count_expiry(job)

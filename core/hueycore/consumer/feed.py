@@ -23,7 +23,7 @@ from hueycore.exceptions import (
     StorageReadOnly,
     StorageTooNew,
 )
-from hueycore.model.endings import Released
+from hueycore.model.endings import Released, Retry, Snoozed
 from hueycore.model.jobs import Claim, Ended, Want
 from hueycore.runs.finished import Finished
 from hueycore.storage.protocol.workers import Workers
@@ -48,6 +48,11 @@ TROUBLE = (0.1, 5.0)
 
 #: What does not pass by itself.
 _FINAL = (StorageCorrupt, StorageMissing, StorageMoved, StorageReadOnly, StorageTooNew)
+
+
+def _is_scheduled(done: Finished) -> bool:
+    """Whether the scheduler has the job next."""
+    return type(done.ended.ending) in (Retry, Snoozed)
 
 
 def will_pass(error: StorageError) -> bool:
@@ -285,7 +290,8 @@ class Feed:
         del self._endings[: len(batch)]
         self._more = got.held is not None
         self._exchanged_at = clock.monotonic()
-        if (batch or got.claims) and self._exchanged_at - self._news_at >= NEWS_INTERVAL:
+        recent = self._exchanged_at - self._news_at < NEWS_INTERVAL
+        if any(map(_is_scheduled, batch)) or ((batch or got.claims) and not recent):
             self._news_at = self._exchanged_at
             self._on_news()  # nobody listens to the bell while all workers are busy
         if self._trouble:

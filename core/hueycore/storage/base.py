@@ -51,6 +51,13 @@ class Storage(
         """Whether other processes see it."""
         ...
 
+    @property
+    def sees_starts(self) -> bool:
+        """Whether it is known of each run if it had begun when its process died. Otherwise the
+        first run that kills its process at once may be doubted: it is not counted as a crash, and
+        the job is claimed alone from then on."""
+        ...
+
     def close(self) -> None:
         """Close the connections. What this process holds here ends with the last user."""
         ...

@@ -68,7 +68,7 @@ CASES: dict[str, Case] = {
     "done": Case(Done(b"value"), State.DONE, 1, result=b"value"),
     "done without a result": Case(Done(), State.DONE, 1),
     "retry at once": Case(Retry(None, 2, 0, FAILURE), State.PENDING, 1, 2, NOW + 60, errors=1),
-    "retry in the past": Case(Retry(NOW, 2, 0, FAILURE), State.PENDING, 1, 2, NOW, errors=1),
+    "retry in the past": Case(Retry(NOW, 2, 0, FAILURE), State.SCHEDULED, 1, 2, NOW, errors=1),
     "retry later": Case(
         Retry(NOW + 99, 2, 8.0, FAILURE), State.SCHEDULED, 1, 2, NOW + 99, errors=1
     ),
@@ -201,6 +201,30 @@ def test_a_run_that_was_asked_to_stop_is_revoked_instead_of_tried_again(
     assert (found.state, found.reason, found.cancel_requested) == (
         State.REVOKED, "revoked", False,
     )  # fmt: skip
+
+
+def test_many_claims_are_given_back_together_each_as_it_would_be_alone(storage: Storage) -> None:
+    plain = [born(storage) for _ in range(3)]
+    keyed, unique = born(storage, key_name="k"), born(storage, unique_key="u", unique_until="start")
+    asked, lost = born(storage), born(storage)
+    number = worker(storage)
+    claims = take(storage, number, 7)
+    storage.revoke(by_seq(asked))
+    end(storage, number, claims[-1], Released(), started=False)
+    (again,) = take(storage, number)
+    second = born(storage, unique_key="u", unique_until="start")
+
+    given = [ended(claim, Released(), started=False) for claim in claims]
+    answer = storage.exchange(number, given, Want(0))
+
+    assert [one.claim.seq for one in answer.lost] == [lost.seq]
+    assert [one.claim.seq for one in answer.stopped] == [asked.seq]
+    waiting = [row(storage, job) for job in (*plain, keyed, unique, second)]
+    assert {(found.state, found.attempt) for found in waiting} == {(State.PENDING, 0)}
+    assert (row(storage, unique).unique_until, row(storage, second).unique_until) == (None, "start")
+    assert (row(storage, asked).state, row(storage, asked).attempt) == (State.REVOKED, 0)
+    found = row(storage, lost)
+    assert (found.state, found.attempt, found.claim) == (State.RUNNING, 1, again.claim)
 
 
 @pytest.mark.parametrize(

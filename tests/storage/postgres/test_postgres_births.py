@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hueycore.exceptions import StorageBusy
-from hueycore.model.jobs import NewJob
+from hueycore.model.jobs import NewJob, Selector
 from hueycore.model.limits import Limit
 from hueycore.model.plan import Edge, Plan
 from hueycore.model.states import State
@@ -18,6 +18,8 @@ from hueycore.storage.postgres import PostgresStorage
 from hueycore.storage.postgres.births import COPIED
 from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.enqueue import Ticket
+from tests.helpers import stays_true
+from tests.proxy import Proxy
 from tests.storage.kit import born, new, row, state
 from tests.storage.postgres.conftest import Open
 from tests.storage.postgres.trace import traced
@@ -150,3 +152,20 @@ def test_a_unique_job_among_the_copied_stands_for_the_next(storage: PostgresStor
     found = storage.enqueue(jobs)
 
     assert found[5] == first._replace(fresh=False)
+
+
+def test_a_large_job_gets_through_to_a_server_that_takes_its_time(
+    postgres: str, open_: Open
+) -> None:
+    with Proxy(postgres) as proxy:
+        storage = open_(dsn=proxy.dsn)
+        born(storage)
+        proxy.hold()
+        job = new(payload=bytes(40_000_000))
+        birth = threading.Thread(target=storage.enqueue, args=([job],), daemon=True)
+        birth.start()
+        assert stays_true(birth.is_alive, 0.5)
+        proxy.release()
+        birth.join(20)
+        assert not birth.is_alive()
+        assert len(storage.jobs(Selector())) == 2

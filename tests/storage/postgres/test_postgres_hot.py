@@ -11,10 +11,10 @@ import pytest
 
 from hueycore.model.endings import Done
 from hueycore.model.jobs import Claim, Ended, Enqueued, NewJob, Selector, Want
-from hueycore.model.limits import Limit
+from hueycore.model.limits import Limit, Rate
 from hueycore.model.states import State
 from hueycore.storage.postgres import PostgresStorage
-from tests.helpers import stays_true, wait_until
+from tests.helpers import Clock, stays_true, wait_until
 from tests.storage.kit import born, new, run, state, take, worker
 from tests.storage.postgres.conftest import Connect, Open
 from tests.storage.postgres.trace import traced
@@ -38,6 +38,27 @@ def test_a_plain_exchange_asks_once_under_the_lock_of_the_queue(
     assert (seen.completed[0], seen.completed[-1]) == ("BEGIN", "COMMIT")
     assert [claim.seq for claim in again] == [claims[-1].seq + n for n in (1, 2, 3, 4)]
     assert {state(storage, claim) for claim in claims} == {State.DONE}
+
+
+def test_a_job_of_a_rate_takes_few_round_trips_under_the_lock_of_the_queue(
+    storage: PostgresStorage, clock: Clock, tmp_path: Path
+) -> None:
+    """Its turn, its claim and its ending: others wait meanwhile."""
+    clock.freeze()
+    storage.declare_limits([Limit("task", "k", None, Rate(10, 1.0))])
+    storage.enqueue([new(key_name="k") for _ in range(9)])
+    number = worker(storage)
+    run(storage, number)
+    clock.jump(0.2)
+    with traced(storage.db._write.connection, tmp_path) as turn:
+        assert storage.promote() == []
+    with traced(storage.db._hot.connection, tmp_path) as claimed:
+        (claim,) = take(storage, number)
+    with traced(storage.db._write.connection, tmp_path) as ended:
+        storage.exchange(number, done(claim), Want(0))
+
+    assert (turn.rounds, claimed.rounds, ended.rounds) == (6, 9, 8)
+    assert state(storage, claim) is State.DONE
 
 
 @pytest.mark.parametrize(

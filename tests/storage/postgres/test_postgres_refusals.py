@@ -286,7 +286,7 @@ def test_a_standby_is_named_and_takes_over_where_all_are_named(postgres_server: 
         number = worker(storage)
         claims = [one(storage, number) for _ in range(2)]
         with psycopg.connect(postgres_server.dsn, autocommit=True) as con:
-            (at,) = con.execute("select pg_current_wal_lsn()").fetchone() or (None,)
+            (at,) = con.execute("select pg_current_wal_insert_lsn()").fetchone() or (None,)
         with psycopg.connect(second.dsn, autocommit=True) as con:
             caught_up = "select pg_last_wal_replay_lsn() >= %s::pg_lsn"
             wait_until(lambda: con.execute(caught_up, (at,)).fetchone() == (True,))

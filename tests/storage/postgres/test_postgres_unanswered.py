@@ -11,16 +11,18 @@ import psycopg
 import pytest
 
 from hueycore.exceptions import StorageError
+from hueycore.model.endings import Dead, Ending, Released, Retry, Snoozed
 from hueycore.model.jobs import Selector, Want
 from hueycore.model.states import State
 from hueycore.storage.postgres import PostgresStorage
-from hueycore.storage.postgres.connections import Cursor, Link
+from hueycore.storage.postgres.connections import Connection, Cursor, Link
 from hueycore.storage.postgres.database import Database
 from hueycore.storage.postgres.hot import Hot, _PlainPick
 from hueycore.storage.sql.exchange import Exchanges
 from tests.helpers import wait_until
 from tests.proxy import Proxy
 from tests.storage.kit import (
+    FAILURE,
     born,
     end,
     ended,
@@ -47,19 +49,17 @@ class Wire:
         """At the next commit, or after so many that are ``answered``; all later ones are, too."""
         original, left = Database._commit, answered
 
-        def commit(
-            db: Database, link: Link, connection: psycopg.Connection[Any], bell: str = ""
-        ) -> Cursor:
+        def commit(db: Database, link: Link, con: Connection, bell: str = "") -> Cursor:
             nonlocal left
             if left:
                 left -= 1
-                return original(db, link, connection, bell)
+                return original(db, link, con, bell)
             self._patch.setattr(Database, "_commit", original)
             if after:
-                connection.execute("commit")
+                con.execute("commit")
             with psycopg.connect(db.dsn, autocommit=True) as other:
-                other.execute("select pg_terminate_backend(%s)", (connection.info.backend_pid,))
-            return original(db, link, connection, bell)
+                other.execute("select pg_terminate_backend(%s)", (con.pg.info.backend_pid,))
+            return original(db, link, con, bell)
 
         self._patch.setattr(Database, "_commit", commit)
 
@@ -148,6 +148,35 @@ def test_endings_of_a_commit_without_an_answer_are_written_once(
     assert sum(line.done for line in storage.metrics(0)) == 1, "counted once"
     run(storage, number)
     assert state(storage, second) is State.DONE
+
+
+@pytest.mark.parametrize("after", [True, False], ids=["carried out", "not"])
+@pytest.mark.parametrize(
+    ("ending", "then"),
+    [
+        (Retry(None, 2, 0.0, FAILURE), State.PENDING),
+        (Retry(2e9, 2, 0.0, FAILURE), State.SCHEDULED),
+        (Snoozed(2e9), State.SCHEDULED),
+        (Released(), State.PENDING),
+        (Dead("failed", FAILURE), State.DEAD),
+    ],
+    ids=["retry", "later", "snoozed", "released", "dead"],
+)
+def test_a_run_that_did_not_return_has_not_lost_its_claim_by_a_commit_without_an_answer(
+    storage: PostgresStorage, wire: Wire, ending: Ending, then: State, after: bool
+) -> None:
+    """Else its signals would say so, in place of what has become of the job."""
+    job = born(storage)
+    number = worker(storage)
+    claim = one(storage, number)
+    wire.cut(after=after)
+
+    answer = end(storage, number, claim, ending, started=not isinstance(ending, Released))
+
+    assert answer.lost == []
+    found = row(storage, job)
+    assert found.state is then
+    assert len(found.errors) == (getattr(ending, "failure", None) is not None)
 
 
 @pytest.mark.parametrize("after", [True, False], ids=["carried out", "not"])

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from hueycore.model.endings import Ending, Retry, Snoozed
 from hueycore.storage.postgres import PostgresStorage, wake
 from hueycore.storage.postgres.database import channel
-from tests.helpers import wait_until
-from tests.storage.kit import born, new, worker
+from tests.helpers import stays_true, wait_until
+from tests.storage.kit import FAILURE, born, end, new, one, worker
 from tests.storage.postgres.conftest import Connect, Open
 from tests.storage.postgres.trace import traced
 from tests.storage.sqlite.faults.rig import Crew, Member
@@ -63,6 +65,31 @@ def test_a_nudge_ends_the_wait_of_this_process_alone(open_: Open, storage: Postg
     assert storage.wait(5)
     assert not other.wait(0.05)
     timer.join()
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [lambda at: Retry(at, 1, 0.0, FAILURE), lambda at: Snoozed(at)],
+    ids=["retry", "snoozed"],
+)
+@pytest.mark.parametrize(("seconds", "told"), [(0.3, True), (60.0, False)])
+def test_who_schedules_in_another_process_is_told_of_a_job_that_comes_back_soon(
+    open_: Open, ending: Callable[[float], Ending], seconds: float, told: bool
+) -> None:
+    storage, other = open_(), open_()
+    born(storage)
+    number = worker(storage)
+    claim = one(storage, number)
+    other.wait(0.0)
+    wait_until(lambda: not other.wait(0.2))
+    before = other.alive.bell.rings
+
+    end(storage, number, claim, ending(time.time() + seconds))
+
+    if told:
+        wait_until(lambda: other.alive.bell.rings > before)
+    else:
+        assert stays_true(lambda: other.alive.bell.rings == before, 0.3)
 
 
 def test_a_consumer_looks_by_itself_though_nobody_rings(storage: PostgresStorage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,16 @@ from hueycore.consumer.scheduler import Scheduler
 from hueycore.consumer.service import Service
 from hueycore.consumer.unixsignals import Signals
 from hueycore.exceptions import StorageError
+from hueycore.system import clock
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
 
 logger = logging.getLogger("hueycore.consumer")
+
+#: Seconds after the death of a process in which the storage knows of it at the latest: a server
+#: may hear of it after its parent.
+NOTICED = 0.5
 
 
 class Maintenance:
@@ -49,6 +55,7 @@ class Maintenance:
         self._burst = burst
         self._leaving = threading.Event()
         self._broken = False
+        self._look_until = -math.inf
 
     def run(self, channel: Channel, signals: Signals) -> int:
         storage = self._huey.storage
@@ -62,7 +69,7 @@ class Maintenance:
         self._orders = Orders(channel, signals, self._on_order)
         self._heartbeat.on_trouble = partial(channel.send, "trouble")
         follow = self._heartbeat.follow
-        schedule, keep = self._scheduler.step, self._janitor.step
+        schedule, keep = self._scheduler.step, self._keep
         self._schedule_service = Service(
             "huey-scheduler", follow("scheduler", schedule), self._on_storage_error
         )
@@ -82,6 +89,12 @@ class Maintenance:
         for service in (self._schedule_service, self._janitor_service):
             service.stop()
         return self._leave(worker)
+
+    def _keep(self) -> float:
+        if clock.monotonic() > self._look_until:
+            return self._janitor.step()
+        self._huey.storage.nudge()  # what was seen before does not count
+        return min(self._janitor.step(), NOTICED / 10)
 
     def _listen(self) -> float:
         """Wait for the commits of others: one may be something to schedule, or the last ending."""
@@ -108,7 +121,7 @@ class Maintenance:
     def _on_order(self, order: str, rest: list[Any]) -> None:
         match order:
             case "recover":
-                self._huey.storage.nudge()  # what was seen before does not count
+                self._look_until = clock.monotonic() + NOTICED
                 self._janitor_service.poke()
             case "overdue":
                 seq, claim = rest

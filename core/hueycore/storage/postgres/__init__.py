@@ -47,6 +47,7 @@ class PostgresStorage(
     """
 
     shared = True
+    sees_starts = False
 
     def __init__(
         self,

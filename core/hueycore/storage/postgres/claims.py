@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Sequence
 
-from hueycore.model.endings import Dead, Done, Failure, Released
+from hueycore.model.endings import Completed, Dead, Done, Failure, Released, Retry, Snoozed
 from hueycore.model.jobs import Claim, Ended, Exchange, Want
 from hueycore.storage.postgres.database import Database, Unanswered
+from hueycore.storage.postgres.wake import LOOK
 from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.done import is_done
 from hueycore.storage.sql.exchange import Exchanges
@@ -48,6 +49,9 @@ class Claims(Exchanges):
         held.difference_update(ended.claim[:2] for ended in endings)
         self._over.extend(ended.claim[:2] for ended in endings if ended.claim.at_most_once)
         held.update(claim[:2] for claim in answer.claims)
+        soon = self.db.now() + LOOK
+        if any(_comes_back_by(soon, ended) for ended in endings):
+            self.ring()  # who schedules may be another process, and asleep for as long
         return answer
 
     def _corrected(self, worker: int, endings: Sequence[Ended]) -> list[Ended]:
@@ -67,9 +71,29 @@ class Claims(Exchanges):
         ]
 
 
+def _comes_back_by(moment: float, ended: Ended) -> bool:
+    ending = ended.ending
+    if not isinstance(ending, Retry | Snoozed) or ending.run_at is None:
+        return False
+    return ending.run_at < moment
+
+
 def _is_written(con: Connection, ended: Ended) -> bool:
-    return (
-        type(ended.ending) is Done
-        and ended.started_at is not None
-        and is_done(con, ended, ended.started_at + ended.run_s)
+    """Nobody else takes a job from a worker that lives. One of which a crash of the server has
+    undone the claim may be another worker's by now: its run began at another time."""
+    if isinstance(ended.ending, Completed):
+        return False  # it finds out by itself
+    if type(ended.ending) is Done:
+        began = ended.started_at
+        return began is not None and is_done(con, ended, began + ended.run_s)
+    seq, claim = ended.claim[:2]
+    return bool(
+        con.execute(
+            """
+            select 1 from huey_job
+            where seq = ? and claim >= ? and not (claim = ? and state = 'running')
+                and (? is null or started_at = ?)
+            """,
+            (seq, claim, claim, ended.started_at, ended.started_at),
+        ).fetchall()
     )

@@ -24,6 +24,7 @@ from hueycore.exceptions import StorageError
 from hueycore.storage.postgres import forks
 from hueycore.storage.postgres.dialect import DIALECT, translate
 from hueycore.storage.postgres.wire import connect
+from hueycore.storage.sql.dialect import Rows
 from hueycore.storage.sql.part import in_groups
 from hueycore.system import clock, native
 
@@ -114,12 +115,42 @@ class Changed(NamedTuple):
         return []
 
 
+class Answer:
+    """What a statement will have brought when it is sent."""
+
+    def __init__(self, con: Connection, text: bytes) -> None:
+        self._con, self.text = con, text
+        self._rows: list[Any] = []
+        self._rowcount = -1
+
+    def read(self, cursor: Cursor) -> None:
+        """It is the current one of a message's."""
+        self._rows = cursor.fetchall() if cursor.description else []
+        self._rowcount = cursor.rowcount
+
+    @property
+    def rowcount(self) -> int:
+        self._con.send_asked()
+        return self._rowcount
+
+    def fetchone(self) -> Any:
+        self._con.send_asked()
+        return self._rows.pop(0) if self._rows else None
+
+    def fetchall(self) -> list[Any]:
+        self._con.send_asked()
+        rows, self._rows = self._rows, []
+        return rows
+
+
 class Connection:
     """What bodies see: SQL of ``storage.sql`` on a connection of psycopg's. ``place`` is the quoted
     schema; ``offset`` the seconds by which the server's clock is ahead."""
 
     dialect = DIALECT
     alone = True
+    #: Whether the commit takes along what was asked for last.
+    gathers = False
     #: What makes a transaction of somebody else's alone.
     on_alone: Callable[[Connection], None]
 
@@ -129,6 +160,7 @@ class Connection:
         self._offset = offset
         self._pages = 0
         self._spent = b""
+        self._asked: list[Answer] = []
 
     def be_alone(self) -> None:
         if not self.alone:
@@ -139,9 +171,21 @@ class Connection:
         return clock.now() + self._offset
 
     def execute(self, sql: str, parameters: Any = (), /) -> Cursor:
-        cursor = Cursor(self.pg)
-        cursor.execute(translate(sql, self._place), parameters)
-        return cursor
+        cursor, text = Cursor(self.pg), translate(sql, self._place)
+        if self._asked:
+            return self._send(cursor.mogrify(text, parameters).encode())
+        return cursor.execute(text, parameters)
+
+    def ask(self, sql: str, parameters: Any = (), /) -> Rows:
+        if not self.gathers:
+            return self.execute(sql, parameters)
+        text = Cursor(self.pg).mogrify(translate(sql, self._place), parameters)
+        self._asked.append(Answer(self, text.encode()))
+        return self._asked[-1]
+
+    def send_asked(self) -> None:
+        if self._asked:
+            self._send(b"")
 
     def prepared(self) -> Prepared:
         """The same, for statements that are asked again and again."""
@@ -161,16 +205,17 @@ class Connection:
                 tuples = ", ".join(cursor.mogrify(row_text, row) for row in rows)
                 before, after = text[: values.start(1)], text[values.end(1) :]
                 message = f"{_plain(before)}{tuples}{_plain(after)}"
-            cursor.execute(message.encode())
-            changed += cursor.rowcount
-            while cursor.nextset():
-                changed += cursor.rowcount
+            sent = self._send(message.encode())
+            changed += sent.rowcount
+            while sent.nextset():
+                changed += sent.rowcount
         return Changed(changed)
 
     def copy(
         self, sql: str, rows: Iterable[tuple[Any, ...]], types: Sequence[str] | None = None
     ) -> None:
         """Rows for a ``copy … from stdin``; a binary one needs the types of its columns."""
+        self.send_asked()
         with Cursor(self.pg).copy(translate(sql, self._place)) as copy:
             if types:
                 copy.set_types(types)
@@ -195,12 +240,22 @@ class Connection:
             query = cursor.mogrify(text, values).encode()
             message += b"declare %s no scroll cursor for %s; " % (names[-1], query)
             message += b"fetch %d from %s; " % (FIRST_PAGE, names[-1])
-        cursor.execute(message)
+        cursor = self._send(message)
         first = [cursor.fetchall()] if cursor.description else []
         while cursor.nextset():
             if cursor.description:
                 first.append(cursor.fetchall())
         return [Pages(self, name, rows) for name, rows in zip(names, first, strict=True)]
+
+    def _send(self, message: bytes) -> Cursor:
+        """Along with what was asked for; the first answer is that of the message."""
+        asked, self._asked = self._asked, []
+        cursor = Cursor(self.pg)
+        cursor.execute(b"; ".join([*(answer.text for answer in asked), message]))
+        for answer in asked:
+            answer.read(cursor)
+            cursor.nextset()
+        return cursor
 
     def forget(self, name: bytes) -> None:
         """A cursor of the server's that is read no more goes with the next message of its kind, or

@@ -234,8 +234,9 @@ class Database(Connections):
         connection = self._connection(self._write)
         with self._whole(self._write, connection):
             Cursor(connection).execute(begin)
-            value = body(self.dress(connection))
-            self._count(self._commit(self._write, connection))
+            con = self._gather(connection)
+            value = body(con)
+            self._count(self._commit(self._write, con))
             return value
 
     def _try_births(self, body: Body[T]) -> T:
@@ -245,7 +246,7 @@ class Database(Connections):
             con.execute(self._begin)
             con.alone, con.on_alone = False, self.lock
             value = body(con)
-            self._count(self._commit(self._write, connection, self._bell))
+            self._count(self._commit(self._write, con, self._bell))
             return value
 
     def _try_one(self, sql: str, values: Sequence[Any]) -> Any:
@@ -300,15 +301,22 @@ class Database(Connections):
             if commit is None:
                 if otherwise is None:
                     return None
-                value = otherwise(self.dress(connection))
-                commit = self._commit(link, connection)
+                alone = self._gather(connection)
+                value = otherwise(alone)
+                commit = self._commit(link, alone)
             self._count(commit)
             return value
 
-    def _commit(self, link: Link, connection: psycopg.Connection[Any], bell: str = "") -> Cursor:
-        self._check_fork(link, connection)
+    def _gather(self, connection: psycopg.Connection[Any]) -> Connection:
+        """A connection that ends its transaction by ``_commit``."""
+        con = self.dress(connection)
+        con.gathers = True
+        return con
+
+    def _commit(self, link: Link, con: Connection, bell: str = "") -> Cursor:
+        self._check_fork(link, con.pg)
         try:
-            return self.dress(connection).execute(f"commit; {bell}")
+            return con.execute(f"commit; {bell}")
         except psycopg.Error as error:
             self._check_answer(error, link, sent=True)
             raise

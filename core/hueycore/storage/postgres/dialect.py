@@ -84,6 +84,7 @@ class PostgresDialect:
     adds_histograms = True
     put_off_at = "union all select 0 from huey_todo where queue = :queue"
     sees_starts = False
+    is_far = True
     crashes = "greatest(job.crashes, job.suspect)"
 
     def added(self, stored: str, more: str) -> str:
@@ -167,7 +168,7 @@ class PostgresDialect:
         return isinstance(error, NO_SUCH_VALUE)
 
     def outlive(self, con: Connection) -> None:
-        con.execute("set local synchronous_commit to default")
+        con.ask("set local synchronous_commit to default")
 
     def record_events(self, con: Connection, on: bool) -> None:
         schema.set_event_triggers(con, on)

@@ -1,27 +1,33 @@
 """One question a second for everything that a consumer looks after: each of its threads would have
-some of its own, every second."""
+some of its own, every second. Of worker processes, which wait for jobs alone, one looks for all: it
+runs none, and tells the others."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
+from hueycore.constants import WORKER_PROCESS
+from hueycore.exceptions import StorageError
 from hueycore.model.glance import Glance
+from hueycore.model.schedules import Periodic
 from hueycore.storage.postgres import schema
 from hueycore.storage.postgres.alive import HELD, Alive
 from hueycore.storage.postgres.connections import Connection
 from hueycore.storage.postgres.database import Database
 from hueycore.storage.postgres.dialect import DIALECT
-from hueycore.storage.protocol import workers as protocol
 from hueycore.storage.protocol.upkeep import Upkeep
 from hueycore.storage.sql.due import LATE
-from hueycore.storage.sql.part import Part
 from hueycore.storage.sql.queries import coming
+from hueycore.storage.sql.workers import Workers
 from hueycore.system import clock
 
 #: Seconds for which an answer counts; a thread that looks each second has one of its own time.
 FRESH = 0.9
+#: The same in a worker process, for which another one looks.
+SELDOM = 30.0
 
 # What an index finds first is asked for in its order: the planner may take it for frequent.
 _GLANCE = f"""
@@ -50,17 +56,32 @@ class _Seen(NamedTuple):
     declared: frozenset[str]
 
 
-class Glances(Part, protocol.Workers, Upkeep):
+class Glances(Workers, Upkeep):
     db: Database
     alive: Alive
     _seen: _Seen | None = None
+    _fresh_for = FRESH
+    #: Whether nobody in this process waits for a job; and when it has told others of one.
+    _runs_none, _told_at = False, -math.inf
+
+    def register(
+        self, *, name: str, kind: str, slots: int, declares: Sequence[Periodic] | None = None
+    ) -> int:
+        self._runs_none = slots == 0
+        self._fresh_for = SELDOM if slots and kind == WORKER_PROCESS else FRESH
+        return super().register(name=name, kind=kind, slots=slots, declares=declares)
 
     def glance(self, declared: Collection[str] | None = None) -> Glance:
         if declared is not None:
             names = frozenset(declared)
         else:
             names = self._seen.declared if self._seen is not None else frozenset()
-        return self._fresh(names) or self.db.read(lambda con: self._look(con, names))
+        found = self._fresh(names) or self.db.read(lambda con: self._look(con, names))
+        if found.pending and self._runs_none and clock.monotonic() - self._told_at > FRESH:
+            self._told_at = clock.monotonic()
+            with suppress(StorageError):  # at the next look
+                self.db.notify()
+        return found
 
     def verify(self) -> None:
         self.glance()
@@ -70,9 +91,9 @@ class Glances(Part, protocol.Workers, Upkeep):
 
     def _fresh(self, names: frozenset[str]) -> Glance | None:
         seen = self._seen
-        if seen is None or clock.monotonic() - seen.at > FRESH or seen[2:] != self._known(names):
+        if seen is None or seen[2:] != self._known(names):
             return None
-        return seen.glance
+        return seen.glance if clock.monotonic() - seen.at <= self._fresh_for else None
 
     def _known(self, names: frozenset[str]) -> tuple[int, int, frozenset[str]]:
         return self.db.commits, self.alive.bell.rings, names

@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
-from psycopg.waiting import Ready
+from psycopg.pq import PipelineStatus
+from psycopg.pq.abc import PGconn
+from psycopg.waiting import Ready, Wait
 
 from hueycore.system import clock, native
 
@@ -19,6 +21,8 @@ T = TypeVar("T")
 
 class Wire(psycopg.Connection[Any]):
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        if self.pgconn.pipeline_status != PipelineStatus.OFF:
+            gen = _sent(gen, self.pgconn)
         if not native.is_patched("select"):
             return super().wait(gen, interval, timeout)
         return _wait(gen, self.pgconn.socket, interval, timeout)
@@ -48,6 +52,25 @@ def connect(conninfo: str, **options: Any) -> psycopg.Connection[Any]:
     for error in failed:
         raise error
     return made[0]
+
+
+def _sent(gen: PQGen[T], wire: PGconn) -> PQGen[T]:
+    """In a pipeline psycopg waits for answers though a part of the questions may not be sent yet:
+    a large one to a slow server would wait for ever."""
+    try:
+        wanted = next(gen)
+        while True:
+            if wanted == Wait.R and wire.flush():
+                ready = yield Wait.RW
+                if not ready & Ready.R:
+                    continue
+                ready = Ready.R
+            else:
+                ready = yield wanted
+            wanted = gen.send(ready)
+    except StopIteration as over:
+        value: T = over.value
+        return value
 
 
 def _wait(gen: PQGen[T], fileno: int, interval: float, timeout: float | None) -> T:

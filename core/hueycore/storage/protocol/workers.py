@@ -97,8 +97,9 @@ class Workers(Protocol):
         ...
 
     def glance(self, declared: Collection[str] | None = None) -> Glance:
-        """What this process has to do for the queue, as it was a second ago at most; what it was
-        told of since, or has written, counts. ``declared``: the schedules of its code, None for
+        """What this process has to do for the queue, as it was a second ago at most, or in a worker
+        process of a supervisor longer: another one looks for it; what it was told of since, or has
+        written, counts. ``declared``: the schedules of its code, None for
         those of the last time. An engine that answers each question as quickly says that anything
         may be.
 

@@ -71,6 +71,7 @@ class RedisStorage(
     """
 
     shared = True
+    sees_starts = False
 
     def __init__(
         self,

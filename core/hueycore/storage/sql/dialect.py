@@ -66,6 +66,11 @@ class Connection(Protocol):
         ...
 
     def execute(self, sql: str, parameters: Any = (), /) -> Rows: ...
+    def ask(self, sql: str, parameters: Any = (), /) -> Rows:
+        """As ``execute``, of what nobody waits for yet and no value can make fail: a server is told
+        of it with the next statement, or with the commit. Its rows can be read any time later."""
+        ...
+
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> Rows: ...
     def pages(self, sql: str, parameters: Any = ()) -> Pages:
         """Like ``execute``, for what may be long and is rarely read to its end: close it."""
@@ -199,6 +204,11 @@ class Dialect(Protocol):
 
     def is_put_off(self, queue: str, key: str) -> str:
         """The condition that a key, by two columns, was put off."""
+        ...
+
+    @property
+    def is_far(self) -> bool:
+        """Whether an answer takes long enough to ask ahead what may be needed."""
         ...
 
     @property

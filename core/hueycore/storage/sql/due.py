@@ -33,27 +33,30 @@ class Due(Part, protocol.Workers):
         def body(con: Connection) -> tuple[list[JobRef], list[int]]:
             d = con.dialect
             now = con.now()
-            rows = con.execute(
+            jobs = con.ask(
                 """
                 select seq, id, task, key_name from huey_job
                 where queue = ? and state = 'scheduled' and run_at <= ? order by run_at, seq limit ?
                 """,
                 (self.queue, now, limit),
-            ).fetchall()
+            )
+            keys = con.ask(
+                "select name from huey_key where queue = ? and due <= ? and due is not null",
+                (self.queue, now),
+            )
+            put_off = d.take_up(con, self.queue)
+            names = {key for (key,) in keys.fetchall()}.union(put_off)
+            rows = jobs.fetchall()
+            names.update(row[3] for row in rows)
             if rows:
-                con.execute(
+                con.ask(
                     f"""
                     update huey_job set state = {READY}, expires_at = {expiry(":now")}
                     where {d.among("seq", ":seqs")}
                     """,
                     {"now": now, "seqs": d.listed(row[0] for row in rows)},
                 )
-            keys = con.execute(
-                "select name from huey_key where queue = ? and due <= ? and due is not null",
-                (self.queue, now),
-            ).fetchall()
-            names = {row[3] for row in rows} | {key for (key,) in keys}
-            freed = settle(con, self.queue, names.union(d.take_up(con, self.queue)))
+            freed = settle(con, self.queue, names)
             return [JobRef(*row[:3]) for row in rows], freed
 
         promoted, freed = self.db.transact(body, durable=False)

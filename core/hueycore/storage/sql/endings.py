@@ -30,6 +30,7 @@ from hueycore.storage.sql.handlers import call_handler
 from hueycore.storage.sql.joblog import write_notes
 from hueycore.storage.sql.keys import settle, settle_keys_of
 from hueycore.storage.sql.metrics import Tally
+from hueycore.storage.sql.release import release
 from hueycore.storage.sql.rest import expiry
 from hueycore.storage.sql.unique import GIVES_WAY
 
@@ -61,7 +62,7 @@ def apply_endings(con: Connection, queue: str, endings: Sequence[Ended]) -> Appl
     if said:
         write_notes(con, queue, said)
     if others:
-        others = _without_completed(con, others, done, completed)
+        others = release(con, _without_completed(con, others, done, completed))
     stopped: list[Ended] = []
     lost = end_done(con, queue, done) if done else []
     for ended in others:
@@ -209,8 +210,11 @@ def _put_back(
     again: float | None = None  # when another run may begin, and its time to expire with it
     match ending:
         case Retry():
-            run_at = now if ending.run_at is None else ending.run_at
-            state, again = rest.state(run_at, now, key), max(run_at, now)
+            run_at = now
+            if ending.run_at is not None:
+                # Though that may be over by now: its signals say so, and "enqueued" is to follow.
+                state, run_at = State.SCHEDULED, ending.run_at
+            again = max(run_at, now)
             retries, retry_delay, uncounted = ending.retries, ending.retry_delay, 0
             delay = ending.delay
         case Snoozed():

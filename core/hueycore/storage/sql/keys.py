@@ -12,7 +12,7 @@ from functools import cached_property
 
 from hueycore.model.jobs import Claim
 from hueycore.model.limits import Limit, Rate
-from hueycore.storage.sql.dialect import Connection
+from hueycore.storage.sql.dialect import Connection, Rows
 from hueycore.storage.sql.keyview import MOVES, KeyView
 
 
@@ -71,6 +71,8 @@ def settle_in(view: KeyView, keys: Iterable[str]) -> list[int]:
         held, dues[key] = view.outside_lock(key)
         if not held:
             free.append(key)
+    if free:
+        view.count_ahead()
     for key, head in zip(free, view.blocked(free), strict=True):
         room = _Room(view, key)
         dues[key] = _choose(view, room, head)
@@ -167,10 +169,18 @@ class Admission:
         self._parked: list[int] = []
         self._touched: set[str] = set()
 
+    def look_ahead(self) -> None:
+        if self._con.dialect.is_far:
+            self._coming  # noqa: B018 (asked for)
+
     @cached_property
     def _view(self) -> KeyView:
         """Of all keys that may be asked for, as far as can be foreseen."""
-        rows = self._con.execute(
+        return KeyView(self._con, self._queue, [row[0] for row in self._coming.fetchall()])
+
+    @cached_property
+    def _coming(self) -> Rows:
+        return self._con.ask(
             """
             select distinct key_name from (
                 select key_name from huey_job where queue = ? and state = 'pending'
@@ -178,8 +188,7 @@ class Admission:
             where key_name is not null
             """,
             (self._queue, self._size),
-        ).fetchall()
-        return KeyView(self._con, self._queue, [row[0] for row in rows])
+        )
 
     def admit(self, claim: Claim) -> bool:
         """Take a slot of the claim's key; False parks the job."""
@@ -231,7 +240,7 @@ def _sooner(one: float | None, other: float | None) -> float | None:
 def _move(con: Connection, seqs: list[int], before: str, after: str) -> None:
     d = con.dialect
     if seqs:
-        con.execute(
+        con.ask(
             f"""
             update huey_job set state = ?
             where {d.among("seq")} and state = ?

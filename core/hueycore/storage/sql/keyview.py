@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
 from hueycore.model.limits import Limit, Rate
-from hueycore.storage.sql.dialect import Connection, Dialect, Pages
+from hueycore.storage.sql.dialect import Connection, Dialect, Pages, Rows
 from hueycore.storage.sql.part import insert_rows
 
 #: Rows of one key that one transaction moves at most: a limit may be lifted over a long queue.
@@ -31,7 +31,7 @@ class Rates:
 
     def set_tat(self, name: str, tat: float) -> None:
         self._tats[name] = tat
-        self.con.execute(
+        self.con.ask(
             """
             insert into huey_key (queue, name, tat, seen) values (?, ?, ?, ?)
             on conflict (queue, name) do update set tat = excluded.tat, seen = excluded.seen
@@ -88,6 +88,7 @@ class KeyView(Rates):
         self._dues: dict[str, float | None] = {}
         self._slots: dict[tuple[str, str], int] = {}
         self._counted: set[str] = set()
+        self._counting: tuple[set[str], Rows] | None = None
         self.look(names)
 
     def look(self, names: Iterable[str]) -> None:
@@ -123,22 +124,26 @@ class KeyView(Rates):
 
     def used(self, key: str) -> tuple[int, int]:
         """How many jobs of a key run, and how many are about to."""
-        if key not in self._counted:
-            self._count()
+        while key not in self._counted:
+            self._counted, rows = self._counting or self._count()
+            self._counting = None
+            self._slots = {(key, state): number for key, state, number in rows.fetchall()}
         return self._slots.get((key, "running"), 0), self._slots.get((key, "pending"), 0)
 
     def count_again(self) -> None:
         """Jobs were moved."""
-        self._counted.clear()
+        self._counted, self._counting = set(), None
 
-    def _count(self) -> None:
+    def count_ahead(self) -> None:
+        """What limits say will be asked for."""
+        if self.limits and self.con.dialect.is_far and not (self._counted or self._counting):
+            self._counting = self._count()
+
+    def _count(self) -> tuple[set[str], Rows]:
         d = self.con.dialect
         free = [name for name in self._tats if name not in self._locks]
-        rows = self.con.execute(
-            _used(d), (self.queue, d.listed(free), d.listed(self._paused))
-        ).fetchall()
-        self._slots = {(key, state): number for key, state, number in rows}
-        self._counted = set(self._tats)
+        values = (self.queue, d.listed(free), d.listed(self._paused))
+        return set(self._tats), self.con.ask(_used(d), values)
 
     def blocked(self, keys: Iterable[str]) -> Iterator[Pages]:
         """(seq, task, priority) of what waits for each key, in running order."""
@@ -171,12 +176,13 @@ class KeyView(Rates):
         """Settle each key again at its time, if not before; None: not for the sake of time."""
         changed = {key: due for key, due in dues.items() if self._dues.get(key) != due}
         self._dues |= changed
-        insert_rows(
-            self.con,
-            "insert into huey_key (queue, name, due)",
-            [(self.queue, key, due) for key, due in changed.items()],
-            "on conflict (queue, name) do update set due = excluded.due",
-        )
+        rows = [(self.queue, key, due) for key, due in changed.items()]
+        into = "insert into huey_key (queue, name, due)"
+        conflict = "on conflict (queue, name) do update set due = excluded.due"
+        if len(rows) == 1:
+            self.con.ask(f"{into} values (?, ?, ?) {conflict}", rows[0])
+        else:
+            insert_rows(self.con, into, rows, conflict)
 
 
 def read_limits(con: Connection, queue: str) -> dict[str, Limit]:

@@ -78,6 +78,7 @@ class Pick:
         return self.needs_sync or self._keys.is_full
 
     def claim(self, worker: int, since: float | None) -> None:
+        self._keys.look_ahead()
         self._flags = self._load_flags()
         if (_QUEUE_PAUSED, self.queue) in self._flags:
             return

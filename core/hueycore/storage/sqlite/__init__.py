@@ -78,6 +78,8 @@ class SqliteStorage(
         if events is not None and not read_only:
             self.record_events(events)
 
+    sees_starts = True
+
     @property
     def filename(self) -> str:
         """The file, or ``:memory:``."""

@@ -27,6 +27,7 @@ class SqliteDialect:
     adds_histograms = False
     put_off_at = ""
     sees_starts = True
+    is_far = False
     crashes = "job.crashes"
 
     def added(self, stored: str, more: str) -> str:
@@ -118,6 +119,9 @@ class Speaker:
 
     def now(self) -> float:
         return clock.now()
+
+    def ask(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+        return self.execute(sql, parameters)
 
     def pages(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
         return self.execute(sql, parameters)

@@ -88,7 +88,9 @@ local function put_back(row, one, ending)
   local state, delay, uncounted = rest(0, row[KEY_NAME]), 0, 1
   if kind == 'retry' then
     row[RUN_AT] = ending.run_at or now
-    state, again = rest(row[RUN_AT], row[KEY_NAME]), math.max(row[RUN_AT], now)
+    -- Though that may be over by now: its signals say so, and "enqueued" is to follow.
+    if ending.run_at then state = 'scheduled' end
+    again = math.max(row[RUN_AT], now)
     row[RETRIES], row[RETRY_DELAY] = ending.retries, ending.retry_delay
     uncounted, delay = 0, ending.delay
   elseif kind == 'snoozed' then
