@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import islice
 from secrets import token_hex
 from typing import NamedTuple
 
 from hueycore.exceptions import StorageError
+from hueycore.model.departure import FIRST, Groups, arranged, next_size, parted
 from hueycore.model.events import LogLine
 from hueycore.model.jobs import Cargo, Selector
 from hueycore.model.ties import together
 from hueycore.storage.redis.part import Part
 from hueycore.storage.redis.rows import Row, fetch
 from hueycore.storage.redis.scripts import KEYS
-from hueycore.storage.redis.selection import find
+from hueycore.storage.redis.selection import condition, find, numbers
 from hueycore.storage.redis.stages import read_inputs
 from hueycore.storage.redis.ties import neighbours
 
-#: Jobs of a page: of the first one, and at most. Bytes of their arguments and results, about.
-FIRST, PAGE, PAGE_BYTES = 50, 500, 8_000_000
 #: Seconds that the copy of a dump which was cut off stays on the server.
 COPY_TTL = 3600
 
@@ -74,43 +74,42 @@ def packed(part: Part, rows: Sequence[Row]) -> list[Packed]:
 
 def pages(part: Part, queue: str, selector: Selector) -> Iterator[list[Cargo]]:
     """The selected jobs of a queue: see ``Transfer.dump``."""
-    chosen = find(part, selector._replace(queues=(queue,), sort="seq", limit=None), texts=False)
-    seqs = [row.seq for row in chosen]
-    wanted, told, size, at = set(seqs), set[int](), FIRST, 0
-    while at < len(seqs):
-        some = seqs[at : at + size]
-        fresh = [seq for seq in some if seq not in told]
-        found = packed(part, fetch(part, queue, fresh))
+    selector = selector._replace(queues=(queue,), sort="seq", limit=None)
+    matches, told, size = condition(selector), set[int](), FIRST
+    seqs = iter(_numbers(part, queue, selector))
+    while some := list(islice(seqs, size)):
+        fresh = fetch(part, queue, [seq for seq in some if seq not in told])
+        found = packed(part, [row for row in fresh if matches(row)])
+        told.difference_update(some)
         groups = _groups(part, queue, found)
-        last = some[-1]
-        later = {seq for members in groups.values() for seq in members if seq > last} & wanted
-        told |= later
-        found += packed(part, fetch(part, queue, sorted(later)))
+        wanted = sorted({seq for members in groups.values() for seq in members if seq > some[-1]})
+        later = packed(part, [row for row in fetch(part, queue, wanted) if matches(row)])
+        told.update(one.row.seq for one in later)
         if found:
-            yield pack(part, queue, _arranged(found, groups), groups)
-        at += size
-        weight = sum(len(one.payload or b"") + len(one.result or b"") for one in found)
-        size = min(PAGE, max(1, size * PAGE_BYTES // max(1, weight)))
+            by_seq = {one.row.seq: one for one in (*found, *later)}
+            page = pack(part, queue, arranged(by_seq, groups), groups)
+            yield page
+            size = next_size(page)
 
 
-def pack(
-    part: Part, queue: str, found: Sequence[Packed], groups: Mapping[int, Sequence[int]]
-) -> list[Cargo]:
+def _numbers(part: Part, queue: str, selector: Selector) -> Iterable[int]:
+    """Numbers in their order, among which are those of the selected jobs."""
+    if selector.keys:
+        return [row.seq for row in find(part, selector, texts=False)]
+    return numbers(part, queue, selector.states)
+
+
+def pack(part: Part, queue: str, found: Sequence[Packed], groups: Groups) -> list[Cargo]:
     """These jobs with what else there is of them. Those of a group of ``groups`` hang together,
     any other job takes along what it was given."""
     here = [one.row.seq for one in found]
-    logs = _logs(part, queue, here)
+    logs = read_logs(part, queue, here)
     handlers = part.many("HMGET", "handler", here, queue)
     inputs = part.many("HMGET", "input", here, queue)
     given = {seq for seq, data in zip(here, inputs, strict=True) if data is not None}
     given |= {one.row.seq for one in found if one.row["inputs"] and one.row.seq not in groups}
-    first: dict[int, int] = {}
-    for members in {id(members): members for members in groups.values()}.values():
-        present = [seq for seq in members if seq in {*here}]
-        if len(present) > 1:
-            first |= dict.fromkeys(present, present[0])
-        if len(present) < len(members):
-            given |= set(present)
+    first, torn = parted(groups, here)
+    given |= torn
     return [
         Cargo(
             row.job(),
@@ -135,34 +134,24 @@ def _groups(part: Part, queue: str, found: Sequence[Packed]) -> dict[int, list[i
     return together(tied, partial(neighbours, part, queue)) if tied else {}
 
 
-def _arranged(found: Sequence[Packed], groups: Mapping[int, Sequence[int]]) -> list[Packed]:
-    by_seq = {one.row.seq: one for one in found}
-    arranged = []
-    for one in found:
-        for seq in groups.get(one.row.seq, (one.row.seq,)):
-            if (member := by_seq.pop(seq, None)) is not None:
-                arranged.append(member)
-    return arranged
-
-
-def read_log(part: Part, queue: str, seq: int, about: bytes | None, after: int) -> list[LogLine]:
-    """The lines of a job; ``about`` says which there are."""
-    if about is None:
-        return []
-    first, last = map(int, about.split())
-    lines = range(max(first, after + 1), last + 1)
-    found = part.many("HMGET", "log", [f"{seq}:{line}" for line in lines], queue)
-    return [
-        LogLine._make((*json.loads(told), line))
-        for line, told in zip(lines, found, strict=True)
-        if told is not None
-    ]
-
-
-def _logs(part: Part, queue: str, seqs: Sequence[int]) -> dict[int, list[LogLine]]:
-    told = part.many("HMGET", "log", seqs, queue)
-    return {
-        seq: read_log(part, queue, seq, about, 0)
-        for seq, about in zip(seqs, told, strict=True)
+def read_logs(
+    part: Part, queue: str, seqs: Sequence[int], after: int = 0
+) -> dict[int, list[LogLine]]:
+    """The lines of some jobs, by number; none of a job that has none."""
+    places = [
+        (seq, line)
+        for seq, about in zip(seqs, part.many("HMGET", "log", seqs, queue), strict=True)
         if about is not None
-    }
+        for line in _lines(about, after)
+    ]
+    fields = [f"{seq}:{line}" for seq, line in places]
+    found: dict[int, list[LogLine]] = {}
+    for (seq, line), told in zip(places, part.many("HMGET", "log", fields, queue), strict=True):
+        if told is not None:
+            found.setdefault(seq, []).append(LogLine._make((*json.loads(told), line)))
+    return found
+
+
+def _lines(about: bytes, after: int) -> range:
+    first, last = map(int, about.split())
+    return range(max(first, after + 1), last + 1)
