@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from hueycore.model.events import LogLine
@@ -191,13 +192,11 @@ def _value(source: dict[str, Any], name: str, kind: str) -> Any:
     value = source.get(name)
     if value is None:
         return _DEFAULTS.get(name)
-    reader = {"int": _whole, "number": _number, "time": _moment, "bool": _flag, "text": _text}[kind]
+    reader, what = _READERS[kind]
     try:
         return reader(value)
     except (ValueError, OverflowError):
-        words = {"int": "a whole number", "number": "a number", "time": "a time",
-                 "bool": "true or false", "text": "text"}  # fmt: skip
-        raise BadLine(f"{name!r} is not {words[kind]}") from None
+        raise BadLine(f"{name!r} is not {what}") from None
 
 
 def _whole(value: Any) -> int:
@@ -237,6 +236,16 @@ def _text(value: Any) -> str:
         raise ValueError
     value.encode()  # JSON can write half a character, which no database takes
     return value
+
+
+#: By kind, what reads a value, and what it should have been.
+_READERS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "int": (_whole, "a whole number"),
+    "number": (_number, "a number"),
+    "time": (_moment, "a time"),
+    "bool": (_flag, "true or false"),
+    "text": (_text, "text"),
+}
 
 
 def _errors(found: Any) -> list[dict[str, Any]]:
