@@ -47,8 +47,7 @@ def copied(part: Part, queues: Sequence[str]) -> Iterator[Copy]:
     try:
         for queue in queues:
             pairs = [(part.key(name, queue), copy.key(name, queue)) for name in KEYS]
-            copies = [("COPY", key, to, "REPLACE") for key, to in pairs]
-            part.ask(*copies, *(("EXPIRE", to, COPY_TTL) for _, to in pairs))
+            part.client.copy(pairs, COPY_TTL)
         yield copy
     finally:
         with suppress(StorageError):  # they go by themselves
