@@ -29,7 +29,7 @@ from hueycore.storage.base import Storage
 from hueycore.storage.open import open_storage
 from hueyctl.changes import counter
 from tests import redis_servers, servers
-from tests.helpers import wait_until
+from tests.helpers import or_skip, wait_until
 from tests.storage import mixed
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -635,20 +635,46 @@ def test_a_target_that_is_full_has_what_it_had(
     assert target.count(Selector()) == 300
 
 
+def test_a_server_without_memory_has_whole_batches(
+    full: Storage, hueyctl: Run, opened: Callable[..., Storage]
+) -> None:
+    """One of Redis: what came in stays, and the rest comes when there is room."""
+    assert hueyctl("dump", "-u", full.url, "--to", "d").returncode == 0
+    with or_skip(), redis_servers.crashing(durable=False) as server:
+        url = f"{server.url}/0"
+        with closing(open_storage(url)) as target:
+            target.register(name="first", kind="thread", slots=1)
+        with server.client() as client:
+            used = int(client.info("memory")["used_memory"])
+        server.ask("CONFIG", "SET", "maxmemory", used + 20_000)
+
+        done = hueyctl("load", "d", "-u", url)
+
+        assert done.returncode == 74, done.stderr
+        said, hint = done.stderr.splitlines()
+        assert "has no memory left" in said and "run it again: 0 jobs are in" in hint
+        server.ask("CONFIG", "SET", "maxmemory", 0)
+        target = opened(url)
+        assert target.examine(full=True) == []
+        assert hueyctl("load", "d", "-u", url).returncode == 0
+        assert mixed.ends(target) == mixed.ends(full)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_both_sides_need_the_same_memory_for_more(
-    home: Path, opened: Callable[..., Storage]
+    engine: str, place: Callable[[str], str], opened: Callable[..., Storage]
 ) -> None:
     """1,000 and 5,000 jobs: a page of them in memory."""
     from tests.storage.kit import new
 
     peaks = []
     for number in (1000, 5000):
-        storage = opened(f"sqlite:///{home}/{number}.db")
+        storage = opened(place(engine))
         storage.enqueue([new(payload=b"x" * 1000) for _ in range(number)])
         peaks.append(
             [
                 peak(command("dump", "-u", storage.url, "--to", f"{number}.jsonl")),
-                peak(command("load", f"{number}.jsonl", "-u", f"{number}.copy", "--create")),
+                peak(command("load", f"{number}.jsonl", "-u", place(engine), "--create")),
             ]
         )
 

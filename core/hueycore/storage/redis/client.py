@@ -133,17 +133,17 @@ class Client:
             lambda connection: say(connection, command)[0], _key(command), again=again
         )
 
-    def copy(self, pairs: Sequence[tuple[str, str]], ttl: int) -> None:
-        """Copy keys of one queue at one moment, for so many seconds. It stops the server for as
-        long as it takes, so it is waited for, and sent once."""
+    def copy(self, pairs: Sequence[tuple[str, str]], ttl: int) -> int:
+        """Copy keys of one queue at one moment, for so many seconds; how many there were. It stops
+        the server for as long as it takes, so it is waited for, and sent once."""
         copies = [("COPY", key, to, "REPLACE") for key, to in pairs]
         ends = [("EXPIRE", to, ttl) for _, to in pairs]
 
-        def action(connection: Connection) -> None:
+        def action(connection: Connection) -> int:
             with patient(connection, COPY):
-                at_once(connection, [*copies, *ends])
+                return sum(at_once(connection, [*copies, *ends])[len(copies) :])
 
-        self._tried(action, pairs[0][0], again=False)
+        return self._tried(action, pairs[0][0], again=False)
 
     def ask(self, *commands: Sequence[Word]) -> list[Any]:
         """Reads of one moment, of keys of one queue."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
 from secrets import token_hex
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from hueycore.exceptions import StorageError
 from hueycore.model.departure import FIRST, Groups, arranged, next_size, parted
@@ -21,9 +21,13 @@ from hueycore.storage.redis.scripts import KEYS
 from hueycore.storage.redis.selection import condition, find, numbers
 from hueycore.storage.redis.stages import read_inputs
 from hueycore.storage.redis.ties import neighbours
+from hueycore.system import clock
 
-#: Seconds that the copy of a dump which was cut off stays on the server.
-COPY_TTL = 3600
+#: Seconds that the copy of a dump which was cut off stays on the server, and after which a dump
+#: that goes on says that it needs it.
+COPY_TTL, RENEWAL = 3600, 60.0
+
+T = TypeVar("T")
 
 
 class Copy(Part):
@@ -32,6 +36,9 @@ class Copy(Part):
     def __init__(self, part: Part, queues: Sequence[str]) -> None:
         self.client, self.queue, self._queues = part.client, part.queue, list(queues)
         self._mark = f"copy-{token_hex(8)}:"
+        self._renewed = clock.monotonic()
+        #: By queue, how many of its keys there were.
+        self._number: dict[str, int] = {}
 
     def key(self, name: str, queue: str | None = None) -> str:
         return super().key(self._mark + name, queue or self.queue)
@@ -39,20 +46,42 @@ class Copy(Part):
     def queue_names(self) -> list[str]:
         return self._queues
 
+    def make(self) -> None:
+        """One queue after the other: each may be on a server of its own."""
+        for queue in self._queues:
+            pairs = [(super(Copy, self).key(name, queue), self.key(name, queue)) for name in KEYS]
+            self._number[queue] = self.client.copy(pairs, COPY_TTL)
+
+    def lasting(self, pages: Iterable[T]) -> Iterator[T]:
+        """What was read while the copy was there. Raises ``StorageError`` when it is gone."""
+        for page in pages:
+            self._renew()
+            yield page
+        self._renew()
+
+    def _renew(self) -> None:
+        if clock.monotonic() - self._renewed < RENEWAL:
+            return
+        for queue, number in self._number.items():
+            there = self.ask(*(("EXPIRE", self.key(name, queue), COPY_TTL) for name in KEYS))
+            if sum(there) < number:
+                raise StorageError("the server's copy of the queue is gone: dump it again")
+        self._renewed = clock.monotonic()
+
+    def remove(self) -> None:
+        for queue in self._queues:
+            self.client.call("UNLINK", *(self.key(name, queue) for name in KEYS))
+
 
 @contextmanager
 def copied(part: Part, queues: Sequence[str]) -> Iterator[Copy]:
-    """One queue after the other: each may be on a server of its own."""
     copy = Copy(part, queues)
     try:
-        for queue in queues:
-            pairs = [(part.key(name, queue), copy.key(name, queue)) for name in KEYS]
-            part.client.copy(pairs, COPY_TTL)
+        copy.make()
         yield copy
     finally:
         with suppress(StorageError):  # they go by themselves
-            for queue in queues:
-                part.client.call("UNLINK", *(copy.key(name, queue) for name in KEYS))
+            copy.remove()
 
 
 class Packed(NamedTuple):

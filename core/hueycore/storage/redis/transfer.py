@@ -48,9 +48,9 @@ class Transfer(Part, protocol.Transfer):
         queues = queues_of(self, selector)
         with departure.copied(self, queues) as copy:
             if records:
-                yield from belongings.pages(copy, queues)
+                yield from copy.lasting(belongings.pages(copy, queues))
             for queue in queues:
-                yield from departure.pages(copy, queue, selector)
+                yield from copy.lasting(departure.pages(copy, queue, selector))
 
     def load(
         self,
