@@ -34,7 +34,7 @@ _OFTEN = 100
         "hueyctl load --from-huey redis://localhost/0 --app app:huey",
     ],
     arguments=[("FILE", "A file that dump wrote, compressed or not; - for stdin.")],
-    codes=[exits.FAILURE, exits.REFUSED, exits.UNAVAILABLE, exits.CONFIG],
+    codes=[exits.FAILURE, exits.REFUSED, exits.UNAVAILABLE, exits.IO_ERROR, exits.CONFIG],
 )
 @click.argument("file", metavar="[FILE]", required=False)
 @click.option(
