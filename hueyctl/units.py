@@ -115,7 +115,7 @@ def precise(moment: float) -> str:
     """UTC with microseconds, and one digit more where the number needs it, for files that are read
     again."""
     text = _utc(moment, "microseconds")
-    if not text.endswith("Z") or moment < 0 or from_precise(text) == moment:
+    if not text.endswith("Z") or moment < 0 or round(moment, 6) == moment:
         return text
     whole, _, digits = f"{moment:.7f}".partition(".")
     return f"{_utc(int(whole), 'seconds')[:-1]}.{digits}Z"

@@ -79,10 +79,7 @@ def dumps(found: dict[str, Any]) -> str:
 def as_object(cargo: Cargo, now: float) -> dict[str, Any]:
     """The job object of a dump."""
     job = cargo.job
-    found = jobs.as_object(job, decode_arguments(cargo.payload), now)
-    for name, kind in jobs.COLUMNS.items():
-        if kind == "time":
-            found[name] = _exact(getattr(job, name))
+    found = jobs.as_object(job, decode_arguments(cargo.payload), now, precise)
     for name in MORE:
         found[name] = getattr(job, name)
     found["errors"] = [{**error, "at": _exact(error.get("at"))} for error in job.errors]

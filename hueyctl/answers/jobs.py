@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hueycore.model.states import WAITING
@@ -93,13 +94,18 @@ def last_error(job: Job) -> dict[str, Any] | None:
     }
 
 
-def as_object(job: Job, arguments: Arguments | None, now: float) -> dict[str, Any]:
-    """``hueyctl.job/1``: every key is always there."""
+def as_object(
+    job: Job,
+    arguments: Arguments | None,
+    now: float,
+    moment: Callable[[float], str] = rfc3339,
+) -> dict[str, Any]:
+    """``hueyctl.job/1``: every key is always there. ``moment`` writes its columns of time."""
     found: dict[str, Any] = {}
     for name, kind in COLUMNS.items():
         value = getattr(job, name)
         if value is not None and kind == "time":
-            value = rfc3339(value)
+            value = moment(value)
         elif value is not None and kind == "number":
             value = plain_number(value)
         elif name == "state":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hueycore.exceptions import StorageError
 from hueycore.model.jobs import Job, JobRef, Selector
 from hueyctl import errors, exits, streams
-from hueyctl.changes.report import Change
+from hueyctl.changes.report import LISTED, Change
 from hueyctl.jsonline import BadLine
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Arrival:
         self._target = target
         self._mover = mover
         self._bad = 0
+        self._ends_early = False
         self._seen: set[int] = set()
 
     def report(self, session: Session) -> int:
@@ -63,8 +64,12 @@ class Arrival:
             self._mover.report(session)
         if change.failures:
             code = exits.FAILURE if self._bad else exits.REFUSED
-            text = f"{change.failures} of {change.matched} lines were left out"
-            raise errors.CliError(text, code)
+            texts = []
+            if left_out := change.failures - self._ends_early:
+                texts.append(f"{left_out} {'lines were' if left_out > 1 else 'line was'} left out")
+            if self._ends_early:
+                texts.append("the dump is not whole")
+            raise errors.CliError(", ".join(texts), code)
         return exits.OK
 
     def refuse(
@@ -73,7 +78,15 @@ class Arrival:
         """Report a line. ``conflict``: it was asked for."""
         self._bad += not conflict
         self.change.fail(id_ or f"line {number}", code, f"line {number}: {why}")
-        streams.say(f"hueyctl: line {number}: {streams.visible(why)}")
+        if self.change.failures <= LISTED:
+            streams.say(f"hueyctl: line {number}: {streams.visible(why)}")
+        elif self.change.failures == LISTED + 1:
+            streams.say("hueyctl: more lines are left out, and only counted")
+
+    def end_early(self, number: int, why: str) -> None:
+        """Report that the rest is missing."""
+        self._ends_early = True
+        self.refuse(number, None, "not_whole", why)
 
     def check_state(self, job: Job) -> None:
         """Raises ``BadLine``."""
@@ -104,18 +117,38 @@ class Arrival:
 
     # --- batches ----------------------------------------------------------------------------------
 
-    def load_records(self, records: Sequence[Record]) -> None:
+    def load_records(self, batch: Sequence[tuple[int, Record]]) -> None:
         if self.how.only:
             return
-        self.records += len(records)
-        if not self.how.dry_run:
-            outcomes = self._target.open().load_records(records, if_exists=self.how.if_exists)
-            if self.how.if_exists == "fail":
-                for record, outcome in zip(records, outcomes, strict=True):
-                    if outcome == "exists" and record.kind != "queue":
-                        name = f"{record.kind} {record.name!r}"
-                        self.change.fail(record.name, "exists", f"{name} exists already")
-                        streams.say(f"hueyctl: {streams.visible(name)} exists already")
+        self.records += len(batch)
+        if self.how.dry_run:
+            return
+        storage = self._target.open()
+        try:
+            self._load_records(storage, batch)
+        except StorageError as error:
+            if not storage.refuses(error):
+                raise
+            for one in batch:
+                self._load_record(storage, one)
+
+    def _load_records(self, storage: Storage, batch: Sequence[tuple[int, Record]]) -> None:
+        records = [record for _, record in batch]
+        outcomes = storage.load_records(records, if_exists=self.how.if_exists)
+        for (number, record), outcome in zip(batch, outcomes, strict=True):
+            if outcome == "exists" and record.kind != "queue" and self.how.if_exists == "fail":
+                why = f"{record.kind} {record.name!r} exists already"
+                self.refuse(number, record.name, "exists", why, conflict=True)
+
+    def _load_record(self, storage: Storage, one: tuple[int, Record]) -> None:
+        """One of which the database refuses some."""
+        try:
+            self._load_records(storage, [one])
+        except StorageError as error:
+            if not storage.refuses(error):
+                raise
+            self.records -= 1
+            self.refuse(one[0], one[1].name, "bad_line", str(error))
 
     def load(self, batch: list[Numbered], mark: Mark | None) -> None:
         """Bring in whole groups."""

@@ -192,7 +192,7 @@ class Plan:
     def apply(self, session: Session, change: Change) -> None:
         """Group by group. When the storage fails on the way, the rest is reported as failed."""
         storage = session.writing(self.jobs[0].queue)
-        counter = Counter(session, len(self.jobs))
+        counter = Counter(session, lambda: len(self.jobs))
         tried = 0
         try:
             for queue, group in _groups(self.jobs):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from hueyctl import streams
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hueyctl.context import Session
 
 #: Seconds after which a terminal is told, and between two times.
@@ -16,11 +18,12 @@ _PATIENCE, _PAUSE = 1.0, 0.1
 
 
 class Counter:
-    """A number of jobs on stderr, if it is a terminal. ``total`` None: nobody knows it."""
+    """A number of jobs on stderr, if it is a terminal: only then ``total`` is asked for all of
+    them. None: nobody knows."""
 
-    def __init__(self, session: Session, total: int | None) -> None:
-        self._total = total
+    def __init__(self, session: Session, total: Callable[[], int] | None) -> None:
         self._wanted = not session.settings.quiet and streams.is_tty(sys.stderr)
+        self._total = total() if total is not None and self._wanted else None
         self._shown = False
         self._next = time.monotonic() + _PATIENCE
 

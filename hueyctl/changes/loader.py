@@ -31,7 +31,7 @@ class Loader:
         self._arrival = arrival
         self._on_line = on_line
         self._batch: list[Numbered] = []
-        self._records: list[Record] = []
+        self._records: list[tuple[int, Record]] = []
         self._bytes = 0
         #: The dump that has begun, and the line before its first.
         self._dump: str | None = None
@@ -43,19 +43,20 @@ class Loader:
 
     def run(self, lines: Iterable[tuple[int, bytes | None]]) -> None:
         number = 0
+        torn = None
         try:
             for number, line in lines:
                 self._add(number, line or b"")
                 self._on_line(number)
         except Damaged as error:
-            self._arrival.refuse(
-                number + 1, None, "damaged", f"the file is damaged from here on: {error}"
-            )
+            torn = f"the file is damaged from here on: {error}"
         self._flush(number + 1)
-        if self._dump is not None:
-            self._arrival.refuse(
-                number + 1, None, "cut_off", "the dump should go on here: it was cut off"
-            )
+        if torn is None and not number:
+            torn = "there is nothing; a dump has a first and a last line"
+        elif torn is None and self._dump is not None:
+            torn = "the dump should go on here: it was cut off"
+        if torn is not None:
+            self._arrival.end_early(number + 1, torn)
 
     def _add(self, number: int, line: bytes) -> None:
         if number <= self._known[0]:
@@ -93,7 +94,7 @@ class Loader:
     def _add_record(self, number: int, record: Record) -> None:
         if len(self._records) >= _BATCH_JOBS:
             self._flush(number)
-        self._records.append(record)
+        self._records.append((number, record))
 
     def _begin(self, number: int, header: Header) -> None:
         self._flush(number)
@@ -107,6 +108,8 @@ class Loader:
             streams.say(f"hueyctl: {int(lines):,} lines came in before: it goes on after them")
 
     def _end(self, number: int, trailer: Trailer) -> None:
+        if self._dump is None:
+            raise BadLine("it ends a dump that has no first line")
         if trailer.dump != self._dump:
             raise BadLine("it ends another dump than the one that has begun")
         self._flush(number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from hueycore.model.events import LogLine
@@ -31,9 +32,24 @@ _DEFAULTS: dict[str, Any] = {
 _REQUIRED = ("id", "queue", "task", "state")
 
 
-#: Records whose fields hold bytes, or must not be missing.
-_BYTES = ("payload", "value")
-_OBJECTS = ("options",)
+#: Fields of records, by kind, and those without which there is no record. What is missing besides
+#: stands as it would in a new one.
+_FIELDS = {
+    **dict.fromkeys(
+        (
+            *("paused_at", "paused_until", "created_at", "next_run", "last_run", "until", "since"),
+            *("expires_at", "tat", "seen"),
+        ),
+        "time",
+    ),
+    **dict.fromkeys(("grace", "per"), "number"),
+    **dict.fromkeys(("at_once", "rate", "burst", "number", "owner"), "int"),
+    **dict.fromkeys(("events", "once"), "bool"),
+}
+_NEEDED = ("created_at", "task", "schedule", "next_run", "since", "tat", "seen", "number")
+_POSITIVE = ("at_once", "rate", "per", "burst")
+_WORDS = {"catch_up": ("latest", "skip", "all"), "origin": ("code", "process", "stored")}
+_USUAL = {"catch_up": "latest", "grace": 3600.0, "origin": "code", "events": False, "once": False}
 
 
 class Header(NamedTuple):
@@ -86,21 +102,32 @@ def _header(found: dict[str, Any]) -> Header:
 
 def _record(found: dict[str, Any]) -> Record:
     kind, queue, name, fields = (found.get(key) for key in ("record", "queue", "name", "fields"))
-    if not isinstance(kind, str) or kind not in FIELDS or not isinstance(fields, dict):
+    if not isinstance(kind, str) or kind not in FIELDS:
         raise BadLine(f"there is no record {kind!r}")
+    if not isinstance(fields, dict):
+        raise BadLine("the record has no 'fields'")
     if not isinstance(queue, str) or not queue or not isinstance(name, str):
         raise BadLine("the record has no 'queue' or no 'name'")
-    values = {key: fields.get(key) for key in FIELDS[kind]}
-    for key, value in values.items():
-        if key in _BYTES:
-            values[key] = _unwrapped(fields, key)
-        elif key in _OBJECTS:
-            values[key] = value if isinstance(value, dict) else {}
-        elif isinstance(value, (dict, list)):
-            raise BadLine(f"{key!r} of the record is not a plain value")
-        elif isinstance(value, str):
-            _text(value)
-    return Record(kind, queue, name, values)
+    return Record(kind, queue, name, {key: _field(fields, key) for key in FIELDS[kind]})
+
+
+def _field(fields: dict[str, Any], name: str) -> Any:
+    """A field of a record."""
+    if name in ("payload", "value"):
+        return _unwrapped(fields, name)
+    if name == "options":
+        options = fields.get(name)
+        return options if isinstance(options, dict) else {}
+    value = _value(fields, name, _FIELDS.get(name, "text"))
+    if value is None:
+        if name in _NEEDED:
+            raise BadLine(f"the record has no {name!r}")
+        return _USUAL.get(name)
+    if name in _WORDS and value not in _WORDS[name]:
+        raise BadLine(f"{name!r} is none of {', '.join(_WORDS[name])}")
+    if name in _POSITIVE and value <= 0:
+        raise BadLine(f"{name!r} is not above 0")
+    return value
 
 
 def _cargo(found: dict[str, Any]) -> Cargo:
@@ -191,13 +218,11 @@ def _value(source: dict[str, Any], name: str, kind: str) -> Any:
     value = source.get(name)
     if value is None:
         return _DEFAULTS.get(name)
-    reader = {"int": _whole, "number": _number, "time": _moment, "bool": _flag, "text": _text}[kind]
+    reader, what = _READERS[kind]
     try:
         return reader(value)
     except (ValueError, OverflowError):
-        words = {"int": "a whole number", "number": "a number", "time": "a time",
-                 "bool": "true or false", "text": "text"}  # fmt: skip
-        raise BadLine(f"{name!r} is not {words[kind]}") from None
+        raise BadLine(f"{name!r} is not {what}") from None
 
 
 def _whole(value: Any) -> int:
@@ -237,6 +262,16 @@ def _text(value: Any) -> str:
         raise ValueError
     value.encode()  # JSON can write half a character, which no database takes
     return value
+
+
+#: By kind, what reads a value, and what it should have been.
+_READERS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "int": (_whole, "a whole number"),
+    "number": (_number, "a number"),
+    "time": (_moment, "a time"),
+    "bool": (_flag, "true or false"),
+    "text": (_text, "text"),
+}
 
 
 def _errors(found: Any) -> list[dict[str, Any]]:

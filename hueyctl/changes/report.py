@@ -17,7 +17,7 @@ REFUSED = "refused"
 #: Failures that are told one by one.
 _TOLD = 20
 #: Those that are kept of a tally.
-_LISTED = 1000
+LISTED = 1000
 
 
 class Done(NamedTuple):
@@ -133,7 +133,7 @@ class Tally(Change):
 
     def fail(self, id: str, code: str, message: str) -> None:
         self._failures += 1
-        if self._failures <= _LISTED:
+        if self._failures <= LISTED:
             self.failed.append(Failed(id, code, message))
 
     @property

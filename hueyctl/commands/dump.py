@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from hueyctl import errors, exits
@@ -50,7 +52,8 @@ def dump(session: Session, choice: Choice, to: str, gzip: bool) -> int:
     storage = session.looking()
     selection = choice.selection(session.check_queues(storage))
     whole = not (choice.narrows or choice.limit or choice.sort) or choice == Choice(all_=True)
-    counter = Counter(session, storage.count(selection.selector) if not selection.deep else None)
+    total = None if selection.deep else partial(storage.count, selection.selector)
+    counter = Counter(session, total)
     with sink(to, compressed=gzip) as file:
         written = Dump(file, storage.url)
         written.begin()

@@ -34,7 +34,7 @@ _OFTEN = 100
         "hueyctl load --from-huey redis://localhost/0 --app app:huey",
     ],
     arguments=[("FILE", "A file that dump wrote, compressed or not; - for stdin.")],
-    codes=[exits.FAILURE, exits.REFUSED, exits.UNAVAILABLE, exits.CONFIG],
+    codes=[exits.FAILURE, exits.REFUSED, exits.UNAVAILABLE, exits.IO_ERROR, exits.CONFIG],
 )
 @click.argument("file", metavar="[FILE]", required=False)
 @click.option(
@@ -98,6 +98,7 @@ def load(
 
 
 def _from_dump(session: Session, file: str, create: bool, move: bool, how: How) -> int:
+    from hueycore.exceptions import StorageFull
     from hueyctl.changes.arrival import Arrival
     from hueyctl.changes.counter import Counter
     from hueyctl.changes.loader import Loader
@@ -125,6 +126,9 @@ def _from_dump(session: Session, file: str, create: bool, move: bool, how: How) 
         counter.clear()
         session.notice(f"{change.number} jobs were loaded")
         raise
+    except StorageFull as error:
+        hint = f"make room and run it again: {change.number} jobs are in"
+        raise errors.CliError(str(error), exits.IO_ERROR, hint) from error
     finally:
         counter.clear()
     change.more["records"] = arrival.records

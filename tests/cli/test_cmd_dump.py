@@ -28,14 +28,17 @@ from hueycore.model.states import State
 from hueycore.storage.base import Storage
 from hueycore.storage.open import open_storage
 from hueyctl.changes import counter
-from tests import servers
-from tests.helpers import wait_until
+from tests import redis_servers, servers
+from tests.helpers import or_skip, wait_until
 from tests.storage import mixed
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Spawn = Callable[..., subprocess.Popen[str]]
 
-SQLITE, POSTGRES = "sqlite", "postgres"
+SQLITE, POSTGRES, REDIS = ENGINES = "sqlite", "postgres", "redis"
+#: Jobs that go from one engine to another, and times that one is killed on the way.
+JOBS = int(os.environ.get("HUEYCTL_TRANSFER", "300"))
+KILLS = 3 if JOBS == 300 else 10
 
 
 @pytest.fixture
@@ -46,6 +49,9 @@ def place(home: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[str]
         def new(engine: str) -> str:
             if engine == SQLITE:
                 return f"sqlite:///{home}/{random.randrange(10**9)}.db"
+            if engine == REDIS:
+                server = request.getfixturevalue("redis")
+                return stack.enter_context(redis_servers.database(server))
             dsn = request.getfixturevalue("postgres")
             return servers.url(dsn, stack.enter_context(servers.schema(dsn)))
 
@@ -90,14 +96,13 @@ def dumped(hueyctl: Run, storage: Storage, *words: str) -> str:
 # --- there and back -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("from_", "to"), [(SQLITE, SQLITE), (SQLITE, POSTGRES), (POSTGRES, SQLITE)]
-)
+@pytest.mark.parametrize("from_", ENGINES)
+@pytest.mark.parametrize("to", ENGINES)
 def test_everything_comes_over_and_both_come_to_the_same_end(
     place: Callable[[str], str], opened: Callable[..., Storage], hueyctl: Run, from_: str, to: str
 ) -> None:
     source = opened(place(from_))
-    number = mixed.fill(source, 300, time.time() + 9e5)
+    number = mixed.fill(source, JOBS, time.time() + 9e5)
     url = place(to)
 
     text = dumped(hueyctl, source)
@@ -231,6 +236,92 @@ def test_a_bad_line_is_named_and_stops_nothing_else(
     assert missing == {"plain-3"}
 
 
+@pytest.mark.parametrize("to", ENGINES)
+@pytest.mark.parametrize(
+    ("kind", "changes", "why"),
+    [
+        ("counter", {"number": None}, "the record has no 'number'"),
+        ("counter", {"number": "many"}, "'number' is not a whole number"),
+        ("periodic", {"next_run": None}, "the record has no 'next_run'"),
+        ("periodic", {"catch_up": "never"}, "'catch_up' is none of latest, skip, all"),
+        ("limit", {"at_once": 0}, "'at_once' is not above 0"),
+        ("queue", {"created_at": "long ago"}, "'created_at' is not a time"),
+        ("paused-task", {"since": []}, "'since' is not a time"),
+    ],
+)
+def test_a_bad_record_is_named_and_stops_nothing_else(
+    full: Storage,
+    invoke: Invoke,
+    place: Callable[[str], str],
+    opened: Callable[..., Storage],
+    to: str,
+    kind: str,
+    changes: dict[str, object],
+    why: str,
+) -> None:
+    assert invoke("dump", "-u", full.url, "--to", "d").exit_code == 0
+    lines = [json.loads(line) for line in Path("d").read_text().splitlines()]
+    number = next(n for n, line in enumerate(lines) if line.get("record") == kind)
+    lines[number]["fields"].update(changes)
+    url = place(to)
+
+    done = invoke("load", "-", "-u", url, "--create", input="\n".join(map(json.dumps, lines)))
+
+    assert done.exit_code == 1
+    assert f"line {number + 1}: {why}\n" in done.stderr
+    assert "1 line was left out" in done.stderr
+    assert opened(url).count(Selector()) == 300
+
+
+def test_a_record_that_only_the_database_refuses_is_named_alone(
+    full: Storage, hueyctl: Run, opened: Callable[..., Storage]
+) -> None:
+    lines = dumped(hueyctl, full).splitlines()
+    place = next(n for n, line in enumerate(lines) if '"record": "limit"' in line)
+    bad = json.loads(lines[place])
+    bad["name"] = "half a rate"
+    bad["fields"].update(rate=1, per=None, burst=None)
+    lines.insert(place, json.dumps(bad))
+
+    done = hueyctl("load", "-", "-u", "new.db", "--create", input="\n".join(lines))
+
+    assert done.returncode == 1
+    assert f"line {place + 1}: " in done.stderr and "CHECK constraint failed" in done.stderr
+    assert mixed.difference(full, opened("new.db")) == ""
+
+
+@pytest.mark.parametrize("text", ["", "\n\n"])
+def test_a_file_with_nothing_in_it_is_no_dump(home: Path, hueyctl: Run, text: str) -> None:
+    done = hueyctl("load", "-", "-u", "new.db", "--create", input=text)
+
+    assert done.returncode == 1
+    assert "there is nothing; a dump has a first and a last line" in done.stderr
+    assert not (home / "new.db").exists()
+
+
+def test_of_a_file_that_is_something_else_not_every_line_is_told(home: Path, hueyctl: Run) -> None:
+    done = hueyctl("load", "-", "-u", "new.db", "--create", input="nonsense\n" * 3000)
+
+    assert done.returncode == 1
+    *told, last = done.stderr.splitlines()
+    assert len(told) < 1010 and "more lines are left out, and only counted" in done.stderr
+    assert last == "hueyctl: 3000 lines were left out"
+
+
+def test_a_compressed_file_that_was_cut_short_is_told_once(
+    full: Storage, hueyctl: Run, home: Path
+) -> None:
+    assert hueyctl("dump", "-u", full.url, "--gzip", "--to", "d").returncode == 0
+    data = (home / "d").read_bytes()
+    (home / "d").write_bytes(data[: len(data) // 2])
+
+    done = hueyctl("load", "d", "-u", "new.db", "--create")
+
+    assert done.returncode == 1
+    assert done.stderr.count(": line ") == 1 and "damaged from here on" in done.stderr
+    assert done.stderr.endswith("hueyctl: the dump is not whole\n")
+
+
 def test_a_newer_version_is_refused_by_its_number(home: Path, hueyctl: Run) -> None:
     line = json.dumps({"schema": "hueyctl.dump/7", "dump": "x", "source": "y"})
 
@@ -258,7 +349,7 @@ def killed(words: tuple[str, ...], after: Callable[[], bool]) -> None:
     code = f"""
 import sys
 from hueyctl.changes import loader
-loader._BATCH_JOBS = 20
+loader._BATCH_JOBS = {JOBS // 15}
 sys.argv = ["hueyctl", *{words!r}]
 from hueyctl.__main__ import main
 sys.exit(main())
@@ -267,10 +358,26 @@ sys.exit(main())
         [sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        wait_until(lambda: child.poll() is not None or after(), 30)
+        wait_until(lambda: child.poll() is not None or after(), 600)
     finally:
         child.kill()
         child.wait()
+
+
+def moments() -> list[int]:
+    """Numbers of jobs at which to kill."""
+    return sorted(random.sample(range(1, JOBS * 4 // 5), KILLS))
+
+
+@pytest.fixture(scope="module")
+def many(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file like ``filled``, with ``JOBS``."""
+    if JOBS == 300:
+        return filled
+    path = tmp_path_factory.mktemp("many") / "full.db"
+    with closing(open_storage(path)) as storage:
+        storage.unregister(mixed.fill(storage, JOBS, time.time() + 9e5))
+    return path
 
 
 def held(url: str) -> int:
@@ -281,25 +388,25 @@ def held(url: str) -> int:
         return 0
 
 
-@pytest.mark.parametrize("to", [SQLITE, POSTGRES])
+@pytest.mark.parametrize("to", ENGINES)
 def test_a_load_that_was_killed_goes_on_where_it_was(
-    full: Storage,
+    many: Path,
     hueyctl: Run,
     place: Callable[[str], str],
     opened: Callable[..., Storage],
     to: str,
 ) -> None:
-    url = place(to)
-    assert hueyctl("dump", "-u", full.url, "--to", "d").returncode == 0
-    for part in (1, 100, 200):
+    source, url = opened(f"sqlite:///{many}"), place(to)
+    assert hueyctl("dump", "-u", source.url, "--to", "d").returncode == 0
+    for part in moments():
         killed(("load", "d", "-u", url, "--create"), lambda p=part: held(url) >= p)  # type: ignore[misc]
 
     done = hueyctl("load", "d", "-u", url, "--create")
 
     assert done.returncode == 0, done.stderr
-    assert mixed.difference(full, opened(url)) == ""
-    assert "300 of 300" not in done.stderr
-    assert hueyctl("load", "d", "-u", url).stderr == "hueyctl: 0 of 300 jobs loaded\n"
+    assert mixed.difference(source, opened(url)) == ""
+    assert f"{JOBS} of {JOBS}" not in done.stderr
+    assert hueyctl("load", "d", "-u", url).stderr == f"hueyctl: 0 of {JOBS} jobs loaded\n"
 
 
 def test_what_has_come_and_gone_meanwhile_does_not_come_again(
@@ -338,22 +445,33 @@ def test_another_file_of_the_same_name_is_not_gone_on_with(
 
 
 @pytest.mark.parametrize(
-    ("from_", "to"), [(SQLITE, SQLITE), (POSTGRES, SQLITE), (SQLITE, POSTGRES)]
+    ("from_", "to"),
+    [
+        (SQLITE, SQLITE),
+        (POSTGRES, SQLITE),
+        (SQLITE, POSTGRES),
+        (REDIS, POSTGRES),
+        (POSTGRES, REDIS),
+    ],
 )
 def test_a_move_that_is_killed_and_begun_again_leaves_no_job_on_both_sides_or_none(
-    place: Callable[[str], str], opened: Callable[..., Storage], hueyctl: Run, from_: str, to: str
+    many: Path,
+    place: Callable[[str], str],
+    opened: Callable[..., Storage],
+    hueyctl: Run,
+    from_: str,
+    to: str,
 ) -> None:
     here, there = place(from_), place(to)
     source = opened(here)
-    source.unregister(mixed.fill(source, 200, time.time() + 9e5))
+    mixed.load(source, opened(f"sqlite:///{many}").dump(Selector()))
     ids = {job.id for job in source.jobs(Selector())}
-    assert hueyctl("load", "-", "-u", there, "--create", input="").returncode == 0
 
-    for left in (190, 100, 40):
+    for moved in moments():
         Path("d").unlink(missing_ok=True)
         assert hueyctl("dump", "-u", here, "--to", "d").returncode == 0
         words = ("load", "d", "-u", there, "--create", "--move")
-        killed(words, lambda n=left: source.count(Selector()) <= n)  # type: ignore[misc]
+        killed(words, lambda n=JOBS - moved: source.count(Selector()) <= n)  # type: ignore[misc]
     Path("d").unlink()
     assert hueyctl("dump", "-u", here, "--to", "d").returncode == 0
     done = hueyctl("load", "d", "-u", there, "--create", "--move")
@@ -361,7 +479,7 @@ def test_a_move_that_is_killed_and_begun_again_leaves_no_job_on_both_sides_or_no
     assert done.returncode == 0, done.stderr
     assert source.count(Selector()) == 0
     found = [job.id for job in opened(there).jobs(Selector())]
-    assert (len(found), {*found}) == (len(ids), ids)
+    assert (len(found), {*found}) == (JOBS, ids)
 
 
 def test_a_pipe_moves_while_the_source_is_being_read(
@@ -517,20 +635,46 @@ def test_a_target_that_is_full_has_what_it_had(
     assert target.count(Selector()) == 300
 
 
+def test_a_server_without_memory_has_whole_batches(
+    full: Storage, hueyctl: Run, opened: Callable[..., Storage]
+) -> None:
+    """One of Redis: what came in stays, and the rest comes when there is room."""
+    assert hueyctl("dump", "-u", full.url, "--to", "d").returncode == 0
+    with or_skip(), redis_servers.crashing(durable=False) as server:
+        url = f"{server.url}/0"
+        with closing(open_storage(url)) as target:
+            target.register(name="first", kind="thread", slots=1)
+        with server.client() as client:
+            used = int(client.info("memory")["used_memory"])
+        server.ask("CONFIG", "SET", "maxmemory", used + 20_000)
+
+        done = hueyctl("load", "d", "-u", url)
+
+        assert done.returncode == 74, done.stderr
+        said, hint = done.stderr.splitlines()
+        assert "has no memory left" in said and "run it again: 0 jobs are in" in hint
+        server.ask("CONFIG", "SET", "maxmemory", 0)
+        target = opened(url)
+        assert target.examine(full=True) == []
+        assert hueyctl("load", "d", "-u", url).returncode == 0
+        assert mixed.ends(target) == mixed.ends(full)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_both_sides_need_the_same_memory_for_more(
-    home: Path, opened: Callable[..., Storage]
+    engine: str, place: Callable[[str], str], opened: Callable[..., Storage]
 ) -> None:
     """1,000 and 5,000 jobs: a page of them in memory."""
     from tests.storage.kit import new
 
     peaks = []
     for number in (1000, 5000):
-        storage = opened(f"sqlite:///{home}/{number}.db")
+        storage = opened(place(engine))
         storage.enqueue([new(payload=b"x" * 1000) for _ in range(number)])
         peaks.append(
             [
                 peak(command("dump", "-u", storage.url, "--to", f"{number}.jsonl")),
-                peak(command("load", f"{number}.jsonl", "-u", f"{number}.copy", "--create")),
+                peak(command("load", f"{number}.jsonl", "-u", place(engine), "--create")),
             ]
         )
 

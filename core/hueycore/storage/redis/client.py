@@ -22,6 +22,7 @@ from hueycore.storage.redis.wire import (
     evaluate,
     info,
     is_stale,
+    patient,
     say,
 )
 from hueycore.storage.redis_address import LOCAL, shown
@@ -38,6 +39,8 @@ LOOK = 60.0
 EXACT = 0.05
 #: Seconds in which a disk or a replica should have what is to be durable.
 SAFE = 2.0
+#: Seconds in which the server should have copied a queue.
+COPY = 300.0
 #: How often one try follows a queue from node to node.
 REDIRECTIONS = 5
 
@@ -129,6 +132,18 @@ class Client:
         return self._tried(
             lambda connection: say(connection, command)[0], _key(command), again=again
         )
+
+    def copy(self, pairs: Sequence[tuple[str, str]], ttl: int) -> int:
+        """Copy keys of one queue at one moment, for so many seconds; how many there were. It stops
+        the server for as long as it takes, so it is waited for, and sent once."""
+        copies = [("COPY", key, to, "REPLACE") for key, to in pairs]
+        ends = [("EXPIRE", to, ttl) for _, to in pairs]
+
+        def action(connection: Connection) -> int:
+            with patient(connection, COPY):
+                return sum(at_once(connection, [*copies, *ends])[len(copies) :])
+
+        return self._tried(action, pairs[0][0], again=False)
 
     def ask(self, *commands: Sequence[Word]) -> list[Any]:
         """Reads of one moment, of keys of one queue."""

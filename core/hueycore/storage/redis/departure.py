@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import islice
 from secrets import token_hex
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from hueycore.exceptions import StorageError
+from hueycore.model.departure import FIRST, Groups, arranged, next_size, parted
 from hueycore.model.events import LogLine
 from hueycore.model.jobs import Cargo, Selector
 from hueycore.model.ties import together
@@ -17,14 +19,16 @@ from hueycore.storage.redis.batches import batches_of
 from hueycore.storage.redis.part import Part
 from hueycore.storage.redis.rows import Row, fetch
 from hueycore.storage.redis.scripts import KEYS
-from hueycore.storage.redis.selection import find
+from hueycore.storage.redis.selection import condition, find, numbers
 from hueycore.storage.redis.stages import read_inputs
 from hueycore.storage.redis.ties import neighbours
+from hueycore.system import clock
 
-#: Jobs of a page: of the first one, and at most. Bytes of their arguments and results, about.
-FIRST, PAGE, PAGE_BYTES = 50, 500, 8_000_000
-#: Seconds that the copy of a dump which was cut off stays on the server.
-COPY_TTL = 3600
+#: Seconds that the copy of a dump which was cut off stays on the server, and after which a dump
+#: that goes on says that it needs it.
+COPY_TTL, RENEWAL = 3600, 60.0
+
+T = TypeVar("T")
 
 
 class Copy(Part):
@@ -33,6 +37,9 @@ class Copy(Part):
     def __init__(self, part: Part, queues: Sequence[str]) -> None:
         self.client, self.queue, self._queues = part.client, part.queue, list(queues)
         self._mark = f"copy-{token_hex(8)}:"
+        self._renewed = clock.monotonic()
+        #: By queue, how many of its keys there were.
+        self._number: dict[str, int] = {}
 
     def key(self, name: str, queue: str | None = None) -> str:
         return super().key(self._mark + name, queue or self.queue)
@@ -40,21 +47,42 @@ class Copy(Part):
     def queue_names(self) -> list[str]:
         return self._queues
 
+    def make(self) -> None:
+        """One queue after the other: each may be on a server of its own."""
+        for queue in self._queues:
+            pairs = [(super(Copy, self).key(name, queue), self.key(name, queue)) for name in KEYS]
+            self._number[queue] = self.client.copy(pairs, COPY_TTL)
+
+    def lasting(self, pages: Iterable[T]) -> Iterator[T]:
+        """What was read while the copy was there. Raises ``StorageError`` when it is gone."""
+        for page in pages:
+            self._renew()
+            yield page
+        self._renew()
+
+    def _renew(self) -> None:
+        if clock.monotonic() - self._renewed < RENEWAL:
+            return
+        for queue, number in self._number.items():
+            there = self.ask(*(("EXPIRE", self.key(name, queue), COPY_TTL) for name in KEYS))
+            if sum(there) < number:
+                raise StorageError("the server's copy of the queue is gone: dump it again")
+        self._renewed = clock.monotonic()
+
+    def remove(self) -> None:
+        for queue in self._queues:
+            self.client.call("UNLINK", *(self.key(name, queue) for name in KEYS))
+
 
 @contextmanager
 def copied(part: Part, queues: Sequence[str]) -> Iterator[Copy]:
-    """One queue after the other: each may be on a server of its own."""
     copy = Copy(part, queues)
     try:
-        for queue in queues:
-            pairs = [(part.key(name, queue), copy.key(name, queue)) for name in KEYS]
-            copies = [("COPY", key, to, "REPLACE") for key, to in pairs]
-            part.ask(*copies, *(("EXPIRE", to, COPY_TTL) for _, to in pairs))
+        copy.make()
         yield copy
     finally:
         with suppress(StorageError):  # they go by themselves
-            for queue in queues:
-                part.client.call("UNLINK", *(copy.key(name, queue) for name in KEYS))
+            copy.remove()
 
 
 class Packed(NamedTuple):
@@ -75,44 +103,47 @@ def packed(part: Part, rows: Sequence[Row]) -> list[Packed]:
 
 def pages(part: Part, queue: str, selector: Selector) -> Iterator[list[Cargo]]:
     """The selected jobs of a queue: see ``Transfer.dump``."""
-    chosen = find(part, selector._replace(queues=(queue,), sort="seq", limit=None), texts=False)
+    selector = selector._replace(queues=(queue,), sort="seq", limit=None)
+    matches, told, size = condition(selector), set[int](), FIRST
     coming = {n for n, one in batches_of(part, queue).items() if one["state"] != "in"}
-    seqs = [row.seq for row in chosen if row["batch"] not in coming]
-    wanted, told, size, at = set(seqs), set[int](), FIRST, 0
-    while at < len(seqs):
-        some = seqs[at : at + size]
-        fresh = [seq for seq in some if seq not in told]
-        found = packed(part, fetch(part, queue, fresh))
+
+    def is_meant(row: Row) -> bool:
+        return matches(row) and row["batch"] not in coming
+
+    seqs = iter(_numbers(part, queue, selector))
+    while some := list(islice(seqs, size)):
+        fresh = fetch(part, queue, [seq for seq in some if seq not in told])
+        found = packed(part, [row for row in fresh if is_meant(row)])
+        told.difference_update(some)
         groups = _groups(part, queue, found)
-        last = some[-1]
-        later = {seq for members in groups.values() for seq in members if seq > last} & wanted
-        told |= later
-        found += packed(part, fetch(part, queue, sorted(later)))
+        wanted = sorted({seq for members in groups.values() for seq in members if seq > some[-1]})
+        later = packed(part, [row for row in fetch(part, queue, wanted) if is_meant(row)])
+        told.update(one.row.seq for one in later)
         if found:
-            yield pack(part, queue, _arranged(found, groups), groups)
-        at += size
-        weight = sum(len(one.payload or b"") + len(one.result or b"") for one in found)
-        size = min(PAGE, max(1, size * PAGE_BYTES // max(1, weight)))
+            by_seq = {one.row.seq: one for one in (*found, *later)}
+            page = pack(part, queue, arranged(by_seq, groups), groups)
+            yield page
+            size = next_size(page)
 
 
-def pack(
-    part: Part, queue: str, found: Sequence[Packed], groups: Mapping[int, Sequence[int]]
-) -> list[Cargo]:
+def _numbers(part: Part, queue: str, selector: Selector) -> Iterable[int]:
+    """Numbers in their order, among which are those of the selected jobs."""
+    if selector.keys:
+        return [row.seq for row in find(part, selector, texts=False)]
+    return numbers(part, queue, selector.states)
+
+
+def pack(part: Part, queue: str, found: Sequence[Packed], groups: Groups) -> list[Cargo]:
     """These jobs with what else there is of them. Those of a group of ``groups`` hang together,
     any other job takes along what it was given."""
     here = [one.row.seq for one in found]
-    logs = _logs(part, queue, here)
+    logs = read_logs(part, queue, here)
     handlers = part.many("HMGET", "handler", here, queue)
     inputs = part.many("HMGET", "input", here, queue)
     given = {seq for seq, data in zip(here, inputs, strict=True) if data is not None}
     given |= {one.row.seq for one in found if one.row["inputs"] and one.row.seq not in groups}
-    first: dict[int, int] = {}
-    for members in {id(members): members for members in groups.values()}.values():
-        present = [seq for seq in members if seq in {*here}]
-        if len(present) > 1:
-            first |= dict.fromkeys(present, present[0])
-        if len(present) < len(members):
-            given |= set(present)
+    first, torn = parted(groups, here)
+    given |= torn
     return [
         Cargo(
             row.job(),
@@ -137,34 +168,24 @@ def _groups(part: Part, queue: str, found: Sequence[Packed]) -> dict[int, list[i
     return together(tied, partial(neighbours, part, queue)) if tied else {}
 
 
-def _arranged(found: Sequence[Packed], groups: Mapping[int, Sequence[int]]) -> list[Packed]:
-    by_seq = {one.row.seq: one for one in found}
-    arranged = []
-    for one in found:
-        for seq in groups.get(one.row.seq, (one.row.seq,)):
-            if (member := by_seq.pop(seq, None)) is not None:
-                arranged.append(member)
-    return arranged
-
-
-def read_log(part: Part, queue: str, seq: int, about: bytes | None, after: int) -> list[LogLine]:
-    """The lines of a job; ``about`` says which there are."""
-    if about is None:
-        return []
-    first, last = map(int, about.split())
-    lines = range(max(first, after + 1), last + 1)
-    found = part.many("HMGET", "log", [f"{seq}:{line}" for line in lines], queue)
-    return [
-        LogLine._make((*json.loads(told), line))
-        for line, told in zip(lines, found, strict=True)
-        if told is not None
-    ]
-
-
-def _logs(part: Part, queue: str, seqs: Sequence[int]) -> dict[int, list[LogLine]]:
-    told = part.many("HMGET", "log", seqs, queue)
-    return {
-        seq: read_log(part, queue, seq, about, 0)
-        for seq, about in zip(seqs, told, strict=True)
+def read_logs(
+    part: Part, queue: str, seqs: Sequence[int], after: int = 0
+) -> dict[int, list[LogLine]]:
+    """The lines of some jobs, by number; none of a job that has none."""
+    places = [
+        (seq, line)
+        for seq, about in zip(seqs, part.many("HMGET", "log", seqs, queue), strict=True)
         if about is not None
-    }
+        for line in _lines(about, after)
+    ]
+    fields = [f"{seq}:{line}" for seq, line in places]
+    found: dict[int, list[LogLine]] = {}
+    for (seq, line), told in zip(places, part.many("HMGET", "log", fields, queue), strict=True):
+        if told is not None:
+            found.setdefault(seq, []).append(LogLine._make((*json.loads(told), line)))
+    return found
+
+
+def _lines(about: bytes, after: int) -> range:
+    first, last = map(int, about.split())
+    return range(max(first, after + 1), last + 1)

@@ -12,7 +12,7 @@ from hueycore.model.reports import Depth, QueueRow
 from hueycore.model.states import Asked, State
 from hueycore.storage.protocol import queries as protocol
 from hueycore.storage.protocol.workers import Workers
-from hueycore.storage.redis.departure import read_log
+from hueycore.storage.redis.departure import read_logs
 from hueycore.storage.redis.messagepack import unpack_row
 from hueycore.storage.redis.part import Part, number, text
 from hueycore.storage.redis.rows import PLACES, fetch
@@ -53,8 +53,7 @@ class Queries(Part, Workers, protocol.Queries):
         return found
 
     def log(self, seq: int, after: int = 0) -> list[LogLine]:
-        about = self.client.call("HGET", self.key("log"), seq)
-        return read_log(self, self.queue, seq, about, after)
+        return read_logs(self, self.queue, [seq], after).get(seq, [])
 
     def depths(self, states: Collection[State] = tuple(State)) -> list[Depth]:
         found = []

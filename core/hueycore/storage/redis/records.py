@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from struct import unpack, unpack_from
 from typing import Any
 
 from hueycore.model.flags import Revocation
 from hueycore.model.records import FIELDS, Record
 from hueycore.model.schedules import Periodic
-from hueycore.storage.redis.flags import REVOKED_ID, to_text
+from hueycore.storage.redis.flags import place_of, to_text
 from hueycore.storage.redis.part import Part, encode, number, text
 from hueycore.storage.redis.periodic import to_periodic, to_schedule
 from hueycore.storage.redis.queries import ABOUT
@@ -21,17 +22,15 @@ _REALS = ("paused_at", "paused_until", "created_at")
 
 
 def pages(part: Part, queues: Sequence[str]) -> Iterator[list[Record]]:
-    """All that these queues have: the queues themselves first."""
-    for find in (_queues, _schedules, _orders, _limits, _rates, _values, _counters, _locks):
-        page: list[Record] = []
-        for queue in queues:
-            for one in find(part, queue):
-                page.append(one)
-                if len(page) == PAGE:
-                    yield page
-                    page = []
-        if page:
+    """All that these queues have, kind by kind: the queues themselves first."""
+    for kind in FIELDS:
+        found = (one for queue in queues for one in _of_kind(part, queue, kind))
+        while page := list(islice(found, PAGE)):
             yield page
+
+
+def _of_kind(part: Part, queue: str, kind: str) -> Iterator[Record]:
+    return _FINDERS[kind](part, queue) if kind in _FINDERS else _orders(part, queue, kind)
 
 
 def _record(kind: str, queue: str, name: str, found: dict[str, Any]) -> Record:
@@ -47,38 +46,48 @@ def _queues(part: Part, queue: str) -> Iterator[Record]:
         yield _record("queue", queue, "", values)
 
 
+def _fields(part: Part, name: str, queue: str) -> Iterator[tuple[str, bytes]]:
+    """A hash by the names of its fields, of which some are in memory at a time."""
+    names = sorted(part.client.call("HKEYS", part.key(name, queue)))
+    for start in range(0, len(names), PAGE):
+        some = names[start : start + PAGE]
+        for field, value in zip(some, part.many("HMGET", name, some, queue), strict=True):
+            if value is not None:
+                yield field.decode(), value
+
+
 def _schedules(part: Part, queue: str) -> Iterator[Record]:
-    for name, packed in sorted(part.pairs("periodic", queue).items()):
+    for name, packed in _fields(part, "periodic", queue):
         one = to_periodic(packed, queue)
         if one.origin != "process":
-            yield _record("periodic", queue, name.decode(), one._asdict())
+            yield _record("periodic", queue, name, one._asdict())
 
 
-def _orders(part: Part, queue: str) -> Iterator[Record]:
-    for field, told in sorted(part.pairs("flag", queue).items()):
-        kind, _, name = field.decode().partition(" ")
-        yield _record(kind, queue, name, {"once": False, **json.loads(told)})
-    for id_, told in sorted(part.pairs("banned", queue).items()):
-        yield _record(REVOKED_ID, queue, id_.decode(), {"once": False, **json.loads(told)})
+def _orders(part: Part, queue: str, kind: str) -> Iterator[Record]:
+    hash_, start = place_of(kind, "")
+    for field, told in _fields(part, hash_, queue):
+        if field.startswith(start):
+            name = field.removeprefix(start)
+            yield _record(kind, queue, name, {"once": False, **json.loads(told)})
 
 
 def _limits(part: Part, queue: str) -> Iterator[Record]:
-    for task, told in sorted(part.pairs("limit", queue).items()):
+    for task, told in _fields(part, "limit", queue):
         values = json.loads(told)
-        yield _record("limit", queue, task.decode(), {**values, "key_name": values.get("key")})
+        yield _record("limit", queue, task, {**values, "key_name": values.get("key")})
 
 
 def _rates(part: Part, queue: str) -> Iterator[Record]:
-    for name, packed in sorted(part.pairs("rate", queue).items()):
+    for name, packed in _fields(part, "rate", queue):
         tat, seen = unpack(">dd", packed)
-        yield _record("rate", queue, name.decode(), {"tat": tat, "seen": seen})
+        yield _record("rate", queue, name, {"tat": tat, "seen": seen})
 
 
 def _values(part: Part, queue: str) -> Iterator[Record]:
-    for name, value in sorted(part.pairs("value", queue).items()):
+    for name, value in _fields(part, "value", queue):
         ends, created = unpack_from(">dd", value)
         times = {"expires_at": ends or None, "created_at": created}
-        yield _record("value", queue, name.decode(), {"value": value[TIMES:], **times})
+        yield _record("value", queue, name, {"value": value[TIMES:], **times})
 
 
 def _counters(part: Part, queue: str) -> Iterator[Record]:
@@ -91,8 +100,19 @@ def _counters(part: Part, queue: str) -> Iterator[Record]:
 
 
 def _locks(part: Part, queue: str) -> Iterator[Record]:
-    for name, told in sorted(part.pairs("lock", queue).items()):
-        yield _record("lock", queue, name.decode(), json.loads(told))
+    for name, told in _fields(part, "lock", queue):
+        yield _record("lock", queue, name, json.loads(told))
+
+
+_FINDERS: dict[str, Callable[[Part, str], Iterator[Record]]] = {
+    "queue": _queues,
+    "periodic": _schedules,
+    "limit": _limits,
+    "rate": _rates,
+    "value": _values,
+    "counter": _counters,
+    "lock": _locks,
+}
 
 
 def told(one: Record) -> list[Any]:

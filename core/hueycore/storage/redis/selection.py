@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from heapq import merge
+from itertools import islice
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
@@ -24,8 +27,8 @@ _TEXTS = frozenset(
 _WORDS: dict[str, Callable[[Any, Any], bool]] = {
     "=": eq, "!=": ne, "<": lt, ">": gt, "<=": le, ">=": ge,
 }  # fmt: skip
-#: Pages of numbers without a job after which all numbers are asked for.
-_EMPTY = 5
+#: Numbers that are sorted at once.
+_RUN = 10_000
 
 Test = Callable[[Row], object]
 
@@ -35,7 +38,7 @@ def find(part: Part, selector: Selector, *, texts: bool = True) -> list[Row]:
     order = _order(selector)
     found: list[Row] = []
     for queue in queues_of(part, selector):
-        found += _find_in(part, queue, selector, texts)
+        found += _found_in(part, queue, selector, texts)
     if selector.keys:
         found = _by_keys(part, selector, found)
     found.sort(key=order, reverse=selector.sort.startswith("-"))
@@ -50,7 +53,11 @@ def count(part: Part, selector: Selector) -> int:
             sum(part.ask(*(("ZCARD", part.key(name, queue)) for name in {*names})))
             for queue in queues_of(part, selector)
         )
-    return len(find(part, selector._replace(limit=None, sort="seq"), texts=False))
+    selector = selector._replace(limit=None, sort="seq")
+    if selector.keys:
+        return len(find(part, selector, texts=False))
+    queues = queues_of(part, selector)
+    return sum(1 for queue in queues for _ in _found_in(part, queue, selector, texts=False))
 
 
 def queues_of(part: Part, selector: Selector) -> list[str]:
@@ -83,18 +90,12 @@ def _by_keys(part: Part, selector: Selector, found: list[Row]) -> list[Row]:
     return chosen
 
 
-def _find_in(part: Part, queue: str, selector: Selector, texts: bool) -> list[Row]:
+def _found_in(part: Part, queue: str, selector: Selector, texts: bool) -> Iterator[Row]:
     test = condition(selector)
     texts = texts or any(name in ("progress", "errors") for name, _, _ in selector.where)
     seqs, ordered = _candidates(part, queue, selector)
-    limit = selector.limit if ordered else None
-    found: list[Row] = []
-    for some in seqs:
-        if limit is not None and len(found) >= limit:
-            return found[:limit]
-        for page in pages(part, queue, some, texts=texts):
-            found += filter(test, page)
-    return found if limit is None else found[:limit]
+    rows = (row for some in seqs for page in pages(part, queue, some, texts=texts) for row in page)
+    return islice(filter(test, rows), selector.limit if ordered else None)
 
 
 def _candidates(part: Part, queue: str, selector: Selector) -> tuple[Iterable[Sequence[int]], bool]:
@@ -105,7 +106,7 @@ def _candidates(part: Part, queue: str, selector: Selector) -> tuple[Iterable[Se
     if selector.keys:
         return [_of_keys(part, queue, selector.keys)], False
     if selector.states == (State.PENDING,) and selector.sort == "running-order":
-        return _pending(part, queue), True
+        return _listed(part, queue, State.PENDING), True
     if selector.states:
         seqs = {seq for state in selector.states for seq in _in_state(part, queue, state, selector)}
         listed = sorted(_between(seqs, selector), reverse=selector.sort == "-seq")
@@ -131,20 +132,35 @@ def _all(part: Part, queue: str) -> list[int]:
 
 def _in_state(part: Part, queue: str, state: State, selector: Selector) -> list[int]:
     key = part.key(state, queue)
-    if state is State.PENDING:
-        return [int.from_bytes(one[-8:], "big") for one in part.client.call("ZRANGE", key, 0, -1)]
     if state in FINAL and (selector.older_than or selector.newer_than) is not None:
         low = "-inf" if selector.newer_than is None else f"({selector.newer_than!r}"
         high = "+inf" if selector.older_than is None else repr(selector.older_than)
         return [int(one) for one in part.client.call("ZRANGEBYSCORE", key, low, high)]
-    return [int(one) for one in part.client.call("ZRANGE", key, 0, -1)]
+    return [_seq(state, one) for one in part.client.call("ZRANGE", key, 0, -1)]
 
 
-def _pending(part: Part, queue: str) -> Iterator[list[int]]:
-    key, start = part.key(State.PENDING, queue), 0
-    while some := part.client.call("ZRANGE", key, start, start + PAGE - 1):
-        yield [int.from_bytes(one[-8:], "big") for one in some]
-        start += PAGE
+def _listed(part: Part, queue: str, state: State, size: int = PAGE) -> Iterator[list[int]]:
+    """The numbers of the jobs of a state, in the order in which the server has them."""
+    key, start = part.key(state, queue), 0
+    while some := part.client.call("ZRANGE", key, start, start + size - 1):
+        yield [_seq(state, one) for one in some]
+        start += size
+
+
+def _seq(state: State, member: bytes) -> int:
+    return int.from_bytes(member[-8:], "big") if state is State.PENDING else int(member)
+
+
+def numbers(part: Part, queue: str, states: Sequence[State] = ()) -> Iterator[int]:
+    """Of the jobs of some states, or of all, in order, while nobody changes them. Each takes eight
+    bytes here."""
+    return merge(
+        *(
+            array("q", sorted(some))
+            for state in dict.fromkeys(states or State)
+            for some in _listed(part, queue, state, _RUN)
+        )
+    )
 
 
 def _by_number(part: Part, queue: str, selector: Selector) -> Iterator[Sequence[int]]:

@@ -25,6 +25,7 @@ _LOCAL = {"worker": None, "claimed_at": None, "suspect": 0, "batch": None}
 _NUMBERS = [
     name for name, kind in Job.__annotations__.items() if "int" in str(kind) or "float" in str(kind)
 ]
+_PLAIN, _STATES = (int, float, type(None)), frozenset(State)
 #: What tells that a job is still as it was seen, besides its state.
 _SEEN = (
     *("id", "task", "claim", "attempt", "waits", "priority", "preview", "key_name"),
@@ -47,9 +48,9 @@ class Transfer(Part, protocol.Transfer):
         queues = queues_of(self, selector)
         with departure.copied(self, queues) as copy:
             if records:
-                yield from belongings.pages(copy, queues)
+                yield from copy.lasting(belongings.pages(copy, queues))
             for queue in queues:
-                yield from departure.pages(copy, queue, selector)
+                yield from copy.lasting(departure.pages(copy, queue, selector))
 
     def load(
         self,
@@ -140,12 +141,11 @@ def _told(one: Cargo) -> list[Any]:
 
 
 def _check(job: Job) -> None:
-    numbers = [getattr(job, name) for name in _NUMBERS]
-    if not all(value is None or isinstance(value, int | float) for value in numbers):
+    if not all(isinstance(getattr(job, name), _PLAIN) for name in _NUMBERS):
         raise Impossible(f"job {job.id} has a number that is none")
     if not 0 <= job.attempt <= job.claim or min(job.retries, job.retry_delay, job.waits) < 0:
         raise Impossible(f"job {job.id} has a number that no job can have")
-    if job.state not in tuple(State) or (job.state in FINAL) != (job.finished_at is not None):
+    if job.state not in _STATES or (job.state in FINAL) != (job.finished_at is not None):
         raise Impossible(f"job {job.id} cannot be {job.state}")
     check_unique(job.task, job.unique_key, job.unique_until)
 

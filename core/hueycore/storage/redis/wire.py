@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -100,6 +101,19 @@ def evaluate(
         if errors.code(error) != "NOSCRIPT":
             raise
     return say(connection, ("EVAL", text, len(keys), *keys, *args))[0]
+
+
+@contextmanager
+def patient(connection: Connection, seconds: float) -> Iterator[None]:
+    """Wait that long for an answer."""
+    sock = connection._sock
+    before = sock.gettimeout()
+    sock.settimeout(seconds)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # it was closed meanwhile
+            sock.settimeout(before)
 
 
 def info(connection: Connection, section: str) -> dict[str, str]:

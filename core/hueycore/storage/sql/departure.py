@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from hueycore.model.departure import FIRST, PAGE, Groups, arranged, next_size, parted
 from hueycore.model.events import LogLine
 from hueycore.model.jobs import Cargo, Job, Selector
 from hueycore.model.ties import together
@@ -17,9 +18,6 @@ from hueycore.storage.sql.selector import COLUMNS, conditions
 from hueycore.storage.sql.stages import read_inputs
 from hueycore.storage.sql.ties import neighbours
 
-#: Jobs of a page: of the first one, and at most. Bytes of their arguments and results, about.
-FIRST, PAGE, PAGE_BYTES = 50, 500, 8_000_000
-
 _DELIVERED = COLUMNS.index("delivered")
 
 
@@ -28,10 +26,6 @@ class Row(NamedTuple):
     delivered: int
     payload: bytes | None
     result: bytes | None
-
-    @property
-    def bytes(self) -> int:
-        return len(self.payload or b"") + len(self.result or b"")
 
 
 def rows(con: Connection, selector: Selector, *, hint: str = "", among: Any = None) -> list[Row]:
@@ -65,30 +59,27 @@ def pages(con: Connection, selector: Selector) -> Iterator[list[Cargo]]:
         groups = _groups(con, fresh)
         later = _later(con, selector, groups, fresh)
         told |= {row.job.seq for row in later}
+        last = len(page) < size
         if fresh:
-            yield pack(con, _arranged([*fresh, *later], groups), groups)
-        if len(page) < size:
+            by_seq = {row.job.seq: row for row in (*fresh, *later)}
+            packed = pack(con, arranged(by_seq, groups), groups)
+            yield packed
+            size = next_size(packed)
+        if last:
             return
         selector = selector._replace(after=page[-1].job.seq)
         # There are many: what an index of a state finds would be sorted anew for each page.
         hint = con.dialect.rows_only
-        weight = sum(row.bytes for row in page)
-        size = min(PAGE, max(1, size * PAGE_BYTES // max(1, weight)))
 
 
-def pack(con: Connection, found: Sequence[Row], groups: Mapping[int, Sequence[int]]) -> list[Cargo]:
+def pack(con: Connection, found: Sequence[Row], groups: Groups) -> list[Cargo]:
     """These rows with what else there is of them. Those of a group of ``groups`` hang together,
     any other job takes along what it was given."""
     here = {row.job.seq for row in found}
     logs, handlers, given = _logs(con, here), _handlers(con, here), _given(con, here)
     given |= {row.job.seq for row in found if row.job.inputs and row.job.seq not in groups}
-    first: dict[int, int] = {}
-    for members in {id(members): members for members in groups.values()}.values():
-        present = [seq for seq in members if seq in here]
-        if len(present) > 1:
-            first |= dict.fromkeys(present, present[0])
-        if len(present) < len(members):
-            given |= set(present)
+    first, torn = parted(groups, here)
+    given |= torn
     return [
         Cargo(
             job,
@@ -116,7 +107,7 @@ def _groups(con: Connection, found: Sequence[Row]) -> dict[int, list[int]]:
 def _later(
     con: Connection,
     selector: Selector,
-    groups: Mapping[int, Sequence[int]],
+    groups: Groups,
     fresh: Sequence[Row],
 ) -> list[Row]:
     """Those that hang together with jobs of this page and stand on one to come."""
@@ -128,17 +119,6 @@ def _later(
     for some in in_groups(wanted, PAGE):
         found += rows(con, selector, among=con.dialect.listed(some))
     return found
-
-
-def _arranged(found: Sequence[Row], groups: Mapping[int, Sequence[int]]) -> list[Row]:
-    """Each group at the place of its first job."""
-    by_seq = {row.job.seq: row for row in found}
-    arranged = []
-    for row in found:
-        for seq in groups.get(row.job.seq, (row.job.seq,)):
-            if (member := by_seq.pop(seq, None)) is not None:
-                arranged.append(member)
-    return arranged
 
 
 def _logs(con: Connection, seqs: Collection[int]) -> dict[int, list[LogLine]]:
