@@ -99,6 +99,8 @@ def _empties(reader: Reader) -> Callable[[QueueFigures], Any]:
     def value(row: QueueFigures) -> Any:
         if not reader.human:
             return row.empties_in_s
+        if row.paused:
+            return "-"
         if row.empties_in_s is None:
             return "∞" if reader.utf8 else "never"
         return short(row.empties_in_s) if row.empties_in_s else "-"
