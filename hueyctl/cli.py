@@ -173,7 +173,7 @@ class Root(Branch):
 @click.group(
     "hueyctl",
     cls=Root,
-    no_args_is_help=True,
+    invoke_without_command=True,
     context_settings={
         "help_option_names": ["-h", "--help"],
         "auto_envvar_prefix": "HUEYCTL",
@@ -181,9 +181,19 @@ class Root(Branch):
     },
 )
 @global_options
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> Any:
     """Operate durable task queues: run workers, queue jobs, look at them.
 
     Say where the queue is with --app (your application) or --url (the storage alone; nothing of
-    yours is imported).
+    yours is imported). Without a command, and where a queue is known: status.
     """
+    if ctx.invoked_subcommand is not None:
+        return None
+    from hueyctl.context import Session
+
+    if not Session(ctx).knows_a_queue:
+        raise click.exceptions.NoArgsIsHelpError(ctx)
+    status = load("status")
+    with status.make_context("status", [], parent=ctx) as inner:
+        return status.invoke(inner)

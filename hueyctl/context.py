@@ -66,6 +66,11 @@ class Session:
         given = stored(self.ctx.meta).get("app")
         return self.has_app and given is not None and given.rank > Rank.FILE
 
+    @property
+    def knows_a_queue(self) -> bool:
+        """Whether a command that only looks would find one without being told more."""
+        return bool(self.settings.url or self.may_import or os.path.isfile(DEFAULT_FILE))
+
     def app_to_look(self) -> Huey:
         """The application, in a command that only looks."""
         if self.has_app and not self.may_import:
@@ -117,7 +122,7 @@ class Session:
         if self._location is None and looking and not self.has_app and os.path.isfile(DEFAULT_FILE):
             from hueycore.storage.open import SqliteLocation
 
-            self.notice(f"using {os.path.abspath(DEFAULT_FILE)}")
+            self.remark(f"hueyctl: using {os.path.abspath(DEFAULT_FILE)}")
             self._location = SqliteLocation(DEFAULT_FILE)
         return self._location
 

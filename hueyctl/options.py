@@ -132,7 +132,7 @@ def wants_json(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
     """Whether errors are to be JSON, for errors that come before the options were read."""
     wanted = environ.get("HUEYCTL_OUTPUT", "")
     words = list(argv[: argv.index("--")] if "--" in argv else argv)
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words[1:], ""], strict=False):
         if word == "--json":
             wanted = "json"
         elif word in ("-o", "--output"):

@@ -138,3 +138,12 @@ def ready(descriptors: Iterable[int], seconds: float, *, to_write: bool = False)
     for descriptor in descriptors:
         poll.register(descriptor, select.POLLOUT if to_write else select.POLLIN)
     return {found for found, _ in poll.poll(max(0.0, seconds) * 1000)}
+
+
+def terminal_size() -> tuple[int, int]:
+    """Columns and lines of the terminal under stdout."""
+    try:
+        width, height = os.get_terminal_size(sys.stdout.fileno())
+    except OSError:
+        return 80, 24
+    return width or 80, height or 24

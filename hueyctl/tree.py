@@ -17,6 +17,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "enqueue": "Queue a call of a task.",
     },
     "Looking": {
+        "status": "Show what is wrong, and how things stand.",
         "list": "List jobs (also: ls).",
         "pending": "List what runs next, in running order.",
         "scheduled": "List what is due later, soonest first.",

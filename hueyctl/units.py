@@ -98,6 +98,16 @@ def brief(seconds: float) -> str:
     return f"{whole // 86400}d"
 
 
+def grouped(number: int) -> str:
+    """A count for people: ``12 400``."""
+    return f"{number:,}".replace(",", " ")
+
+
+def counted(number: int, what: str) -> str:
+    """``1 job``, ``812 jobs``, ``12 400 jobs``."""
+    return f"{grouped(number)} {what}{'' if number == 1 else 's'}"
+
+
 def relative(moment: float, now: float) -> str:
     """``3m ago``, ``in 2h 05m`` or ``now``."""
     away = moment - now

@@ -5,6 +5,7 @@ Each question is a short read of its own; nothing is held open in between.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,7 +15,7 @@ from hueyctl.answers.queues import chosen_consumers, chosen_queues, is_paused
 from hueyctl.answers.rates import TREND, Rates, TaskFigures, sums_of
 
 if TYPE_CHECKING:
-    from hueycore.model.reports import WorkerRow
+    from hueycore.model.reports import QueueRow, WorkerRow
     from hueycore.storage.base import Storage
 
 #: In the order of the document ``hueyctl.stats/1``.
@@ -22,7 +23,8 @@ STATES = ("pending", "scheduled", "blocked", "running", "dead", "done", "revoked
 
 
 class QueueFigures(NamedTuple):
-    """A queue now and in the window; the totals are one as well."""
+    """A queue now and in the window; the totals are one as well. ``surplus``: by how many jobs per
+    second more went than came, in the last minute or two."""
 
     name: str
     paused: bool
@@ -31,14 +33,14 @@ class QueueFigures(NamedTuple):
     next_run_at: float | None
     in_per_s: float
     rates: Rates
+    surplus: float = 0.0
 
     @property
     def empties_in_s(self) -> float | None:
         """When nothing is pending any more, None when that moment never comes."""
         if not self.counts["pending"]:
             return 0.0
-        surplus = self.rates.out_per_s - self.in_per_s
-        return self.counts["pending"] / surplus if surplus > 0 else None
+        return self.counts["pending"] / self.surplus if self.surplus > 0 else None
 
 
 class WorkerCounts(NamedTuple):
@@ -70,8 +72,18 @@ def gather(storage: Storage, queues: Sequence[str], window_s: float) -> Figures:
     # Endings are counted per minute: the window begins with the minute in which it would begin.
     since = (now - window_s) // 60 * 60
     trend_since = min(since, now // 60 * 60 - 60 * (TREND - 1))
-    sums = sums_of(storage.metrics(trend_since), names, since, now)
+    metrics = storage.metrics(trend_since)
+    sums = sums_of(metrics, names, since, now)
     arrived = storage.arrivals(since)
+    # What is so now is told by a whole minute and what has passed of this one.
+    lately = now // 60 * 60 - 60
+    sums_lately, arrived_lately = sums_of(metrics, names, lately, now), storage.arrivals(lately)
+
+    def surplus(row: QueueRow) -> float:
+        span = _span(lately, row.created_at, now)
+        gone = sums_lately.rates((row.queue,), span).out_per_s
+        return gone - arrived_lately.get(row.queue, 0) / span
+
     due = storage.due()
     counts = {name: dict.fromkeys(STATES, 0) for name in names}
     oldest: dict[str, float] = {}
@@ -89,11 +101,15 @@ def gather(storage: Storage, queues: Sequence[str], window_s: float) -> Figures:
             next_run_at=due.get(row.queue),
             in_per_s=arrived.get(row.queue, 0) / _span(since, row.created_at, now),
             rates=sums.rates((row.queue,), _span(since, row.created_at, now)),
+            surplus=0.0 if is_paused(row, now) else surplus(row),
         )
         for row in rows
     ]
     first = min((row.created_at for row in rows), default=now)
     consumers = chosen_consumers(storage, queues)
+    workers = count_workers(consumers)
+    # A look at one moment sees few of those that run for milliseconds.
+    busy = math.ceil(round(sums_lately.rates(names, _span(lately, first, now)).busy, 1))
     return Figures(
         at=now,
         window_s=window_s,
@@ -102,7 +118,7 @@ def gather(storage: Storage, queues: Sequence[str], window_s: float) -> Figures:
         totals=_total(found, sums.rates(names, _span(since, first, now))),
         queues=found,
         tasks=sums.tasks(_span(since, first, now)),
-        workers=count_workers(consumers),
+        workers=workers._replace(busy=max(workers.busy, min(workers.alive, busy))),
         consumers=consumers,
     )
 
@@ -139,4 +155,5 @@ def _total(found: Sequence[QueueFigures], rates: Rates) -> QueueFigures:
         next_run_at=min(due, default=None),
         in_per_s=sum(row.in_per_s for row in found),
         rates=rates,
+        surplus=sum(row.surplus for row in found),
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,12 @@ def _lines(storage: Storage, queues: Sequence[str]) -> Iterator[str]:
         "Whether the queue is paused.",
         [("", {"queue": row.queue}, is_paused(row, now)) for row in rows],
     )
+    yield from _family(
+        "hueyctl_alarms",
+        "gauge",
+        "What is wrong: stuck runs, queues that nobody serves, what is paused or revoked.",
+        _alarms(storage, queues),
+    )
     workers = count_workers(chosen_consumers(storage, queues))
     states = {"busy": workers.busy, "idle": workers.alive - workers.busy, "dead": workers.dead}
     yield from _family(
@@ -111,6 +118,18 @@ def _lines(storage: Storage, queues: Sequence[str]) -> Iterator[str]:
         [row.wait_hist for row in totals],
         None,
     )
+
+
+def _alarms(storage: Storage, queues: Sequence[str]) -> Iterator[Sample]:
+    from hueyctl.answers.alarms import FIGURES, alarms
+
+    counts = Counter(
+        (alarm.queue, alarm.kind, alarm.level)
+        for alarm in alarms(storage, queues)
+        if alarm.kind not in FIGURES
+    )
+    for (queue, kind, level), number in sorted(counts.items()):
+        yield "", {"queue": queue, "kind": kind, "level": level}, number
 
 
 def of_consumer(consumer: BaseConsumer) -> Iterator[str]:

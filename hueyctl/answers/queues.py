@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from hueycore.constants import WORKER_PROCESS
+
 if TYPE_CHECKING:
     from hueycore.model.reports import QueueRow, WorkerRow
     from hueycore.storage.base import Storage
@@ -26,3 +28,10 @@ def chosen_consumers(storage: Storage, queues: Sequence[str]) -> list[WorkerRow]
     return [
         row for row in storage.workers() if row.takes_jobs and (not queues or row.queue in queues)
     ]
+
+
+def serves(row: WorkerRow, queue: str) -> bool:
+    """Whether a consumer lives and takes jobs of this queue; not so one that only schedules.
+    (Worker processes have slots of their own, their supervisor has none.)"""
+    works = bool(row.slots) or row.kind == WORKER_PROCESS
+    return row.queue == queue and row.alive and row.takes_jobs and works

@@ -26,7 +26,8 @@ class Spread(NamedTuple):
 
 class Rates(NamedTuple):
     """What happened in the window. ``left``: jobs that need no further run; ``failed``: runs that
-    ended with an error, whether or not another try follows."""
+    ended with an error, whether or not another try follows; ``busy``: how many workers ran at a
+    time, on average."""
 
     runs: int = 0
     done: int = 0
@@ -35,6 +36,7 @@ class Rates(NamedTuple):
     left: int = 0
     out_per_s: float = 0.0
     failed_per_s: float = 0.0
+    busy: float = 0.0
     failure_ratio: float | None = None
     wait: Spread = Spread()
     run: Spread = Spread()
@@ -57,11 +59,11 @@ class TaskFigures(NamedTuple):
 class _Sum:
     """Several minutes of one task as one line."""
 
-    __slots__ = ("counts", "last_minute", "run_hist", "run_max", "trend", "wait_hist")
+    __slots__ = ("counts", "last_minute", "run_hist", "run_max", "run_s", "trend", "wait_hist")
 
     def __init__(self) -> None:
         self.counts = [0, 0, 0, 0, 0]
-        self.run_max = 0.0
+        self.run_s = self.run_max = 0.0
         self.run_hist: dict[int, int] = defaultdict(int)
         self.wait_hist: dict[int, int] = defaultdict(int)
         self.trend = [0] * TREND
@@ -69,20 +71,22 @@ class _Sum:
 
     def add(self, row: Metric) -> None:
         numbers = (row.done, row.retried, row.dead, row.revoked, row.expired)
-        self._absorb(numbers, row.run_max, row.run_hist, row.wait_hist)
+        self._absorb(numbers, row.run_s, row.run_max, row.run_hist, row.wait_hist)
 
     def merge(self, other: _Sum) -> None:
-        self._absorb(other.counts, other.run_max, other.run_hist, other.wait_hist)
+        self._absorb(other.counts, other.run_s, other.run_max, other.run_hist, other.wait_hist)
         self.trend = [mine + more for mine, more in zip(self.trend, other.trend, strict=True)]
 
     def _absorb(
         self,
         numbers: Sequence[int],
+        run_s: float,
         run_max: float,
         run_hist: dict[int, int],
         wait_hist: dict[int, int],
     ) -> None:
         self.counts = [mine + more for mine, more in zip(self.counts, numbers, strict=True)]
+        self.run_s += run_s
         self.run_max = max(self.run_max, run_max)
         for mine, more in ((self.run_hist, run_hist), (self.wait_hist, wait_hist)):
             for number, count in more.items():
@@ -99,6 +103,7 @@ class _Sum:
             left=left,
             out_per_s=left / span,
             failed_per_s=(retried + dead) / span,
+            busy=self.run_s / span,
             failure_ratio=(retried + dead) / runs if runs else None,
             wait=_spread(self.wait_hist, None),
             run=_spread(self.run_hist, self.run_max),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, NamedTuple
 
-from hueyctl.units import rfc3339
+from hueyctl.units import brief, rfc3339
 
 
 class Reason(NamedTuple):
@@ -36,6 +37,19 @@ class Answer(NamedTuple):
             "blocking": blocking,
             "next": next_,
         }
+
+
+def terms(
+    who: str | None = None,
+    until: float | None = None,
+    why: str | None = None,
+    now: float | None = None,
+) -> str:
+    """Who gave an order, how long it lasts yet, and why: ``by ann, 5m left (deploy)``."""
+    text = f" by {who}" if who else ""
+    if until is not None:
+        text += f", {brief(until - (time.time() if now is None else now))} left"
+    return text + (f" ({why})" if why else "")
 
 
 def shell_line(*words: str) -> str:

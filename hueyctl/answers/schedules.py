@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hueyctl.answers.reason import Answer, Reason, shell_line
+from hueyctl.answers.reason import Answer, Reason, shell_line, terms
 from hueyctl.units import brief, relative
 
 if TYPE_CHECKING:
@@ -28,28 +28,24 @@ def explain(storage: Storage, row: Periodic, now: float) -> Answer:
 def _obstacles(storage: Storage, row: Periodic, now: float) -> Iterator[tuple[str, Reason]]:
     if row.paused_at is not None:
         resume = shell_line("periodic", "resume", row.name)
-        terms = _by(row.paused_by, row.pause_reason)
-        text = f"it has been paused for {brief(now - row.paused_at)}{terms}"
+        said = terms(row.paused_by, why=row.pause_reason)
+        text = f"it has been paused for {brief(now - row.paused_at)}{said}"
         yield "paused", Reason(text, row.paused_at, {"schedule": row.name}, resume)
     for order in storage.revocations():
         if order.kind == "paused-scheduler" and order.queue == row.queue:
             resume = shell_line("resume", "--scheduler", row.queue)
-            terms = _by(order.by, order.reason)
+            said = terms(order.by, why=order.reason)
             text = f"periodic tasks of queue {row.queue} have been paused for "
-            text += f"{brief(now - order.since)}{terms}"
+            text += f"{brief(now - order.since)}{said}"
             yield "paused", Reason(text, order.since, {"queue": row.queue}, resume)
         if (order.kind, order.queue, order.name) == ("revoked-task", row.queue, row.task):
             restore = shell_line("restore", "--task", row.task)
-            text = f"task {row.task} is revoked{_by(None, order.reason)}: its runs end revoked"
+            text = f"task {row.task} is revoked{terms(why=order.reason)}: its runs end revoked"
             yield "waiting", Reason(text, order.since, {"task": row.task}, restore)
     yield from _no_consumer(storage, row)
     if row.next_run < now - LATE:
         yield _overdue(row, now)
     yield _waiting(storage, row, now)
-
-
-def _by(who: str | None, reason: str | None) -> str:
-    return (f" by {who}" if who else "") + (f" ({reason})" if reason else "")
 
 
 def _no_consumer(storage: Storage, row: Periodic) -> Iterator[tuple[str, Reason]]:

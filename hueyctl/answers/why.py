@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hueycore.constants import WORKER_PROCESS
 from hueycore.model.states import FINAL
 from hueyctl.answers.endings import ending
 from hueyctl.answers.keys import in_the_way
-from hueyctl.answers.queues import is_paused
-from hueyctl.answers.reason import Answer, Reason, shell_line
+from hueyctl.answers.queues import is_paused, serves
+from hueyctl.answers.reason import Answer, Reason, shell_line, terms
+from hueyctl.answers.usual import Usual, remedy
 from hueyctl.units import brief, relative
 
 if TYPE_CHECKING:
@@ -81,19 +81,11 @@ def _order(facts: Facts) -> Iterator[Reason]:
             whole = order.kind == "revoked-task"
             what = f"task {job.task} is" if whole else "its id is"
             once = " once" if order.once else ""
-            terms = f"{once}{_left(order.until, facts.now)}{_because(order.reason)}"
-            text = f"{what} revoked{terms}: it ends revoked when its turn comes"
+            said = once + terms(until=order.until, why=order.reason, now=facts.now)
+            text = f"{what} revoked{said}: it ends revoked when its turn comes"
             blocking = {order.kind.removeprefix("revoked-"): order.name}
             target = ("--task", job.task) if whole else (job.id,)
             yield Reason(text, order.since, blocking, shell_line("restore", *target))
-
-
-def _left(until: float | None, now: float) -> str:
-    return f", {brief(until - now)} left" if until is not None else ""
-
-
-def _because(reason: str | None) -> str:
-    return f" ({reason})" if reason else ""
 
 
 def _blocked(facts: Facts) -> Reason:
@@ -152,17 +144,15 @@ def _paused(facts: Facts) -> Iterator[Reason]:
     job, now = facts.job, facts.now
     for row in facts.storage.queues():
         if row.queue == job.queue and row.paused_at is not None and is_paused(row, now):
-            by = f" by {row.paused_by}" if row.paused_by else ""
-            terms = f"{by}{_left(row.paused_until, now)}{_because(row.pause_reason)}"
-            text = f"queue {row.queue} has been paused for {brief(now - row.paused_at)}{terms}"
+            said = terms(row.paused_by, row.paused_until, row.pause_reason, now)
+            text = f"queue {row.queue} has been paused for {brief(now - row.paused_at)}{said}"
             blocking = {"queue": row.queue}
             yield Reason(text, row.paused_at, blocking, shell_line("resume", row.queue))
     for order in facts.storage.revocations():
         is_mine = (order.kind, order.queue, order.name) == ("paused-task", job.queue, job.task)
         if is_mine and facts.lasts(order.until):
-            by = f" by {order.by}" if order.by else ""
-            terms = f"{by}{_left(order.until, now)}{_because(order.reason)}"
-            text = f"task {job.task} has been paused for {brief(now - order.since)}{terms}"
+            said = terms(order.by, order.until, order.reason, now)
+            text = f"task {job.task} has been paused for {brief(now - order.since)}{said}"
             change = shell_line("resume", "--task", job.task)
             yield Reason(text, order.since, {"task": job.task}, change)
 
@@ -181,10 +171,7 @@ def _no_consumer(facts: Facts) -> Iterator[Reason]:
 
 
 def _consumers(facts: Facts) -> list[WorkerRow]:
-    """The living consumers of the job's queue, without those that only schedule. (Worker processes
-    have slots of their own, their supervisor has none.)"""
-    rows = (row for row in facts.storage.workers() if row.slots or row.kind == WORKER_PROCESS)
-    return [row for row in rows if row.queue == facts.job.queue and row.alive and row.takes_jobs]
+    return [row for row in facts.storage.workers() if serves(row, facts.job.queue)]
 
 
 def _in_the_queue(facts: Facts) -> Reason:
@@ -221,12 +208,9 @@ def _consume(job: Job) -> str:
     return shell_line("consume", "APP", "--queue", job.queue)
 
 
-def _worker(storage: Storage, job: Job) -> WorkerRow | None:
-    return next((row for row in storage.workers() if row.id == job.worker), None)
-
-
 def _running(storage: Storage, job: Job, now: float) -> Reason:
-    row = _worker(storage, job)
+    workers = {row.id: row for row in storage.workers()}
+    row = workers.get(job.worker or 0)
     since = job.claimed_at
     span = brief(now - since) if since is not None else "?"
     if row is None or not row.alive:
@@ -239,5 +223,9 @@ def _running(storage: Storage, job: Job, now: float) -> Reason:
         return Reason(text, since, blocking, "hueyctl workers")
     asked = "; it was asked to stop" if job.cancel_requested else ""
     progress = f" ({job.progress})" if job.progress else ""
+    stuck = Usual(storage).stuck(job, now)
+    if stuck is not None:
+        text = f"stuck on {row.name}: it {stuck}{progress}{asked}"
+        return Reason(text, since, blocking, remedy(job, workers))
     text = f"running on {row.name} for {span}{progress}{asked}"
     return Reason(text, since, blocking, None if asked else f"hueyctl revoke {job.seq}")

@@ -30,15 +30,20 @@ if TYPE_CHECKING:
     arguments=[(ID_HELP[0], f"{ID_HELP[1]} Or the name of a periodic task.")],
     codes=[exits.NOT_FOUND, exits.UNAVAILABLE, exits.CONFIG],
 )
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
 def why(session: Session, ids: tuple[str, ...]) -> int:
     """Say why a job is not running, or not done: one sentence, and the command that changes it.
 
     A queue or task that is paused, a time that is yet to come, a key that another job holds,
     stages before it, a revocation, no live consumer, jobs ahead of it. Of a periodic task it says
-    why it does not fire, or when it does.
+    why it does not fire, or when it does. Without an ID it is hueyctl status: what is wrong at all.
     """
     from hueyctl.answers import schedules, why
+
+    if not ids:
+        from hueyctl.commands.status.command import show
+
+        return show(session)
 
     found = find_all(session, ids)
     now = time.time()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hueycore.model.states import FINAL, State
 from hueyctl import errors, units
 from hueyctl.answers import jobs
 
@@ -55,7 +56,9 @@ def job_columns(now: float) -> dict[str, Column]:
     """Every column that a job can be shown with, by key."""
 
     def attempts(job: Job) -> str:
-        return f"{job.attempt}/{job.attempt + job.retries}" if job.retries else str(job.attempt)
+        waits = job.state not in (State.RUNNING, *FINAL)
+        number = job.attempt + waits  # the try that comes
+        return f"{number}/{number + job.retries}" if job.retries else str(number)
 
     def error(job: Job) -> str | None:
         return jobs.error_text(job.errors[-1]) if job.errors else None

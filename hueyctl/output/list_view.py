@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from hueyctl import errors, exits
+from hueyctl import errors, exits, units
 from hueyctl.selection.choice import Choice
 from hueyctl.selection.params import POSITIVE, collected
 from hueyctl.selection.selection import Selection
@@ -117,7 +117,7 @@ def _show(session: Session, storage: Storage, selection: Selection, preset: Pres
     elif output.on_tty and shown == selection.limit:
         more = selection.count(storage) - shown
         if more > 0:
-            session.remark(f"… {more:,} more (-n 0 for all)".replace(",", " "))
+            session.remark(f"… {units.grouped(more)} more (-n 0 for all)")
     return shown
 
 

@@ -38,6 +38,8 @@ why 3
 why 5
 why tick
 logs 3
+status
+why
 depth
 depth --by task
 depth --max 1

@@ -180,7 +180,7 @@ def test_a_pipe_gets_tabs_without_a_header(mixed: QueueFile, invoke: Invoke) -> 
     assert line[:4] == ["4", "pending", "app.mail.drop", "'bob', 2.5"]
     assert line[4].endswith("Z")
     assert float(line[5]) >= 0
-    assert line[6:] == ["10", "0/3"]
+    assert line[6:] == ["10", "1/4"]
 
 
 def test_named_formats_have_headers_unless_they_are_refused(

@@ -145,7 +145,9 @@ def test_a_password_is_never_shown() -> None:
     assert masked("queue.db") == "queue.db"
 
 
-def test_huey_db_in_the_working_directory_is_used_and_announced(home: Path, invoke: Invoke) -> None:
+def test_huey_db_in_the_working_directory_is_used_and_announced_to_a_person(
+    home: Path, invoke: Invoke, on_tty: Callable[..., tuple[int, str]]
+) -> None:
     made = QueueFile(home / "huey.db")
     made.add("app.task")
     made.storage.close()
@@ -153,8 +155,9 @@ def test_huey_db_in_the_working_directory_is_used_and_announced(home: Path, invo
     result = invoke("depth")
 
     assert result.stdout == "1\n"
-    assert result.stderr == f"hueyctl: using {home / 'huey.db'}\n"
-    assert invoke("depth", "-q").stderr == ""
+    assert result.stderr == ""
+    assert on_tty("depth", columns=300)[1] == f"hueyctl: using {home / 'huey.db'}\n1\n"
+    assert on_tty("depth", "-q")[1] == "1\n"
     assert invoke("enqueue", "app.task").exit_code == 2
 
 

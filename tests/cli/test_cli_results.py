@@ -263,7 +263,18 @@ def test_ids_to_wait_for_come_from_stdin(queue: QueueFile, invoke: Invoke) -> No
     queue.finish()
 
     assert invoke("wait", "-", "-u", "queue.db", input="1\n").exit_code == 0
-    assert invoke("wait", "-", "-u", "queue.db", input="").exit_code == 0
+
+
+def test_no_id_on_stdin_is_an_error_unless_it_is_said_to_be_none(
+    queue: QueueFile, invoke: Invoke
+) -> None:
+    queue.add("app.add")
+
+    found = invoke("wait", "-", "-u", "queue.db", input="")
+
+    assert found.exit_code == 4
+    assert found.stderr.startswith("hueyctl: no id came on stdin\nhint: ")
+    assert invoke("wait", "-", "--allow-empty", "-u", "queue.db", input="").exit_code == 0
 
 
 def test_a_job_that_is_purged_meanwhile_is_said(queue: QueueFile, invoke: Invoke) -> None:

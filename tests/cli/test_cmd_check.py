@@ -14,11 +14,21 @@ from click.testing import Result
 from clikit import QueueFile
 from operatingkit import alter
 
+from hueycore.constants import WORKER_PROCESS
+
 Invoke = Callable[..., Result]
 OnTty = Callable[..., tuple[int, str]]
 Hueyctl = Callable[..., subprocess.CompletedProcess[str]]
 
 URL = ("-u", "queue.db")
+
+
+@pytest.fixture(autouse=True)
+def served(request: pytest.FixtureRequest) -> None:
+    """A consumer without workers of its own: who waits is not left alone, which is an alarm."""
+    if "queue" in request.fixturenames:
+        queue = request.getfixturevalue("queue")
+        queue.storage.register(name="supervisor", kind=WORKER_PROCESS, slots=0)
 
 
 def aged(queue: QueueFile, seconds: float) -> None:
@@ -113,7 +123,7 @@ def test_the_document_has_a_row_per_figure(mixed: QueueFile, invoke: Invoke) -> 
         "name": "pending", "value": 2, "warn": 1, "crit": 9, "status": "warning",
     }  # fmt: skip
     assert [row["name"] for row in found["checks"]] == [
-        "pending", "oldest", "failure", "dead", "workers",
+        "pending", "oldest", "failure", "dead", "workers", "alarms",
     ]  # fmt: skip
 
 

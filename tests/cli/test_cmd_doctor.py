@@ -29,7 +29,7 @@ Hueyctl = Callable[..., subprocess.CompletedProcess[str]]
 URL = ("-u", "queue.db")
 NAMES = [
     "versions", "sqlite", "config", "app", "storage", "durability", "wal", "space", "integrity",
-    "consumers", "tasks", "files", "clock",
+    "consumers", "alarms", "tasks", "files", "clock",
 ]  # fmt: skip
 
 

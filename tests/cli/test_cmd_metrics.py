@@ -79,6 +79,7 @@ def test_the_figures_have_the_names_of_the_specification(
         "hueyctl_oldest_pending_seconds", "hueyctl_queue_paused", "hueyctl_workers",
         "hueyctl_jobs_total", "hueyctl_run_seconds_bucket", "hueyctl_run_seconds_sum",
         "hueyctl_run_seconds_count", "hueyctl_wait_seconds_bucket", "hueyctl_wait_seconds_count",
+        "hueyctl_alarms",
     } | OF_AN_ENGINE.get(engine_name, set())  # fmt: skip
     assert value(found, "hueyctl_storage_up") == 1
     assert value(found, "hueyctl_jobs", queue="huey", state="pending") == 2

@@ -15,6 +15,7 @@ from typing import Any, cast
 import pytest
 from click.testing import Result
 from clikit import DEADLINE, QueueFile
+from operatingkit import alter
 from operatingkit import start as begin
 from ptykit import ENTER_SCREEN, HIDE_CURSOR, LEAVE_SCREEN, SHOW_CURSOR, Terminal, plain
 
@@ -557,3 +558,70 @@ def test_a_slow_terminal_skips_frames(mixed: QueueFile, monkeypatch: pytest.Monk
 
         assert len(drawn) == 1
         monkeypatch.undo()
+
+
+# --- what is so now -------------------------------------------------------------------------------
+
+
+def drained(queue: QueueFile, number: int, run_s: float = 0.5) -> None:
+    """So many jobs ended well just now."""
+    from hueycore.model.endings import Done
+    from hueycore.model.jobs import Ended, Want
+
+    worker = queue.storage.register(name="before", kind="thread", slots=4)
+    for _ in range(number):
+        queue.add("app.add")
+    claims = queue.storage.exchange(worker, [], Want(number)).claims
+    endings = [Ended(claim, Done(), time.time() - run_s, run_s) for claim in claims]
+    queue.storage.exchange(worker, endings, Want(0))
+    queue.storage.unregister(worker)
+
+
+def test_a_depth_that_falls_has_an_end(queue: QueueFile, invoke: Invoke) -> None:
+    drained(queue, 20)
+    for _ in range(4):
+        queue.add("app.add")
+    alter(queue, enqueued_at=time.time() - 1000)
+
+    found = json.loads(invoke("stats", *URL, "--json").stdout)["queues"][0]
+
+    # 20 went and none came in the time that the queue is old.
+    assert 0 < found["empty_in_s"] <= 4 / (20 / 120)
+
+
+def test_a_depth_that_grows_or_is_paused_has_none(queue: QueueFile, invoke: Invoke) -> None:
+    drained(queue, 2)
+    for _ in range(4):
+        queue.add("app.add")
+    assert json.loads(invoke("stats", *URL, "--json").stdout)["queues"][0]["empty_in_s"] is None
+
+    alter(queue, enqueued_at=time.time() - 1000)
+    queue.storage.pause()
+
+    assert json.loads(invoke("stats", *URL, "--json").stdout)["queues"][0]["empty_in_s"] is None
+
+
+def test_of_a_paused_queue_no_end_is_shown(queue: QueueFile, on_tty: OnTty) -> None:
+    queue.add("app.add")
+    queue.storage.pause()
+
+    _, shown = on_tty("stats", *URL, "--by", "queue", "--color", "never", columns=140)
+
+    assert shown.splitlines()[1].split()[-1] == "-"
+    assert "∞" not in shown
+
+
+def test_workers_are_busy_that_ran_short_jobs_all_the_time(
+    queue: QueueFile, invoke: Invoke
+) -> None:
+    queue.storage.register(name="alpha", kind="thread", slots=4)
+    drained(queue, 100, run_s=1.5)
+
+    # 150 seconds of work in the few seconds that the queue is old.
+    assert json.loads(invoke("stats", *URL, "--json").stdout)["workers"]["busy"] == 4
+
+
+def test_workers_that_did_nothing_lately_are_idle(queue: QueueFile, invoke: Invoke) -> None:
+    queue.storage.register(name="alpha", kind="thread", slots=4)
+
+    assert json.loads(invoke("stats", *URL, "--json").stdout)["workers"]["busy"] == 0

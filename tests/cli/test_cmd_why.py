@@ -379,7 +379,6 @@ def test_several_are_a_list_and_an_unknown_one_is_3(queue: QueueFile, invoke: In
     assert [each["seq"] for each in found] == [1, 2]
     assert ask(invoke, "why", "1", "2", "-o", "jsonl").stdout.count("\n") == 2
     assert error(invoke, "why", "9") == (3, "no job 9", "hueyctl list --state all")
-    assert ask(invoke, "why").exit_code == 2
 
 
 def test_looking_writes_nothing(queue: QueueFile, invoke: Invoke) -> None:

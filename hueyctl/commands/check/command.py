@@ -89,8 +89,11 @@ def check(
     """Say in one line, and by the exit code, whether all is well.
 
     A monitoring plugin (Nagios, Icinga, Zabbix, a container's health check). W:C are the limits for
-    WARNING and CRITICAL; either may be left out. Exit codes here: 0 OK, 1 WARNING, 2 CRITICAL (also
-    when the storage cannot be reached), 3 UNKNOWN (also for a wrong option).
+    WARNING and CRITICAL; either may be left out. What is wrong without a limit is alarms: CRITICAL
+    are runs that are stuck and queues whose jobs nobody serves, WARNING what is paused or revoked,
+    locks of the dead, periodic tasks that do not fire (hueyctl status shows each). Exit codes here:
+    0 OK, 1 WARNING, 2 CRITICAL (also when the storage cannot be reached), 3 UNKNOWN (also for a
+    wrong option).
     """
     try:
         storage = session.looking()
@@ -103,6 +106,7 @@ def check(
             "workers": workers_min,
         }
         checks = [row._replace(limits=limits[row.name] or NONE) for row in checks]
+        checks.append(_alarms(storage, session.queues()))
         checks += _of_place(
             storage,
             disk_free=disk_free,
@@ -146,6 +150,16 @@ def _checks(
         # Without any run nothing failed: no alarm, and "unknown" in the figures.
         checks.insert(2, Check("failure", percentage, unit="%"))
     return checks
+
+
+def _alarms(storage: Storage, queues: tuple[str, ...]) -> Check:
+    """What needs no limit to be wrong: a stuck run, jobs that nobody serves, a pause, an order."""
+    from hueyctl.answers.alarms import CRITICAL, FIGURES, alarms
+
+    found = [alarm for alarm in alarms(storage, queues) if alarm.kind not in FIGURES]
+    is_critical = any(alarm.level == CRITICAL for alarm in found)
+    limits = Limits(0, 0 if is_critical else None)
+    return Check("alarms", len(found), limits, who="; ".join(alarm.text for alarm in found))
 
 
 #: Figures of the place where the data lies: their unit, and whether a small one is bad.

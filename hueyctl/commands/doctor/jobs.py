@@ -53,6 +53,19 @@ def consumers(session: Session) -> Iterator[Diagnosis]:
     )
 
 
+def alarms(session: Session) -> Iterator[Diagnosis]:
+    """What ``status`` shows first, but for failures: they are of the work, not of the set-up."""
+    from hueyctl.answers.alarms import CRITICAL, FIGURES, alarms
+
+    found = alarms(session.looking(), session.queues())
+    found = [alarm for alarm in found if alarm.kind not in FIGURES]
+    if not found:
+        yield ok("alarms", "nothing is stuck, paused, revoked or left alone")
+    for alarm in found:
+        told = problem if alarm.level == CRITICAL else warning
+        yield told("alarms", alarm.text, alarm.next, kind=alarm.kind, queue=alarm.queue)
+
+
 def unknown_tasks(session: Session) -> Iterator[Diagnosis]:
     if not session.may_import:
         yield skipped("tasks", "needs the application (--app)")

@@ -44,6 +44,7 @@ def examine(session: Session, *, full: bool) -> Iterator[Note]:
             yield from _asked(name, question)
     yield from _asked("integrity", storage.integrity, session, full)
     yield from _asked("consumers", jobs.consumers, session)
+    yield from _asked("alarms", jobs.alarms, session)
     yield from _asked("tasks", jobs.unknown_tasks, session)
     for name in filter(questions.__contains__, _LATE):
         yield from _asked(name, questions[name])

@@ -131,6 +131,36 @@ def _stats() -> Schema:
         queues=_list(_object("name:text", **_QUEUE_FIGURES)),
         tasks=_list(_object(**_TASK_FIGURES)),
         workers=_object("alive:int busy:int dead:int"),
+        consumers=_list(
+            _object(
+                "name:text queue:text host:text pid:int kind:text state:text workers:int busy:int "
+                "started_at:time",
+                running=_list(_KINDS["int"]),
+            )
+        ),
+    )
+
+
+_ALARM = _object(
+    "kind:text queue:text message:text since:time? about:object next:text",
+    level={"enum": ["warning", "critical"]},
+)
+
+
+def _status() -> Schema:
+    stats = _stats()["properties"]
+    running = "seq:int id:text task:text queue:text worker:text? for_s:number p95_s:number? "
+    return _document(
+        "status/1",
+        "at:time scheduled:int",
+        status={"enum": ["ok", "warning", "critical"]},
+        alarms=_list(_ALARM),
+        totals=stats["totals"],
+        queues=stats["queues"],
+        running=_list(_object(running + "progress:text? stuck:bool")),
+        coming=_list(_object("at:time task:text queue:text seq:int? periodic:text?")),
+        workers=stats["workers"],
+        consumers=stats["consumers"],
     )
 
 
@@ -157,6 +187,7 @@ def _reports() -> dict[str, Schema]:
         ),
         "depth/1": _depth(),
         "stats/1": _stats(),
+        "status/1": _status(),
         "check/1": _document("check/1", "status:status message:text?", checks=_list(measured)),
         "doctor/1": _document("doctor/1", "ok:bool problems:int", checks=_list(note)),
         "config/1": _document("config/1", settings=_list(setting)),
@@ -248,6 +279,7 @@ _ABOUT = {
     "change/1": "what a command has changed",
     "depth/1": "depth",
     "stats/1": "stats",
+    "status/1": "status, why without an id",
     "check/1": "check",
     "doctor/1": "doctor",
     "config/1": "config show",

@@ -4,41 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from heapq import merge
 from itertools import islice, takewhile
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from hueyctl import exits
+from hueyctl.answers.firings import Firing, firings, in_order
 from hueyctl.command import command
 from hueyctl.commands.periodic import shared
 from hueyctl.context import Session
 from hueyctl.selection.params import in_future
-from hueyctl.units import EXAMPLE_TIMES, rfc3339
+from hueyctl.units import EXAMPLE_TIMES
 
 if TYPE_CHECKING:
-    from hueycore.calendar.schedule import Schedule
     from hueycore.model.schedules import Periodic
 
 #: Shown when nothing says how many.
 _USUAL = 10
-
-
-class Firing(NamedTuple):
-    at: float
-    row: Periodic
-
-    def as_object(self) -> dict[str, Any]:
-        row = self.row
-        return {
-            "at": rfc3339(self.at),
-            "name": row.name,
-            "task": row.task,
-            "queue": row.queue,
-            "schedule": row.schedule,
-            "tz": row.tz,
-        }
 
 
 @command(
@@ -72,7 +55,7 @@ def periodic_next(
     end = None if until is None else in_future("--until", until, utc=utc)
     rows = shared.look(session, periodic)
     now = time.time()
-    coming: Iterator[Firing] = merge(*_all(session, rows, now), key=lambda firing: firing.at)
+    coming = in_order(_all(session, rows, now))
     if end is not None:
         coming = takewhile(lambda firing: firing.at <= end, coming)
     if limit is not None or end is None:
@@ -101,18 +84,7 @@ def _all(session: Session, rows: list[Periodic], now: float) -> Iterator[Iterato
         elif schedule is None:
             session.notice(f"{row.name}: only its application can tell when {row.schedule!r} runs")
         else:
-            yield _runs(row, schedule, now)
-
-
-def _runs(row: Periodic, schedule: Schedule, now: float) -> Iterator[Firing]:
-    # Until a consumer looks, what is due stands there as next; it is not coming any more.
-    at = row.next_run if row.next_run > now else schedule.next_after(now)
-    while True:
-        yield Firing(at, row)
-        try:
-            at = schedule.next_after(at)
-        except OverflowError:  # the end of the calendar
-            return
+            yield firings(row, schedule, now)
 
 
 def _show(session: Session, coming: Iterator[Firing]) -> None:

@@ -89,8 +89,8 @@ def stats(
         raise errors.usage(f"--interval {interval:g} is too short", f"{LEAST} is the least")
     if count is not None and not watch:
         raise errors.usage("--count is about --watch")
-    from hueyctl.commands.stats.tables import TABLES, column_to_sort
     from hueyctl.commands.stats.view import View
+    from hueyctl.output.figures import TABLES, column_to_sort
 
     if sort:
         column_to_sort(TABLES[by or ("task" if watch else "queue")], sort)
@@ -141,7 +141,7 @@ def _watch(
 def print_table(
     session: Session, figures: Figures, by: str, sort: str | None, top: int | None
 ) -> None:
-    from hueyctl.commands.stats.tables import TABLES, Reader, sorted_rows
+    from hueyctl.output.figures import TABLES, Reader, sorted_rows
 
     table = TABLES[by]
     output = session.output

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -15,11 +14,12 @@ from rich.live import Live
 from rich.text import Text
 
 from hueyctl import exits, streams
+from hueyctl.answers.alarms import alarms
 from hueyctl.answers.figures import Figures, gather
-from hueyctl.commands.stats.grid import Line
 from hueyctl.commands.stats.keyboard import Keys
 from hueyctl.commands.stats.terminal import Terminal
 from hueyctl.commands.stats.view import View, frame
+from hueyctl.output.grid import Line
 from hueyctl.output.table import make_console
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class _Watch:
         self.view, self.live, self.keys, self.terminal = view, live, keys, terminal
         self.utf8 = streams.is_utf8(sys.stdout)
         self.figures = gather(storage, queues, view.window)
+        self.alarms = alarms(storage, queues)
         self.looks = 1
 
     def run(self) -> None:
@@ -129,6 +130,7 @@ class _Watch:
         self.looks += 1
         try:
             self.figures = gather(self.storage, self.queues, self.view.window)
+            self.alarms = alarms(self.storage, self.queues)
             self.view = self.view._replace(trouble="")
         except StorageBusy as error:
             self.view = self.view._replace(trouble=str(error))
@@ -136,15 +138,15 @@ class _Watch:
     def _draw(self) -> None:
         if not streams.ready([sys.stdout.fileno()], 0, to_write=True):
             return  # a slow terminal: skip this frame rather than queue it
-        width, height = terminal_size()
+        width, height = streams.terminal_size()
         self.live.console.size = ConsoleDimensions(width, height)
-        lines = frame(self.figures, self.view, width, height, self.utf8)
+        lines = frame(self.figures, self.view, width, height, self.utf8, self.alarms)
         self.live.update(to_text(lines), refresh=True)
 
 
 def print_overview(figures: Figures, view: View, *, colour: bool) -> None:
     """One frame, as long as it needs to be."""
-    width, _ = terminal_size()
+    width, _ = streams.terminal_size()
     console = make_console(colour)
     lines = frame(figures, view, width, None, streams.is_utf8(sys.stdout))
     console.print(to_text(lines), no_wrap=True, crop=False, overflow="ignore")
@@ -158,11 +160,3 @@ def to_text(lines: Sequence[Line]) -> Text:
         for part, style in line:
             text.append(part, style or None)
     return text
-
-
-def terminal_size() -> tuple[int, int]:
-    try:
-        width, height = os.get_terminal_size(sys.stdout.fileno())
-    except OSError:
-        return 80, 24
-    return width or 80, height or 24

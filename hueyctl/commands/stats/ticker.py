@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from hueyctl import exits, streams
 from hueyctl.answers.figures import Figures, gather
-from hueyctl.commands.stats.tables import Reader, queue_columns
 from hueyctl.output.columns import cell, time_text
+from hueyctl.output.figures import Reader, queue_columns
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Storage

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from hueyctl import streams, units
-from hueyctl.commands.stats.grid import Line, cut, fitted, grid, without_zeros
-from hueyctl.commands.stats.tables import TABLES, TREND_WIDTH, Reader, sorted_rows
+from hueyctl.answers.alarms import CRITICAL
 from hueyctl.output.columns import Style, cell
+from hueyctl.output.figures import TABLES, TREND_WIDTH, Reader, sorted_rows
+from hueyctl.output.grid import Line, cut, fitted, grid, without_zeros
 
 if TYPE_CHECKING:
+    from hueyctl.answers.alarms import Alarm
     from hueyctl.answers.figures import Figures
 
 WINDOWS = (60.0, 300.0, 900.0, 1800.0, 3600.0, 10800.0, 21600.0, 43200.0, 86400.0)
@@ -33,6 +35,8 @@ P50 …     what runs took: half of them less than this, and so on
 EMPTY-IN  when nothing will be pending at this rate
 TREND     what ended in each of the last 60 minutes"""
 
+#: Alarms that are shown above the tables.
+_ALARMS = 3
 _NOTHING = {"task": "nothing ended in this window", "worker": "no consumer is registered"}
 #: The columns of the upper table.
 _QUEUES = (
@@ -75,12 +79,20 @@ class View(NamedTuple):
         return order[place % len(order)]
 
 
-def frame(figures: Figures, view: View, width: int, height: int | None, utf8: bool) -> list[Line]:
+def frame(
+    figures: Figures,
+    view: View,
+    width: int,
+    height: int | None,
+    utf8: bool,
+    alarms: Sequence[Alarm] = (),
+) -> list[Line]:
     """The lines of one frame, none wider than ``width``; with ``height`` not more than those."""
     if view.help:
         return [[(cut(line if utf8 else _ascii(line), width), "")] for line in HELP.splitlines()]
     upper = _table(figures, "queue", view, width, utf8, _QUEUES, None)
-    lines: list[Line] = [_header(figures, view, width, utf8, live=height is not None), *upper]
+    header = _header(figures, view, width, utf8, live=height is not None)
+    lines: list[Line] = [header, *_alarms(alarms, width), *upper]
     if not figures.queues:
         lines.append([("no queue yet", "dim")])
     room = None if height is None else max(0, height - len(lines) - 2)
@@ -97,6 +109,19 @@ def frame(figures: Figures, view: View, width: int, height: int | None, utf8: bo
         return lines
     lines = lines[: max(1, height - 1)]
     return [*lines, _footer(view, width)]
+
+
+def _alarms(alarms: Sequence[Alarm], width: int) -> list[Line]:
+    """The worst, and how many more there are."""
+    lines: list[Line] = [
+        fitted(
+            [(streams.visible(one.text), "bold red" if one.level == CRITICAL else "yellow")], width
+        )
+        for one in alarms[:_ALARMS]
+    ]
+    if len(alarms) > _ALARMS:
+        lines.append([(cut(f"{len(alarms) - _ALARMS} more: hueyctl status", width), "dim")])
+    return lines
 
 
 def _header(figures: Figures, view: View, width: int, utf8: bool, *, live: bool) -> Line:

@@ -30,6 +30,7 @@ GOALS = ("done", "success", "started", "empty")
     arguments=[ID_HELP],
     codes=[
         exits.NOT_FOUND,
+        exits.NO_MATCH,
         exits.TASK_FAILED,
         exits.UNAVAILABLE,
         exits.TIMEOUT,
@@ -50,6 +51,7 @@ GOALS = ("done", "success", "started", "empty")
 @click.option(
     "-i", "--interval", type=POSITIVE, metavar="S", help="Look at least this often (0.25)."
 )
+@click.option("--allow-empty", is_flag=True, help="No ids on stdin are nothing to wait for.")
 @click.option("--any", "any_", is_flag=True, help="One of the jobs is enough.")
 @click.option(
     "--progress/--no-progress", default=None, help="A counter on stderr (default: on a terminal)."
@@ -60,6 +62,7 @@ def wait(
     goal: str,
     timeout: float | None,
     interval: float | None,
+    allow_empty: bool,
     any_: bool,
     progress: bool | None,
 ) -> int:
@@ -80,6 +83,9 @@ def wait(
     if not choice.narrows:
         raise errors.usage("say which jobs to wait for", "ids, --task, --all, or --for empty")
     selection = choice.selection(queues, states=LIVE)
+    if selection.impossible and not allow_empty:
+        hint = "what was to write them may have failed; --allow-empty if that is as it should be"
+        raise errors.CliError("no id came on stdin", exits.NO_MATCH, hint)
     jobs = list(selection.jobs(storage))
     selection.say_undecodable()
     _check_all_found(choice, selection.selector.keys, jobs)

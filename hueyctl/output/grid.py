@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import click
 from rich.cells import cell_len, set_cell_size
 
 from hueyctl.output.columns import Column
@@ -102,3 +103,16 @@ def fitted(line: Line, width: int) -> Line:
 
 def cut(text: str, width: int) -> str:
     return text if cell_len(text) <= width else set_cell_size(text, max(0, width))
+
+
+def styled(line: Line, *, colour: bool) -> str:
+    """A line as a terminal gets it: the styles are colours and words such as bold."""
+    if not colour:
+        return "".join(text for text, _ in line).rstrip()
+    return "".join(_ansi(text, style.split()) if style else text for text, style in line).rstrip()
+
+
+def _ansi(text: str, words: list[str]) -> str:
+    how: dict[str, bool] = {word: True for word in words if word in ("bold", "dim", "reverse")}
+    colour = next((word for word in words if word not in how), None)
+    return click.style(text, fg=colour, **how)

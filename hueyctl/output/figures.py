@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hueyctl import errors, units
 from hueyctl.answers.stats import consumer_state
-from hueyctl.commands.stats.sparkline import sparkline
 from hueyctl.output.columns import Column
+from hueyctl.output.sparkline import sparkline
 
 if TYPE_CHECKING:
     from hueycore.model.reports import WorkerRow
@@ -79,11 +79,11 @@ def short(seconds: float) -> str:
 
 
 def _rate(value: float) -> str:
-    return f"{value:.1f}" if value < 1000 else f"{value:,.0f}".replace(",", " ")
+    return f"{value:.1f}" if value < 1000 else units.grouped(round(value))
 
 
 _WRITE: dict[str, Callable[[Any], str]] = {
-    "int": lambda value: f"{value:,}".replace(",", " "),
+    "int": units.grouped,
     "rate": _rate,
     "span": short,
 }
@@ -99,6 +99,8 @@ def _empties(reader: Reader) -> Callable[[QueueFigures], Any]:
     def value(row: QueueFigures) -> Any:
         if not reader.human:
             return row.empties_in_s
+        if row.paused:
+            return "-"
         if row.empties_in_s is None:
             return "∞" if reader.utf8 else "never"
         return short(row.empties_in_s) if row.empties_in_s else "-"

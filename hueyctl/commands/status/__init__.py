@@ -1,0 +1,1 @@
+"""``hueyctl status`` and what it alone uses."""
