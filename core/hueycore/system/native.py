@@ -34,6 +34,7 @@ def _original(module: str, name: str) -> Any:
 if TYPE_CHECKING:
     from queue import Empty, SimpleQueue
     from selectors import DefaultSelector, PollSelector
+    from socket import getaddrinfo
     from socket import socket as Socket
     from threading import Lock, RLock, get_ident, local
     from time import sleep
@@ -59,6 +60,7 @@ __all__ = [
     "Socket",
     "Thread",
     "get_ident",
+    "getaddrinfo",
     "is_patched",
     "local",
     "sleep",
@@ -74,6 +76,8 @@ def __getattr__(name: str) -> Any:
         return type(name, (_original("selectors", name),), poll)
     if name == "Socket":
         return _original("socket", "socket")
+    if name == "getaddrinfo":
+        return _original("socket", name)
     raise AttributeError(name)
 
 

@@ -418,6 +418,31 @@ def test_a_child_does_not_keep_its_parents_connection_alive(server: RedisServer)
         os.kill(child, signal.SIGKILL)
 
 
+def test_a_native_thread_of_a_gevent_program_connects_without_a_hub(redis_url: str) -> None:
+    pytest.importorskip("gevent")
+    said = run_python(
+        """
+        from gevent import monkey
+        monkey.patch_all()
+        import sys
+        from gevent._hub_local import get_hub_if_exists
+        from hueycore.storage.redis.client import Client
+        from hueycore.system import native
+
+        def connect():
+            client = Client(sys.argv[1])
+            print(client.call("PING"), get_hub_if_exists())
+            client.close()
+
+        thread = native.Thread(connect, "native")
+        thread.start()
+        thread.join(10)
+        """,
+        redis_url,
+    )
+    assert said == "b'PONG' None\n"
+
+
 # --- Sentinel, Cluster ----------------------------------------------------------------------------
 
 

@@ -6,8 +6,12 @@ would send one again whose answer was lost, and its answers depend on how the cl
 
 from __future__ import annotations
 
+import socket
+import sys
+from collections.abc import Callable
 from functools import lru_cache
 from inspect import Parameter, iscoroutinefunction, signature
+from types import FunctionType, SimpleNamespace
 from typing import Any, Protocol
 
 from redis.backoff import NoBackoff
@@ -80,7 +84,10 @@ class ForeignPool:
         ]
 
     def take(self) -> Connection:
-        return self.pool.get_connection(*self._arguments)
+        connection = self.pool.get_connection(*self._arguments)
+        if _is_of_another_thread(connection._sock):
+            connection.disconnect()
+        return connection
 
     def give(self, connection: Connection) -> None:
         self.pool.release(connection)
@@ -208,6 +215,12 @@ def parsed(url: str) -> dict[str, Any]:
 # --- sockets of native threads --------------------------------------------------------------------
 
 
+def _is_of_another_thread(sock: Any) -> bool:
+    """A socket of gevent's can wait only in the hub of the thread that connected it."""
+    hub = getattr(sock, "hub", None)
+    return hub is not None and hub is not sys.modules["gevent"].get_hub()
+
+
 @lru_cache
 def _native(kind: type[Any]) -> type[Any]:
     """The same class; where gevent has replaced the sockets, one whose socket waits with its
@@ -222,10 +235,22 @@ def _native(kind: type[Any]) -> type[Any]:
 
 
 def _connect_natively(self: Any) -> Any:
-    sock = self._kind._connect(self)
-    if hasattr(sock, "context"):
+    sock = _connect_of(self._kind)(self)
+    if isinstance(sock, native.Socket) or hasattr(sock, "context"):
         return sock  # TLS: only its own module knows it
     timeout = sock.gettimeout()
     found = native.Socket(fileno=sock.detach())
     found.settimeout(timeout)
     return found
+
+
+@lru_cache
+def _connect_of(kind: type[Any]) -> Callable[[Any], Any]:
+    """How a class connects, with sockets that are not gevent's: these would make a hub for the
+    thread, which takes descriptors, and ends the process where there are none."""
+    plain = kind._connect
+    if not isinstance(plain, FunctionType):
+        return plain  # type: ignore[no-any-return]
+    names = {**vars(socket), "socket": native.Socket, "getaddrinfo": native.getaddrinfo}
+    around = {**plain.__globals__, "socket": SimpleNamespace(**names)}
+    return FunctionType(plain.__code__, around, closure=plain.__closure__)
