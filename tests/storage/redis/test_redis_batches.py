@@ -12,12 +12,12 @@ import pytest
 from hueycore.exceptions import QueueFull
 from hueycore.model.endings import Dead, Done
 from hueycore.model.events import EventQuery
-from hueycore.model.jobs import Selector, Want
+from hueycore.model.jobs import NewJob, Selector, Want
 from hueycore.model.plan import Edge, Plan
 from hueycore.model.states import State
 from hueycore.storage.redis import RedisStorage, watch
 from hueycore.storage.redis.batches import batches_of
-from hueycore.storage.redis.scripts import PORTION
+from hueycore.storage.redis.scripts import PLAIN_PORTION, PORTION
 from hueyctl.answers.why import explain
 from tests.helpers import run_python
 from tests.storage.kit import born, chord, ended, new, pipeline, row, run, state, take, worker
@@ -47,7 +47,7 @@ PRODUCER = """
         return found
 
     storage.run = run
-    jobs = [NewJob(f"id-{n}", "task", b"payload") for n in range(number)]
+    jobs = [NewJob(f"id-{n}", "task", b"payload", retries=1) for n in range(number)]
     edges = [Edge(n, number - 1, n) for n in range(number - 1)] if shape == "chord" else []
     storage.enqueue(jobs, Plan(edges))
 """
@@ -69,6 +69,11 @@ def other(storage: RedisStorage) -> Iterator[RedisStorage]:
 
 def produce_and_die(storage: RedisStorage, verb: str, calls: int, shape: str = "plain") -> None:
     run_python(PRODUCER, storage.url, str(MANY), verb, str(calls), shape, exits=-signal.SIGKILL)
+
+
+def some(number: int) -> list[NewJob]:
+    """Jobs with options."""
+    return [new(retries=1) for _ in range(number)]
 
 
 def counts(storage: RedisStorage) -> dict[str, int]:
@@ -95,7 +100,7 @@ def in_between(storage: RedisStorage, verb: str, action: Any, monkeypatch: Any) 
 def test_many_jobs_come_in_portions_and_run_in_the_order_of_the_call(
     storage: RedisStorage,
 ) -> None:
-    jobs = [new(payload=b"%d" % n) for n in range(MANY)]
+    jobs = [new(payload=b"%d" % n, retries=1) for n in range(MANY)]
     answers = storage.enqueue(jobs)
 
     assert [answer.id for answer in answers] == [job.id for job in jobs]
@@ -120,7 +125,7 @@ def test_none_runs_before_the_last_portion_is_in(
 
     in_between(storage, "batch_add", look, monkeypatch)
 
-    storage.enqueue([new() for _ in range(MANY)])
+    storage.enqueue(some(MANY))
 
     assert seen == [({"blocked": PORTION}, [], [])]
     assert counts(storage) == {"pending": MANY}
@@ -177,6 +182,17 @@ def test_events_tell_of_each_job_once(redis_url: str) -> None:
         assert len(events) == PORTION + 1
 
 
+def test_jobs_without_options_are_five_times_as_many_in_one_script(storage: RedisStorage) -> None:
+    storage.enqueue([new() for _ in range(PLAIN_PORTION)])
+    assert int(storage.client.call("HGET", storage.key("queue"), "version")) == 1
+
+    answers = storage.enqueue([new() for _ in range(PLAIN_PORTION + 1)])
+
+    assert int(storage.client.call("HGET", storage.key("queue"), "version")) == 1 + 1 + 6 + 6
+    assert {answer.state for answer in answers} == {State.PENDING}
+    assert counts(storage) == {"pending": 2 * PLAIN_PORTION + 1}
+
+
 # --- by one script --------------------------------------------------------------------------------
 
 
@@ -184,7 +200,7 @@ def test_ids_that_are_there_and_unique_keys_are_seen_all_at_once(storage: RedisS
     known = born(storage, id="known")
     unique = {"unique_key": "key", "unique_until": "end", "on_conflict": "keep"}
 
-    answers = storage.enqueue([new(id="known"), *(new() for _ in range(MANY))])
+    answers = storage.enqueue([new(id="known"), *some(MANY)])
     uniques = storage.enqueue([new("only", **unique) for _ in range(MANY)])
 
     assert (answers[0].seq, answers[0].fresh) == (known.seq, False)
@@ -195,7 +211,7 @@ def test_ids_that_are_there_and_unique_keys_are_seen_all_at_once(storage: RedisS
 def test_an_id_that_comes_meanwhile_stays_one_job(
     storage: RedisStorage, other: RedisStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    jobs = [new() for _ in range(MANY)]
+    jobs = some(MANY)
     in_between(storage, "batch_add", lambda: other.enqueue(jobs[-1:]), monkeypatch)
 
     answers = storage.enqueue(jobs)
@@ -209,7 +225,7 @@ def test_a_full_queue_takes_none_of_many(redis_url: str) -> None:
         born(storage)
         before = snapshot(storage.client)
         with pytest.raises(QueueFull):
-            storage.enqueue([new() for _ in range(MANY)])
+            storage.enqueue(some(MANY))
         assert snapshot(storage.client) == before
 
 
@@ -266,7 +282,7 @@ def test_a_producer_that_was_taken_for_dead_begins_anew(
         assert counts(other) == {}
 
     in_between(storage, "batch_add", bury, monkeypatch)
-    jobs = [new() for _ in range(MANY)]
+    jobs = some(MANY)
 
     answers = storage.enqueue(jobs)
 

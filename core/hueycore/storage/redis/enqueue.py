@@ -21,7 +21,7 @@ from hueycore.storage.protocol.jobs import Jobs
 from hueycore.storage.redis.batches import Batches
 from hueycore.storage.redis.births import are_plain, plain_words, to_plan, to_row
 from hueycore.storage.redis.errors import Refused
-from hueycore.storage.redis.scripts import PORTION
+from hueycore.storage.redis.scripts import PLAIN_PORTION, PORTION
 from hueycore.storage.redis.watch import Looks
 from hueycore.system.rounds import Rounds
 
@@ -50,14 +50,13 @@ class Enqueue(Batches, Jobs):
     def enqueue(self, jobs: Sequence[NewJob], plan: Plan | None = None) -> list[Enqueued]:
         self.client.check_policy()
         self.list_queue()
-        if len(jobs) > PORTION:
-            born = self._enqueue_many(jobs, plan or Plan())
-            if born is not None:
-                return born
-        elif jobs and not plan and are_plain(jobs):
+        born = None
+        if 0 < len(jobs) <= PLAIN_PORTION and not plan and are_plain(jobs):
             born = self._enqueue_together(jobs)
-            if born is not None:
-                return born
+        if born is None and len(jobs) > PORTION:
+            born = self._enqueue_many(jobs, plan or Plan())
+        if born is not None:
+            return born
         arg = {
             "jobs": [to_row(job) for job in jobs],
             "plan": to_plan(plan) if plan else None,

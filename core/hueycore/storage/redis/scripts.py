@@ -40,6 +40,8 @@ _HERE = Path(__file__).parent / "lua"
 MOVES = 500
 #: Rows of one call that a script writes at most, and followers that it revokes.
 PORTION = 1000
+#: Of jobs without options it writes so many in the same time.
+PLAIN_PORTION = 5 * PORTION
 #: Log lines, and errors, that a job keeps: the newest ones.
 KEPT_LINES = 2000
 KEPT_ERRORS = 25
