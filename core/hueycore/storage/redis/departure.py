@@ -108,7 +108,7 @@ def pages(part: Part, queue: str, selector: Selector) -> Iterator[list[Cargo]]:
     coming = {n for n, one in batches_of(part, queue).items() if one["state"] != "in"}
 
     def is_meant(row: Row) -> bool:
-        return matches(row) and row["batch"] not in coming
+        return bool(matches(row)) and row["batch"] not in coming
 
     seqs = iter(_numbers(part, queue, selector))
     while some := list(islice(seqs, size)):
