@@ -16,7 +16,7 @@ from hueycore.storage.postgres.alive import SERVER_UP
 from hueycore.storage.sql.dialect import Connection
 from hueycore.system.native import Lock
 from tests import servers
-from tests.storage.postgres.invariants import ANALYZE, MANY
+from tests.storage.postgres.invariants import ANALYZE, BY_INDEX, MANY
 from tests.storage.sql.invariants import broken
 from tests.storage.sql.lab import BORN, GONE, MOVED, MOVES_ONLY, WATCHED, SqlLab
 
@@ -143,9 +143,12 @@ class PostgresLab(SqlLab):
     def violations(self) -> list[str]:
         if self._sql("select count(*) from huey_job")[0][0] >= MANY:
             self._write(ANALYZE)
-        return self._storage.db.read(
-            lambda con: broken(lambda query: con.execute(query).fetchall()), snapshot=True
-        )
+
+        def look(con: Connection) -> list[str]:
+            con.execute(BY_INDEX)
+            return broken(lambda query: con.execute(query).fetchall())
+
+        return self._storage.db.read(look, snapshot=True)
 
     def kill(self, worker: int) -> None:
         """The server frees the lock of a dead process. What it had begun was written down."""
