@@ -16,11 +16,12 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from clikit import command
+from clikit import DEADLINE, command
 from operatingkit import Invoke
 
 from hueycore.model.jobs import Selector
@@ -56,6 +57,12 @@ def place(home: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[str]
             return servers.url(dsn, stack.enter_context(servers.schema(dsn)))
 
         yield new
+
+
+@pytest.fixture
+def hueyctl(hueyctl: Run) -> Run:
+    """With the time that many jobs take."""
+    return partial(hueyctl, timeout=DEADLINE * max(1, JOBS // 300))
 
 
 @pytest.fixture
