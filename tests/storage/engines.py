@@ -21,8 +21,7 @@ class Engine(NamedTuple):
     ``open``: (an empty folder, the queue's name, options) → a storage. ``shared``: those of one
     folder are on the same data. ``guard``: around each test, it takes back what tests leave in this
     process. ``find`` raises ``Unavailable`` where the engine cannot be had. ``own_numbers``: each
-    queue numbers its own jobs. ``sees_starts``: of each run of the dead it is known whether it had
-    begun; else what runs at most once, and what crashed before, has begun with its claim."""
+    queue numbers its own jobs."""
 
     open: Callable[..., Storage]
     lab: Callable[[Any], Lab]
@@ -30,7 +29,6 @@ class Engine(NamedTuple):
     guard: Callable[[], AbstractContextManager[object]] = nullcontext
     find: Callable[[], object] = nullcontext
     own_numbers: bool = False
-    sees_starts: bool = True
 
 
 ENGINES: dict[str, Engine] = {
@@ -41,7 +39,6 @@ ENGINES: dict[str, Engine] = {
         PostgresLab,
         guard=drop_schemas,
         find=servers.of_this_run,
-        sees_starts=False,
     ),
     "redis": Engine(
         open_database,
@@ -49,7 +46,6 @@ ENGINES: dict[str, Engine] = {
         guard=empty_databases,
         find=redis_servers.of_this_run,
         own_numbers=True,
-        sees_starts=False,
     ),
 }
 #: Those that give the same numbers to the same jobs, so that their answers can be compared.

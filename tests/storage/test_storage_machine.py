@@ -346,7 +346,8 @@ class Machine(RuleBasedStateMachine):
             for place, job in enumerate(running):
                 if job.seq in started:
                     storage.slots(worker).start(place, job.seq, job.claim)
-        if not ENGINES[self.names[0]].sees_starts:
+        if not self.storages[self.names[0]].sees_starts:
+            # These are claimed for a worker that waits for them: they have begun with their claim.
             started |= {job.seq for job in running if job.at_most_once or job.crashes}
         runs = {job.seq: ("recover", job.seq in started) for job in running}
 

@@ -40,6 +40,8 @@ class SqliteStorage(
     Raises ``StorageMissing``, ``StorageCorrupt``, ``StorageTooNew``, ``StorageReadOnly``.
     """
 
+    sees_starts = True
+
     def __init__(
         self,
         filename: str | os.PathLike[str],
@@ -77,8 +79,6 @@ class SqliteStorage(
         self.side = self.alive.side
         if events is not None and not read_only:
             self.record_events(events)
-
-    sees_starts = True
 
     @property
     def filename(self) -> str:
