@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hueycore.constants import WORKER_PROCESS
-
 if TYPE_CHECKING:
     from hueycore.model.reports import QueueRow, WorkerRow
     from hueycore.storage.base import Storage
@@ -33,5 +31,7 @@ def chosen_consumers(storage: Storage, queues: Sequence[str]) -> list[WorkerRow]
 def serves(row: WorkerRow, queue: str) -> bool:
     """Whether a consumer lives and takes jobs of this queue; not so one that only schedules.
     (Worker processes have slots of their own, their supervisor has none.)"""
+    from hueycore.constants import WORKER_PROCESS
+
     works = bool(row.slots) or row.kind == WORKER_PROCESS
     return row.queue == queue and row.alive and row.takes_jobs and works

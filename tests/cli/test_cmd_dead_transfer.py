@@ -346,7 +346,7 @@ def test_nothing_is_created_by_accident(dump: list[str], home: Path, invoke: Inv
     (home / "bad").write_text("nonsense\n")
     assert invoke("dead", "load", "bad", "-u", "new.db", "--create").exit_code == 1
     (home / "empty").touch()
-    assert invoke("dead", "load", "empty", "-u", "new.db", "--create").exit_code == 0
+    assert invoke("dead", "load", "empty", "-u", "new.db", "--create").exit_code == 1
     assert not (home / "new.db").exists()
 
 

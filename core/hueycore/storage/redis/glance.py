@@ -19,7 +19,7 @@ FRESH = 0.9
 
 
 class _Seen(NamedTuple):
-    """A glance, and what it was before: whatever happened since may have changed it."""
+    """A glance, when it was, and what this process had said and heard by then."""
 
     glance: Glance
     at: float

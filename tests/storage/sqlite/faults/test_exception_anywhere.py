@@ -24,6 +24,7 @@ import hueycore.storage
 from hueycore.model.jobs import Selector, Want
 from hueycore.storage.sqlite import SqliteStorage, sidefile
 from hueycore.storage.sqlite.database import Database
+from hueycore.storage.sqlite.dial import Connection
 from hueycore.storage.sqlite.guard import Guard
 from hueycore.system.shield import raise_shield
 from tests.helpers import wait_until
@@ -83,8 +84,10 @@ def no_byte_stays_locked() -> Iterator[None]:
 #:   The same holds for ``_discard``, which is reached from there. Should another Python strike
 #:   there all the same, the next verb rolls back when it begins (``_begin``): tested on its own.
 #:
+#: * ``__del__``: whatever is raised in it CPython reports and drops.
+#:
 #: Exactly these are left out here; the real exceptions below hit whatever can be hit.
-_ON_THE_WAY_OUT = {Database._discard.__code__}
+_ON_THE_WAY_OUT = {Database._discard.__code__, Connection.__del__.__code__}
 _C_ONLY = {
     Database._transact.__code__,
     Database._look.__code__,
