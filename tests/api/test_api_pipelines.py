@@ -616,6 +616,7 @@ def test_two_thousand_stages_are_enqueued_and_revoked(huey: Huey, boom: Any) -> 
         pipeline = pipeline | boom.s()
     *_, last = huey.enqueue(pipeline)
     drain(huey)
+    huey.storage.recover()  # a janitor's: not every engine revokes them all at once
 
     assert states(huey) == {"dead": 1, "revoked": 1999}
     with pytest.raises(TaskException, match="no"):

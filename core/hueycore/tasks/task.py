@@ -298,7 +298,9 @@ class Task(Stage):
     def progress(self, current: float, total: float | None = None, message: str = "") -> None:
         """Say how far this run is; shown by ``hueyctl show`` and ``hueyctl wait``."""
         if self._report is not None:
-            share = f"{100 * current / total:.0f}%" if total else f"{current:g}"
+            share = f"{current:.0f}" if current % 1 == 0 else f"{current:g}"
+            if total:
+                share = f"{100 * current / total:.0f}%"
             self._report(f"{share} {message}".strip())
 
     def complete_in(self, connection: Any, result: Any = None) -> None:
