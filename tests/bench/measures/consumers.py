@@ -90,6 +90,8 @@ def latency() -> dict[str, float]:
 
 def idle_figures(pid: int, seconds: float) -> dict[str, float]:
     transactions = Transactions() if PID else None
+    if transactions:
+        time.sleep(transactions.late)
     ended = transactions.count() if transactions else 0
     server, own, began = server_cpu() if PID else 0.0, cpu_seconds(pid), time.time()
     time.sleep(seconds)
