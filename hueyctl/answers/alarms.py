@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hueycore.model.states import State
-from hueyctl.answers.queues import chosen_consumers, chosen_queues, is_paused, serves
+from hueyctl.answers.queues import command_on, is_paused
 from hueyctl.answers.reason import shell_line, terms
-from hueyctl.answers.usual import Usual, remedy
-from hueyctl.units import brief, counted, rfc3339
+from hueyctl.answers.usual import remedy
+from hueyctl.units import brief, counted, grouped, rfc3339
 
 if TYPE_CHECKING:
-    from hueycore.model.flags import Revocation
-    from hueycore.model.jobs import Job
-    from hueycore.model.reports import QueueRow, WorkerRow
-    from hueycore.storage.base import Storage
+    from hueyctl.answers.look import Look
 
 CRITICAL, WARNING = "critical", "warning"
-#: Kinds that ``check`` and others have figures of their own for.
-FIGURES = ("dead", "failing")
 #: A share of failed runs that is worth a line, of so many runs in the last minutes.
 _FAILING, _RUNS, _WINDOW = 0.2, 10, 900.0
 #: Who restarts a consumer is not to be paged: so long may a queue be without one, seconds.
@@ -54,59 +47,36 @@ class Alarm(NamedTuple):
         }
 
 
-def alarms(storage: Storage, queues: Sequence[str] = ()) -> list[Alarm]:
-    """Everything that is wrong with these queues, or with all; the worst first."""
-    return alarms_of(Look(storage, queues))
-
-
-def alarms_of(look: Look) -> list[Alarm]:
-    """The same of what was read already."""
-    found = [alarm for question in _QUESTIONS for alarm in question(look)]
+def alarms(look: Look, *, of_work: bool = True) -> list[Alarm]:
+    """Everything that is wrong, the worst first. ``of_work``: dead letters and tasks that fail as
+    well, for which others have figures with limits."""
+    found = [
+        alarm
+        for question in _QUESTIONS
+        if of_work or question not in _OF_WORK
+        for alarm in question(look)
+    ]
     return sorted(found, key=lambda alarm: alarm.level != CRITICAL)
 
 
-@dataclass
-class Look:
-    """What several questions need, read once."""
-
-    storage: Storage
-    names: Sequence[str]
-    now: float = field(default_factory=time.time)
-
-    def __post_init__(self) -> None:
-        from hueycore.model.jobs import Selector
-
-        self.queues: list[QueueRow] = chosen_queues(self.storage, self.names)
-        self.consumers: list[WorkerRow] = chosen_consumers(self.storage, self.names)
-        self.orders: list[Revocation] = [
-            order
-            for order in self.storage.revocations()
-            if (not self.names or order.queue in self.names)
-            and (order.until is None or order.until > self.now)
-        ]
-        self.counts = {(row.queue, row.state): row for row in self.storage.depths()}
-        self.running: list[Job] = self.storage.jobs(
-            Selector(queues=tuple(self.names), states=(State.RUNNING,))
-        )
-        self.usual = Usual(self.storage)
-
-    def count(self, queue: str, *states: State) -> int:
-        rows = (self.counts.get((queue, state)) for state in states)
-        return sum(row.count for row in rows if row is not None)
+def _depth(look: Look, queue: str, state: State) -> tuple[int, float | None]:
+    """How many jobs of a queue are in a state, and since when the oldest of them is pending."""
+    for row in look.depths:
+        if (row.queue, row.state) == (queue, state):
+            return row.count, row.oldest
+    return 0, None
 
 
 def _consumers(look: Look) -> Iterator[Alarm]:
     """Queues whose jobs wait for nobody, and runs whose worker is gone."""
-    due = look.storage.due()
     for row in look.queues:
-        if any(serves(worker, row.queue) for worker in look.consumers):
+        if look.is_served(row.queue):
             continue
-        lost = [job for job in look.running if job.queue == row.queue]
-        pending = look.count(row.queue, State.PENDING)
-        if not pending and not lost and due.get(row.queue, look.now) >= look.now:
+        lost = [job for job in look.claimed if job.queue == row.queue]
+        due = look.due.get(row.queue, look.now)
+        pending, since = _depth(look, row.queue, State.PENDING)
+        if not pending and not lost and due >= look.now:
             continue
-        oldest = look.counts.get((row.queue, State.PENDING))
-        since = None if oldest is None else oldest.oldest
         text = f"no consumer serves queue {row.queue}"
         if pending:
             text += f": {counted(pending, 'job')} wait{'s' if pending == 1 else ''}"
@@ -117,14 +87,14 @@ def _consumers(look: Look) -> Iterator[Alarm]:
             text += f"; {counted(len(lost), 'run')} {'was' if len(lost) == 1 else 'were'} lost"
         about = {"queue": row.queue, "pending": pending, "lost": [job.seq for job in lost]}
         command = shell_line("consume", "APP", "--queue", row.queue)
-        first = min(since or look.now, due.get(row.queue, look.now))
-        level = CRITICAL if lost or look.now - first > _RESTART else WARNING
+        left_for = look.now - min(since or look.now, due)
+        level = CRITICAL if lost or left_for > _RESTART else WARNING
         yield Alarm(level, "consumer", row.queue, text, since, about, command)
 
 
 def _dead_workers(look: Look) -> Iterator[Alarm]:
     for row in look.consumers:
-        if row.alive or any(serves(worker, row.queue) for worker in look.consumers):
+        if row.alive or look.is_served(row.queue):
             continue  # who lives takes its jobs back within a second
         text = f"consumer {row.name} (process {row.pid} on {row.host}) died"
         about = {"worker": row.name, "pid": row.pid}
@@ -147,10 +117,10 @@ def _stuck(look: Look) -> Iterator[Alarm]:
 
 def _locks(look: Look) -> Iterator[Alarm]:
     for lock in look.storage.locks():
-        if lock.alive or (look.names and lock.queue not in look.names):
+        if lock.alive or not look.is_about(lock.queue):
             continue
         text = f"lock {lock.name}: its holder {lock.holder} (process {lock.pid}) is dead"
-        command = shell_line("lock", "release", lock.name)
+        command = command_on(look.storage, lock.queue, "lock", "release", lock.name)
         about = {"lock": lock.name}
         yield Alarm(WARNING, "lock", lock.queue, text, lock.since, about, command)
 
@@ -160,7 +130,7 @@ def _failing(look: Look) -> Iterator[Alarm]:
 
     since = (look.now - _WINDOW) // 60 * 60
     names = [row.queue for row in look.queues]
-    found = sums_of(look.storage.metrics(since), names, since, look.now).tasks(_WINDOW)
+    found = sums_of(look.metrics(since), names, since, look.now).tasks(_WINDOW)
     for row in sorted(found, key=lambda row: -row.rates.failed):
         rates = row.rates
         if rates.runs >= _RUNS and (rates.failure_ratio or 0) >= _FAILING:
@@ -174,18 +144,18 @@ def _dead(look: Look) -> Iterator[Alarm]:
     from hueycore.model.jobs import Selector
 
     for row in look.queues:
-        number = look.count(row.queue, State.DEAD)
+        number, _ = _depth(look, row.queue, State.DEAD)
         if not number:
             continue
         text, since = counted(number, "dead letter"), None
         about: dict[str, Any] = {"jobs": number}
         if number <= _MANY_DEAD:
             chosen = Selector(queues=(row.queue,), states=(State.DEAD,))
-            first = look.storage.dead_groups(chosen)[0]
-            since = first.last
-            most = "" if first.number == number else f"{first.number} "
-            text += f", {most}of {first.task}: {first.error}"
-            about |= {"task": first.task, "error": first.error}
+            for first in look.storage.dead_groups(chosen)[:1]:  # none, if they went meanwhile
+                since = first.last
+                most = "" if first.number == number else f"{grouped(first.number)} "
+                text += f", {most}of {first.task}: {first.error}"
+                about |= {"task": first.task, "error": first.error}
         yield Alarm(WARNING, "dead", row.queue, text, since, about, "hueyctl dead summary")
 
 
@@ -193,7 +163,7 @@ def _paused(look: Look) -> Iterator[Alarm]:
     for row in look.queues:
         if row.paused_at is None or not is_paused(row, look.now):
             continue
-        waits = look.count(row.queue, State.PENDING)
+        waits, _ = _depth(look, row.queue, State.PENDING)
         said = terms(row.paused_by, row.paused_until, row.pause_reason, look.now)
         text = f"queue {row.queue} has been paused for {brief(look.now - row.paused_at)}{said}"
         text += f"; {counted(waits, 'job')} wait{'s' if waits == 1 else ''}" if waits else ""
@@ -221,7 +191,10 @@ def _orders(look: Look) -> Iterator[Alarm]:
         said = f"{text.format(name)} {brief(look.now - order.since)}"
         said += terms(order.by, order.until, order.reason, look.now)
         about = {command[1].removeprefix("--"): name}
-        line = shell_line(*command, name)
+        if order.kind == "paused-scheduler":
+            line = shell_line(*command, name)
+        else:
+            line = command_on(look.storage, order.queue, *command, name)
         yield Alarm(WARNING, kind, order.queue, said, order.since, about, line)
 
 
@@ -229,12 +202,10 @@ def _periodic(look: Look) -> Iterator[Alarm]:
     from hueyctl.answers import schedules
 
     for row in look.storage.periodic(whole=True):
-        if look.names and row.queue not in look.names:
-            continue
+        if not look.is_about(row.queue) or not look.is_served(row.queue):
+            continue  # that nobody serves it is said once for the queue
         if row.next_run >= look.now - schedules.LATE or row.paused_at is not None:
             continue
-        if not any(serves(worker, row.queue) for worker in look.consumers):
-            continue  # that is said once for the queue
         answer = schedules.explain(look.storage, row, look.now)
         if answer.state == "overdue":
             text = f"periodic {row.name} is {answer.reason.because}"
@@ -245,3 +216,4 @@ def _periodic(look: Look) -> Iterator[Alarm]:
 _QUESTIONS = (
     _consumers, _dead_workers, _stuck, _failing, _dead, _paused, _orders, _locks, _periodic,
 )  # fmt: skip
+_OF_WORK = (_failing, _dead)

@@ -1,22 +1,18 @@
-"""One look at the figures of a storage: what ``stats``, ``check`` and the live view show.
-
-Each question is a short read of its own; nothing is held open in between.
-"""
+"""The figures of a storage: what ``stats``, ``check`` and the live view show."""
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from hueycore.system.mask import masked
-from hueyctl.answers.queues import chosen_consumers, chosen_queues, is_paused
+from hueyctl.answers.queues import is_paused
 from hueyctl.answers.rates import TREND, Rates, TaskFigures, sums_of
 
 if TYPE_CHECKING:
     from hueycore.model.reports import QueueRow, WorkerRow
-    from hueycore.storage.base import Storage
+    from hueyctl.answers.look import Look
 
 #: In the order of the document ``hueyctl.stats/1``.
 STATES = ("pending", "scheduled", "blocked", "running", "dead", "done", "revoked", "expired")
@@ -64,15 +60,13 @@ class Figures(NamedTuple):
     consumers: list[WorkerRow]
 
 
-def gather(storage: Storage, queues: Sequence[str], window_s: float) -> Figures:
-    """Look at everything once; ``queues`` empty means all."""
-    now = time.time()
-    rows = chosen_queues(storage, queues)
+def gather(look: Look, window_s: float) -> Figures:
+    storage, now, rows = look.storage, look.now, look.queues
     names = [row.queue for row in rows]
     # Endings are counted per minute: the window begins with the minute in which it would begin.
     since = (now - window_s) // 60 * 60
     trend_since = min(since, now // 60 * 60 - 60 * (TREND - 1))
-    metrics = storage.metrics(trend_since)
+    metrics = look.metrics(trend_since)
     sums = sums_of(metrics, names, since, now)
     arrived = storage.arrivals(since)
     # What is so now is told by a whole minute and what has passed of this one.
@@ -84,10 +78,9 @@ def gather(storage: Storage, queues: Sequence[str], window_s: float) -> Figures:
         gone = sums_lately.rates((row.queue,), span).out_per_s
         return gone - arrived_lately.get(row.queue, 0) / span
 
-    due = storage.due()
     counts = {name: dict.fromkeys(STATES, 0) for name in names}
     oldest: dict[str, float] = {}
-    for depth in storage.depths():
+    for depth in look.depths:
         if depth.queue in counts:
             counts[depth.queue][str(depth.state)] = depth.count
             if depth.oldest is not None:
@@ -98,7 +91,7 @@ def gather(storage: Storage, queues: Sequence[str], window_s: float) -> Figures:
             paused=is_paused(row, now),
             counts=counts[row.queue],
             oldest_s=_age(oldest.get(row.queue), now),
-            next_run_at=due.get(row.queue),
+            next_run_at=look.due.get(row.queue),
             in_per_s=arrived.get(row.queue, 0) / _span(since, row.created_at, now),
             rates=sums.rates((row.queue,), _span(since, row.created_at, now)),
             surplus=0.0 if is_paused(row, now) else surplus(row),
@@ -106,8 +99,7 @@ def gather(storage: Storage, queues: Sequence[str], window_s: float) -> Figures:
         for row in rows
     ]
     first = min((row.created_at for row in rows), default=now)
-    consumers = chosen_consumers(storage, queues)
-    workers = count_workers(consumers)
+    workers = count_workers(look.consumers)
     # A look at one moment sees few of those that run for milliseconds.
     busy = math.ceil(round(sums_lately.rates(names, _span(lately, first, now)).busy, 1))
     return Figures(
@@ -119,7 +111,7 @@ def gather(storage: Storage, queues: Sequence[str], window_s: float) -> Figures:
         queues=found,
         tasks=sums.tasks(_span(since, first, now)),
         workers=workers._replace(busy=max(workers.busy, min(workers.alive, busy))),
-        consumers=consumers,
+        consumers=look.consumers,
     )
 
 

@@ -6,7 +6,6 @@ Counters and histograms come from totals that survive purging, so that they only
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING
 from hueycore.model.histogram import upper_edge
 from hueycore.model.states import State
 from hueyctl.answers.figures import count_workers
-from hueyctl.answers.queues import chosen_consumers, chosen_queues, is_paused
+from hueyctl.answers.look import Look
+from hueyctl.answers.queues import is_paused
 
 if TYPE_CHECKING:
     from hueycore.consumer.base import BaseConsumer
@@ -55,10 +55,10 @@ def render(storage: Storage, queues: Sequence[str] = ()) -> str:
 
 
 def _lines(storage: Storage, queues: Sequence[str]) -> Iterator[str]:
-    rows = chosen_queues(storage, queues)
+    look = Look(storage, queues)
+    rows, now = look.queues, look.now
     names = [row.queue for row in rows]
     totals = [row for row in storage.totals() if row.queue in names]
-    now = time.time()
     yield from _family(
         "hueyctl_storage_up", "gauge", "Whether the storage could be read.", [("", {}, 1)]
     )
@@ -73,7 +73,7 @@ def _lines(storage: Storage, queues: Sequence[str]) -> Iterator[str]:
     for name, (family, text) in _OF_SERVER.items():
         if name in figures:
             yield from _family(family, "gauge", text, [("", {}, figures[name])])
-    yield from _depths(storage, names, now)
+    yield from _depths(look, names)
     yield from _family(
         "hueyctl_queue_paused",
         "gauge",
@@ -84,9 +84,9 @@ def _lines(storage: Storage, queues: Sequence[str]) -> Iterator[str]:
         "hueyctl_alarms",
         "gauge",
         "What is wrong: stuck runs, queues that nobody serves, what is paused or revoked.",
-        _alarms(storage, queues),
+        _alarms(look),
     )
-    workers = count_workers(chosen_consumers(storage, queues))
+    workers = count_workers(look.consumers)
     states = {"busy": workers.busy, "idle": workers.alive - workers.busy, "dead": workers.dead}
     yield from _family(
         "hueyctl_workers",
@@ -120,14 +120,11 @@ def _lines(storage: Storage, queues: Sequence[str]) -> Iterator[str]:
     )
 
 
-def _alarms(storage: Storage, queues: Sequence[str]) -> Iterator[Sample]:
-    from hueyctl.answers.alarms import FIGURES, alarms
+def _alarms(look: Look) -> Iterator[Sample]:
+    from hueyctl.answers.alarms import alarms
 
-    counts = Counter(
-        (alarm.queue, alarm.kind, alarm.level)
-        for alarm in alarms(storage, queues)
-        if alarm.kind not in FIGURES
-    )
+    found = alarms(look, of_work=False)
+    counts = Counter((alarm.queue, alarm.kind, alarm.level) for alarm in found)
     for (queue, kind, level), number in sorted(counts.items()):
         yield "", {"queue": queue, "kind": kind, "level": level}, number
 
@@ -165,14 +162,14 @@ def of_consumer(consumer: BaseConsumer) -> Iterator[str]:
         yield from _family(f"hueyctl_consumer_{name}", "gauge", text, samples)
 
 
-def _depths(storage: Storage, names: Sequence[str], now: float) -> Iterator[str]:
+def _depths(look: Look, names: Sequence[str]) -> Iterator[str]:
     counts = {(name, str(state)): 0 for name in names for state in State}
     waited = dict.fromkeys(names, 0.0)
-    for row in storage.depths():
+    for row in look.depths:
         if row.queue in waited:
             counts[row.queue, str(row.state)] = row.count
             if row.oldest is not None:
-                waited[row.queue] = max(0.0, now - row.oldest)
+                waited[row.queue] = max(0.0, look.now - row.oldest)
     yield from _family(
         "hueyctl_jobs",
         "gauge",

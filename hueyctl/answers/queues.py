@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from hueyctl.answers.reason import shell_line
+
 if TYPE_CHECKING:
     from hueycore.model.reports import QueueRow, WorkerRow
     from hueycore.storage.base import Storage
@@ -35,3 +37,9 @@ def serves(row: WorkerRow, queue: str) -> bool:
 
     works = bool(row.slots) or row.kind == WORKER_PROCESS
     return row.queue == queue and row.alive and row.takes_jobs and works
+
+
+def command_on(storage: Storage, queue: str, *words: str) -> str:
+    """A command line that changes one queue, which it names unless there is no other."""
+    alone = [row.queue for row in storage.queues()] == [queue]
+    return shell_line(*words, *(() if alone else ("--queue", queue)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hueyctl.answers.queues import command_on
 from hueyctl.answers.reason import Answer, Reason, shell_line, terms
 from hueyctl.units import brief, relative
 
@@ -39,7 +40,7 @@ def _obstacles(storage: Storage, row: Periodic, now: float) -> Iterator[tuple[st
             text += f"{brief(now - order.since)}{said}"
             yield "paused", Reason(text, order.since, {"queue": row.queue}, resume)
         if (order.kind, order.queue, order.name) == ("revoked-task", row.queue, row.task):
-            restore = shell_line("restore", "--task", row.task)
+            restore = command_on(storage, row.queue, "restore", "--task", row.task)
             text = f"task {row.task} is revoked{terms(why=order.reason)}: its runs end revoked"
             yield "waiting", Reason(text, order.since, {"task": row.task}, restore)
     yield from _no_consumer(storage, row)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hueyctl.answers.alarms import CRITICAL, Alarm, Look, alarms_of
+from hueyctl.answers.alarms import CRITICAL, Alarm, alarms
 from hueyctl.answers.figures import Figures, gather
 from hueyctl.answers.firings import coming
+from hueyctl.answers.look import Look
 from hueyctl.units import rfc3339
 
 if TYPE_CHECKING:
@@ -60,15 +61,16 @@ class Status(NamedTuple):
 
 
 def status(storage: Storage, queues: Sequence[str]) -> Status:
-    """Look at everything once; ``queues`` empty means all."""
+    """``queues`` empty means all."""
     look = Look(storage, queues)
+    figures = gather(look, WINDOW)  # first: it reads the most
     planned, number = _planned(look)
     fired = islice(coming(_periodic(look), look.now, look.now + AHEAD), MOST)
     soon = [*planned, *(Coming(at, row.task, row.queue, None, row.name) for at, row in fired)]
     return Status(
         look.now,
-        alarms_of(look),
-        gather(storage, queues, WINDOW),
+        alarms(look),
+        figures,
         _runs(look),
         sorted(soon)[:MOST],
         number,
@@ -78,10 +80,9 @@ def status(storage: Storage, queues: Sequence[str]) -> Status:
 def _runs(look: Look) -> list[Run]:
     """Longest first, measured against what is usual of the task."""
     names = {row.id: row.name for row in look.consumers}
-    started = {seq for row in look.consumers if row.alive for _, seq in row.running}
     found = []
     for job in look.running:
-        if job.seq in started and job.claimed_at is not None:
+        if job.claimed_at is not None:
             usual = look.usual.spread(job.queue, job.task)
             is_stuck = look.usual.stuck(job, look.now) is not None
             span = max(0.0, look.now - job.claimed_at)
@@ -109,7 +110,7 @@ def _periodic(look: Look) -> list[Periodic]:
     return [
         row
         for row in look.storage.periodic(whole=True)
-        if row.queue not in stopped and (not look.names or row.queue in look.names)
+        if row.queue not in stopped and look.is_about(row.queue)
     ]
 
 

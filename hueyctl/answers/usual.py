@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hueycore.constants import WORKER_PROCESS
 from hueycore.model.histogram import percentile
 from hueyctl.answers.reason import shell_line
-from hueyctl.answers.workers import GRACE
+from hueyctl.answers.workers import is_overdue
 from hueyctl.units import brief
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ class Usual:
         if job.claimed_at is None:
             return None
         span = now - job.claimed_at
-        if job.timeout is not None and span > job.timeout + GRACE:
-            return f"has run for {brief(span)}, its timeout is {brief(job.timeout)}"
+        if is_overdue(job, now):
+            return f"has run for {brief(span)}, its timeout is {brief(job.timeout or 0)}"
         found = self.spread(job.queue, job.task)
         if found is None or span < max(LEAST, FAR * found[1]):
             return None
@@ -65,4 +65,5 @@ def remedy(job: Job, workers: Mapping[int, WorkerRow]) -> str:
         return shell_line("revoke", "--terminate", str(job.seq))
     if not job.cancel_requested:
         return shell_line("revoke", str(job.seq))
-    return f"kill -TERM {row.pid if row.local_pid is None else row.local_pid}"
+    # Of a process that is out of sight the number is somebody else's here.
+    return "hueyctl workers" if row.local_pid is None else f"kill -TERM {row.local_pid}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hueycore.model.states import FINAL
 from hueyctl.answers.endings import ending
 from hueyctl.answers.keys import in_the_way
-from hueyctl.answers.queues import is_paused, serves
+from hueyctl.answers.queues import command_on, is_paused, serves
 from hueyctl.answers.reason import Answer, Reason, shell_line, terms
 from hueyctl.answers.usual import Usual, remedy
 from hueyctl.units import brief, relative
@@ -85,7 +85,8 @@ def _order(facts: Facts) -> Iterator[Reason]:
             text = f"{what} revoked{said}: it ends revoked when its turn comes"
             blocking = {order.kind.removeprefix("revoked-"): order.name}
             target = ("--task", job.task) if whole else (job.id,)
-            yield Reason(text, order.since, blocking, shell_line("restore", *target))
+            change = command_on(facts.storage, job.queue, "restore", *target)
+            yield Reason(text, order.since, blocking, change)
 
 
 def _blocked(facts: Facts) -> Reason:
@@ -153,7 +154,7 @@ def _paused(facts: Facts) -> Iterator[Reason]:
         if is_mine and facts.lasts(order.until):
             said = terms(order.by, order.until, order.reason, now)
             text = f"task {job.task} has been paused for {brief(now - order.since)}{said}"
-            change = shell_line("resume", "--task", job.task)
+            change = command_on(facts.storage, job.queue, "resume", "--task", job.task)
             yield Reason(text, order.since, {"task": job.task}, change)
 
 

@@ -22,6 +22,12 @@ INTERRUPTING = (WORKER_PROCESS,)
 GRACE = 5.0
 
 
+def is_overdue(job: Job, now: float) -> bool:
+    """Whether a run goes on after its timeout."""
+    since, limit = job.claimed_at, job.timeout
+    return since is not None and limit is not None and now - since > limit + GRACE
+
+
 class Run(NamedTuple):
     """A job that a worker has started. ``job`` is None when it ended while we looked."""
 
@@ -35,9 +41,7 @@ class Run(NamedTuple):
         return round(max(0.0, now - self.job.claimed_at), 3)
 
     def is_overdue(self, now: float) -> bool:
-        span = self.for_s(now)
-        limit = self.job.timeout if self.job is not None else None
-        return span is not None and limit is not None and span > limit + GRACE
+        return self.job is not None and is_overdue(self.job, now)
 
 
 class Consumer(NamedTuple):

@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 from click.testing import Result
 from clikit import DEADLINE, QueueFile
-from operatingkit import alter
+from operatingkit import alter, ended_after
 from operatingkit import start as begin
 from ptykit import ENTER_SCREEN, HIDE_CURSOR, LEAVE_SCREEN, SHOW_CURSOR, Terminal, plain
 
@@ -563,22 +563,8 @@ def test_a_slow_terminal_skips_frames(mixed: QueueFile, monkeypatch: pytest.Monk
 # --- what is so now -------------------------------------------------------------------------------
 
 
-def drained(queue: QueueFile, number: int, run_s: float = 0.5) -> None:
-    """So many jobs ended well just now."""
-    from hueycore.model.endings import Done
-    from hueycore.model.jobs import Ended, Want
-
-    worker = queue.storage.register(name="before", kind="thread", slots=4)
-    for _ in range(number):
-        queue.add("app.add")
-    claims = queue.storage.exchange(worker, [], Want(number)).claims
-    endings = [Ended(claim, Done(), time.time() - run_s, run_s) for claim in claims]
-    queue.storage.exchange(worker, endings, Want(0))
-    queue.storage.unregister(worker)
-
-
 def test_a_depth_that_falls_has_an_end(queue: QueueFile, invoke: Invoke) -> None:
-    drained(queue, 20)
+    ended_after(queue, 20, 0.5)
     for _ in range(4):
         queue.add("app.add")
     alter(queue, enqueued_at=time.time() - 1000)
@@ -590,7 +576,7 @@ def test_a_depth_that_falls_has_an_end(queue: QueueFile, invoke: Invoke) -> None
 
 
 def test_a_depth_that_grows_or_is_paused_has_none(queue: QueueFile, invoke: Invoke) -> None:
-    drained(queue, 2)
+    ended_after(queue, 2, 0.5)
     for _ in range(4):
         queue.add("app.add")
     assert json.loads(invoke("stats", *URL, "--json").stdout)["queues"][0]["empty_in_s"] is None
@@ -615,7 +601,7 @@ def test_workers_are_busy_that_ran_short_jobs_all_the_time(
     queue: QueueFile, invoke: Invoke
 ) -> None:
     queue.storage.register(name="alpha", kind="thread", slots=4)
-    drained(queue, 100, run_s=1.5)
+    ended_after(queue, 100, 1.5)
 
     # 150 seconds of work in the few seconds that the queue is old.
     assert json.loads(invoke("stats", *URL, "--json").stdout)["workers"]["busy"] == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import time
 from collections.abc import Callable
@@ -13,9 +14,25 @@ from typing import Any
 
 import pytest
 from clikit import QueueFile
-from operatingkit import URL, Invoke, OnTty, add_schedule, alter, ask, bury, consumer, start
+from operatingkit import (
+    URL,
+    Invoke,
+    OnTty,
+    add_schedule,
+    alter,
+    ask,
+    bury,
+    claim_only,
+    consumer,
+    ended_after,
+    start,
+)
 
 from hueycore.constants import WORKER_PROCESS
+from hueycore.model.jobs import Selector
+from hueyctl.answers.alarms import alarms as all_alarms
+from hueyctl.answers.look import Look
+from hueyctl.answers.usual import remedy
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -32,20 +49,6 @@ def alarms(invoke: Invoke) -> list[tuple[str, str, str, str]]:
     """(level, kind, message, next) of each."""
     keys = ("level", "kind", "message", "next")
     return [tuple(one[key] for key in keys) for one in status(invoke)["alarms"]]  # type: ignore[misc]
-
-
-def ran_for(queue: QueueFile, seconds: float, times: int = 30) -> None:
-    """Runs of app.add that took so long have ended."""
-    from hueycore.model.endings import Done
-    from hueycore.model.jobs import Ended, Want
-
-    worker = queue.storage.register(name="before", kind="thread", slots=4)
-    for _ in range(times):
-        queue.add("app.add")
-    claims = queue.storage.exchange(worker, [], Want(times)).claims
-    endings = [Ended(claim, Done(), time.time() - seconds, seconds) for claim in claims]
-    queue.storage.exchange(worker, endings, Want(0))
-    queue.storage.unregister(worker)
 
 
 def test_nothing_is_wrong_with_an_empty_queue(queue: QueueFile, invoke: Invoke) -> None:
@@ -110,7 +113,7 @@ def test_a_run_beyond_its_timeout_is_stuck(queue: QueueFile, invoke: Invoke) -> 
 
 
 def test_a_run_far_above_what_is_usual_is_stuck(queue: QueueFile, invoke: Invoke) -> None:
-    ran_for(queue, 0.5)
+    ended_after(queue, 30, 0.5)
     queue.add("app.add")
     seq = start(queue, consumer(queue)).seq
     alter(queue, seq, claimed_at=time.time() - 300)
@@ -130,7 +133,7 @@ def test_a_run_far_above_what_is_usual_is_stuck(queue: QueueFile, invoke: Invoke
 def test_a_run_that_is_only_long_is_not(
     queue: QueueFile, invoke: Invoke, usual: float, span: float
 ) -> None:
-    ran_for(queue, usual)
+    ended_after(queue, 30, usual)
     queue.add("app.add")
     seq = start(queue, consumer(queue)).seq
     alter(queue, seq, claimed_at=time.time() - span)
@@ -138,8 +141,18 @@ def test_a_run_that_is_only_long_is_not(
     assert alarms(invoke) == []
 
 
+def test_a_job_that_waits_behind_a_stuck_one_in_its_consumer_is_not(
+    queue: QueueFile, invoke: Invoke
+) -> None:
+    queue.add("app.add", timeout=10.0)
+    claim_only(queue, consumer(queue))
+    alter(queue, claimed_at=time.time() - 60)
+
+    assert alarms(invoke) == []
+
+
 def test_who_ran_too_rarely_is_not_called_stuck(queue: QueueFile, invoke: Invoke) -> None:
-    ran_for(queue, 0.5, times=5)
+    ended_after(queue, 5, 0.5)
     queue.add("app.add")
     seq = start(queue, consumer(queue)).seq
     alter(queue, seq, claimed_at=time.time() - 3000)
@@ -169,6 +182,48 @@ def test_the_remedy_is_what_this_kind_of_worker_can_do(
     command = command.replace("PID", str(os.getpid()))
     assert found[3] == command
     assert json.loads(ask(invoke, "why", "1", "--json").stdout)["next"] == command
+
+
+def test_a_process_that_is_out_of_sight_is_not_told_by_its_number(queue: QueueFile) -> None:
+    queue.add("app.add", timeout=10.0)
+    start(queue, consumer(queue))
+    alter(queue, claimed_at=time.time() - 60, cancel_requested=1)
+    job = queue.storage.job("1")
+    assert job is not None
+    here = {row.id: row for row in queue.storage.workers()}
+    elsewhere = {number: row._replace(local_pid=None) for number, row in here.items()}
+
+    assert remedy(job, here) == f"kill -TERM {os.getpid()}"
+    assert remedy(job, elsewhere) == "hueyctl workers"
+
+
+def test_a_command_names_the_queue_where_there_are_several(
+    queue: QueueFile, invoke: Invoke
+) -> None:
+    other = QueueFile(queue.where, "other")
+    for one in (queue, other):
+        one.add("app.add", run_at=time.time() + 600)
+    queue.storage.pause(task="app.mail")
+    other.storage.pause(task="app.mail")
+    other.storage.set_revocation("revoked-task", "app.old")
+
+    for command in [found[3] for found in alarms(invoke)]:
+        assert ask(invoke, *shlex.split(command)[1:]).exit_code == 0, command
+
+    assert alarms(invoke) == []
+    other.storage.close()
+
+
+def test_dead_letters_that_went_meanwhile_are_counted_as_they_were(queue: QueueFile) -> None:
+    queue.add("app.boom")
+    queue.kill()
+    look = Look(queue.storage)
+    assert look.depths
+    queue.storage.purge(Selector())
+
+    (found,) = (one for one in all_alarms(look) if one.kind == "dead")
+
+    assert found.text == "1 dead letter"
 
 
 def test_dead_letters_are_counted_with_the_most_frequent(queue: QueueFile, invoke: Invoke) -> None:

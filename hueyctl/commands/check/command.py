@@ -27,6 +27,7 @@ from hueyctl.selection.params import POSITIVE
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Storage
+    from hueyctl.answers.look import Look
 
 
 class Plugin(Command):
@@ -95,9 +96,12 @@ def check(
     0 OK, 1 WARNING, 2 CRITICAL (also when the storage cannot be reached), 3 UNKNOWN (also for a
     wrong option).
     """
+    from hueyctl.answers.look import Look
+
     try:
         storage = session.looking()
-        checks = _checks(session, storage, window, failure)
+        look = Look(storage, session.check_queues(storage))
+        checks = _checks(look, window, failure)
         limits = {
             "pending": depth,
             "oldest": oldest,
@@ -106,7 +110,7 @@ def check(
             "workers": workers_min,
         }
         checks = [row._replace(limits=limits[row.name] or NONE) for row in checks]
-        checks.append(_alarms(storage, session.queues()))
+        checks.append(_alarms(look))
         checks += _of_place(
             storage,
             disk_free=disk_free,
@@ -130,12 +134,10 @@ def check(
     return status
 
 
-def _checks(
-    session: Session, storage: Storage, window: float, failure: Limits | None
-) -> list[Check]:
+def _checks(look: Look, window: float, failure: Limits | None) -> list[Check]:
     from hueyctl.answers.figures import gather
 
-    figures = gather(storage, session.check_queues(storage), window)
+    figures = gather(look, window)
     totals = figures.totals
     ratio = totals.rates.failure_ratio
     waited = 0.0 if totals.oldest_s is None else round(totals.oldest_s, 1)
@@ -152,11 +154,11 @@ def _checks(
     return checks
 
 
-def _alarms(storage: Storage, queues: tuple[str, ...]) -> Check:
+def _alarms(look: Look) -> Check:
     """What needs no limit to be wrong: a stuck run, jobs that nobody serves, a pause, an order."""
-    from hueyctl.answers.alarms import CRITICAL, FIGURES, alarms
+    from hueyctl.answers.alarms import CRITICAL, alarms
 
-    found = [alarm for alarm in alarms(storage, queues) if alarm.kind not in FIGURES]
+    found = alarms(look, of_work=False)
     is_critical = any(alarm.level == CRITICAL for alarm in found)
     limits = Limits(0, 0 if is_critical else None)
     return Check("alarms", len(found), limits, who="; ".join(alarm.text for alarm in found))

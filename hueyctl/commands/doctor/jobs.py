@@ -55,10 +55,10 @@ def consumers(session: Session) -> Iterator[Diagnosis]:
 
 def alarms(session: Session) -> Iterator[Diagnosis]:
     """What ``status`` shows first, but for failures: they are of the work, not of the set-up."""
-    from hueyctl.answers.alarms import CRITICAL, FIGURES, alarms
+    from hueyctl.answers.alarms import CRITICAL, alarms
+    from hueyctl.answers.look import Look
 
-    found = alarms(session.looking(), session.queues())
-    found = [alarm for alarm in found if alarm.kind not in FIGURES]
+    found = alarms(Look(session.looking(), session.queues()), of_work=False)
     if not found:
         yield ok("alarms", "nothing is stuck, paused, revoked or left alone")
     for alarm in found:

@@ -100,8 +100,9 @@ def stats(
     if watch:
         return _watch(session, storage, queues, view, by, alt_screen)
     from hueyctl.answers.figures import gather
+    from hueyctl.answers.look import Look
 
-    figures = gather(storage, queues, window)
+    figures = gather(Look(storage, queues), window)
     output = session.output
     if output.is_json:
         from hueyctl.answers.stats import document

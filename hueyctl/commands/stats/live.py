@@ -16,6 +16,7 @@ from rich.text import Text
 from hueyctl import exits, streams
 from hueyctl.answers.alarms import alarms
 from hueyctl.answers.figures import Figures, gather
+from hueyctl.answers.look import Look
 from hueyctl.commands.stats.keyboard import Keys
 from hueyctl.commands.stats.terminal import Terminal
 from hueyctl.commands.stats.view import View, frame
@@ -62,9 +63,8 @@ class _Watch:
         self.storage, self.queues = storage, queues
         self.view, self.live, self.keys, self.terminal = view, live, keys, terminal
         self.utf8 = streams.is_utf8(sys.stdout)
-        self.figures = gather(storage, queues, view.window)
-        self.alarms = alarms(storage, queues)
-        self.looks = 1
+        self.looks = 0
+        self._read()
 
     def run(self) -> None:
         started = time.monotonic()
@@ -124,13 +124,16 @@ class _Watch:
         self.live.start()
         self._draw()
 
+    def _read(self) -> None:
+        self.looks += 1
+        look = Look(self.storage, self.queues)
+        self.figures, self.alarms = gather(look, self.view.window), alarms(look)
+
     def _look(self) -> None:
         from hueycore.exceptions import StorageBusy
 
-        self.looks += 1
         try:
-            self.figures = gather(self.storage, self.queues, self.view.window)
-            self.alarms = alarms(self.storage, self.queues)
+            self._read()
             self.view = self.view._replace(trouble="")
         except StorageBusy as error:
             self.view = self.view._replace(trouble=str(error))

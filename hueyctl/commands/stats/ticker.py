@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hueyctl import exits, streams
 from hueyctl.answers.figures import Figures, gather
+from hueyctl.answers.look import Look
 from hueyctl.output.columns import cell, time_text
 from hueyctl.output.figures import Reader, queue_columns
 
@@ -55,7 +56,7 @@ def _look(
     from hueycore.exceptions import StorageBusy
 
     try:
-        lines.write(gather(storage, queues, window))
+        lines.write(gather(Look(storage, queues), window))
     except StorageBusy as error:
         session.notice(str(error))
 

@@ -27,10 +27,16 @@ def copies(storage: RedisStorage) -> list[Any]:
     return list(storage.client.call("KEYS", "*copy-*"))
 
 
-def test_nothing_of_it_stays(storage: RedisStorage) -> None:
+def begun(storage: RedisStorage) -> Iterator[Any]:
+    """A dump of which the first page is read."""
     storage.enqueue([new() for _ in range(200)])
     pages = storage.dump(Selector())
     next(pages)
+    return pages
+
+
+def test_nothing_of_it_stays(storage: RedisStorage) -> None:
+    pages = begun(storage)
     assert copies(storage)
 
     pages.close()  # type: ignore[attr-defined]
@@ -42,9 +48,7 @@ def test_a_dump_that_goes_on_keeps_it(
     storage: RedisStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(departure, "RENEWAL", 0.0)
-    storage.enqueue([new() for _ in range(200)])
-    pages = storage.dump(Selector())
-    next(pages)
+    pages = begun(storage)
     for key in copies(storage):
         storage.client.call("EXPIRE", key, 100)
 
@@ -58,9 +62,7 @@ def test_what_it_does_not_hold_any_more_is_no_end_of_a_dump(
     storage: RedisStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(departure, "RENEWAL", 0.0)
-    storage.enqueue([new() for _ in range(200)])
-    pages = storage.dump(Selector())
-    next(pages)
+    pages = begun(storage)
     storage.client.call("UNLINK", *copies(storage))
 
     with pytest.raises(StorageError, match="copy of the queue is gone"):
