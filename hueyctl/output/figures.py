@@ -108,6 +108,20 @@ def _empties(reader: Reader) -> Callable[[QueueFigures], Any]:
     return value
 
 
+#: Columns of what has rates, a queue or a task: how often runs failed, what they took.
+_OF_RATES: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
+    ("failed", "FAIL%", "rate", lambda row: _percent(row.rates.failure_ratio)),
+    ("p50", "P50", "span", lambda row: row.rates.run.p50),
+    ("p95", "P95", "span", lambda row: row.rates.run.p95),
+    ("p99", "P99", "span", lambda row: row.rates.run.p99),
+    ("max", "MAX", "span", lambda row: row.rates.run.max),
+    ("wait_p50", "WAIT50", "span", lambda row: row.rates.wait.p50),
+    ("wait_p95", "WAIT95", "span", lambda row: row.rates.wait.p95),
+    ("wait_p99", "WAIT99", "span", lambda row: row.rates.wait.p99),
+    ("trend", "TREND", "trend", lambda row: row.rates.trend),
+)
+
+
 def queue_columns(reader: Reader) -> dict[str, Column]:
     def name(row: QueueFigures) -> str:
         return f"{row.name} (paused)" if row.paused and reader.human else row.name
@@ -124,15 +138,7 @@ def queue_columns(reader: Reader) -> dict[str, Column]:
         ("oldest", "OLDEST", "span", lambda row: row.oldest_s),
         ("in_per_s", "IN/S", "rate", lambda row: round(row.in_per_s, 3)),
         ("out_per_s", "OUT/S", "rate", lambda row: round(row.rates.out_per_s, 3)),
-        ("failed", "FAIL%", "rate", lambda row: _percent(row.rates.failure_ratio)),
-        ("p50", "P50", "span", lambda row: row.rates.run.p50),
-        ("p95", "P95", "span", lambda row: row.rates.run.p95),
-        ("p99", "P99", "span", lambda row: row.rates.run.p99),
-        ("max", "MAX", "span", lambda row: row.rates.run.max),
-        ("wait_p50", "WAIT50", "span", lambda row: row.rates.wait.p50),
-        ("wait_p95", "WAIT95", "span", lambda row: row.rates.wait.p95),
-        ("wait_p99", "WAIT99", "span", lambda row: row.rates.wait.p99),
-        ("trend", "TREND", "trend", lambda row: row.rates.trend),
+        *_OF_RATES,
         ("next_run_at", "NEXT", "time", lambda row: row.next_run_at),
     )
     kind = _AS_IT_STANDS if reader.human else "span"
@@ -156,15 +162,7 @@ def task_columns(reader: Reader) -> dict[str, Column]:
         ("done", "OK", "int", lambda row: row.rates.done),
         ("dead", "FAIL", "int", lambda row: row.rates.dead),
         ("retried", "RETRY", "int", lambda row: row.rates.retried),
-        ("failed", "FAIL%", "rate", lambda row: _percent(row.rates.failure_ratio)),
-        ("p50", "P50", "span", lambda row: row.rates.run.p50),
-        ("p95", "P95", "span", lambda row: row.rates.run.p95),
-        ("p99", "P99", "span", lambda row: row.rates.run.p99),
-        ("max", "MAX", "span", lambda row: row.rates.run.max),
-        ("wait_p50", "WAIT50", "span", lambda row: row.rates.wait.p50),
-        ("wait_p95", "WAIT95", "span", lambda row: row.rates.wait.p95),
-        ("wait_p99", "WAIT99", "span", lambda row: row.rates.wait.p99),
-        ("trend", "TREND", "trend", lambda row: row.rates.trend),
+        *_OF_RATES,
     )
     found["last"] = Column("last", "LAST", _AS_IT_STANDS if reader.human else "time", last)
     return found

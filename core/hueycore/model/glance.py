@@ -18,3 +18,18 @@ class Glance(NamedTuple):
     missing: bool = True
     due: float = -math.inf
     fires: float = -math.inf
+
+
+class Kept(NamedTuple):
+    """A glance, when it was (monotonic seconds), and what this process had said and heard by then:
+    whatever happened since may have changed it. ``declared``: of which schedules it tells."""
+
+    glance: Glance
+    at: float
+    said: int
+    heard: int
+    declared: frozenset[str]
+
+    def is_fresh(self, known: tuple[int, int, frozenset[str]], now: float, seconds: float) -> bool:
+        """Whether it was at most so many seconds ago, and nothing has happened."""
+        return self[2:] == known and now - self.at <= seconds

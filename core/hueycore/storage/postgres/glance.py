@@ -7,11 +7,10 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from typing import NamedTuple
 
 from hueycore.constants import WORKER_PROCESS
 from hueycore.exceptions import StorageError
-from hueycore.model.glance import Glance
+from hueycore.model.glance import Glance, Kept
 from hueycore.model.schedules import Periodic
 from hueycore.storage.postgres import schema
 from hueycore.storage.postgres.alive import HELD, Alive
@@ -46,20 +45,10 @@ _GLANCE = f"""
 """
 
 
-class _Seen(NamedTuple):
-    """A glance, and what it was before: whatever happened since may have changed it."""
-
-    glance: Glance
-    at: float
-    commits: int
-    rings: int
-    declared: frozenset[str]
-
-
 class Glances(Workers, Upkeep):
     db: Database
     alive: Alive
-    _seen: _Seen | None = None
+    _last: Kept | None = None
     _fresh_for = FRESH
     #: Whether nobody in this process waits for a job; and when it has told others of one.
     _runs_none, _told_at = False, -math.inf
@@ -75,7 +64,7 @@ class Glances(Workers, Upkeep):
         if declared is not None:
             names = frozenset(declared)
         else:
-            names = self._seen.declared if self._seen is not None else frozenset()
+            names = self._last.declared if self._last is not None else frozenset()
         found = self._fresh(names) or self.db.read(lambda con: self._look(con, names))
         if found.pending and self._runs_none and clock.monotonic() - self._told_at > FRESH:
             self._told_at = clock.monotonic()
@@ -90,10 +79,9 @@ class Glances(Workers, Upkeep):
     # --- inside -----------------------------------------------------------------------------------
 
     def _fresh(self, names: frozenset[str]) -> Glance | None:
-        seen = self._seen
-        if seen is None or seen[2:] != self._known(names):
-            return None
-        return seen.glance if clock.monotonic() - seen.at <= self._fresh_for else None
+        known, now = self._known(names), clock.monotonic()
+        last = self._last
+        return last.glance if last and last.is_fresh(known, now, self._fresh_for) else None
 
     def _known(self, names: frozenset[str]) -> tuple[int, int, frozenset[str]]:
         return self.db.commits, self.alive.bell.rings, names
@@ -116,5 +104,5 @@ class Glances(Workers, Upkeep):
             fires = -math.inf
         due, fires = (math.inf if when is None else when for when in (due, fires))
         glance = Glance(pending, late, missing, due, fires)
-        self._seen = _Seen(glance, at, *known)
+        self._last = Kept(glance, at, *known)
         return glance

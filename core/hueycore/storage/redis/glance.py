@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from typing import NamedTuple
 
 from hueycore.exceptions import StorageError
-from hueycore.model.glance import Glance
+from hueycore.model.glance import Glance, Kept
 from hueycore.storage.protocol import workers as protocol
 from hueycore.storage.redis.part import Part
 from hueycore.storage.redis.scripts import script
@@ -18,18 +17,8 @@ from hueycore.system import clock, native
 FRESH = 0.9
 
 
-class _Seen(NamedTuple):
-    """A glance, when it was, and what this process had said and heard by then."""
-
-    glance: Glance
-    at: float
-    calls: int
-    rings: int
-    declared: frozenset[str]
-
-
 class Glances(Part, protocol.Workers):
-    _last: _Seen | None = None
+    _last: Kept | None = None
     _looking: native.Lock
 
     def glance(self, declared: Collection[str] | None = None) -> Glance:
@@ -46,10 +35,10 @@ class Glances(Part, protocol.Workers):
     # --- inside -----------------------------------------------------------------------------------
 
     def _fresh(self, names: frozenset[str]) -> Glance | None:
-        seen = self._last
-        if seen is None or clock.monotonic() - seen.at > FRESH or seen[2:] != self._known(names):
+        last = self._last
+        if last is None or not last.is_fresh(self._known(names), clock.monotonic(), FRESH):
             return None
-        return seen.glance
+        return last.glance
 
     def _known(self, names: frozenset[str]) -> tuple[int, int, frozenset[str]]:
         return self.calls, self.bell.rings, names
@@ -68,5 +57,5 @@ class Glances(Part, protocol.Workers):
             fires = -math.inf
         missing = self.watch.misses(dict(zip(beats[::2], beats[1::2], strict=True)))
         glance = Glance(pending > 0, late > 0, missing or unfinished > 0, min(job, key), fires)
-        self._last = _Seen(glance, at, *known)
+        self._last = Kept(glance, at, *known)
         return glance
