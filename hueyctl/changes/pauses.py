@@ -66,36 +66,56 @@ def chosen_queues(session: Session, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def look(storage: Storage, queue: str, task: str | None, scheduler: bool = False) -> Pause:
-    """The state of a queue, of one task of it, or of its scheduler."""
+#: Orders that are pauses, and what they let rest.
+_ORDERS = {"paused-task": "jobs", "paused-scheduler": "scheduler"}
+
+
+def in_force(storage: Storage, queues: Sequence[str]) -> list[Pause]:
+    """What is paused now of these queues, or of all: queues, then tasks and schedulers."""
     now = time.time()
-    if task is not None or scheduler:
-        kind, what = ("paused-scheduler", "scheduler") if scheduler else ("paused-task", "jobs")
-        for order in storage.revocations():
-            if (order.kind, order.queue, order.name) == (kind, queue, task or ""):
-                told = (order.since, order.until, order.by, order.reason)
-                return Pause(queue, task, True, *told, what)
-        return Pause(queue, task, False, what=what)
-    for row in storage.queues():
-        if row.queue == queue and is_paused(row, now):
-            return Pause(
-                queue, None, True, row.paused_at, row.paused_until, row.paused_by, row.pause_reason
-            )
-    return Pause(queue, None, False)
+    found = [
+        Pause(
+            row.queue, None, True, row.paused_at, row.paused_until, row.paused_by, row.pause_reason
+        )
+        for row in storage.queues()
+        if is_paused(row, now)
+    ]
+    for order in storage.revocations():
+        if order.kind in _ORDERS:
+            told = (order.since, order.until, order.by, order.reason)
+            found.append(Pause(order.queue, order.name or None, True, *told, _ORDERS[order.kind]))
+    return [one for one in found if not queues or one.queue in queues]
 
 
 def show(
     session: Session, queues: Sequence[str], task: str | None, scheduler: bool = False
 ) -> None:
-    """Print how things are now."""
+    """Print how things are now with these queues, a task of them, or their schedulers."""
+    what = "scheduler" if scheduler else "jobs"
+    paused = {(one.queue, one.task, one.what): one for one in in_force(session.looking(), queues)}
+    rows = [
+        paused.get((queue, task, what), Pause(queue, task, False, what=what)) for queue in queues
+    ]
+    _print(session, rows, ("queue", "task", "paused", "until", "by", "reason"), ("since", "what"))
+
+
+def show_all(session: Session) -> None:
+    """Print what is paused now."""
     storage = session.looking()
-    rows = [look(storage, queue, task, scheduler) for queue in queues]
+    rows = in_force(storage, session.check_queues(storage))
+    _print(session, rows, ("queue", "task", "what", "since", "until", "by", "reason"))
+    if not rows:
+        session.remark("Nothing is paused.")
+
+
+def _print(
+    session: Session, rows: Sequence[Pause], normal: Sequence[str], wide: Sequence[str] = ()
+) -> None:
     output = session.output
     if output.is_json:
         output.objects(row.as_object() for row in rows)
         return
-    normal = ("queue", "task", "paused", "until", "by", "reason")
-    output.rows(rows, _columns(), normal, ("since", "what"), name=lambda row: row.queue)
+    output.rows(rows, _columns(), normal, wide, name=lambda row: row.queue)
 
 
 def _columns() -> dict[str, Column]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         "hueyctl pause",
         'hueyctl pause --task myapp.mail.send --for 30m --reason "SMTP down"',
         "hueyctl pause mail --wait -t 5m",
+        "hueyctl pause --list",
     ],
     arguments=[("QUEUE", "A queue of the storage; by default that of the application or URL.")],
     codes=[*pauses.CODES, exits.TIMEOUT, exits.INTERRUPTED],
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("-W", "--wait", "wait_", is_flag=True, help="Wait until nothing is running any more.")
 @click.option("-t", "--timeout", type=DURATION, metavar="DUR", help="With --wait: at most this.")
 @click.option("--reason", metavar="TEXT", help="Why; shown to whoever asks.")
+@click.option("--list", "list_", is_flag=True, help="Show what is paused now.")
 def pause(
     session: Session,
     names: tuple[str, ...],
@@ -46,12 +48,18 @@ def pause(
     wait_: bool,
     timeout: float | None,
     reason: str | None,
+    list_: bool,
 ) -> int:
     """Pause queues: what runs is finished, what waits stays, new jobs are still accepted.
 
     Pausing again changes how long and why. --wait gives the way free for maintenance; when its
     time runs out, the exit code is 124 and the pause stands.
     """
+    if list_:
+        if names or task or scheduler or span or wait_ or reason:
+            raise errors.usage("--list shows every pause", "leave out the rest, or say --queue")
+        pauses.show_all(session)
+        return exits.OK
     if timeout is not None and not wait_:
         raise errors.usage("--timeout needs --wait")
     pauses.check_target(task, scheduler)
