@@ -407,6 +407,26 @@ def test_thousands_of_jobs_are_changed_group_by_group(queue: QueueFile, invoke: 
     assert set(states(queue).values()) == {"revoked"}
 
 
+def test_a_terminal_gets_a_total_and_not_a_thousand_lines(
+    queue: QueueFile, invoke: Invoke, on_tty: OnTty
+) -> None:
+    from hueycore.model.jobs import NewJob
+    from hueycore.system.ids import new_id
+
+    payload = queue.serializer.serialize(((), {}))
+    ids = [new_id() for _ in range(1200)]
+    queue.storage.enqueue([NewJob(each, "app.task", payload) for each in ids])
+
+    words = ("revoke", "--all", "-u", "queue.db")
+    assert on_tty(*words, "--dry-run") == (0, "would revoke 1 200 jobs\n-o plain lists them.\n")
+    assert len(on_tty(*words, "--dry-run", "-o", "plain")[1].splitlines()) == 1200
+    assert ask(invoke, "revoke", "--all", "--dry-run", "-o", "name").stdout.split() == ids
+    assert len(ask(invoke, "revoke", "--all", "--dry-run").stdout.splitlines()) == 1200
+    code, shown = on_tty(*words, "-y")
+    assert (code, "revoked 1 200 jobs\n" in shown, "app.task" in shown) == (0, True, False)
+    assert len(on_tty("restore", "-n", "20", "--all", "-y", "-u", "queue.db")[1].splitlines()) == 20
+
+
 def at_the_second_job(
     queue: QueueFile, monkeypatch: pytest.MonkeyPatch, raised: BaseException, last: int
 ) -> None:

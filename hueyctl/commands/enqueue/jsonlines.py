@@ -105,6 +105,8 @@ class _Feeder:
     def _print(self, queued: list[Queued]) -> None:
         self.good += len(queued)
         output = self.session.output
+        if output.folds(self.good):
+            return
         if not output.is_json:
             output.write("".join(f"{each.id}\n" for each in queued))
             return

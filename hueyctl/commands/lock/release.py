@@ -43,7 +43,7 @@ def lock_release(session: Session, names: tuple[str, ...], force: bool) -> int:
 
     session.check_queues(looking_before_writing(session))
     storage = session.writing()
-    change = Change("release", matched=len(names), look="hueyctl lock list")
+    change = Change("release", matched=len(names), look="hueyctl lock list", others="lock")
     for name in dict.fromkeys(names):
         lock = find(storage, name)
         if lock is None:
