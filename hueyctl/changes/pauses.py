@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hueyctl import errors, exits
@@ -50,20 +51,34 @@ def check_target(task: str | None, scheduler: bool) -> None:
         check_name(task)
 
 
-def chosen_queues(session: Session, names: Sequence[str]) -> tuple[str, ...]:
-    """The queues that were named, as arguments or with --queue; else the only one. Exit 3 for a
-    name that the storage does not know."""
+def chosen_queues(
+    session: Session,
+    names: Sequence[str],
+    found: Callable[[Storage, Sequence[str]], Iterable[str]] | None = None,
+) -> tuple[str, ...]:
+    """The queues that were named, as arguments or with --queue; else the only one, or of several
+    the only one that ``found`` answers. Exit 3 for a name that the storage does not know."""
     if names and session.settings.queues:
         raise errors.usage("name the queues once", "as arguments, or with --queue")
     storage = looking_before_writing(session)
     if not names:
         # A storage that has no queue yet gets the usual one, as with the first job.
-        return queues_to_change(session, storage, by_id=False) or (storage.queue,)
+        within = None if found is None else partial(found, storage)
+        return queues_to_change(session, storage, found=within) or (storage.queue,)
     known = [row.queue for row in storage.queues()]
     for name in names:
         if name not in known:
             raise unknown_queue(name, known)
     return tuple(dict.fromkeys(names))
+
+
+def queues_at_rest(
+    storage: Storage, task: str | None, scheduler: bool, known: Sequence[str]
+) -> list[str]:
+    """Those of the queues in which this is paused; all of them where it is in none."""
+    what = "scheduler" if scheduler else "jobs"
+    found = [one.queue for one in in_force(storage, known) if (one.task, one.what) == (task, what)]
+    return found or list(known)
 
 
 #: Orders that are pauses, and what they let rest.

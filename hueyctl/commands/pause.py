@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +11,7 @@ import click
 from hueyctl import errors, exits
 from hueyctl.answers.watch import Timeout, looks
 from hueyctl.changes import pauses
+from hueyctl.changes.queues import queues_of_task
 from hueyctl.command import command
 from hueyctl.context import Session
 from hueyctl.operator import operator
@@ -63,7 +64,7 @@ def pause(
     if timeout is not None and not wait_:
         raise errors.usage("--timeout needs --wait")
     pauses.check_target(task, scheduler)
-    queues = pauses.chosen_queues(session, names)
+    queues = pauses.chosen_queues(session, names, _queues_of(task))
     until = None if span is None else time.time() + span
     for queue in queues:
         session.writing(queue).pause(
@@ -73,6 +74,13 @@ def pause(
         _wait(session.looking(), queues, task, timeout)
     pauses.show(session, queues, task, scheduler)
     return exits.OK
+
+
+def _queues_of(task: str | None) -> Callable[[Storage, Sequence[str]], Iterable[str]] | None:
+    """Where a task is; a queue as a whole has to be named."""
+    if task is None:
+        return None
+    return lambda storage, known: queues_of_task(storage, task, known)
 
 
 def _wait(storage: Storage, queues: Sequence[str], task: str | None, timeout: float | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from hueyctl import exits
@@ -9,6 +11,11 @@ from hueyctl.answers.reason import shell_line
 from hueyctl.changes import pauses
 from hueyctl.command import command
 from hueyctl.context import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hueycore.storage.base import Storage
 
 
 @command(
@@ -27,7 +34,11 @@ def resume(session: Session, names: tuple[str, ...], task: str | None, scheduler
     --scheduler is said.
     """
     pauses.check_target(task, scheduler)
-    queues = pauses.chosen_queues(session, names)
+
+    def found(storage: Storage, known: Sequence[str]) -> list[str]:
+        return pauses.queues_at_rest(storage, task, scheduler, known)
+
+    queues = pauses.chosen_queues(session, names, found)
     for queue in queues:
         if not session.writing(queue).resume(task=task, scheduler=scheduler):
             what = f"queue {queue}" if task is None else f"task {task} of queue {queue}"

@@ -34,7 +34,12 @@ class Choice:
     @property
     def narrows(self) -> bool:
         """Whether anything says which jobs, besides the queue."""
-        words = self.ids or self.state or self.task or self.where or self.all_ or self.priority
+        return bool(self.ids or self.all_ or self.filters)
+
+    @property
+    def filters(self) -> bool:
+        """Whether anything says what kind of jobs."""
+        words = self.state or self.task or self.where or self.priority
         return bool(words) or self.older_than is not None or self.newer_than is not None
 
     def selection(

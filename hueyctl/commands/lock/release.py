@@ -37,12 +37,17 @@ def lock_release(session: Session, names: tuple[str, ...], force: bool) -> int:
     log says who freed it (unlock).
     """
     from hueyctl import errors
-    from hueyctl.changes.queues import looking_before_writing
+    from hueyctl.changes.queues import looking_before_writing, queues_to_change
     from hueyctl.changes.report import NOT_FOUND, Change
     from hueyctl.commands.lock.shared import find, held_by
 
-    session.check_queues(looking_before_writing(session))
-    storage = session.writing()
+    looking = looking_before_writing(session)
+    queues = queues_to_change(
+        session,
+        looking,
+        found=lambda known: {lock.queue for lock in looking.locks() if lock.name in names},
+    )
+    storage = session.writing(None if len(queues) > 1 else (queues or (looking.queue,))[0])
     change = Change("release", matched=len(names), look="hueyctl lock list", others="lock")
     for name in dict.fromkeys(names):
         lock = find(storage, name)
