@@ -39,6 +39,7 @@ class AppProducer:
 
     @property
     def storage(self) -> Storage:
+        self.session.make_queue(self.huey)
         return self.huey.storage
 
     def prepare(self, order: Order) -> Task:
@@ -64,6 +65,7 @@ class AppProducer:
         return task
 
     def commit(self, prepared: Sequence[Task]) -> list[Queued]:
+        self.session.make_queue(self.huey)
         results = self.huey.enqueue_many(prepared, max(1, len(prepared)))
         return [
             Queued(result.id, result.seq, task.task_name)

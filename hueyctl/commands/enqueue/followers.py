@@ -80,6 +80,7 @@ class AppPipelines(AppProducer):
         if self._handler:
             pipelines = [each.error(self._handler) for each in pipelines]
         found = []
+        self.session.make_queue(self.huey)
         results = self.huey.enqueue_many(pipelines, len(pipelines))
         for task, stages in zip(prepared, results, strict=True):
             handles = list(stages)
