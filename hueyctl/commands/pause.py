@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     arguments=[("QUEUE", "A queue of the storage; by default that of the application or URL.")],
     codes=[*pauses.CODES, exits.TIMEOUT, exits.INTERRUPTED],
 )
-@click.argument("names", nargs=-1, metavar="[QUEUE]...")
+@click.argument("queues", nargs=-1, metavar="[QUEUE]...")
 @click.option("--task", metavar="NAME", help="Only the jobs of this task.")
 @click.option("--scheduler", is_flag=True, help="Only periodic tasks: they do not fire.")
 @click.option("--for", "span", type=POSITIVE, metavar="DUR", help="Go on by itself after this.")
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @click.option("--list", "list_", is_flag=True, help="Show what is paused now.")
 def pause(
     session: Session,
-    names: tuple[str, ...],
+    queues: tuple[str, ...],
     task: str | None,
     scheduler: bool,
     span: float | None,
@@ -57,22 +57,22 @@ def pause(
     time runs out, the exit code is 124 and the pause stands.
     """
     if list_:
-        if names or task or scheduler or span or wait_ or reason:
+        if queues or task or scheduler or span or wait_ or reason:
             raise errors.usage("--list shows every pause", "leave out the rest, or say --queue")
         pauses.show_all(session)
         return exits.OK
     if timeout is not None and not wait_:
         raise errors.usage("--timeout needs --wait")
     pauses.check_target(task, scheduler)
-    queues = pauses.chosen_queues(session, names, _queues_of(task))
+    chosen = pauses.chosen_queues(session, queues, _queues_of(task))
     until = None if span is None else time.time() + span
-    for queue in queues:
+    for queue in chosen:
         session.writing(queue).pause(
             task=task, scheduler=scheduler, until=until, by=operator(), reason=reason
         )
     if wait_:
-        _wait(session.looking(), queues, task, timeout)
-    pauses.show(session, queues, task, scheduler)
+        _wait(session.looking(), chosen, task, timeout)
+    pauses.show(session, chosen, task, scheduler)
     return exits.OK
 
 

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     arguments=[("QUEUE", "A queue of the storage; by default that of the application or URL.")],
     codes=pauses.CODES,
 )
-@click.argument("names", nargs=-1, metavar="[QUEUE]...")
+@click.argument("queues", nargs=-1, metavar="[QUEUE]...")
 @click.option("--task", metavar="NAME", help="Only the pause of this task.")
 @click.option("--scheduler", is_flag=True, help="Only the pause of periodic tasks.")
-def resume(session: Session, names: tuple[str, ...], task: str | None, scheduler: bool) -> int:
+def resume(session: Session, queues: tuple[str, ...], task: str | None, scheduler: bool) -> int:
     """Let the workers take jobs of paused queues again, at once.
 
     A task that was paused by itself stays so until it is named with --task, periodic tasks until
@@ -38,15 +38,15 @@ def resume(session: Session, names: tuple[str, ...], task: str | None, scheduler
     def found(storage: Storage, known: Sequence[str]) -> list[str]:
         return pauses.queues_at_rest(storage, task, scheduler, known)
 
-    queues = pauses.chosen_queues(session, names, found)
-    for queue in queues:
+    chosen = pauses.chosen_queues(session, queues, found)
+    for queue in chosen:
         if not session.writing(queue).resume(task=task, scheduler=scheduler):
             what = f"queue {queue}" if task is None else f"task {task} of queue {queue}"
             what = f"the scheduler of {what}" if scheduler else what
             session.remark(f"{what[0].upper()}{what[1:]} was not paused.")
-    pauses.show(session, queues, task, scheduler)
+    pauses.show(session, chosen, task, scheduler)
     if task is None and not scheduler:
-        _tell_what_is_left(session, queues)
+        _tell_what_is_left(session, chosen)
     return exits.OK
 
 
