@@ -113,6 +113,14 @@ class Session:
             huey.name = self.settings.queues[0]
         return huey
 
+    def make_queue(self, huey: Huey) -> None:
+        """Make the file of an application that has none yet, and say so."""
+        from hueyctl.files import make_queue
+
+        made = make_queue(huey)
+        if made is not None:
+            self.notice(f"created {made}")
+
     def location(self, *, looking: bool = True) -> Location | None:
         """What --url names, or huey.db here for commands that only look."""
         if self._location is None and self.settings.url:
@@ -239,6 +247,7 @@ class Session:
 
             if location.is_file and os.path.isdir(location.filename):
                 raise errors.CliError(f"{location.filename} is a directory", exits.UNAVAILABLE)
+            missing = create and self._is_missing(location)
             storage = open_storage(
                 location,
                 queue,
@@ -248,7 +257,25 @@ class Session:
             )
             self.ctx.call_on_close(storage.close)
             self._storages[key] = storage
+            if missing:
+                self.notice(f"created {_path(location) or storage.url}")
         return self._storages[key]
+
+    def _is_missing(self, location: Location) -> bool:
+        """Whether there is no file, or no schema in the database, yet."""
+        from hueycore.exceptions import StorageCorrupt, StorageMissing
+
+        if location.is_file:
+            return not os.path.exists(location.filename)
+        try:
+            self._open(location, "huey", read_only=True)
+        except (StorageMissing, StorageCorrupt):
+            return True
+        return False
+
+
+def _path(location: Location) -> str | None:
+    return os.path.abspath(location.filename) if location.is_file else None
 
 
 def unknown_queue(name: str, known: list[str]) -> errors.CliError:

@@ -1,11 +1,16 @@
-"""Files that a user names to be written over or into: none of them may be a queue."""
+"""Files that a user names: those that are written over or into, none of which may be a queue, and
+queues that are made."""
 
 from __future__ import annotations
 
 import os
 import stat
+from typing import TYPE_CHECKING
 
 from hueyctl import errors, exits
+
+if TYPE_CHECKING:
+    from hueycore import Huey
 
 
 def refuse_queue(option: str, path: str) -> None:
@@ -32,3 +37,13 @@ def refuse_planted(option: str, path: str) -> None:
             exits.REFUSED,
             "name the file itself",
         )
+
+
+def make_queue(huey: Huey) -> str | None:
+    """Make the file of an application that has none yet; the path of what was made."""
+    path = huey.location.filename
+    if not huey.location.is_file or os.path.exists(path):
+        return None
+    _ = huey.storage  # the first look makes it
+    huey.close()
+    return os.path.abspath(path) if os.path.exists(path) else None

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -107,14 +108,30 @@ def plan(session: Session, choice: Choice, action: Action) -> Plan:
         )
     storage = looking_before_writing(session)
     by_id = bool(choice.ids)
-    queues = queues_to_change(session, storage, by_id=by_id)
     # Every state is what --all means to a listing; a change is about those that it can be made to.
     meant = replace(choice, all_=False)
+    filtered = choice.filters and not choice.all_
+    found = partial(_queues_with, storage, meant, action) if filtered else None
+    queues = queues_to_change(session, storage, by_id=by_id, found=found)
     selection = meant.selection(queues, states=action.states)
     jobs = list(selection.jobs(storage))
     selection.say_undecodable()
     missing = _missing(storage, selection, jobs) if by_id else []
     return Plan(action, jobs, missing, queues, by_id)
+
+
+def _queues_with(
+    storage: Storage, choice: Choice, action: Action, known: Sequence[str]
+) -> Iterator[str]:
+    """Those of the queues that have jobs which are meant."""
+    for name in known:
+        selection = replace(choice, limit=None).selection((name,), states=action.states)
+        if selection.deep:
+            found = next(selection.jobs(storage), None) is not None
+        else:
+            found = selection.count(storage) > 0
+        if found:
+            yield name
 
 
 def _missing(storage: Storage, selection: Selection, jobs: Sequence[Job]) -> list[str]:

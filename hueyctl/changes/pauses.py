@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hueyctl import errors, exits
@@ -50,15 +51,20 @@ def check_target(task: str | None, scheduler: bool) -> None:
         check_name(task)
 
 
-def chosen_queues(session: Session, names: Sequence[str]) -> tuple[str, ...]:
-    """The queues that were named, as arguments or with --queue; else the only one. Exit 3 for a
-    name that the storage does not know."""
+def chosen_queues(
+    session: Session,
+    names: Sequence[str],
+    found: Callable[[Storage, Sequence[str]], Iterable[str]] | None = None,
+) -> tuple[str, ...]:
+    """The queues that were named, as arguments or with --queue; else the only one, or of several
+    the only one that ``found`` answers. Exit 3 for a name that the storage does not know."""
     if names and session.settings.queues:
         raise errors.usage("name the queues once", "as arguments, or with --queue")
     storage = looking_before_writing(session)
     if not names:
         # A storage that has no queue yet gets the usual one, as with the first job.
-        return queues_to_change(session, storage, by_id=False) or (storage.queue,)
+        within = None if found is None else partial(found, storage)
+        return queues_to_change(session, storage, found=within) or (storage.queue,)
     known = [row.queue for row in storage.queues()]
     for name in names:
         if name not in known:
@@ -66,36 +72,65 @@ def chosen_queues(session: Session, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def look(storage: Storage, queue: str, task: str | None, scheduler: bool = False) -> Pause:
-    """The state of a queue, of one task of it, or of its scheduler."""
+def queues_at_rest(
+    storage: Storage, task: str | None, scheduler: bool, known: Sequence[str]
+) -> list[str]:
+    """Those of the queues in which this is paused; all of them where it is in none."""
+    what = "scheduler" if scheduler else "jobs"
+    found = [one.queue for one in in_force(storage, known) if (one.task, one.what) == (task, what)]
+    return found or list(known)
+
+
+#: Orders that are pauses, and what they let rest.
+_ORDERS = {"paused-task": "jobs", "paused-scheduler": "scheduler"}
+
+
+def in_force(storage: Storage, queues: Sequence[str]) -> list[Pause]:
+    """What is paused now of these queues, or of all: queues, then tasks and schedulers."""
     now = time.time()
-    if task is not None or scheduler:
-        kind, what = ("paused-scheduler", "scheduler") if scheduler else ("paused-task", "jobs")
-        for order in storage.revocations():
-            if (order.kind, order.queue, order.name) == (kind, queue, task or ""):
-                told = (order.since, order.until, order.by, order.reason)
-                return Pause(queue, task, True, *told, what)
-        return Pause(queue, task, False, what=what)
-    for row in storage.queues():
-        if row.queue == queue and is_paused(row, now):
-            return Pause(
-                queue, None, True, row.paused_at, row.paused_until, row.paused_by, row.pause_reason
-            )
-    return Pause(queue, None, False)
+    found = [
+        Pause(
+            row.queue, None, True, row.paused_at, row.paused_until, row.paused_by, row.pause_reason
+        )
+        for row in storage.queues()
+        if is_paused(row, now)
+    ]
+    for order in storage.revocations():
+        if order.kind in _ORDERS:
+            told = (order.since, order.until, order.by, order.reason)
+            found.append(Pause(order.queue, order.name or None, True, *told, _ORDERS[order.kind]))
+    return [one for one in found if not queues or one.queue in queues]
 
 
 def show(
     session: Session, queues: Sequence[str], task: str | None, scheduler: bool = False
 ) -> None:
-    """Print how things are now."""
+    """Print how things are now with these queues, a task of them, or their schedulers."""
+    what = "scheduler" if scheduler else "jobs"
+    paused = {(one.queue, one.task, one.what): one for one in in_force(session.looking(), queues)}
+    rows = [
+        paused.get((queue, task, what), Pause(queue, task, False, what=what)) for queue in queues
+    ]
+    _print(session, rows, ("queue", "task", "paused", "until", "by", "reason"), ("since", "what"))
+
+
+def show_all(session: Session) -> None:
+    """Print what is paused now."""
     storage = session.looking()
-    rows = [look(storage, queue, task, scheduler) for queue in queues]
+    rows = in_force(storage, session.check_queues(storage))
+    _print(session, rows, ("queue", "task", "what", "since", "until", "by", "reason"))
+    if not rows:
+        session.remark("Nothing is paused.")
+
+
+def _print(
+    session: Session, rows: Sequence[Pause], normal: Sequence[str], wide: Sequence[str] = ()
+) -> None:
     output = session.output
     if output.is_json:
         output.objects(row.as_object() for row in rows)
         return
-    normal = ("queue", "task", "paused", "until", "by", "reason")
-    output.rows(rows, _columns(), normal, ("since", "what"), name=lambda row: row.queue)
+    output.rows(rows, _columns(), normal, wide, name=lambda row: row.queue)
 
 
 def _columns() -> dict[str, Column]:

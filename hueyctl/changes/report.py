@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hueyctl import errors, exits, streams
+from hueyctl.units import counted
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Job, JobRef
@@ -50,6 +52,8 @@ class Change:
     left_out: list[str] = field(default_factory=list)
     #: More keys for the document, such as ``run_at``.
     more: dict[str, Any] = field(default_factory=dict)
+    #: What is changed besides jobs.
+    others: str = "standing order"
 
     def add(self, job: Job | JobRef, action: str) -> None:
         self.done.append(Done(action, job.seq, job.id, job.task))
@@ -100,6 +104,10 @@ class Change:
         output = session.output
         if output.is_json:
             output.document(self.as_object())
+        elif output.folds(len(self.done)) and not output.columns:
+            for text in self._totals():
+                output.line(text)
+            session.remark("-o plain lists them.")
         elif output.format in ("table", "wide", "plain") and not output.columns:
             would = "would " if self.dry_run else ""
             for line in self.done:
@@ -107,6 +115,16 @@ class Change:
                 output.write(streams.visible(f"{would}{line.action}{number} {line.name}") + "\n")
         else:
             output.rows(self.done, _columns(self.dry_run), ("action", "seq", "task"), name=_id)
+
+    def _totals(self) -> list[str]:
+        """``revoked 4 500 jobs``: a line for each kind of change."""
+        would = "would " if self.dry_run else ""
+        numbers = Counter(
+            (line.action, self.others if line.seq is None else "job") for line in self.done
+        )
+        return [
+            f"{would}{action} {counted(number, what)}" for (action, what), number in numbers.items()
+        ]
 
     def _raise(self, session: Session) -> None:
         """Exit 3 when all that was asked for is unknown, else 1."""

@@ -22,9 +22,8 @@ def completion(session: Session, shell: str) -> None:
     """Print the completion script of a shell.
 
     Packages install it where shells look for it; this is for where they do not, as in
-    eval "$(hueyctl completion bash)". TAB completes
-    commands, options and choices, and queues, tasks and ids from the queue itself. No application
-    is imported for it.
+    eval "$(hueyctl completion bash)". TAB completes commands, options, choices and columns, and
+    queues, tasks, locks and ids from the queue itself. No application is imported for it.
     """
     from hueyctl.docs.scripts import script
 

@@ -123,6 +123,7 @@ def _consume_one(
         verbose=session.settings.verbose,
     )
     with closing(log):
+        logs.make_queue(huey)
         consumer = huey.create_consumer(**consumer_options(given))
         with monitored(consumer, http=given["http"], notify=given["notify"], channel=channel):
             code = consumer.run()

@@ -166,7 +166,7 @@ def _report(session: Session, found: FromHuey, dry_run: bool) -> int:
             f"{holder} has the file open: a consumer of Huey's would run the same jobs, and what "
             "it adds from now on needs another load"
         )
-    change = Change("load", len(found.jobs) + len(found.left_out), dry_run)
+    change = Change("load", len(found.jobs) + len(found.left_out), dry_run, others="job")
     for job in found.jobs:
         seq = None if dry_run else job.seq
         change.done.append(Done("load" if dry_run else "loaded", seq, job.id, job.task))

@@ -54,10 +54,15 @@ def restore(session: Session, choice: Choice, how: How, task: str | None) -> int
 def _restore_task(session: Session, how: How, task: str) -> int:
     """Take the order back. Exit 3 when there is none."""
     storage = looking_before_writing(session)
-    queues = queues_to_change(session, storage, by_id=False)
-    found = [
-        order for order in standing(storage, queues) if (order.kind, order.name) == (TASK, task)
-    ]
+
+    def orders(queues: Sequence[str]) -> list[Revocation]:
+        every = standing(storage, queues)
+        return [order for order in every if (order.kind, order.name) == (TASK, task)]
+
+    queues = queues_to_change(
+        session, storage, found=lambda known: [order.queue for order in orders(known)]
+    )
+    found = orders(queues)
     if not found:
         raise errors.CliError(
             f"task {task} is not revoked", exits.NOT_FOUND, "hueyctl revoke --list"

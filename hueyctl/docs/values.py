@@ -1,15 +1,17 @@
-"""What TAB offers as a value: queues, tasks and ids, as they are in the storage right now.
+"""What TAB offers as a value: queues, tasks, locks and ids, as they are in the storage right now;
+columns, and what conditions ask for.
 
-It is opened for reading, no application is imported, and after a tenth of a second there is no
-answer; of a server after a second.
+The storage is opened for reading, no application is imported, and after half a second, of a clock
+or of computing, there is no answer.
 """
 
 from __future__ import annotations
 
+import _thread
 import os
-import signal
+import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 
 Items = list[CompletionItem[str]]
 
-#: Seconds.
-BUDGET, BUDGET_OF_SERVER = 0.1, 1.0
+#: Seconds, of the clock and of this process's computing: that of its start is in it.
+BUDGET = 0.5
 #: The newest jobs are what somebody types.
 _JOBS = 200
 _LOOKED_AT = 500
@@ -42,31 +44,34 @@ def values_of(
 ) -> Items | None:
     """The values for a parameter, None where the parameter itself knows."""
     name = param.name or ""
-    if name == "state":
-        return [CompletionItem(state) for state in (*State, "all") if state.startswith(incomplete)]
-    signal.signal(signal.SIGALRM, _give_up)
-    signal.setitimer(signal.ITIMER_REAL, BUDGET)
-    try:
-        if name in ("app", "apps"):
-            from hueyctl.docs.nearby import applications
+    _thread.start_new_thread(_give_up, (BUDGET,))
+    if name in _WORDS:
+        return [CompletionItem(word) for word in _WORDS[name](ctx, incomplete, args)]
+    if name in ("app", "apps"):
+        from hueyctl.docs.nearby import applications
 
-            return [CompletionItem(found) for found in applications(incomplete)]
-        offer = _OFFERS.get(name)
-        if offer is None:
-            return None
-        storage = _storage(args)
-        if storage is None:
-            return []
-        try:
-            items = offer(storage, ctx)
-        finally:
-            storage.close()
+        return [CompletionItem(found) for found in applications(incomplete)]
+    offer = _OFFERS.get(name)
+    return None if offer is None else _offered(offer, ctx, incomplete, args)
+
+
+def _offered(offer: Offer, ctx: click.Context, incomplete: str, args: Sequence[str]) -> Items:
+    """What the storage has that begins so."""
+    storage = _storage(args)
+    if storage is None:
+        return []
+    try:
+        items = offer(storage, ctx)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        storage.close()
     return [item for item in items if item.value.startswith(incomplete)]
 
 
-def _give_up(number: int, frame: Any) -> None:
+def _give_up(budget: float) -> None:
+    """A thread: no signal is heard while a library computes or waits."""
+    deadline = time.monotonic() + budget
+    while time.monotonic() < deadline and time.process_time() < budget:
+        time.sleep(0.02)
     os._exit(0)
 
 
@@ -80,10 +85,7 @@ def _storage(args: Sequence[str]) -> Storage | None:
     from hueycore.storage.open import open_storage
     from hueyctl.urls import parse_url
 
-    location = parse_url(url)
-    if not location.is_file:
-        signal.setitimer(signal.ITIMER_REAL, BUDGET_OF_SERVER)
-    return open_storage(location, create=False, read_only=True)
+    return open_storage(parse_url(url), create=False, read_only=True)
 
 
 def _said(args: Sequence[str]) -> str | None:
@@ -127,17 +129,90 @@ def _schedules(storage: Storage, ctx: click.Context) -> Iterable[CompletionItem[
 def _ids(storage: Storage, ctx: click.Context) -> Iterable[CompletionItem[str]]:
     from hueycore.model.jobs import Selector
 
-    words = ctx.command_path.split(" ")[1:]
-    chosen = _OF_COMMAND.get(words[0], ()) if words else ()
+    command = _command(ctx).partition(" ")[0]
+    if command == "enqueue":
+        return []  # its --id is a new one
+    chosen = _OF_COMMAND.get(command, ())
     found = storage.jobs(Selector(states=chosen, sort="-seq", limit=_JOBS))
     return [CompletionItem(str(job.seq), help=f"{job.state} {job.task}") for job in found]
 
 
+def _locks(storage: Storage, ctx: click.Context) -> Iterable[CompletionItem[str]]:
+    return [CompletionItem(lock.name, help=lock.holder) for lock in storage.locks()]
+
+
+def _keys(storage: Storage, ctx: click.Context) -> Iterable[CompletionItem[str]]:
+    """Locks that are held, and the keys that hold jobs back."""
+    names = {lock.name for lock in storage.locks()}
+    names |= {limit.key for limit in storage.limits() if limit.key}
+    return [CompletionItem(name) for name in sorted(names)]
+
+
+def _command(ctx: click.Context) -> str:
+    return ctx.command_path.partition(" ")[2]
+
+
+def _states(ctx: click.Context, incomplete: str, args: Sequence[str]) -> list[str]:
+    return [state for state in (*State, "all") if state.startswith(incomplete)]
+
+
+def _columns(ctx: click.Context, incomplete: str, args: Sequence[str]) -> list[str]:
+    """The last of several with commas."""
+    from hueyctl.docs.columns import columns
+
+    before, comma, last = incomplete.rpartition(",")
+    there = before.split(",")
+    names = columns(_command(ctx), ctx.params.get("by"))
+    return [
+        f"{before}{comma}{name}" for name in names if name.startswith(last) and name not in there
+    ]
+
+
+def _sorts(ctx: click.Context, incomplete: str, args: Sequence[str]) -> list[str]:
+    from hueyctl.docs.columns import sorts
+
+    names = sorts(_command(ctx), ctx.params.get("by"))
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _conditions(ctx: click.Context, incomplete: str, args: Sequence[str]) -> list[str]:
+    """A field; after ``=`` what there is of states, tasks and queues."""
+    from hueyctl.docs.columns import fields
+
+    field, equals, begun = incomplete.partition("=")
+    if not equals:
+        return [
+            name if name.endswith(".") else f"{name}="
+            for name in fields()
+            if name.startswith(incomplete)
+        ]
+    if field == "state":
+        found = [str(state) for state in State if state.startswith(begun)]
+    elif field in ("task", "queue"):
+        found = [item.value for item in _offered(_OFFERS[field], ctx, begun, args)]
+    else:
+        found = []
+    return [f"{field}={value}" for value in found]
+
+
+Offer = Callable[["Storage", click.Context], Iterable[CompletionItem[str]]]
 #: By the name of the parameter, which means the same in every command.
-_OFFERS: dict[str, Callable[[Storage, click.Context], Iterable[CompletionItem[str]]]] = {
+_OFFERS: dict[str, Offer] = {
     "queue": _queues,
     "queues": _queues,
     "task": _tasks,
     "periodic": _schedules,
+    "locks": _locks,
+    "lock": _keys,
+    "extra_locks": _locks,
     "ids": _ids,
+    "id_": _ids,
+    "job_id": _ids,
+}
+#: Where no storage has to be asked, or only for a part of the word.
+_WORDS: dict[str, Callable[[click.Context, str, Sequence[str]], list[str]]] = {
+    "state": _states,
+    "columns": _columns,
+    "sort": _sorts,
+    "where": _conditions,
 }

@@ -12,6 +12,9 @@ from hueyctl.options import OWN_FORMATS
 from hueyctl.output.columns import Column, Style, cell, choose
 from hueyctl.settings import Settings
 
+#: Lines about the parts of one change, on a terminal.
+MOST_LINES = 20
+
 
 class Output:
     """Writes to stdout in the format of the settings."""
@@ -35,6 +38,11 @@ class Output:
     @property
     def is_json(self) -> bool:
         return self.format in ("json", "jsonl")
+
+    def folds(self, number: int) -> bool:
+        """Whether a person gets a total in place of so many lines: not in a pipe, and not where a
+        format was named."""
+        return self.on_tty and self.implicit and number > MOST_LINES
 
     def for_reading(self) -> None:
         """Aligned with headers in a pipe as well: this is text for people, whatever shows it."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hueyctl.producers.base import Order, Queued, check_size, describe
-from hueyctl.producers.tasks import find_task, fit_call
+from hueyctl.producers.tasks import fit_call, own_task
 
 if TYPE_CHECKING:
     from hueycore import Huey
@@ -39,12 +39,13 @@ class AppProducer:
 
     @property
     def storage(self) -> Storage:
+        self.session.make_queue(self.huey)
         return self.huey.storage
 
     def prepare(self, order: Order) -> Task:
         from hueycore.tasks.unique import make_unique
 
-        wrapper = find_task(self.session, self.huey, order.task)
+        wrapper = own_task(self.session, self.huey, order.task)
         call = fit_call(order.call, wrapper, convert=self.convert, check=self.check)
         task = wrapper.task_class(
             tuple(call.args),
@@ -64,6 +65,7 @@ class AppProducer:
         return task
 
     def commit(self, prepared: Sequence[Task]) -> list[Queued]:
+        self.session.make_queue(self.huey)
         results = self.huey.enqueue_many(prepared, max(1, len(prepared)))
         return [
             Queued(result.id, result.seq, task.task_name)

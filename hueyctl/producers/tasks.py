@@ -9,6 +9,8 @@ from hueyctl import errors, exits
 from hueyctl.producers.arguments import Call
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hueycore import Huey, TaskWrapper
     from hueyctl.context import Session
 
@@ -28,6 +30,51 @@ def find_task(session: Session, huey: Huey, name: str) -> AnyTask:
         return load_path(huey, name, session.settings.app_dir)
     except UnknownTask as error:
         raise errors.CliError(str(error), exits.NOT_FOUND, _near(huey, name)) from None
+
+
+def own_task(session: Session, huey: Huey, name: str) -> AnyTask:
+    """As ``find_task``. Exit 6 for the task of an application that has another queue: its own
+    consumers run it, with its own options."""
+    try:
+        task = find_task(session, huey, name)
+    except errors.CliError as error:
+        other = _registered_elsewhere(name) if error.code == exits.NOT_FOUND else None
+        if other is None:
+            raise
+        task = other
+    if task.huey is huey or _place(task.huey) == _place(huey):
+        return task
+    raise errors.CliError(
+        f"{name} is a task of queue {task.huey.name!r}, not of {huey.name!r}",
+        exits.REFUSED,
+        f"say --app {_app_of(task)}",
+    )
+
+
+def _place(huey: Huey) -> tuple[str, Any]:
+    return huey.name, huey.location._replace(queue=None)
+
+
+def _instances() -> Iterator[tuple[str, Huey]]:
+    """The applications of the modules that are imported, as --app names them."""
+    from hueycore import Huey
+
+    for module, contents in list(sys.modules.items()):
+        for name, value in list(getattr(contents, "__dict__", {}).items()):
+            if isinstance(value, Huey):
+                yield f"{module}:{name}", value
+
+
+def _registered_elsewhere(name: str) -> AnyTask | None:
+    tasks = (huey.registry.get(name) for _, huey in _instances())
+    return next((task for task in tasks if task is not None), None)
+
+
+def _app_of(task: AnyTask) -> str:
+    """The application of a task, in its own module if it can be: then its import declares it."""
+    names = [name for name, huey in _instances() if huey is task.huey]
+    home = f"{task.func.__module__}:"
+    return min(names, key=lambda name: not name.startswith(home), default="MODULE:ATTR")
 
 
 def fit_call(call: Call, task: AnyTask, *, convert: bool, check: bool) -> Call:

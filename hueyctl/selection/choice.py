@@ -34,7 +34,12 @@ class Choice:
     @property
     def narrows(self) -> bool:
         """Whether anything says which jobs, besides the queue."""
-        words = self.ids or self.state or self.task or self.where or self.all_ or self.priority
+        return bool(self.ids or self.all_ or self.filters)
+
+    @property
+    def filters(self) -> bool:
+        """Whether anything says what kind of jobs."""
+        words = self.state or self.task or self.where or self.priority
         return bool(words) or self.older_than is not None or self.newer_than is not None
 
     def selection(
@@ -94,14 +99,17 @@ def _states(words: Sequence[str]) -> tuple[State, ...]:
     return states(dict.fromkeys(names))
 
 
+#: Names of columns that --sort knows besides those of a job.
+SHORT = {"pri": "priority", "try": "attempt", "age": "enqueued_at", "in": "run_at"}
+
+
 def _sort(text: str) -> str:
     from hueyctl.answers.jobs import COLUMNS
 
     if text == "running-order":
         return text
     name = text.removeprefix("-").lower().replace("-", "_")
-    short = {"pri": "priority", "try": "attempt", "age": "enqueued_at", "in": "run_at"}
-    name = short.get(name, name)
+    name = SHORT.get(name, name)
     if name not in COLUMNS:
         raise errors.usage(
             f"cannot sort by {text!r}", f"columns are {', '.join(COLUMNS)}, or running-order"

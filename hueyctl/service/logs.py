@@ -140,6 +140,13 @@ def set_up(
     return handler
 
 
+def make_queue(huey: Huey) -> None:
+    """Make the file of an application that has none yet, and log it."""
+    made = files.make_queue(huey)
+    if made is not None:
+        logging.getLogger("hueycore.consumer").info("created %s", made)
+
+
 def _is_ours(record: logging.LogRecord) -> bool:
     return record.name.partition(".")[0] == _LIBRARY
 

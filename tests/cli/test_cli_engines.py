@@ -81,8 +81,11 @@ reschedule 1 --now
 reschedule --state scheduled --delay 5m --yes
 pause --reason lunch --for 1h
 pause
+pause --list
 resume
+pause --list
 pause --task app.mail.send
+pause --list
 resume --task app.mail.send
 lock list
 lock acquire nightly -- true

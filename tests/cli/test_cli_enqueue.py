@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from clikit import QueueFile
+from clikit import APP, QueueFile, Write
 
 from hueycore.model.jobs import Selector
 
@@ -226,6 +226,85 @@ def test_an_application_refuses_what_does_not_fit(
 
     assert done.returncode == code, done.stderr
     assert said in done.stderr
+
+
+@pytest.fixture
+def two_queues(write: Write, queue: QueueFile) -> None:
+    """An application with a queue more, and a module of tasks of that one."""
+    write(
+        "shop.py",
+        APP
+        + """
+mail = Huey("mail", url="queue.db", allow_paths=())
+
+@mail.task()
+def send(to):
+    return to
+
+@mail.task(name="drop")
+def dropped(to):
+    return to
+""",
+    )
+    write("letters.py", "from shop import mail\n\n@mail.task()\ndef letter(to):\n    pass\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (("enqueue", "shop.send", "ann"), "shop:mail"),
+        (("enqueue", "shop.drop", "ann"), "shop:mail"),
+        (("enqueue", "letters.letter", "ann"), "letters:mail"),
+        (("enqueue", "shop.add", "1", "--then", "shop.send"), "shop:mail"),
+        (("enqueue", "shop.add", "1", "--on-error", "shop.send"), "shop:mail"),
+        (("run", "shop.send", "ann"), "shop:mail"),
+        (("periodic", "add", "daily", "--every", "1d", "shop.send", "ann"), "shop:mail"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_a_task_of_another_queue_is_refused_with_the_name_of_its_application(
+    two_queues: None,
+    queue: QueueFile,
+    hueyctl: Callable[..., Any],
+    words: tuple[str, ...],
+    name: str,
+) -> None:
+    done = hueyctl("-A", "shop:huey", *words)
+
+    assert done.returncode == 6
+    assert "of queue 'mail', not of 'huey'" in done.stderr
+    assert f"hint: say --app {name}\n" in done.stderr
+    assert queue.storage.jobs(Selector()) == []
+
+
+def test_nor_does_it_depend_on_the_paths_that_an_application_allows(
+    two_queues: None, hueyctl: Callable[..., Any]
+) -> None:
+    done = hueyctl("-A", "shop:mail", "enqueue", "shop.add", "1")
+
+    assert (done.returncode, "hint: say --app shop:huey\n" in done.stderr) == (6, True)
+
+
+def test_a_line_of_a_file_is_refused_for_it_and_the_rest_goes_on(
+    two_queues: None, queue: QueueFile, hueyctl: Callable[..., Any]
+) -> None:
+    lines = '{"task": "shop.send", "args": [1]}\n{"task": "shop.add", "args": [1]}\n'
+
+    done = hueyctl("-A", "shop:huey", "enqueue", "--from", "-", input=lines)
+
+    assert done.returncode == 1
+    assert "line 1: shop.send is a task of queue 'mail', not of 'huey' (say --app " in done.stderr
+    assert [job.task for job in queue.storage.jobs(Selector())] == ["shop.add"]
+
+
+def test_with_its_application_or_its_queue_it_is_queued(
+    two_queues: None, queue: QueueFile, hueyctl: Callable[..., Any]
+) -> None:
+    for words in (("-A", "shop:mail"), ("-A", "shop:huey", "-Q", "mail")):
+        assert hueyctl(*words, "enqueue", "shop.send", "ann").returncode == 0
+
+    found = queue.storage.jobs(Selector())
+    assert [(job.queue, job.task) for job in found] == [("mail", "shop.send")] * 2
 
 
 def test_the_options_of_the_task_stand_unless_others_are_given(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from clikit import QueueFile
+from clikit import APP, QueueFile
 
 from hueyctl import files
 from hueyctl.changes.dumpfile import DumpFile
@@ -145,3 +145,64 @@ def test_a_dump_follows_no_link(queue: QueueFile, invoke: Invoke, home: Path) ->
     result = invoke("dead", "dump", "-u", "queue.db", "--to", "link")
     assert result.exit_code == 1
     assert not (home / "nothing").exists()
+
+
+#: Whatever makes the file ``new.db``, typed in a folder with an application and copies of a queue.
+MAKING = [
+    "enqueue app.add 1 -u new.db --create",
+    "enqueue app.add 1 --then app.add -u new.db --create",
+    "enqueue app.add 1 -A app:huey",
+    "enqueue app.add 1 --then app.add -A app:huey",
+    "enqueue --from jobs.jsonl -A app:huey",
+    "enqueue app.add 1 -A app:huey -u new.db --create",
+    "periodic add tick --every 1h app.add 1 -u new.db --create",
+    "periodic add tick --every 1h app.add 1 -A app:huey",
+    "consume app:huey --burst",
+    "consume app:huey -k process --burst",
+    "load all.jsonl -u new.db --create",
+    "dead load dead.jsonl -u new.db --create",
+    "db restore copy.db -u new.db --create",
+    "demo --db new.db --keep --count 50 --seconds 2",
+]
+
+
+@pytest.fixture
+def material(queue: QueueFile, home: Path, invoke: Invoke) -> None:
+    """A dump of each kind, a copy, a file of lines, and an application whose queue is nowhere."""
+    queue.add("app.add", 1)
+    queue.kill()
+    for words in (
+        ("dump", "--to", "all.jsonl"),
+        ("dead", "dump", "--to", "dead.jsonl"),
+        ("db", "backup", "copy.db"),
+    ):
+        assert invoke(*words, "-u", "queue.db").exit_code == 0
+    (home / "app.py").write_text(APP.replace("queue.db", "new.db"))
+    (home / "jobs.jsonl").write_text('{"task": "app.add", "args": [1]}\n')
+
+
+@pytest.mark.parametrize("line", MAKING)
+def test_whoever_makes_a_queue_says_so_once(
+    line: str, material: None, hueyctl: Run, home: Path
+) -> None:
+    said = f"created {home / 'new.db'}\n"
+
+    made = hueyctl(*line.split())
+
+    assert (made.returncode, made.stderr.count(said)) == (0, 1), made.stderr
+    assert "created" not in made.stdout
+    if not line.startswith("demo"):
+        assert "created" not in hueyctl(*line.split(), "-y" if "restore" in line else "-v").stderr
+
+
+def test_who_is_quiet_makes_none_or_only_looks_says_nothing(
+    material: None, hueyctl: Run, home: Path
+) -> None:
+    for words in (
+        ("enqueue", "app.add", "1", "-A", "app:huey", "--dry-run"),
+        ("list", "-A", "app:huey"),
+        ("enqueue", "app.add", "1", "-u", "queue.db"),
+        ("enqueue", "app.add", "1", "-A", "app:huey", "-q"),
+    ):
+        assert "created" not in hueyctl(*words).stderr, words
+    assert (home / "new.db").exists()

@@ -36,6 +36,18 @@ def test_a_file_is_read_as_well(queue: QueueFile, invoke: Invoke, home: Path) ->
     assert invoke("enqueue", "-u", "queue.db", "--from", "jobs.jsonl").stdout.count("\n") == 2
 
 
+def test_a_terminal_gets_the_number_of_many_and_not_their_ids(
+    queue: QueueFile, home: Path, on_tty: Callable[..., tuple[int, str]]
+) -> None:
+    (home / "jobs.jsonl").write_text('{"task": "app.add"}\n' * 200)
+    (home / "few.jsonl").write_text('{"task": "app.add"}\n' * 3)
+    words = ("enqueue", "-u", "queue.db", "--from")
+
+    assert on_tty(*words, "jobs.jsonl") == (0, "hueyctl: queued 200 jobs\n")
+    assert len(on_tty(*words, "few.jsonl")[1].splitlines()) == 4
+    assert len(on_tty(*words, "jobs.jsonl", "-o", "name")[1].splitlines()) == 201
+
+
 def test_a_byte_order_mark_is_no_part_of_the_first_line(
     queue: QueueFile, invoke: Invoke, home: Path
 ) -> None:

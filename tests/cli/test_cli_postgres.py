@@ -268,7 +268,8 @@ def test_nothing_is_made_where_one_only_looks(url: str, hueyctl: Run, postgres: 
         schema = url.partition("schema=")[2]
         found = con.execute("select 1 from pg_tables where schemaname = %s", (schema,)).fetchall()
     assert found == []
-    ok(hueyctl("enqueue", "shop.add", "-u", url, "--create"))
+    made = ok(hueyctl("enqueue", "shop.add", "-u", url, "--create"))
+    assert "hueyctl: created postgresql://" in made.stderr
     assert ok(hueyctl("depth", "-u", url)).stdout == "1\n"
 
 

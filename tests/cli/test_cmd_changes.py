@@ -15,7 +15,17 @@ from typing import Any
 
 import pytest
 from clikit import QueueFile, tells_of_a_lock, typed
-from operatingkit import Invoke, OnTty, ask, change, consumer, start, states
+from operatingkit import (
+    Invoke,
+    OnTty,
+    add_schedule,
+    ask,
+    change,
+    consumer,
+    schedule,
+    start,
+    states,
+)
 
 from hueycore.model.jobs import Selector
 from tests.helpers import as_nobody, give_up_after, write_lock_of
@@ -181,6 +191,44 @@ def test_of_several_queues_one_must_be_chosen(two: QueueFile, invoke: Invoke) ->
         result = ask(invoke, *words)
         assert result.exit_code == 2, words
         assert "several queues: huey, mail" in result.stderr
+
+
+def test_of_several_queues_the_one_is_meant_that_has_what_a_filter_or_a_name_says(
+    two: QueueFile, invoke: Invoke
+) -> None:
+    mail = QueueFile(two.where, "mail")
+    mail.storage.lock("ledger", consumer(mail), b"token")
+    for words in (
+        ("reschedule", "--task", "mail.*", "--delay", "1h"),
+        ("revoke", "--where", "task = mail.send"),
+        ("restore", "--state", "revoked"),
+        ("revoke", "--task", "mail.send"),
+        ("restore", "--task", "mail.send"),
+        ("pause", "--task", "mail.send"),
+        ("resume", "--task", "mail.send"),
+        ("lock", "release", "ledger", "--force"),
+    ):
+        done = ask(invoke, *words)
+        assert (done.exit_code, done.stderr) == (0, ""), words
+    mail.storage.pause()
+    assert ask(invoke, "resume").stdout.startswith("mail\t")
+    mail.storage.close()
+
+    assert ask(invoke, "revoke", "--where", "task = nobodys").exit_code == 0
+    assert {job.task: str(job.state) for job in two.storage.jobs(Selector())} == {
+        "app.add": "pending", "mail.send": "scheduled",
+    }  # fmt: skip
+    result = ask(invoke, "revoke", "--older-than", "0s", "-n", "1")
+    assert (result.exit_code, "several queues: huey, mail" in result.stderr) == (2, True)
+
+
+def test_a_schedule_is_found_in_its_queue(two: QueueFile, invoke: Invoke) -> None:
+    mail = QueueFile(two.where, "mail")
+    add_schedule(mail, "weekly")
+
+    assert ask(invoke, "periodic", "pause", "weekly").exit_code == 0
+    assert schedule(mail, "weekly").paused_at is not None
+    mail.storage.close()
 
 
 @pytest.mark.sql_only("in Redis each queue numbers its own jobs")
@@ -405,6 +453,26 @@ def test_thousands_of_jobs_are_changed_group_by_group(queue: QueueFile, invoke: 
 
     assert (found["matched"], found["changed"], len(set(found["ids"]))) == (4500, 4500, 4500)
     assert set(states(queue).values()) == {"revoked"}
+
+
+def test_a_terminal_gets_a_total_and_not_a_thousand_lines(
+    queue: QueueFile, invoke: Invoke, on_tty: OnTty
+) -> None:
+    from hueycore.model.jobs import NewJob
+    from hueycore.system.ids import new_id
+
+    payload = queue.serializer.serialize(((), {}))
+    ids = [new_id() for _ in range(1200)]
+    queue.storage.enqueue([NewJob(each, "app.task", payload) for each in ids])
+
+    words = ("revoke", "--all", "-u", "queue.db")
+    assert on_tty(*words, "--dry-run") == (0, "would revoke 1 200 jobs\n-o plain lists them.\n")
+    assert len(on_tty(*words, "--dry-run", "-o", "plain")[1].splitlines()) == 1200
+    assert ask(invoke, "revoke", "--all", "--dry-run", "-o", "name").stdout.split() == ids
+    assert len(ask(invoke, "revoke", "--all", "--dry-run").stdout.splitlines()) == 1200
+    code, shown = on_tty(*words, "-y")
+    assert (code, "revoked 1 200 jobs\n" in shown, "app.task" in shown) == (0, True, False)
+    assert len(on_tty("restore", "-n", "20", "--all", "-y", "-u", "queue.db")[1].splitlines()) == 20
 
 
 def at_the_second_job(

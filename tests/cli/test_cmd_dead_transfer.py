@@ -497,7 +497,8 @@ def test_a_disk_that_fails_is_no_bad_line(
 
     result = invoke("dead", "load", "d", "-u", "new.db", "--create")
 
-    assert (result.exit_code, result.stderr) == (69, "hueyctl: disk I/O error\n")
+    said = f"hueyctl: created {home / 'new.db'}\nhueyctl: disk I/O error\n"
+    assert (result.exit_code, result.stderr) == (69, said)
 
 
 def test_many_jobs_are_loaded_batch_by_batch(

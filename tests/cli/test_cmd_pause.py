@@ -206,3 +206,38 @@ def test_what_is_printed(queue: QueueFile, invoke: Invoke, on_tty: OnTty) -> Non
     assert "no" in shown
     assert "Queue huey was not paused." in on_tty("resume", "-u", "queue.db")[1]
     assert ask(invoke, "resume", "-o", "name").stdout == "huey\n"
+
+
+def test_what_is_paused_now_is_listed(queue: QueueFile, invoke: Invoke, on_tty: OnTty) -> None:
+    mail = QueueFile(queue.where, "mail")
+    mail.add("mail.send")
+    mail.storage.pause(task="mail.send", until=time.time() + 600, reason="SMTP down")
+    mail.storage.pause(scheduler=True)
+    mail.storage.close()
+    queue.storage.pause(by="ann", reason="deploy")
+    queue.storage.pause(task="app.over", until=1)
+    queue.storage.set_revocation("revoked-task", "app.revoked")
+
+    found = now_is(invoke, "pause", "--list")
+
+    assert [(each["queue"], each["task"], each["what"], each["reason"]) for each in found] == [
+        ("huey", None, "jobs", "deploy"),
+        ("mail", None, "scheduler", None),
+        ("mail", "mail.send", "jobs", "SMTP down"),
+    ]
+    assert [each["by"] for each in found][:1] == ["ann"]
+    assert all(each["paused"] and each["since"] for each in found)
+    assert len(now_is(invoke, "pause", "--list", "-Q", "mail")) == 2
+    assert ask(invoke, "pause", "--list", "--task", "mail.send").exit_code == 2
+    lines = ask(invoke, "pause", "--list").stdout.splitlines()
+    assert [line.split("\t")[:2] for line in lines] == [
+        ["huey", ""], ["mail", ""], ["mail", "mail.send"],
+    ]  # fmt: skip
+    assert "SMTP down" in on_tty("pause", "--list", "-u", "queue.db")[1]
+
+
+def test_no_pauses_are_an_empty_list(queue: QueueFile, invoke: Invoke, on_tty: OnTty) -> None:
+    queue.storage.pause(until=1)
+
+    assert now_is(invoke, "pause", "--list") == []
+    assert on_tty("pause", "--list", "-u", "queue.db") == (0, "Nothing is paused.\n")

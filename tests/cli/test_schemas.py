@@ -49,6 +49,7 @@ DOCUMENTS = [
     (("lock", "list"), "lock/1", True),
     (("lock", "release", "nightly", "--force"), "change/1", False),
     (("pause",), "pause/1", True),
+    (("pause", "--list"), "pause/1", True),
     (("resume",), "pause/1", True),
     (("periodic", "list"), "periodic/1", True),
     (("periodic", "next", "-n", "3"), "firing/1", True),

@@ -158,6 +158,15 @@ def configured(environment: dict[str, str], tmp_path: Path) -> Callable[..., str
     return run
 
 
+def test_run_huey_says_which_file_it_made(configured: Callable[..., str], tmp_path: Path) -> None:
+    settings = (
+        f"HUEY = {{'huey_class': 'huey.SqliteHuey', 'filename': {str(tmp_path / 'new.db')!r}}}"
+    )
+
+    assert f"created {tmp_path / 'new.db'}\n" in configured(settings)
+    assert "created" not in configured(settings)
+
+
 def test_settings_that_were_written_for_huey_are_read(
     configured: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -169,7 +178,7 @@ def test_settings_that_were_written_for_huey_are_read(
     )
 
     assert "no effect: connection: it is for another engine" in configured(settings)
-    (first, *_) = (tmp_path / "log").read_text().splitlines()
+    (_created, first, *_) = (tmp_path / "log").read_text().splitlines()
     assert " consumer " in first
     assert "INFO" not in first
 

@@ -64,6 +64,8 @@ def demo(session: Session, count: int, seconds: float, db: str | None, keep: boo
     try:
         with _terminated_cleanly(), _view(session) as show:
             account = Demonstration(path, folder, count, seconds).run(show)
+        if keep:
+            session.notice(f"created {path}")
         _print_account(session, account, path if keep else None)
         keep_folder = keep and db is None
         return exits.OK if account.lost == 0 and account.wrong == 0 else exits.FAILURE

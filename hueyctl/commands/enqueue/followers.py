@@ -9,7 +9,7 @@ from hueyctl.producers.app import AppProducer
 from hueyctl.producers.arguments import Call
 from hueyctl.producers.base import Order, Queued
 from hueyctl.producers.file import FileProducer, new_job
-from hueyctl.producers.tasks import find_task
+from hueyctl.producers.tasks import own_task
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import NewJob
@@ -70,8 +70,8 @@ class AppPipelines(AppProducer):
     ) -> None:
         super().__init__(session, convert=convert, check=check, create=create)
         self.after = after
-        self._then = [find_task(session, self.huey, task) for task in after.then]
-        self._handler = after.on_error and find_task(session, self.huey, after.on_error)
+        self._then = [own_task(session, self.huey, task) for task in after.then]
+        self._handler = after.on_error and own_task(session, self.huey, after.on_error)
 
     def commit(self, prepared: Sequence[Task]) -> list[Queued]:
         from hueycore.tasks.canvas import Pipeline
@@ -80,6 +80,7 @@ class AppPipelines(AppProducer):
         if self._handler:
             pipelines = [each.error(self._handler) for each in pipelines]
         found = []
+        self.session.make_queue(self.huey)
         results = self.huey.enqueue_many(pipelines, len(pipelines))
         for task, stages in zip(prepared, results, strict=True):
             handles = list(stages)

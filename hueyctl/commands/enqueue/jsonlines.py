@@ -105,6 +105,8 @@ class _Feeder:
     def _print(self, queued: list[Queued]) -> None:
         self.good += len(queued)
         output = self.session.output
+        if output.folds(self.good):
+            return
         if not output.is_json:
             output.write("".join(f"{each.id}\n" for each in queued))
             return
@@ -132,7 +134,9 @@ class _Feeder:
         if problem.bug and not isinstance(error, BadLine):
             raise error
         self.bad += 1
-        message = str(error) if isinstance(error, BadLine) else problem.message
+        message = str(error)
+        if not isinstance(error, BadLine):
+            message = problem.message + (f" ({problem.hint})" if problem.hint else "")
         streams.say(f"hueyctl: line {number}: {streams.visible(message)}")
 
 

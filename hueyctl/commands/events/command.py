@@ -158,7 +158,7 @@ def _switch(session: Session, on: bool) -> int:
 
     word = "enable" if on else "disable"
     storage = looking_before_writing(session)
-    queues = queues_to_change(session, storage, by_id=False) or (storage.queue,)
+    queues = queues_to_change(session, storage) or (storage.queue,)
     change = Change(word, matched=len(queues))
     for queue in queues:
         if session.writing(queue).record_events(on):

@@ -295,7 +295,7 @@ _ABOUT = {
     "event/1": "a line of events",
     "worker/1": "a consumer in workers",
     "task/1": "a task in tasks",
-    "pause/1": "a queue or task in pause and resume",
+    "pause/1": "a queue or task in pause and resume, and what pause --list shows",
     "periodic/1": "a schedule in periodic list, pause, resume, add",
     "firing/1": "a coming run in periodic next",
     "lock/1": "a lock in lock list",

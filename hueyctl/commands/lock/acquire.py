@@ -30,14 +30,14 @@ from hueyctl.selection.params import DURATION, POSITIVE
         exits.TIMEOUT,
     ],
 )
-@click.argument("name", metavar="NAME")
+@click.argument("lock", metavar="NAME")
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="COMMAND...")
 @click.option("--ttl", type=POSITIVE, metavar="DUR", help="Free after this, whatever happens.")
 @click.option("-W", "--wait", "wait_", is_flag=True, help="Wait until the lock is free.")
 @click.option("-t", "--timeout", type=DURATION, metavar="DUR", help="With --wait: at most this.")
 def lock_acquire(
     session: Session,
-    name: str,
+    lock: str,
     words: tuple[str, ...],
     ttl: float | None,
     wait_: bool,
@@ -57,8 +57,8 @@ def lock_acquire(
         raise errors.usage("--timeout needs --wait")
     session.check_queues(looking_before_writing(session))
     storage = session.writing()
-    with holding(storage, name, ttl, wait_, timeout) as token:
+    with holding(storage, lock, ttl, wait_, timeout) as token:
         code = run(words)
-        if ttl is not None and not storage.unlock(name, token):
-            session.notice(f"the lease of lock {name} was over before the command")
+        if ttl is not None and not storage.unlock(lock, token):
+            session.notice(f"the lease of lock {lock} was over before the command")
     return code

@@ -27,9 +27,9 @@ from hueyctl.context import Session
         exits.CONFIG,
     ],
 )
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("locks", nargs=-1, required=True, metavar="NAME...")
 @click.option("--force", is_flag=True, help="Also when its holder lives, and is not told.")
-def lock_release(session: Session, names: tuple[str, ...], force: bool) -> int:
+def lock_release(session: Session, locks: tuple[str, ...], force: bool) -> int:
     """Free locks that nobody should hold any more.
 
     The lock of a process that died is free by itself. One whose holder lives is only freed with
@@ -37,14 +37,19 @@ def lock_release(session: Session, names: tuple[str, ...], force: bool) -> int:
     log says who freed it (unlock).
     """
     from hueyctl import errors
-    from hueyctl.changes.queues import looking_before_writing
+    from hueyctl.changes.queues import looking_before_writing, queues_to_change
     from hueyctl.changes.report import NOT_FOUND, Change
     from hueyctl.commands.lock.shared import find, held_by
 
-    session.check_queues(looking_before_writing(session))
-    storage = session.writing()
-    change = Change("release", matched=len(names), look="hueyctl lock list")
-    for name in dict.fromkeys(names):
+    looking = looking_before_writing(session)
+    queues = queues_to_change(
+        session,
+        looking,
+        found=lambda known: {lock.queue for lock in looking.locks() if lock.name in locks},
+    )
+    storage = session.writing(None if len(queues) > 1 else (queues or (looking.queue,))[0])
+    change = Change("release", matched=len(locks), look="hueyctl lock list", others="lock")
+    for name in dict.fromkeys(locks):
         lock = find(storage, name)
         if lock is None:
             change.fail(name, NOT_FOUND, f"no lock {name!r} is held")

@@ -32,7 +32,9 @@ def periodic_remove(session: Session, periodic: tuple[str, ...], dry_run: bool, 
     removed here, only paused.
     """
     found = shared.to_change(session, periodic)
-    change = Change("remove", matched=len(found.rows), dry_run=dry_run, look=shared.LIST)
+    change = Change(
+        "remove", matched=len(found.rows), dry_run=dry_run, look=shared.LIST, others="schedule"
+    )
     for name in found.missing:
         change.fail(name, NOT_FOUND, f"no periodic task {name!r}")
     for row in found.rows:

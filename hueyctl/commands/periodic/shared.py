@@ -44,7 +44,11 @@ def look(session: Session, names: Sequence[str]) -> list[Periodic]:
 def to_change(session: Session, names: Sequence[str]) -> Found:
     """The schedules of these names in the one queue, or in those that were chosen."""
     storage = looking_before_writing(session)
-    return _find(storage, queues_to_change(session, storage, by_id=False), names)
+
+    def found(known: Sequence[str]) -> Iterable[str]:
+        return (row.queue for row in _find(storage, known, names).rows)
+
+    return _find(storage, queues_to_change(session, storage, found=found), names)
 
 
 def _find(storage: Storage, queues: Sequence[str], names: Sequence[str]) -> Found:

@@ -79,7 +79,7 @@ def purge(
 
 def _one_queue(session: Session) -> str:
     storage = looking_before_writing(session)
-    queues = queues_to_change(session, storage, by_id=False)
+    queues = queues_to_change(session, storage)
     if len(queues) > 1:
         raise errors.usage("this command works on one queue", "say --queue once")
     if not queues:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hueycore.model.jobs import Selector
 from hueycore.model.states import WAITING
 from hueyctl import exits
-from hueyctl.changes.queues import looking_before_writing, queues_to_change
+from hueyctl.changes.queues import looking_before_writing, queues_of_task, queues_to_change
 from hueyctl.changes.report import Change
 from hueyctl.changes.revocations import TASK, check_name, standing
 from hueyctl.output.columns import Column
@@ -25,7 +26,8 @@ def revoke_task(session: Session, how: How, task: str, until: float | None, once
     check_name(task)
     storage = looking_before_writing(session)
     change = Change("revoke", matched=1, dry_run=how.dry_run)
-    for queue in queues_to_change(session, storage, by_id=False) or (storage.queue,):
+    found = partial(queues_of_task, storage, task)
+    for queue in queues_to_change(session, storage, found=found) or (storage.queue,):
         waiting = _warn_if_unseen(session, storage, queue, task)
         if not how.dry_run:
             session.writing(queue).set_revocation(

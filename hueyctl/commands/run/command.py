@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     codes=[
         exits.NOT_FOUND,
         exits.TASK_FAILED,
+        exits.REFUSED,
         exits.UNAVAILABLE,
         exits.CONFIG,
         exits.TIMEOUT,
@@ -74,10 +75,10 @@ def run(session: Session, task: str | None, words: tuple[str, ...], **given: Any
 def _of_words(
     session: Session, huey: Huey, name: str, words: tuple[str, ...], given: dict[str, Any]
 ) -> Task:
-    from hueyctl.producers.tasks import find_task, fit_call
+    from hueyctl.producers.tasks import fit_call, own_task
 
     call = parse_words(words, given["more_args"], given["more_kwargs"])
-    wrapper = find_task(session, huey, name)
+    wrapper = own_task(session, huey, name)
     call = fit_call(call, wrapper, convert=not given["no_coerce"], check=not given["no_check"])
     return wrapper.task_class(tuple(call.args), call.kwargs)
 

@@ -176,6 +176,7 @@ class Command(BaseCommand):
                     pidfile.take()
                     stack.callback(pidfile.drop)
                 stack.enter_context(_set_up_logging(HUEY, log))
+                logs.make_queue(HUEY)
                 consumer = HUEY.create_consumer(**chosen)
                 connections.close_all()  # worker processes must not share them
                 monitors = monitored(consumer, http=options["http"], notify=options["notify"])
