@@ -14,15 +14,19 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 import click
 
 from hueyctl import errors, streams
+from hueyctl.command import Command
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: The help of the argument ARG.
 GRAMMAR = (
     "A string; K=V a string keyword; :JSON and K:=JSON a JSON value; @FILE and K=@FILE the "
-    "contents of a file; @- of stdin; @@X the string @X. After -- they may start with a dash."
+    "contents of a file; @- of stdin; @@X the string @X. -5 is one as well; after -- any may start "
+    "with a dash."
 )
 
+#: What begins like a negative number: no option of these commands is a digit.
+_NEGATIVE = re.compile(r"-\.?\d")
 _KEYWORD = re.compile(r"([A-Za-z_]\w*)(:?=)(.*)", re.DOTALL)
 
 
@@ -43,6 +47,24 @@ def call_options(function: F) -> F:
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
+
+
+class CallingCommand(Command):
+    """A command that takes the arguments of a task: a negative number is one of them."""
+
+    def make_parser(self, ctx: click.Context) -> Any:
+        parser: Any = super().make_parser(ctx)
+        take_options = parser._process_opts
+
+        def take(word: str, state: Any) -> None:
+            # Not a "--" put before it, which would make arguments of the options that follow.
+            if _NEGATIVE.match(word):
+                state.largs.append(word)
+            else:
+                take_options(word, state)
+
+        parser._process_opts = take
+        return parser
 
 
 class Call(NamedTuple):

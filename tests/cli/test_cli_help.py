@@ -191,7 +191,7 @@ def test_an_unknown_option_is_a_usage_error_with_a_suggestion(invoke: Invoke) ->
 
 
 def test_an_argument_with_a_dash_gets_the_hint_about_two_dashes(invoke: Invoke) -> None:
-    result = invoke("enqueue", "a.task", "-5")
+    result = invoke("enqueue", "a.task", "-x5")
 
     assert result.exit_code == 2
     assert '"--"' in result.stderr

@@ -10,9 +10,9 @@ import click
 from hueyctl import errors, exits, units
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.producers.answer import announce, wait_for
+from hueyctl.producers.answer import announce, call_of, wait_for
 from hueyctl.producers.app import AppProducer
-from hueyctl.producers.arguments import GRAMMAR, call_options, parse_words
+from hueyctl.producers.arguments import GRAMMAR, CallingCommand, call_options, parse_words
 from hueyctl.producers.base import Order, Producer
 from hueyctl.producers.file import FileProducer
 from hueyctl.selection.params import DURATION
@@ -42,6 +42,7 @@ from hueyctl.selection.params import DURATION
         exits.CONFIG,
         exits.TIMEOUT,
     ],
+    cls=CallingCommand,
 )
 @click.argument("task", required=False, metavar="TASK")
 @click.argument("words", nargs=-1, metavar="[ARG]...")
@@ -213,10 +214,5 @@ def _show_dry_run(session: Session, producer: Producer, prepared: Any) -> None:
     if session.output.is_json:
         session.output.document(described)
         return
-    from hueyctl.answers.payloads import dumps
-
-    parts = [dumps(value) for value in described["args"] or ()]
-    parts += [f"{name}={dumps(value)}" for name, value in (described["kwargs"] or {}).items()]
-    shown = ", ".join(parts) if described["args"] is not None else described["args_repr"] or "…"
     at = f" at {described['run_at']}" if described["run_at"] else ""
-    session.notice(f"would queue {described['task']}({shown}){at}")
+    session.notice(f"would queue {call_of(producer.row(prepared))}{at}")

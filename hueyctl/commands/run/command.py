@@ -9,7 +9,7 @@ import click
 from hueyctl import errors, exits, streams
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.producers.arguments import GRAMMAR, call_options, parse_words
+from hueyctl.producers.arguments import GRAMMAR, CallingCommand, call_options, parse_words
 from hueyctl.selection.params import POSITIVE
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         exits.CONFIG,
         exits.TIMEOUT,
     ],
+    cls=CallingCommand,
 )
 @click.argument("task", required=False, metavar="TASK")
 @click.argument("words", nargs=-1, metavar="[ARG]...")
