@@ -276,4 +276,4 @@ def test_what_is_said_instead_of_a_word_is_a_command_line_that_is_understood() -
         inside = words[len(name.split()) :]
         if name in ("dead", "periodic"):
             name, inside = " ".join(words[:2]), words[2:]
-        load(name).make_context(name, inside, parent=click.Context(cli))
+        load(name).make_context(name, inside, parent=cli.make_context("hueyctl", []))
