@@ -100,7 +100,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("queues", "count", "size"), ("depth --by queue",)),
     **dict.fromkeys(("worker", "work", "start", "serve"), ("consume APP",)),
     **dict.fromkeys(("add", "call", "push", "send", "submit"), ("enqueue TASK",)),
-    **dict.fromkeys(("retry", "requeue", "rerun"), ("dead retry ID",)),
+    **dict.fromkeys(("retry", "requeue", "rerun"), ("dead retry ID", "enqueue --copy ID")),
     **dict.fromkeys(("failed", "failures", "errors"), ("dead list",)),
     **dict.fromkeys(("clear", "clean", "empty", "flush"), ("purge TARGET",)),
     **dict.fromkeys(("monitor", "watch"), ("top",)),

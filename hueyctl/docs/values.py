@@ -140,4 +140,6 @@ _OFFERS: dict[str, Callable[[Storage, click.Context], Iterable[CompletionItem[st
     "task": _tasks,
     "periodic": _schedules,
     "ids": _ids,
+    "copy": _ids,
+    "job_id": _ids,
 }

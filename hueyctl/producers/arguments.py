@@ -85,19 +85,19 @@ def parse_words(words: Iterable[str], more_args: str | None, more_kwargs: str | 
     for word in words:
         match = _KEYWORD.fullmatch(word)
         if match is None:
-            args.append(_json(word[1:], word) if word.startswith(":") else _text(word, stdin))
+            args.append(from_json(word[1:], word) if word.startswith(":") else _text(word, stdin))
             continue
         name, sign, value = match.groups()
         if name in kwargs:
             raise errors.usage(f"keyword {name!r} is given twice")
-        kwargs[name] = _json(value, word) if sign == ":=" else _text(value, stdin)
+        kwargs[name] = from_json(value, word) if sign == ":=" else _text(value, stdin)
     if more_args is not None:
-        found = _json(more_args, "--args")
+        found = from_json(more_args, "--args")
         if not isinstance(found, list):
             raise errors.usage("--args is not a JSON array", "like --args '[1, \"two\"]'")
         args.extend(found)
     if more_kwargs is not None:
-        _merge(kwargs, _json(more_kwargs, "--kwargs"))
+        _merge(kwargs, from_json(more_kwargs, "--kwargs"))
     return Call(args, kwargs)
 
 
@@ -144,11 +144,12 @@ def _contents(path: str, word: str) -> str:
         raise errors.usage(f"{word}: the file is not UTF-8 text", "pass its path instead") from None
 
 
-def _json(text: str, where: str) -> Any:
+def from_json(text: str, where: str, hint: str = "a plain string needs no colon") -> Any:
+    """A value of JSON that was typed. Raises ``CliError`` with exit 2."""
     try:
         return json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise errors.usage(f"{where}: not JSON: {error}", "a plain string needs no colon") from None
+        raise errors.usage(f"{where}: not JSON: {error}", hint or None) from None
 
 
 def _no_constant(name: str) -> NoReturn:

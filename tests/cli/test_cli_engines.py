@@ -65,6 +65,11 @@ APP enqueue app.add :1 :2 --id mine
 APP enqueue app.add :1 --unique once
 APP enqueue app.add :1 --unique once
 APP enqueue app.nothing
+enqueue --copy 2
+enqueue --copy 2 --dry-run
+APP enqueue --copy 3
+enqueue --copy 99
+enqueue --edit app.add
 enqueue app.mail.send eve
 enqueue app.mail.send eve --delay 1h --priority 3
 APP run app.add :1 :2

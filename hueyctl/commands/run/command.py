@@ -86,7 +86,7 @@ def _of_words(
 def _of_job(session: Session, huey: Huey, key: str) -> Task:
     """The call that a job has stored, whatever became of the job."""
     from hueycore.exceptions import SerializationError
-    from hueycore.runs.inputs import call_of
+    from hueyctl.producers.stored import stored_call
     from hueyctl.producers.tasks import find_task
     from hueyctl.selection.ids import find
 
@@ -96,15 +96,13 @@ def _of_job(session: Session, huey: Huey, key: str) -> Task:
         session.notice(f"job {job.seq} is running in a consumer as well")
     wrapper = find_task(session, huey, job.task)
     try:
-        args, kwargs = call_of(
-            storage.payload(job.seq), job.inputs, huey.serializer, lambda: storage.inputs(job.seq)
-        )
+        call = stored_call(storage, job, huey.serializer)
     except SerializationError as error:
         message = f"the call of job {job.seq} cannot be read: {error}"
         raise errors.CliError(message, exits.TASK_FAILED) from error
     return wrapper.task_class(
-        tuple(args),
-        kwargs,
+        tuple(call.args),
+        call.kwargs,
         id=job.id,
         retries=job.retries,
         retry_delay=job.retry_delay,
