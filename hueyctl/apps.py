@@ -30,9 +30,24 @@ def load(name: str, folder: str | None = None) -> Huey:
         module_name, separator, attribute = name.strip().partition(":")
         if not module_name or (separator and not attribute):
             raise _bad(f"{name!r} names no application", "like --app module:huey")
+        if os.sep in module_name or not all(module_name.split(".")):
+            raise _no_module_name(name.strip(), module_name, attribute, folder)
         if separator:
             return _pick(_imported(module_name, folder), attribute, name)
         return _dotted(module_name, folder)
+
+
+def _no_module_name(name: str, module: str, attribute: str, folder: str) -> errors.CliError:
+    """About a path where the name of a module is wanted: which name that file has."""
+    path = os.path.normpath(os.path.join(folder, module.removesuffix(".py")))
+    if not (os.path.isfile(f"{path}.py") or os.path.isfile(os.path.join(path, "__init__.py"))):
+        return _bad(f"{name!r} is not the name of a module", "like --app package.module:huey")
+    within = os.path.relpath(path, folder)
+    more = ""
+    if within.startswith(os.pardir):
+        more, within = f" --app-dir {os.path.dirname(path)}", os.path.basename(path)
+    dotted = within.replace(os.sep, ".") + (f":{attribute}" if attribute else "")
+    return _bad(f"{name!r} is a file, and not the name of a module", f"say --app {dotted}{more}")
 
 
 def import_module_of_app(name: str, folder: str | None = None) -> None:
@@ -154,10 +169,20 @@ def _pick(module: ModuleType, attribute: str, name: str) -> Huey:
         except Exception as error:
             raise _failed(name, error) from error
     if not _is_huey(found):
-        hint = f"write {name}()" if callable(found) and not call else None
-        raise _bad(f"{name!r} is not a Huey instance but {type(found).__name__}", hint)
+        raise _not_an_application(module, name, found, call)
     huey: Huey = found
     return huey
+
+
+def _not_an_application(
+    module: ModuleType, name: str, found: object, called: bool
+) -> errors.CliError:
+    from hueycore import TaskWrapper
+
+    if isinstance(found, TaskWrapper):
+        return _bad(f"{name!r} is a task and not an application", _near_attribute(module, "huey"))
+    hint = f"write {name}()" if callable(found) and not called else None
+    return _bad(f"{name!r} is not a Huey instance but {type(found).__name__}", hint)
 
 
 def _only_instance(module: ModuleType, name: str) -> Huey:

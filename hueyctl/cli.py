@@ -13,7 +13,7 @@ import click
 from hueyctl import errors, exits, streams
 from hueyctl.options import global_options, is_verbose, wants_json
 from hueyctl.settings import settings_from
-from hueyctl.tree import ALIASES, COMMANDS, SECTIONS
+from hueyctl.tree import ALIASES, COMMANDS, SECTIONS, SYNONYMS
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -49,12 +49,19 @@ class Branch(click.Group):
         name, *added = ALIASES.get(self.prefix + args[0], args[0]).split(" ")
         known = self.list_commands(ctx)
         if name not in known and not name.startswith("-") and not ctx.resilient_parsing:
-            from difflib import get_close_matches
-
-            near = get_close_matches(args[0], [*known, *ALIASES], 1)
-            hint = f"did you mean {near[0]}?" if near else f"{ctx.command_path} --help"
-            raise errors.usage(f"no such command {self.prefix + args[0]!r}", hint)
+            wanted = self.prefix + args[0]
+            raise errors.usage(f"no such command {wanted!r}", self._meant(ctx, args[0]))
         return super().resolve_command(ctx, [name, *added, *args[1:]])
+
+    def _meant(self, ctx: click.Context, word: str) -> str:
+        """What to type instead of a word that is no command here."""
+        from difflib import get_close_matches
+
+        if not self.prefix and word in SYNONYMS:
+            meant = [f"{ctx.command_path} {words}" for words in SYNONYMS[word]]
+            return f"say {', or '.join(meant)}"
+        near = get_close_matches(word, [*self.list_commands(ctx), *ALIASES], 1)
+        return f"did you mean {near[0]}?" if near else f"{ctx.command_path} --help"
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, self.list_commands(ctx)))

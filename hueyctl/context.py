@@ -48,9 +48,14 @@ class Session:
         if not self.settings.quiet:
             streams.say(f"hueyctl: {streams.visible(streams.masked(text))}")
 
+    @property
+    def remarks(self) -> bool:
+        """Whether ``remark`` says anything."""
+        return not self.settings.quiet and streams.is_tty(sys.stderr)
+
     def remark(self, text: str) -> None:
         """Something only a person wants to read, never a log file."""
-        if not self.settings.quiet and streams.is_tty(sys.stderr):
+        if self.remarks:
             streams.say(streams.visible(streams.masked(text)))
 
     @property
@@ -73,7 +78,7 @@ class Session:
 
     def app_to_look(self) -> Huey:
         """The application, in a command that only looks."""
-        if self.has_app and not self.may_import:
+        if self.has_app and not self.may_import and self._app is None:
             raise errors.usage(
                 f"only a config file names the application {self.settings.app!r}: a command that "
                 "only looks does not import it",

@@ -19,7 +19,7 @@ _CONTROLS.update(
 _CONTROLS.update({code: f"\\u{code:04x}" for code in (0x200E, 0x200F, 0x2028, 0x2029)})
 # JSON has an escape for every character, and leaves these as they are.
 _IN_JSON = {code: f"\\u{code:04x}" for code in _CONTROLS if code >= 0x7F}
-_KEEP_LINES = {code: text for code, text in _CONTROLS.items() if code != 0x0A}
+_KEEP_LINES = {code: text for code, text in _CONTROLS.items() if code not in (0x09, 0x0A)}
 
 
 def visible(text: str) -> str:
@@ -28,7 +28,7 @@ def visible(text: str) -> str:
 
 
 def visible_lines(text: str) -> str:
-    """Like ``visible``, but newlines stay."""
+    """Like ``visible``, but newlines and tabs stay: code is indented with them."""
     return text if text.isprintable() else text.translate(_KEEP_LINES)
 
 

@@ -88,5 +88,28 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
 }
 COMMANDS = {name: line for section in SECTIONS.values() for name, line in section.items()}
+#: What other programs call it, and what to type here.
+SYNONYMS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("ps", "consumers"), ("workers", "list --state running")),
+    **dict.fromkeys(("cancel", "abort"), ("revoke ID",)),
+    **dict.fromkeys(("rm", "remove", "delete"), ("revoke ID", "purge TARGET")),
+    **dict.fromkeys(("kill", "stop", "terminate"), ("revoke ID --terminate",)),
+    **dict.fromkeys(("jobs", "queue"), ("list",)),
+    **dict.fromkeys(("info", "summary"), ("status",)),
+    **dict.fromkeys(("inspect", "describe", "get"), ("show ID",)),
+    **dict.fromkeys(("queues", "count", "size"), ("depth --by queue",)),
+    **dict.fromkeys(("worker", "work", "start", "serve"), ("consume APP",)),
+    **dict.fromkeys(("add", "call", "push", "send", "submit"), ("enqueue TASK",)),
+    **dict.fromkeys(("retry", "requeue", "rerun"), ("dead retry ID", "enqueue --copy ID")),
+    **dict.fromkeys(("failed", "failures", "errors"), ("dead list",)),
+    **dict.fromkeys(("clear", "clean", "empty", "flush"), ("purge TARGET",)),
+    **dict.fromkeys(("monitor", "watch"), ("top",)),
+    **dict.fromkeys(("log", "tail"), ("logs ID", "events --follow")),
+    **dict.fromkeys(("cron", "beat", "schedule", "schedules"), ("periodic list",)),
+    **dict.fromkeys(("ping", "health"), ("check",)),
+    **dict.fromkeys(("export", "backup"), ("dump", "db backup FILE")),
+    "import": ("load FILE",),
+    "version": ("--version",),
+}
 #: An alias may add options.
 ALIASES = {"ls": "list", "top": "stats --watch"}

@@ -99,12 +99,12 @@ def brief(seconds: float) -> str:
 
 
 def grouped(number: int) -> str:
-    """A count for people: ``12 400``."""
-    return f"{number:,}".replace(",", " ")
+    """A count for people: ``12,400``."""
+    return f"{number:,}"
 
 
 def counted(number: int, what: str) -> str:
-    """``1 job``, ``812 jobs``, ``12 400 jobs``."""
+    """``1 job``, ``812 jobs``, ``12,400 jobs``."""
     return f"{grouped(number)} {what}{'' if number == 1 else 's'}"
 
 

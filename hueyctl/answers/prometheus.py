@@ -1,4 +1,5 @@
-"""The figures in the text format of Prometheus. One writer, for ``metrics`` and for a server.
+"""The figures in the text format of Prometheus, and in OpenMetrics. One writer, for ``metrics`` and
+for a server.
 
 Counters and histograms come from totals that survive purging, so that they only ever grow.
 """
@@ -6,6 +7,7 @@ Counters and histograms come from totals that survive purging, so that they only
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -22,12 +24,16 @@ if TYPE_CHECKING:
     from hueycore.storage.base import Storage
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text"
+OPENMETRICS_TYPE = f"{OPENMETRICS}; version=1.0.0; charset=utf-8"
 DOWN = """\
 # HELP hueyctl_storage_up Whether the storage could be read.
 # TYPE hueyctl_storage_up gauge
 hueyctl_storage_up 0
 """
 
+#: The heading of a counter, whose family has no ``_total`` in OpenMetrics.
+_OF_COUNTER = re.compile("^(# (?:HELP|TYPE) [a-z_]+)_total ", re.MULTILINE)
 _ENDINGS = ("done", "retried", "dead", "revoked", "expired")
 #: Edges of the histograms, as buckets of ``model.histogram``: each twice the one before, from
 #: 1.6 ms to 28 minutes. They never change, or rates over a deploy would be wrong.
@@ -52,6 +58,11 @@ Sample = tuple[str, Mapping[str, str], float]
 def render(storage: Storage, queues: Sequence[str] = ()) -> str:
     """Everything about a storage; ``queues`` empty means all. Raises ``StorageError``."""
     return "".join(_lines(storage, queues))
+
+
+def openmetrics(text: str) -> str:
+    """What ``render`` and ``of_consumer`` wrote, in OpenMetrics."""
+    return _OF_COUNTER.sub(r"\1 ", text) + "# EOF\n"
 
 
 def _lines(storage: Storage, queues: Sequence[str]) -> Iterator[str]:
@@ -95,7 +106,7 @@ def _lines(storage: Storage, queues: Sequence[str]) -> Iterator[str]:
         [("", {"state": state}, count) for state, count in states.items()],
     )
     yield from _family(
-        "hueyctl_jobs_total",
+        "hueyctl_runs_total",
         "counter",
         "Runs that ended, by what became of them.",
         [
@@ -199,9 +210,10 @@ def _histogram(
                 yield "_bucket", {**labels, "le": f"{upper_edge(edge):.6g}"}, below
             total = sum(histogram.values())
             yield "_bucket", {**labels, "le": "+Inf"}, total
+            # OpenMetrics has both or neither; without a sum the last bucket is the count.
             if sums is not None:
                 yield "_sum", labels, round(sums[place], 6)
-            yield "_count", labels, total
+                yield "_count", labels, total
 
     return _family(name, "histogram", text, samples())
 

@@ -11,7 +11,7 @@ from hueyctl.answers.keys import in_the_way
 from hueyctl.answers.queues import command_on, is_paused, serves
 from hueyctl.answers.reason import Answer, Reason, shell_line, terms
 from hueyctl.answers.usual import Usual, remedy
-from hueyctl.units import brief, relative
+from hueyctl.units import brief, grouped, relative
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -183,7 +183,7 @@ def _in_the_queue(facts: Facts) -> Reason:
     slots = sum(row.slots for row in alive)
     blocking = {"jobs": number, "busy": busy, "workers": slots}
     if number:
-        ahead = "1 job is" if number == 1 else f"{number} jobs are"
+        ahead = "1 job is" if number == 1 else f"{grouped(number)} jobs are"
         text = f"{ahead} ahead of it; {busy} of {slots} workers are busy"
         change = f"hueyctl reschedule {job.seq} --priority {_higher(facts)}"
         return Reason(text, job.run_at, blocking, change)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from hueyctl import errors, exits
+from hueyctl import errors, exits, units
 from hueyctl.changes.confirm import confirm
 from hueyctl.changes.counter import Counter
 from hueyctl.changes.queues import looking_before_writing, queues_to_change
@@ -193,8 +193,8 @@ class Plan:
         """``more``: things to be changed besides the jobs."""
         number = len(self.jobs)
         if number + more > self.action.ask_above:
-            parts = [_number(number, "job")] if number else []
-            parts += [_number(more, "standing order")] if more else []
+            parts = [units.counted(number, "job")] if number else []
+            parts += [units.counted(more, "standing order")] if more else []
             what = f"{self.action.verb.capitalize()} {' and '.join(parts)}"
             confirm(session, f"{what}{self._names()}?", yes=how.yes)
 
@@ -218,7 +218,7 @@ class Plan:
                 counter.show(tried)
         except KeyboardInterrupt:
             counter.clear()
-            session.notice(f"{len(change.done)} of {len(self.jobs)} jobs were changed")
+            session.notice(f"{len(change.done):,} of {len(self.jobs):,} jobs were changed")
             raise
         finally:
             counter.clear()
@@ -261,10 +261,6 @@ def _groups(jobs: Sequence[Job]) -> Iterator[tuple[str, Sequence[Job]]]:
     for queue, own in by_queue.items():
         for start in range(0, len(own), _GROUP):
             yield queue, own[start : start + _GROUP]
-
-
-def _number(number: int, what: str) -> str:
-    return f"1 {what}" if number == 1 else f"{number} {what}s"
 
 
 def _sentence(why: str) -> str:

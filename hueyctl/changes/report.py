@@ -92,7 +92,7 @@ class Change:
         self.show(session)
         if self.left_out:
             first, number = self.left_out[0], len(self.left_out)
-            session.notice(f"{number} left out: {first}" + (", …" if number > 1 else ""))
+            session.notice(f"{number:,} left out: {first}" + (", …" if number > 1 else ""))
         if self.failed:
             self._raise(session)
         if not self.done:
@@ -132,7 +132,7 @@ class Change:
         for failed in others[:_TOLD]:
             session.notice(failed.message)
         if len(others) > _TOLD:
-            session.notice(f"and {len(others) - _TOLD} more")
+            session.notice(f"and {len(others) - _TOLD:,} more")
         unknown = all(failed.code == NOT_FOUND for failed in self.failed)
         code = exits.NOT_FOUND if unknown and not self.done else exits.FAILURE
         hint = self.look if last.code == NOT_FOUND else None

@@ -140,7 +140,7 @@ def _print_table(session: Session, by: str, sums: dict[str, int]) -> None:
 
     known = {
         by: Column(by, by.upper(), "text", lambda row: row[0]),
-        "jobs": Column("jobs", "JOBS", "int", lambda row: row[1]),
+        "jobs": Column("jobs", "JOBS", "count", lambda row: row[1]),
     }
     order = {str(state): place for place, state in enumerate(State)}
     rows = sorted(sums.items(), key=lambda row: (order.get(row[0], 0), row[0]))

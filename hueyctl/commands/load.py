@@ -124,7 +124,7 @@ def _from_dump(session: Session, file: str, create: bool, move: bool, how: How) 
             Loader(arrival, on_line).run(lines(source))
     except KeyboardInterrupt:
         counter.clear()
-        session.notice(f"{change.number} jobs were loaded")
+        session.notice(f"{change.number:,} jobs were loaded")
         raise
     except StorageFull as error:
         hint = f"make room and run it again: {change.number} jobs are in"

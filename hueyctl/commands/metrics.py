@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     metavar="PATH",
     help="Write this file, by rename, so that its reader never sees half of it.",
 )
-def metrics(session: Session, textfile: str | None) -> None:
+@click.option("--openmetrics", is_flag=True, help="Write OpenMetrics instead.")
+def metrics(session: Session, textfile: str | None, openmetrics: bool) -> None:
     """Print figures in the text format of Prometheus.
 
     hueyctl_jobs, hueyctl_oldest_pending_seconds, hueyctl_workers and others are as they are now;
-    hueyctl_jobs_total, hueyctl_run_seconds and hueyctl_wait_seconds only grow, also when jobs are
+    hueyctl_runs_total, hueyctl_run_seconds and hueyctl_wait_seconds only grow, also when jobs are
     purged. When the storage cannot be read, all that is left is hueyctl_storage_up 0.
     """
     from hueycore.exceptions import StorageError
@@ -51,6 +52,8 @@ def metrics(session: Session, textfile: str | None) -> None:
         if isinstance(error, CliError) and error.code != exits.UNAVAILABLE:
             raise
         text, trouble = prometheus.DOWN, error
+    if openmetrics:
+        text = prometheus.openmetrics(text)
     if textfile is not None:
         replace(textfile, text)
     else:

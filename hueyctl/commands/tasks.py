@@ -110,7 +110,7 @@ def _show_unseen(session: Session, found: Sequence[Unseen]) -> int:
     else:
         known = {
             "task": Column("task", "TASK", "text", lambda one: one.task),
-            "jobs": Column("jobs", "JOBS", "int", lambda one: one.jobs),
+            "jobs": Column("jobs", "JOBS", "count", lambda one: one.jobs),
             "last": Column("last", "LAST", "time", lambda one: one.last),
         }
         output.rows(found, known, ("task", "jobs", "last"), name=lambda one: one.task)

@@ -55,10 +55,9 @@ def sorts(command: str, by: str | None = None) -> list[str]:
     """What --sort takes; a word with a dash before it is an option to shells."""
     if command == "stats":
         return columns(command, by)
-    from hueyctl.answers.jobs import COLUMNS
-    from hueyctl.selection.choice import SHORT
+    from hueyctl.selection.order import WORDS
 
-    return [*COLUMNS, *SHORT, "running-order"]
+    return list(WORDS)
 
 
 def fields() -> list[str]:

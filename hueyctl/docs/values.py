@@ -207,6 +207,7 @@ _OFFERS: dict[str, Offer] = {
     "extra_locks": _locks,
     "ids": _ids,
     "id_": _ids,
+    "copy": _ids,
     "job_id": _ids,
 }
 #: Where no storage has to be asked, or only for a part of the word.

@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hueycore.model.states import FINAL, State
 from hueyctl import errors, units
-from hueyctl.answers import jobs
+from hueyctl.answers import jobs, parts
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Job
+    from hueycore.storage.base import Storage
+
+
+#: Kinds of cells that stand to the right.
+NUMBERS = ("int", "count", "number", "span")
 
 
 class Column(NamedTuple):
-    """``kind``: text, int, number, bool, time (POSIX seconds), span (seconds)."""
+    """``kind``: text, int, count (thousands apart for people), number, bool, time (POSIX seconds),
+    span (seconds)."""
 
     key: str
     header: str
@@ -24,10 +30,12 @@ class Column(NamedTuple):
 
 
 class Style(NamedTuple):
-    """How cells are written: ``time_format`` of the settings, and the time that "now" is."""
+    """How cells are written: ``time_format`` of the settings, the time that "now" is, and whether
+    people at a terminal read them."""
 
     time_format: str
     now: float
+    human: bool = False
 
 
 def cell(column: Column, row: Any, style: Style) -> str:
@@ -39,6 +47,8 @@ def cell(column: Column, row: Any, style: Style) -> str:
         return time_text(value, style)
     if column.kind == "span":
         return units.brief(value) if style.time_format == "relative" else f"{value:.3f}"
+    if column.kind == "count" and style.human:
+        return units.grouped(value)
     if column.kind == "number":
         return str(jobs.plain_number(value))
     if column.kind == "bool":
@@ -92,6 +102,24 @@ def job_columns(now: float) -> dict[str, Column]:
         Column("tries", "TRIES", "int", lambda job: job.attempt),
     )
     return found | {column.key: column for column in extra}
+
+
+def part_columns(storage: Storage, names: Sequence[str]) -> dict[str, Column]:
+    """Those of ``names`` that are parts of a job, like ``kwargs.user_id``."""
+
+    def value(path: Sequence[str]) -> Callable[[Job], str | None]:
+        def text(job: Job) -> str | None:
+            found = parts.read_part(storage, job, path)
+            return None if found is None else parts.text_of(found)
+
+        return text
+
+    paths = {name: parts.path_of(name) for name in names}
+    return {
+        name: Column(name, name.upper(), "text", value(path))
+        for name, path in paths.items()
+        if path is not None
+    }
 
 
 def choose(wanted: Sequence[str], known: dict[str, Column]) -> list[Column]:

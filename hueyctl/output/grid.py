@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich.cells import cell_len, set_cell_size
 
-from hueyctl.output.columns import Column
+from hueyctl.output.columns import NUMBERS, Column
 
 #: (text, style) pairs.
 Line = list[tuple[str, str]]
@@ -74,7 +74,7 @@ def _aligned(column: Column, text: str, width: int) -> str:
     if cell_len(text) > width:
         text = set_cell_size(text, max(0, width - 1)) + "…"
     filling = " " * (width - cell_len(text))
-    right = column.kind in ("int", "number", "span")
+    right = column.kind in NUMBERS
     return (filling + text if right else text + filling) + " " * _GAP
 
 

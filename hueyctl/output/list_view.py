@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hueycore.storage.base import Storage
     from hueyctl.context import Session
     from hueyctl.output.columns import Column
+    from hueyctl.output.output import Output
 
 ON_A_SCREEN = 100
 #: Of what --follow writes.
@@ -109,7 +110,7 @@ def _show(session: Session, storage: Storage, selection: Selection, preset: Pres
     if output.is_json:
         output.objects(objects(storage, counted(), output.style.now))
     else:
-        known = columns(output.style.now, counter)
+        known = columns(storage, output, output.style.now, counter)
         output.rows(counted(), known, preset.columns, preset.wide, name=lambda job: str(job.id))
     if shown == 0:
         states = [str(state) for state in selection.selector.states]
@@ -121,11 +122,14 @@ def _show(session: Session, storage: Storage, selection: Selection, preset: Pres
     return shown
 
 
-def columns(now: float, counter: Iterator[int]) -> dict[str, Column]:
-    from hueyctl.output.columns import Column, job_columns
+def columns(
+    storage: Storage, output: Output, now: float, counter: Iterator[int]
+) -> dict[str, Column]:
+    from hueyctl.output.columns import Column, job_columns, part_columns
 
     place = Column("position", "#", "int", lambda _job: next(counter))
-    return {**job_columns(now), "position": place}
+    inside = part_columns(storage, output.columns)
+    return {**job_columns(now), "position": place, **inside}
 
 
 def objects(storage: Storage, found: Iterable[Job], now: float) -> Iterator[dict[str, Any]]:
@@ -170,7 +174,7 @@ def _follow(
         now = time.time()
         style = session.output.style._replace(now=now)
         for job in fresh.jobs(storage):
-            known = columns(now, itertools.count(job.seq))
+            known = columns(storage, session.output, now, itertools.count(job.seq))
             as_object = partial(read_object, storage, job, now)
             lines.write(job, known, style, as_object, job.id)
             last = job.seq

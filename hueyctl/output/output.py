@@ -9,7 +9,7 @@ from typing import Any
 
 from hueyctl import streams
 from hueyctl.options import OWN_FORMATS
-from hueyctl.output.columns import Column, Style, cell, choose
+from hueyctl.output.columns import NUMBERS, Column, Style, cell, choose
 from hueyctl.settings import Settings
 
 #: Lines about the parts of one change, on a terminal.
@@ -29,7 +29,7 @@ class Output:
         self.columns = settings.columns
         human = self.on_tty and self.format in ("table", "wide", "plain")
         self.style = Style(
-            settings.time_format or ("relative" if human else "iso"), now=time.time()
+            settings.time_format or ("relative" if human else "iso"), time.time(), human
         )
         #: For times of what happened one after another: relative to now only if asked for.
         self.steady = self.style if settings.time_format else self.style._replace(time_format="iso")
@@ -93,12 +93,19 @@ class Output:
 
     def _narrow(self, value: dict[str, Any]) -> dict[str, Any]:
         from hueyctl import errors
+        from hueyctl.answers.parts import ABSENT, follow, path_of
 
-        names = [name.lower().replace("-", "_") for name in self.columns]
-        for name in names:
-            if name not in value:
+        narrow = {}
+        for given in self.columns:
+            name, path = given.lower().replace("-", "_"), path_of(given)
+            if path is not None and path[0] in value:
+                found = follow(value, path)
+                narrow[given] = None if found is ABSENT else found
+            elif name in value:
+                narrow[name] = value[name]
+            else:
                 raise errors.usage(f"unknown column {name!r}", f"columns are {', '.join(value)}")
-        return {name: value[name] for name in names}
+        return narrow
 
     def rows(
         self,
@@ -158,7 +165,7 @@ class Output:
         if self.headers and shown:
             shown.insert(0, [column.header for column in columns])
         widths = [max(map(len, texts)) for texts in zip(*shown, strict=True)]
-        right = [column.kind in ("int", "number", "span") for column in columns]
+        right = [column.kind in NUMBERS for column in columns]
         for row in shown:
             texts = [
                 text.rjust(width) if to_right else text.ljust(width)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hueyctl.output.columns import Column
+from hueyctl.output.columns import NUMBERS, Column
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,7 +50,7 @@ def print_table(
         collapse_padding=True,
     )
     for column, width in zip(columns, widths, strict=True):
-        right = column.kind in ("int", "number", "span")
+        right = column.kind in NUMBERS
         table.add_column(
             Text(column.header), justify="right" if right else "left", width=width, no_wrap=True
         )

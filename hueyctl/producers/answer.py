@@ -9,7 +9,8 @@ from hueyctl.producers.base import Queued
 from hueyctl.selection.ids import find
 
 if TYPE_CHECKING:
-    from hueycore.model.jobs import Job
+    from hueycore.model.jobs import Job, NewJob
+    from hueycore.storage.base import Storage
     from hueyctl.context import Session
 
 
@@ -18,8 +19,8 @@ def wait_for(session: Session, queued: Queued, timeout: float | None) -> int:
     code."""
     from hueyctl.output import results
 
-    session.notice(f"queued {queued.seq} {queued.task}")
     storage = session.looking()
+    session.notice(f"queued {_call(storage, queued)}")
     wanted = find(storage, queued.last or queued.id)
     job = results.wait_final(storage, [wanted], timeout)[0]
     outcome = results.read(session, storage, job)
@@ -42,6 +43,17 @@ def announce(session: Session, queued: list[Queued]) -> None:
             output.objects(objects)
         return
     output.write("".join(f"{each.id}\n" for each in queued))
-    for each in queued[:1] if len(queued) == 1 else ():
-        verb = "Queued" if each.fresh else "Already queued:"
-        session.remark(f"{verb} {each.seq} {each.task}")
+    if len(queued) == 1 and session.remarks:
+        verb = "Queued" if queued[0].fresh else "Already queued:"
+        session.remark(f"{verb} {_call(session.looking(), queued[0])}")
+
+
+def _call(storage: Storage, queued: Queued) -> str:
+    """The number of a job, and the call that its row has."""
+    job = storage.job(queued.id)
+    return f"{queued.seq}  {queued.task if job is None else call_of(job)}"
+
+
+def call_of(job: Job | NewJob) -> str:
+    """The call as it will be made, as far as its arguments may be shown."""
+    return f"{job.task}({'…' if job.preview is None else job.preview})"

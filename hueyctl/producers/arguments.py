@@ -14,15 +14,19 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 import click
 
 from hueyctl import errors, streams
+from hueyctl.command import Command
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: The help of the argument ARG.
 GRAMMAR = (
     "A string; K=V a string keyword; :JSON and K:=JSON a JSON value; @FILE and K=@FILE the "
-    "contents of a file; @- of stdin; @@X the string @X. After -- they may start with a dash."
+    "contents of a file; @- of stdin; @@X the string @X. -5 is one as well; after -- any may start "
+    "with a dash."
 )
 
+#: What begins like a negative number: no option of these commands is a digit.
+_NEGATIVE = re.compile(r"-\.?\d")
 _KEYWORD = re.compile(r"([A-Za-z_]\w*)(:?=)(.*)", re.DOTALL)
 
 
@@ -45,6 +49,24 @@ def call_options(function: F) -> F:
     return function
 
 
+class CallingCommand(Command):
+    """A command that takes the arguments of a task: a negative number is one of them."""
+
+    def make_parser(self, ctx: click.Context) -> Any:
+        parser: Any = super().make_parser(ctx)
+        take_options = parser._process_opts
+
+        def take(word: str, state: Any) -> None:
+            # Not a "--" put before it, which would make arguments of the options that follow.
+            if _NEGATIVE.match(word):
+                state.largs.append(word)
+            else:
+                take_options(word, state)
+
+        parser._process_opts = take
+        return parser
+
+
 class Call(NamedTuple):
     """What the task is called with."""
 
@@ -63,19 +85,19 @@ def parse_words(words: Iterable[str], more_args: str | None, more_kwargs: str | 
     for word in words:
         match = _KEYWORD.fullmatch(word)
         if match is None:
-            args.append(_json(word[1:], word) if word.startswith(":") else _text(word, stdin))
+            args.append(from_json(word[1:], word) if word.startswith(":") else _text(word, stdin))
             continue
         name, sign, value = match.groups()
         if name in kwargs:
             raise errors.usage(f"keyword {name!r} is given twice")
-        kwargs[name] = _json(value, word) if sign == ":=" else _text(value, stdin)
+        kwargs[name] = from_json(value, word) if sign == ":=" else _text(value, stdin)
     if more_args is not None:
-        found = _json(more_args, "--args")
+        found = from_json(more_args, "--args")
         if not isinstance(found, list):
             raise errors.usage("--args is not a JSON array", "like --args '[1, \"two\"]'")
         args.extend(found)
     if more_kwargs is not None:
-        _merge(kwargs, _json(more_kwargs, "--kwargs"))
+        _merge(kwargs, from_json(more_kwargs, "--kwargs"))
     return Call(args, kwargs)
 
 
@@ -122,11 +144,12 @@ def _contents(path: str, word: str) -> str:
         raise errors.usage(f"{word}: the file is not UTF-8 text", "pass its path instead") from None
 
 
-def _json(text: str, where: str) -> Any:
+def from_json(text: str, where: str, hint: str = "a plain string needs no colon") -> Any:
+    """A value of JSON that was typed. Raises ``CliError`` with exit 2."""
     try:
         return json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise errors.usage(f"{where}: not JSON: {error}", "a plain string needs no colon") from None
+        raise errors.usage(f"{where}: not JSON: {error}", hint or None) from None
 
 
 def _no_constant(name: str) -> NoReturn:

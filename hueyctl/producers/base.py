@@ -10,7 +10,7 @@ from hueyctl.producers.arguments import Call
 
 if TYPE_CHECKING:
     from hueycore.calendar.durations import When
-    from hueycore.model.jobs import NewJob
+    from hueycore.model.jobs import Job, NewJob
     from hueycore.storage.base import Storage
 
 
@@ -30,6 +30,9 @@ class Order(NamedTuple):
     on_conflict: str = "fail"
     delay: float | None = None
     expires_in: float | None = None
+    #: The job whose call this is once more; where nobody can read it, its bytes stand for ``call``.
+    like: Job | None = None
+    payload: bytes | None = None
 
 
 class Queued(NamedTuple):

@@ -23,8 +23,8 @@ class FileProducer:
 
     utc = True
 
-    def __init__(self, session: Session, *, create: bool) -> None:
-        self.storage = session.writing(create=create)
+    def __init__(self, session: Session, *, create: bool, queue: str | None = None) -> None:
+        self.storage = session.writing(queue, create=create)
         self.queue = self.storage.queue
         self.serializer = serializer_of(self.storage)
         # What applications have declared; a key that depends on the call only they can make.
@@ -32,7 +32,7 @@ class FileProducer:
 
     def prepare(self, order: Order) -> NewJob:
         job = new_job(order, self.serializer)
-        return job._replace(key_name=self.keys.get(job.task))
+        return job._replace(key_name=self.keys.get(job.task, job.key_name))
 
     def commit(self, prepared: Sequence[NewJob]) -> list[Queued]:
         answers = self.storage.enqueue(prepared)
@@ -57,13 +57,18 @@ def new_job(order: Order, serializer: Any) -> NewJob:
     from hueycore.system.ids import new_id
 
     args, kwargs = tuple(order.call.args), order.call.kwargs
-    payload = serializer.serialize((args, kwargs))
+    like = order.like
+    if like is not None and order.payload is not None:
+        payload, preview = order.payload, like.preview
+    else:
+        payload = serializer.serialize((args, kwargs))
+        preview = serializer.preview(args, kwargs)
     check_size(payload, MAX_PAYLOAD)
     job = NewJob(
         id=order.id or new_id(),
         task=order.task,
         payload=payload,
-        preview=serializer.preview(args, kwargs),
+        preview=preview,
         priority=order.priority or 0,
         run_at=order.run_at,
         expires_at=order.expires_at,
@@ -72,6 +77,18 @@ def new_job(order: Order, serializer: Any) -> NewJob:
         delay=order.delay or 0,
         expires_in=order.expires_in,
     )
+    if like is not None:
+        job = job._replace(
+            retry_backoff=like.retry_backoff,
+            timeout=like.timeout,
+            max_crashes=like.max_crashes,
+            at_most_once=like.at_most_once,
+            result_ttl=like.result_ttl,
+            key_name=like.key_name,
+            unique_key=like.unique_key,
+            unique_until=like.unique_until,
+            on_conflict=order.on_conflict,
+        )
     if order.unique_key is None:
         return job
     return job._replace(

@@ -22,7 +22,8 @@ def cargoes(storage: Storage, selection: Selection) -> Iterator[Cargo]:
 
     if selection.impossible:
         return iter(())
-    if selection.deep or selection.limit is not None or selection.selector.sort != "seq":
+    ordered = selection.order is not None or selection.selector.sort != "seq"
+    if selection.deep or selection.limit is not None or ordered:
         return cargo_of(storage, selection.jobs(storage))
     pages = storage.dump(selection.selector)
     return (one for page in pages for one in page if isinstance(one, Cargo))

@@ -56,6 +56,7 @@ class Choice:
         from hueycore.model.jobs import Selector
         from hueycore.model.states import states as named
         from hueyctl.selection.ids import read_ids
+        from hueyctl.selection.order import Order, order_of
         from hueyctl.selection.selection import Selection
 
         now = time.time()
@@ -63,6 +64,8 @@ class Choice:
         if self.all_ or (self.ids and not self.state):
             chosen = ()
         columns, deep = self._conditions(now)
+        order = order_of(self.sort) if self.sort else sort
+        ours = order if isinstance(order, Order) else None
         selector = Selector(
             queues=tuple(queues),
             states=chosen,
@@ -72,10 +75,11 @@ class Choice:
             newer_than=None if self.newer_than is None else now - self.newer_than,
             priority=self.priority or (None, None),
             where=columns,
-            sort=_sort(self.sort) if self.sort else sort,
+            sort=order if isinstance(order, str) else "seq",
         )
         most = limit if self.limit is None else (self.limit or None)
-        return Selection(selector, deep, most, impossible=bool(self.ids) and not selector.keys)
+        impossible = bool(self.ids) and not selector.keys
+        return Selection(selector, deep, most, ours, impossible)
 
     def _conditions(self, now: float) -> tuple[tuple[OnColumn, ...], tuple[Deep, ...]]:
         from hueyctl.selection.filters import Deep, parse
@@ -97,23 +101,3 @@ def _states(words: Sequence[str]) -> tuple[State, ...]:
         if name not in tuple(State):
             raise errors.usage(f"unknown state {name!r}", f"states are {', '.join(State)}, or all")
     return states(dict.fromkeys(names))
-
-
-#: Names of columns that --sort knows besides those of a job.
-SHORT = {"pri": "priority", "try": "attempt", "age": "enqueued_at", "in": "run_at"}
-
-
-def _sort(text: str) -> str:
-    from hueyctl.answers.jobs import COLUMNS
-
-    if text == "running-order":
-        return text
-    name = text.removeprefix("-").lower().replace("-", "_")
-    name = SHORT.get(name, name)
-    if name not in COLUMNS:
-        raise errors.usage(
-            f"cannot sort by {text!r}", f"columns are {', '.join(COLUMNS)}, or running-order"
-        )
-    # The oldest have the smallest times, but the largest ages.
-    backwards = text.startswith("-") != (text.removeprefix("-") == "age")
-    return f"-{name}" if backwards else name

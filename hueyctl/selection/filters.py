@@ -6,15 +6,14 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hueyctl import errors, units
-from hueyctl.answers.jobs import COLUMNS, last_error
+from hueyctl.answers import parts
+from hueyctl.answers.jobs import COLUMNS
 from hueyctl.answers.payloads import Arguments
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Job
 
 _EXPRESSION = re.compile(r"\s*([A-Za-z_][\w.\-]*)\s*(!=|<=|>=|==|=|<|>|~)\s*(.*?)\s*", re.DOTALL)
-_DEEP = ("args", "kwargs", "error")
-_ABSENT = object()
 
 OnColumn = tuple[str, str, Any]
 
@@ -28,19 +27,11 @@ class Deep(NamedTuple):
 
     @property
     def needs_payload(self) -> bool:
-        return self.path[0] != "error"
+        return parts.needs_payload(self.path)
 
     def matches(self, job: Job, arguments: Arguments | None) -> bool:
-        found: Any
-        if self.path[0] == "error":
-            found = last_error(job)
-        elif arguments is None:
-            return False
-        else:
-            found = arguments.args if self.path[0] == "args" else arguments.kwargs
-        for part in self.path[1:]:
-            found = _step(found, part)
-        return found is not _ABSENT and _compare(found, self.operator, self.value)
+        found = parts.part_of(job, arguments, self.path)
+        return found is not parts.ABSENT and _compare(found, self.operator, self.value)
 
 
 def parse(expression: str, now: float, *, utc: bool = False) -> OnColumn | Deep:
@@ -54,8 +45,8 @@ def parse(expression: str, now: float, *, utc: bool = False) -> OnColumn | Deep:
     field, operator, value = match.groups()
     operator = "=" if operator == "==" else operator
     value = _unquoted(value)
-    path = tuple(field.split("."))
-    if path[0] in _DEEP and len(path) > 1:
+    path = parts.path_of(field)
+    if path is not None:
         return Deep(path, operator, value)
     name = field.lower().replace("-", "_")
     if name == "args":
@@ -99,24 +90,16 @@ def _unquoted(text: str) -> str:
     return text
 
 
-def _step(found: Any, part: str) -> Any:
-    if isinstance(found, dict):
-        return found.get(part, _ABSENT)
-    if isinstance(found, list) and part.isascii() and part.isdigit():
-        return found[int(part)] if int(part) < len(found) else _ABSENT
-    return _ABSENT
-
-
 def _compare(found: Any, operator: str, wanted: str) -> bool:
     if operator == "~":
-        return wanted in _text(found)
+        return wanted in parts.text_of(found)
     if isinstance(found, (int, float)) and not isinstance(found, bool):
         try:
             return _ordered(found, operator, float(wanted))
         except ValueError:
             return operator == "!="
     if operator in ("=", "!="):
-        return (_text(found) == wanted) == (operator == "=")
+        return (parts.text_of(found) == wanted) == (operator == "=")
     return isinstance(found, str) and _ordered(found, operator, wanted)
 
 
@@ -131,11 +114,3 @@ def _ordered(left: Any, operator: str, right: Any) -> bool:
             ">=": left >= right,
         }[operator]
     )
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    from hueyctl.answers.payloads import dumps
-
-    return dumps(value)

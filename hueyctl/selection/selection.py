@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hueycore.model.jobs import Job, Selector
     from hueycore.storage.base import Storage
     from hueyctl.selection.filters import Deep
+    from hueyctl.selection.order import Order
 
 Row = TypeVar("Row")
 
@@ -28,6 +29,8 @@ class Selection:
     selector: Selector
     deep: tuple[Deep, ...] = ()
     limit: int | None = None
+    #: An order that the storage does not know.
+    order: Order | None = None
     #: ``-`` was given and stdin held no id.
     impossible: bool = False
     undecodable: int = 0
@@ -38,7 +41,10 @@ class Selection:
         def is_meant(job: Job) -> bool:
             return self.matches(job, storage.payload(job.seq) if self.needs_payload else None)
 
-        return self.filtered(self._candidates(storage), is_meant)
+        found = self._candidates(storage)
+        if self.order is not None:
+            found = self.order.sorted(storage, found)
+        return self.filtered(found, is_meant)
 
     def filtered(self, rows: Iterable[Row], is_meant: Callable[[Row], bool]) -> Iterator[Row]:
         """Of what the selector found those that meet the other conditions too, up to the limit."""
@@ -58,7 +64,7 @@ class Selection:
         return total
 
     def _candidates(self, storage: Storage) -> Iterable[Job]:
-        limit = None if self.deep else self.limit
+        limit = None if self.deep or self.order else self.limit
         if self.selector.sort not in ("seq", "-seq"):
             yield from storage.jobs(self.selector._replace(limit=limit))
             return

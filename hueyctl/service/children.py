@@ -62,8 +62,8 @@ class Children:
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
         return self.code
 
-    def _answer(self, path: str) -> Answer:
-        return answer(path, self.health.name, self.health, self.health.metrics)
+    def _answer(self, path: str, accept: str) -> Answer:
+        return answer(path, accept, self.health.name, self.health, self.health.metrics)
 
     def _monitor(self, server: Server | None, stack: ExitStack) -> None:
         """Start the threads, now that nothing is forked any more."""

@@ -66,7 +66,7 @@ class CombinedHealth:
         families: dict[str, list[str]] = {}
         for channel in self._channels:
             family = ""
-            for text in channel.ask(metrics=True).get("metrics", "").splitlines():
+            for text in channel.ask(metrics=True).get("metrics", "").split("\n")[:-1]:
                 if text.startswith("# HELP "):
                     family = text
                     families.setdefault(family, [])

@@ -45,10 +45,10 @@ class Answer(NamedTuple):
 
 
 class Server:
-    """Gives what ``answer`` says to a path, from ``start`` to ``stop``. Exit 69 when the port
-    cannot be had."""
+    """Gives what ``answer`` says to a path and to the types that are accepted, from ``start`` to
+    ``stop``. Exit 69 when the port cannot be had."""
 
-    def __init__(self, host: str, port: int, answer: Callable[[str], Answer]) -> None:
+    def __init__(self, host: str, port: int, answer: Callable[[str, str], Answer]) -> None:
         self.answer = answer
         self._listener = _listen(host, port)
         name, number, *_ = self._listener.getsockname()
@@ -159,7 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "hueyctl", ""
 
     def do_GET(self) -> None:
-        self._send(self.server.answer(self.path))
+        self._send(self.server.answer(self.path, self.headers.get("Accept", "")))
 
     do_HEAD = do_GET
 

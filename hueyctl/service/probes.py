@@ -26,13 +26,18 @@ class Healthy(Protocol):
     def unready(self) -> list[str]: ...
 
 
-def answer(path: str, name: str, health: Healthy, metrics: Callable[[], str]) -> Answer:
+def answer(
+    path: str, accept: str, name: str, health: Healthy, metrics: Callable[[], str]
+) -> Answer:
     match path.partition("?")[0]:
         case "/healthz":
             about, reasons = "health", health.ill()
         case "/readyz":
             about, reasons = "readiness", health.unready()
         case "/metrics":
+            if prometheus.OPENMETRICS in accept:
+                text = prometheus.openmetrics(metrics())
+                return Answer(200, prometheus.OPENMETRICS_TYPE, text)
             return Answer(200, prometheus.CONTENT_TYPE, metrics())
         case _:
             return Answer.refusal(404, "look at /healthz, /readyz or /metrics")
@@ -59,8 +64,8 @@ class Probes:
         if self._storage is not None and self._storage is not self.consumer.huey.storage:
             self._storage.close()
 
-    def answer(self, path: str) -> Answer:
-        return answer(path, self.consumer.name, self.consumer.health, self.metrics)
+    def answer(self, path: str, accept: str) -> Answer:
+        return answer(path, accept, self.consumer.name, self.consumer.health, self.metrics)
 
     def metrics(self) -> str:
         """A storage that cannot be read is a figure as well, with 200: Prometheus throws away what

@@ -111,6 +111,40 @@ def test_what_is_not_an_instance_is_said(package: Path) -> None:
     assert "ValueError: no luck" in refusal("shop.queue:fails()").message
 
 
+@pytest.mark.parametrize(
+    ("name", "said", "hint"),
+    [
+        ("./shop/queue.py", "is a file", "say --app shop.queue"),
+        ("shop/queue.py:huey", "is a file", "say --app shop.queue:huey"),
+        ("./shop", "is a file", "say --app shop"),
+        ("../outside.py", "is a file", "say --app outside --app-dir "),
+        ("./nothing.py", "is not the name of a module", "like --app package.module:huey"),
+        (".", "is not the name of a module", "like --app package.module:huey"),
+        ("..shop", "is not the name of a module", "like --app package.module:huey"),
+    ],
+)
+def test_a_path_is_no_module_and_the_name_of_its_module_is_told(
+    home: Path, package: Path, name: str, said: str, hint: str
+) -> None:
+    (home.parent / "outside.py").write_text("")
+
+    error = refusal(name)
+
+    assert said in error.message
+    assert (error.hint or "").startswith(hint)
+
+
+def test_a_task_is_no_application_and_its_own_is_told(home: Path) -> None:
+    (home / "tasked.py").write_text(
+        HUEY + "queue = SqliteHuey('q')\n@queue.task()\ndef add(a): ...\n"
+    )
+
+    for name in ("tasked.add", "tasked:add"):
+        error = refusal(name)
+        assert error.message == f"{name!r} is a task and not an application"
+        assert error.hint == "did you mean tasked:queue?"
+
+
 def test_an_import_that_fails_inside_is_told_from_a_missing_module(home: Path) -> None:
     (home / "broken_inside.py").write_text(HUEY + "import not_installed_here\n")
 

@@ -125,7 +125,7 @@ def look_everywhere(invoke: Invoke, plant: Plant, total: int) -> None:
             )
             assert len(lines) == total
     assert "GoodError" in look(invoke, ["dead", "summary"]).stdout
-    assert "hueyctl_jobs_total{" in look(invoke, ["metrics"]).stdout
+    assert "hueyctl_runs_total{" in look(invoke, ["metrics"]).stdout
     for seq in range(1, total + 1):
         for words in (["show", str(seq)], ["show", str(seq), "--json"], ["why", str(seq)]):
             look(invoke, words)

@@ -24,6 +24,9 @@ Invoke = Callable[..., Result]
 #: Typed one after another; APP stands for the application.
 DAY = """
 list --all
+list --all --columns seq,kwargs.user,error.type --sort -error
+list --all --sort args
+list --all --sort kwargs.user
 list --state nonsense
 list --task nothing --exit-code
 ls --columns id,state
@@ -56,11 +59,17 @@ doctor
 config show
 APP tasks
 APP enqueue app.add :1 :2
+APP enqueue app.add -5
 APP enqueue app.add :1 :2 --id mine
 APP enqueue app.add :1 :2 --id mine
 APP enqueue app.add :1 --unique once
 APP enqueue app.add :1 --unique once
 APP enqueue app.nothing
+enqueue --copy 2
+enqueue --copy 2 --dry-run
+APP enqueue --copy 3
+enqueue --copy 99
+enqueue --edit app.add
 enqueue app.mail.send eve
 enqueue app.mail.send eve --delay 1h --priority 3
 APP run app.add :1 :2

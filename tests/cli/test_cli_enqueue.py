@@ -62,7 +62,82 @@ def test_a_terminal_gets_a_word_about_it_on_stderr(
     code, shown = on_tty("enqueue", "-u", "queue.db", "any.task")
 
     assert code == 0
-    assert shown.splitlines()[1] == "Queued 1 any.task"
+    assert shown.splitlines()[1] == "Queued 1  any.task()"
+
+
+UNTYPED = """
+@huey.task()
+def plus(a, b):
+    return a + b
+"""
+
+
+def test_the_notice_shows_the_call_that_will_be_made(
+    queue: QueueFile, app: str, write: Callable[..., Path], on_tty: Callable[..., Any]
+) -> None:
+    write("untyped.py", f"from app import huey\n{UNTYPED}")
+
+    words = ("enqueue", "-A", "untyped:huey")
+    _, untyped = on_tty(*words, "untyped.plus", "1", "2")
+    _, typed_ = on_tty(*words, "app.add", "1", "2")
+    _, by_name = on_tty("enqueue", "-u", "queue.db", "any.task", "1", "k:=2")
+    _, again = on_tty("enqueue", "-u", "queue.db", "any.task", "--unique", "k", "a")
+    _, kept = on_tty(
+        "enqueue", "-u", "queue.db", "any.task", "--unique", "k", "--if-exists", "keep"
+    )
+
+    # Words stay strings where the function has no annotations.
+    assert untyped.splitlines()[1] == "Queued 1  untyped.plus('1', '2')"
+    assert typed_.splitlines()[1] == "Queued 2  app.add(1, 2)"
+    assert by_name.splitlines()[1] == "Queued 3  any.task('1', k=2)"
+    assert again.splitlines()[1] == "Queued 4  any.task('a')"
+    assert kept.splitlines()[1] == "Already queued: 4  any.task('a')"
+
+
+def test_one_who_waits_is_told_the_call(
+    queue: QueueFile, app: str, write: Callable[..., Path], invoke: Invoke
+) -> None:
+    # Named in a file alone, the application is imported by enqueue, and not refused afterwards.
+    write("pyproject.toml", f'[tool.hueyctl]\napp = "{app}"\n')
+
+    result = invoke("enqueue", "app.add", "1", "-W", "-t", "1ms")
+
+    assert result.exit_code == 124
+    assert "hueyctl: queued 1  app.add(1)\n" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "args"),
+    [
+        (["-5"], ["-5"]), (["-5", "--delay", "5m", "x"], ["-5", "x"]), (["-.5", "a"], ["-.5", "a"]),
+        (["-5,3", "-q"], ["-5,3"]), (["--priority", "-5", "-7"], ["-7"]), (["-q", "-1e"], ["-1e"]),
+        (["k:=-5", "-6", "--", "-x"], ["-6", "-x"]),
+    ],
+)  # fmt: skip
+def test_a_negative_number_is_an_argument(
+    put: Callable[..., Any], words: list[str], args: list[str]
+) -> None:
+    job = put("any.task", *words)
+
+    assert job["args"] == args
+    assert job["priority"] == (-5 if "--priority" in words else 0)
+
+
+def test_a_negative_number_is_an_argument_of_a_call_here_and_of_a_schedule_too(
+    queue: QueueFile, app: str, invoke: Invoke
+) -> None:
+    called = invoke("run", "-A", app, "app.add", "-5", "-1", "--timeout", "5s")
+    added = invoke("periodic", "add", "-u", "queue.db", "n", "any.task", "-5", "--every", "90s")
+
+    assert (called.exit_code, called.stdout) == (0, "-6\n")
+    assert added.exit_code == 0
+    assert [row.preview for row in queue.storage.periodic()] == ["'-5'"]
+
+
+def test_what_is_no_number_is_an_unknown_option_still(queue: QueueFile, invoke: Invoke) -> None:
+    for word in ("-x", "--5", "-", "-."):
+        result = invoke("enqueue", "-u", "queue.db", "any.task", word)
+        assert result.exit_code == (0 if word == "-" else 2), word
 
 
 def test_the_options_of_a_job_are_stored(put: Callable[..., Any]) -> None:
@@ -177,7 +252,7 @@ def test_a_dry_run_says_what_it_would_do_and_does_not(queue: QueueFile, invoke: 
     words = ("enqueue", "-u", "queue.db", "t", "a", "k:=1", "--dry-run")
     text, data = invoke(*words), invoke(*words, "--json")
 
-    assert (text.stdout, text.stderr) == ("", 'hueyctl: would queue t("a", k=1)\n')
+    assert (text.stdout, text.stderr) == ("", "hueyctl: would queue t('a', k=1)\n")
     assert json.loads(data.stdout)["kwargs"] == {"k": 1}
     assert invoke("depth", "-u", "queue.db").stdout == "0\n"
 
@@ -451,7 +526,7 @@ def test_a_function_is_queued_by_its_path_and_run(
         (["tools.reindx", "x"], 3, "did you mean tools.reindex?"),
         (["tool.reindex", "x"], 3, "there is no module 'tool'"),
         (["unlicensed.task"], 78, "cannot import 'unlicensed': RuntimeError: no licence"),
-        (["tools.reindex", "x", "--dry-run"], 0, 'would queue tools.reindex("x")'),
+        (["tools.reindex", "x", "--dry-run"], 0, "would queue tools.reindex('x')"),
         (["tools.boom", "-W", "-t", "0"], 124, "timed out"),
     ],
 )

@@ -15,7 +15,7 @@ from hueyctl.cli import cli
 from hueyctl.command import Command
 from hueyctl.docs.topics import ABOUT
 from hueyctl.options import GlobalOption
-from hueyctl.tree import ALIASES, COMMANDS
+from hueyctl.tree import ALIASES, COMMANDS, SYNONYMS
 
 Invoke = Callable[..., Result]
 GROUPS = {name.split()[0] for name in COMMANDS if " " in name}
@@ -191,7 +191,7 @@ def test_an_unknown_option_is_a_usage_error_with_a_suggestion(invoke: Invoke) ->
 
 
 def test_an_argument_with_a_dash_gets_the_hint_about_two_dashes(invoke: Invoke) -> None:
-    result = invoke("enqueue", "a.task", "-5")
+    result = invoke("enqueue", "a.task", "-x5")
 
     assert result.exit_code == 2
     assert '"--"' in result.stderr
@@ -254,3 +254,26 @@ def test_the_version_is_that_of_the_distribution() -> None:
     pyproject = Path(__file__).resolve().parents[2] / "pyproject.toml"
     project = tomllib.loads(pyproject.read_text())["project"]
     assert project["version"] == __version__
+
+
+@pytest.mark.parametrize("word", ["ps", "cancel", "kill", "delete", "jobs", "info", "rm"])
+def test_the_words_of_other_programs_say_what_to_type(invoke: Invoke, word: str) -> None:
+    result = invoke(word, "3")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"no such command {word!r}" in result.stderr
+    assert "hint: say hueyctl " in result.stderr
+
+
+def test_what_is_said_instead_of_a_word_is_a_command_line_that_is_understood() -> None:
+    assert not {*SYNONYMS} & {*COMMANDS, *ALIASES}
+    lines = {line for meant in SYNONYMS.values() for line in meant}
+    for line in lines - {"--version"}:
+        words = line.replace("TARGET", "done").split()
+        name = "db backup" if words[0] == "db" else words[0]
+        if name == "top":
+            continue
+        inside = words[len(name.split()) :]
+        if name in ("dead", "periodic"):
+            name, inside = " ".join(words[:2]), words[2:]
+        load(name).make_context(name, inside, parent=cli.make_context("hueyctl", []))

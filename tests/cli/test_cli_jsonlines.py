@@ -145,7 +145,7 @@ def test_a_dry_run_checks_every_line_and_queues_none(queue: QueueFile, invoke: I
 
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert "would queue 1 jobs, 1 bad lines" in result.stderr
+    assert "would queue 1 job, 1 bad line" in result.stderr
     assert invoke("depth", "-u", "queue.db").stdout == "0\n"
 
 

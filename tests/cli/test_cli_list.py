@@ -58,6 +58,12 @@ def test_list_shows_what_waits_or_runs(mixed: QueueFile, invoke: Invoke) -> None
         (["-a", "--sort", "-seq", "-n", "2"], [5, 4]),
         (["-a", "--sort", "task"], [1, 2, 4, 3, 5]),
         (["-a", "--sort", "-priority", "-n", "1"], [4]),
+        (["-a", "--sort", "args"], [5, 3, 4, 1, 2]),
+        (["-a", "--sort", "-error", "-n", "1"], [2]),
+        (["-a", "--sort", "error.message", "-n", "4"], [1, 3, 4, 5]),
+        (["-a", "--sort", "-kwargs.user"], [3, 2, 5, 4, 1]),
+        (["-a", "--sort", "-args.0", "-n", "2", "--task", "app.mail.*"], [4, 3]),
+        (["-a", "--sort", "-run", "--where", "error.type = TimeoutError"], [2]),
         (["--older-than", "1h"], []),
         (["--newer-than", "1h"], [3, 4, 5]),
         (["1", "4"], [1, 4]),
@@ -227,6 +233,46 @@ def test_columns_are_chosen_by_key_or_header(mixed: QueueFile, invoke: Invoke) -
     refused = invoke("list", "-u", "queue.db", "--columns", "sequ")
     assert "seq" in refused.stderr
     assert "run_at" in refused.stderr
+
+
+def test_what_lies_inside_a_job_is_a_column_as_well(mixed: QueueFile, invoke: Invoke) -> None:
+    words = (
+        "list",
+        "-u",
+        "queue.db",
+        "-a",
+        "--columns",
+        "seq,kwargs.user,args.0,error.type,kwargs.deep",
+    )
+    text, found = invoke(*words), json.loads(invoke(*words, "--json").stdout)
+
+    assert [line.split("\t") for line in text.stdout.splitlines()] == [
+        ["1", "", "1", "", ""],
+        ["2", "7", "", "TimeoutError", ""],
+        ["3", "8", "ann", "", '{"list": [1, "two"]}'],
+        ["4", "", "bob", "", ""],
+        ["5", "", "", "", ""],
+    ]
+    assert found[1] == {
+        "seq": 2, "kwargs.user": 7, "args.0": None, "error.type": "TimeoutError",
+        "kwargs.deep": None,
+    }  # fmt: skip
+    assert found[2]["kwargs.deep"] == {"list": [1, "two"]}
+    sheet = invoke("show", "-u", "queue.db", "2", "--columns", "error.type")
+    assert sheet.stdout == "TimeoutError\n"
+
+
+@pytest.mark.parametrize("command", ["list", "pending", "scheduled", "dead list"])
+def test_every_column_that_is_shown_sorts_by_its_key_and_by_its_header(
+    mixed: QueueFile, invoke: Invoke, command: str
+) -> None:
+    words = (*command.split(), "-u", "queue.db")
+    heads = invoke(*words, "-o", "wide").stdout.splitlines()[0].split()
+    known = invoke(*words, "--columns", "nothing").stderr.splitlines()[1].partition("are ")[2]
+
+    for name in [*heads, *known.split(", ")]:
+        result = invoke(*words, "--sort", name)
+        assert result.exit_code == 0, (name, result.output)
 
 
 def test_json_has_every_key_of_a_job_and_nothing_else(mixed: QueueFile, invoke: Invoke) -> None:

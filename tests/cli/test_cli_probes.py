@@ -18,7 +18,7 @@ import jsonschema
 import pytest
 from click.testing import Result
 from clikit import DEADLINE, make_impatient, state_of_job, states_of_workers
-from test_cmd_metrics import parsed
+from test_cmd_metrics import parsed, readable
 
 from hueyctl.commands.help.schemas import schemas
 
@@ -53,11 +53,12 @@ class Reply(NamedTuple):
         return found
 
 
-def ask(base: str, path: str, method: str = "GET") -> Reply:
+def ask(base: str, path: str, method: str = "GET", accept: str = "*/*") -> Reply:
     from urllib.error import HTTPError
 
+    request = Request(base + path, method=method, headers={"Accept": accept})
     try:
-        with _OPENER.open(Request(base + path, method=method), timeout=DEADLINE) as got:
+        with _OPENER.open(request, timeout=DEADLINE) as got:
             return Reply(got.status, dict(got.headers), got.read().decode())
     except HTTPError as error:
         with error:
@@ -105,7 +106,7 @@ def test_a_consumer_at_work_is_healthy_and_ready_and_tells_its_figures(
     stored = parsed(hueyctl("metrics", "-A", app).stdout)
 
     assert {name for name, _ in stored} <= {name for name, _ in found}
-    done = ("hueyctl_jobs_total", frozenset({("queue", "huey"), ("task", "app.add"),
+    done = ("hueyctl_runs_total", frozenset({("queue", "huey"), ("task", "app.add"),
                                              ("ending", "done")}))  # fmt: skip
     assert found[done] == stored[done] == 1
     own = {name: value for (name, labels), value in found.items() if not labels}
@@ -114,6 +115,25 @@ def test_a_consumer_at_work_is_healthy_and_ready_and_tells_its_figures(
     info = {("name", "it"), ("kind", "thread"), ("queue", "huey")}
     assert found["hueyctl_consumer_info", frozenset(info)] == 1
     assert found["hueyctl_consumer_workers", frozenset({("state", "idle")})] == 3
+
+
+def metrics_of(base: str) -> tuple[Reply, Reply]:
+    """In the text format of Prometheus, and in OpenMetrics as its scraper asks for it."""
+    accept = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2"
+    return ask(base, "/metrics"), ask(base, "/metrics", accept=accept)
+
+
+def test_prometheus_reads_all_that_a_consumer_serves_in_either_format(
+    probed: Run, app: str, hueyctl: Run
+) -> None:
+    _, base = probed()
+    hueyctl("enqueue", "-A", app, "app.add", "1", "--wait")
+
+    classic, opened = metrics_of(base)
+
+    assert opened.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
+    readable(classic.body, opened.body)
+    assert "hueyctl_consumer_ready 1\n" in opened.body
 
 
 def test_other_paths_and_methods_are_refused(probed: Run) -> None:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from clikit import DEADLINE, living_workers, state_of_job, states_of_workers
-from test_cli_probes import Manager, ask
-from test_cmd_metrics import parsed
+from test_cli_probes import Manager, ask, metrics_of
+from test_cmd_metrics import parsed, readable
 
 Run = Callable[..., Any]
 Until = Callable[..., None]
@@ -177,9 +177,10 @@ def test_probes_and_systemd_hear_of_all_of_them(
             assert (ask(base, path).status, ask(base, path).reasons) == (200, [])
         hueyctl("enqueue", "-A", two.apps[1], "second.add", "1", "--wait", "-t", "10")
         found = parsed(ask(base, "/metrics").body)
+        readable(*(reply.body for reply in metrics_of(base)))
         assert {dict(labels)["app"] for _, labels in found} == set(two.apps)
         done = {"queue": "huey", "task": "second.add", "ending": "done", "app": two.apps[1]}
-        assert found["hueyctl_jobs_total", frozenset(done.items())] == 1
+        assert found["hueyctl_runs_total", frozenset(done.items())] == 1
         for name in two.apps:
             assert found["hueyctl_consumer_ready", frozenset({("app", name)})] == 1
 

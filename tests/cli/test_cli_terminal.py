@@ -264,3 +264,33 @@ def test_follow_on_a_pipe_goes_on_with_tabs(queue: QueueFile, spawn: Callable[..
     queue.add("app.one")
 
     assert child.stdout.readline() == "1\tapp.one\n"
+
+
+def test_a_terminal_gets_tabs_of_texts_and_counts_with_their_thousands_apart(
+    queue: QueueFile, on_tty: Callable[..., tuple[int, str]]
+) -> None:
+    from hueycore.model.jobs import NewJob
+
+    queue.add("app.text")
+    queue.finish("if x:\n\treturn\x1b[2J")
+    payload = queue.serializer.serialize(((), {}))
+    queue.storage.enqueue(
+        [NewJob(id=f"n{number}", task="t", payload=payload) for number in range(1234)]
+    )
+
+    _, result = on_tty("result", "-u", "queue.db", "1", "--raw")
+    _, depth = on_tty("depth", "-u", "queue.db", "--by", "queue")
+
+    assert "if x:\n\treturn\\x1b[2J" in result
+    assert "1,234" in depth
+
+
+def test_a_pipe_gets_plain_numbers(queue: QueueFile, invoke: Callable[..., Any]) -> None:
+    from hueycore.model.jobs import NewJob
+
+    payload = queue.serializer.serialize(((), {}))
+    queue.storage.enqueue(
+        [NewJob(id=f"n{number}", task="t", payload=payload) for number in range(1234)]
+    )
+
+    assert invoke("depth", "-u", "queue.db", "--by", "queue").stdout == "huey\t1234\n"

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hueyctl import units
 from hueyctl.units import brief, parse_duration, parse_when, relative, rfc3339
 
 #: A Friday noon in local time.
@@ -108,3 +109,11 @@ def test_any_text_is_a_time_or_a_value_error(text: str) -> None:
         assert isinstance(parse_when(text, now=NOW), float)
     except ValueError as error:
         assert "is not a time" in str(error) or "not a time of day" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0"), (999, "999"), (12400, "12,400"), (1234567, "1,234,567")]
+)
+def test_thousands_are_set_apart_in_one_way(number: int, text: str) -> None:
+    assert units.grouped(number) == text == f"{number:,}"
+    assert units.counted(number, "job") == f"{text} jobs"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -50,6 +51,43 @@ def parsed(text: str) -> Samples:
     return found
 
 
+def readable(classic: str, opened: str) -> None:
+    """AssertionError or ValueError unless Prometheus' own parsers read all of both texts, and the
+    same in each."""
+    from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_opened
+    from prometheus_client.parser import text_string_to_metric_families as read_classic
+
+    def read(families: Iterable[Any]) -> dict[str, Any]:
+        found = {family.name: family for family in families}
+        assert all(family.type != "unknown" for family in found.values())
+        return found
+
+    first, second = read(read_classic(classic)), read(read_opened(opened))
+    assert {name: family.type for name, family in first.items()} == {
+        name: family.type for name, family in second.items()
+    }
+    for text, families in ((classic, first), (opened, second)):
+        names = {sample.name for family in families.values() for sample in family.samples}
+        assert names == {name for name, _ in _samples_of(text)}
+        number = sum(len(family.samples) for family in families.values())
+        assert number == len(list(_samples_of(text)))
+    assert set(first) == set(map(_family, _headings(classic)))
+
+
+def _family(heading: str) -> str:
+    return heading.removesuffix("_total")
+
+
+def _headings(text: str) -> list[str]:
+    return [line.split(" ")[2] for line in text.split("\n") if line.startswith("# TYPE ")]
+
+
+def _samples_of(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.split("\n"):
+        if line and not line.startswith("#"):
+            yield re.split("[{ ]", line)[0], line
+
+
 def samples(invoke: Invoke, *words: str) -> Samples:
     result = invoke("metrics", *URL, *words)
     assert result.exit_code == 0, result.output
@@ -77,8 +115,8 @@ def test_the_figures_have_the_names_of_the_specification(
     assert {name for name, _ in found} == {
         "hueyctl_storage_up", "hueyctl_storage_bytes", "hueyctl_jobs",
         "hueyctl_oldest_pending_seconds", "hueyctl_queue_paused", "hueyctl_workers",
-        "hueyctl_jobs_total", "hueyctl_run_seconds_bucket", "hueyctl_run_seconds_sum",
-        "hueyctl_run_seconds_count", "hueyctl_wait_seconds_bucket", "hueyctl_wait_seconds_count",
+        "hueyctl_runs_total", "hueyctl_run_seconds_bucket", "hueyctl_run_seconds_sum",
+        "hueyctl_run_seconds_count", "hueyctl_wait_seconds_bucket",
         "hueyctl_alarms",
     } | OF_AN_ENGINE.get(engine_name, set())  # fmt: skip
     assert value(found, "hueyctl_storage_up") == 1
@@ -86,14 +124,29 @@ def test_the_figures_have_the_names_of_the_specification(
     assert value(found, "hueyctl_jobs", queue="huey", state="blocked") == 0
     assert value(found, "hueyctl_workers", state="busy") == 0
     labels = {"queue": "huey", "task": "app.boom"}
-    assert value(found, "hueyctl_jobs_total", **labels, ending="dead") == 1
-    assert value(found, "hueyctl_jobs_total", **labels, ending="done") == 0
+    assert value(found, "hueyctl_runs_total", **labels, ending="dead") == 1
+    assert value(found, "hueyctl_runs_total", **labels, ending="done") == 0
     assert value(found, "hueyctl_run_seconds_sum", **labels) == 0.5
+
+
+@pytest.mark.feature("metrics")
+def test_prometheus_reads_all_of_both_formats(mixed: QueueFile, invoke: Invoke) -> None:
+    mixed.add('odd"\\\n\u2028name')
+    mixed.finish()
+
+    classic, opened = (invoke("metrics", *URL, *words) for words in ([], ["--openmetrics"]))
+
+    readable(classic.stdout, opened.stdout)
+    assert opened.stdout.endswith("\n# EOF\n")
+    assert "# TYPE hueyctl_runs counter" in opened.stdout
+    down = [invoke("metrics", "-u", "no.db", *words).stdout for words in ([], ["--openmetrics"])]
+    readable(*down)
 
 
 def test_buckets_only_grow_and_end_with_all(mixed: QueueFile, invoke: Invoke) -> None:
     found = samples(invoke)
 
+    assert value(found, "hueyctl_run_seconds_count", queue="huey", task="app.add") == 1
     for name in ("hueyctl_run_seconds", "hueyctl_wait_seconds"):
         for task in ("app.add", "app.boom"):
             rows = sorted(
@@ -104,7 +157,6 @@ def test_buckets_only_grow_and_end_with_all(mixed: QueueFile, invoke: Invoke) ->
             counts = [count for _, count in rows]
             assert counts == sorted(counts)
             assert rows[-1] == (float("inf"), 1)
-            assert counts[-1] == value(found, f"{name}_count", queue="huey", task=task)
 
 
 @pytest.mark.sql_only("figures are moved in their table")
@@ -118,7 +170,7 @@ def test_counters_survive_a_purge(mixed: QueueFile, invoke: Invoke) -> None:
     assert mixed.storage.keep(Keeping())["metrics"] == 2
 
     after = samples(invoke)
-    name = "hueyctl_jobs_total"
+    name = "hueyctl_runs_total"
     assert {k: v for k, v in after.items() if k[0] == name} == {
         k: v for k, v in before.items() if k[0] == name
     }
@@ -128,7 +180,7 @@ def test_an_empty_storage_has_gauges_only(queue: QueueFile, invoke: Invoke) -> N
     found = samples(invoke)
 
     assert value(found, "hueyctl_storage_up") == 1
-    assert not any(name == "hueyctl_jobs_total" for name, _ in found)
+    assert not any(name == "hueyctl_runs_total" for name, _ in found)
 
 
 def test_a_queue_can_be_chosen(mixed: QueueFile, home: Path, invoke: Invoke) -> None:
@@ -150,7 +202,7 @@ def test_names_are_escaped(queue: QueueFile, invoke: Invoke, name: str) -> None:
 
     found = samples(invoke)
 
-    assert value(found, "hueyctl_jobs_total", queue="huey", task=name, ending="done") == 1
+    assert value(found, "hueyctl_runs_total", queue="huey", task=name, ending="done") == 1
     assert "\n" not in escaped(name)
 
 

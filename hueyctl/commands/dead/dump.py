@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hueyctl import errors, exits
+from hueyctl import errors, exits, units
 from hueyctl.command import command
 from hueyctl.commands.dead import shared
 from hueyctl.context import Session
@@ -71,7 +71,9 @@ def dead_dump(
                 seen.append(job)
         dump.end()
     selection.say_undecodable()
-    session.notice(f"{number} dead letters written" + ("" if to == "-" else f" to {to}"))
+    session.notice(
+        f"{units.counted(number, 'dead letter')} written" + ("" if to == "-" else f" to {to}")
+    )
     if seen:
         gone = len(backup.remove(session.writing(seen[0].queue), seen))
         session.notice(f"{gone} removed from the queue")

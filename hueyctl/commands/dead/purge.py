@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hueyctl import units
 from hueyctl.changes import bulk
 from hueyctl.changes.report import REFUSED
 from hueyctl.command import command
@@ -78,7 +79,7 @@ def _backed_up(session: Session, jobs: Sequence[Job], path: str) -> Sequence[Job
     with backup_file(path, storage.url) as dump:
         found = cargo_of(storage, jobs)
         seen = list(write((one for one in found if one.job.state == "dead"), dump))
-    session.notice(f"{len(seen)} dead letters written to {path}")
+    session.notice(f"{units.counted(len(seen), 'dead letter')} written to {path}")
     return seen
 
 

@@ -134,12 +134,12 @@ def _columns() -> dict[str, Column]:
     from hueyctl.output.columns import Column
 
     found = [
-        Column("count", "COUNT", "int", lambda group: group.number),
+        Column("count", "COUNT", "count", lambda group: group.number),
         Column("task", "TASK", "text", lambda group: group.task),
         Column("error", "ERROR", "text", lambda group: group.error),
     ]
     for place, name in enumerate(WINDOWS):
-        found.append(Column(f"last_{name}", name.upper(), "int", _recent(place)))
+        found.append(Column(f"last_{name}", name.upper(), "count", _recent(place)))
     found.append(Column("first", "FIRST", "time", lambda group: group.first))
     found.append(Column("last", "LAST", "time", lambda group: group.last))
     return {column.key: column for column in found}

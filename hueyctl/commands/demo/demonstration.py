@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from hueycore.model.states import LIVE, State
-from hueyctl import errors, exits
+from hueyctl import errors, exits, units
 from hueyctl.commands.demo import workload
 from hueyctl.commands.demo.account import Account, settle
 from hueyctl.commands.demo.consumer import Consumer
@@ -103,7 +103,7 @@ class Demonstration:
     def _kill(self) -> None:
         pid = self.consumer.kill()
         number = self.interrupted = self._counts()["running"]
-        jobs = "1 job" if number == 1 else f"{number} jobs"
+        jobs = units.counted(number, "job")
         self.events.append(f"kill -9 {pid}: consumer 1 died with {jobs} in its hands")
 
     def _counts(self) -> dict[str, int]:

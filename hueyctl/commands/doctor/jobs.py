@@ -86,7 +86,7 @@ def unknown_tasks(session: Session) -> Iterator[Diagnosis]:
     for task, number in unknown.items():
         yield problem(
             "tasks",
-            f"{number} jobs wait for {task}, which the application does not register",
+            f"{number:,} jobs wait for {task}, which the application does not register",
             "an older or newer producer, or a module that nobody imports: they will end dead",
             task=task,
             jobs=number,

@@ -10,10 +10,10 @@ import click
 from hueyctl import errors, exits, units
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.producers.answer import announce, wait_for
+from hueyctl.producers.answer import announce, call_of, wait_for
 from hueyctl.producers.app import AppProducer
-from hueyctl.producers.arguments import GRAMMAR, call_options, parse_words
-from hueyctl.producers.base import Order, Producer
+from hueyctl.producers.arguments import GRAMMAR, Call, CallingCommand, call_options, parse_words
+from hueyctl.producers.base import Order, Producer, Queued
 from hueyctl.producers.file import FileProducer
 from hueyctl.selection.params import DURATION
 
@@ -25,6 +25,7 @@ from hueyctl.selection.params import DURATION
         "hueyctl enqueue myapp.mail.send to=ann@example.com retries:=3 body=@letter.txt --delay 5m",
         "hueyctl enqueue myapp.report.build -W -t 2m -- -5 --full",
         "hueyctl enqueue myapp.report.build --then myapp.mail.send --on-error myapp.ops.alert",
+        "hueyctl enqueue --copy 4312 --edit",
         "hueyctl enqueue --from jobs.jsonl --delay 5m -q",
         "hueyctl enqueue myapp.utils.reindex products --unique products --if-exists replace",
     ],
@@ -42,10 +43,15 @@ from hueyctl.selection.params import DURATION
         exits.CONFIG,
         exits.TIMEOUT,
     ],
+    cls=CallingCommand,
 )
 @click.argument("task", required=False, metavar="TASK")
 @click.argument("words", nargs=-1, metavar="[ARG]...")
 @call_options
+@click.option("--copy", metavar="ID", help="Make the call of this job again; it stays as it is.")
+@click.option(
+    "--edit", is_flag=True, help="With --copy: edit the arguments first, as JSON in $EDITOR."
+)
 @click.option("--delay", type=DURATION, metavar="DUR", help="Run after this long.")
 @click.option("--eta", metavar="WHEN", help=f"Run at this time, like {units.EXAMPLE_TIMES}.")
 @click.option(
@@ -108,30 +114,67 @@ def enqueue(session: Session, task: str | None, words: tuple[str, ...], **given:
     annotations say; a name that no task has is imported, and called by its path. With --url alone
     the name and the arguments are taken as they are, and max_pending, which only the application
     knows, bounds nothing.
+
+    --copy queues the call of a job once more, with its priority and retries, whatever became of it;
+    without --app only if its arguments can be read, or need not be.
     """
     _check_usage(task, words, given)
-    producer = _producer(session, given)
-    if given["source"] is not None:
-        from hueyctl.commands.enqueue.jsonlines import feed
+    if given["copy"] is not None:
+        queued = _copy(session, given)
+    else:
+        producer = _producer(session, given)
+        if given["source"] is not None:
+            from hueyctl.commands.enqueue.jsonlines import feed
 
-        return feed(session, producer, given["source"], _order(task, given), given)
-    assert task is not None
-    call = parse_words(words, given["more_args"], given["more_kwargs"])
-    order = _order(task, given)._replace(call=call, id=given["id_"])
-    prepared = producer.prepare(order)
-    if given["dry_run"]:
-        _show_dry_run(session, producer, prepared)
+            return feed(session, producer, given["source"], _order(task, given), given)
+        call = parse_words(words, given["more_args"], given["more_kwargs"])
+        queued = _queue(session, producer, _order(task, given)._replace(call=call), given)
+    if queued is None:
         return exits.OK
-    queued = producer.commit([prepared])[0]
     if given["wait_"]:
         return wait_for(session, queued, given["timeout"])
     announce(session, [queued])
     return exits.OK
 
 
+def _queue(
+    session: Session, producer: Producer, order: Order, given: dict[str, Any]
+) -> Queued | None:
+    """Queue the job; None where that was a dry run."""
+    prepared = producer.prepare(order._replace(id=given["id_"]))
+    if given["dry_run"]:
+        _show_dry_run(session, producer, prepared)
+        return None
+    return producer.commit([prepared])[0]
+
+
+def _copy(session: Session, given: dict[str, Any]) -> Queued | None:
+    from hueyctl.commands.enqueue import copy
+
+    job = copy.job_to_copy(session, given["copy"])
+    # Values that were stored have their types; what is typed into the editor is converted.
+    given["no_coerce"] = given["no_coerce"] or not given["edit"]
+    producer = _producer(session, given, job.queue)
+    order = copy.order_of(job, _order(job.task, given))
+    order = copy.with_call(session, producer, order, to_edit=given["edit"])
+    if not given["edit"]:
+        return _queue(session, producer, order, given)
+    from hueyctl.commands.enqueue.editor import edited
+
+    def accept(call: Call) -> Queued | None:
+        return _queue(session, producer, order._replace(call=call), given)
+
+    return edited(session, order.call, accept)
+
+
 def _check_usage(task: str | None, words: tuple[str, ...], given: dict[str, Any]) -> None:
     batch = given["source"] is not None
-    if task is None and not batch:
+    copies = given["copy"] is not None
+    if copies and (task is not None or batch or given["more_args"] or given["more_kwargs"]):
+        raise errors.usage("--copy has the task and its arguments", "--edit changes them")
+    if given["edit"] and not copies:
+        raise errors.usage("--edit needs --copy")
+    if task is None and not batch and not copies:
         raise errors.usage("say which task", "hueyctl enqueue --help")
     if batch and (words or given["more_args"] or given["more_kwargs"] or given["id_"]):
         raise errors.usage("with --from the arguments and ids stand in the file")
@@ -151,24 +194,26 @@ def _check_usage(task: str | None, words: tuple[str, ...], given: dict[str, Any]
         raise errors.usage("an --id has 1 to 255 characters")
 
 
-def _producer(session: Session, given: dict[str, Any]) -> Producer:
+def _producer(session: Session, given: dict[str, Any], queue: str | None = None) -> Producer:
     # A dry run looks at everything and creates nothing.
     create = given["create"] and not given["dry_run"]
     if given["then"] or given["on_error"]:
-        return _pipelines(session, given, create)
+        return _pipelines(session, given, create, queue)
     if session.has_app:
         return AppProducer(
             session, convert=not given["no_coerce"], check=not given["no_check"], create=create
         )
-    return FileProducer(session, create=create)
+    return FileProducer(session, create=create, queue=queue)
 
 
-def _pipelines(session: Session, given: dict[str, Any], create: bool) -> Producer:
+def _pipelines(
+    session: Session, given: dict[str, Any], create: bool, queue: str | None
+) -> Producer:
     from hueyctl.commands.enqueue.followers import After, AppPipelines, FilePipelines
 
     after = After(given["then"], given["on_error"])
     if not session.has_app:
-        return FilePipelines(session, after, create=create)
+        return FilePipelines(session, after, create=create, queue=queue)
     convert, check = not given["no_coerce"], not given["no_check"]
     return AppPipelines(session, after, convert=convert, check=check, create=create)
 
@@ -213,10 +258,5 @@ def _show_dry_run(session: Session, producer: Producer, prepared: Any) -> None:
     if session.output.is_json:
         session.output.document(described)
         return
-    from hueyctl.answers.payloads import dumps
-
-    parts = [dumps(value) for value in described["args"] or ()]
-    parts += [f"{name}={dumps(value)}" for name, value in (described["kwargs"] or {}).items()]
-    shown = ", ".join(parts) if described["args"] is not None else described["args_repr"] or "…"
     at = f" at {described['run_at']}" if described["run_at"] else ""
-    session.notice(f"would queue {described['task']}({shown}){at}")
+    session.notice(f"would queue {call_of(producer.row(prepared))}{at}")

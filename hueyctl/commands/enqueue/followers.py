@@ -29,8 +29,10 @@ class After(NamedTuple):
 
 
 class FilePipelines(FileProducer):
-    def __init__(self, session: Session, after: After, *, create: bool) -> None:
-        super().__init__(session, create=create)
+    def __init__(
+        self, session: Session, after: After, *, create: bool, queue: str | None = None
+    ) -> None:
+        super().__init__(session, create=create, queue=queue)
         self.after = after
 
     def commit(self, prepared: Sequence[NewJob]) -> list[Queued]:

@@ -99,8 +99,8 @@ class _Feeder:
             self.session.output.objects(self.objects)
             self.objects = []
         verb = "would queue" if self.dry_run else "queued"
-        more = f", {self.bad} bad lines" if self.bad else ""
-        self.session.notice(f"{verb} {self.good} jobs{more}")
+        more = f", {units.counted(self.bad, 'bad line')}" if self.bad else ""
+        self.session.notice(f"{verb} {units.counted(self.good, 'job')}{more}")
 
     def _print(self, queued: list[Queued]) -> None:
         self.good += len(queued)

@@ -86,5 +86,5 @@ _KNOWN = {
     "queue": Column("queue", "QUEUE", "text", lambda event: event.queue),
     "id": Column("id", "ID", "text", lambda event: event.id),
     "event": Column("event", "EVENT", "int", lambda event: event.event),
-    "jobs": Column("jobs", "JOBS", "int", lambda event: event.jobs),
+    "jobs": Column("jobs", "JOBS", "count", lambda event: event.jobs),
 }

@@ -11,7 +11,7 @@ from hueyctl.command import command
 from hueyctl.commands.periodic import shared
 from hueyctl.context import Session
 from hueyctl.producers.app import AppProducer
-from hueyctl.producers.arguments import GRAMMAR, call_options, parse_words
+from hueyctl.producers.arguments import GRAMMAR, CallingCommand, call_options, parse_words
 from hueyctl.producers.base import Order, Producer
 from hueyctl.producers.file import FileProducer
 from hueyctl.selection.params import DURATION, POSITIVE
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         ("ARG", GRAMMAR),
     ],
     codes=[*shared.CODES, exits.REFUSED],
+    cls=CallingCommand,
 )
 @click.argument("name", metavar="NAME")
 @click.argument("task", metavar="TASK")

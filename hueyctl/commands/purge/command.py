@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hueyctl import errors, exits
+from hueyctl import errors, exits, units
 from hueyctl.changes.confirm import confirm
 from hueyctl.changes.queues import looking_before_writing, queues_to_change
 from hueyctl.command import command
@@ -88,7 +88,7 @@ def _one_queue(session: Session) -> str:
 
 
 def _ask(session: Session, work: Deletion, counts: dict[str, int], yes: bool) -> None:
-    parts = [f"{number} {name}" for name, number in counts.items() if number]
+    parts = [f"{units.grouped(number)} {name}" for name, number in counts.items() if number]
     if not work.whole:
         confirm(session, f"Delete {', '.join(parts)} of queue {work.queue}?", yes=yes)
         return
@@ -123,7 +123,9 @@ def _report(
             }
         )
     else:
-        number = Column("purged", "WOULD-PURGE" if dry_run else "PURGED", "int", lambda row: row[1])
+        number = Column(
+            "purged", "WOULD-PURGE" if dry_run else "PURGED", "count", lambda row: row[1]
+        )
         known = {"target": Column("target", "TARGET", "text", lambda row: row[0]), "purged": number}
         rows = list(counts.items())
         output.rows(rows, known, ("target", "purged"), name=lambda row: str(row[0]))

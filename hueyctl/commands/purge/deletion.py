@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hueycore.model.jobs import Selector
 from hueycore.model.states import FINAL, State
+from hueyctl import units
 from hueyctl.changes.backup import GROUP, backup_file, remove, write
 from hueyctl.commands.purge.targets import KINDS, TARGETS, WAITING
 from hueyctl.selection.cargo import cargoes
@@ -63,7 +64,7 @@ class Deletion:
                 selection = Selection(self.selector(state))
                 written[state] = list(write(cargoes(storage, selection), dump))
         number = sum(map(len, written.values()))
-        self.session.notice(f"{number} jobs written to {path}")
+        self.session.notice(f"{units.counted(number, 'job')} written to {path}")
         return written
 
     def carry_out(self, written: dict[str, list[Job]] | None) -> Deleted:

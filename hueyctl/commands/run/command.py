@@ -9,7 +9,7 @@ import click
 from hueyctl import errors, exits, streams
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.producers.arguments import GRAMMAR, call_options, parse_words
+from hueyctl.producers.arguments import GRAMMAR, CallingCommand, call_options, parse_words
 from hueyctl.selection.params import POSITIVE
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         exits.CONFIG,
         exits.TIMEOUT,
     ],
+    cls=CallingCommand,
 )
 @click.argument("task", required=False, metavar="TASK")
 @click.argument("words", nargs=-1, metavar="[ARG]...")
@@ -86,7 +87,7 @@ def _of_words(
 def _of_job(session: Session, huey: Huey, key: str) -> Task:
     """The call that a job has stored, whatever became of the job."""
     from hueycore.exceptions import SerializationError
-    from hueycore.runs.inputs import call_of
+    from hueyctl.producers.stored import stored_call
     from hueyctl.producers.tasks import find_task
     from hueyctl.selection.ids import find
 
@@ -96,15 +97,13 @@ def _of_job(session: Session, huey: Huey, key: str) -> Task:
         session.notice(f"job {job.seq} is running in a consumer as well")
     wrapper = find_task(session, huey, job.task)
     try:
-        args, kwargs = call_of(
-            storage.payload(job.seq), job.inputs, huey.serializer, lambda: storage.inputs(job.seq)
-        )
+        call = stored_call(storage, job, huey.serializer)
     except SerializationError as error:
         message = f"the call of job {job.seq} cannot be read: {error}"
         raise errors.CliError(message, exits.TASK_FAILED) from error
     return wrapper.task_class(
-        tuple(args),
-        kwargs,
+        tuple(call.args),
+        call.kwargs,
         id=job.id,
         retries=job.retries,
         retry_delay=job.retry_delay,

@@ -10,7 +10,7 @@ from hueyctl.answers.history import timeline, worker_name
 from hueyctl.answers.jobs import error_text, last_error
 from hueyctl.answers.payloads import decode_arguments, dumps
 from hueyctl.commands.show.stages import draw
-from hueyctl.output.columns import Column, cell, job_columns, time_text
+from hueyctl.output.columns import Column, cell, job_columns, part_columns, time_text
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Job
@@ -45,7 +45,8 @@ def write(
             output.line(streams.visible(job.id))
         return
     if output.columns:
-        output.rows(jobs, job_columns(output.style.now), output.columns)
+        known = job_columns(output.style.now) | part_columns(storage, output.columns)
+        output.rows(jobs, known, output.columns)
         return
     for number, job in enumerate(jobs):
         pairs = list(_pairs(session, storage, job, stages))

@@ -135,7 +135,7 @@ class Watch:
         if self.progress:
             there = sum(map(self._there, self.jobs.values()))
             running = [job for job in self.jobs.values() if job.state == "running"]
-            text = f"{there} of {len(self.jobs)}, {len(running)} running"
+            text = f"{there:,} of {len(self.jobs):,}, {len(running):,} running"
             if len(running) == 1 and running[0].progress:
                 text += f": {streams.visible(running[0].progress)}"
             self._write_progress(text)
