@@ -124,3 +124,28 @@ class Terminal:
 
 def plain(text: str) -> str:
     return _ESCAPES.sub("", text)
+
+
+class Picture:
+    """What a terminal shows after it got ``shown``: ``lines``, and ``style`` of a text in them."""
+
+    def __init__(self, shown: str, columns: int, rows: int = 300) -> None:
+        import pyte
+
+        self._screen = pyte.Screen(columns, rows)
+        # What went through a pseudo-terminal has its line ends; what a test reads may have not.
+        self._screen.set_mode(pyte.modes.LNM)
+        pyte.Stream(self._screen).feed(shown)
+        self.lines = [line.rstrip() for line in self._screen.display]
+        while self.lines and not self.lines[-1]:
+            self.lines.pop()
+
+    def line(self, text: str) -> str:
+        """The first one that has it."""
+        return next(line for line in self.lines if text in line)
+
+    def style(self, text: str) -> tuple[str, bool]:
+        """(colour, bold) of its first letter, where it is shown first."""
+        row = self.lines.index(self.line(text))
+        letter = self._screen.buffer[row][self.lines[row].index(text)]
+        return letter.fg, letter.bold

@@ -532,7 +532,7 @@ def test_a_dumb_terminal_gets_lines(
 def test_a_slow_terminal_skips_frames(mixed: QueueFile, monkeypatch: pytest.MonkeyPatch) -> None:
     from hueyctl.commands.stats import live
     from hueyctl.commands.stats.view import View
-    from hueyctl.output.table import make_console
+    from hueyctl.output.console import make_console
 
     drawn: list[Any] = []
 

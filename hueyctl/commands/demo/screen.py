@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hueyctl import streams
-from hueyctl.output.table import STATE_STYLES, make_console
+from hueyctl.output.console import make_console
+from hueyctl.output.grid import STATES
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -47,7 +48,7 @@ def _drawn(frame: Frame, events: list[str], bar: str) -> RenderableType:
     table.add_column()
     most = max(1, *frame.counts.values())
     for state, number in frame.counts.items():
-        style = STATE_STYLES.get(state, "")
+        style = STATES.get(state, "")
         length = -(-number * _BAR // most)
         table.add_row(
             Text(state, style=style), Text(f"{number:,}"), Text(bar * length, style=style)

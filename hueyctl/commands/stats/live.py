@@ -20,8 +20,8 @@ from hueyctl.answers.look import Look
 from hueyctl.commands.stats.keyboard import Keys
 from hueyctl.commands.stats.terminal import Terminal
 from hueyctl.commands.stats.view import View, frame
+from hueyctl.output.console import make_console
 from hueyctl.output.grid import Line
-from hueyctl.output.table import make_console
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Storage
