@@ -6,20 +6,19 @@ import textwrap
 
 #: A terminal wider than this is not filled with one sentence.
 WIDEST = 110
+#: With less room than this beside what stands before it, a text begins below.
+_BESIDE = 16
 
 
 def wrapped(text: str, width: int, indent: str = "", first: str | None = None) -> list[str]:
-    """The lines of a text, none wider than ``width`` unless a word alone is. ``first`` stands
-    before the first one."""
+    """The lines of a text, none wider than ``width``. ``first`` stands before the first one, alone
+    where there is little room beside it."""
     begin = indent if first is None else first
-    room = max(len(indent) + 20, min(width, WIDEST))
+    room = max(len(indent) + 10, min(width, WIDEST))
+    if begin != indent and len(begin) + min(len(text), _BESIDE) > room:
+        return [begin.rstrip(), *wrapped(text, width, indent)]
     lines = textwrap.wrap(
-        text,
-        room,
-        initial_indent=begin,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
+        text, room, initial_indent=begin, subsequent_indent=indent, break_on_hyphens=False
     )
     return lines or [begin.rstrip()]
 
