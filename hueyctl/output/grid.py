@@ -21,13 +21,15 @@ _FLEXIBLE = {
     "args": (12, 6), "error": (16, 8), "task": (16, 8), "state": (28, 7), "progress": (8, 6),
     "reason": (8, 6), "trend": (10, 10), "queue": (12, 6), "name": (12, 8), "value": (16, 8),
     "where": (24, 8), "setting": (16, 8), "message": (24, 8), "next": (24, 8), "because": (24, 8),
-    "signature": (16, 8), "schedule": (12, 8), "holder": (12, 8), "host": (8, 6), "worker": (12, 6),
+    "signature": (16, 8), "schedule": (12, 8), "holder": (12, 8), "host": (8, 6),
+    "worker": (12, 6), "queue_of_run": (8, 6),
 }  # fmt: skip
 #: Any other text may become as short as this, when nothing else helps.
 _LEAST = 6
 #: What goes first when a line does not fit.
 _SPARE = (
-    "trend", "host", "blocked", "wait_p50", "p50", "retried", "max", "rss", "kind", "priority",
+    "trend", "queue_of_run", "host", "blocked", "wait_p50", "p50", "retried", "max", "rss", "kind",
+    "priority",
     "last_3h", "last_3d", "first", "p99", "run_at", "tz", "run_s", "retry_delay", "last_7d",
     "scheduled", "done", "tries", "age", "failed", "p95", "up", "last_24h", "last", "workers",
     "pid", "worker", "last_run", "progress", "try", "last_1h", "args",
@@ -176,9 +178,29 @@ def style_of(key: str, text: str) -> str:
         return {"critical": "bold red", "warning": "yellow"}.get(text, "")
     if key == "failed":
         return "red" if text not in ("-", "0.0") else ""
+    if key == "ratio":
+        return "" if text.startswith(("-", "0.", "1.")) else "yellow"
     if key == "empty_in":
         return "yellow" if text in ("∞", "never") else ""
     return _STYLES.get(key, "") if text != "0" else ""
+
+
+def joined(parts: Sequence[tuple[int, Line]], width: int, gap: int = 3) -> Line:
+    """Parts of a line beside each other, as far as there is room: the higher the number of one, the
+    sooner it is left out."""
+    kept = list(parts)
+    while len(kept) > 1 and sum(_length(part) + gap for _, part in kept) - gap > width:
+        kept.remove(max(kept, key=lambda one: one[0]))
+    line: Line = []
+    for number, (_, part) in enumerate(kept):
+        line += [(" " * gap, ""), *part] if number else part
+    if len(kept) == 1 and _length(line) > width:
+        return [(shortened("".join(text for text, _ in line), width), line[0][1])]
+    return line
+
+
+def _length(line: Line) -> int:
+    return sum(cell_len(text) for text, _ in line)
 
 
 def fitted(line: Line, width: int) -> Line:
