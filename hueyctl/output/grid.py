@@ -131,7 +131,7 @@ def _least(columns: Sequence[Column], widths: Sequence[int], kept: list[int], sh
 
 
 def _shortest(column: Column, width: int, short: int) -> int:
-    if column.kind == "text":
+    if column.kind == "text" and column.key != "id":  # it is there to be copied
         return min(width, _FLEXIBLE.get(column.key, (width, _LEAST))[short])
     return width
 
@@ -155,7 +155,7 @@ def shortened(text: str, width: int) -> str:
     if cell_len(text) <= width:
         return text
     kept = set_cell_size(text, max(0, width - 1)).rstrip()
-    while kept and kept[-1] in "0123456789.," and text[len(kept)] in "0123456789.,":
+    while kept[-1:].isdecimal() or (kept[-1:] in (".", ",") and text[len(kept)].isdecimal()):
         kept = kept[:-1]
     return (kept.rstrip() + "…")[:width]
 
@@ -175,7 +175,8 @@ def style_of(key: str, text: str) -> str:
     if key in ("state", "result"):
         return STATES.get(text.strip().partition(" ")[0], "")
     if key == "level":
-        return {"critical": "bold red", "warning": "yellow"}.get(text, "")
+        levels = {"critical": "bold red", "error": "red", "warning": "yellow"}
+        return levels.get(text.lower(), "")
     if key == "failed":
         return "red" if text not in ("-", "0.0") else ""
     if key == "ratio":

@@ -38,6 +38,14 @@ class Output:
         """Whether a person looks at it through a terminal, which has a width."""
         return self.on_tty and self.format in ("table", "wide")
 
+    def fitted(self, text: str) -> str:
+        """A line that ends with a name, no longer than a screen is wide."""
+        if not self.on_screen or len(text) < 20:
+            return text
+        from hueyctl.output.grid import shortened
+
+        return shortened(text, streams.terminal_size()[0])
+
     @property
     def is_json(self) -> bool:
         return self.format in ("json", "jsonl")

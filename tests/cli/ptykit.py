@@ -12,6 +12,7 @@ import struct
 import sys
 import termios
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from clikit import DEADLINE, command
@@ -49,7 +50,14 @@ while True:
 class Terminal:
     """A command line on a pseudo-terminal, which stays open after it ended."""
 
-    def __init__(self, *args: str, rows: int = 24, columns: int = 110, shell: bool = False) -> None:
+    def __init__(
+        self,
+        *args: str,
+        rows: int = 24,
+        columns: int = 110,
+        shell: bool = False,
+        argv: Sequence[str] = (),
+    ) -> None:
         self.shown = ""
         self.code: int | None = None
         self.master, self._slave = pty.openpty()
@@ -63,7 +71,7 @@ class Terminal:
                 os.dup2(self._slave, number)
             os.environ.pop("COLUMNS", None)
             words = [sys.executable, "-c", SHELL] if shell else []
-            os.execv(sys.executable, [*words, *command(*args)])
+            os.execv(sys.executable, [*words, *(argv or command(*args))])
 
     def resize(self, rows: int, columns: int) -> None:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

@@ -47,7 +47,16 @@ def write(session: Session, sheet: Sheet, *, another: bool) -> None:
         output.line(styled(line, colour=output.colour))
     if sheet.traceback:
         output.line("")
-        output.line(streams.visible_lines(sheet.traceback))
+        for text in streams.visible_lines(sheet.traceback).split("\n"):
+            for part in _of_code(text, width):
+                output.line(part)
+
+
+def _of_code(line: str, width: int) -> list[str]:
+    if len(line) <= width:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()))
+    return wrapped(line.lstrip(), width, f"{indent}    ", indent)
 
 
 def page(sheet: Sheet, style: Style, width: int, *, whole: bool) -> list[Line]:
