@@ -88,16 +88,44 @@ def discard_stdout() -> None:
 
 
 def say(text: str) -> None:
-    """One message on stderr; never fails."""
+    """One message on stderr, broken between words where a terminal ends; never fails."""
     try:
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(_broken(text) + "\n")
         sys.stderr.flush()
     except (OSError, ValueError):
         return
 
 
+def _broken(text: str) -> str:
+    """A command line stays whole, to be copied, and so does what is indented already."""
+    if not is_tty(sys.stderr):
+        return text
+    try:
+        width = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except OSError:
+        return text
+    lines = text.split("\n")
+    if all(len(line) <= width for line in lines):
+        return text
+    import textwrap
+
+    for place, line in enumerate(lines):
+        if not line.startswith((" ", "hint: hueyctl ", "{")):
+            kept = textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False)
+            lines[place] = "\n".join(kept)
+    return "\n".join(lines)
+
+
+def can_renew(stream: IO[Any]) -> bool:
+    """Whether a line can be written again in its place."""
+    return is_tty(stream) and os.environ.get("TERM") != "dumb"
+
+
 def renew(text: str) -> None:
-    """A counter on stderr, in the place of the one before; an empty one takes it away."""
+    """A counter on stderr, in the place of the one before; an empty one takes it away. Nothing
+    where the terminal cannot."""
+    if not can_renew(sys.stderr):
+        return
     try:
         sys.stderr.write(f"\r\x1b[K{text}")
         sys.stderr.flush()

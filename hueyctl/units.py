@@ -116,6 +116,16 @@ def relative(moment: float, now: float) -> str:
     return f"in {brief(away)}" if away > 0 else f"{brief(away)} ago"
 
 
+def clock(moment: float, now: float) -> str:
+    """Local time: ``19:20:03``, with its date on another day than that of ``now``."""
+    try:
+        text = datetime.fromtimestamp(moment).isoformat(" ", "seconds")
+    except (ValueError, OverflowError, OSError):
+        return str(moment)
+    today = datetime.fromtimestamp(now).isoformat(" ", "seconds").partition(" ")[0]
+    return text.removeprefix(f"{today} ")
+
+
 def rfc3339(moment: float) -> str:
     """UTC with milliseconds, as in every machine format."""
     return _utc(moment, "milliseconds")

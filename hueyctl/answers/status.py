@@ -10,10 +10,10 @@ from hueyctl.answers.alarms import CRITICAL, Alarm, alarms
 from hueyctl.answers.figures import Figures, gather
 from hueyctl.answers.firings import coming
 from hueyctl.answers.look import Look
+from hueyctl.answers.runs import Run, runs
 from hueyctl.units import rfc3339
 
 if TYPE_CHECKING:
-    from hueycore.model.jobs import Job
     from hueycore.model.schedules import Periodic
     from hueycore.storage.base import Storage
 
@@ -21,16 +21,6 @@ if TYPE_CHECKING:
 WINDOW, AHEAD = 300.0, 3600.0
 #: Of what comes, and of what runs, so many are named.
 MOST = 20
-
-
-class Run(NamedTuple):
-    """A job that runs, its worker, and what its task usually takes (p95, seconds)."""
-
-    job: Job
-    worker: str | None
-    for_s: float
-    p95: float | None
-    stuck: bool
 
 
 class Coming(NamedTuple):
@@ -71,24 +61,10 @@ def status(storage: Storage, queues: Sequence[str]) -> Status:
         look.now,
         alarms(look),
         figures,
-        _runs(look),
+        runs(look),
         sorted(soon)[:MOST],
         number,
     )
-
-
-def _runs(look: Look) -> list[Run]:
-    """Longest first, measured against what is usual of the task."""
-    names = {row.id: row.name for row in look.consumers}
-    found = []
-    for job in look.running:
-        if job.claimed_at is not None:
-            usual = look.usual.spread(job.queue, job.task)
-            is_stuck = look.usual.stuck(job, look.now) is not None
-            span = max(0.0, look.now - job.claimed_at)
-            p95 = None if usual is None else usual[0]
-            found.append(Run(job, names.get(job.worker or 0), span, p95, is_stuck))
-    return sorted(found, key=lambda run: (not run.stuck, -run.for_s))
 
 
 def _planned(look: Look) -> tuple[list[Coming], int]:

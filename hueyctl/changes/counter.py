@@ -22,7 +22,7 @@ class Counter:
     them. None: nobody knows."""
 
     def __init__(self, session: Session, total: Callable[[], int] | None) -> None:
-        self._wanted = not session.settings.quiet and streams.is_tty(sys.stderr)
+        self._wanted = not session.settings.quiet and streams.can_renew(sys.stderr)
         self._total = total() if total is not None and self._wanted else None
         self._shown = False
         self._next = time.monotonic() + _PATIENCE

@@ -112,7 +112,8 @@ class Change:
             would = "would " if self.dry_run else ""
             for line in self.done:
                 number = f" {line.seq} " if line.seq is not None else ""
-                output.write(streams.visible(f"{would}{line.action}{number} {line.name}") + "\n")
+                text = streams.visible(f"{would}{line.action}{number} {line.name}")
+                output.write(output.fitted(text) + "\n")
         else:
             output.rows(self.done, _columns(self.dry_run), ("action", "seq", "task"), name=_id)
 

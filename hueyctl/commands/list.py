@@ -25,14 +25,16 @@ from hueyctl.selection.options import ID_HELP, selector_options
 def list_jobs(session: Session, choice: Choice, how: list_view.How) -> int:
     """List jobs: those that wait or run, unless a state is named.
 
-    A terminal gets a table of at most 100 jobs, a pipe gets tab-separated lines of all of them.
+    A terminal gets a table of at most 100 jobs, what runs first in front: jobs that run, how long
+    and where (held: claimed, not begun; lost: its consumer died), then those that come. A pipe gets
+    tab-separated lines of all of them, by number.
     Arguments are shown as the producer wrote them down; nothing of a job is executed.
     """
     from hueycore.model.states import LIVE
 
     preset = list_view.Preset(
         states=LIVE,
-        sort="seq",
+        sort=list_view.TURN,
         columns=("seq", "state", "task", "args", "run_at", "age", "priority", "try"),
         wide=("queue", "worker", "enqueued_at", "retries", "expires_at", "progress", "id"),
     )

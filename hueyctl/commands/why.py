@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -79,14 +80,33 @@ def _show(session: Session, answers: list[Answer]) -> None:
             output.objects(objects)
     elif output.format in ("table", "wide", "plain") and not output.columns:
         for answer in answers:
-            subject = answer.name if answer.seq is None else answer.seq
-            output.line(streams.visible(f"{subject} {answer.state}: {answer.reason.because}."))
-            if answer.reason.next:
-                output.line(streams.visible(f"  {answer.reason.next}"))
+            _print(session, answer)
     else:
         output.rows(
             answers, _columns(), ("seq", "state", "because", "next"), name=lambda one: one.name
         )
+
+
+def _print(session: Session, answer: Answer) -> None:
+    from hueyctl.output.grid import STATES, styled
+    from hueyctl.output.prose import command_lines, wrapped
+
+    output = session.output
+    width = streams.terminal_size()[0] if output.on_screen else sys.maxsize
+    subject = streams.visible(str(answer.name if answer.seq is None else answer.seq))
+    start, state = f"{subject} ", streams.visible(answer.state)
+    said = f"{start}{state}: {streams.visible(answer.reason.because)}."
+    first, *below = wrapped(said, width, "  ", "") if output.on_screen else [said]
+    if first.startswith(start + state):
+        rest = first[len(start + state) :]
+        first = styled(
+            [(start, ""), (state, STATES.get(state, "")), (rest, "")], colour=output.colour
+        )
+    for line in (first, *below):
+        output.line(line)
+    for line in command_lines(streams.visible(answer.reason.next or ""), width, "  "):
+        if line:
+            output.line(styled([(line, "cyan")], colour=output.colour))
 
 
 def _columns() -> dict[str, Column]:

@@ -30,12 +30,15 @@ class Column(NamedTuple):
 
 
 class Style(NamedTuple):
-    """How cells are written: ``time_format`` of the settings, the time that "now" is, and whether
-    people at a terminal read them."""
+    """How cells are written: ``time_format`` of the settings or ``clock``, local time for people;
+    and the time that "now" is."""
 
     time_format: str
     now: float
-    human: bool = False
+
+    @property
+    def is_human(self) -> bool:
+        return self.time_format in ("relative", "clock")
 
 
 def cell(column: Column, row: Any, style: Style) -> str:
@@ -46,8 +49,8 @@ def cell(column: Column, row: Any, style: Style) -> str:
     if column.kind == "time":
         return time_text(value, style)
     if column.kind == "span":
-        return units.brief(value) if style.time_format == "relative" else f"{value:.3f}"
-    if column.kind == "count" and style.human:
+        return units.brief(value) if style.is_human else f"{value:.3f}"
+    if column.kind == "count" and style.is_human:
         return units.grouped(value)
     if column.kind == "number":
         return str(jobs.plain_number(value))
@@ -59,6 +62,8 @@ def cell(column: Column, row: Any, style: Style) -> str:
 def time_text(moment: float, style: Style) -> str:
     if style.time_format == "relative":
         return units.relative(moment, style.now)
+    if style.time_format == "clock":
+        return units.clock(moment, style.now)
     return units.rfc3339(moment) if style.time_format == "iso" else f"{moment:.3f}"
 
 

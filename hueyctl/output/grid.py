@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Sequence
+from itertools import zip_longest
+
 import click
 from rich.cells import cell_len, set_cell_size
 
@@ -11,12 +15,23 @@ from hueyctl.output.columns import NUMBERS, Column
 Line = list[tuple[str, str]]
 
 _GAP = 2
-_LEAST_NAME = 12
-_LEAST_TREND = 10
+#: Texts that may be cut: to which width before a column is left out, and to which when none can be.
+_FLEXIBLE = {
+    "args": (12, 6), "error": (16, 8), "task": (16, 8), "state": (28, 7), "progress": (8, 6),
+    "reason": (8, 6), "trend": (10, 10), "queue": (12, 6), "name": (12, 8), "value": (16, 8),
+    "where": (24, 8), "setting": (16, 8), "message": (24, 8), "next": (24, 8), "because": (24, 8),
+    "signature": (16, 8), "schedule": (12, 8), "holder": (12, 8), "host": (8, 6),
+    "worker": (12, 6), "queue_of_run": (8, 6),
+}  # fmt: skip
+#: Any other text may become as short as this, when nothing else helps.
+_LEAST = 6
 #: What goes first when a line does not fit.
 _SPARE = (
-    "trend", "host", "blocked", "wait_p50", "p50", "retried", "max", "kind", "p99", "scheduled",
-    "queue_of_task", "done", "failed", "p95", "up", "last", "workers",
+    "trend", "queue_of_run", "host", "blocked", "wait_p50", "p50", "retried", "max", "rss", "kind",
+    "priority",
+    "last_3h", "last_3d", "first", "p99", "run_at", "tz", "run_s", "retry_delay", "last_7d",
+    "scheduled", "done", "tries", "age", "failed", "p95", "up", "last_24h", "last", "workers",
+    "pid", "worker", "last_run", "progress", "try", "last_1h", "args",
 )  # fmt: skip
 
 
@@ -32,63 +47,161 @@ def without_zeros(
     return [columns[place] for place in kept], [[row[place] for place in kept] for row in texts]
 
 
-def grid(columns: list[Column], texts: list[list[str]], width: int) -> list[Line]:
-    """Aligned lines: columns that do not fit are left out, the name and the trend are cut."""
-    widths = {
-        column.key: max([cell_len(column.header), *(cell_len(row[place]) for row in texts)])
-        for place, column in enumerate(columns)
-    }
-    shown = {column.key: place for place, column in enumerate(columns)}
-    first = columns[0].key
-    for key in (*_SPARE, None):
-        needed = (
-            sum((_LEAST_TREND if each == "trend" else widths[each]) + _GAP for each in shown) - _GAP
-        )
-        excess = needed - width
-        spare = widths[first] - min(widths[first], _LEAST_NAME)
-        if excess <= spare:
-            break
-        if key in shown and key is not None:
-            del shown[key]
-    widths[first] -= max(0, min(excess, spare))
-    if "trend" in shown:
-        others = sum(widths[key] + _GAP for key in shown if key != "trend")
-        widths["trend"] = max(_LEAST_TREND, min(widths["trend"], width - others))
-    header: Line = []
-    lines: list[Line] = [header]
-    for key, place in shown.items():
-        header.append((_aligned(columns[place], columns[place].header, widths[key]), "bold"))
-    for row in texts:
-        lines.append(
-            [
-                (_aligned(columns[place], row[place], widths[key]), _style(key, row[place]))
-                for key, place in shown.items()
-            ]
-        )
+def grid(
+    columns: Sequence[Column],
+    texts: Sequence[Sequence[str]],
+    width: int,
+    *,
+    styles: Sequence[str] = (),
+    named: bool = False,
+    fold: bool = False,
+) -> list[Line]:
+    """A header and a line for each row. Long texts are cut, then columns are left out; a number is
+    whole or not there. ``styles``: of whole rows, where one says something; ``named``: the columns
+    were asked for; ``fold``: no text is cut, it goes on below."""
+    cells = zip(*texts, strict=True) if texts else ([] for _ in columns)
+    widths = [
+        max([cell_len(column.header), *map(cell_len, each)])
+        for column, each in zip(columns, cells, strict=True)
+    ]
+    shown = layout(columns, widths, width, named=named or fold)
+    lines = [[_header(columns[place], room) for place, room in shown.items()]]
+    for number, row in enumerate(texts):
+        whole = styles[number] if number < len(styles) else ""
+        below = [
+            _folded(row[place], room) if fold else [row[place]] for place, room in shown.items()
+        ]
+        for parts in zip_longest(*below, fillvalue=""):
+            lines.append(
+                [
+                    (
+                        aligned(columns[place], part, room),
+                        whole or style_of(columns[place].key, row[place]),
+                    )
+                    for (place, room), part in zip(shown.items(), parts, strict=True)
+                ]
+            )
     return [fitted(line, width) for line in lines]
 
 
-def _aligned(column: Column, text: str, width: int) -> str:
-    if column.key == "trend":
-        text = text if text == column.header else text[-width:]
-    if cell_len(text) > width:
-        text = set_cell_size(text, max(0, width - 1)) + "…"
+def _folded(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width) or [""]
+
+
+def layout(
+    columns: Sequence[Column], widths: Sequence[int], room: int, *, named: bool = False
+) -> dict[int, int]:
+    """The places of the columns that are shown, and how wide each is."""
+    kept = list(range(len(columns)))
+    spare = [] if named else _spare(columns)
+    short = 0
+    while _least(columns, widths, kept, short) > room:
+        if spare:
+            kept.remove(spare.pop(0))
+        elif short == 0:
+            short = 1
+        elif len(kept) > 1:
+            kept.pop()
+        else:
+            break
+    found = {place: widths[place] for place in kept}
+    excess = sum(found.values()) + _GAP * (len(kept) - 1) - room
+    while excess > 0:
+        # The widest of those that may be cut.
+        over = [
+            (found[place], place)
+            for place in kept
+            if found[place] > _shortest(columns[place], widths[place], short)
+        ]
+        if not over:
+            break
+        found[max(over)[1]] -= 1
+        excess -= 1
+    return found
+
+
+def _spare(columns: Sequence[Column]) -> list[int]:
+    keys = [column.key for column in columns]
+    return [keys.index(key) for key in _SPARE if key in keys[1:] and keys.index(key)]
+
+
+def _least(columns: Sequence[Column], widths: Sequence[int], kept: list[int], short: int) -> int:
+    return sum(_shortest(columns[place], widths[place], short) + _GAP for place in kept) - _GAP
+
+
+def _shortest(column: Column, width: int, short: int) -> int:
+    if column.kind == "text" and column.key != "id":  # it is there to be copied
+        return min(width, _FLEXIBLE.get(column.key, (width, _LEAST))[short])
+    return width
+
+
+def _header(column: Column, width: int) -> tuple[str, str]:
+    marked = column.header.endswith(("▼", "▲", " v", " ^"))
+    return aligned(column, column.header, width), "bold cyan" if marked else "bold"
+
+
+def aligned(column: Column, text: str, width: int) -> str:
+    """A cell of a line, with the gap after it."""
+    if column.key == "trend" and text != column.header:
+        text = text[-width:]
+    text = shortened(text, width)
     filling = " " * (width - cell_len(text))
     right = column.kind in NUMBERS
     return (filling + text if right else text + filling) + " " * _GAP
 
 
+def shortened(text: str, width: int) -> str:
+    """A text that may be cut, with a mark where it was; never within a number."""
+    if cell_len(text) <= width:
+        return text
+    kept = set_cell_size(text, max(0, width - 1)).rstrip()
+    while kept[-1:].isdecimal() or (kept[-1:] in (".", ",") and text[len(kept)].isdecimal()):
+        kept = kept[:-1]
+    return (kept.rstrip() + "…")[:width]
+
+
+#: The states of jobs and of consumers.
+STATES = {
+    "running": "green", "pending": "cyan", "scheduled": "bright_blue", "blocked": "yellow",
+    "done": "dim", "dead": "bold red", "revoked": "magenta", "expired": "magenta",
+    "busy": "green", "stopping": "yellow", "overdue": "bold red",
+    "held": "cyan", "lost": "bold red",
+}  # fmt: skip
 _STYLES = {"dead": "bold red", "running": "green", "busy": "green", "trend": "cyan"}
 
 
-def _style(key: str, text: str) -> str:
-    if key == "state":
-        return {"dead": "bold red", "stopping": "yellow", "busy": "green"}.get(text.strip(), "")
+def style_of(key: str, text: str) -> str:
+    """How a cell is shown."""
+    if key in ("state", "result"):
+        return STATES.get(text.strip().partition(" ")[0], "")
+    if key == "level":
+        levels = {"critical": "bold red", "error": "red", "warning": "yellow"}
+        return levels.get(text.lower(), "")
     if key == "failed":
         return "red" if text not in ("-", "0.0") else ""
+    if key == "ratio":
+        return "" if text.startswith(("-", "0.", "1.")) else "yellow"
     if key == "empty_in":
         return "yellow" if text in ("∞", "never") else ""
     return _STYLES.get(key, "") if text != "0" else ""
+
+
+def joined(parts: Sequence[tuple[int, Line]], width: int, gap: int = 3) -> Line:
+    """Parts of a line beside each other, as far as there is room: the higher the number of one, the
+    sooner it is left out."""
+    kept = list(parts)
+    while len(kept) > 1 and sum(_length(part) + gap for _, part in kept) - gap > width:
+        kept.remove(max(kept, key=lambda one: one[0]))
+    line: Line = []
+    for number, (_, part) in enumerate(kept):
+        line += [(" " * gap, ""), *part] if number else part
+    if len(kept) == 1 and _length(line) > width:
+        return [(shortened("".join(text for text, _ in line), width), line[0][1])]
+    return line
+
+
+def _length(line: Line) -> int:
+    return sum(cell_len(text) for text, _ in line)
 
 
 def fitted(line: Line, width: int) -> Line:
@@ -107,9 +220,13 @@ def cut(text: str, width: int) -> str:
 
 def styled(line: Line, *, colour: bool) -> str:
     """A line as a terminal gets it: the styles are colours and words such as bold."""
+    plain = "".join(text for text, _ in line).rstrip()
     if not colour:
-        return "".join(text for text, _ in line).rstrip()
-    return "".join(_ansi(text, style.split()) if style else text for text, style in line).rstrip()
+        return plain
+    return "".join(
+        _ansi(text, style.split()) if style and text else text
+        for text, style in fitted(line, cell_len(plain))
+    )
 
 
 def _ansi(text: str, words: list[str]) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hueyctl import streams
+
+_INDENT = " " * 4
 
 if TYPE_CHECKING:
     from hueyctl.output.columns import Column, Style
@@ -39,7 +41,8 @@ class Lines:
         if output.format == "name":
             output.line(name)
             return
-        texts = [cell(column, row, style) for column in choose(self._keys, known)]
+        columns = choose(self._keys, known)
+        texts = [cell(column, row, style) for column in columns]
         if output.format == "csv":
             import csv
 
@@ -47,6 +50,9 @@ class Lines:
             sys.stdout.flush()
         elif output.format == "tsv":
             output.line("\t".join(map(streams.visible, texts)))
+        elif output.on_screen:
+            for line in self._on_screen(columns, texts, streams.terminal_size()[0]):
+                output.line(line)
         else:
             output.line(self._aligned(texts))
 
@@ -58,5 +64,32 @@ class Lines:
         ]
         start = "  ".join(padded)
         first, *more = streams.visible_lines(last).split("\n")
-        indent = " " * 4
-        return "\n".join([f"{start}  {first}".strip(), *(indent + line for line in more)])
+        return "\n".join([f"{start}  {first}".strip(), *(_INDENT + line for line in more)])
+
+    def _on_screen(
+        self, columns: Sequence[Column], texts: Sequence[str], width: int
+    ) -> Iterator[str]:
+        """The same on as many columns as there is room for; the last text goes on below."""
+        from hueyctl.output.grid import Line, layout, shortened, style_of, styled
+        from hueyctl.output.prose import wrapped
+
+        *before, last = texts
+        shown = [streams.visible(text) for text in before]
+        widths = [
+            max(self._widths.get(key, 12), len(text))
+            for key, text in zip(self._keys, shown, strict=False)
+        ]
+        start: Line = [
+            (shortened(shown[place], room).ljust(room) + "  ", style_of(self._keys[place], text))
+            for place, room in layout(columns[:-1], widths, width).items()
+            for text in (shown[place],)
+        ]
+        begin = "".join(text for text, _ in start)
+        first, *more = streams.visible_lines(last).split("\n")
+        head, *below = [begin + first]
+        if len(head) > width:
+            head, *below = wrapped(first, width, _INDENT, begin)
+        yield styled([*start, (head[len(begin) :], "")], colour=self.output.colour)
+        yield from below
+        for line in more:
+            yield from wrapped(line, width, _INDENT)

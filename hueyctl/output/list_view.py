@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from hueyctl import errors, exits, units
+from hueycore.model.states import FINAL, State
+from hueyctl import errors, exits, streams, units
 from hueyctl.selection.choice import Choice
 from hueyctl.selection.params import POSITIVE, collected
 from hueyctl.selection.selection import Selection
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Job
+    from hueycore.model.reports import WorkerRow
     from hueycore.storage.base import Storage
     from hueyctl.context import Session
     from hueyctl.output.columns import Column
@@ -28,8 +31,12 @@ ON_A_SCREEN = 100
 WIDTHS = (("seq", 7), ("state", 9), ("task", 28), ("args", 0))
 
 
+#: An order: what runs first for a screen, by number for whoever reads all of them.
+TURN = "turn"
+
+
 class Preset(NamedTuple):
-    """What a listing shows unless it is told otherwise."""
+    """What a listing shows unless it is told otherwise. ``sort`` is one of the storage, or TURN."""
 
     states: tuple[str, ...]
     sort: str
@@ -78,7 +85,7 @@ def run(session: Session, choice: Choice, how: How, preset: Preset) -> int:
     selection = choice.selection(
         session.check_queues(storage),
         states=preset.states,
-        sort=preset.sort,
+        sort="seq" if preset.sort == TURN else preset.sort,
         limit=ON_A_SCREEN if output.on_tty and output.format != "name" else None,
     )
     # What comes while the listing is read is the first of what follows.
@@ -88,22 +95,26 @@ def run(session: Session, choice: Choice, how: How, preset: Preset) -> int:
         number = listed.count(storage)
         output.document(number) if output.is_json else output.line(str(number))
     else:
-        number = _show(session, storage, listed, preset)
+        number = _show(session, storage, choice, listed, preset)
     listed.say_undecodable()
     if newest is not None:
         _follow(session, storage, choice, selection, newest, how.interval)
     return exits.NO_MATCH if how.exit_code and number == 0 else exits.OK
 
 
-def _show(session: Session, storage: Storage, selection: Selection, preset: Preset) -> int:
+def _show(
+    session: Session, storage: Storage, choice: Choice, selection: Selection, preset: Preset
+) -> int:
     """Print the listing; the number of jobs in it."""
     output = session.output
     counter = itertools.count(1)
     shown = 0
+    in_turn = output.on_screen and preset.sort == TURN and not choice.sort
+    in_turn = in_turn and selection.is_of_live_jobs
 
     def counted() -> Iterator[Job]:
         nonlocal shown
-        for job in selection.jobs(storage):
+        for job in selection.in_turn(storage) if in_turn else selection.jobs(storage):
             shown += 1
             yield job
 
@@ -111,15 +122,31 @@ def _show(session: Session, storage: Storage, selection: Selection, preset: Pres
         output.objects(objects(storage, counted(), output.style.now))
     else:
         known = columns(storage, output, output.style.now, counter)
+        if output.on_screen and output.style.time_format == "relative":
+            known["state"] = known["state"]._replace(value=whereabouts(storage, output.style.now))
         output.rows(counted(), known, preset.columns, preset.wide, name=lambda job: str(job.id))
     if shown == 0:
-        states = [str(state) for state in selection.selector.states]
-        session.remark(f"No {states[0]} jobs." if len(states) == 1 else "No jobs match.")
+        session.remark(_nothing(session, storage, choice, selection))
     elif output.on_tty and shown == selection.limit:
         more = selection.count(storage) - shown
         if more > 0:
             session.remark(f"… {units.grouped(more)} more (-n 0 for all)")
     return shown
+
+
+def _nothing(session: Session, storage: Storage, choice: Choice, selection: Selection) -> str:
+    """That there is nothing, and what there is in other states when none was asked for."""
+    states = selection.selector.states
+    if len(states) == 1:
+        return f"No {states[0]} jobs."
+    if choice.state or selection.deep or not states or not streams.is_tty(sys.stderr):
+        return "No jobs match."
+    others = [
+        f"{units.grouped(number)} {state}"
+        for state in FINAL
+        if (number := selection.of_state(state).count(storage))
+    ]
+    return f"No jobs match ({', '.join(others)}: -a)." if others else "No jobs match."
 
 
 def columns(
@@ -130,6 +157,29 @@ def columns(
     place = Column("position", "#", "int", lambda _job: next(counter))
     inside = part_columns(storage, output.columns)
     return {**job_columns(now), "position": place, **inside}
+
+
+def whereabouts(storage: Storage, now: float) -> Callable[[Job], str]:
+    """The state of a job, and of one that runs how long and where: ``running 6m on vm:23926``.
+    ``held`` is one that its consumer has not begun, ``lost`` one whose consumer has died."""
+    workers: dict[int, WorkerRow] = {}
+
+    def state(job: Job) -> str:
+        if job.state != State.RUNNING or job.claimed_at is None:
+            return str(job.state)
+        if not workers:
+            workers.update((row.id, row) for row in storage.workers())
+        row = workers.get(job.worker or 0)
+        if row is None:
+            return str(job.state)
+        word, where = "running", f"on {row.name}"
+        if not row.alive:
+            word = "lost"
+        elif job.seq not in (seq for _, seq in row.running):
+            word, where = "held", f"by {row.name}"
+        return f"{word} {units.brief(now - job.claimed_at)} {where}"
+
+    return state
 
 
 def objects(storage: Storage, found: Iterable[Job], now: float) -> Iterator[dict[str, Any]]:

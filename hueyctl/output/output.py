@@ -27,13 +27,25 @@ class Output:
         self.headers = settings.headers and not (self.implicit and not self.on_tty)
         self.colour = streams.wants_colour(settings.color, sys.stdout)
         self.columns = settings.columns
+        self._quiet = settings.quiet
         human = self.on_tty and self.format in ("table", "wide", "plain")
-        self.style = Style(
-            settings.time_format or ("relative" if human else "iso"), time.time(), human
-        )
+        self.style = Style(settings.time_format or ("relative" if human else "iso"), time.time())
         #: For times of what happened one after another: relative to now only if asked for.
         self.steady = self.style if settings.time_format else self.style._replace(time_format="iso")
         self._ascii = not streams.is_utf8(sys.stdout)
+
+    @property
+    def on_screen(self) -> bool:
+        """Whether a person looks at it through a terminal, which has a width."""
+        return self.on_tty and self.format in ("table", "wide")
+
+    def fitted(self, text: str) -> str:
+        """A line that ends with a name, no longer than a screen is wide."""
+        if not self.on_screen or len(text) < 20:
+            return text
+        from hueyctl.output.grid import shortened
+
+        return shortened(text, streams.terminal_size()[0])
 
     @property
     def is_json(self) -> bool:
@@ -46,7 +58,7 @@ class Output:
 
     def for_reading(self) -> None:
         """Aligned with headers in a pipe as well: this is text for people, whatever shows it."""
-        if self.implicit:
+        if self.implicit and not self.on_tty:
             self.format, self.headers = "plain", True
 
     def write(self, text: str) -> None:
@@ -115,11 +127,11 @@ class Output:
         wide: Sequence[str] = (),
         name: Callable[[Any], str] | None = None,
         *,
-        cut: bool = True,
+        fold: bool = False,
     ) -> None:
         """A table of ``rows``: the ``normal`` columns, with ``-o wide`` also the ``wide`` ones.
 
-        ``cut``: on a terminal, long texts are cut to its width."""
+        ``fold``: a text that is too long for a terminal goes on below, where others are cut."""
         if self.format == "name" and name is not None:
             for row in rows:
                 self.write(name(row) + "\n")
@@ -130,12 +142,10 @@ class Output:
         headers = [column.header for column in columns] if self.headers else []
         if self.format in ("csv", "tsv"):
             self._separated(texts, headers)
-        elif self.format == "table" and self.on_tty and cut:
-            from hueyctl.output.table import print_table
-
+        elif self.on_screen:
             shown = [[streams.visible(text) for text in row] for row in texts]
-            if shown:
-                print_table(columns, shown, headers=self.headers, colour=self.colour)
+            named = bool(self.columns) or self.format == "wide"
+            self._table(columns, shown, named=named, fold=fold)
         elif self.format in OWN_FORMATS:
             self._aligned(columns, texts)
         else:
@@ -143,6 +153,26 @@ class Output:
 
             shown = [[streams.visible(text) for text in row] for row in texts]
             self.line(render(self.format, headers, shown))
+
+    def _table(
+        self,
+        columns: Sequence[Column],
+        rows: Sequence[Sequence[str]],
+        *,
+        named: bool,
+        fold: bool,
+    ) -> None:
+        """No wider than the terminal."""
+        from hueyctl.output.grid import grid, styled
+
+        if not rows:
+            return
+        lines = grid(columns, rows, streams.terminal_size()[0], named=named, fold=fold)
+        for line in lines if self.headers else lines[1:]:
+            self.write(styled(line, colour=self.colour) + "\n")
+        left_out = [column.header for column in columns[len(lines[0]) :]]
+        if named and left_out and not self._quiet and streams.is_tty(sys.stderr):
+            streams.say(f"no room for {', '.join(left_out)}: -o plain has all")
 
     def _separated(self, rows: Iterable[list[str]], headers: list[str]) -> None:
         if self.format == "csv":

@@ -9,6 +9,7 @@ from hueycore.model.states import FINAL
 from hueyctl import errors, exits, streams
 from hueyctl.answers.payloads import dumps
 from hueyctl.answers.results import Outcome, as_object, error_of, value_of
+from hueyctl.answers.tracebacks import of_application
 from hueyctl.answers.watch import Timeout, looks
 
 if TYPE_CHECKING:
@@ -95,7 +96,9 @@ def show(session: Session, outcomes: Sequence[Outcome], *, raw: bool, traceback:
         for outcome in outcomes:
             error = error_of(outcome)
             if error and error["traceback"]:
-                streams.say(streams.visible_lines(str(error["traceback"]).rstrip("\n")))
+                found = str(error["traceback"])
+                found = found if session.settings.verbose else of_application(found)
+                streams.say(streams.visible_lines(found.rstrip("\n")))
 
 
 def verdict(session: Session, outcomes: Sequence[Outcome], *, exit_code: bool) -> int:

@@ -25,3 +25,22 @@ def _glyph(share: float, glyphs: str, utf8: bool) -> str:
     # Something is never drawn as nothing.
     lowest = 1 if utf8 else 0
     return glyphs[max(lowest, min(len(glyphs) - 1, round(share * (len(glyphs) - 1))))]
+
+
+def chart(numbers: Sequence[float], width: int, height: int, *, utf8: bool = True) -> list[str]:
+    """Numbers as columns that fill ``width`` and ``height``, the newest last."""
+    each = max(1, width // max(1, len(numbers)))
+    shown = [number for number in numbers[-width:] for _ in range(each)]
+    most = max(shown, default=0)
+    levels = [round(number / most * height * 8) if most else 0 for number in shown]
+    lines = []
+    for row in reversed(range(height)):
+        left = [max(0, min(8, level - row * 8)) for level in levels]
+        lines.append("".join(_part(eighths, utf8) for eighths in left))
+    return lines
+
+
+def _part(eighths: int, utf8: bool) -> str:
+    if utf8:
+        return BLOCKS[eighths - 1] if eighths else " "
+    return "#" if eighths >= 4 else " "

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+from hueycore.model.states import State
 from hueyctl import streams
 from hueyctl.answers.payloads import decode_arguments
 
@@ -20,6 +21,13 @@ Row = TypeVar("Row")
 
 #: Jobs that are read at once.
 _PAGE = 2000
+#: Live states in the order in which their jobs come to run, each with its own order.
+_TURN = {
+    State.RUNNING: "claimed_at",
+    State.PENDING: "running-order",
+    State.BLOCKED: "seq",
+    State.SCHEDULED: "run_at",
+}
 
 
 @dataclass(slots=True)
@@ -45,6 +53,32 @@ class Selection:
         if self.order is not None:
             found = self.order.sorted(storage, found)
         return self.filtered(found, is_meant)
+
+    @property
+    def is_of_live_jobs(self) -> bool:
+        """Whether states were chosen, all of jobs that have not ended."""
+        return bool(self.selector.states) and set(self.selector.states) <= set(_TURN)
+
+    def of_state(self, state: State) -> Selection:
+        """The same of jobs in another state."""
+        return replace(self, selector=self.selector._replace(states=(state,)), undecodable=0)
+
+    def in_turn(self, storage: Storage) -> list[Job]:
+        """The jobs of a selection of live states, what runs first in front: those that run, the
+        longest first, then each in the order in which it comes to run."""
+        found: dict[int, Job] = {}
+        # Against the course of a job's life last: one that moves on meanwhile is found twice, and
+        # counts as what it became, but never missed.
+        for state, sort in reversed(_TURN.items()):
+            if state in self.selector.states:
+                part = self.of_state(state)
+                part.selector = part.selector._replace(sort=sort)
+                for job in part.jobs(storage):
+                    found.pop(job.seq, None)
+                    found[job.seq] = job
+                self.undecodable += part.undecodable
+        turns = list(_TURN)
+        return sorted(found.values(), key=lambda job: turns.index(job.state))[: self.limit]
 
     def filtered(self, rows: Iterable[Row], is_meant: Callable[[Row], bool]) -> Iterator[Row]:
         """Of what the selector found those that meet the other conditions too, up to the limit."""

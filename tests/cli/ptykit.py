@@ -12,6 +12,7 @@ import struct
 import sys
 import termios
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from clikit import DEADLINE, command
@@ -49,7 +50,14 @@ while True:
 class Terminal:
     """A command line on a pseudo-terminal, which stays open after it ended."""
 
-    def __init__(self, *args: str, rows: int = 24, columns: int = 110, shell: bool = False) -> None:
+    def __init__(
+        self,
+        *args: str,
+        rows: int = 24,
+        columns: int = 110,
+        shell: bool = False,
+        argv: Sequence[str] = (),
+    ) -> None:
         self.shown = ""
         self.code: int | None = None
         self.master, self._slave = pty.openpty()
@@ -63,7 +71,7 @@ class Terminal:
                 os.dup2(self._slave, number)
             os.environ.pop("COLUMNS", None)
             words = [sys.executable, "-c", SHELL] if shell else []
-            os.execv(sys.executable, [*words, *command(*args)])
+            os.execv(sys.executable, [*words, *(argv or command(*args))])
 
     def resize(self, rows: int, columns: int) -> None:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -124,3 +132,28 @@ class Terminal:
 
 def plain(text: str) -> str:
     return _ESCAPES.sub("", text)
+
+
+class Picture:
+    """What a terminal shows after it got ``shown``: ``lines``, and ``style`` of a text in them."""
+
+    def __init__(self, shown: str, columns: int, rows: int = 300) -> None:
+        import pyte
+
+        self._screen = pyte.Screen(columns, rows)
+        # What went through a pseudo-terminal has its line ends; what a test reads may have not.
+        self._screen.set_mode(pyte.modes.LNM)
+        pyte.Stream(self._screen).feed(shown)
+        self.lines = [line.rstrip() for line in self._screen.display]
+        while self.lines and not self.lines[-1]:
+            self.lines.pop()
+
+    def line(self, text: str) -> str:
+        """The first one that has it."""
+        return next(line for line in self.lines if text in line)
+
+    def style(self, text: str) -> tuple[str, bool]:
+        """(colour, bold) of its first letter, where it is shown first."""
+        row = self.lines.index(self.line(text))
+        letter = self._screen.buffer[row][self.lines[row].index(text)]
+        return letter.fg, letter.bold

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from click.testing import Result
 from clikit import DEADLINE, QueueFile
-from operatingkit import row
+from operatingkit import alter, bury, claim_only, consumer, row
+from operatingkit import start as begin
+from ptykit import Picture
 
 from hueycore.model.endings import Done
 from hueyctl.answers import watch
@@ -97,6 +99,77 @@ def test_an_empty_list_says_so_to_a_person_only(
     assert on_tty("pending", "-u", "queue.db") == (0, "No pending jobs.\n")
     assert on_tty("list", "-u", "queue.db", "-q") == (0, "")
     assert invoke("pending", "-u", "queue.db").output == ""
+
+
+# --- what runs first ----------------------------------------------------------------------------
+
+
+def test_a_screen_begins_with_what_runs_and_where(queue: QueueFile, on_tty: OnTty) -> None:
+    queue.add("app.later", run_at=time.time() + 7200)
+    queue.add("app.soon", run_at=time.time() + 600)
+    queue.add("app.low", priority=1)
+    queue.add("app.high", priority=2)
+    queue.add("app.short", priority=3)
+    queue.add("app.long", priority=4)
+    worker = consumer(queue, "vm:23926")
+    begin(queue, worker, 0)
+    begin(queue, worker, 1)
+    alter(queue, 6, claimed_at=time.time() - 365)
+    alter(queue, 5, claimed_at=time.time() - 5)
+
+    code, shown = on_tty("list", "-u", "queue.db", columns=120)
+
+    picture = Picture(shown, 120)
+    assert code == 0
+    assert [int(line.split()[0]) for line in picture.lines[1:]] == [6, 5, 4, 3, 2, 1]
+    assert re.search(r"6  running 6m \d\ds on vm:23926  +app\.long", picture.lines[1])
+    assert picture.style("running 6m") == ("green", False)
+
+
+def test_what_waits_in_a_consumer_is_held_and_what_the_dead_had_is_lost(
+    queue: QueueFile, on_tty: OnTty
+) -> None:
+    queue.add("app.add")
+    claim_only(queue, consumer(queue, "alpha"))
+    assert re.search(r"held \S+ by alpha", plain(on_tty("list", "-u", "queue.db")[1]))
+
+    bury(queue)
+
+    picture = Picture(on_tty("list", "-u", "queue.db")[1], 100)
+    assert re.search(r"lost \S+ on alpha", picture.lines[1])
+    assert picture.style("lost") == ("red", True)
+
+
+def test_a_pipe_gets_states_alone_and_numbers_in_order(queue: QueueFile, invoke: Invoke) -> None:
+    queue.add("app.low")
+    queue.add("app.high", priority=2)
+    begin(queue, consumer(queue, "alpha"))
+
+    shown = invoke("list", "-u", "queue.db", "--columns", "seq,state").stdout
+
+    assert shown == "1\tpending\n2\trunning\n"
+
+
+def test_an_order_that_was_asked_for_is_kept(queue: QueueFile, on_tty: OnTty) -> None:
+    queue.add("app.low")
+    queue.add("app.high", priority=2)
+
+    shown = plain(on_tty("list", "-u", "queue.db", "--sort", "seq")[1])
+
+    assert [line.split()[0] for line in shown.splitlines()[1:]] == ["1", "2"]
+
+
+def test_where_nothing_waits_it_says_what_has_ended(mixed: QueueFile, on_tty: OnTty) -> None:
+    empty = on_tty("list", "-u", "queue.db", "--task", "app.add")
+    assert empty == (0, "No jobs match (1 done: -a).\n")
+    assert on_tty("list", "-u", "queue.db", "--task", "no*") == (0, "No jobs match.\n")
+    mixed.finish()
+    alter(mixed, 5, state="revoked", finished_at=time.time())
+
+    shown = on_tty("list", "-u", "queue.db")[1]
+
+    assert shown == "No jobs match (3 done, 1 dead, 1 revoked: -a).\n"
+    assert on_tty("list", "-u", "queue.db", "--state", "blocked")[1] == "No blocked jobs.\n"
 
 
 @pytest.mark.parametrize("text", HOSTILE)

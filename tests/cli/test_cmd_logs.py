@@ -155,7 +155,7 @@ def test_show_ends_with_the_last_lines(talking: QueueFile, invoke: Invoke) -> No
     text = ask(invoke, "show", "1", "-o", "plain").stdout
     found = json.loads(ask(invoke, "show", "1", "--json").stdout)
 
-    assert f"log       {ISO}  try 1  INFO  one\n" in text
+    assert f"\nLOG\n{ISO}  try 1  INFO  one\n" in text
     assert text.endswith("INFO  three\n")
     assert [line["message"] for line in found["log"]] == ["one", "two\nand a half", "three"]
 

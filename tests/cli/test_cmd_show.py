@@ -22,6 +22,7 @@ from operatingkit import (
     row,
     start,
 )
+from ptykit import Picture, plain
 
 
 def shown(invoke: Invoke, *words: str) -> Any:
@@ -37,7 +38,8 @@ def test_the_document_is_the_job_object_with_timeline_and_tree(
 
     found = shown(invoke, "3")
 
-    assert list(found) == [*listed[2], "timeline", "tree", "log"]
+    more = ["timeline", "tree", "log", "why", "result"]
+    assert list(found) == [*listed[2], *more]
     assert (found["seq"], found["task"], found["args"]) == (3, "app.mail.send", ["ann"])
     assert found["kwargs"] == {"user": 8, "deep": {"list": [1, "two"]}}
     assert [event["event"] for event in found["timeline"]] == ["enqueued"]
@@ -67,7 +69,7 @@ def test_a_dead_job_shows_its_errors_and_the_traceback_on_request(
     events = {event["event"]: event for event in found["timeline"]}
     assert events["failed"]["error"] == "TimeoutError: too slow"
     assert (events["failed"]["worker"], events["dead"]["attempt"]) == ("test", 1)
-    assert "error" in plain
+    assert "dead after 1 try because of TimeoutError: too slow" in plain
     assert "Traceback" not in plain
     assert whole.startswith(plain)
     assert "Traceback (most recent call last):\n" in whole
@@ -116,8 +118,7 @@ def test_a_long_pipeline_is_cut_for_people_and_whole_in_json(
 
 def drawn(invoke: Invoke, key: str) -> list[str]:
     lines = ask(invoke, "show", key, "-o", "plain").stdout.splitlines()
-    begin = next(n for n, line in enumerate(lines) if line.startswith("  stages"))
-    return [line[12:].rstrip() for line in lines[begin:]]
+    return lines[lines.index("STAGES") + 1 :]
 
 
 @pytest.mark.feature("visible stages")
@@ -187,13 +188,152 @@ def test_a_pipe_gets_keys_and_values_with_tabs(mixed: QueueFile, invoke: Invoke)
     assert all(line.count("\t") == 1 for line in lines)
 
 
-def test_a_person_gets_a_sheet(mixed: QueueFile, on_tty: OnTty) -> None:
-    code, text = on_tty("show", "4", "-u", "queue.db")
+def test_a_person_sees_first_how_it_stands_and_what_to_do(mixed: QueueFile, on_tty: OnTty) -> None:
+    code, shown = on_tty("show", "2", "-u", "queue.db")
 
+    picture = Picture(shown, 100)
     assert code == 0
-    assert text.startswith("job 4\n  task ")
-    assert "priority  10" in text
-    assert re.search(r"(now|\ds ago)  enqueued", text)
+    assert picture.lines[:4] == [
+        "job 2 dead  app.boom",
+        "  dead after 1 try because of TimeoutError: too slow",
+        "  hueyctl dead retry 2",
+        "",
+    ]
+    assert picture.style("dead") == ("red", True)
+    assert picture.style("dead after") == ("red", False)
+    assert picture.style("hueyctl dead") == ("cyan", False)
+    assert re.search(r"kwargs.user +7$", picture.line("kwargs.user"))
+
+
+def test_an_error_that_is_over_is_shown_with_a_job_that_runs(
+    queue: QueueFile, invoke: Invoke
+) -> None:
+    queue.add("app.add")
+    start(queue, consumer(queue))
+    alter(queue, errors='[{"type": "ValueError", "message": "no", "at": 1.0, "attempt": 1}]')
+
+    lines = ask(invoke, "show", "1", "-o", "plain").stdout.splitlines()
+
+    assert lines[:2] == ["job 1 running  app.add", "  ValueError: no"]
+    assert lines[2].startswith("  running on alpha for ")
+    assert lines[3] == "  hueyctl revoke 1"
+
+
+def test_the_times_of_a_sheet_are_of_one_kind(queue: QueueFile, on_tty: OnTty) -> None:
+    from hueycore.model.events import LogLine, Said
+
+    queue.add("app.add", expires_at=time.time() + 5)
+    claim = start(queue, consumer(queue))
+    queue.storage.note([(claim, Said(None, [LogLine(time.time(), "INFO", "said")]))])
+
+    lines = Picture(on_tty("show", "1", "-u", "queue.db")[1], 100).lines
+
+    clock = r"(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d"
+    for title, text in (("TIMELINE", "enqueued"), ("LOG", "try 1  INFO  said")):
+        below = lines[lines.index(title) + 1]
+        assert re.fullmatch(f"{clock} +{text}", below), below
+    (expires,) = [line for line in lines if line.startswith("expires_at")]
+    assert re.search(f"{clock}$", expires)
+    asked = plain(on_tty("show", "1", "-u", "queue.db", "--time-format", "relative")[1])
+    assert re.search(r"(now|\ds ago) +enqueued", asked)
+
+
+def failures(*kinds: str) -> str:
+    now = time.time()
+    return json.dumps(
+        [
+            {"type": kind, "message": f"number {place}", "at": now + place, "attempt": place + 1}
+            for place, kind in enumerate(kinds)
+        ]
+    )
+
+
+def test_many_tries_are_folded_unless_all_are_asked_for(queue: QueueFile, invoke: Invoke) -> None:
+    queue.add("app.add")
+    alter(queue, errors=failures("TimeoutError", *["OSError"] * 5, "ValueError", "KeyError"))
+
+    def told(*words: str) -> list[str]:
+        lines = ask(invoke, "show", "1", "-o", "plain", *words).stdout.splitlines()
+        return [line[26:] for line in lines[lines.index("TIMELINE") + 2 :]]
+
+    assert told() == [
+        "failed  try 1  TimeoutError: number 0",
+        "… 5 more tries: 5 OSError (-v for all)",
+        "failed  try 7  ValueError: number 6",
+        "failed  try 8  KeyError: number 7",
+    ]
+    assert len(told("-v")) == 8
+
+
+def test_the_result_is_shown(queue: QueueFile, invoke: Invoke) -> None:
+    queue.add("app.add")
+    queue.finish({"sum": 3})
+    queue.add("app.add")
+
+    assert re.search(r'\nresult +{"sum": 3}\n', ask(invoke, "show", "1", "-o", "plain").stdout)
+    assert shown(invoke, "1")["result"] == {"value": {"sum": 3}, "value_repr": None}
+    assert shown(invoke, "1")["why"]["next"] == "hueyctl result 1"
+    assert shown(invoke, "2")["result"] is None
+    assert 'result\t{"sum": 3}' in ask(invoke, "show", "1").stdout.splitlines()
+
+
+TRACE = """\
+Traceback (most recent call last):
+  File "/venv/lib/hueycore/runs/executor.py", line 5, in run
+    return call()
+           ^^^^^^
+  File "/srv/shop/mail.py", line 12, in send
+    raise ValueError("no")
+ValueError: no
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "/venv/lib/hueycore/api/huey.py", line 7, in get
+    raise error
+KeyError: 'x'"""
+
+
+def test_a_traceback_is_without_the_frames_of_this_library(
+    queue: QueueFile, invoke: Invoke, hueyctl: Any
+) -> None:
+    from hueycore.model.endings import Dead, Failure
+
+    queue.add("app.add")
+    queue.run(lambda claim: Dead("failed", Failure("KeyError", "'x'", TRACE)))
+
+    plain = ask(invoke, "show", "1", "-o", "plain", "--traceback").stdout
+    whole = ask(invoke, "show", "1", "-o", "plain", "--traceback", "-v").stdout
+
+    assert "executor.py" not in plain
+    assert "return call()" not in plain
+    assert 'mail.py", line 12, in send\n    raise ValueError("no")\nValueError: no' in plain
+    # Of an error of this library alone nothing would be left.
+    assert 'huey.py", line 7' in plain
+    assert whole.endswith(TRACE + "\n")
+    assert shown(invoke, "1")["error"]["traceback"] == TRACE
+    said = hueyctl("result", "1", "-u", "queue.db", "--traceback").stderr
+    assert "mail.py" in said
+    assert "executor.py" not in said
+    assert "executor.py" in hueyctl("result", "1", "-u", "queue.db", "--traceback", "-v").stderr
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_the_stages_are_drawn_in_colour_and_none_is_wrapped(
+    queue: QueueFile, on_tty: OnTty, width: int
+) -> None:
+    tasks = ["app.first", "app.a_member_with_a_rather_long_name", "app.b", "app.all"]
+    join(queue, tasks, [(0, 3, 0), (1, 3, 1), (2, 3, 2)])
+
+    _, text = on_tty("show", "2", "-u", "queue.db", columns=width)
+
+    picture = Picture(text, width)
+    stages = picture.lines[picture.lines.index("STAGES") + 1 :]
+    assert stages == Picture(text, 500).lines[-len(stages) :]
+    assert [line.split()[-2:] for line in stages[:3]] == [["→", "4"]] * 3
+    assert stages[1].startswith("*   2 pending app.a_member_w")
+    assert picture.style("pending") == ("cyan", False)
+    assert picture.style("blocked") == ("brown", False)
 
 
 def test_columns_make_a_table_of_it(mixed: QueueFile, invoke: Invoke) -> None:

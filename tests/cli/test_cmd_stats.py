@@ -463,7 +463,7 @@ def test_it_can_be_suspended_and_goes_on(watch: Callable[..., Terminal]) -> None
     assert_restored(terminal)
 
 
-def test_keys_pause_sort_switch_and_explain(
+def test_keys_freeze_sort_switch_and_explain(
     watch: Callable[..., Terminal], mixed: QueueFile
 ) -> None:
     terminal = watch()
@@ -474,13 +474,13 @@ def test_keys_pause_sort_switch_and_explain(
     terminal.wait_for("what runs took")
     terminal.press("?t")
     terminal.wait_for("no consumer")
-    terminal.press("ts\x1b[A")  # an arrow means nothing
-    terminal.press("p")
-    terminal.wait_for("PAUSED")
+    terminal.press("ts\x1b[5~")  # page up means nothing
+    terminal.press(" ")
+    terminal.wait_for("FROZEN")
     mixed.add("app.y")
     mixed.finish()
     terminal.forget()
-    terminal.press("p")
+    terminal.press(" ")
     terminal.wait_for("app.y")
     terminal.press("Q")
 
@@ -532,7 +532,7 @@ def test_a_dumb_terminal_gets_lines(
 def test_a_slow_terminal_skips_frames(mixed: QueueFile, monkeypatch: pytest.MonkeyPatch) -> None:
     from hueyctl.commands.stats import live
     from hueyctl.commands.stats.view import View
-    from hueyctl.output.table import make_console
+    from hueyctl.output.console import make_console
 
     drawn: list[Any] = []
 
@@ -546,7 +546,7 @@ def test_a_slow_terminal_skips_frames(mixed: QueueFile, monkeypatch: pytest.Monk
     with open(reader, "rb"), open(writer, "w") as slow:
         monkeypatch.setattr("sys.stdout", slow)
         one: Any = None
-        watch = live._Watch(mixed.storage, (), View(), cast("Any", Screen()), one, one)
+        watch = live._Watch(mixed.storage, (), View(), one, cast("Any", Screen()), one, one)
         watch._draw()
         assert len(drawn) == 1
 

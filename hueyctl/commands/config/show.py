@@ -64,7 +64,7 @@ def _print(session: Session, rows: list[Setting]) -> None:
         known,
         ("setting", "value", "source", "where"),
         name=lambda row: str(row.setting),
-        cut=False,
+        fold=True,
     )
 
 

@@ -37,7 +37,7 @@ def db_info(session: Session) -> int:
         "value": Column("value", "VALUE", "text", lambda row: row[1]),
     }
     rows = [(name, _text(value)) for name, value in document.items()]
-    output.rows(rows, known, ("name", "value"), name=lambda row: str(row[0]))
+    output.rows(rows, known, ("name", "value"), name=lambda row: str(row[0]), fold=True)
     return exits.OK
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from hueyctl import errors, exits
+from hueyctl import errors, exits, streams
 from hueyctl.command import command
 from hueyctl.context import Session
 from hueyctl.selection.params import POSITIVE
@@ -148,9 +148,13 @@ def _print_account(session: Session, account: Account, kept: str | None) -> None
         ("retried", account.retried, "needed more than one attempt"),
         ("ticks", account.ticks, "runs of the periodic task"),
     )
+    from hueyctl.output.prose import wrapped
+
+    width = streams.terminal_size()[0] if output.on_screen else 80
     output.line("")
     for name, number, note in rows:
-        output.line(f"  {name:<10}{number:>8,}   {note}".rstrip())
+        for line in wrapped(note, width, "      ", f"  {name:<10}{number:>8,}   "):
+            output.line(line.rstrip())
     good = account.lost == 0 and account.wrong == 0
     if good:
         output.line(f"\nNothing was lost. ({account.seconds:.1f} s)")

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hueyctl import streams
-from hueyctl.output.table import STATE_STYLES, make_console
+from hueyctl.output.console import make_console
+from hueyctl.output.grid import STATES
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from hueyctl.commands.demo.demonstration import Frame
 
 _BAR = 40
+#: Columns of the states and of the numbers.
+_BESIDE = 24
 
 
 @contextmanager
@@ -45,10 +48,11 @@ def _drawn(frame: Frame, events: list[str], bar: str) -> RenderableType:
     table.add_column()
     table.add_column(justify="right", min_width=8)
     table.add_column()
+    room = max(1, min(_BAR, streams.terminal_size()[0] - _BESIDE))
     most = max(1, *frame.counts.values())
     for state, number in frame.counts.items():
-        style = STATE_STYLES.get(state, "")
-        length = -(-number * _BAR // most)
+        style = STATES.get(state, "")
+        length = -(-number * room // most)
         table.add_row(
             Text(state, style=style), Text(f"{number:,}"), Text(bar * length, style=style)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -60,15 +61,27 @@ def doctor(session: Session, full: bool) -> int:
     return max((note.code for note in problems), default=exits.OK)
 
 
+#: On fewer columns texts go on at the left.
+_NARROW = 75
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red", "skipped": None}
 
 
 def _print(session: Session, note: Note) -> None:
+    from hueyctl.output.prose import command_lines, wrapped
+
     output = session.output
-    word = f"{note.status:<8}"
     colour = _COLOURS[note.status]
+    word, start = f"{note.status:<8}", f"{note.status:<8} {note.name:<11} "
+    text, hint = streams.visible(note.text), streams.visible(note.hint or "")
+    width = streams.terminal_size()[0] if output.on_screen else sys.maxsize
+    indent = " " * len(start) if width >= _NARROW else "    "
+    first, *below = wrapped(text, width, indent, start) if output.on_screen else [start + text]
     if output.colour and colour:
-        word = click.style(word, fg=colour, bold=note.status == "problem")
-    output.line(f"{word} {note.name:<11} {streams.visible(note.text)}")
-    if note.hint:
-        output.line(f"{'':<20} {streams.visible(note.hint)}")
+        first = click.style(word, fg=colour, bold=note.status == "problem") + first[len(word) :]
+    is_command = hint.startswith(("hueyctl ", "kill "))
+    if is_command or not output.on_screen:
+        below += command_lines(hint, width, indent) if hint else []
+    elif hint:
+        below += wrapped(hint, width, indent)
+    for line in (first, *below):
+        output.line(line)

@@ -313,7 +313,11 @@ def schemas() -> dict[str, Schema]:
     found = {
         "job/1": _job(),
         "shown-job/1": _job(
-            timeline=_list(_EVENT), tree=_list(_STAGE), log=_list(_object(_LOG_LINE))
+            timeline=_list(_EVENT),
+            tree=_list(_STAGE),
+            log=_list(_object(_LOG_LINE)),
+            why=_object("because:text next:text?"),
+            result=_or_null(_object("value:value value_repr:text?")),
         ),
         "dump/1": _job(
             payload=_or_null(_BYTES),

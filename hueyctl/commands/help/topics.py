@@ -53,7 +53,7 @@ def _exit_codes(session: Session) -> None:
         "name": Column("name", "NAME", "text", lambda row: row.name),
         "when": Column("when", "WHEN", "text", lambda row: row.when),
     }
-    session.output.rows(rows, known, tuple(known), name=lambda row: str(row.name), cut=False)
+    session.output.rows(rows, known, tuple(known), name=lambda row: str(row.name), fold=True)
 
 
 def _states(session: Session) -> None:
@@ -80,7 +80,7 @@ def _states(session: Session) -> None:
         "fence": Column("fence", "FENCED BY", "text", lambda row: row.fence),
         "counts": Column("counts", "COUNTS", "text", lambda row: row.counts),
     }
-    session.output.rows(TRANSITIONS, known, tuple(known), name=lambda row: str(row.verb), cut=False)
+    session.output.rows(TRANSITIONS, known, tuple(known), name=lambda row: str(row.verb), fold=True)
 
 
 def _schemas(session: Session, name: str | None = None) -> None:

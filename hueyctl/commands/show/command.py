@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from hueycore.model.jobs import Job
     from hueycore.storage.base import Storage
 
-#: Stages of one job that are shown to people.
-_STAGES = 50
 _EVERY = 1_000_000
 
 
@@ -38,11 +36,12 @@ _EVERY = 1_000_000
 @click.option("--traceback", is_flag=True, help="Also the traceback of the last error.")
 @click.option("--raw", is_flag=True, help="Only the payload: its bytes, never decoded.")
 def show(session: Session, ids: tuple[str, ...], traceback: bool, raw: bool) -> int:
-    """Show jobs: arguments, what happened to them, their last error, the stages around them, and
-    the last lines that they have logged.
+    """Show jobs: how they stand and the command that changes it, then their arguments, the result,
+    what happened to them, the stages around them, and the last lines that they have logged.
 
-    Arguments that are not plain data are shown as the producer wrote them down; nothing of a job
-    is executed.
+    Of many tries the first and the last are shown, of a traceback the frames outside this library;
+    -v shows all. Arguments that are not plain data are shown as the producer wrote them down;
+    nothing of a job is executed.
     """
     found = find_all(session, ids)
     if raw:
@@ -58,7 +57,7 @@ def display(session: Session, storage: Storage, jobs: Sequence[Job], *, tracebac
     if not session.output.is_json:
         from hueyctl.commands.show.sheet import write
 
-        write(session, storage, jobs, traceback=traceback, stages=_STAGES)
+        write(session, storage, jobs, traceback=traceback)
         return
     objects = [as_object(session, storage, job) for job in jobs]
     if len(objects) == 1 and session.output.format == "json" and not session.output.columns:
@@ -68,17 +67,27 @@ def display(session: Session, storage: Storage, jobs: Sequence[Job], *, tracebac
 
 
 def as_object(session: Session, storage: Storage, job: Job) -> dict[str, Any]:
-    """``hueyctl.job/1`` with ``timeline``, ``tree`` and ``log``."""
+    """``hueyctl.job/1`` with ``timeline``, ``tree``, ``log``, and what came of it."""
     from hueyctl.answers.history import timeline, worker_name
     from hueyctl.answers.joblog import as_object as as_line
     from hueyctl.answers.jobs import read_object
+    from hueyctl.answers.results import value_of
     from hueyctl.answers.stages import tree
+    from hueyctl.answers.why import explain
+    from hueyctl.output.results import read
 
+    now = session.output.style.now
+    reason = explain(storage, job, now).reason
+    known, value, text = value_of(read(session, storage, job))
     return {
-        **read_object(storage, job, session.output.style.now),
+        **read_object(storage, job, now),
         "timeline": [event.as_object() for event in timeline(job, worker_name(storage, job))],
         "tree": tree(storage.stages(job.seq, _EVERY)),
         "log": [as_line(line) for line in storage.log(job.seq)],
+        "why": {"because": reason.because, "next": reason.next},
+        "result": {"value": value if known else None, "value_repr": text}
+        if job.state == "done"
+        else None,
     }
 
 

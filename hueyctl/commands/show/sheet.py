@@ -1,33 +1,36 @@
-"""A job as a sheet of keys and values, for people; the same lines with tabs for a pipe."""
+"""Everything that is known of a job: read here, written as keys and values for a pipe; ``page`` has
+what people get."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from hueyctl import streams, units
-from hueyctl.answers.history import timeline, worker_name
+from hueyctl import streams
+from hueyctl.answers.history import Event, timeline, worker_name
 from hueyctl.answers.jobs import error_text, last_error
 from hueyctl.answers.payloads import decode_arguments, dumps
-from hueyctl.commands.show.stages import draw
-from hueyctl.output.columns import Column, cell, job_columns, part_columns, time_text
+from hueyctl.answers.tracebacks import of_application
+from hueyctl.output.columns import Column, Style, cell, job_columns, part_columns, time_text
+from hueyctl.units import brief
 
 if TYPE_CHECKING:
+    from hueycore.model.events import LogLine
     from hueycore.model.jobs import Job
     from hueycore.storage.base import Storage
+    from hueyctl.answers.reason import Reason
     from hueyctl.context import Session
 
 Pair = tuple[str, str]
-_LAST_LINES = 10
 
 #: Stages that are read for a drawing: those of a chord with more are not all counted.
 _DRAWN = 5000
 
-#: Shown when they say something; the first three always do.
+#: Shown when they say something.
 _KEYS = (
-    "task", "state", "queue", "reason", "id", "priority", "progress", "run_at", "expires_at",
-    "timeout", "attempt", "retries", "retry_delay", "crashes", "at_most_once", "key_name",
-    "unique_key", "unique_until", "cancel_requested", "wait_s", "run_s",
+    "queue", "reason", "id", "priority", "progress", "run_at", "expires_at", "timeout", "attempt",
+    "retries", "retry_delay", "crashes", "at_most_once", "key_name", "unique_key", "unique_until",
+    "cancel_requested", "wait_s", "run_s",
 )  # fmt: skip
 _USUAL = {
     "priority": 0, "retries": 0, "retry_delay": 0, "crashes": 0, "at_most_once": False,
@@ -35,9 +38,49 @@ _USUAL = {
 }  # fmt: skip
 
 
-def write(
-    session: Session, storage: Storage, jobs: Sequence[Job], *, traceback: bool, stages: int
-) -> None:
+class Sheet(NamedTuple):
+    """A job, why it is where it is, what came of it, and what is around it."""
+
+    job: Job
+    reason: Reason
+    arguments: list[Pair]
+    #: The value as text; None of a job that has none.
+    result: str | None
+    events: list[Event]
+    stages: list[Job]
+    log: Sequence[LogLine]
+    #: Of the last error, None unless it was asked for.
+    traceback: str | None
+
+    @property
+    def error(self) -> str | None:
+        found = last_error(self.job)
+        return None if found is None else error_text(found)
+
+
+def read(session: Session, storage: Storage, job: Job, *, traceback: bool) -> Sheet:
+    from hueyctl.answers.why import explain
+    from hueyctl.output import results
+
+    result = None
+    if job.state == "done":
+        result = results.text_of(results.read(session, storage, job), raw=False)
+    text = (last_error(job) or {}).get("traceback") if traceback else None
+    if text and not session.settings.verbose:
+        text = of_application(str(text))
+    return Sheet(
+        job=job,
+        reason=explain(storage, job, session.output.style.now).reason,
+        arguments=list(_arguments(storage, job)),
+        result=result,
+        events=timeline(job, worker_name(storage, job)),
+        stages=storage.stages(job.seq, _DRAWN),
+        log=storage.log(job.seq),
+        traceback=str(text).rstrip("\n") if text else None,
+    )
+
+
+def write(session: Session, storage: Storage, jobs: Sequence[Job], *, traceback: bool) -> None:
     """Print the sheet of each job."""
     output = session.output
     if output.format == "name":
@@ -49,16 +92,13 @@ def write(
         output.rows(jobs, known, output.columns)
         return
     for number, job in enumerate(jobs):
-        pairs = list(_pairs(session, storage, job, stages))
-        text = (last_error(job) or {}).get("traceback") if traceback else None
+        sheet = read(session, storage, job, traceback=traceback)
         if output.format in ("table", "wide", "plain"):
-            if number:
-                output.line("")
-            _write_aligned(session, job, pairs, text)
+            from hueyctl.commands.show.page import write as write_page
+
+            write_page(session, sheet, another=number > 0)
         else:
-            if text:
-                pairs.append(("traceback", str(text)))
-            output.rows(pairs, _COLUMNS, ("key", "value"))
+            output.rows(_pairs(sheet, output.style), _COLUMNS, ("key", "value"))
 
 
 _COLUMNS = {
@@ -67,38 +107,41 @@ _COLUMNS = {
 }
 
 
-def _write_aligned(session: Session, job: Job, pairs: Sequence[Pair], text: Any) -> None:
-    output = session.output
-    output.line(f"job {job.seq}")
-    width = max(len(key) for key, _ in pairs)
-    before = ""
-    for key, value in pairs:
-        # A key of several lines is written once.
-        shown = "" if key == before else key
-        before = key
-        output.line(streams.visible(f"  {shown:<{width}}  {value}").rstrip())
-    if text:
-        output.line(streams.visible_lines(str(text).rstrip("\n")))
+def _pairs(sheet: Sheet, style: Style) -> Iterator[Pair]:
+    from hueyctl.commands.show.stages import draw
+
+    job = sheet.job
+    yield from (("seq", str(job.seq)), ("task", job.task), ("state", str(job.state)))
+    if sheet.error is not None:
+        yield "error", sheet.error
+    yield "because", sheet.reason.because
+    if sheet.reason.next:
+        yield "next", sheet.reason.next
+    yield from keys(sheet, style)
+    for event in sheet.events:
+        yield "timeline", "  ".join(parts_of(event, style))
+    for line in draw(sheet.stages, job, len(sheet.stages) + 1, 1000):
+        yield "stages", "".join(text for text, _ in line)
+    for entry in sheet.log:
+        message = entry.message.partition("\n")[0]
+        at = time_text(entry.at, style)
+        yield "log", f"{at}  try {entry.attempt}  {entry.level}  {message}"
+    if sheet.traceback:
+        yield "traceback", sheet.traceback
 
 
-def _pairs(session: Session, storage: Storage, job: Job, stages: int) -> Iterator[Pair]:
-    style = session.output.style
+def keys(sheet: Sheet, style: Style) -> Iterator[Pair]:
+    """What the row says of the job besides its state, its arguments, and its result."""
+    job = sheet.job
     known = job_columns(style.now)
-    if session.output.format not in ("table", "wide", "plain"):
-        yield "seq", str(job.seq)
     for key in _KEYS:
         text = cell(known[key], job, style)
         value = known[key].value(job)
         if text and (key not in _USUAL or value != _USUAL[key]):
             yield key.removesuffix("_s") if known[key].kind == "span" else key, text
-    yield from _arguments(storage, job)
-    error = last_error(job)
-    if error is not None:
-        yield "error", error_text(error)
-    yield from _timeline(session, storage, job)
-    for line in draw(storage.stages(job.seq, _DRAWN), job, stages):
-        yield "stages", line
-    yield from _log(session, storage, job)
+    yield from sheet.arguments
+    if sheet.result is not None:
+        yield "result", sheet.result
 
 
 def _arguments(storage: Storage, job: Job) -> Iterator[Pair]:
@@ -112,24 +155,14 @@ def _arguments(storage: Storage, job: Job) -> Iterator[Pair]:
         yield f"kwargs.{name}", dumps(value)
 
 
-def _timeline(session: Session, storage: Storage, job: Job) -> Iterator[Pair]:
-    for event in timeline(job, worker_name(storage, job)):
-        parts: Iterable[str | None] = (
-            time_text(event.at, session.output.style),
-            event.event,
-            f"try {event.attempt}" if event.attempt else None,
-            f"on {event.worker}" if event.worker else None,
-            f"after {units.brief(event.run_s)}" if event.run_s is not None else None,
-            event.error,
-        )
-        yield "timeline", "  ".join(part for part in parts if part)
-
-
-def _log(session: Session, storage: Storage, job: Job) -> Iterator[Pair]:
-    lines = storage.log(job.seq)
-    if len(lines) > _LAST_LINES:
-        yield "log", f"… {len(lines) - _LAST_LINES} more: hueyctl logs {job.seq}"
-    for line in lines[-_LAST_LINES:]:
-        at = time_text(line.at, session.output.steady)
-        message = line.message.partition("\n")[0]
-        yield "log", f"{at}  try {line.attempt}  {line.level}  {message}"
+def parts_of(event: Event, style: Style) -> list[str]:
+    """Time, what happened, and what is known of it."""
+    parts = (
+        time_text(event.at, style),
+        event.event,
+        f"try {event.attempt}" if event.attempt else None,
+        f"on {event.worker}" if event.worker else None,
+        f"after {brief(event.run_s)}" if event.run_s is not None else None,
+        event.error,
+    )
+    return [part for part in parts if part]

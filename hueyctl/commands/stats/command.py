@@ -82,8 +82,10 @@ def stats(
     P50, P95 and P99 are of the time that runs took (-o wide: also of the time that jobs waited).
     TREND is what ended in each of the last 60 minutes, EMPTY-IN when nothing will be pending.
 
-    Keys while watching: q quit, p pause, s sort, t tasks or workers, 1-9 window, ? help. Without a
-    terminal --watch prints a line per look, or with -o jsonl a document.
+    Watching shows besides what runs, against what its task usually takes, and what is wrong. Keys:
+    q quit, arrows choose a queue and the order, p pause it, r retry its dead letters (each is
+    asked once), t tasks or workers, 1-9 window, space freeze, ? help. Without a terminal --watch
+    prints a line per look, or with -o jsonl a document.
     """
     if interval < LEAST:
         raise errors.usage(f"--interval {interval:g} is too short", f"{LEAST} is the least")
@@ -131,7 +133,9 @@ def _watch(
     if output.on_tty and output.format in ("table", "wide") and os.environ.get("TERM") != "dumb":
         from hueyctl.commands.stats.live import watch
 
-        return watch(storage, queues, view, colour=output.colour, alt_screen=alt_screen)
+        return watch(
+            storage, queues, view, session.writing, colour=output.colour, alt_screen=alt_screen
+        )
     if by is not None and not output.is_json:
         raise errors.usage("--by is for a terminal", "use -o jsonl")
     from hueyctl.commands.stats.ticker import tick

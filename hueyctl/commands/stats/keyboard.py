@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import termios
 import tty
@@ -44,12 +45,23 @@ class Keys:
         if self._terminal is not None and self._before is not None:
             termios.tcsetattr(self._terminal, termios.TCSANOW, self._before)
 
-    def read(self) -> str:
-        """What was pressed; call it when ``select`` says that there is something."""
+    def read(self) -> list[str]:
+        """What was pressed, arrows by their names; call it when ``select`` says that there is
+        something."""
         if self.descriptor is None:
-            return ""
+            return []
         data = os.read(self.descriptor, 64)
         if not data:
             self.descriptor = None  # ^D, or hung up: it may be "readable" for ever
-        # An arrow key is ESC and letters that would mean something alone.
-        return "" if data.startswith(b"\x1b") else data.decode("ascii", "ignore")
+        return keys_of(data)
+
+
+def keys_of(data: bytes) -> list[str]:
+    """Letters and arrows. What else begins with ESC is one key that means nothing: its letters
+    would mean something alone."""
+    found = _KEY.findall(data)
+    return [_ARROWS.get(key[-1:], "esc") if key[:1] == b"\x1b" else chr(key[0]) for key in found]
+
+
+_ARROWS = {b"A": "up", b"B": "down", b"C": "right", b"D": "left"}
+_KEY = re.compile(rb"\x1b[\[O][0-9;]*[A-Za-z~]?|\x1b|[\x00-\x7f]")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -13,24 +13,36 @@ from rich.console import ConsoleDimensions
 from rich.live import Live
 from rich.text import Text
 
-from hueyctl import exits, streams
+from hueyctl import errors, exits, streams
 from hueyctl.answers.alarms import alarms
 from hueyctl.answers.figures import Figures, gather
 from hueyctl.answers.look import Look
+from hueyctl.answers.runs import runs
+from hueyctl.commands.stats.deed import Deed, asked, carry_out
+from hueyctl.commands.stats.frame import frame
 from hueyctl.commands.stats.keyboard import Keys
 from hueyctl.commands.stats.terminal import Terminal
-from hueyctl.commands.stats.view import View, frame
+from hueyctl.commands.stats.view import View
+from hueyctl.output.console import make_console
 from hueyctl.output.grid import Line
-from hueyctl.output.table import make_console
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Storage
 
+    Writing = Callable[[str], Storage]
+
 
 def watch(
-    storage: Storage, queues: Sequence[str], view: View, *, colour: bool, alt_screen: bool
+    storage: Storage,
+    queues: Sequence[str],
+    view: View,
+    writing: Writing,
+    *,
+    colour: bool,
+    alt_screen: bool,
 ) -> int:
-    """Show figures until q or ^C. The terminal is restored however this ends."""
+    """Show figures until q or ^C. The terminal is restored however this ends. ``writing`` opens
+    the storage of a queue for a key that changes something."""
     with ExitStack() as stack:
         terminal = stack.enter_context(Terminal())
         keys = stack.enter_context(Keys())
@@ -44,7 +56,7 @@ def watch(
         )
         stack.enter_context(live)
         try:
-            _Watch(storage, queues, view, live, keys, terminal).run()
+            _Watch(storage, queues, view, writing, live, keys, terminal).run()
         except KeyboardInterrupt:
             return exits.OK
     return exits.OK
@@ -56,12 +68,14 @@ class _Watch:
         storage: Storage,
         queues: Sequence[str],
         view: View,
+        writing: Writing,
         live: Live,
         keys: Keys,
         terminal: Terminal,
     ) -> None:
         self.storage, self.queues = storage, queues
-        self.view, self.live, self.keys, self.terminal = view, live, keys, terminal
+        self.view, self.writing = view, writing
+        self.live, self.keys, self.terminal = live, keys, terminal
         self.utf8 = streams.is_utf8(sys.stdout)
         self.looks = 0
         self._read()
@@ -84,9 +98,9 @@ class _Watch:
         """Serve keys and signals until the next look is due; True when q was pressed."""
         while True:
             left = due - time.monotonic()
-            if left <= 0 and not self.view.paused:
+            if left <= 0 and not self.view.frozen:
                 return False
-            pressed = self.terminal.wait(3600.0 if self.view.paused else left, self.keys.descriptor)
+            pressed = self.terminal.wait(3600.0 if self.view.frozen else left, self.keys.descriptor)
             if pressed:
                 for key in self.keys.read():
                     if key in "qQ":
@@ -97,12 +111,46 @@ class _Watch:
 
     def _press(self, key: str) -> bool:
         """Redraw after a key; True when it asks for a new look."""
-        before, self.view = self.view, self.view.pressed(key)
-        if before.window != self.view.window or (before.paused and not self.view.paused):
+        before = self.view
+        if before.deed is not None:
+            return self._answer(before.deed, key)
+        if key in ("p", "r"):
+            self._ask(key)
+        else:
+            self.view = before._replace(note="").pressed(key, self._names())
+        after = self.view
+        if before.window != after.window or (before.frozen and not after.frozen):
             return True
-        if before != self.view:
+        if before != after:
             self._draw()
         return False
+
+    def _names(self) -> list[str]:
+        return [row.name for row in self.figures.queues]
+
+    def _ask(self, key: str) -> None:
+        """A key that changes something is asked once."""
+        name = self.view.chosen(self._names())
+        row = next((row for row in self.figures.queues if row.name == name), None)
+        deed = None if row is None else asked(key, row)
+        nothing = "there is nothing to retry" if key == "r" else "there is no queue"
+        self.view = self.view._replace(deed=deed, note="" if deed else nothing, help=False)
+
+    def _answer(self, deed: Deed, key: str) -> bool:
+        self.view = self.view._replace(deed=None, note="", trouble="")
+        if key not in ("y", "Y"):
+            self._draw()
+            return False
+        try:
+            self.view = self.view._replace(note=carry_out(deed, self.writing(deed.queue)))
+        except Exception as error:
+            found = errors.explain(error)
+            if found.bug:
+                raise
+            self.view = self.view._replace(trouble=found.message)
+            self._draw()
+            return False
+        return True
 
     def _serve_signals(self) -> None:
         news, self.terminal.news = self.terminal.news, set()
@@ -128,6 +176,7 @@ class _Watch:
         self.looks += 1
         look = Look(self.storage, self.queues)
         self.figures, self.alarms = gather(look, self.view.window), alarms(look)
+        self.runs = runs(look)
 
     def _look(self) -> None:
         from hueycore.exceptions import StorageBusy
@@ -143,7 +192,7 @@ class _Watch:
             return  # a slow terminal: skip this frame rather than queue it
         width, height = streams.terminal_size()
         self.live.console.size = ConsoleDimensions(width, height)
-        lines = frame(self.figures, self.view, width, height, self.utf8, self.alarms)
+        lines = frame(self.figures, self.view, width, height, self.utf8, self.alarms, self.runs)
         self.live.update(to_text(lines), refresh=True)
 
 

@@ -24,7 +24,12 @@ _KEYS = (
     "pending", "scheduled", "blocked", "running", "dead", "oldest", "in_per_s", "out_per_s",
     "failed", "p50", "p95", "p99", "empty_in",
 )  # fmt: skip
-_WIDTH = 7
+_TIME, _WIDTH = 8, 7
+#: What a terminal with less room is told, by worth.
+_WORTH = (
+    "pending", "running", "dead", "oldest", "in_per_s", "out_per_s", "failed", "empty_in", "p95",
+    "scheduled", "blocked", "p50", "p99",
+)  # fmt: skip
 
 
 def tick(session: Session, storage: Storage, queues: Sequence[str], view: View) -> int:
@@ -67,6 +72,11 @@ class _Lines:
     def __init__(self, output: Output) -> None:
         self.output = output
         self.written = 0
+        self.keys: tuple[str, ...] = _KEYS
+        if output.on_tty:
+            # The time, and after these who is alive and busy.
+            room = (streams.terminal_size()[0] - _TIME) // (_WIDTH + 1) - 2
+            self.keys = tuple(key for key in _KEYS if key in _WORTH[: max(1, room)])
         self.separator = {"tsv": "\t", "csv": ","}.get("" if output.implicit else output.format)
 
     def write(self, figures: Figures) -> None:
@@ -99,7 +109,7 @@ class _Lines:
         # Without blanks inside, so that awk finds its columns.
         cells = [
             (known[key].header, cell(known[key], figures.totals, style).replace(" ", ""))
-            for key in _KEYS
+            for key in self.keys
         ]
         workers = figures.workers
         return [("TIME", at), *cells, ("ALIVE", str(workers.alive)), ("BUSY", str(workers.busy))]
@@ -107,5 +117,5 @@ class _Lines:
     def _joined(self, texts: Sequence[str]) -> str:
         if self.separator:
             return self.separator.join(texts)
-        first = 8 if self.output.style.time_format == "relative" else 24
+        first = _TIME if self.output.style.time_format == "relative" else 24
         return f"{texts[0]:<{first}}" + "".join(f" {text:>{_WIDTH}}" for text in texts[1:])

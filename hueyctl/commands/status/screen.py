@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import textwrap
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 from hueyctl import streams
 from hueyctl.answers.alarms import CRITICAL
 from hueyctl.output.columns import Column, Style, cell
-from hueyctl.output.figures import Reader, queue_columns, short, worker_columns
-from hueyctl.output.grid import Line, fitted, grid, without_zeros
+from hueyctl.output.figures import Reader, queue_columns, worker_columns
+from hueyctl.output.grid import Line, grid, joined, without_zeros
+from hueyctl.output.prose import command_lines, wrapped
+from hueyctl.output.runs import run_lines
 from hueyctl.units import brief, counted
 
 if TYPE_CHECKING:
     from hueyctl.answers.alarms import Alarm
-    from hueyctl.answers.status import Coming, Run, Status
+    from hueyctl.answers.status import Coming, Status
 
-#: A terminal wider than this is not filled with one sentence.
-_WIDEST = 110
 _RUNS = 10
 
 
@@ -31,7 +30,7 @@ def screen(found: Status, width: int) -> list[Line]:
         [_header(found, width)],
         [line for alarm in found.alarms for line in _alarm(alarm, width)],
         _queues(found, width, utf8),
-        _running(found.runs, width),
+        run_lines(found.runs, width, most=_RUNS, utf8=utf8) if found.runs else [],
         _coming(found, width),
         _consumers(found, width),
     ]
@@ -50,25 +49,37 @@ def _header(found: Status, width: int) -> Line:
     colour = {"ok": "bold green", "warning": "bold yellow", CRITICAL: "bold red"}[found.level]
     address = found.figures.url.rpartition("/")[2].partition("?")[0]
     clock = time.strftime("%H:%M:%S", time.localtime(found.at))
-    return fitted([(verdict, colour), (f"   {streams.visible(address)}   {clock}", "dim")], width)
+    parts: list[tuple[int, Line]] = [
+        (0, [(verdict, colour)]),
+        (1, [(streams.visible(address), "dim")]),
+        (2, [(clock, "dim")]),
+    ]
+    return joined(parts, width)
 
 
 def _alarm(alarm: Alarm, width: int) -> list[Line]:
     style = "bold red" if alarm.level == CRITICAL else "yellow"
     mark = f"{alarm.level.upper():<8}  "
-    room = max(20, min(width, _WIDEST) - len(mark))
-    said = textwrap.wrap(streams.visible(alarm.text), room) or [""]
-    lines: list[Line] = [[(mark, style), (said[0], "")]]
     indent = " " * len(mark)
-    lines += [[(indent + line, "")] for line in said[1:]]
-    # A command is copied: it is one line, as long as it is.
-    return [*lines, [(indent, ""), (streams.visible(alarm.next), "cyan")]]
+    first, *below = wrapped(streams.visible(alarm.text), width, indent, mark)
+    lines: list[Line] = [
+        [(mark, style), (first[len(mark) :], "")],
+        *([(line, "")] for line in below),
+    ]
+    commands = command_lines(streams.visible(alarm.next), width, indent)
+    return [*lines, *([(line, "cyan")] for line in commands)]
 
 
-def _table(columns: Sequence[Column], rows: Sequence[Any], now: float, width: int) -> list[Line]:
+def _table(
+    columns: Sequence[Column],
+    rows: Sequence[Any],
+    now: float,
+    width: int,
+    styles: Sequence[str] = (),
+) -> list[Line]:
     style = Style("relative", now)
     texts = [[streams.visible(cell(column, row, style)) for column in columns] for row in rows]
-    return grid(*without_zeros(list(columns), texts), width)
+    return grid(*without_zeros(list(columns), texts), width, styles=styles)
 
 
 def _queues(found: Status, width: int, utf8: bool) -> list[Line]:
@@ -79,25 +90,9 @@ def _queues(found: Status, width: int, utf8: bool) -> list[Line]:
         "queue", "pending", "scheduled", "blocked", "running", "dead", "oldest", "in_per_s",
         "out_per_s", "empty_in", "trend",
     )  # fmt: skip
-    return _table([known[key] for key in keys], found.figures.queues, found.at, width)
-
-
-def _running(runs: Sequence[Run], width: int) -> list[Line]:
-    columns = (
-        Column("task", "RUNNING", "text", lambda run: run.job.task),
-        Column("job", "JOB", "int", lambda run: run.job.seq),
-        Column("for", "FOR", "int", lambda run: short(run.for_s)),
-        Column("p95", "P95", "int", lambda run: "-" if run.p95 is None else short(run.p95)),
-        Column("worker", "WORKER", "text", lambda run: run.worker),
-        Column("progress", "PROGRESS", "text", lambda run: run.job.progress),
-    )
-    lines = _table(columns, runs[:_RUNS], 0.0, width) if runs else []
-    for place, run in enumerate(runs[:_RUNS]):
-        if run.stuck:
-            lines[place + 1] = [("".join(text for text, _ in lines[place + 1]), "bold red")]
-    if len(runs) > _RUNS:
-        lines.append([(f"… {len(runs) - _RUNS} more: hueyctl workers", "dim")])
-    return lines
+    rows = found.figures.queues
+    yellow = ["yellow" if row.paused else "" for row in rows]
+    return _table([known[key] for key in keys], rows, found.at, width, yellow)
 
 
 def _coming(found: Status, width: int) -> list[Line]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +88,8 @@ class Watch:
             self.jobs[job.seq] = newer
 
     def _say(self, old: Job, new: Job) -> None:
+        from hueyctl.output.grid import shortened
+
         at = new.finished_at or (new.claimed_at if new.state == "running" else None) or time.time()
         change = {
             "seq": new.seq,
@@ -104,8 +105,8 @@ class Watch:
         elif self.output.on_tty:
             if self.progress:
                 self._write_progress("")
-            task = streams.visible(new.task)
-            self.output.line(f"{new.seq:>7}  {old.state} → {new.state}  {task}")
+            text = f"{new.seq:>7}  {old.state} → {new.state}  {streams.visible(new.task)}"
+            self.output.line(shortened(text, streams.terminal_size()[0]))
         else:
             self.output.line("\t".join(str(value) for value in change.values()))
 
@@ -143,9 +144,7 @@ class Watch:
     def _write_progress(self, text: str) -> None:
         if text == self.progress_text:
             return
+        from hueyctl.output.grid import shortened
+
         self.progress_text = text
-        try:
-            sys.stderr.write(f"\r\x1b[K{text}" if streams.is_tty(sys.stderr) else "")
-            sys.stderr.flush()
-        except OSError:
-            self.progress = False
+        streams.renew(shortened(text, streams.terminal_size()[0] - 1))
