@@ -95,13 +95,13 @@ def _pairs(session: Session, storage: Storage, job: Job, stages: int) -> Iterato
     if error is not None:
         yield "error", error_text(error)
     yield from _timeline(session, storage, job)
-    for line in draw(storage.stages(job.seq, _DRAWN), job, stages):
+    for line in draw(storage.stages(job.seq, _DRAWN, queue=job.queue), job, stages):
         yield "stages", line
     yield from _log(session, storage, job)
 
 
 def _arguments(storage: Storage, job: Job) -> Iterator[Pair]:
-    arguments = decode_arguments(storage.payload(job.seq))
+    arguments = decode_arguments(storage.payload(job.seq, queue=job.queue))
     if arguments is None:
         yield "args", job.preview if job.preview is not None else "(cannot be shown)"
         return
@@ -125,7 +125,7 @@ def _timeline(session: Session, storage: Storage, job: Job) -> Iterator[Pair]:
 
 
 def _log(session: Session, storage: Storage, job: Job) -> Iterator[Pair]:
-    lines = storage.log(job.seq)
+    lines = storage.log(job.seq, queue=job.queue)
     if len(lines) > _LAST_LINES:
         yield "log", f"… {len(lines) - _LAST_LINES} more: hueyctl logs {job.seq}"
     for line in lines[-_LAST_LINES:]:
