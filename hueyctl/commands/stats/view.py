@@ -128,9 +128,9 @@ def _header(figures: Figures, view: View, width: int, utf8: bool, *, live: bool)
     size, wal = figures.size
     kind, _, rest = figures.url.partition("://")
     address = rest.rpartition("@")[2].partition("?")[0].lstrip("/")
-    where = f"{kind}:{address} {_bytes(size)}"
+    where = f"{kind}:{address} {units.size(size)}"
     if kind == "sqlite":
-        where = f"{kind}:{os.path.basename(rest)} {_bytes(size)} (wal {_bytes(wal)})"
+        where = f"{kind}:{os.path.basename(rest)} {units.size(size)} (wal {units.size(wal)})"
     clock = time.strftime("%H:%M:%S", time.localtime(figures.at))
     every = f"   every {view.interval:g}s" if live else ""
     dot = "·" if utf8 else "|"
@@ -175,14 +175,6 @@ def _table(
 
 def _ascii(text: str) -> str:
     return text.replace("…", "...")
-
-
-def _bytes(number: int) -> str:
-    for unit in ("B", "KB", "MB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}" if unit == "B" or number >= 10 else f"{number:.1f} {unit}"
-        number = number / 1000  # type: ignore[assignment]
-    return f"{number:.1f} GB"
 
 
 def _brief(seconds: float) -> str:
