@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hueyctl import config, errors, exits, streams
+from hueyctl import collector, config, errors, exits, streams
 from hueyctl.settings import Rank, Settings, settings_from, stored
 
 if TYPE_CHECKING:
@@ -248,6 +248,7 @@ class Session:
             )
             self.ctx.call_on_close(storage.close)
             self._storages[key] = storage
+            collector.work()
         return self._storages[key]
 
 
