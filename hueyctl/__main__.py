@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from hueyctl import collector
+
 
 def main() -> int:
     """Run the command line of this process and answer the exit code."""
@@ -11,6 +13,7 @@ def main() -> int:
         sys.stderr.write("hueyctl: Windows is not supported: it has no fcntl locks\n")
         return 69
     try:
+        collector.rest()
         from hueyctl.streams import occupy_closed_descriptors
 
         occupy_closed_descriptors()
@@ -25,6 +28,7 @@ def main() -> int:
     # CPython remembers an interrupt that passed through an exec(), as by a dataclass in the making,
     # and would die of it at the end though it was handled here. The next exec() forgets it.
     exec("")  # noqa: S102
+    collector.leave()
     return code
 
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any
 
-from hueyctl import errors, exits
+from hueyctl import collector, errors, exits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,7 @@ def load(name: str, folder: str | None = None) -> Huey:
         raise _bad(f"--app-dir {folder}: no such directory")
     # Before the folder is on the path: what the library imports is not the application's.
     import_module("hueycore.api")
+    collector.work()
 
     with _importable(folder), redirect_stdout(sys.stderr):
         # An application that prints while it is imported must not spoil JSON on stdout.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hueyctl import config, errors, exits, streams
+from hueyctl import collector, config, errors, exits, streams
 from hueyctl.settings import Rank, Settings, settings_from, stored
 
 if TYPE_CHECKING:
@@ -264,6 +264,7 @@ class Session:
             self._storages[key] = storage
             if missing:
                 self.notice(f"created {_path(location) or storage.url}")
+            collector.work()
         return self._storages[key]
 
     def _is_missing(self, location: Location) -> bool:

@@ -108,6 +108,15 @@ def counted(number: int, what: str) -> str:
     return f"{grouped(number)} {what}{'' if number == 1 else 's'}"
 
 
+def size(number: float) -> str:
+    """Bytes for people: ``3.4 KB``, ``622 KB``."""
+    for unit in ("B", "KB", "MB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit == "B" or number >= 10 else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} GB"
+
+
 def relative(moment: float, now: float) -> str:
     """``3m ago``, ``in 2h 05m`` or ``now``."""
     away = moment - now

@@ -42,7 +42,7 @@ def _cause_of_death(job: Job) -> str:
 
 def _upstream(storage: Storage, job: Job, ago: str) -> Reason:
     """A stage before it failed; that one is where to look."""
-    failed = storage.culprit(job.seq)
+    failed = storage.culprit(job.seq, queue=job.queue)
     if failed is None:
         text = f"revoked {ago}: a stage before it failed"
         return Reason(text, job.finished_at, None, f"hueyctl restore {job.seq}")

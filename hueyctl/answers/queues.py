@@ -39,6 +39,13 @@ def serves(row: WorkerRow, queue: str) -> bool:
     return row.queue == queue and row.alive and row.takes_jobs and works
 
 
+def unserved(storage: Storage, queues: Sequence[str]) -> list[str]:
+    """Which of these queues, or of all, no living consumer takes jobs of."""
+    rows = storage.workers()
+    names = [row.queue for row in chosen_queues(storage, queues)]
+    return [name for name in names if not any(serves(row, name) for row in rows)]
+
+
 def command_on(storage: Storage, queue: str, *words: str) -> str:
     """A command line that changes one queue, which it names unless there is no other."""
     alone = [row.queue for row in storage.queues()] == [queue]

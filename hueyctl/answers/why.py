@@ -117,9 +117,10 @@ def _parents(storage: Storage, job: Job) -> list[Job]:
     """The stages whose results it needs."""
     from hueycore.model.jobs import Selector
 
-    found = storage.jobs(Selector(where=(("next", "=", job.seq),)))
+    mine = Selector(queues=(job.queue,))
+    found = storage.jobs(mine._replace(where=(("next", "=", job.seq),)))
     if job.source is not None:
-        found += storage.jobs(Selector(where=(("seq", "=", job.source),)))
+        found += storage.jobs(mine._replace(where=(("seq", "=", job.source),)))
     return found
 
 
@@ -177,7 +178,7 @@ def _consumers(facts: Facts) -> list[WorkerRow]:
 
 def _in_the_queue(facts: Facts) -> Reason:
     job = facts.job
-    number = facts.storage.ahead(job.seq)
+    number = facts.storage.ahead(job.seq, queue=job.queue)
     alive = _consumers(facts)
     busy = sum(len(row.running) for row in alive)
     slots = sum(row.slots for row in alive)

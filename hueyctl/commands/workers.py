@@ -32,28 +32,38 @@ def workers(session: Session, exit_code: bool) -> int:
     A line per job that runs, one for a consumer that has none; worker processes have a line each,
     NAME/1 and so on, and NAME/scheduler is the process that schedules for them. States: idle, busy,
     overdue (a run goes on after its timeout), stopping, dead (its jobs go to the next consumer that
-    looks).
+    looks). On a terminal the queues that no consumer serves are named below.
     """
+    from hueyctl.answers.queues import unserved
     from hueyctl.answers.workers import consumers
 
     storage = session.looking()
-    found = consumers(storage, session.check_queues(storage))
+    queues = session.check_queues(storage)
+    found = consumers(storage, queues)
     now = time.time()
     output = session.output
     if output.is_json:
         output.objects(consumer.as_object(now) for consumer in found)
     else:
+        several = output.on_tty and len({consumer.row.queue for consumer in found}) > 1
         output.rows(
             [row for consumer in found for row in _rows(consumer)],
             _columns(now),
-            ("name", "host", "pid", "kind", "state", "job", "task", "for", "rss", "up"),
-            ("queue", "slots", "held", "started_at"),
+            [key for key in _NORMAL if several or key != "queue"],
+            [key for key in _WIDE if not several or key != "queue"],
             name=lambda row: row.consumer.row.name,
         )
     if not found:
         session.remark("No consumers.")
+    for name in unserved(storage, queues):
+        session.remark(f"No consumer serves queue {name}: hueyctl consume APP --queue {name}")
     alive = any(consumer.row.alive for consumer in found)
     return exits.NO_MATCH if exit_code and not alive else exits.OK
+
+
+#: QUEUE is of the normal ones on a terminal where there are several.
+_NORMAL = ("name", "queue", "host", "pid", "kind", "state", "job", "task", "for", "rss", "up")
+_WIDE = ("queue", "slots", "held", "started_at")
 
 
 class Row(NamedTuple):

@@ -47,7 +47,10 @@ class Selection:
         """The jobs in order, read page by page where the order allows it."""
 
         def is_meant(job: Job) -> bool:
-            return self.matches(job, storage.payload(job.seq) if self.needs_payload else None)
+            payload = None
+            if self.needs_payload:
+                payload = storage.payload(job.seq, queue=job.queue)
+            return self.matches(job, payload)
 
         found = self._candidates(storage)
         if self.order is not None:

@@ -50,6 +50,7 @@ workers
 stats
 top -n 1
 events
+events --operators --since=today
 events --enable
 check
 check --depth 1:2

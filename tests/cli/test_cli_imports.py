@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clikit import command
 
 from hueyctl.tree import COMMANDS
 
@@ -130,3 +131,58 @@ def test_rich_is_the_only_thing_that_a_table_adds(home: Path, queue: Any) -> Non
 
     assert loaded(modules_after("list", "-u", "queue.db"), ("rich", "tabulate", "asyncio")) == []
     assert "tabulate" in modules_after("list", "-u", "queue.db", "-o", "github")
+
+
+COLLECTOR = """
+import atexit, gc, sys
+from hueyctl.__main__ import main
+atexit.register(lambda: print(seen, gc.get_freeze_count() > 0))
+seen = []
+
+class See:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("hueycore.storage.open", "hueyctl.output.columns"):
+            seen.append(gc.isenabled())
+
+sys.meta_path.insert(0, See())
+main()
+"""
+
+
+def test_the_collector_rests_until_a_queue_is_open_and_at_the_end(home: Path, queue: Any) -> None:
+    def seen(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", COLLECTOR, *words], capture_output=True, text=True, check=True
+        )
+        return done.stdout.splitlines()[-1]
+
+    assert seen("--help") == "[] True"
+    assert seen("depth", "-u", "queue.db") == "[False] True"
+    assert seen("status", "-u", "queue.db") == "[False, True] True"
+
+
+def test_the_collector_is_an_applications_own(home: Path, app: str, spawn: Any) -> None:
+    """While it is imported, in its consumer, and at the end."""
+    code = """
+import gc
+print("imported", gc.isenabled())
+
+class Held:
+    def __init__(self):
+        self.itself = self
+
+    def __del__(self):
+        print("taken away", flush=True)
+
+held = Held()
+
+@huey.task()
+def look():
+    print("runs", gc.isenabled(), flush=True)
+"""
+    (home / "app.py").write_text((home / "app.py").read_text() + code)
+    subprocess.run([*command("-A", app, "enqueue", "app.look")], check=True, capture_output=True)
+    done = subprocess.run(command("consume", app, "--burst", "-q"), capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout) == (0, "runs True\ntaken away\n"), done.stderr
+    assert "imported True" in done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import stat
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from clikit import QueueFile
-from operatingkit import Invoke, ask, consumer, error, states
+from operatingkit import Invoke, OnTty, ask, consumer, error, states
 
 from hueycore.model.jobs import Selector
 from hueycore.storage.sqlite import SqliteStorage, space
@@ -129,6 +130,15 @@ def test_a_vacuum_gives_space_back_to_the_disk(queue: QueueFile, invoke: Invoke)
     assert json.loads(ask(invoke, "db", "info", "--json").stdout)["free_bytes"] == 0
     assert states(queue) == {201: "pending"}
     assert queue.storage.examine(full=True) == []
+
+
+def test_a_person_is_told_what_a_vacuum_would_give_back(queue: QueueFile, on_tty: OnTty) -> None:
+    queue.storage.enqueue([new(payload=b"x" * 5000) for _ in range(20)])
+    queue.storage.flush()
+
+    last = on_tty("db", "info", "-u", "queue.db")[1].splitlines()[-1]
+
+    assert re.fullmatch(r"A vacuum gives \d+ KB back to the disk: hueyctl db vacuum", last)
 
 
 def test_a_vacuum_is_refused_beside_a_consumer(queue: QueueFile, invoke: Invoke) -> None:

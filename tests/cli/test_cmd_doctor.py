@@ -18,6 +18,7 @@ from click.testing import Result
 from clikit import QueueFile
 from operatingkit import alter
 
+from hueycore.storage.sqlite.checkup import files
 from hueyctl.commands.doctor.machine import has_wal_reset_bug, sqlite_release
 from tests.helpers import give_up_after
 from tests.storage.engines import lab_of
@@ -232,6 +233,28 @@ def test_modes_of_the_file(
     found = check(report(invoke, *URL), "files")
 
     assert (found["status"], found["facts"]["mode"]) == (status, f"{mode:04o}")
+
+
+@pytest.mark.root
+@pytest.mark.sqlite_only("it is about the file")
+@pytest.mark.parametrize(
+    ("mode", "group", "status"),
+    [(0o660, -1, "ok"), (0o600, -1, "problem"), (0o640, -1, "problem"), (0o660, 4711, "problem")],
+)
+def test_a_log_of_another_owner_is_right_where_the_group_has_it_in_common(
+    queue: QueueFile, home: Path, mode: int, group: int, status: str
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    queue.add("app.task")
+    for name in ("queue.db", "queue.db-wal"):
+        os.chmod(home / name, mode)
+    # Not by the command: SQLite gives what it opens as root to the owner of the database.
+    os.chown(home / "queue.db-wal", 12345, group)
+
+    found = {each.status for each in files(str(home / "queue.db"))}
+
+    assert status in found and ("problem" in found) == (status == "problem")
 
 
 @pytest.mark.root

@@ -177,6 +177,31 @@ def test_what_operators_do_is_recorded_always(mixed: QueueFile, invoke: Invoke) 
     assert states(mixed) == {1: "done", 2: "pending", 3: "revoked", 4: "pending", 5: "scheduled"}
 
 
+def test_changes_of_operators_are_told_apart_from_moves(
+    recorded: QueueFile, invoke: Invoke, on_tty: OnTty
+) -> None:
+    queue = recorded.storage.queue
+    ask(invoke, "pause", "--reason", "deploy")
+    recorded.add("app.add")
+
+    (found,) = happened(invoke, "--operators", "--since=today")
+    assert (found["signal"], found["reason"]) == ("pause", "deploy")
+    (line,) = ask(invoke, "events", "--operators", "-n", "1").stdout.splitlines()
+    assert line.split("\t")[1:] == ["pause", queue, "", "", found["worker"], "deploy"]
+    _, shown = on_tty("events", "--operators", "-u", "queue.db")
+    assert "OPERATOR" in shown and "WHAT" in shown
+    assert names(invoke, "--operators", "--signal", "revoke") == []
+    code, message, hint = error(invoke, "events", "--operators", "--signal", "claimed")
+    assert (code, message) == (2, "--operators: 'claimed' is a move of a job")
+    assert hint is not None and "pause" in hint
+
+
+def test_where_no_operator_changed_anything_that_is_an_empty_list(
+    queue: QueueFile, invoke: Invoke
+) -> None:
+    assert happened(invoke, "--operators") == []
+
+
 def test_a_verb_about_many_says_how_many(mixed: QueueFile, invoke: Invoke) -> None:
     ask(invoke, "revoke", "--all", "-y", "--reason", "clean up")
 

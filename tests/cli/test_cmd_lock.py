@@ -15,6 +15,7 @@ from clikit import DEADLINE, QueueFile, command
 from operatingkit import Invoke, ask, bury, consumer, error, start
 
 from hueycore.model.events import EventQuery
+from hueycore.model.limits import Limit
 from tests.helpers import wait_until
 
 URL = ("-u", "queue.db")
@@ -43,7 +44,7 @@ def test_locks_are_listed_with_holder_age_and_lease(
 
     assert list(found) == [
         "name", "queue", "holder", "host", "pid", "alive", "waiting", "since", "expires_at",
-        "ttl_s",
+        "ttl_s", "job", "waiters", "first_waiters",
     ]  # fmt: skip
     assert (found["name"], found["queue"], found["holder"]) == ("nightly", "huey", "shell:1")
     assert (found["pid"], found["alive"], found["waiting"]) == (os.getpid(), True, False)
@@ -51,6 +52,34 @@ def test_locks_are_listed_with_holder_age_and_lease(
     (line,) = ask(invoke, "lock", "list").stdout.splitlines()
     assert line.split("\t")[:2] == ["nightly", "shell:1"]
     assert ask(invoke, "lock", "list", "-o", "name").stdout == "nightly\n"
+
+
+def test_those_that_wait_for_a_lock_are_named_and_counted(
+    queue: QueueFile, holder: int, invoke: Invoke
+) -> None:
+    for _ in range(5):
+        queue.add("app.sync", key_name="nightly")
+    queue.add("app.sync", key_name="other")
+
+    (found,) = held(invoke)
+    assert (found["job"], found["waiters"], found["first_waiters"]) == (None, 5, [1, 2, 3])
+    (line,) = ask(invoke, "lock", "list").stdout.splitlines()
+    assert line.split("\t")[-1] == "1, 2, 3 and 2 more"
+
+
+def test_a_job_whose_task_takes_turns_holds_its_lock(queue: QueueFile, invoke: Invoke) -> None:
+    queue.storage.declare_limits([Limit("app.sync", "nightly", 1), Limit("app.wide", "wide", 2)])
+    for task, key in (("app.sync", "nightly"), ("app.wide", "wide")):
+        queue.add(task, key_name=key)
+    worker = consumer(queue)
+    start(queue, worker)
+    start(queue, worker, slot=1)
+    queue.add("app.sync", key_name="nightly")
+
+    (found,) = held(invoke)
+    assert (found["name"], found["job"], found["alive"]) == ("nightly", 1, True)
+    assert found["holder"] == "job 1 (app.sync) on alpha"
+    assert (found["pid"], found["first_waiters"]) == (os.getpid(), [3])
 
 
 def test_no_locks_are_no_error(queue: QueueFile, invoke: Invoke) -> None:

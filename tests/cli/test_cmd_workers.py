@@ -104,6 +104,27 @@ def test_the_queue_narrows(queue: QueueFile, invoke: Invoke) -> None:
     mail.storage.close()
 
 
+def test_a_person_is_told_which_queue_nobody_serves(
+    queue: QueueFile, invoke: Invoke, on_tty: OnTty
+) -> None:
+    mail, sms = QueueFile(queue.where, "mail"), QueueFile(queue.where, "sms")
+    for each in (queue, mail, sms):
+        each.add("app.add")
+    consumer(queue, "alpha")
+    consumer(mail, "beta")
+
+    shown = on_tty("workers", "--color", "never", "-u", "queue.db")[1]
+    assert [line.split()[:2] for line in shown.splitlines()[:3]] == [
+        ["NAME", "QUEUE"], ["alpha", "huey"], ["beta", "mail"],
+    ]  # fmt: skip
+    assert shown.splitlines()[-1] == (
+        "No consumer serves queue sms: hueyctl consume APP --queue sms"
+    )
+    assert ask(invoke, "workers").stderr == ""
+    mail.storage.close()
+    sms.storage.close()
+
+
 def test_the_exit_code_says_whether_anybody_is_alive(queue: QueueFile, invoke: Invoke) -> None:
     assert ask(invoke, "workers").exit_code == 0
     assert ask(invoke, "workers", "--exit-code").exit_code == 4

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from hueyctl import exits
 from hueyctl.command import command
 from hueyctl.context import Session
+from hueyctl.units import size
 
 if TYPE_CHECKING:
     from hueycore.model.reports import Info
+    from hueycore.storage.base import Storage
 
 
 @command(
@@ -38,7 +40,15 @@ def db_info(session: Session) -> int:
     }
     rows = [(name, _text(value)) for name, value in document.items()]
     output.rows(rows, known, ("name", "value"), name=lambda row: str(row[0]), fold=True)
+    session.remark(_vacuum(found, storage))
     return exits.OK
+
+
+def _vacuum(found: Info, storage: Storage) -> str:
+    """What one would give back, or what does it in its place."""
+    if found.free is None:
+        return f"Space that is free again: {storage.tool('vacuum')}."
+    return f"A vacuum gives {size(found.free)} back to the disk: hueyctl db vacuum"
 
 
 def _document(found: Info, url: str) -> dict[str, Any]:

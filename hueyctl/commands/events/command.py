@@ -31,6 +31,7 @@ def _complete_signal(ctx: click.Context, param: click.Parameter, incomplete: str
         "hueyctl events --since -1h -o jsonl | jq -r .task | sort | uniq -c",
         "hueyctl events --after 991 -o jsonl",
         "hueyctl events --id 4312",
+        "hueyctl events --operators --since today",
     ],
     codes=[
         exits.NOT_FOUND,
@@ -61,6 +62,7 @@ def _complete_signal(ctx: click.Context, param: click.Parameter, incomplete: str
     shell_complete=_complete_signal,
     help="Only these, such as complete, error, retrying, claimed, revoke; repeatable.",
 )
+@click.option("--operators", is_flag=True, help="Only changes that operators made, and who.")
 @click.option("--task", metavar="GLOB", help="Only tasks whose name matches, like 'mail.*'.")
 @click.option("--id", "id_", metavar="ID", help="Only of this job.")
 @click.option("--utc", is_flag=True, help="Times without an offset are UTC, not local.")
@@ -73,6 +75,7 @@ def events(
     limit: int | None,
     switch: str | None,
     exit_code: bool,
+    operators: bool,
     **which: Any,
 ) -> int:
     """Print what happened: each move of a job, and every change that an operator made.
@@ -89,13 +92,16 @@ def events(
         raise errors.usage("--follow and --until exclude each other")
     storage = session.looking()
     query = _query(storage, session, limit, **which)._replace(settled=follow)
-    _check_recorded(session, storage, query.queues)
+    if operators:
+        query = query._replace(signals=_verbs(query.signals))
+    else:
+        _check_recorded(session, storage, query.queues)
     from hueyctl.commands.events.view import follow_on, newest, show
 
     # Asked for first: what comes while we read is read again, or is among what was found.
     last = newest(storage)
     found = storage.events(query)
-    show(session, found, stream=follow)
+    show(session, found, stream=follow, operators=operators)
     if follow:
         seen = found[-1].event if found else max(query.after, last)
         follow_on(session, storage, query._replace(after=seen))
@@ -136,6 +142,17 @@ def _query(
         limit=usual if limit is None else (limit or None),
         newest=True,
     )
+
+
+def _verbs(chosen: tuple[str, ...]) -> tuple[str, ...]:
+    """What operators do: all of it, or those of it that were chosen."""
+    from hueycore.model.states import VERBS
+
+    if moves := [name for name in chosen if name not in VERBS]:
+        raise errors.usage(
+            f"--operators: {moves[0]!r} is a move of a job", f"of operators are {', '.join(VERBS)}"
+        )
+    return chosen or VERBS
 
 
 def _check_recorded(session: Session, storage: Storage, queues: tuple[str, ...]) -> None:

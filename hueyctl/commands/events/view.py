@@ -23,7 +23,13 @@ WIDTHS = (
 )  # fmt: skip
 
 
-def show(session: Session, events: Sequence[Event], *, stream: bool) -> None:
+#: Of operators: which queue they changed says more than how long a run was.
+_OF_OPERATORS = ("at", "signal", "queue", "task", "seq", "operator", "what")
+
+
+def show(
+    session: Session, events: Sequence[Event], *, stream: bool, operators: bool = False
+) -> None:
     """Print events. With ``stream`` more will come."""
     output = session.output
     if output.is_json and not stream:
@@ -37,8 +43,8 @@ def show(session: Session, events: Sequence[Event], *, stream: bool) -> None:
         output.rows(
             events,
             _KNOWN,
-            [key for key, _ in WIDTHS],
-            ("queue", "id", "event"),
+            _OF_OPERATORS if operators else [key for key, _ in WIDTHS],
+            ("id", "event") if operators else ("queue", "id", "event"),
             name=lambda event: str(event.event),
         )
 
@@ -82,6 +88,8 @@ _KNOWN = {
     "worker": Column("worker", "WORKER", "text", lambda event: event.worker),
     "run_s": Column("run_s", "RUN", "span", lambda event: event.run_s),
     "error": Column("error", "ERROR", "text", _why),
+    "operator": Column("operator", "OPERATOR", "text", lambda event: event.worker),
+    "what": Column("what", "WHAT", "text", _why),
     "reason": Column("reason", "REASON", "text", lambda event: event.reason),
     "queue": Column("queue", "QUEUE", "text", lambda event: event.queue),
     "id": Column("id", "ID", "text", lambda event: event.id),

@@ -251,7 +251,7 @@ def _rows() -> dict[str, Schema]:
         "firing/1": _object("at:time name:text task:text queue:text schedule:text tz:text?"),
         "lock/1": _object(
             "name:text queue:text holder:text host:text pid:int alive:bool waiting:bool since:time "
-            "expires_at:time? ttl_s:number?"
+            "expires_at:time? ttl_s:number? job:int? waiters:int first_waiters:values"
         ),
         "backup/1": _document("backup/1", "file:text bytes:int"),
         "restore/1": _document("restore/1", "file:text jobs:int"),

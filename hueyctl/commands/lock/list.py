@@ -1,4 +1,4 @@
-"""``hueyctl lock list``: who holds which lock."""
+"""``hueyctl lock list``: who holds which lock, and who waits for it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hueyctl.context import Session
 from hueyctl.units import rfc3339
 
 if TYPE_CHECKING:
-    from hueycore.model.limits import Lock
+    from hueyctl.answers.locks import Held
     from hueyctl.output.columns import Column
 
 
@@ -24,32 +24,37 @@ if TYPE_CHECKING:
     codes=[exits.NOT_FOUND, exits.UNAVAILABLE, exits.CONFIG],
 )
 def lock_list(session: Session) -> int:
-    """List the locks that processes hold, by name: who, since when, and until when at the latest.
+    """List the locks that are held, by name: who, since when, until when at the latest, who waits.
 
-    Jobs that take turns (lock=, max_concurrent=) need no lock: hueyctl why says who is before them.
+    A holder is a process (lock_task, hueyctl lock acquire), or a running job of a task whose jobs
+    take turns (lock=, max_concurrent=1). Those that wait are jobs: the next three, and how many
+    more. hueyctl why says the same of one job.
     """
+    from hueyctl.answers.locks import held
+
     storage = session.looking()
     queues = session.check_queues(storage)
     now = time.time()
-    found = [lock for lock in storage.locks() if not queues or lock.queue in queues]
+    found = held(storage, queues, session.looking)
     output = session.output
     if output.is_json:
-        output.objects(_as_object(lock, now) for lock in found)
+        output.objects(_as_object(one, now) for one in found)
     else:
         output.rows(
             found,
             _columns(now),
-            ("name", "holder", "since", "ttl"),
-            ("queue", "host", "pid", "alive", "waiting"),
-            name=lambda lock: lock.name,
+            ("name", "holder", "since", "ttl", "waiters"),
+            ("queue", "host", "pid", "alive", "waiting", "job"),
+            name=lambda one: one.lock.name,
         )
     if not found:
         session.remark("No locks.")
     return exits.OK
 
 
-def _as_object(lock: Lock, now: float) -> dict[str, Any]:
+def _as_object(one: Held, now: float) -> dict[str, Any]:
     """``hueyctl.lock/1``."""
+    lock = one.lock
     expires = lock.expires_at
     return {
         "name": lock.name,
@@ -62,24 +67,33 @@ def _as_object(lock: Lock, now: float) -> dict[str, Any]:
         "since": rfc3339(lock.since),
         "expires_at": None if expires is None else rfc3339(expires),
         "ttl_s": None if expires is None else round(expires - now, 3),
+        "job": one.job,
+        "waiters": one.waiters,
+        "first_waiters": list(one.first),
     }
 
 
 def _columns(now: float) -> dict[str, Column]:
     from hueyctl.output.columns import Column
 
-    def left(lock: Lock) -> float | None:
-        return None if lock.expires_at is None else max(0.0, lock.expires_at - now)
+    def left(one: Held) -> float | None:
+        expires = one.lock.expires_at
+        return None if expires is None else max(0.0, expires - now)
+
+    def holder(one: Held) -> str:
+        return f"{one.lock.holder} (next)" if one.lock.waiting else one.lock.holder
 
     every = (
-        Column("name", "NAME", "text", lambda lock: lock.name),
-        Column("holder", "HOLDER", "text", lambda lock: lock.holder),
-        Column("since", "SINCE", "time", lambda lock: lock.since),
+        Column("name", "NAME", "text", lambda one: one.lock.name),
+        Column("holder", "HOLDER", "text", holder),
+        Column("since", "SINCE", "time", lambda one: one.lock.since),
         Column("ttl", "TTL", "span", left),
-        Column("queue", "QUEUE", "text", lambda lock: lock.queue),
-        Column("host", "HOST", "text", lambda lock: lock.host),
-        Column("pid", "PID", "int", lambda lock: lock.pid),
-        Column("alive", "ALIVE", "bool", lambda lock: lock.alive),
-        Column("waiting", "WAITING", "bool", lambda lock: lock.waiting),
+        Column("waiters", "WAITERS", "text", lambda one: one.waits),
+        Column("queue", "QUEUE", "text", lambda one: one.lock.queue),
+        Column("host", "HOST", "text", lambda one: one.lock.host),
+        Column("pid", "PID", "int", lambda one: one.lock.pid),
+        Column("alive", "ALIVE", "bool", lambda one: one.lock.alive),
+        Column("waiting", "WAITING", "bool", lambda one: one.lock.waiting),
+        Column("job", "JOB", "int", lambda one: one.job),
     )
     return {column.key: column for column in every}

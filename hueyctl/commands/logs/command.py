@@ -50,7 +50,7 @@ def logs(session: Session, id_: str, follow: bool, tail: int | None) -> int:
     for _ in looks(storage) if follow else (True,):
         # The job first: what it says with its ending is there when it has ended.
         job = find(storage, job.id, (job.queue,))
-        found = storage.log(job.seq, last)
+        found = storage.log(job.seq, last, queue=job.queue)
         skipped = len(found) - tail if tail and not last else 0
         JobLog(session, job).show(found[max(0, skipped) :], stream=follow)
         last = found[-1].line if found else last

@@ -93,6 +93,7 @@ def _of_job(session: Session, huey: Huey, key: str) -> Task:
 
     storage = session.looking()
     job = find(storage, key, session.check_queues(storage))
+    storage = session.looking(job.queue)
     if job.state == "running":
         session.notice(f"job {job.seq} is running in a consumer as well")
     wrapper = find_task(session, huey, job.task)

@@ -82,8 +82,8 @@ def as_object(session: Session, storage: Storage, job: Job) -> dict[str, Any]:
     return {
         **read_object(storage, job, now),
         "timeline": [event.as_object() for event in timeline(job, worker_name(storage, job))],
-        "tree": tree(storage.stages(job.seq, _EVERY)),
-        "log": [as_line(line) for line in storage.log(job.seq)],
+        "tree": tree(storage.stages(job.seq, _EVERY, queue=job.queue)),
+        "log": [as_line(line) for line in storage.log(job.seq, queue=job.queue)],
         "why": {"because": reason.because, "next": reason.next},
         "result": {"value": value if known else None, "value_repr": text}
         if job.state == "done"
@@ -101,5 +101,5 @@ def _write_payload(session: Session, storage: Storage, jobs: Sequence[Job]) -> N
             "send them to a file: hueyctl show ID --raw > FILE",
         )
     for job in jobs:
-        sys.stdout.buffer.write(storage.payload(job.seq) or b"")
+        sys.stdout.buffer.write(storage.payload(job.seq, queue=job.queue) or b"")
     sys.stdout.buffer.flush()

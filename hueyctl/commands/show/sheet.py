@@ -74,8 +74,8 @@ def read(session: Session, storage: Storage, job: Job, *, traceback: bool) -> Sh
         arguments=list(_arguments(storage, job)),
         result=result,
         events=timeline(job, worker_name(storage, job)),
-        stages=storage.stages(job.seq, _DRAWN),
-        log=storage.log(job.seq),
+        stages=storage.stages(job.seq, _DRAWN, queue=job.queue),
+        log=storage.log(job.seq, queue=job.queue),
         traceback=str(text).rstrip("\n") if text else None,
     )
 
@@ -145,7 +145,7 @@ def keys(sheet: Sheet, style: Style) -> Iterator[Pair]:
 
 
 def _arguments(storage: Storage, job: Job) -> Iterator[Pair]:
-    arguments = decode_arguments(storage.payload(job.seq))
+    arguments = decode_arguments(storage.payload(job.seq, queue=job.queue))
     if arguments is None:
         yield "args", job.preview if job.preview is not None else "(cannot be shown)"
         return

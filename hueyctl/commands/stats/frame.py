@@ -116,9 +116,12 @@ def _header(figures: Figures, view: View, width: int, utf8: bool, *, live: bool)
     size, wal = figures.size
     kind, _, rest = figures.url.partition("://")
     address = rest.rpartition("@")[2].partition("?")[0].lstrip("/")
-    where, size_text = f"{kind}:{address}", _bytes(size)
+    where, size_text = f"{kind}:{address}", units.size(size)
     if kind == "sqlite":
-        where, size_text = f"{kind}:{os.path.basename(rest)}", f"{size_text} (wal {_bytes(wal)})"
+        where, size_text = (
+            f"{kind}:{os.path.basename(rest)}",
+            f"{size_text} (wal {units.size(wal)})",
+        )
     clock = time.strftime("%H:%M:%S", time.localtime(figures.at))
     parts: list[tuple[int, Line]] = [
         (1, [(streams.visible(where), "bold"), (f" {size_text}" if width >= _NARROW else "", "")]),
@@ -253,14 +256,6 @@ def _ascii(text: str) -> str:
     for letter, plain in (("…", "..."), ("↑ ↓", "k j"), ("← →", "left, right"), ("×", "x")):
         text = text.replace(letter, plain)
     return text
-
-
-def _bytes(number: int) -> str:
-    for unit in ("B", "KB", "MB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}" if unit == "B" or number >= 10 else f"{number:.1f} {unit}"
-        number = number / 1000  # type: ignore[assignment]
-    return f"{number:.1f} GB"
 
 
 def _brief(seconds: float) -> str:

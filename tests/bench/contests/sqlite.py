@@ -191,6 +191,7 @@ CONTESTS = {
             start_up("--help", "help_ms", "<= 6 x"),
             start_up("list --help", "list_help_ms", "<= 8 x"),
             start_up("depth", "depth_ms", "<= 8 x"),
+            start_up("status", "status_ms", "<= 9 x"),
         ),
         rounds=1,
     ),

@@ -64,6 +64,7 @@ def start_ups(rounds: int = 15) -> dict[str, float]:
         "help_ms": [hueyctl, "--help"],
         "list_help_ms": [hueyctl, "list", "--help"],
         "depth_ms": [hueyctl, "-u", URL, "depth"],
+        "status_ms": [hueyctl, "-u", URL, "status"],
     }
     # An installed command has its bytecode; some build machines forbid to write it.
     environ = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}

@@ -22,7 +22,9 @@ from hueycore.model.states import State
 
 
 class Queries(Protocol):
-    """Verbs that never write and never create anything. Times are POSIX seconds."""
+    """Verbs that never write and never create anything. Times are POSIX seconds. A ``seq`` is of
+    the storage's own queue, or of the ``queue`` that is named: some engines number the jobs of each
+    queue by themselves."""
 
     def jobs(self, selector: Selector) -> list[Job]:
         """The selected jobs in the order asked for."""
@@ -40,11 +42,11 @@ class Queries(Protocol):
         """By long id, which wins, else by seq."""
         ...
 
-    def payload(self, seq: int) -> bytes | None:
+    def payload(self, seq: int, *, queue: str | None = None) -> bytes | None:
         """The serialized arguments of a job."""
         ...
 
-    def log(self, seq: int, after: int = 0) -> list[LogLine]:
+    def log(self, seq: int, after: int = 0, *, queue: str | None = None) -> list[LogLine]:
         """The lines that the runs of a job have logged, those after line ``after``."""
         ...
 
@@ -81,16 +83,16 @@ class Queries(Protocol):
         """When the next scheduled job of each queue that has one is due."""
         ...
 
-    def ahead(self, seq: int) -> int:
+    def ahead(self, seq: int, *, queue: str | None = None) -> int:
         """How many pending jobs run before this one."""
         ...
 
-    def stages(self, seq: int, limit: int = 1000) -> list[Job]:
+    def stages(self, seq: int, limit: int = 1000, *, queue: str | None = None) -> list[Job]:
         """The jobs that a job is joined with, itself included: pipeline, group, chord, and the
         handlers that were called. By number; a job on its own is alone in the list."""
         ...
 
-    def culprit(self, seq: int) -> Job | None:
+    def culprit(self, seq: int, *, queue: str | None = None) -> Job | None:
         """The job whose end revoked this one ``upstream``; None when it was purged."""
         ...
 

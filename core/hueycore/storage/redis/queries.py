@@ -48,12 +48,12 @@ class Queries(Part, Workers, protocol.Queries):
                 return rows[0].job()
         return None
 
-    def payload(self, seq: int) -> bytes | None:
-        found: bytes | None = self.client.call("HGET", self.key("payload"), seq)
+    def payload(self, seq: int, *, queue: str | None = None) -> bytes | None:
+        found: bytes | None = self.client.call("HGET", self.key("payload", queue), seq)
         return found
 
-    def log(self, seq: int, after: int = 0) -> list[LogLine]:
-        return read_logs(self, self.queue, [seq], after).get(seq, [])
+    def log(self, seq: int, after: int = 0, *, queue: str | None = None) -> list[LogLine]:
+        return read_logs(self, queue or self.queue, [seq], after).get(seq, [])
 
     def depths(self, states: Collection[State] = tuple(State)) -> list[Depth]:
         found = []

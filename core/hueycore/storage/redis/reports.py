@@ -83,17 +83,17 @@ class Reports(Part, Queries):
                 found[queue] = float(first[1])
         return found
 
-    def ahead(self, seq: int) -> int:
-        rows = fetch(self, self.queue, [seq], texts=False)
+    def ahead(self, seq: int, *, queue: str | None = None) -> int:
+        rows = fetch(self, queue or self.queue, [seq], texts=False)
         if not rows:
             return 0
         row = rows[0]
         member = _member(row["run_at"], row.seq)
         if row["state"] == State.PENDING:
-            return int(self.client.call("ZRANK", self.key("pending"), member) or 0)
+            return int(self.client.call("ZRANK", self.key("pending", queue), member) or 0)
         score: str = repr(-float(row["priority"]))
-        number = int(self.client.call("ZCOUNT", self.key("pending"), "-inf", f"({score}"))
-        same = self.client.call("ZRANGEBYSCORE", self.key("pending"), score, score)
+        number = int(self.client.call("ZCOUNT", self.key("pending", queue), "-inf", f"({score}"))
+        same = self.client.call("ZRANGEBYSCORE", self.key("pending", queue), score, score)
         return number + sum(bool(one < member) for one in same)
 
     def tasks_seen(self) -> list[SeenTask]:

@@ -28,12 +28,12 @@ class Stages(Part, Workers, Queries):
     def is_handled(self, seq: int) -> bool:
         return bool(self.client.call("HEXISTS", self.key("handler"), seq))
 
-    def culprit(self, seq: int) -> Job | None:
-        found = _culprit(self, self.queue, seq)
+    def culprit(self, seq: int, *, queue: str | None = None) -> Job | None:
+        found = _culprit(self, queue or self.queue, seq)
         return None if found is None or found.seq == seq else found.job()
 
-    def stages(self, seq: int, limit: int = 1000) -> list[Job]:
-        rows = _whole(self, self.queue, seq)
+    def stages(self, seq: int, limit: int = 1000, *, queue: str | None = None) -> list[Job]:
+        rows = _whole(self, queue or self.queue, seq)
         return [rows[number].job() for number in sorted(rows)[:limit]]
 
 

@@ -19,7 +19,7 @@ class JobLog(Part, Workers, Queries):
     def note(self, said: Sequence[tuple[Claim, Said]]) -> None:
         self.db.transact(lambda con: write_notes(con, self.queue, said), durable=False)
 
-    def log(self, seq: int, after: int = 0) -> list[LogLine]:
+    def log(self, seq: int, after: int = 0, *, queue: str | None = None) -> list[LogLine]:
         def body(con: Connection) -> list[LogLine]:
             rows = con.execute(
                 """

@@ -64,7 +64,7 @@ class Queries(Part, Workers, protocol.Queries):
 
         return self.db.read(body)
 
-    def payload(self, seq: int) -> bytes | None:
+    def payload(self, seq: int, *, queue: str | None = None) -> bytes | None:
         def body(con: Connection) -> bytes | None:
             row = con.execute("select payload from huey_payload where seq = ?", (seq,)).fetchone()
             return None if row is None else bytes(row[0])

@@ -94,7 +94,7 @@ class Reports(Part, Queries):
 
         return self.db.read(body)
 
-    def ahead(self, seq: int) -> int:
+    def ahead(self, seq: int, *, queue: str | None = None) -> int:
         def body(con: Connection) -> int:
             return int(
                 con.execute(

@@ -50,14 +50,14 @@ class Stages(Part, Workers, Queries):
             )
         )
 
-    def culprit(self, seq: int) -> Job | None:
+    def culprit(self, seq: int, *, queue: str | None = None) -> Job | None:
         def body(con: Connection) -> Job | None:
             found = _culprit(con, seq)
             return None if found == seq else _job(con, found)
 
         return self.db.read(body, snapshot=True)
 
-    def stages(self, seq: int, limit: int = 1000) -> list[Job]:
+    def stages(self, seq: int, limit: int = 1000, *, queue: str | None = None) -> list[Job]:
         def body(con: Connection) -> list[Job]:
             d = con.dialect
             rows = con.execute(

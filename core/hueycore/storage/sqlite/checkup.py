@@ -80,7 +80,7 @@ def files(path: str) -> Iterator[Diagnosis]:
     mode = stat.S_IMODE(present[""].st_mode)
     owner = present[""].st_uid
     facts = {"mode": f"{mode:04o}", "uid": owner, "gid": present[""].st_gid}
-    complaints = list(_about_modes(path, mode, present, owner))
+    complaints = list(_about_modes(path, mode, present))
     if not complaints:
         yield ok("files", f"mode {mode:04o}, owner {owner}, {len(present)} files alike", **facts)
     for status, text, hint in complaints:
@@ -88,18 +88,21 @@ def files(path: str) -> Iterator[Diagnosis]:
 
 
 def _about_modes(
-    path: str, mode: int, present: dict[str, os.stat_result], owner: int
+    path: str, mode: int, present: dict[str, os.stat_result]
 ) -> Iterator[tuple[bool, str, str | None]]:
     if mode & 0o002:
         yield True, f"{path} can be written by everybody, who can so run code", f"chmod 600 {path}"
     elif mode & 0o004:
         yield False, f"{path} can be read by everybody", f"chmod 600 {path}"
+    whole = present[""]
     for suffix, found in present.items():
-        if found.st_uid != owner:
+        # Whoever opens a queue first makes what lies beside it; the group has it in common.
+        shared = found.st_gid == whole.st_gid and found.st_mode & whole.st_mode & 0o060 == 0o060
+        if found.st_uid != whole.st_uid and not shared:
             yield (
                 True,
-                f"{path}{suffix} belongs to user {found.st_uid}, the database to {owner}",
-                "run hueyctl and the application as the same user",
+                f"{path}{suffix} belongs to user {found.st_uid}, the database to {whole.st_uid}",
+                "one user, or a group that all of them are in: hueyctl help operating",
             )
     folder = os.path.dirname(path)
     if not os.access(folder, os.W_OK | os.X_OK) or not os.access(path, os.W_OK):

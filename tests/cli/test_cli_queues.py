@@ -1,0 +1,66 @@
+"""Several queues in one storage: what a command says of a job is of its queue, also where each
+queue numbers its jobs by itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from click.testing import Result
+from clikit import QueueFile
+from operatingkit import ask, pipeline
+
+pytestmark = pytest.mark.every_engine
+Invoke = Callable[..., Result]
+
+
+@pytest.fixture
+def other(queue: QueueFile) -> Iterator[QueueFile]:
+    """A second queue beside it, which has as many jobs."""
+    made = QueueFile(queue.where, "mail")
+    yield made
+    made.storage.close()
+
+
+def said(invoke: Invoke, *words: str) -> Any:
+    result = ask(invoke, *words, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_jobs_have_the_arguments_that_are_their_own(
+    queue: QueueFile, other: QueueFile, invoke: Invoke
+) -> None:
+    queue.add("app.add", 1)
+    id_ = other.add("mail.send", kwargs={"user": 42})
+
+    (found,) = said(invoke, "list", "--where", "kwargs.user = 42")
+    assert (found["id"], found["queue"], found["kwargs"]) == (id_, "mail", {"user": 42})
+    assert said(invoke, "show", id_)["kwargs"] == {"user": 42}
+    assert [job["args"] for job in said(invoke, "list", "--queue", "huey")] == [[1]]
+
+
+def test_a_stage_is_shown_among_those_of_its_queue(
+    queue: QueueFile, other: QueueFile, invoke: Invoke
+) -> None:
+    pipeline(queue, "app.one", "app.two")
+    pipeline(other, "mail.one", "mail.two")
+    first, second = said(invoke, "list", "--queue", "mail")
+
+    tree = said(invoke, "show", first["id"])["tree"]
+    assert [stage["task"] for stage in tree] == ["mail.one", "mail.two"]
+    because = said(invoke, "why", second["id"])["because"]
+    assert because.startswith(f"waits for the stage before: job {first['seq']} (mail.one)")
+
+
+def test_those_ahead_of_a_job_are_of_its_queue(
+    queue: QueueFile, other: QueueFile, invoke: Invoke
+) -> None:
+    queue.add("app.add", 1)
+    other.storage.register(name="alpha", kind="thread", slots=1)
+    for _ in range(3):
+        last = other.add("mail.send")
+
+    assert said(invoke, "why", last)["because"].startswith("2 jobs are ahead of it")
