@@ -60,10 +60,10 @@ class Status(NamedTuple):
         return CRITICAL if any(one.level == CRITICAL for one in self.alarms) else "warning"
 
 
-def status(storage: Storage, queues: Sequence[str]) -> Status:
-    """``queues`` empty means all."""
+def status(storage: Storage, queues: Sequence[str], window: float = WINDOW) -> Status:
+    """``queues`` empty means all; rates are those of the last ``window`` seconds."""
     look = Look(storage, queues)
-    figures = gather(look, WINDOW)  # first: it reads the most
+    figures = gather(look, window)  # first: it reads the most
     planned, number = _planned(look)
     fired = islice(coming(_periodic(look), look.now, look.now + AHEAD), MOST)
     soon = [*planned, *(Coming(at, row.task, row.queue, None, row.name) for at, row in fired)]
