@@ -8,7 +8,7 @@ from typing import Protocol
 from hueycore.model.diagnosis import Diagnosis
 from hueycore.model.events import Event, EventQuery, LogLine
 from hueycore.model.flags import Revocation
-from hueycore.model.jobs import Job, Selector
+from hueycore.model.jobs import Job, Newest, Selector
 from hueycore.model.reports import (
     DeadGroup,
     Depth,
@@ -21,11 +21,21 @@ from hueycore.model.reports import (
 from hueycore.model.states import State
 
 
+#: Rows that ``newest`` looks at for one answer, and ``held_keys``.
+LOOKED = 100_000
+
+
 class Queries(Protocol):
     """Verbs that never write and never create anything. Times are POSIX seconds."""
 
     def jobs(self, selector: Selector) -> list[Job]:
         """The selected jobs in the order asked for."""
+        ...
+
+    def newest(self, selector: Selector, most: int = LOOKED) -> Newest:
+        """The selected jobs of the highest numbers, ``selector.limit`` of them, found by looking at
+        ``most`` rows however many there are: what there is further down is asked for with the
+        ``before`` of the answer. Jobs of several queues that share a number come together."""
         ...
 
     def count(self, selector: Selector) -> int:
