@@ -228,8 +228,8 @@ class Selector(NamedTuple):
 
 
 class Newest(NamedTuple):
-    """The newest of the selected jobs, among so many rows that were ``looked`` at. ``before`` is the
-    selector's to go on with, 0 when there is nothing before."""
+    """The newest of the selected jobs, among so many rows that were ``looked`` at. ``before`` is
+    that of the selector to go on with, 0 when nothing is left."""
 
     jobs: list[Job]
     looked: int

@@ -9,6 +9,7 @@ from hueycore.model.diagnosis import Diagnosis
 from hueycore.model.events import Event, EventQuery, LogLine
 from hueycore.model.flags import Revocation
 from hueycore.model.jobs import Job, Newest, Selector
+from hueycore.model.keys import HeldKeys
 from hueycore.model.reports import (
     DeadGroup,
     Depth,
@@ -20,8 +21,7 @@ from hueycore.model.reports import (
 )
 from hueycore.model.states import State
 
-
-#: Rows that ``newest`` looks at for one answer, and ``held_keys``.
+#: Rows that are looked at for one answer.
 LOOKED = 100_000
 
 
@@ -93,6 +93,12 @@ class Queries(Protocol):
 
     def ahead(self, seq: int) -> int:
         """How many pending jobs run before this one."""
+        ...
+
+    def held_keys(self, limit: int = 100, most: int = LOOKED) -> HeldKeys:
+        """The keys of all queues under which a job runs or waits, those with the longest line
+        first, and those that a task declares; ``limit`` of them. No more than ``most`` waiting jobs
+        of a queue are counted."""
         ...
 
     def stages(self, seq: int, limit: int = 1000) -> list[Job]:
