@@ -46,6 +46,9 @@ def find(con: Connection, selector: Selector, columns: str = LIST) -> list[tuple
         first = order.replace('"seq"', d.unindexed("seq"))
         where = f"seq in (select seq from ({chosen}) as chosen {first} limit ?)"
         values.append(limit)
+    elif limit == UNLIMITED and selector.states and not any(s in FINAL for s in selector.states):
+        # For the sake of their order all rows would be read, most of which are over.
+        order = order.replace('"seq"', d.unindexed("seq"))
     query = f"select {columns} from huey_job where {where} {order} limit ?"
     return con.execute(query, (*values, limit)).fetchall()
 
@@ -207,9 +210,12 @@ def conditions(d: Dialect, selector: Selector) -> tuple[str, list[Any]]:
         keys = d.listed(selector.keys)
         numbers = d.listed(int(k) for k in selector.keys if is_seq(k))
         add(
-            f"""({d.among("id")} or seq in (
+            # No ``or``: PostgreSQL would read all rows.
+            f"""seq in (
+                select seq from huey_job where {d.among("id")}
+                union all
                 select value from {d.each("number", "bigint")} where cast(value as text) not in (
-                    select id from huey_job where {d.among("id")})))""",
+                    select id from huey_job where {d.among("id")}))""",
             keys,
             numbers,
             keys,
