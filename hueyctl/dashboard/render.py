@@ -52,6 +52,8 @@ def _environment() -> Environment:
         "percent": percent,
         "rate": rate,
         "size": size,
+        "step": step,
+        "tick": tick,
     }
     found.globals |= {"shell": shell_line, "places": PLACES}
     return found
@@ -109,6 +111,17 @@ def size(number: float) -> str:
             )
         number /= 1000
     return f"{number:.1f} TB"
+
+
+def step(seconds: float) -> str:
+    """Of a chart: ``minute``, ``7 minutes``."""
+    minutes = round(seconds / 60)
+    return "minute" if minutes == 1 else f"{minutes} minutes"
+
+
+def tick(seconds: float) -> str:
+    """Of an axis: ``10 ms``, ``0.1 s``."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 0.1 else f"{seconds:g} s"
 
 
 def iso(moment: float) -> str:
