@@ -29,6 +29,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "tasks": "List the tasks of an application.",
         "stats": "Show rates, waits and depths (live: top).",
         "events": "Print what happened, as it happens.",
+        "dashboard": "Show the queue in a browser.",
     },
     "Monitoring": {
         "check": "Answer a monitoring system: 0, 1, 2 or 3.",

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from hueycore.storage.base import Storage
     from hueyctl.context import Session
     from hueyctl.output.columns import Column
-    from hueyctl.output.output import Output
 
 ON_A_SCREEN = 100
 #: Of what --follow writes.
@@ -106,6 +105,8 @@ def _show(
     session: Session, storage: Storage, choice: Choice, selection: Selection, preset: Preset
 ) -> int:
     """Print the listing; the number of jobs in it."""
+    from hueyctl.output.columns import part_columns
+
     output = session.output
     counter = itertools.count(1)
     shown = 0
@@ -121,7 +122,7 @@ def _show(
     if output.is_json:
         output.objects(objects(storage, counted(), output.style.now))
     else:
-        known = columns(storage, output, output.style.now, counter)
+        known = columns(output.style.now, counter) | part_columns(storage, output.columns)
         if output.on_screen and output.style.time_format == "relative":
             known["state"] = known["state"]._replace(value=whereabouts(storage, output.style.now))
         output.rows(counted(), known, preset.columns, preset.wide, name=lambda job: str(job.id))
@@ -149,14 +150,11 @@ def _nothing(session: Session, storage: Storage, choice: Choice, selection: Sele
     return f"No jobs match ({', '.join(others)}: -a)." if others else "No jobs match."
 
 
-def columns(
-    storage: Storage, output: Output, now: float, counter: Iterator[int]
-) -> dict[str, Column]:
-    from hueyctl.output.columns import Column, job_columns, part_columns
+def columns(now: float, counter: Iterator[int]) -> dict[str, Column]:
+    from hueyctl.output.columns import Column, job_columns
 
     place = Column("position", "#", "int", lambda _job: next(counter))
-    inside = part_columns(storage, output.columns)
-    return {**job_columns(now), "position": place, **inside}
+    return {**job_columns(now), "position": place}
 
 
 def whereabouts(storage: Storage, now: float) -> Callable[[Job], str]:
@@ -212,11 +210,13 @@ def _follow(
     when it is seen, so that only a state that was asked for narrows."""
     from hueyctl.answers.jobs import read_object
     from hueyctl.answers.watch import MOST, looks
+    from hueyctl.output.columns import part_columns
     from hueyctl.output.lines import Lines
 
     states = selection.selector.states if choice.state else ()
     base = selection.selector._replace(sort="seq", limit=None, states=states)
     lines = Lines(session.output, WIDTHS)
+    inside = part_columns(storage, session.output.columns)
     for news in looks(storage, most=interval or MOST):
         if not news:
             continue
@@ -224,7 +224,7 @@ def _follow(
         now = time.time()
         style = session.output.style._replace(now=now)
         for job in fresh.jobs(storage):
-            known = columns(storage, session.output, now, itertools.count(job.seq))
+            known = columns(now, itertools.count(job.seq)) | inside
             as_object = partial(read_object, storage, job, now)
             lines.write(job, known, style, as_object, job.id)
             last = job.seq

@@ -98,6 +98,7 @@ pause --task app.mail.send
 pause --list
 resume --task app.mail.send
 lock list
+lock list --all
 lock acquire nightly -- true
 lock acquire nightly -- false
 lock acquire held -- true

@@ -227,6 +227,15 @@ class Selector(NamedTuple):
     before: int = 0
 
 
+class Newest(NamedTuple):
+    """The newest of the selected jobs, among so many rows that were ``looked`` at. ``before`` is
+    that of the selector to go on with, 0 when nothing is left."""
+
+    jobs: list[Job]
+    looked: int
+    before: int
+
+
 class ResultRow(NamedTuple):
     """``result`` is None when there is none, it was taken, or it may not be read yet."""
 

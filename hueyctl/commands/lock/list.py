@@ -3,97 +3,57 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+
+import click
 
 from hueyctl import exits
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.units import rfc3339
-
-if TYPE_CHECKING:
-    from hueyctl.answers.locks import Held
-    from hueyctl.output.columns import Column
 
 
 @command(
     "list",
     examples=[
         "hueyctl lock list",
+        "hueyctl lock list --all",
         "hueyctl lock list --json | jq -r '.[] | select(.alive | not) | .name'",
     ],
     codes=[exits.NOT_FOUND, exits.UNAVAILABLE, exits.CONFIG],
 )
-def lock_list(session: Session) -> int:
-    """List the locks that are held, by name: who, since when, until when at the latest, who waits.
+@click.option(
+    "--all",
+    "all_",
+    is_flag=True,
+    help="Also limits and rates of tasks, and the jobs that have them.",
+)
+def lock_list(session: Session, all_: bool) -> int:
+    """List the locks that are held: who, since when, until when at the latest, who waits.
 
     A holder is a process (lock_task, hueyctl lock acquire), or a running job of a task whose jobs
-    take turns (lock=, max_concurrent=1). Those that wait are jobs: the next three, and how many
-    more. hueyctl why says the same of one job.
+    take turns (lock=, max_concurrent=1). With --all also other limits, rates, and what nobody has:
+    those with the longest line first, a hundred at most. hueyctl why says the same of one job.
     """
-    from hueyctl.answers.locks import held
+    from hueyctl.answers.holds import holds
+    from hueyctl.output.holds import EVERY, NORMAL, columns
 
     storage = session.looking()
     queues = session.check_queues(storage)
     now = time.time()
-    found = held(storage, queues, session.looking)
+    found, whole = holds(storage, queues)
+    rows = found if all_ else [row for row in found if row.is_lock]
     output = session.output
     if output.is_json:
-        output.objects(_as_object(one, now) for one in found)
+        output.objects(row.as_object(now) for row in rows)
     else:
         output.rows(
-            found,
-            _columns(now),
-            ("name", "holder", "since", "ttl", "waiters"),
-            ("queue", "host", "pid", "alive", "waiting", "job"),
-            name=lambda one: one.lock.name,
+            rows,
+            columns(now),
+            EVERY if all_ else NORMAL,
+            ("queue", "host", "pid", "alive", "waiting"),
+            name=lambda row: row.name,
         )
-    if not found:
-        session.remark("No locks.")
+    if not rows:
+        session.remark("Nothing is held or declared." if all_ else "No locks.")
+    elif not whole and all_:
+        session.notice("more jobs wait than are counted: these are the first 100,000 of each queue")
     return exits.OK
-
-
-def _as_object(one: Held, now: float) -> dict[str, Any]:
-    """``hueyctl.lock/1``."""
-    lock = one.lock
-    expires = lock.expires_at
-    return {
-        "name": lock.name,
-        "queue": lock.queue,
-        "holder": lock.holder,
-        "host": lock.host,
-        "pid": lock.pid,
-        "alive": lock.alive,
-        "waiting": lock.waiting,
-        "since": rfc3339(lock.since),
-        "expires_at": None if expires is None else rfc3339(expires),
-        "ttl_s": None if expires is None else round(expires - now, 3),
-        "job": one.job,
-        "waiters": one.waiters,
-        "first_waiters": list(one.first),
-    }
-
-
-def _columns(now: float) -> dict[str, Column]:
-    from hueyctl.output.columns import Column
-
-    def left(one: Held) -> float | None:
-        expires = one.lock.expires_at
-        return None if expires is None else max(0.0, expires - now)
-
-    def holder(one: Held) -> str:
-        return f"{one.lock.holder} (next)" if one.lock.waiting else one.lock.holder
-
-    every = (
-        Column("name", "NAME", "text", lambda one: one.lock.name),
-        Column("holder", "HOLDER", "text", holder),
-        Column("since", "SINCE", "time", lambda one: one.lock.since),
-        Column("ttl", "TTL", "span", left),
-        Column("waiters", "WAITERS", "text", lambda one: one.waits),
-        Column("queue", "QUEUE", "text", lambda one: one.lock.queue),
-        Column("host", "HOST", "text", lambda one: one.lock.host),
-        Column("pid", "PID", "int", lambda one: one.lock.pid),
-        Column("alive", "ALIVE", "bool", lambda one: one.lock.alive),
-        Column("waiting", "WAITING", "bool", lambda one: one.lock.waiting),
-        Column("job", "JOB", "int", lambda one: one.job),
-    )
-    return {column.key: column for column in every}

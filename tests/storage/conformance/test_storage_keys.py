@@ -495,3 +495,55 @@ def test_limits_are_forgotten_with_the_key_only_when_they_say_nothing(
 
     assert answer[0].state is State.PENDING
     assert lab.count("keys") == 0
+
+
+def test_held_keys_say_who_has_them_how_many_wait_and_who_is_next(
+    storage: Storage, clock: Clock
+) -> None:
+    now = clock.freeze()
+    limit(storage, 2)
+    first, _, _, _, last = (*keyed(storage, 4), *keyed(storage, 1, priority=-1))
+    take(storage, worker(storage), 1)
+    clock.jump(10)
+
+    (key,), whole = storage.held_keys()
+
+    assert (key.queue, key.name, key.limit) == ("huey", "k", Limit("task", "k", 2))
+    assert [(job.seq, job.claimed_at) for job in key.running] == [(first, now)]
+    assert (key.ready, key.behind, whole) == (1, 3, True)
+    assert key.next is not None and key.next.seq == first + 2 < last
+
+
+def test_the_longest_lines_come_first_and_what_is_left_out_is_said(storage: Storage) -> None:
+    storage.declare_limits([Limit("free", "idle", 1), Limit("task", None, 1)])
+    for name, number in (("short", 2), ("long", 4), ("middle", 3)):
+        storage.enqueue([new("task", key_name=name) for _ in range(number)])
+
+    found = storage.held_keys()
+    assert [(key.name, key.ready, key.behind) for key in found.keys] == [
+        ("long", 1, 3), ("middle", 1, 2), ("short", 1, 1), ("idle", 0, 0),
+    ]  # fmt: skip
+    assert found.whole
+    assert found.keys[3].limit == Limit("free", "idle", 1)
+    few, whole = storage.held_keys(limit=2)
+    assert [key.name for key in few] == ["long", "middle"] and not whole
+    few, whole = storage.held_keys(most=4)
+    assert sum(key.behind for key in few) <= 4 and not whole
+
+
+def test_held_keys_are_those_of_every_queue(make_shared: Maker) -> None:
+    ours, theirs = make_shared("ours"), make_shared("theirs")
+    limit(theirs, 1)
+    limit(ours, 2)
+    keyed(ours, 3)
+    keyed(theirs, 3)
+
+    assert [(key.queue, key.behind, key.limit) for key in ours.held_keys().keys] == [
+        ("theirs", 2, Limit("task", "k", 1)), ("ours", 1, Limit("task", "k", 2)),
+    ]  # fmt: skip
+
+
+def test_a_stage_that_waits_for_others_does_not_wait_for_its_key(storage: Storage) -> None:
+    storage.enqueue([new("first"), new("second", key_name="k")], Plan([Edge(0, 1)]))
+
+    assert storage.held_keys().keys == []

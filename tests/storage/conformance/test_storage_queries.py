@@ -102,6 +102,74 @@ def test_a_selector_narrows(shop: Storage, fields: dict[str, Any], expected: lis
         assert shop.count(Selector(**fields)) == len(expected)
 
 
+def newest(storage: Storage, most: int = 100, **fields: Any) -> tuple[list[int], int]:
+    found = storage.newest(Selector(**fields), most)
+    return [job.seq for job in found.jobs], found.before
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, [7, 6, 5, 4, 3, 2, 1]),
+        ({"before": 4}, [3, 2, 1]),
+        ({"after": 2, "before": 5}, [4, 3]),
+        ({"states": (State.DONE, State.DEAD)}, [3, 2]),
+        ({"queues": ("other",)}, []),
+        ({"task": "mail.*"}, [4, 2, 1]),
+        ({"keys": ("2", "4", "99")}, [4, 2]),
+        ({"where": (("errors", "~", "ValueError"),)}, [3]),
+        ({"states": (State.RUNNING,), "where": (("task", "~", "send"),)}, [4]),
+        ({"newer_than": NOW + 5.5, "states": (State.REVOKED,)}, [7]),
+    ],
+    ids=str,
+)
+def test_the_newest_come_first_whatever_selects_them(
+    shop: Storage, fields: dict[str, Any], expected: list[int]
+) -> None:
+    assert newest(shop, **fields) == (expected, 0)
+
+
+def test_who_wants_a_few_of_the_newest_is_told_where_to_go_on(shop: Storage) -> None:
+    assert newest(shop, limit=3) == ([7, 6, 5], 5)
+    assert newest(shop, limit=3, before=5) == ([4, 3, 2], 2)
+    assert newest(shop, limit=3, before=2) == ([1], 0)
+
+
+def test_a_search_for_the_newest_looks_at_so_many_rows_and_goes_on_there(shop: Storage) -> None:
+    found = shop.newest(Selector(task="mail.*", limit=10), 2)
+    assert ([job.seq for job in found.jobs], found.looked, found.before) == ([], 2, 6)
+    assert newest(shop, 2, task="mail.*", before=6) == ([4], 4)
+    assert newest(shop, 2, task="mail.*", before=4) == ([2], 2)
+    seen, before = list[int](), 0
+    while True:
+        some, before = newest(shop, 2, task="mail.*", before=before)
+        seen += some
+        if not before:
+            break
+    assert seen == [4, 2, 1]
+
+
+def test_few_jobs_of_a_state_are_found_among_however_many_others(shop: Storage) -> None:
+    assert newest(shop, 2, states=(State.DONE,)) == ([2], 0)
+    assert newest(shop, 2, states=(State.SCHEDULED, State.DEAD)) == ([3, 1], 0)
+
+
+def test_newest_jobs_of_several_queues_that_share_a_number_come_together(
+    make_shared: Maker,
+) -> None:
+    ours, theirs = make_shared(queue="ours"), make_shared(queue="theirs")
+    for each in (ours, theirs) * 2:
+        born(each)
+    seen, before = list[str](), 0
+    while True:
+        found = ours.newest(Selector(limit=1, before=before))
+        seen += [job.id for job in found.jobs]
+        before = found.before
+        if not before:
+            break
+    assert len(seen) == len({*seen}) == 4
+
+
 FAR = 1_000_000
 
 

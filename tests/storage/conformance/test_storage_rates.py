@@ -264,3 +264,19 @@ def test_what_is_spent_of_a_rate_comes_back_with_time(storage: Storage, clock: C
     assert storage.spent("mail", rate) == 3
     clock.jump(100)
     assert storage.spent("mail", rate) == 0
+
+
+def test_a_held_rate_says_how_much_is_spent_and_when_the_next_may_go(
+    storage: Storage, clock: Clock
+) -> None:
+    now = clock.freeze()
+    storage.declare_limits([Limit("task", "k", None, Rate(2, 60.0, 2))])
+    storage.enqueue([new(key_name="k") for _ in range(4)])
+    number = worker(storage)
+    claims = take(storage, number, 9)
+    storage.exchange(number, [ended(claim) for claim in claims], Want(0))
+
+    (key,) = storage.held_keys().keys
+
+    assert (len(claims), key.spent, key.behind, key.running) == (2, 2, 2, ())
+    assert key.due == pytest.approx(now + 30)

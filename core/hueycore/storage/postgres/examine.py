@@ -55,7 +55,7 @@ class Examination(examine.Examination, Upkeep):
             "transaction": asked(checkup.transactions),
             "rows": asked(checkup.rows),
             "connections": asked(checkup.connections),
-            "clock": lambda: server_clock.compared(self.db.now(), self.newest()),
+            "clock": lambda: server_clock.compared(self.db.now(), self.newest_at()),
         }
 
     def gauges(self) -> dict[str, float]:

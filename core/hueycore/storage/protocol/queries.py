@@ -8,7 +8,8 @@ from typing import Protocol
 from hueycore.model.diagnosis import Diagnosis
 from hueycore.model.events import Event, EventQuery, LogLine
 from hueycore.model.flags import Revocation
-from hueycore.model.jobs import Job, Selector
+from hueycore.model.jobs import Job, Newest, Selector
+from hueycore.model.keys import HeldKeys
 from hueycore.model.reports import (
     DeadGroup,
     Depth,
@@ -20,6 +21,9 @@ from hueycore.model.reports import (
 )
 from hueycore.model.states import State
 
+#: Rows that are looked at for one answer.
+LOOKED = 100_000
+
 
 class Queries(Protocol):
     """Verbs that never write and never create anything. Times are POSIX seconds. A ``seq`` is of
@@ -28,6 +32,12 @@ class Queries(Protocol):
 
     def jobs(self, selector: Selector) -> list[Job]:
         """The selected jobs in the order asked for."""
+        ...
+
+    def newest(self, selector: Selector, most: int = LOOKED) -> Newest:
+        """The selected jobs of the highest numbers, ``selector.limit`` of them, found by looking at
+        ``most`` rows however many there are: what there is further down is asked for with the
+        ``before`` of the answer. Jobs of several queues that share a number come together."""
         ...
 
     def count(self, selector: Selector) -> int:
@@ -85,6 +95,12 @@ class Queries(Protocol):
 
     def ahead(self, seq: int, *, queue: str | None = None) -> int:
         """How many pending jobs run before this one."""
+        ...
+
+    def held_keys(self, limit: int = 100, most: int = LOOKED) -> HeldKeys:
+        """The keys of all queues under which a job runs or waits, those with the longest line
+        first, and those that a task declares; ``limit`` of them. No more than ``most`` waiting jobs
+        of a queue are counted."""
         ...
 
     def stages(self, seq: int, limit: int = 1000, *, queue: str | None = None) -> list[Job]:

@@ -27,7 +27,7 @@ class Examination(Part, Queries):
                     found.append(Finding(kind, sentence, tuple(sorted(seqs)[:_SHOWN])))
         return found
 
-    def newest(self) -> float | None:
+    def newest_at(self) -> float | None:
         newest = self.jobs(Selector(sort="-seq", limit=1))
         return newest[0].enqueued_at if newest else None
 

@@ -18,7 +18,7 @@ class Limits(Part, protocol.Limits, Upkeep):
     def declare_limits(self, limits: Sequence[Limit], known: Collection[str] | None = None) -> None:
         declared = {limit.task: limit for limit in limits}
         names = set(declared) if known is None else set(known) | set(declared)
-        stored = self._limits()
+        stored = read_limits(self, self.queue)
         changed = sorted(name for name in names if stored.get(name) != declared.get(name))
         if not changed:
             return
@@ -26,14 +26,7 @@ class Limits(Part, protocol.Limits, Upkeep):
         self.run("limits", {"set": given, "gone": [n for n in changed if n not in declared]})
 
     def limits(self) -> list[Limit]:
-        found = self._limits()
-        return [found[name] for name in sorted(found)]
-
-    def _limits(self) -> dict[str, Limit]:
-        return {
-            task.decode(): _to_limit(task.decode(), json.loads(text))
-            for task, text in self.pairs("limit").items()
-        }
+        return list(read_limits(self, self.queue).values())
 
     def spend(self, name: str, rate: Rate, job: tuple[int, int] | None) -> float | None:
         arg = {"name": name, "rate": _to_rate(rate), "job": job}
@@ -56,6 +49,12 @@ class Limits(Part, protocol.Limits, Upkeep):
         if set_back:
             clockback.bring_back(self)
         return sorted(name.decode() for name in self.run("mend"))
+
+
+def read_limits(part: Part, queue: str) -> dict[str, Limit]:
+    """What the tasks of a queue declare, by name."""
+    found = {task.decode(): json.loads(text) for task, text in part.pairs("limit", queue).items()}
+    return {task: _to_limit(task, told) for task, told in sorted(found.items())}
 
 
 def _to_rate(rate: Rate) -> dict[str, Any]:

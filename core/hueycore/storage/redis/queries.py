@@ -7,13 +7,14 @@ from collections.abc import Collection, Sequence
 from struct import unpack
 
 from hueycore.model.events import LogLine
-from hueycore.model.jobs import Job, Selector
+from hueycore.model.jobs import Job, Newest, Selector
 from hueycore.model.reports import Depth, QueueRow
 from hueycore.model.states import Asked, State
 from hueycore.storage.protocol import queries as protocol
 from hueycore.storage.protocol.workers import Workers
 from hueycore.storage.redis.departure import read_logs
 from hueycore.storage.redis.messagepack import unpack_row
+from hueycore.storage.redis.newest import newest
 from hueycore.storage.redis.part import Part, number, text
 from hueycore.storage.redis.rows import PLACES, fetch
 from hueycore.storage.redis.selection import count, find, is_seq
@@ -25,6 +26,9 @@ ABOUT = ("serializer", "paused_at", "paused_until", "paused_by", "pause_reason",
 class Queries(Part, Workers, protocol.Queries):
     def jobs(self, selector: Selector) -> list[Job]:
         return [row.job() for row in find(self, selector)]
+
+    def newest(self, selector: Selector, most: int = protocol.LOOKED) -> Newest:
+        return newest(self, selector, most)
 
     def count(self, selector: Selector) -> int:
         return count(self, selector)

@@ -8,9 +8,11 @@ from struct import pack
 from typing import Any
 
 from hueycore.model.jobs import Selector
+from hueycore.model.keys import HeldKeys
 from hueycore.model.reports import DeadGroup, Metric, SeenTask
 from hueycore.model.states import State
-from hueycore.storage.protocol.queries import Queries
+from hueycore.storage.protocol.queries import LOOKED, Queries
+from hueycore.storage.redis.heldkeys import held_keys
 from hueycore.storage.redis.messagepack import unpack
 from hueycore.storage.redis.part import Part
 from hueycore.storage.redis.rows import fetch, pages
@@ -82,6 +84,9 @@ class Reports(Part, Queries):
             if first:
                 found[queue] = float(first[1])
         return found
+
+    def held_keys(self, limit: int = 100, most: int = LOOKED) -> HeldKeys:
+        return held_keys(self, limit, most)
 
     def ahead(self, seq: int, *, queue: str | None = None) -> int:
         rows = fetch(self, queue or self.queue, [seq], texts=False)

@@ -68,6 +68,11 @@ def queues_of(part: Part, selector: Selector) -> list[str]:
     return [name for name in known if not selector.queues or name in selector.queues]
 
 
+def needs_texts(selector: Selector) -> bool:
+    """Whether rows are selected by what is not kept in them."""
+    return any(name in ("progress", "errors") for name, _, _ in selector.where)
+
+
 def check_states(selector: Selector) -> None:
     for state in selector.states:
         State(state)
@@ -92,13 +97,13 @@ def _by_keys(part: Part, selector: Selector, found: list[Row]) -> list[Row]:
 
 def _found_in(part: Part, queue: str, selector: Selector, texts: bool) -> Iterator[Row]:
     test = condition(selector)
-    texts = texts or any(name in ("progress", "errors") for name, _, _ in selector.where)
-    seqs, ordered = _candidates(part, queue, selector)
+    texts = texts or needs_texts(selector)
+    seqs, ordered = candidates(part, queue, selector)
     rows = (row for some in seqs for page in pages(part, queue, some, texts=texts) for row in page)
     return islice(filter(test, rows), selector.limit if ordered else None)
 
 
-def _candidates(part: Part, queue: str, selector: Selector) -> tuple[Iterable[Sequence[int]], bool]:
+def candidates(part: Part, queue: str, selector: Selector) -> tuple[Iterable[Sequence[int]], bool]:
     """Numbers among which are those of the selected jobs, and whether they come in the order
     asked for."""
     check_states(selector)

@@ -62,7 +62,7 @@ class Examination(Part, Queries):
 
         return self.db.read(body, snapshot=True)
 
-    def newest(self) -> float | None:
+    def newest_at(self) -> float | None:
         """When the newest job was enqueued."""
         newest = self.jobs(Selector(sort="-seq", limit=1))
         return newest[0].enqueued_at if newest else None

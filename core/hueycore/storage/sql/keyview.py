@@ -188,7 +188,10 @@ class KeyView(Rates):
 def read_limits(con: Connection, queue: str) -> dict[str, Limit]:
     """What the tasks of a queue declare, by name."""
     rows = con.execute(
-        "select task, key_name, at_once, rate, per, burst from huey_limit where queue = ?",
+        """
+        select task, key_name, at_once, rate, per, burst from huey_limit
+        where queue = ? order by task
+        """,
         (queue,),
     ).fetchall()
     return {

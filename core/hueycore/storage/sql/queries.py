@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from hueycore.model.failures import read_errors
-from hueycore.model.jobs import Job, Selector
+from hueycore.model.jobs import Job, Newest, Selector
 from hueycore.model.reports import Depth, QueueRow
 from hueycore.model.states import Asked, State
 from hueycore.storage.protocol import queries as protocol
@@ -22,6 +22,7 @@ from hueycore.storage.sql.selector import (
     count_by_task,
     find,
     is_seq,
+    newest,
 )
 
 
@@ -42,6 +43,13 @@ def coming(d: Dialect) -> str:
 class Queries(Part, Workers, protocol.Queries):
     def jobs(self, selector: Selector) -> list[Job]:
         return self.db.read(lambda con: [to_job(row) for row in find(con, selector)])
+
+    def newest(self, selector: Selector, most: int = protocol.LOOKED) -> Newest:
+        def body(con: Connection) -> Newest:
+            rows, looked, before = newest(con, selector, most)
+            return Newest([to_job(row) for row in rows], looked, before)
+
+        return self.db.read(body, snapshot=True)
 
     def count(self, selector: Selector) -> int:
         return self.db.read(lambda con: count(con, selector))

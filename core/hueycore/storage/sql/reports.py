@@ -7,10 +7,12 @@ from typing import Any
 
 from hueycore.model.histogram import read
 from hueycore.model.jobs import Selector
+from hueycore.model.keys import HeldKeys
 from hueycore.model.reports import DeadGroup, Metric, SeenTask
 from hueycore.model.states import State
-from hueycore.storage.protocol.queries import Queries
+from hueycore.storage.protocol.queries import LOOKED, Queries
 from hueycore.storage.sql.dialect import Connection
+from hueycore.storage.sql.heldkeys import held_keys
 from hueycore.storage.sql.metrics import folded
 from hueycore.storage.sql.part import Part
 from hueycore.storage.sql.queries import queue_names
@@ -93,6 +95,9 @@ class Reports(Part, Queries):
             return dict(rows)
 
         return self.db.read(body)
+
+    def held_keys(self, limit: int = 100, most: int = LOOKED) -> HeldKeys:
+        return self.db.read(lambda con: held_keys(con, limit, most), snapshot=True)
 
     def ahead(self, seq: int, *, queue: str | None = None) -> int:
         def body(con: Connection) -> int:

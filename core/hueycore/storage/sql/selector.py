@@ -46,8 +46,76 @@ def find(con: Connection, selector: Selector, columns: str = LIST) -> list[tuple
         first = order.replace('"seq"', d.unindexed("seq"))
         where = f"seq in (select seq from ({chosen}) as chosen {first} limit ?)"
         values.append(limit)
+    elif limit == UNLIMITED and selector.states and not any(s in FINAL for s in selector.states):
+        # For the sake of their order all rows would be read, most of which are over.
+        order = order.replace('"seq"', d.unindexed("seq"))
     query = f"select {columns} from huey_job where {where} {order} limit ?"
     return con.execute(query, (*values, limit)).fetchall()
+
+
+def newest(
+    con: Connection, selector: Selector, most: int
+) -> tuple[list[tuple[Any, ...]], int, int]:
+    """The rows of the highest numbers, how many were looked at, and before which number to go on.
+
+    Where those at the top are not enough, and the indexes of queues and states name no more than
+    ``most`` rows, these are looked at; else those of the highest numbers, whatever they are.
+    """
+    selector = selector._replace(sort="-seq")
+    if selector.keys:
+        rows = find(con, selector)
+        return rows, len(rows), rows[-1][0] if len(rows) == selector.limit else 0
+    limit = UNLIMITED if selector.limit is None else selector.limit
+    found: list[tuple[Any, ...]] = []
+    top, looked, span = selector.before or UNLIMITED, 0, _NEAR
+    while looked < most:
+        rows, seen, low = _down(con, selector._replace(before=top), min(span, most - looked))
+        found += rows[: limit - len(found)]
+        looked += seen
+        if len(found) == limit:
+            return found, looked, found[-1][0] if found else top
+        if not low:
+            return found, looked, 0
+        if span == _NEAR and _has_indexes(selector):
+            few = _named(con, selector, most)
+            if few <= most:
+                rows = find(con, selector)
+                return rows, few, rows[-1][0] if len(rows) == limit else 0
+        top, span = low, 4 * span
+    return found, looked, top
+
+
+def _down(con: Connection, selector: Selector, size: int) -> tuple[list[tuple[Any, ...]], int, int]:
+    """The selected ones of the first ``size`` rows, how many these are, and the lowest of their
+    numbers, 0 when there are no more."""
+    seen, low = con.execute(
+        """
+        select count(*), min(seq) from (
+            select seq from huey_job where seq > ? and seq < ? order by seq desc limit ?
+        ) as first
+        """,
+        (selector.after, selector.before, size),
+    ).fetchone()
+    if not seen:
+        return [], 0, 0
+    where, values = conditions(con.dialect, selector._replace(after=low - 1))
+    limit = UNLIMITED if selector.limit is None else selector.limit
+    rows = con.execute(
+        f"""
+        select {LIST} from huey_job {con.dialect.rows_only}
+        where {where} order by seq desc limit ?
+        """,
+        (*values, limit),
+    ).fetchall()
+    return rows, seen, low if seen == size else 0
+
+
+def _named(con: Connection, selector: Selector, most: int) -> int:
+    """How many rows the indexes of the queues and states name; one more than ``most`` at most."""
+    named = Selector(queues=selector.queues, states=selector.states)
+    chosen, values = by_state(con.dialect, named)
+    query = f"select count(*) from (select 1 from ({chosen}) as chosen limit ?) as first"
+    return int(con.execute(query, (*values, most + 1)).fetchone()[0])
 
 
 def count(con: Connection, selector: Selector) -> int:
@@ -142,9 +210,12 @@ def conditions(d: Dialect, selector: Selector) -> tuple[str, list[Any]]:
         keys = d.listed(selector.keys)
         numbers = d.listed(int(k) for k in selector.keys if is_seq(k))
         add(
-            f"""({d.among("id")} or seq in (
+            # No ``or``: PostgreSQL would read all rows.
+            f"""seq in (
+                select seq from huey_job where {d.among("id")}
+                union all
                 select value from {d.each("number", "bigint")} where cast(value as text) not in (
-                    select id from huey_job where {d.among("id")})))""",
+                    select id from huey_job where {d.among("id")}))""",
             keys,
             numbers,
             keys,

@@ -40,7 +40,7 @@ class Examination(examine.Examination, Upkeep):
             "wal": lambda: checkup.log(*self.size()),
             "space": lambda: space.room(self.db),
             "files": lambda: checkup.files(path),
-            "clock": lambda: checkup.clock(path, self.newest()),
+            "clock": lambda: checkup.clock(path, self.newest_at()),
         }
 
     def gauges(self) -> dict[str, float]:

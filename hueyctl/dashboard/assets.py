@@ -1,0 +1,39 @@
+"""The style sheet and the script. Their addresses change with them, so that browsers keep them."""
+
+from __future__ import annotations
+
+from functools import cache
+from hashlib import blake2b
+from importlib.resources import files
+
+from hueyctl.dashboard.asks import Answer, text
+
+_KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_FOLDER = "static"
+
+
+@cache
+def _read(name: str) -> str:
+    return (files("hueyctl.dashboard") / _FOLDER / name).read_text("utf-8")
+
+
+@cache
+def address(name: str) -> str:
+    """``static/board.3f2a….css`` of ``board.css``."""
+    stem, _, kind = name.rpartition(".")
+    tag = blake2b(_read(name).encode(), digest_size=6).hexdigest()
+    return f"{_FOLDER}/{stem}.{tag}.{kind}"
+
+
+def answer(name: str) -> Answer:
+    """The file that has this name now; another one is of another version of the pages."""
+    known = {address(own).removeprefix(f"{_FOLDER}/"): own for own in NAMES}
+    own = known.get(name)
+    if own is None:
+        return text(404, "There is no such file.\n")
+    kind = _KINDS[own.rpartition(".")[2]]
+    kept = ("Cache-Control", "private, max-age=31536000, immutable")
+    return text(200, _read(own), kind).with_headers(kept)
+
+
+NAMES = ("board.css", "board.js", "icon.svg")

@@ -1,0 +1,81 @@
+"""A queue that is shown: its storage, the newest look at it, what is allowed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from hueycore.exceptions import ConfigurationError, StorageError
+from hueycore.system.mask import masked
+from hueyctl.dashboard.look import Watch
+
+if TYPE_CHECKING:
+    from hueycore import Huey
+    from hueycore.storage.base import Storage
+    from hueycore.storage.open import Location
+
+    Queue = Huey | str | os.PathLike[str]
+
+
+class Board:
+    """``queues`` empty means all of the storage. Nothing is opened before somebody asks."""
+
+    def __init__(self, location: Location, queues: Sequence[str] = ()) -> None:
+        self.location, self.queues = location, tuple(queues)
+        self.watch = Watch(self.open, self.queues)
+        self._storage: Storage | None = None
+        self._lock = Lock()
+
+    @cached_property
+    def url(self) -> str:
+        """For people, and the option ``--url``."""
+        return masked(self.reading().url)
+
+    def open(self, operator: str | None = None) -> Storage:
+        """The storage, for reading; for writing, when there is an ``operator``. Raises
+        ``StorageError``."""
+        from hueycore.storage.open import open_storage
+
+        queue = self.queues[0] if self.queues else self.location.queue or "huey"
+        reads = operator is None
+        return open_storage(self.location, queue, create=False, read_only=reads, operator=operator)
+
+    def reading(self) -> Storage:
+        """One for all who ask directly; the watch has its own, so that nobody waits for a look."""
+        with self._lock:
+            if self._storage is None:
+                self._storage = self.open()
+            return self._storage
+
+    def reopen(self) -> None:
+        """What was opened is gone, moved or spoilt: the next one looks anew."""
+        with self._lock:
+            storage, self._storage = self._storage, None
+        if storage is not None:
+            try:
+                storage.close()
+            except StorageError:
+                pass
+
+    def close(self) -> None:
+        self.watch.close()
+        self.reopen()
+
+
+def board_of(queue: Queue) -> Board:
+    """Of an application, or of the URL of a storage. Raises ``ConfigurationError``."""
+    location = _located(queue)
+    if not location.shared:
+        raise ConfigurationError("a queue in memory is seen by its own process alone")
+    return Board(location, (location.queue,) if location.queue else ())
+
+
+def _located(queue: Queue) -> Location:
+    if isinstance(queue, (str, os.PathLike)):
+        from hueycore.storage.open import locate
+
+        return locate(os.fspath(queue))
+    return queue.location

@@ -1,0 +1,1 @@
+"""How requests come in: one file for each kind of server."""

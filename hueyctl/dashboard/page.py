@@ -1,0 +1,124 @@
+"""What a page function is given and what it gives back."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from hueyctl.answers.reason import shell_line
+from hueyctl.dashboard.links import joined
+from hueyctl.dashboard.look import WINDOWS
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from hueycore.storage.base import Storage
+    from hueyctl.dashboard.asks import Ask
+    from hueyctl.dashboard.board import Board
+    from hueyctl.dashboard.seen import Seen
+    from hueyctl.output.columns import Column
+
+#: The window that a page begins with.
+USUAL = "1h"
+
+
+class Missing(Exception):
+    """There is no such page, job, task or queue: 404 with these words."""
+
+
+class Table(NamedTuple):
+    """What the command prints with ``-o tsv``."""
+
+    rows: Iterable[Any]
+    known: dict[str, Column]
+    normal: Sequence[str]
+
+
+class Page(NamedTuple):
+    """``template`` names a file of templates/; ``words`` are the command line that says the same,
+    without ``hueyctl``. ``document`` makes what it prints with --json, ``table`` with -o tsv."""
+
+    template: str
+    title: str
+    words: tuple[str, ...]
+    values: dict[str, Any]
+    document: Callable[[], Any] | None = None
+    table: Callable[[], Table] | None = None
+    #: The place in the bar on top.
+    place: str = ""
+
+
+class View:
+    """A request for a page: what was asked, of whom, and where things are."""
+
+    def __init__(self, board: Board, ask: Ask, rest: str = "") -> None:
+        self.board, self.ask = board, ask
+        #: What follows the name of the page in its path: ``48214`` of ``/jobs/48214``.
+        self.rest = rest
+
+    @cached_property
+    def storage(self) -> Storage:
+        """For what is asked directly. Read only."""
+        return self.board.reading()
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """Those that this dashboard is about, none for all."""
+        return self.board.queues
+
+    @property
+    def may_change(self) -> bool:
+        return self.ask.person is not None and self.ask.person.may_change
+
+    def seen(self) -> Seen:
+        """The newest look at the window of the address."""
+        return self.board.watch.latest(self.window)
+
+    @property
+    def window(self) -> str:
+        name = self.word("window")
+        return name if name in WINDOWS else USUAL
+
+    @property
+    def zone(self) -> tzinfo | None:
+        """Of ``?tz=UTC``; None is the server's."""
+        try:
+            return ZoneInfo(self.word("tz")) if self.word("tz") else None
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            return None
+
+    def word(self, name: str) -> str:
+        """The last value of a name in the query, or nothing."""
+        return self.ask.query.get(name, [""])[-1].strip()
+
+    def words(self, name: str) -> list[str]:
+        """Every value of a name in the query."""
+        return [word.strip() for word in self.ask.query.get(name, []) if word.strip()]
+
+    def url(self, *parts: Any, **query: Any) -> str:
+        """Of a page: ``view.url("jobs", 48214)``, ``view.url("jobs", state="dead")``."""
+        return joined(self.ask.base, parts, {**query, "tz": self.word("tz")})
+
+    def here(self, **changes: Any) -> str:
+        """This page with other words in its query; None takes one away."""
+        query: dict[str, Any] = {**self.ask.query, **changes}
+        return joined(self.ask.base, self.ask.path.strip("/").split("/"), query)
+
+    def twin(self, kind: str) -> str:
+        """This page as ``json`` or ``tsv``."""
+        path = self.ask.path.strip("/") or "overview"
+        return joined(self.ask.base, f"{path}.{kind}".split("/"), dict(self.ask.query))
+
+    def line(self, text: str) -> str:
+        """A command line that an answer has made, with where the queue is, if it is one of ours."""
+        if not text.startswith("hueyctl ") or text.startswith("hueyctl consume "):
+            return text
+        return shell_line(*shlex.split(text)[1:], "-u", self.board.url)
+
+    def command(self, *words: str) -> str:
+        """A command line that works where the reader has no settings."""
+        queues = [word for queue in self.queues for word in ("-Q", queue)]
+        return shell_line(*words, *queues, "-u", self.board.url)

@@ -1,0 +1,145 @@
+"""From a page to HTML. Everything is escaped, and a name that is not there is an error."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+from hueyctl import units
+from hueyctl.answers.reason import shell_line
+from hueyctl.dashboard import assets
+from hueyctl.output.figures import short
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from jinja2 import Environment
+
+    from hueyctl.dashboard.page import Page, View
+
+
+#: The bar on top: what is read, and the page.
+PLACES = (
+    ("Overview", "overview"),
+    ("Jobs", "jobs"),
+    ("Dead", "dead"),
+    ("Periodic", "periodic"),
+    ("Limits", "limits"),
+    ("Tasks", "tasks"),
+    ("Workers", "workers"),
+    ("Events", "events"),
+    ("Health", "health"),
+)
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    found = Environment(
+        loader=PackageLoader("hueyctl.dashboard"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters |= {
+        "grouped": units.grouped,
+        "counted": units.counted,
+        "span": span,
+        "iso": iso,
+        "percent": percent,
+        "rate": rate,
+        "size": size,
+        "step": step,
+        "tick": tick,
+    }
+    found.globals |= {"shell": shell_line, "places": PLACES}
+    return found
+
+
+def render(view: View, page: Page) -> str:
+    """``values`` of the page, and besides: view, page, url, here, clock, day."""
+    template = _environment().get_template(page.template)
+    return template.render(
+        page=page,
+        view=view,
+        url=view.url,
+        here=view.here,
+        asset=lambda name: f"{view.ask.base}/{assets.address(name)}",
+        clock=partial(clock, zone=view.zone),
+        day=partial(day, zone=view.zone),
+        layout=_layout(view),
+        **page.values,
+    )
+
+
+def _layout(view: View) -> dict[str, Any]:
+    """What the bar on top shows of the newest look, if there is one."""
+    seen = view.board.watch.peek(view.window)
+    dead = 0 if seen is None else seen.status.figures.totals.counts["dead"]
+    return {"seen": seen, "dead": dead, "where": view.board.location.name}
+
+
+def span(seconds: float | None) -> str:
+    """A duration, a dash when nobody knows it."""
+    return "–" if seconds is None else short(seconds)
+
+
+def percent(share: float | None) -> str:
+    if share is None:
+        return "–"
+    if 0 < share < 0.001:
+        return "<0.1 %"
+    return f"{100 * share:.1f} %" if 0 < share < 0.995 else f"{100 * share:.0f} %"
+
+
+def rate(per_s: float) -> str:
+    """Of things in a second; few of them are told by the minute."""
+    if 0 < per_s < 0.095:
+        return f"{60 * per_s:.1f}/min"
+    return f"{per_s:.1f}/s" if per_s < 1000 else f"{units.grouped(round(per_s))}/s"
+
+
+def size(number: float) -> str:
+    """Of bytes, in powers of a thousand."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 999.5:
+            return (
+                f"{number:.0f} {unit}" if number >= 9.95 or unit == "B" else f"{number:.1f} {unit}"
+            )
+        number /= 1000
+    return f"{number:.1f} TB"
+
+
+def step(seconds: float) -> str:
+    """Of a chart: ``minute``, ``7 minutes``."""
+    minutes = round(seconds / 60)
+    return "minute" if minutes == 1 else f"{minutes} minutes"
+
+
+def tick(seconds: float) -> str:
+    """Of an axis: ``10 ms``, ``0.1 s``."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 0.1 else f"{seconds:g} s"
+
+
+def iso(moment: float) -> str:
+    return units.rfc3339(moment)
+
+
+def clock(moment: float, zone: tzinfo | None = None) -> str:
+    """The time of a day, with the day when it is not near."""
+    return _moment(moment, zone, "%H:%M:%S")
+
+
+def day(moment: float, zone: tzinfo | None = None) -> str:
+    return _moment(moment, zone, "%Y-%m-%d %H:%M:%S")
+
+
+def _moment(moment: float, zone: tzinfo | None, form: str) -> str:
+    try:
+        at = datetime.fromtimestamp(moment, UTC)
+        return (at.astimezone(zone) if zone is not None else at.astimezone()).strftime(form)
+    except (ValueError, OverflowError, OSError):
+        return str(moment)  # somebody wrote it into the row

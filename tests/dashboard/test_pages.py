@@ -1,0 +1,57 @@
+"""Every page, whatever the queue holds."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from html import unescape
+
+import pytest
+from clikit import QueueFile, fill
+from dashkit import BASE, Browser
+
+from hueyctl.cli import cli
+from hueyctl.dashboard.routes import PAGES
+
+#: A page of each kind, with something to see.
+SHOWN = {"jobs/*": "jobs/2"}
+ADDRESSES = [f"/{SHOWN.get(name, name)}" for name in PAGES]
+
+
+def commands(html: str) -> list[str]:
+    """The command lines that a page shows."""
+    return [unescape(found) for found in re.findall(r'data-command="([^"]*)"', html)]
+
+
+def check_command(line: str) -> None:
+    """The command line knows every word of it. Nothing is run."""
+    program, *words = shlex.split(line)
+    assert program == "hueyctl"
+    context = cli.make_context("hueyctl", words, resilient_parsing=False)
+    while True:
+        group, rest = context.command, [*context._protected_args, *context.args]
+        if not hasattr(group, "resolve_command"):
+            break
+        name, command, rest = group.resolve_command(context, rest)
+        assert command is not None, line
+        context = command.make_context(name, rest, parent=context)
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_every_page_shows_a_queue_its_commands_and_their_documents(
+    address: str, queue: QueueFile, browser: Browser
+) -> None:
+    fill(queue)
+
+    html = browser.html(address)
+    assert f'href="{BASE}/jobs"' in html
+    for line in commands(html):
+        check_command(line)
+    for kind in re.findall(r'href="[^"]*\.(json|tsv)[?"]', html):
+        twin = "/overview" if address == "/overview" else address
+        assert browser.get(f"{twin}.{kind}").status == 200
+
+
+@pytest.mark.parametrize("address", [f"/{name}" for name in PAGES if not name.endswith("*")])
+def test_every_page_stands_without_a_job(address: str, browser: Browser) -> None:
+    assert "<main" in browser.html(address)
