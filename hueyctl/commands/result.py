@@ -68,7 +68,7 @@ def result(
                 session.notice(missing.message)
             missing = error
     if wait_ and jobs:
-        jobs = results.wait_final(storage, jobs, timeout)
+        jobs = results.wait_final(session, storage, jobs, timeout)
     outcomes = [results.read(session, storage, job, pop=pop) for job in jobs]
     if outcomes or missing is None:
         results.show(session, outcomes, raw=raw, traceback=traceback)

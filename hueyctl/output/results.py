@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hueycore.model.states import FINAL
@@ -10,6 +10,7 @@ from hueyctl import errors, exits, streams
 from hueyctl.answers.payloads import dumps
 from hueyctl.answers.results import Outcome, as_object, error_of, value_of
 from hueyctl.answers.tracebacks import of_application
+from hueyctl.answers.unserved import Unserved
 from hueyctl.answers.watch import Timeout, looks
 
 if TYPE_CHECKING:
@@ -29,14 +30,19 @@ def read(session: Session, storage: Storage, job: Job, *, pop: bool = False) -> 
     return Outcome(job, storage.result(job.id, preserve=True))
 
 
-def wait_final(storage: Storage, jobs: Sequence[Job], timeout: float | None) -> list[Job]:
+def wait_final(
+    session: Session, storage: Storage, jobs: Sequence[Job], timeout: float | None
+) -> list[Job]:
     """The jobs as they are when all of them have ended. Exit 124 when the time runs out."""
     from hueycore.model.jobs import Selector
 
     wanted = {job.seq: job for job in jobs}
     keys = tuple(job.id for job in jobs)
+    unserved = Unserved(storage)
     try:
         for news in looks(storage, timeout):
+            for text in unserved.look(_queues_of_open(wanted.values())):
+                session.notice(text)
             if not news:
                 continue
             found = {job.seq: job for job in storage.jobs(Selector(keys=keys))}
@@ -50,6 +56,10 @@ def wait_final(storage: Storage, jobs: Sequence[Job], timeout: float | None) -> 
         still = " ".join(str(seq) for seq, job in wanted.items() if job.state not in FINAL)
         raise errors.CliError(f"timed out; still open: {still}", exits.TIMEOUT) from None
     raise AssertionError("looks() never ends by itself")
+
+
+def _queues_of_open(jobs: Iterable[Job]) -> Iterator[str]:
+    return (job.queue for job in jobs if job.state not in FINAL)
 
 
 def purged(job: Job) -> errors.CliError:

@@ -22,7 +22,7 @@ def wait_for(session: Session, queued: Queued, timeout: float | None) -> int:
     storage = session.looking()
     session.notice(f"queued {_call(storage, queued)}")
     wanted = find(storage, queued.last or queued.id)
-    job = results.wait_final(storage, [wanted], timeout)[0]
+    job = results.wait_final(session, storage, [wanted], timeout)[0]
     outcome = results.read(session, storage, job)
     results.show(session, [outcome], raw=False, traceback=session.settings.verbose > 0)
     return results.verdict(session, [outcome], exit_code=False)

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from click.testing import Result
 from clikit import DEADLINE, QueueFile
-from operatingkit import alter
+from operatingkit import add_schedule, alter, consumer
 from ptykit import Terminal
+
+from hueyctl.answers import unserved
 
 Invoke = Callable[..., Result]
 
@@ -295,3 +297,67 @@ def test_a_person_sees_changes_and_a_counter(queue: QueueFile, on_tty: Callable[
         assert terminal.ended() == 0
         assert "→ done  app.task" in terminal.shown
     assert on_tty("wait", "1", "-u", "queue.db", "-q") == (0, "")
+
+
+# --- nobody is there ------------------------------------------------------------------------------
+
+#: Command lines that wait for a job which nobody runs, and the queue that they wait for.
+WAITING = [
+    ("wait 1 -t 0.4", "huey"),
+    ("wait --task app.add -t 0.4 -Q huey", "huey"),
+    ("wait --for empty -t 0.4", "huey"),
+    ("wait --for empty -t 0.4 -Q huey", "huey"),
+    ("result 1 --wait -t 0.4", "huey"),
+    ("enqueue app.add 1 --wait -t 0.4 -Q mail", "mail"),
+    ("periodic trigger tick --wait -t 0.4", "huey"),
+]
+
+
+@pytest.fixture
+def alone(queue: QueueFile, monkeypatch: pytest.MonkeyPatch) -> QueueFile:
+    """A queue with a job and a schedule, and another whose only job is for later."""
+    queue.add("app.add", 1)
+    add_schedule(queue, "tick")
+    mail = QueueFile(queue.where, "mail")
+    mail.add("mail.send", run_at=time.time() + 3600)
+    mail.storage.close()
+    monkeypatch.setattr(unserved, "PATIENCE", 0.05)
+    return queue
+
+
+@pytest.mark.parametrize(("line", "name"), WAITING)
+def test_who_waits_hears_once_that_no_consumer_serves_the_queue(
+    line: str, name: str, alone: QueueFile, invoke: Invoke
+) -> None:
+    done = invoke(*line.split(), "-u", "queue.db")
+
+    assert done.exit_code == 124
+    said = [text for text in done.stderr.splitlines() if "no consumer" in text]
+    next_ = f"hueyctl consume APP --queue {name}"
+    assert said == [f"hueyctl: no consumer serves queue {name}: {next_}"]
+    assert "no consumer" not in done.stdout
+    assert "no consumer" not in invoke(*line.split(), "-q", "-u", "queue.db").stderr
+
+
+def test_nobody_is_told_so_where_a_consumer_lives_or_before_two_seconds(
+    alone: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = consumer(alone)
+    for words in (("wait", "1"), ("result", "1", "--wait")):
+        done = invoke(*words, "-t", "0.4", "-u", "queue.db")
+        assert (done.exit_code, "no consumer" in done.stderr) == (124, False)
+    alone.storage.unregister(number)
+
+    monkeypatch.setattr(unserved, "PATIENCE", 2.0)
+    done = invoke("wait", "1", "-t", "0.1", "-u", "queue.db")
+    assert (done.exit_code, "no consumer" in done.stderr) == (124, False)
+
+
+def test_on_a_terminal_the_counter_goes_on_after_it(
+    alone: QueueFile, on_tty: Callable[..., Any]
+) -> None:
+    code, shown = on_tty("wait", "1", "-u", "queue.db", "-t", "2.6")
+
+    assert code == 124
+    assert "hueyctl: no consumer serves queue huey: hueyctl consume APP --queue huey\n" in shown
+    assert shown.count("0 of 1, 0 running") == 2

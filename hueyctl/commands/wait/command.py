@@ -79,7 +79,7 @@ def wait(
     if goal == "empty":
         if choice.narrows or any_:
             raise errors.usage("--for empty is about whole queues", "choose them with --queue")
-        return wait_empty(storage, queues, timeout, interval)
+        return wait_empty(session, storage, queues, timeout, interval)
     if not choice.narrows:
         raise errors.usage("say which jobs to wait for", "ids, --task, --all, or --for empty")
     selection = choice.selection(queues, states=LIVE)

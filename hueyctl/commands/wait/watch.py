@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from hueycore.model.jobs import Selector
 from hueycore.model.states import FINAL, State
 from hueyctl import errors, exits, streams
 from hueyctl.answers.results import Outcome
+from hueyctl.answers.unserved import Unserved
 from hueyctl.answers.watch import MOST, Timeout, looks
 from hueyctl.output.results import failure_of, purged
 from hueyctl.units import rfc3339
@@ -19,12 +21,21 @@ if TYPE_CHECKING:
     from hueyctl.context import Session
 
 
+#: What keeps a queue from being empty, besides what is due.
+_BUSY = (State.PENDING, State.BLOCKED, State.RUNNING)
+
+
 def wait_empty(
-    storage: Storage, queues: tuple[str, ...], timeout: float | None, interval: float | None
+    session: Session,
+    storage: Storage,
+    queues: tuple[str, ...],
+    timeout: float | None,
+    interval: float | None,
 ) -> int:
     """Until nothing of these queues is pending, blocked, running or due."""
-    busy = Selector(queues=queues, states=(State.PENDING, State.BLOCKED, State.RUNNING))
+    busy = Selector(queues=queues, states=_BUSY)
     later = Selector(queues=queues, states=(State.SCHEDULED,))
+    unserved = Unserved(storage)
     left = 0
     try:
         for _ in looks(storage, timeout, interval or MOST):
@@ -33,9 +44,23 @@ def wait_empty(
             left = storage.count(busy) + storage.count(due)
             if left == 0:
                 break
+            for text in unserved.look(_busy_queues(storage, queues)):
+                session.notice(text)
     except Timeout:
         raise errors.CliError(f"timed out; {left} jobs are left", exits.TIMEOUT) from None
     return exits.OK
+
+
+def _busy_queues(storage: Storage, queues: tuple[str, ...]) -> Iterator[str]:
+    """Those of the queues, or of all, that have something to run."""
+    now = time.time()
+    due = storage.due()
+    for depth in storage.depths():
+        if queues and depth.queue not in queues:
+            continue
+        late = depth.state == State.SCHEDULED and due.get(depth.queue, now) < now
+        if depth.count and (late or depth.state in _BUSY):
+            yield depth.queue
 
 
 class Watch:
@@ -44,7 +69,7 @@ class Watch:
     def __init__(
         self, session: Session, jobs: list[Job], goal: str, any_: bool, progress: bool
     ) -> None:
-        self.output = session.output
+        self.session, self.output = session, session.output
         self.jobs = {job.seq: job for job in jobs}
         self.goal, self.any = goal, any_
         self.progress = progress
@@ -52,10 +77,12 @@ class Watch:
         self.changes: list[dict[str, Any]] = []
 
     def run(self, storage: Storage, timeout: float | None, interval: float | None) -> int:
+        unserved = Unserved(storage)
         try:
             for news in looks(storage, timeout, interval or MOST):
                 if news:
                     self._look(storage)
+                self._warn(unserved)
                 self._count()
                 if self._is_over():
                     break
@@ -72,6 +99,13 @@ class Watch:
             more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
             raise errors.CliError(failure_of(Outcome(failed[0], None)) + more, exits.TASK_FAILED)
         return exits.OK
+
+    def _warn(self, unserved: Unserved) -> None:
+        queues = (job.queue for job in self.jobs.values() if not self._there(job))
+        for text in unserved.look(queues):
+            if self.progress:
+                self._write_progress("")
+            self.session.notice(text)
 
     def _look(self, storage: Storage) -> None:
         open_ = [job for job in self.jobs.values() if job.state not in FINAL]
