@@ -233,7 +233,8 @@ def _rows() -> dict[str, Schema]:
         ),
         "task/1": _object(
             "task:text kind:text signature:text schedule:text? tz:text? retries:int "
-            "retry_delay:float priority:float? timeout:float? revoked:bool paused:bool"
+            "retry_delay:float priority:float? timeout:float? revoked:bool paused:bool "
+            "max_concurrent:int? rate:text? key:text? locked_by:text?"
         ),
         "pause/1": _object(
             "queue:text task:text? paused:bool since:time? until:time? by:text? reason:text? "
