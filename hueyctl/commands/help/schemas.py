@@ -191,6 +191,7 @@ def _reports() -> dict[str, Schema]:
         "check/1": _document("check/1", "status:status message:text?", checks=_list(measured)),
         "doctor/1": _document("doctor/1", "ok:bool problems:int", checks=_list(note)),
         "config/1": _document("config/1", settings=_list(setting)),
+        "init/1": _document("init/1", "file:text created:bool"),
         "preflight/1": _document(
             "preflight/1", "app:text storage:text? tasks:int periodic:int ok:bool problems:texts"
         ),
@@ -284,6 +285,7 @@ _ABOUT = {
     "check/1": "check",
     "doctor/1": "doctor",
     "config/1": "config show",
+    "init/1": "config init",
     "preflight/1": "consume --preflight",
     "probe/1": "what /healthz and /readyz answer, with consume --http",
     "demo/1": "demo",
