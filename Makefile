@@ -16,7 +16,8 @@ SCALE ?= 1
 
 .PHONY: demo test check bench format generate picture clean
 
-demo: $(VENV)/.dev
+# A venv of a developer has what running needs.
+demo: $(or $(wildcard $(VENV)/.dev),$(VENV)/.run)
 	$(BIN)/hueyctl demo
 
 test: $(VENV)/.dev
@@ -53,11 +54,14 @@ clean:
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) 2>/dev/null || $(PYTHON) -m venv --clear --without-pip $(VENV)
 
-# An extra of pyproject.toml; the bench has besides the queues that ours meets on a server.
-$(VENV)/.dev $(VENV)/.bench: $(VENV)/bin/python pyproject.toml
+# What running needs, or with an extra of pyproject.toml; the bench has besides the queues that ours
+# meets on a server.
+$(VENV)/.run: WHAT = .
+$(VENV)/.dev $(VENV)/.bench: WHAT = .[$(@F:.%=%)]
+$(VENV)/.run $(VENV)/.dev $(VENV)/.bench: $(VENV)/bin/python pyproject.toml
 	@if $(BIN)/python -m pip --version >/dev/null 2>&1; \
-	then $(BIN)/python -m pip install --quiet --editable ".[$(@F:.%=%)]"; \
-	else $(PYTHON) -m pip --python $(BIN)/python install --quiet --editable ".[$(@F:.%=%)]"; fi
+	then $(BIN)/python -m pip install --quiet --editable "$(WHAT)"; \
+	else $(PYTHON) -m pip --python $(BIN)/python install --quiet --editable "$(WHAT)"; fi
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.dev

@@ -83,7 +83,8 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Help": {
         "config": "Show settings, and where they come from.",
-        "config show": "Print every setting and its source.",
+        "config show": "Print what is set, and where.",
+        "config init": "Write a file of settings to begin with.",
         "completion": "Print a shell's completion script.",
         "help": "Explain a command or a topic.",
     },

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hueycore.model.limits import Limit
 from hueyctl.answers.jobs import plain_number
 from hueyctl.units import rfc3339
 
 if TYPE_CHECKING:
     from hueycore import Huey
+    from hueycore.model.limits import Rate
     from hueycore.model.schedules import Periodic
     from hueycore.registry import AnyTask
     from hueycore.storage.base import Storage
@@ -29,6 +32,17 @@ class Entry(NamedTuple):
     timeout: float | None
     revoked: bool
     paused: bool
+    #: How its jobs are held back, within their key; the key is None when it depends on the call.
+    max_concurrent: int | None
+    rate: str | None
+    key: str | None
+    #: Who holds an outside lock of the key.
+    locked_by: str | None
+
+    @property
+    def key_text(self) -> str | None:
+        held_back = self.max_concurrent is not None or self.rate is not None
+        return self.key or ("per call" if held_back else None)
 
     def as_object(self) -> dict[str, Any]:
         found = self._asdict()
@@ -57,19 +71,28 @@ def entries(huey: Huey, storage: Storage | None, queue: str) -> list[Entry]:
     held = {(order.kind, order.name) for order in orders if order.queue == queue}
     rows = storage.periodic(whole=True) if storage is not None else []
     stored = [row for row in rows if row.queue == queue and row.origin == "stored"]
+    locks = storage.locks() if storage is not None else []
+    holders = {lock.name: lock.holder for lock in locks if lock.queue == queue}
     found = []
     for name in huey.registry.names():
         wrapper = huey.registry.get(name)
         assert wrapper is not None
-        found.append(_entry(wrapper, held, [row for row in stored if row.task == name]))
+        own = [row for row in stored if row.task == name]
+        found.append(_entry(wrapper, held, own, holders))
     return found
 
 
-def _entry(wrapper: AnyTask, held: set[tuple[str, str]], stored: list[Periodic]) -> Entry:
+def _entry(
+    wrapper: AnyTask,
+    held: set[tuple[str, str]],
+    stored: list[Periodic],
+    holders: Mapping[str, str],
+) -> Entry:
     options = wrapper.options
     schedules = [(row.schedule, row.tz) for row in stored]
     if wrapper.schedule_when is not None:
         schedules.insert(0, (wrapper.schedule_when.expression, wrapper.schedule_when.tz))
+    limit = options.limit.for_task(wrapper.name) if options.limit else Limit(wrapper.name, None)
     zones = {zone for _, zone in schedules}
     return Entry(
         task=wrapper.name,
@@ -83,7 +106,20 @@ def _entry(wrapper: AnyTask, held: set[tuple[str, str]], stored: list[Periodic])
         timeout=options.timeout,
         revoked=("revoked-task", wrapper.name) in held,
         paused=("paused-task", wrapper.name) in held,
+        max_concurrent=limit.at_once,
+        rate=None if limit.rate is None else rate_text(limit.rate),
+        key=limit.key,
+        locked_by=holders.get(limit.key or ""),
     )
+
+
+def rate_text(rate: Rate) -> str:
+    """As it is written in an application: ``10/s``, ``100/30m``."""
+    for unit, seconds in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if rate.per % seconds == 0:
+            times = rate.per / seconds
+            return f"{rate.limit}/{'' if times == 1 else f'{times:g}'}{unit}"
+    return f"{rate.limit}/{'' if rate.per == 1 else f'{rate.per:g}'}s"
 
 
 def _signature(wrapper: AnyTask) -> str:

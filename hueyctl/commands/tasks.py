@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 def tasks(session: Session, glob: str | None, signature: bool, periodic: bool, unseen: bool) -> int:
     """List the tasks that an application registers; it is imported for that.
 
+    With their schedules and what holds their jobs back: how many run at once, at which rate they
+    start, within which key, and who holds a lock of that key now.
+
     --unseen lists what the queue has jobs of and this application does not register: renamed or
     removed tasks, or those of another version.
     """
@@ -94,11 +97,24 @@ def _show(session: Session, found: list[Entry], *, signature: bool, periodic: bo
             normal[1:1] = ["schedule", "tz"]
         if signature:
             normal.insert(2, "signature")
+        normal += _telling(found, human=output.on_tty, shown=normal)
         more = [name for name in ("signature", "timeout", "paused") if name not in normal]
         output.rows(found, _columns(), normal, more, name=lambda one: one.task)
     if not found:
         session.remark("No tasks.")
     return exits.OK
+
+
+def _telling(found: Sequence[Entry], *, human: bool, shown: Sequence[str]) -> list[str]:
+    """Columns of schedules and of what holds jobs back: at a terminal those that say something."""
+    names = ("schedule", "max_concurrent", "rate", "key", "locked_by")
+    known = _columns()
+    return [
+        name
+        for name in names
+        if name not in shown
+        and (not human or any(known[name].value(one) is not None for one in found))
+    ]
 
 
 def _show_unseen(session: Session, found: Sequence[Unseen]) -> int:
@@ -127,10 +143,19 @@ def _columns() -> dict[str, Column]:
     kinds = {
         "task": "text", "kind": "text", "signature": "text", "schedule": "text", "tz": "text",
         "retries": "int", "retry_delay": "number", "priority": "number", "timeout": "number",
-        "revoked": "bool", "paused": "bool",
+        "revoked": "bool", "paused": "bool", "max_concurrent": "int", "rate": "text",
+        "key": "text", "locked_by": "text",
     }  # fmt: skip
-    headers = {"retry_delay": "DELAY", "priority": "PRI"}
+    headers = {
+        "retry_delay": "DELAY", "priority": "PRI", "max_concurrent": "AT-ONCE",
+        "locked_by": "LOCKED-BY",
+    }  # fmt: skip
     return {
-        key: Column(key, headers.get(key, key.upper()), kind, attrgetter(key))
+        key: Column(
+            key,
+            headers.get(key, key.upper()),
+            kind,
+            attrgetter("key_text" if key == "key" else key),
+        )
         for key, kind in kinds.items()
     }

@@ -94,7 +94,7 @@ table is for the command of its name, [dead.list] for one of two words.
     [dead.list]
     output = "wide"
 
-An unknown key is reported and ignored.
+An unknown key is reported and ignored. "hueyctl config init" writes such a file with comments.
 
 ## Keys
 """

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clikit import DEADLINE, command
+from clikit import DEADLINE, ROOT, command
 
 Run = Callable[..., Any]
 SHORT = ("demo", "--count", "150", "--seconds", "1.5")
@@ -104,3 +104,22 @@ def test_an_interrupted_demo_leaves_nothing_behind(
     assert child.wait(DEADLINE) == code
     assert left_behind(temporary) == []
     assert not os.path.exists(f"/proc/{consumer}/status")
+
+
+def test_make_demo_installs_what_running_needs_and_nothing_else(tmp_path: Path) -> None:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+
+    def plan(target: str) -> str:
+        words = ["make", "-n", target, f"VENV={tmp_path}"]
+        return subprocess.run(
+            words, cwd=ROOT, env=environ, capture_output=True, text=True, check=True
+        ).stdout
+
+    assert '--editable "."' in plan("demo")
+    assert "[dev]" not in plan("demo")
+    assert '--editable ".[dev]"' in plan("test")
+    # Where the tests ran, there is all of it.
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python").touch()
+    (tmp_path / ".dev").touch()
+    assert "--editable" not in plan("demo")

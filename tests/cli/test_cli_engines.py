@@ -58,6 +58,8 @@ check --oldest 1s:1h --workers-min 2:1
 metrics
 doctor
 config show
+config init
+config init
 APP tasks
 APP enqueue app.add :1 :2
 APP enqueue app.add -5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,11 +95,100 @@ def test_a_named_config_file_is_the_only_one(home: Path, invoke: Invoke) -> None
     assert found["consume.delay"]["where"] == "other.toml:2"
 
 
-def test_only_what_was_changed(home: Path, invoke: Invoke) -> None:
-    assert invoke("config", "show", "--changed").stdout == ""
+def test_only_what_was_changed_unless_all_is_wanted(
+    home: Path, invoke: Invoke, on_tty: Callable[..., tuple[int, str]]
+) -> None:
+    assert invoke("config", "show").stdout == ""
 
-    shown = invoke("config", "show", "--changed", "-u", "x.db").stdout
+    shown = invoke("config", "show", "-u", "x.db").stdout
     assert shown == "url\tx.db\tflag\t--url\n"
+    every = invoke("config", "show", "-u", "x.db", "--all").stdout.splitlines()
+    assert len(every) == len(settings(invoke))
+    changed = json.loads(invoke("config", "show", "-u", "x.db", "--changed", "--json").stdout)
+    assert [row["setting"] for row in changed["settings"]] == ["url", "json"]
+    _, text = on_tty("config", "show", "-u", "x.db")
+    assert f"The other {len(every) - 1} are at their defaults: --all" in text
+
+
+# --- init -----------------------------------------------------------------------------------------
+
+
+def uncommented(text: str) -> str:
+    """The settings that are comments, as settings."""
+    return re.sub(r"^# (\[|[a-z-]+ = )", r"\1", text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["hueyctl.toml", "pyproject.toml"])
+def test_a_file_to_begin_with_is_written_once(home: Path, invoke: Invoke, name: str) -> None:
+    if name == "pyproject.toml":
+        (home / name).write_text('[project]\nname = "x"')
+
+    result = invoke("config", "init", "--app", "shop.tasks:huey")
+    path = home / name
+    written = path.read_text()
+
+    said = "created" if name == "hueyctl.toml" else "added [tool.hueyctl] to"
+    assert (result.exit_code, result.stderr) == (0, f"hueyctl: {said} {path}\n")
+    found = settings(invoke)
+    assert found["app"]["value"] == "shop.tasks:huey"
+    assert str(found["app"]["where"]).startswith(f"{path}:")
+    assert {row["source"] for row in found.values()} == {"file", "flag", "default"}
+    again = invoke("config", "init")
+    assert again.exit_code == 6
+    assert "nothing was written" in again.stderr
+    assert path.read_text() == written
+    assert {each.name for each in home.iterdir()} - {".git"} == {name}
+
+    # Every comment is a setting that exists.
+    path.write_text(uncommented(written).replace('app = "app:huey"\n', ""))
+    result = invoke("config", "show", "--changed", "--json")
+    assert result.stderr == ""
+    names = {row["setting"] for row in json.loads(result.stdout)["settings"]}
+    assert names >= {"app", "url", "queue", "consume.workers", "check.depth", "list.limit"}
+    for words in (["consume", "--preflight"], ["check"], ["list"], ["stats"]):
+        tried = invoke(*words, "-u", "none.db")
+        assert "unknown key" not in tried.stderr
+        assert (2, 3)[words == ["check"]] != tried.exit_code, tried.output
+
+
+def test_a_pyproject_keeps_all_that_it_has(home: Path, invoke: Invoke) -> None:
+    before = b'[project]\r\nname = "gr\xc3\xbc\xc3\x9fe"\r\n# the end\r\n'
+    (home / "pyproject.toml").write_bytes(before)
+
+    document = json.loads(invoke("config", "init", "-Q", "mail", "--json").stdout)
+
+    after = (home / "pyproject.toml").read_bytes()
+    assert after.startswith(before)
+    assert b"\n" not in after.replace(b"\r\n", b"")
+    assert document == {
+        "schema": "hueyctl.init/1", "file": str(home / "pyproject.toml"), "created": False,
+    }  # fmt: skip
+    assert settings(invoke)["queue"]["value"] == ["mail"]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("[[[", 78), ("tool = {x = 1}", 6), ("tool.hueyctl = {}", 6)]
+)
+def test_what_has_no_room_for_settings_stays_as_it_is(
+    home: Path, invoke: Invoke, text: str, code: int
+) -> None:
+    (home / "pyproject.toml").write_text(text)
+
+    result = invoke("config", "init", "--config", str(empty_config(home)))
+
+    assert result.exit_code == code, result.output
+    assert (home / "pyproject.toml").read_text() == text
+
+
+def empty_config(home: Path) -> Path:
+    (home / "other.toml").write_text("")
+    return home / "other.toml"
+
+
+def test_a_password_is_not_written_into_a_file(home: Path, invoke: Invoke) -> None:
+    assert invoke("config", "init", "-u", "redis://ann:sesame@cache/0").exit_code == 0
+
+    assert "sesame" not in (home / "hueyctl.toml").read_text()
 
 
 def test_passwords_are_masked(home: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:

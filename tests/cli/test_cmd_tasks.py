@@ -57,7 +57,7 @@ def test_every_task_by_name_without_any_storage(home: Path, shop: str, invoke: I
         "task": "shop.send", "kind": "task",
         "signature": "(to: str, *, subject: str = 'hi') -> bool", "schedule": None, "tz": None,
         "retries": 3, "retry_delay": 10, "priority": 5, "timeout": None, "revoked": False,
-        "paused": False,
+        "paused": False, "max_concurrent": None, "rate": None, "key": None, "locked_by": None,
     }  # fmt: skip
     assert (resize["priority"], resize["timeout"]) == (None, 2.5)
     assert (nightly["kind"], nightly["tz"]) == ("periodic", "Europe/Berlin")
@@ -106,9 +106,62 @@ def test_stored_schedules_are_shown_with_the_task_that_they_call(
     assert (nightly["schedule"], nightly["tz"]) == ("0 3 * * *; every 90s", None)
 
 
+HELD_BACK = """
+from hueycore import Huey
+
+huey = Huey("huey", url="queue.db")
+
+@huey.task(max_concurrent=2, rate="10/m")
+def call(): ...
+
+@huey.task(lock="ledger")
+def book(): ...
+
+@huey.task(rate="100/30m", concurrency_key=lambda user: f"user-{user}")
+def mail(user): ...
+
+@huey.task()
+def free(): ...
+
+@huey.periodic_task("0 3 * * *")
+def nightly(): ...
+"""
+
+
+def test_limits_rates_locks_and_schedules(
+    queue: QueueFile, write: Write, invoke: Invoke, on_tty: OnTty
+) -> None:
+    write("shop.py", HELD_BACK)
+    holder = queue.storage.register(name="deploy", kind="holder", slots=1)
+    assert queue.storage.lock("ledger", holder, b"token", ttl=600)
+
+    by_name = {one["task"]: one for one in found(invoke, "shop:huey")}
+    shown = {
+        name.removeprefix("shop."): tuple(
+            one[key] for key in ("max_concurrent", "rate", "key", "locked_by")
+        )
+        for name, one in by_name.items()
+    }
+    assert shown == {
+        "book": (1, None, "ledger", "deploy"),
+        "call": (2, "10/m", "shop.call", None),
+        "free": (None, None, None, None),
+        "mail": (None, "100/30m", None, None),
+        "nightly": (None, None, None, None),
+    }
+    lines = invoke("tasks", "-A", "shop:huey", "shop.mail").stdout.splitlines()
+    assert lines[0].split("\t")[6:] == ["", "", "100/30m", "per call", ""]
+    _, table = on_tty("tasks", "-A", "shop:huey", columns=120)
+    for text in ("AT-ONCE", "RATE", "KEY", "LOCKED-BY", "deploy", "per call", "0 3 * * *"):
+        assert text in table
+    _, free = on_tty("tasks", "-A", "shop:huey", "shop.free", columns=120)
+    assert "RATE" not in free
+    assert "SCHEDULE" not in free
+
+
 def test_lines_and_signatures(shop: str, invoke: Invoke, on_tty: OnTty) -> None:
     lines = invoke("tasks", "-A", shop).stdout.splitlines()
-    assert lines[2].split("\t") == ["shop.send", "task", "3", "10", "5", "no"]
+    assert lines[2].split("\t") == ["shop.send", "task", "3", "10", "5", "no", "", "", "", "", ""]
     signed = invoke("tasks", "-A", shop, "--signature").stdout
     assert "(to: str, *, subject: str = 'hi') -> bool" in signed
     assert invoke("tasks", "-A", shop, "-o", "name").stdout.splitlines()[0] == "shop.nightly"

@@ -18,14 +18,20 @@ if TYPE_CHECKING:
     "show",
     examples=[
         "hueyctl config show",
-        "hueyctl config show --changed",
+        "hueyctl config show --all",
         "hueyctl config show --json",
     ],
     codes=[exits.CONFIG],
 )
-@click.option("--changed", is_flag=True, help="Only what is not at its default.")
-def config_show(session: Session, changed: bool) -> None:
-    """Print every setting, its value and its source.
+@click.option(
+    "-a",
+    "--all/--changed",
+    "everything",
+    default=None,
+    help="Every setting (default in JSON), or what is not at its default (else).",
+)
+def config_show(session: Session, everything: bool | None) -> None:
+    """Print the settings that differ from their defaults, with their values and sources.
 
     The source is a flag, an environment variable, a line of a config file, or the default; of
     these, the first that is there wins. Settings of one command are named after it:
@@ -34,9 +40,10 @@ def config_show(session: Session, changed: bool) -> None:
     from hueyctl.sources import current, of_commands
 
     rows = [*current(session.ctx), *of_commands(session.ctx)]
-    if changed:
-        rows = [row for row in rows if row.source != "default"]
     output = session.output
+    number = len(rows)
+    if not (output.is_json if everything is None else everything):
+        rows = [row for row in rows if row.source != "default"]
     if output.format == "json":
         output.document(
             {"schema": "hueyctl.config/1", "settings": [row.as_object() for row in rows]}
@@ -45,9 +52,10 @@ def config_show(session: Session, changed: bool) -> None:
     if output.is_json:
         output.objects(row.as_object() for row in rows)
         return
-    if not rows:
-        session.remark("Everything is at its default.")
     _print(session, rows)
+    if number > len(rows):
+        left = "Everything is" if not rows else f"The other {number - len(rows)} are"
+        session.remark(f"{left} at {'its default' if not rows else 'their defaults'}: --all")
 
 
 def _print(session: Session, rows: list[Setting]) -> None:

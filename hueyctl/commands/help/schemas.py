@@ -191,6 +191,7 @@ def _reports() -> dict[str, Schema]:
         "check/1": _document("check/1", "status:status message:text?", checks=_list(measured)),
         "doctor/1": _document("doctor/1", "ok:bool problems:int", checks=_list(note)),
         "config/1": _document("config/1", settings=_list(setting)),
+        "init/1": _document("init/1", "file:text created:bool"),
         "preflight/1": _document(
             "preflight/1", "app:text storage:text? tasks:int periodic:int ok:bool problems:texts"
         ),
@@ -233,7 +234,8 @@ def _rows() -> dict[str, Schema]:
         ),
         "task/1": _object(
             "task:text kind:text signature:text schedule:text? tz:text? retries:int "
-            "retry_delay:float priority:float? timeout:float? revoked:bool paused:bool"
+            "retry_delay:float priority:float? timeout:float? revoked:bool paused:bool "
+            "max_concurrent:int? rate:text? key:text? locked_by:text?"
         ),
         "pause/1": _object(
             "queue:text task:text? paused:bool since:time? until:time? by:text? reason:text? "
@@ -286,6 +288,7 @@ _ABOUT = {
     "check/1": "check",
     "doctor/1": "doctor",
     "config/1": "config show",
+    "init/1": "config init",
     "preflight/1": "consume --preflight",
     "probe/1": "what /healthz and /readyz answer, with consume --http",
     "demo/1": "demo",
