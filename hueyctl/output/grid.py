@@ -18,7 +18,7 @@ _GAP = 2
 _TO_THE_RIGHT = ("int", "number", "span")
 #: Texts that may be cut: to which width before a column is left out, and to which when none can be.
 _FLEXIBLE = {
-    "args": (12, 6), "error": (24, 8), "task": (16, 8), "state": (28, 7), "progress": (8, 6),
+    "args": (12, 6), "error": (24, 8), "task": (24, 8), "state": (28, 7), "progress": (8, 6),
     "reason": (8, 6), "trend": (10, 10), "queue": (12, 6), "name": (12, 8), "value": (16, 8),
     "where": (24, 8), "setting": (16, 8), "message": (24, 8), "next": (24, 8), "because": (24, 8),
     "signature": (16, 8), "schedule": (12, 8), "holder": (12, 8), "host": (8, 6),
@@ -109,8 +109,8 @@ def layout(
         else:
             break
     for place in reversed(gone):
-        # One that is wide made room for others that are not.
-        if _least(columns, widths, [*kept, place], short) <= room:
+        # A wide one made room for others that are not; for none of them a text is cut.
+        if sum(widths[each] + _GAP for each in (*kept, place)) - _GAP <= room:
             kept = sorted([*kept, place])
     found = {place: widths[place] for place in kept}
     excess = sum(found.values()) + _GAP * (len(kept) - 1) - room
