@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from hueycore.model.states import FINAL, State
 from hueyctl import errors, exits, streams, units
 from hueyctl.selection.choice import Choice
 from hueyctl.selection.params import POSITIVE, collected
@@ -141,6 +140,8 @@ def _show(
 
 def _nothing(session: Session, storage: Storage, choice: Choice, selection: Selection) -> str:
     """That there is nothing, and what there is in other states when none was asked for."""
+    from hueycore.model.states import FINAL
+
     states = selection.selector.states
     if len(states) == 1:
         return f"No {states[0]} jobs."
@@ -168,9 +169,9 @@ def whereabouts(storage: Storage, now: float, *, due: bool = False) -> Callable[
     workers: dict[int, WorkerRow] = {}
 
     def state(job: Job) -> str:
-        if due and job.state == State.SCHEDULED:
+        if due and job.state == "scheduled":
             return f"scheduled {units.relative(job.run_at, now)}"
-        if job.state != State.RUNNING or job.claimed_at is None:
+        if job.state != "running" or job.claimed_at is None:
             return str(job.state)
         if not workers:
             workers.update((row.id, row) for row in storage.workers())

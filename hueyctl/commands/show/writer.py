@@ -1,4 +1,4 @@
-"""The sheets of jobs in the format of the settings: pages for people, keys and values for a pipe."""
+"""The sheets of jobs in the format of the settings: pages for people, pairs for a pipe."""
 
 from __future__ import annotations
 
