@@ -11,6 +11,7 @@ ENGINE ?= sqlite
 # [PAIRS=9] [ONLY=drain-1,enqueue], and without BASE [ROWS=5000000] in the file of the questions, or
 # through the table of ONLY=million, [SCALE=0.1].
 PAIRS ?= 9
+SECONDS ?= 600
 ROWS ?= 1000000
 SCALE ?= 1
 
@@ -39,9 +40,10 @@ endif
 generate: $(VENV)/.dev
 	$(BIN)/python tests/tools/generate.py
 
-# The picture of the README: `hueyctl stats` on a queue that a real consumer works on.
+# The pictures of the README, and of the main screens at four widths in build/screens, of a queue
+# that was in a mess for so many seconds.
 picture: $(VENV)/.dev
-	$(BIN)/python tests/tools/picture.py
+	$(BIN)/python tests/tools/picture.py "$(SECONDS)"
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

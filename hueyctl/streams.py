@@ -123,8 +123,8 @@ def can_renew(stream: IO[Any]) -> bool:
 
 def renew(text: str) -> None:
     """A counter on stderr, in the place of the one before; an empty one takes it away. Nothing
-    where the terminal cannot."""
-    if not can_renew(sys.stderr):
+    where a terminal cannot."""
+    if is_tty(sys.stderr) and not can_renew(sys.stderr):
         return
     try:
         sys.stderr.write(f"\r\x1b[K{text}")

@@ -17,20 +17,21 @@ Line = list[tuple[str, str]]
 _GAP = 2
 #: Texts that may be cut: to which width before a column is left out, and to which when none can be.
 _FLEXIBLE = {
-    "args": (12, 6), "error": (16, 8), "task": (16, 8), "state": (28, 7), "progress": (8, 6),
+    "args": (12, 6), "error": (24, 8), "task": (24, 8), "state": (28, 7), "progress": (8, 6),
     "reason": (8, 6), "trend": (10, 10), "queue": (12, 6), "name": (12, 8), "value": (16, 8),
     "where": (24, 8), "setting": (16, 8), "message": (24, 8), "next": (24, 8), "because": (24, 8),
     "signature": (16, 8), "schedule": (12, 8), "holder": (12, 8), "host": (8, 6),
     "worker": (12, 6), "queue_of_run": (8, 6),
 }  # fmt: skip
+_LAST_READ = ("args", "error", "reason", "signature", "trend")
 #: Any other text may become as short as this, when nothing else helps.
 _LEAST = 6
 #: What goes first when a line does not fit.
 _SPARE = (
     "trend", "queue_of_run", "host", "blocked", "wait_p50", "p50", "retried", "max", "rss", "kind",
     "priority",
-    "last_3h", "last_3d", "first", "p99", "run_at", "tz", "run_s", "retry_delay", "last_7d",
-    "scheduled", "done", "tries", "age", "failed", "p95", "up", "last_24h", "last", "workers",
+    "last_3h", "last_3d", "first", "p99", "age", "tz", "run_s", "retry_delay", "last_7d",
+    "scheduled", "run_at", "done", "tries", "failed", "p95", "up", "last_24h", "last", "workers",
     "pid", "worker", "last_run", "progress", "try", "last_1h", "args",
 )  # fmt: skip
 
@@ -94,28 +95,34 @@ def layout(
     """The places of the columns that are shown, and how wide each is."""
     kept = list(range(len(columns)))
     spare = [] if named else _spare(columns)
+    gone: list[int] = []
     short = 0
     while _least(columns, widths, kept, short) > room:
-        if spare:
-            kept.remove(spare.pop(0))
+        if len(gone) < len(spare):
+            gone.append(spare[len(gone)])
+            kept.remove(gone[-1])
         elif short == 0:
             short = 1
         elif len(kept) > 1:
             kept.pop()
         else:
             break
+    for place in reversed(gone):
+        # A wide one made room for others that are not; for none of them a text is cut.
+        if sum(widths[each] + _GAP for each in (*kept, place)) - _GAP <= room:
+            kept = sorted([*kept, place])
     found = {place: widths[place] for place in kept}
     excess = sum(found.values()) + _GAP * (len(kept) - 1) - room
     while excess > 0:
-        # The widest of those that may be cut.
+        # What is read last first, and of that the widest.
         over = [
-            (found[place], place)
+            (columns[place].key in _LAST_READ, found[place], place)
             for place in kept
             if found[place] > _shortest(columns[place], widths[place], short)
         ]
         if not over:
             break
-        found[max(over)[1]] -= 1
+        found[max(over)[2]] -= 1
         excess -= 1
     return found
 

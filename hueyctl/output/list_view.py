@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from hueycore.model.states import FINAL, State
 from hueyctl import errors, exits, streams, units
 from hueyctl.selection.choice import Choice
 from hueyctl.selection.params import POSITIVE, collected
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from hueyctl.output.columns import Column
 
 ON_A_SCREEN = 100
+#: On a terminal of fewer columns the state says when a job is due, and RUN-AT is left out.
+NARROW = 100
 #: Of what --follow writes.
 WIDTHS = (("seq", 7), ("state", 9), ("task", 28), ("args", 0))
 
@@ -123,9 +124,13 @@ def _show(
         output.objects(objects(storage, counted(), output.style.now))
     else:
         known = columns(output.style.now, counter) | part_columns(storage, output.columns)
+        normal = preset.columns
         if output.on_screen and output.style.time_format == "relative":
-            known["state"] = known["state"]._replace(value=whereabouts(storage, output.style.now))
-        output.rows(counted(), known, preset.columns, preset.wide, name=lambda job: str(job.id))
+            narrow = streams.terminal_size()[0] < NARROW and preset.sort == TURN
+            state = whereabouts(storage, output.style.now, due=narrow)
+            known["state"] = known["state"]._replace(value=state)
+            normal = tuple(key for key in normal if not narrow or key != "run_at")
+        output.rows(counted(), known, normal, preset.wide, name=lambda job: str(job.id))
     if shown == 0:
         session.remark(_nothing(session, storage, choice, selection))
     elif output.on_tty and shown == selection.limit:
@@ -137,6 +142,8 @@ def _show(
 
 def _nothing(session: Session, storage: Storage, choice: Choice, selection: Selection) -> str:
     """That there is nothing, and what there is in other states when none was asked for."""
+    from hueycore.model.states import FINAL
+
     states = selection.selector.states
     if len(states) == 1:
         return f"No {states[0]} jobs."
@@ -157,13 +164,16 @@ def columns(now: float, counter: Iterator[int]) -> dict[str, Column]:
     return {**job_columns(now), "position": place}
 
 
-def whereabouts(storage: Storage, now: float) -> Callable[[Job], str]:
+def whereabouts(storage: Storage, now: float, *, due: bool = False) -> Callable[[Job], str]:
     """The state of a job, and of one that runs how long and where: ``running 6m on vm:23926``.
-    ``held`` is one that its consumer has not begun, ``lost`` one whose consumer has died."""
+    ``held`` is one that its consumer has not begun, ``lost`` one whose consumer has died. ``due``:
+    of one that is scheduled, when."""
     workers: dict[int, WorkerRow] = {}
 
     def state(job: Job) -> str:
-        if job.state != State.RUNNING or job.claimed_at is None:
+        if due and job.state == "scheduled":
+            return f"scheduled {units.relative(job.run_at, now)}"
+        if job.state != "running" or job.claimed_at is None:
             return str(job.state)
         if not workers:
             workers.update((row.id, row) for row in storage.workers())

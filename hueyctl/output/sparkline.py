@@ -29,8 +29,8 @@ def _glyph(share: float, glyphs: str, utf8: bool) -> str:
 
 def chart(numbers: Sequence[float], width: int, height: int, *, utf8: bool = True) -> list[str]:
     """Numbers as columns that fill ``width`` and ``height``, the newest last."""
-    each = max(1, width // max(1, len(numbers)))
-    shown = [number for number in numbers[-width:] for _ in range(each)]
+    newest = numbers[-width:]
+    shown = [newest[place * len(newest) // width] for place in range(width)]
     most = max(shown, default=0)
     levels = [round(number / most * height * 8) if most else 0 for number in shown]
     lines = []

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from hueycore.model.states import State
 from hueyctl import streams
 from hueyctl.answers.payloads import decode_arguments
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Job, Selector
+    from hueycore.model.states import State
     from hueycore.storage.base import Storage
     from hueyctl.selection.filters import Deep
     from hueyctl.selection.order import Order
@@ -23,10 +23,10 @@ Row = TypeVar("Row")
 _PAGE = 2000
 #: Live states in the order in which their jobs come to run, each with its own order.
 _TURN = {
-    State.RUNNING: "claimed_at",
-    State.PENDING: "running-order",
-    State.BLOCKED: "seq",
-    State.SCHEDULED: "run_at",
+    "running": "claimed_at",
+    "pending": "running-order",
+    "blocked": "seq",
+    "scheduled": "run_at",
 }
 
 
@@ -70,17 +70,16 @@ class Selection:
         """The jobs of a selection of live states, what runs first in front: those that run, the
         longest first, then each in the order in which it comes to run."""
         found: dict[int, Job] = {}
-        # Against the course of a job's life last: one that moves on meanwhile is found twice, and
-        # counts as what it became, but never missed.
-        for state, sort in reversed(_TURN.items()):
-            if state in self.selector.states:
-                part = self.of_state(state)
-                part.selector = part.selector._replace(sort=sort)
-                for job in part.jobs(storage):
-                    found.pop(job.seq, None)
-                    found[job.seq] = job
-                self.undecodable += part.undecodable
         turns = list(_TURN)
+        # Read along a job's life: one that moves on meanwhile is found twice, and counts as what it
+        # became; it is not missed.
+        for state in sorted(self.selector.states, key=turns.index, reverse=True):
+            part = self.of_state(state)
+            part.selector = part.selector._replace(sort=_TURN[state])
+            for job in part.jobs(storage):
+                found.pop(job.seq, None)
+                found[job.seq] = job
+            self.undecodable += part.undecodable
         return sorted(found.values(), key=lambda job: turns.index(job.state))[: self.limit]
 
     def filtered(self, rows: Iterable[Row], is_meant: Callable[[Row], bool]) -> Iterator[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import fcntl
 import os
@@ -59,6 +60,8 @@ class Terminal:
         argv: Sequence[str] = (),
     ) -> None:
         self.shown = ""
+        # A letter of several bytes may come in two parts.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.code: int | None = None
         self.master, self._slave = pty.openpty()
         self.resize(rows, columns)
@@ -87,7 +90,7 @@ class Terminal:
         if not streams.ready([self.master], seconds):
             return ""
         try:
-            text = os.read(self.master, 65536).decode(errors="replace")
+            text = self._decoder.decode(os.read(self.master, 65536))
         except OSError as error:
             assert error.errno == errno.EIO
             return ""

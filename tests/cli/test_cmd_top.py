@@ -271,6 +271,7 @@ def test_keys_are_told_apart() -> None:
 
 def test_a_chart_fills_its_room_and_shows_the_newest_last() -> None:
     assert chart([0, 4, 8], 6, 2) == ["    ██", "  ████"]
+    assert chart([0, 8], 3, 1) == ["  █"]
     assert chart([1, 2, 8], 2, 1) == ["▂█"]
     assert chart([0, 8], 2, 2, utf8=False) == [" #", " #"]
     assert chart([0, 0], 2, 1) == ["  "]

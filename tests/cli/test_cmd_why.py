@@ -22,6 +22,7 @@ from operatingkit import (
     row,
     start,
 )
+from ptykit import Picture
 
 from tests.storage.engines import lab_of
 
@@ -361,9 +362,14 @@ def test_text_for_a_person_and_lines_for_a_pipe(
 ) -> None:
     queue.add("app.add")
 
-    assert on_tty("why", "1", "-u", "queue.db") == (
-        0, "1 pending: no live consumer serves queue huey.\n  hueyctl consume APP --queue huey\n",
-    )  # fmt: skip
+    code, shown = on_tty("why", "1", "-u", "queue.db")
+    assert code == 0
+    picture = Picture(shown, 100)
+    assert picture.lines == [
+        "1 pending: no live consumer serves queue huey.",
+        "  hueyctl consume APP --queue huey",
+    ]
+    assert (picture.style("pending"), picture.style("hueyctl")) == (("cyan", False),) * 2
     assert ask(invoke, "why", "1").stdout == (
         "1\tpending\tno live consumer serves queue huey\thueyctl consume APP --queue huey\n"
     )

@@ -1,152 +1,113 @@
-"""Draw ``man/stats.svg``: the live view of a real queue under a real, mixed load.
+"""Draw the screens of hueyctl: those of the README to ``man/``, and each at several widths to a
+folder to look at.
 
-    python tests/tools/picture.py [FILE]     (or: make picture)
+    python tests/tools/picture.py [SECONDS [FOLDER]]     (or: make picture [SECONDS=600])
 
-Nothing in the picture is made up: a queue is made in a temporary file, jobs are queued, consumers
-run them for a few seconds, and the frame that ``hueyctl top`` would show is exported.
+Nothing in a picture is made up: a shop works for so many seconds, its consumer is killed in the
+middle, and the commands are run on terminals of these sizes.
 """
 
 from __future__ import annotations
 
 import os
-import random
-import re
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "core")]
+sys.path[:0] = [str(ROOT), str(ROOT / "core"), str(ROOT / "tests" / "cli")]
 
-SECONDS = 12.0
-WIDTH, HEIGHT = 118, 17
-APP = """
-import random
-import time
+from ptykit import Terminal  # noqa: E402
 
-from hueycore import SqliteHuey
+from tests.tools.drawing import THEMES, screen_of, svg  # noqa: E402
+from tests.tools.mess import mess  # noqa: E402
 
-orders = SqliteHuey("orders", filename="shop.db")
-mail = SqliteHuey("mail", filename="shop.db")
-
-
-@orders.task(name="confirm")
-def confirm(number):
-    time.sleep(random.expovariate(1 / 0.004))
+URL = ("-u", "shop.db")
+WIDTHS = (60, 80, 120, 200)
+#: Those of the README: how wide, and how high where a view fills what it gets.
+README = {"status": (110, 60), "top": (118, 32), "show": (100, 60)}
 
 
-@orders.task(name="images.resize")
-def resize(number):
-    time.sleep(0.03 + random.expovariate(1 / 0.05))
+class Shot(NamedTuple):
+    """A view as words, and what stands above its picture."""
+
+    name: str
+    words: tuple[str, ...]
+
+    def title(self) -> str:
+        return " ".join(("hueyctl", *self.words))
 
 
-@orders.task(name="search.reindex")
-def reindex(number):
-    time.sleep(random.uniform(0.2, 0.9))
+def main(seconds: float, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in list(os.environ):
+        if name.startswith("HUEYCTL_"):
+            del os.environ[name]
+    os.environ.update(TERM="xterm-256color", PYTHONPATH=f"{ROOT / 'core'}:{ROOT}")
+    with tempfile.TemporaryDirectory(prefix="hueyctl-picture-") as home, mess(home, seconds):
+        for shot in shots():
+            if shot.name in README:
+                draw(shot, *README[shot.name], ROOT / "man" / shot.name)
+            for width in WIDTHS:
+                draw(
+                    shot, width, 50 if shot.name == "top" else 100, folder / f"{shot.name}-{width}"
+                )
+    sys.stdout.write(f"{folder}\n")
 
 
-@orders.task(name="hooks.deliver", retries=2, retry_delay=3)
-def deliver(number):
-    time.sleep(0.02)
-    if random.random() < 0.1:
-        raise ConnectionError("the other side hung up")
+def shots() -> list[Shot]:
+    return [
+        Shot("top", ("top",)),
+        Shot("status", ("status",)),
+        Shot("show", ("show", str(an_instructive_job()))),
+        Shot("list", ("list", "-n", "25")),
+        Shot("dead", ("dead", "summary")),
+    ]
 
 
-@mail.task(name="mail.send", retries=3, retry_delay=2)
-def send(number):
-    time.sleep(random.expovariate(1 / 0.02))
-    if random.random() < 0.03:
-        raise TimeoutError("smtp.example.org said nothing")
+def an_instructive_job() -> int:
+    """A dead letter with many tries, and stages around it."""
+    from hueycore.model.jobs import Selector
+    from hueycore.model.states import State
+    from hueycore.storage.open import open_storage
 
-
-@mail.task(name="mail.digest")
-def digest(number):
-    time.sleep(0.15)
-
-
-@mail.task(name="mail.import_list")
-def import_list(number):
-    raise UnicodeDecodeError("utf-8", b"", 0, 1, "invalid start byte")
-"""
-
-
-def main(target: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="hueyctl-picture-") as folder:
-        (Path(folder) / "shop.py").write_text(APP)
-        os.chdir(folder)
-        sys.path.insert(0, folder)
-        consumer = start_consumer(folder)
-        try:
-            feed(SECONDS)
-            draw(Path(folder) / "shop.db", target)
-        finally:
-            consumer.terminate()
-            consumer.wait(30)
-    sys.stdout.write(f"{target}\n")
-
-
-def start_consumer(folder: str) -> subprocess.Popen[bytes]:
-    import shop
-
-    shop.digest(0)  # makes the file
-    environment = {key: text for key, text in os.environ.items() if not key.startswith("HUEYCTL_")}
-    environment["PYTHONPATH"] = os.pathsep.join((str(ROOT), str(ROOT / "core"), folder))
-    words = ["consume", "shop:orders", "shop:mail", "-w", "8", "-t", "1"]
-    return subprocess.Popen(
-        [sys.executable, "-m", "hueyctl", *words],
-        stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, cwd=folder,
-    )  # fmt: skip
-
-
-def feed(seconds: float) -> None:
-    """More than the consumers can do of one queue, less of the other."""
-    import shop
-
-    random.seed(4)
-    ended = time.monotonic() + seconds
-    number = 0
-    while time.monotonic() < ended:
-        for _ in range(4):
-            number += 1
-            shop.confirm(number)
-        shop.resize(number)
-        shop.deliver(number)
-        shop.send(number)
-        if number % 5 == 0:
-            shop.reindex(number)
-            shop.digest(number)
-        if number % 160 == 0:
-            shop.import_list(number)
-        if number % 25 == 0:
-            shop.resize.schedule((number,), delay=3600)
-        time.sleep(0.02)
-
-
-def draw(path: Path, target: Path) -> None:
-    from rich.console import Console
-    from rich.terminal_theme import MONOKAI
-
-    from hueycore.storage.sqlite import SqliteStorage
-    from hueyctl.answers.figures import gather
-    from hueyctl.commands.stats.live import to_text
-    from hueyctl.commands.stats.view import View, frame
-
-    storage = SqliteStorage(str(path), create=False, read_only=True)
+    storage = open_storage("shop.db", read_only=True, create=False)
     try:
-        figures = gather(storage, (), 300.0)
+        dead = storage.jobs(Selector(states=(State.DEAD,), sort="-attempt", limit=1))
     finally:
         storage.close()
-    console = Console(
-        record=True, width=WIDTH, height=HEIGHT, force_terminal=True, color_system="truecolor",
-        file=open(os.devnull, "w", encoding="utf-8"),  # noqa: SIM115
-    )  # fmt: skip
-    console.print(to_text(frame(figures, View(), WIDTH, HEIGHT, True)))
-    picture = console.export_svg(title="hueyctl top", theme=MONOKAI, unique_id="hueyctl")
-    # A picture in a README must not load fonts from elsewhere; the reader's own monospace will do.
-    target.write_text(re.sub(r"\s*@font-face \{.*?\}", "", picture, flags=re.S), encoding="utf-8")
+    return dead[0].seq
+
+
+def draw(shot: Shot, columns: int, rows: int, target: Path) -> None:
+    """Its picture on each ground."""
+    screen = screen_of(shown(shot, columns, rows), columns, rows)
+    for theme in THEMES:
+        path = target.with_name(f"{target.name}-{theme}.svg")
+        path.write_text(svg(screen, shot.title(), theme), encoding="utf-8")
+
+
+def shown(shot: Shot, columns: int, rows: int) -> str:
+    """What the view sends to a terminal of this size."""
+    terminal = Terminal(*shot.words, *URL, columns=columns, rows=rows)
+    try:
+        if shot.name == "top":
+            terminal.wait_for("q quit")
+            ended = time.monotonic() + 1
+            while time.monotonic() < ended:
+                terminal.read(0.1)
+            return terminal.shown
+        terminal.ended()
+        return terminal.shown
+    finally:
+        terminal.close()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "man" / "stats.svg").resolve())
+    given = sys.argv[1:]
+    main(
+        float(given[0]) if given else 600.0,
+        Path(given[1] if len(given) > 1 else ROOT / "build" / "screens").resolve(),
+    )

@@ -55,7 +55,7 @@ def show(session: Session, ids: tuple[str, ...], traceback: bool, raw: bool) -> 
 def display(session: Session, storage: Storage, jobs: Sequence[Job], *, traceback: bool) -> None:
     """Print jobs in the format of the settings."""
     if not session.output.is_json:
-        from hueyctl.commands.show.sheet import write
+        from hueyctl.commands.show.writer import write
 
         write(session, storage, jobs, traceback=traceback)
         return

@@ -26,6 +26,8 @@ _STAGES = 50
 _TRIES = 4
 #: Where lines are not on a screen.
 _ENDLESS = 1000
+#: With less room beside the time, texts go on at the left.
+_ROOMY = 40
 _EVENTS = STATES | {
     "failed": "red", "put back": "yellow", "claimed": "green", "started": "green",
     "due": "bright_blue", "planned": "bright_blue", "expires": "yellow",
@@ -122,7 +124,8 @@ def _timeline(events: Sequence[Event], style: Style, width: int, *, whole: bool)
         start: Line = [(f"{at:<{longest}}  ", "dim"), (word, _EVENTS.get(word, ""))]
         if rest:
             start.append(("  ", ""))
-        yield from _hanging(start, streams.visible("  ".join(rest)), width, " " * 4)
+        indent = " " * (longest + 2 if width - longest > _ROOMY else 4)
+        yield from _hanging(start, streams.visible("  ".join(rest)), width, indent)
 
 
 def _log(sheet: Sheet, style: Style, width: int) -> Iterator[Line]:

@@ -1,17 +1,15 @@
-"""Everything that is known of a job: read here, written as keys and values for a pipe; ``page`` has
-what people get."""
+"""Everything that is known of a job, read once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from hueyctl import streams
 from hueyctl.answers.history import Event, timeline, worker_name
 from hueyctl.answers.jobs import error_text, last_error
 from hueyctl.answers.payloads import decode_arguments, dumps
 from hueyctl.answers.tracebacks import of_application
-from hueyctl.output.columns import Column, Style, cell, job_columns, part_columns, time_text
+from hueyctl.output.columns import Style, cell, job_columns, time_text
 from hueyctl.units import brief
 
 if TYPE_CHECKING:
@@ -78,56 +76,6 @@ def read(session: Session, storage: Storage, job: Job, *, traceback: bool) -> Sh
         log=storage.log(job.seq, queue=job.queue),
         traceback=str(text).rstrip("\n") if text else None,
     )
-
-
-def write(session: Session, storage: Storage, jobs: Sequence[Job], *, traceback: bool) -> None:
-    """Print the sheet of each job."""
-    output = session.output
-    if output.format == "name":
-        for job in jobs:
-            output.line(streams.visible(job.id))
-        return
-    if output.columns:
-        known = job_columns(output.style.now) | part_columns(storage, output.columns)
-        output.rows(jobs, known, output.columns)
-        return
-    for number, job in enumerate(jobs):
-        sheet = read(session, storage, job, traceback=traceback)
-        if output.format in ("table", "wide", "plain"):
-            from hueyctl.commands.show.page import write as write_page
-
-            write_page(session, sheet, another=number > 0)
-        else:
-            output.rows(_pairs(sheet, output.style), _COLUMNS, ("key", "value"))
-
-
-_COLUMNS = {
-    "key": Column("key", "KEY", "text", lambda pair: pair[0]),
-    "value": Column("value", "VALUE", "text", lambda pair: pair[1]),
-}
-
-
-def _pairs(sheet: Sheet, style: Style) -> Iterator[Pair]:
-    from hueyctl.commands.show.stages import draw
-
-    job = sheet.job
-    yield from (("seq", str(job.seq)), ("task", job.task), ("state", str(job.state)))
-    if sheet.error is not None:
-        yield "error", sheet.error
-    yield "because", sheet.reason.because
-    if sheet.reason.next:
-        yield "next", sheet.reason.next
-    yield from keys(sheet, style)
-    for event in sheet.events:
-        yield "timeline", "  ".join(parts_of(event, style))
-    for line in draw(sheet.stages, job, len(sheet.stages) + 1, 1000):
-        yield "stages", "".join(text for text, _ in line)
-    for entry in sheet.log:
-        message = entry.message.partition("\n")[0]
-        at = time_text(entry.at, style)
-        yield "log", f"{at}  try {entry.attempt}  {entry.level}  {message}"
-    if sheet.traceback:
-        yield "traceback", sheet.traceback
 
 
 def keys(sheet: Sheet, style: Style) -> Iterator[Pair]:

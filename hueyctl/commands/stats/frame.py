@@ -152,12 +152,13 @@ def _queues(
     place = next((number for number, row in enumerate(rows) if row.name == chosen), 0)
     shown = rows if most is None or len(rows) < most else _around(rows, place, most - 1)
     styles = ["yellow" if row.paused else "" for row in shown]
-    if chosen is not None:
-        styles = [
-            f"{style} reverse".strip() if row.name == chosen else style
-            for row, style in zip(shown, styles, strict=True)
-        ]
-    lines = _table(figures, "queue", shown, view, width, utf8, _QUEUES, styles)
+    if chosen is None:
+        lines = _table(figures, "queue", shown, view, width, utf8, _QUEUES, styles)
+    else:
+        mark = "▸ " if utf8 else "> "
+        lines = _table(figures, "queue", shown, view, width - len(mark), utf8, _QUEUES, styles)
+        marks = ["  ", *(mark if row.name == chosen else "  " for row in shown)]
+        lines = [[(each, "bold cyan"), *line] for each, line in zip(marks, lines, strict=True)]
     if len(shown) < len(rows):
         lines.append([(f"… {grouped(len(rows) - len(shown))} more: hueyctl stats", "dim")])
     return lines

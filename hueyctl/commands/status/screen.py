@@ -112,7 +112,9 @@ def _coming(found: Status, width: int) -> list[Line]:
 
 
 def _what(one: Coming) -> str:
-    return f"periodic {one.periodic}" if one.seq is None else str(one.seq)
+    if one.seq is not None:
+        return str(one.seq)
+    return "periodic" if one.periodic == one.task else f"periodic {one.periodic}"
 
 
 def _consumers(found: Status, width: int) -> list[Line]:

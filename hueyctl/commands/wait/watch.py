@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -181,4 +182,5 @@ class Watch:
         from hueyctl.output.grid import shortened
 
         self.progress_text = text
-        streams.renew(shortened(text, streams.terminal_size()[0] - 1))
+        if streams.can_renew(sys.stderr):
+            streams.renew(shortened(text, streams.terminal_size()[0] - 1))
