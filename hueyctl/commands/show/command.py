@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,8 +17,6 @@ from hueyctl.selection.options import ID_HELP
 if TYPE_CHECKING:
     from hueycore.model.jobs import Job
     from hueycore.storage.base import Storage
-
-_EVERY = 1_000_000
 
 
 @command(
@@ -67,27 +65,16 @@ def display(session: Session, storage: Storage, jobs: Sequence[Job], *, tracebac
 
 
 def as_object(session: Session, storage: Storage, job: Job) -> dict[str, Any]:
-    """``hueyctl.job/1`` with ``timeline``, ``tree``, ``log``, and what came of it."""
-    from hueyctl.answers.history import timeline, worker_name
-    from hueyctl.answers.joblog import as_object as as_line
-    from hueyctl.answers.jobs import read_object
+    """What is known of a job, and what came of it."""
     from hueyctl.answers.results import value_of
-    from hueyctl.answers.stages import tree
-    from hueyctl.answers.why import explain
+    from hueyctl.answers.show import document
     from hueyctl.output.results import read
 
-    now = session.output.style.now
-    reason = explain(storage, job, now).reason
     known, value, text = value_of(read(session, storage, job))
+    result = {"value": value if known else None, "value_repr": text}
     return {
-        **read_object(storage, job, now),
-        "timeline": [event.as_object() for event in timeline(job, worker_name(storage, job))],
-        "tree": tree(storage.stages(job.seq, _EVERY, queue=job.queue)),
-        "log": [as_line(line) for line in storage.log(job.seq, queue=job.queue)],
-        "why": {"because": reason.because, "next": reason.next},
-        "result": {"value": value if known else None, "value_repr": text}
-        if job.state == "done"
-        else None,
+        **document(storage, job, session.output.style.now),
+        "result": result if job.state == "done" else None,
     }
 
 
