@@ -11,6 +11,7 @@ from hueycore.model.histogram import bucket, percentile
 if TYPE_CHECKING:
     from hueycore.model.events import Event
     from hueyctl.answers.series import Series
+    from hueyctl.answers.tries import Try
 
 
 class Rect(NamedTuple):
@@ -135,7 +136,7 @@ _FIRST, _LAST = bucket(0.0008), bucket(1000.0)
 _DECADES = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)
 
 
-def histogram(counts: Mapping[int, int], width: int = 400, height: int = 74) -> Histogram:
+def histogram(counts: Mapping[int, int], width: int = 400, height: int = 94) -> Histogram:
     """Durations on a logarithmic axis, two buckets to a bar; what lies outside is in its ends."""
     number = (_LAST - _FIRST) // 2 + 1
     columns = [0] * number
@@ -239,3 +240,30 @@ def plan(rows: Mapping[str, Sequence[float]], now: float, ahead: float, most: in
     first = math.ceil((now + 300) / quarter) * quarter
     ticks = [Tick(x(at), at) for at in (first + quarter * i for i in range(4)) if at <= now + ahead]
     return Plan(width, 26 * len(lines) + 26, lines, [Tick(float(left), now), *ticks])
+
+
+class Gantt(NamedTuple):
+    """``bars`` stand for the tries; ``usual`` is what the last of them takes in 95 of 100 runs."""
+
+    width: int
+    bars: list[Rect]
+    usual: Rect | None
+
+
+_CLASSES = {"failed": "x", "put back": "w", "done": "d", "running": "r"}
+
+
+def gantt(
+    runs: Sequence[Try], began: float, until: float, p95: float | None, width: int = 860
+) -> Gantt:
+    """The life of a job from ``began`` on."""
+    span = max(until - began, 1e-6)
+
+    def bar(since: float, end: float, y: float, height: float, class_: str) -> Rect:
+        x = min(width - 3.0, max(0.0, (since - began) / span * width))
+        # A short run in a long life is seen all the same.
+        return _rect(x, y, min(width - x, max(3.0, (end - since) / span * width)), height, class_)
+
+    bars = [bar(one.began, one.ended or until, 10, 20, _CLASSES[one.outcome]) for one in runs]
+    usual = bar(runs[-1].began, runs[-1].began + p95, 5, 30, "u") if runs and p95 else None
+    return Gantt(width, [_rect(0, 10, width, 20, "w"), *bars], usual)

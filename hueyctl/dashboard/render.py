@@ -7,6 +7,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from hueyctl import units
+from hueyctl.answers.jobs import plain_number
 from hueyctl.answers.reason import shell_line
 from hueyctl.dashboard import assets
 from hueyctl.output.figures import short
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
+    from hueycore.model.jobs import Job
+    from hueyctl.answers.tries import Try
     from hueyctl.dashboard.page import Page, View
 
 
@@ -68,6 +71,10 @@ def _environment() -> Environment:
         "rate": rate,
         "size": size,
         "step": step,
+        "plain": plain_number,
+        "sentence": sentence,
+        "sum_s": sum_s,
+        "call_name": call_name,
         "tick": tick,
     }
     found.globals |= {"shell": shell_line, "places": PLACES}
@@ -126,6 +133,23 @@ def size(number: float) -> str:
             )
         number /= 1000
     return f"{number:.1f} TB"
+
+
+def sentence(text: str) -> str:
+    """With a capital and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def sum_s(runs: list[Try], now: float) -> float:
+    """What tries took together, seconds."""
+    return sum((one.ended or now) - one.began for one in runs)
+
+
+def call_name(job: Job, most: int = 21) -> str:
+    """A call in few letters: ``fetch_page(1)``."""
+    name = job.task.rpartition(".")[2] or job.task
+    text = f"{name}({job.preview})" if job.preview is not None else name
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def step(seconds: float) -> str:

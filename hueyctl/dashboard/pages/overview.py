@@ -73,7 +73,8 @@ def headline(figures: Figures) -> str:
         return f"Nobody works: {waits} wait for a consumer" if pending else "No consumer is there"
     if not pending:
         running = figures.totals.counts["running"]
-        return f"Up to date: nothing waits, {running} run" if running else "Up to date: idle"
+        runs = f"{counted(running, 'job')} run{'s' if running == 1 else ''}"
+        return f"Up to date: nothing waits, {runs}" if running else "Up to date: nothing waits"
     surplus = sum(row.surplus for row in going)
     if surplus > 0:
         return f"Draining: what is pending is done in about {short(pending / surplus)}"
