@@ -36,7 +36,7 @@ PLACES = (
 )
 
 
-#: Letters that nobody sees, and that change how others are read: spelled out, but for ends of lines.
+#: Letters that nobody sees and that change how others are read, but for ends of lines.
 _HIDDEN = {
     code: f"\\u{code:04x}"
     for codes in ((*range(9), 11, 12, *range(14, 32)), range(127, 160), (0x61C, 0x200E, 0x200F),
