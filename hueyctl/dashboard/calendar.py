@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
-from itertools import takewhile
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 if TYPE_CHECKING:
     from hueycore.model.schedules import Periodic
 
-#: More runs than these are a band: marks would touch each other.
+#: More runs than these are a band, and nobody counts them: marks would touch each other.
 _MARKS = 60
-#: Runs of a schedule that are looked for: one a minute for a day has as many.
-_MOST = 1500
 _WIDTH, _LEFT, _RIGHT, _LINE, _TOP = 1000, 190, 14, 26, 18
 
 
@@ -33,7 +31,7 @@ class Mark(NamedTuple):
 
 
 class Row(NamedTuple):
-    """``band``: from where to where it fires ``number`` times, too often to be drawn one by one.
+    """``band``: from where on it fires too often to be drawn one by one, ``number`` times or more.
     ``late``: where it should have fired and did not."""
 
     y: float
@@ -72,7 +70,7 @@ def calendar(
         times = _times(row, now, now + ahead)
         is_late = row.paused_at is None and row.next_run < now
         marks = [Mark(x(at), at) for at in times] if len(times) <= _MARKS else []
-        band = (x(times[0]), x(times[-1])) if len(times) > _MARKS else None
+        band = (x(times[0]), x(now + ahead)) if len(times) > _MARKS else None
         y = float(_TOP + _LINE * place + _LINE / 2)
         lines.append(Row(y, row, marks, band, len(times), float(_LEFT) - 8 if is_late else None))
     ticks = [Mark(x(at), at) for at in _rounds(now, ahead, zone)]
@@ -83,8 +81,7 @@ def calendar(
 def _times(row: Periodic, now: float, until: float) -> list[float]:
     from hueyctl.answers.firings import coming
 
-    found = takewhile(lambda place: place[0] < _MOST, enumerate(coming([row], now, until)))
-    return [firing.at for _, firing in found]
+    return [firing.at for firing in islice(coming([row], now, until), _MARKS + 1)]
 
 
 def _rounds(now: float, ahead: float, zone: tzinfo | None) -> Iterator[float]:
@@ -98,7 +95,7 @@ def _rounds(now: float, ahead: float, zone: tzinfo | None) -> Iterator[float]:
         moment = (first.replace(tzinfo=None) + timedelta(hours=hours * step)).replace(
             tzinfo=at.tzinfo if zone is None else zone
         )
-        if now < moment.timestamp() <= now + ahead:
+        if now + ahead / 20 < moment.timestamp() <= now + ahead:  # the first mark is now
             yield moment.timestamp()
 
 
