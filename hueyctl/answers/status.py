@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hueyctl.answers.alarms import CRITICAL, Alarm, alarms
 from hueyctl.answers.figures import Figures, gather
 from hueyctl.answers.firings import coming
-from hueyctl.answers.look import Look
 from hueyctl.units import rfc3339
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Job
     from hueycore.model.schedules import Periodic
-    from hueycore.storage.base import Storage
+    from hueyctl.answers.look import Look
 
 #: Rates are those of the last minutes, and what comes is that of the next hour; seconds.
 WINDOW, AHEAD = 300.0, 3600.0
@@ -60,12 +58,11 @@ class Status(NamedTuple):
         return CRITICAL if any(one.level == CRITICAL for one in self.alarms) else "warning"
 
 
-def status(storage: Storage, queues: Sequence[str], window: float = WINDOW) -> Status:
-    """``queues`` empty means all; rates are those of the last ``window`` seconds."""
-    look = Look(storage, queues)
+def status(look: Look, window: float = WINDOW) -> Status:
+    """Rates are those of the last ``window`` seconds."""
     figures = gather(look, window)  # first: it reads the most
     planned, number = _planned(look)
-    fired = islice(coming(_periodic(look), look.now, look.now + AHEAD), MOST)
+    fired = islice(coming(periodic(look), look.now, look.now + AHEAD), MOST)
     soon = [*planned, *(Coming(at, row.task, row.queue, None, row.name) for at, row in fired)]
     return Status(
         look.now,
@@ -105,7 +102,8 @@ def _planned(look: Look) -> tuple[list[Coming], int]:
     return [Coming(job.run_at, job.task, job.queue, job.seq, None) for job in jobs], number
 
 
-def _periodic(look: Look) -> list[Periodic]:
+def periodic(look: Look) -> list[Periodic]:
+    """Those whose queue lets them fire."""
     stopped = {order.queue for order in look.orders if order.kind == "paused-scheduler"}
     return [
         row

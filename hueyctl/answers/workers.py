@@ -111,13 +111,14 @@ def consumers(storage: Storage, queues: Sequence[str]) -> list[Consumer]:
     return _grouped(found)
 
 
+def whole(row: WorkerRow) -> str:
+    """The name of the consumer that a process is one of. Workers have the numbers of the dead ones
+    that they replace, or others: what says who belongs together is the name, NAME/3 of a worker and
+    NAME/scheduler of the process beside."""
+    return row.name.rpartition("/")[0] if row.kind == WORKER_PROCESS else row.name
+
+
 def _grouped(found: list[Consumer]) -> list[Consumer]:
-    """Workers have the numbers of the dead ones that they replace, or others: what says who
-    belongs together is the name, NAME/3 of a worker and NAME/scheduler of the process beside."""
-
-    def whole(row: WorkerRow) -> str:
-        return row.name.rpartition("/")[0] if row.kind == WORKER_PROCESS else row.name
-
     first: dict[str, int] = {}
     for one in found:
         first.setdefault(whole(one.row), one.row.id)

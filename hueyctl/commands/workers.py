@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from hueyctl import exits
 from hueyctl.command import command
 from hueyctl.context import Session
-
-if TYPE_CHECKING:
-    from hueyctl.answers.workers import Consumer, Run
-    from hueyctl.output.columns import Column
 
 
 @command(
@@ -35,6 +30,7 @@ def workers(session: Session, exit_code: bool) -> int:
     looks).
     """
     from hueyctl.answers.workers import consumers
+    from hueyctl.output.workers import NORMAL, columns, rows_of
 
     storage = session.looking()
     found = consumers(storage, session.check_queues(storage))
@@ -44,9 +40,9 @@ def workers(session: Session, exit_code: bool) -> int:
         output.objects(consumer.as_object(now) for consumer in found)
     else:
         output.rows(
-            [row for consumer in found for row in _rows(consumer)],
-            _columns(now),
-            ("name", "host", "pid", "kind", "state", "job", "task", "for", "rss", "up"),
+            [row for consumer in found for row in rows_of(consumer)],
+            columns(now),
+            NORMAL,
             ("queue", "slots", "held", "started_at"),
             name=lambda row: row.consumer.row.name,
         )
@@ -54,51 +50,3 @@ def workers(session: Session, exit_code: bool) -> int:
         session.remark("No consumers.")
     alive = any(consumer.row.alive for consumer in found)
     return exits.NO_MATCH if exit_code and not alive else exits.OK
-
-
-class Row(NamedTuple):
-    """A line of the table."""
-
-    consumer: Consumer
-    run: Run | None
-
-    def state(self, now: float) -> str:
-        whole = self.consumer.state(now)
-        if whole == "overdue" and self.run is not None and not self.run.is_overdue(now):
-            return "busy"
-        return whole
-
-
-def _rows(consumer: Consumer) -> list[Row]:
-    return [Row(consumer, run) for run in consumer.runs] or [Row(consumer, None)]
-
-
-def _megabytes(row: Row) -> str | None:
-    rss = row.consumer.rss
-    return None if rss is None else f"{rss / 1_000_000:.0f} MB"
-
-
-def _task(row: Row) -> str | None:
-    return row.run.job.task if row.run is not None and row.run.job is not None else None
-
-
-def _columns(now: float) -> dict[str, Column]:
-    from hueyctl.output.columns import Column
-
-    columns = (
-        Column("name", "NAME", "text", lambda row: row.consumer.row.name),
-        Column("host", "HOST", "text", lambda row: row.consumer.row.host),
-        Column("pid", "PID", "int", lambda row: row.consumer.row.pid),
-        Column("queue", "QUEUE", "text", lambda row: row.consumer.row.queue),
-        Column("kind", "KIND", "text", lambda row: row.consumer.row.kind),
-        Column("state", "STATE", "text", lambda row: row.state(now)),
-        Column("job", "JOB", "int", lambda row: row.run.seq if row.run else None),
-        Column("task", "TASK", "text", _task),
-        Column("for", "FOR", "span", lambda row: row.run.for_s(now) if row.run else None),
-        Column("rss", "RSS", "text", _megabytes),
-        Column("up", "UP", "span", lambda row: max(0.0, now - row.consumer.row.started_at)),
-        Column("slots", "SLOTS", "int", lambda row: row.consumer.row.slots),
-        Column("held", "HELD", "int", lambda row: row.consumer.held),
-        Column("started_at", "STARTED", "time", lambda row: row.consumer.row.started_at),
-    )
-    return {column.key: column for column in columns}

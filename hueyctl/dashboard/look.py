@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from threading import Condition, Thread
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from hueycore.exceptions import StorageBusy, StorageError
-from hueyctl.answers.status import Status, status
+from hueyctl.dashboard.seen import Seen, look_at
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Storage
@@ -23,14 +23,6 @@ _STEP = 10.0
 _LEAST, _SHARE = 1.0, 20.0
 #: Who asks first waits so long for the first look.
 _PATIENCE = 10.0
-
-
-class Seen(NamedTuple):
-    """A look at a window. ``busy``: a later one was tried while somebody held the storage."""
-
-    at: float
-    status: Status
-    busy: bool = False
 
 
 class _View:
@@ -132,8 +124,7 @@ class Watch:
             state = (self._storage.version(), time.time() // _STEP)
             if state == view.state and view.seen is not None and not view.seen.busy:
                 return
-            found = status(self._storage, self._queues, WINDOWS[name])
-            self._show(view, Seen(found.at, found), None, state)
+            self._show(view, look_at(self._storage, self._queues, WINDOWS[name]), None, state)
         except StorageBusy as error:  # it is the same one a little later
             seen = view.seen and view.seen._replace(busy=True)
             self._show(view, seen, None if seen else error)

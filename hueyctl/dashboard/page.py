@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from hueycore.storage.base import Storage
     from hueyctl.dashboard.asks import Ask
     from hueyctl.dashboard.board import Board
-    from hueyctl.dashboard.look import Seen
+    from hueyctl.dashboard.seen import Seen
     from hueyctl.output.columns import Column
 
 #: The window that a page begins with.
@@ -110,6 +111,12 @@ class View:
         """This page as ``json`` or ``tsv``."""
         path = self.ask.path.strip("/") or "overview"
         return joined(self.ask.base, f"{path}.{kind}".split("/"), dict(self.ask.query))
+
+    def line(self, text: str) -> str:
+        """A command line that an answer has made, with where the queue is, if it is one of ours."""
+        if not text.startswith("hueyctl ") or text.startswith("hueyctl consume "):
+            return text
+        return shell_line(*shlex.split(text)[1:], "-u", self.board.url)
 
     def command(self, *words: str) -> str:
         """A command line that works where the reader has no settings."""

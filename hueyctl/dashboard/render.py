@@ -7,6 +7,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from hueyctl import units
+from hueyctl.answers.jobs import plain_number
 from hueyctl.answers.reason import shell_line
 from hueyctl.dashboard import assets
 from hueyctl.dashboard.changes import notices
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
+    from hueycore.model.jobs import Job
+    from hueyctl.answers.tries import Try
     from hueyctl.dashboard.page import Page, View
 
 
@@ -53,6 +56,12 @@ def _environment() -> Environment:
         "percent": percent,
         "rate": rate,
         "size": size,
+        "step": step,
+        "plain": plain_number,
+        "sentence": sentence,
+        "sum_s": sum_s,
+        "call_name": call_name,
+        "tick": tick,
     }
     found.globals |= {"shell": shell_line, "places": PLACES}
     return found
@@ -112,6 +121,34 @@ def size(number: float) -> str:
             )
         number /= 1000
     return f"{number:.1f} TB"
+
+
+def sentence(text: str) -> str:
+    """With a capital and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def sum_s(runs: list[Try], now: float) -> float:
+    """What tries took together, seconds."""
+    return sum((one.ended or now) - one.began for one in runs)
+
+
+def call_name(job: Job, most: int = 21) -> str:
+    """A call in few letters: ``fetch_page(1)``."""
+    name = job.task.rpartition(".")[2] or job.task
+    text = f"{name}({job.preview})" if job.preview is not None else name
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def step(seconds: float) -> str:
+    """Of a chart: ``minute``, ``7 minutes``."""
+    minutes = round(seconds / 60)
+    return "minute" if minutes == 1 else f"{minutes} minutes"
+
+
+def tick(seconds: float) -> str:
+    """Of an axis: ``10 ms``, ``0.1 s``."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 0.1 else f"{seconds:g} s"
 
 
 def iso(moment: float) -> str:

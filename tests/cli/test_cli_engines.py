@@ -85,6 +85,7 @@ resume
 pause --task app.mail.send
 resume --task app.mail.send
 lock list
+lock list --all
 lock acquire nightly -- true
 lock acquire nightly -- false
 lock acquire held -- true

@@ -43,7 +43,7 @@ def test_locks_are_listed_with_holder_age_and_lease(
 
     assert list(found) == [
         "name", "queue", "holder", "host", "pid", "alive", "waiting", "since", "expires_at",
-        "ttl_s",
+        "ttl_s", "kind", "at_once", "rate", "jobs", "ready", "behind", "next", "due",
     ]  # fmt: skip
     assert (found["name"], found["queue"], found["holder"]) == ("nightly", "huey", "shell:1")
     assert (found["pid"], found["alive"], found["waiting"]) == (os.getpid(), True, False)
@@ -51,6 +51,34 @@ def test_locks_are_listed_with_holder_age_and_lease(
     (line,) = ask(invoke, "lock", "list").stdout.splitlines()
     assert line.split("\t")[:2] == ["nightly", "shell:1"]
     assert ask(invoke, "lock", "list", "-o", "name").stdout == "nightly\n"
+
+
+def test_all_has_the_limits_too_with_who_has_them_and_who_is_next(
+    queue: QueueFile, holder: int, invoke: Invoke
+) -> None:
+    from hueycore.model.limits import Limit, Rate
+
+    queue.storage.declare_limits(
+        [Limit("app.fetch", "api", 1), Limit("app.mail", "smtp", None, Rate(2, 60.0))]
+    )
+    ids = [queue.add("app.fetch", key_name="api") for _ in range(3)]
+    first, second, _ = (row.seq for each in ids if (row := queue.storage.job(each)))
+    start(queue, consumer(queue))
+
+    found = json.loads(ask(invoke, "lock", "list", "--all", "--json").stdout)
+    lock, limit, rate = found
+    assert [row["kind"] for row in found] == ["lock", "limit", "rate"]
+    assert (lock["name"], lock["holder"]) == ("nightly", "shell:1")
+    assert (limit["holder"], limit["at_once"], limit["behind"], limit["next"]) == (
+        f"job {first}", 1, 2, second,
+    )  # fmt: skip
+    assert [job["seq"] for job in limit["jobs"]] == [first] and limit["since"]
+    assert (rate["name"], rate["rate"]["limit"], rate["holder"]) == ("smtp", 2, None)
+    lines = ask(invoke, "lock", "list", "--all").stdout.splitlines()
+    assert [line.split("\t")[:3] for line in lines] == [
+        ["lock", "nightly", ""], ["limit", "api", "1 at once"], ["rate", "smtp", "2 per 1m 00s"],
+    ]  # fmt: skip
+    assert [row["name"] for row in held(invoke)] == ["nightly"]
 
 
 def test_no_locks_are_no_error(queue: QueueFile, invoke: Invoke) -> None:

@@ -11,7 +11,7 @@ from hueyctl.command import command
 from hueyctl.context import Session
 
 if TYPE_CHECKING:
-    from hueyctl.commands.doctor.findings import Note
+    from hueyctl.answers.checks import Note
 
 
 @command(

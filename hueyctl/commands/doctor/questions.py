@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from hueycore.model.diagnosis import OK, PROBLEM, Diagnosis, skipped
+from hueyctl.answers.checks import Note, from_error
 from hueyctl.commands.doctor import jobs, machine, storage
-from hueyctl.commands.doctor.findings import Note, from_error
 
 if TYPE_CHECKING:
     from hueyctl.context import Session

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hueyctl.answers.watch import looks
-from hueyctl.output.columns import Column
+from hueyctl.output.events import COLUMNS, WIDTHS, as_object
 from hueyctl.output.lines import Lines
-from hueyctl.units import rfc3339
 
 if TYPE_CHECKING:
     from hueycore.model.events import Event, EventQuery
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
 
 #: Events that are read at once.
 _PAGE = 1000
-WIDTHS = (
-    ("at", 24), ("signal", 11), ("task", 28), ("seq", 7), ("worker", 16), ("run_s", 7), ("error", 0)
-)  # fmt: skip
 
 
 def show(session: Session, events: Sequence[Event], *, stream: bool) -> None:
@@ -31,12 +27,12 @@ def show(session: Session, events: Sequence[Event], *, stream: bool) -> None:
     elif stream:
         lines = Lines(output, WIDTHS)
         for event in events:
-            lines.write(event, _KNOWN, output.steady, partial(as_object, event), str(event.event))
+            lines.write(event, COLUMNS, output.steady, partial(as_object, event), str(event.event))
     else:
         output.style = output.steady
         output.rows(
             events,
-            _KNOWN,
+            COLUMNS,
             [key for key, _ in WIDTHS],
             ("queue", "id", "event"),
             name=lambda event: str(event.event),
@@ -59,32 +55,3 @@ def follow_on(session: Session, storage: Storage, query: EventQuery) -> None:
         while found := storage.events(query):
             show(session, found, stream=True)
             query = query._replace(after=found[-1].event)
-
-
-def as_object(event: Event) -> dict[str, Any]:
-    """``hueyctl.event/1``."""
-    found = event._asdict()
-    found["at"] = rfc3339(event.at)
-    return found
-
-
-def _why(event: Event) -> str | None:
-    """What an event says besides itself."""
-    jobs = f"{event.jobs} jobs" if event.jobs and event.seq is None else None
-    return event.error or ", ".join(text for text in (jobs, event.reason) if text) or None
-
-
-_KNOWN = {
-    "at": Column("at", "TIME", "time", lambda event: event.at),
-    "signal": Column("signal", "SIGNAL", "text", lambda event: event.signal),
-    "task": Column("task", "TASK", "text", lambda event: event.task),
-    "seq": Column("seq", "SEQ", "int", lambda event: event.seq),
-    "worker": Column("worker", "WORKER", "text", lambda event: event.worker),
-    "run_s": Column("run_s", "RUN", "span", lambda event: event.run_s),
-    "error": Column("error", "ERROR", "text", _why),
-    "reason": Column("reason", "REASON", "text", lambda event: event.reason),
-    "queue": Column("queue", "QUEUE", "text", lambda event: event.queue),
-    "id": Column("id", "ID", "text", lambda event: event.id),
-    "event": Column("event", "EVENT", "int", lambda event: event.event),
-    "jobs": Column("jobs", "JOBS", "int", lambda event: event.jobs),
-}

@@ -250,8 +250,11 @@ def _rows() -> dict[str, Schema]:
         ),
         "firing/1": _object("at:time name:text task:text queue:text schedule:text tz:text?"),
         "lock/1": _object(
-            "name:text queue:text holder:text host:text pid:int alive:bool waiting:bool since:time "
-            "expires_at:time? ttl_s:number?"
+            "name:text queue:text holder:text? host:text? pid:int? alive:bool? waiting:bool? "
+            "since:time? expires_at:time? ttl_s:number? at_once:int? rate:object? ready:int "
+            "behind:int next:int? due:time?",
+            kind={"enum": ["lock", "limit", "rate", "key"]},
+            jobs=_list(_object("seq:int task:text worker:text? since:time?")),
         ),
         "backup/1": _document("backup/1", "file:text bytes:int"),
         "restore/1": _document("restore/1", "file:text jobs:int"),
@@ -298,7 +301,7 @@ _ABOUT = {
     "pause/1": "a queue or task in pause and resume",
     "periodic/1": "a schedule in periodic list, pause, resume, add",
     "firing/1": "a coming run in periodic next",
-    "lock/1": "a lock in lock list",
+    "lock/1": "a lock in lock list, with --all also a limit or a rate",
     "backup/1": "db backup",
     "db/1": "db info",
     "restore/1": "db restore",

@@ -1,85 +1,59 @@
-"""``hueyctl lock list``: who holds which lock."""
+"""``hueyctl lock list``: who holds which lock, and who waits for it."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+
+import click
 
 from hueyctl import exits
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.units import rfc3339
-
-if TYPE_CHECKING:
-    from hueycore.model.limits import Lock
-    from hueyctl.output.columns import Column
 
 
 @command(
     "list",
     examples=[
         "hueyctl lock list",
+        "hueyctl lock list --all",
         "hueyctl lock list --json | jq -r '.[] | select(.alive | not) | .name'",
     ],
     codes=[exits.NOT_FOUND, exits.UNAVAILABLE, exits.CONFIG],
 )
-def lock_list(session: Session) -> int:
-    """List the locks that processes hold, by name: who, since when, and until when at the latest.
+@click.option(
+    "--all",
+    "all_",
+    is_flag=True,
+    help="Also limits and rates of tasks, and the jobs that have them.",
+)
+def lock_list(session: Session, all_: bool) -> int:
+    """List the locks that processes hold, by name: who, since when, until when at the latest, and
+    how many jobs wait.
 
-    Jobs that take turns (lock=, max_concurrent=) need no lock: hueyctl why says who is before them.
+    With --all also what jobs hold that take turns (lock=, max_concurrent=, rate_limit=): those with
+    the longest line first, a hundred at most.
     """
+    from hueyctl.answers.holds import holds
+    from hueyctl.output.holds import EVERY, NORMAL, columns
+
     storage = session.looking()
     queues = session.check_queues(storage)
     now = time.time()
-    found = [lock for lock in storage.locks() if not queues or lock.queue in queues]
+    found, whole = holds(storage, queues)
+    rows = found if all_ else [row for row in found if row.lock is not None]
     output = session.output
     if output.is_json:
-        output.objects(_as_object(lock, now) for lock in found)
+        output.objects(row.as_object(now) for row in rows)
     else:
         output.rows(
-            found,
-            _columns(now),
-            ("name", "holder", "since", "ttl"),
+            rows,
+            columns(now),
+            EVERY if all_ else NORMAL,
             ("queue", "host", "pid", "alive", "waiting"),
-            name=lambda lock: lock.name,
+            name=lambda row: row.name,
         )
-    if not found:
-        session.remark("No locks.")
+    if not rows:
+        session.remark("Nothing is held or declared." if all_ else "No locks.")
+    elif not whole and all_:
+        session.notice("more jobs wait than are counted: these are the first 100,000 of each queue")
     return exits.OK
-
-
-def _as_object(lock: Lock, now: float) -> dict[str, Any]:
-    """``hueyctl.lock/1``."""
-    expires = lock.expires_at
-    return {
-        "name": lock.name,
-        "queue": lock.queue,
-        "holder": lock.holder,
-        "host": lock.host,
-        "pid": lock.pid,
-        "alive": lock.alive,
-        "waiting": lock.waiting,
-        "since": rfc3339(lock.since),
-        "expires_at": None if expires is None else rfc3339(expires),
-        "ttl_s": None if expires is None else round(expires - now, 3),
-    }
-
-
-def _columns(now: float) -> dict[str, Column]:
-    from hueyctl.output.columns import Column
-
-    def left(lock: Lock) -> float | None:
-        return None if lock.expires_at is None else max(0.0, lock.expires_at - now)
-
-    every = (
-        Column("name", "NAME", "text", lambda lock: lock.name),
-        Column("holder", "HOLDER", "text", lambda lock: lock.holder),
-        Column("since", "SINCE", "time", lambda lock: lock.since),
-        Column("ttl", "TTL", "span", left),
-        Column("queue", "QUEUE", "text", lambda lock: lock.queue),
-        Column("host", "HOST", "text", lambda lock: lock.host),
-        Column("pid", "PID", "int", lambda lock: lock.pid),
-        Column("alive", "ALIVE", "bool", lambda lock: lock.alive),
-        Column("waiting", "WAITING", "bool", lambda lock: lock.waiting),
-    )
-    return {column.key: column for column in every}

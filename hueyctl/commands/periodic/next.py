@@ -88,23 +88,15 @@ def _all(session: Session, rows: list[Periodic], now: float) -> Iterator[Iterato
 
 
 def _show(session: Session, coming: Iterator[Firing]) -> None:
-    from hueyctl.output.columns import Column
+    from hueyctl.output.periodic import firing_columns
 
     output = session.output
     if output.is_json:
         output.objects(firing.as_object() for firing in coming)
         return
-    known = {
-        "at": Column("at", "AT", "time", lambda firing: firing.at),
-        "name": Column("name", "NAME", "text", lambda firing: firing.row.name),
-        "task": Column("task", "TASK", "text", lambda firing: firing.row.task),
-        "schedule": Column("schedule", "SCHEDULE", "text", lambda firing: firing.row.schedule),
-        "tz": Column("tz", "TZ", "text", lambda firing: firing.row.tz),
-        "queue": Column("queue", "QUEUE", "text", lambda firing: firing.row.queue),
-    }
     output.rows(
         coming,
-        known,
+        firing_columns(),
         ("at", "name", "schedule", "tz"),
         ("task", "queue"),
         name=lambda firing: firing.row.name,

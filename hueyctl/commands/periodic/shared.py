@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from hueyctl import errors, exits
-from hueyctl.answers.payloads import decode_arguments
 from hueyctl.changes.queues import looking_before_writing, queues_to_change
-from hueyctl.units import rfc3339
 
 if TYPE_CHECKING:
     from hueycore.model.schedules import Periodic
     from hueycore.storage.base import Storage
     from hueyctl.context import Session
-    from hueyctl.output.columns import Column
 
 LIST = "hueyctl periodic list"
 CODES = (exits.NOT_FOUND, exits.UNAVAILABLE, exits.IO_ERROR, exits.CONFIG)
@@ -80,50 +77,19 @@ def by_queue(rows: Iterable[Periodic]) -> dict[str, list[str]]:
     return found
 
 
-class ScheduleRow(NamedTuple):
-    """A schedule, and the state of the last job that it fired."""
-
-    row: Periodic
-    last_state: str | None
-
-    def as_object(self) -> dict[str, Any]:
-        row = self.row
-        arguments = decode_arguments(row.payload) if row.payload else None
-        return {
-            "name": row.name,
-            "task": row.task,
-            "queue": row.queue,
-            "schedule": row.schedule,
-            "tz": row.tz,
-            "next_run": rfc3339(row.next_run),
-            "last_run": None if row.last_run is None else rfc3339(row.last_run),
-            "last_id": row.last_id,
-            "last_state": self.last_state,
-            "paused": row.paused_at is not None,
-            "paused_at": None if row.paused_at is None else rfc3339(row.paused_at),
-            "paused_by": row.paused_by,
-            "pause_reason": row.pause_reason,
-            "catch_up": row.catch_up,
-            "grace_s": row.grace,
-            "origin": row.origin,
-            "args": arguments.args if arguments else None,
-            "kwargs": arguments.kwargs if arguments else None,
-            "args_repr": None if arguments else row.preview,
-        }
-
-
 def show(session: Session, rows: Sequence[Periodic]) -> None:
     """Print schedules as they are now."""
-    states = _last_states(session, rows)
-    lines = [ScheduleRow(row, states.get((row.queue, row.last_id or ""))) for row in rows]
+    from hueyctl.output.periodic import NORMAL, columns, with_states
+
+    lines = with_states(session.looking, rows)
     output = session.output
     if output.is_json:
         output.objects(line.as_object() for line in lines)
         return
     output.rows(
         lines,
-        _columns(),
-        ("name", "schedule", "tz", "next_run", "last_run", "result", "paused"),
+        columns(),
+        NORMAL,
         ("task", "args", "catch_up", "origin", "reason", "queue"),
         name=lambda line: line.row.name,
     )
@@ -134,33 +100,3 @@ def show_now(session: Session, changed: Sequence[Periodic]) -> None:
     wanted = {(row.queue, row.name) for row in changed}
     rows = session.looking().periodic(whole=True)
     show(session, [row for row in rows if (row.queue, row.name) in wanted])
-
-
-def _last_states(session: Session, rows: Sequence[Periodic]) -> dict[tuple[str, str], str]:
-    from hueycore.model.jobs import Selector
-
-    ids = tuple(row.last_id for row in rows if row.last_id is not None)
-    if not ids:
-        return {}
-    jobs = session.looking().jobs(Selector(keys=ids))
-    return {(job.queue, job.id): str(job.state) for job in jobs}
-
-
-def _columns() -> dict[str, Column]:
-    from hueyctl.output.columns import Column
-
-    return {
-        "name": Column("name", "NAME", "text", lambda line: line.row.name),
-        "task": Column("task", "TASK", "text", lambda line: line.row.task),
-        "args": Column("args", "ARGS", "text", lambda line: line.row.preview),
-        "schedule": Column("schedule", "SCHEDULE", "text", lambda line: line.row.schedule),
-        "tz": Column("tz", "TZ", "text", lambda line: line.row.tz),
-        "next_run": Column("next_run", "NEXT", "time", lambda line: line.row.next_run),
-        "last_run": Column("last_run", "LAST", "time", lambda line: line.row.last_run),
-        "result": Column("result", "RESULT", "text", lambda line: line.last_state),
-        "paused": Column("paused", "PAUSED", "bool", lambda line: line.row.paused_at is not None),
-        "catch_up": Column("catch_up", "CATCH-UP", "text", lambda line: line.row.catch_up),
-        "origin": Column("origin", "ORIGIN", "text", lambda line: line.row.origin),
-        "reason": Column("reason", "REASON", "text", lambda line: line.row.pause_reason),
-        "queue": Column("queue", "QUEUE", "text", lambda line: line.row.queue),
-    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 #: Stages of one job that are shown to people.
 _STAGES = 50
-_EVERY = 1_000_000
 
 
 @command(
@@ -60,26 +59,13 @@ def display(session: Session, storage: Storage, jobs: Sequence[Job], *, tracebac
 
         write(session, storage, jobs, traceback=traceback, stages=_STAGES)
         return
-    objects = [as_object(session, storage, job) for job in jobs]
+    from hueyctl.answers.show import document
+
+    objects = [document(storage, job, session.output.style.now) for job in jobs]
     if len(objects) == 1 and session.output.format == "json" and not session.output.columns:
         session.output.document(objects[0])
     elif objects:
         session.output.objects(objects)
-
-
-def as_object(session: Session, storage: Storage, job: Job) -> dict[str, Any]:
-    """``hueyctl.job/1`` with ``timeline``, ``tree`` and ``log``."""
-    from hueyctl.answers.history import timeline, worker_name
-    from hueyctl.answers.joblog import as_object as as_line
-    from hueyctl.answers.jobs import read_object
-    from hueyctl.answers.stages import tree
-
-    return {
-        **read_object(storage, job, session.output.style.now),
-        "timeline": [event.as_object() for event in timeline(job, worker_name(storage, job))],
-        "tree": tree(storage.stages(job.seq, _EVERY)),
-        "log": [as_line(line) for line in storage.log(job.seq)],
-    }
 
 
 def _write_payload(session: Session, storage: Storage, jobs: Sequence[Job]) -> None:

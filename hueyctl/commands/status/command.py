@@ -41,9 +41,10 @@ def status(session: Session, exit_code: bool) -> int:
 
 def show(session: Session, *, exit_code: bool = False) -> int:
     from hueyctl.answers import status as answers
+    from hueyctl.answers.look import Look
 
     storage = session.looking()
-    found = answers.status(storage, session.check_queues(storage))
+    found = answers.status(Look(storage, session.check_queues(storage)))
     output = session.output
     if output.is_json:
         output.document(answers.document(found))

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import itertools
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from hueycore.model.states import State
+from hueyctl.answers.jobs import error_text, run_s
 from hueyctl.dashboard.page import Page, Table, View
 from hueyctl.output import list_view
 from hueyctl.selection.choice import Choice
+from hueyctl.selection.newest import newest
+from hueyctl.units import relative
 
 if TYPE_CHECKING:
-    from hueyctl.selection.selection import Selection
+    from hueycore.model.jobs import Job
 
 #: Rows of a page.
 ROWS = 50
+#: What ``list`` shows in a pipe.
+COLUMNS = ("seq", "state", "task", "args", "run_at", "age", "priority", "try")
 
 
 def page(view: View) -> Page:
@@ -24,30 +29,51 @@ def page(view: View) -> Page:
     before = int(view.word("before")) if view.word("before").isdecimal() else 0
     choice = Choice(state=tuple(states), task=task or None, where=tuple(where), all_=not states)
     selection = choice.selection(tuple(queues) or view.queues, sort="-seq", limit=ROWS)
-    selection = replace(selection, selector=selection.selector._replace(before=before))
-    found = list(selection.jobs(view.storage))
-    words = ["list", *(("--all",) if not states else ())]
-    for option, values in (("--state", states), ("--queue", queues), ("--where", where)):
-        words += [word for value in values for word in (option, value)]
-    words += ["--task", task] if task else []
+    found = newest(view.storage, selection, before)
+    now = time.time()
     return Page(
         "jobs.html",
         "Jobs",
-        (*words, "--sort", "-seq", "-n", str(ROWS)),
+        ("list", *words(states, queues, task, where), "--sort", "-seq", "-n", str(ROWS)),
         {
-            "jobs": found,
-            "choice": choice,
-            "queues": queues,
+            "rows": [(job, says(job, now), run_s(job, now)) for job in found.jobs],
+            "found": found,
+            "states": [str(state) for state in State],
+            "chosen": {"state": states, "queue": queues, "task": task, "where": where},
+            "known": [row.queue for row in view.storage.queues()],
             "before": before,
-            "after": found[-1].seq if len(found) == ROWS else None,
+            "rest": selection.undecodable,
         },
-        lambda: list(list_view.objects(view.storage, found, time.time())),
-        lambda: _table(selection, view),
+        lambda: list(list_view.objects(view.storage, found.jobs, now)),
+        lambda: Table(found.jobs, list_view.columns(now, itertools.count(1)), COLUMNS),
         place="jobs",
     )
 
 
-def _table(selection: Selection, view: View) -> Table:
-    known = list_view.columns(time.time(), itertools.count(1))
-    normal = ("seq", "state", "task", "args", "run_at", "age", "priority", "try")
-    return Table(selection.jobs(view.storage), known, normal)
+def words(states: list[str], queues: list[str], task: str, where: list[str]) -> list[str]:
+    """The options of the command line that choose the same jobs."""
+    found: list[str] = [] if states else ["--all"]
+    options: tuple[tuple[str, Any], ...] = (
+        ("--state", states),
+        ("--queue", queues),
+        ("--task", [task] if task else []),
+        ("--where", where),
+    )
+    for option, values in options:
+        found += [word for value in values for word in (option, value)]
+    return found
+
+
+def says(job: Job, now: float) -> str:
+    """What there is to say of a job in its line."""
+    error = error_text(job.errors[-1]) if job.errors else ""
+    if job.state == "running":
+        return job.progress or error
+    if job.state == "scheduled":
+        return f"due {relative(job.run_at, now)}" + (f", after {error}" if error else "")
+    if job.state == "blocked":
+        waits = f"waits for {job.waits} of its stages" if job.waits else ""
+        return waits or (f"waits for {job.key_name}" if job.key_name else "")
+    if job.state in ("dead", "pending"):
+        return error or (job.reason or "")
+    return job.reason or ""
