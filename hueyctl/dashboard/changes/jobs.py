@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from hueycore.model.states import WAITING
+from hueycore.model.states import LIVE, WAITING
 from hueyctl import units
 from hueyctl.changes import actions
 from hueyctl.changes.bulk import Action, How, Plan
@@ -185,6 +185,18 @@ VERBS: Mapping[str, Verb] = {
         reason=False,
     ),
 }
+
+
+def possible(states: Collection[str]) -> list[str]:
+    """The verbs for many jobs of these states, of any if none is named."""
+    changed = {
+        "retry": {"dead"},
+        "restore": {"revoked"},
+        "reschedule": set(WAITING),
+        "revoke": set(LIVE),
+        "purge": {"dead"},
+    }
+    return [name for name, those in changed.items() if not states or those & set(states)]
 
 
 def act(name: str) -> Callable[[View], Answer]:
