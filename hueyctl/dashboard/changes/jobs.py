@@ -189,7 +189,7 @@ VERBS: Mapping[str, Verb] = {
 
 def possible(states: Collection[str]) -> list[str]:
     """The verbs for many jobs of these states, of any if none is named."""
-    changed = {
+    changed: dict[str, set[str]] = {
         "retry": {"dead"},
         "restore": {"revoked"},
         "reschedule": set(WAITING),
