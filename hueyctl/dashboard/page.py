@@ -94,6 +94,11 @@ class View:
         """The last value of a name in the query, or nothing."""
         return self.ask.query.get(name, [""])[-1].strip()
 
+    def number(self, name: str) -> int:
+        """A number of a job in the query, 0 when there is none."""
+        word = self.word(name)
+        return min(int(word), 2**63 - 1) if word.isdecimal() and len(word) < 30 else 0
+
     def words(self, name: str) -> list[str]:
         """Every value of a name in the query."""
         return [word.strip() for word in self.ask.query.get(name, []) if word.strip()]

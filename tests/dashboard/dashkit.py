@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import unquote
 
 from hueyctl.dashboard import asks, routes
 from hueyctl.dashboard.asks import Answer, Person
@@ -25,7 +26,7 @@ class Browser:
         path, _, query = address.partition("?")
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         given = {"host": "example.org", "content-type": "application/x-www-form-urlencoded"}
-        found = asks.read(method, path, query, given | named, body, BASE, self.person)
+        found = asks.read(method, unquote(path), query, given | named, body, BASE, self.person)
         return self.respond(found)
 
     def get(self, address: str, **headers: str) -> Answer:

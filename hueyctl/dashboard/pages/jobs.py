@@ -27,7 +27,7 @@ COLUMNS = ("seq", "state", "task", "args", "run_at", "age", "priority", "try")
 def page(view: View) -> Page:
     states, queues = view.words("state"), view.words("queue")
     where, task = view.words("where"), view.word("task")
-    before = int(view.word("before")) if view.word("before").isdecimal() else 0
+    before = view.number("before")
     choice = Choice(state=tuple(states), task=task or None, where=tuple(where), all_=not states)
     selection = choice.selection(tuple(queues) or view.queues, sort="-seq", limit=ROWS)
     found = newest(view.storage, selection, before)
