@@ -210,18 +210,27 @@ class Plan:
         """Group by group. When the storage fails on the way, the rest is reported as failed."""
         storage = session.writing(self.jobs[0].queue)
         counter = Counter(session, lambda: len(self.jobs))
-        tried = 0
         try:
-            for queue, group in _groups(self.jobs):
-                self._try_group(storage, queue, group, change)
-                tried += len(group)
-                counter.show(tried)
+            self.apply_to(storage, change, counter.show)
         except KeyboardInterrupt:
             counter.clear()
             session.notice(f"{len(change.done):,} of {len(self.jobs):,} jobs were changed")
             raise
         finally:
             counter.clear()
+
+    def apply_to(
+        self,
+        storage: Storage,
+        change: Change,
+        on_group: Callable[[int], None] = lambda _tried: None,
+    ) -> None:
+        """Into a storage that is open for writing. ``on_group`` is told how many were tried."""
+        tried = 0
+        for queue, group in _groups(self.jobs):
+            self._try_group(storage, queue, group, change)
+            tried += len(group)
+            on_group(tried)
 
     def _try_group(
         self, storage: Storage, queue: str, group: Sequence[Job], change: Change

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING
 
 import click
 
 from hueyctl import errors, units
-from hueyctl.changes.bulk import CODES, Action, How, bulk_options, plan
+from hueyctl.changes.bulk import CODES, How, bulk_options, plan
 from hueyctl.command import command
 from hueyctl.context import Session
 from hueyctl.selection.choice import Choice
 from hueyctl.selection.options import ID_HELP, selecting
 from hueyctl.selection.params import DURATION, moment
-
-if TYPE_CHECKING:
-    from hueycore.model.jobs import Job
 
 
 @command(
@@ -49,30 +45,15 @@ def reschedule(
 
     Choose by priority with --where 'priority > 5'.
     """
-    from hueycore.model.states import WAITING
-
     run_at = _run_at(eta, delay, now, choice.utc)
     if run_at is None and priority is None:
         raise errors.usage("say when", "--eta, --delay or --now; or --priority")
     if priority is not None and not math.isfinite(priority):
         raise errors.usage("--priority must be a finite number")
 
-    def refuse(job: Job) -> str | None:
-        if job.state not in WAITING:
-            return f"is {job.state}"
-        if run_at is not None and job.waits:
-            return "waits for an earlier stage: it runs when that one is done"
-        return None
+    from hueyctl.changes import actions
 
-    action = Action(
-        verb="reschedule",
-        past="rescheduled",
-        states=WAITING,
-        apply=lambda storage, selector: storage.reschedule(
-            selector, run_at=run_at, priority=priority, reason=how.reason
-        ),
-        refuse=refuse,
-    )
+    action = actions.reschedule(how.reason, run_at=run_at, priority=priority)
     planned = plan(session, choice, action)
     planned.more = {"run_at": None if run_at is None else units.rfc3339(run_at)}
     return planned.carry_out(session, how)

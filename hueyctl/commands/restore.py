@@ -8,7 +8,7 @@ import click
 
 from hueyctl import errors, exits
 from hueyctl.answers.reason import shell_line
-from hueyctl.changes.bulk import CODES, Action, How, Plan, bulk_options, plan
+from hueyctl.changes.bulk import CODES, How, Plan, bulk_options, plan
 from hueyctl.changes.queues import looking_before_writing, queues_to_change
 from hueyctl.changes.report import Change
 from hueyctl.changes.revocations import ID, TASK, standing
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hueycore.model.flags import Revocation
-    from hueycore.model.jobs import Changed, Job, Selector
-    from hueycore.storage.base import Storage
 
 
 @command(
@@ -82,16 +80,9 @@ class Restoration:
         self.session, self.choice, self.how = session, choice, how
 
     def run(self) -> int:
-        from hueycore.model.states import WAITING
+        from hueyctl.changes import actions
 
-        action = Action(
-            verb="restore",
-            past="restored",
-            states=("revoked",),
-            apply=self._apply,
-            fine=WAITING,
-            refuse=_refusal,
-        )
+        action = actions.restore(self.how.reason)
         planned = plan(self.session, self.choice, action)
         found = self._orders(planned)
         planned.missing = [key for key in planned.missing if key not in {o.name for o in found}]
@@ -104,20 +95,6 @@ class Restoration:
         self._take_back(found, change)
         self._warn(tasks - {order.name for order in found})
         return change.report(self.session, exit_code=self.how.exit_code)
-
-    def _apply(self, storage: Storage, selector: Selector) -> Changed:
-        from hueycore.model.states import State
-
-        # What ended without a run. Seen so a moment ago: what another operator restored meanwhile
-        # may be done, and running again what ran is another command's business.
-        narrowed = selector._replace(states=(State.REVOKED, State.EXPIRED))
-        waiting = storage.requeue(narrowed, reason=self.how.reason)
-        running = storage.call_off(selector._replace(states=(State.RUNNING,)))
-        return waiting._replace(
-            matched=waiting.matched + running.matched,
-            changed=waiting.changed + running.changed,
-            failed=waiting.failed + running.failed,
-        )
 
     def _orders(self, planned: Plan) -> list[Revocation]:
         orders = standing(self.session.looking(), planned.queues)
@@ -139,9 +116,3 @@ class Restoration:
             if order.kind == TASK and order.name in tasks:
                 after = shell_line("restore", "--task", order.name)
                 self.session.notice(f"task {order.name} is still revoked: {after}")
-
-
-def _refusal(job: Job) -> str | None:
-    if job.state == "running":
-        return None if job.cancel_requested else "is running"
-    return f"is {job.state}, not revoked" if job.state in ("done", "dead") else None

@@ -36,12 +36,13 @@ class Board:
         """For people, and the option ``--url``."""
         return masked(self.reading().url)
 
-    def open(self, operator: str | None = None) -> Storage:
+    def open(self, operator: str | None = None, queue: str | None = None) -> Storage:
         """The storage, for reading; for writing, when there is an ``operator``. Raises
         ``StorageError``."""
         from hueycore.storage.open import open_storage
 
-        queue = self.queues[0] if self.queues else self.location.queue or "huey"
+        first = self.queues[0] if self.queues else self.location.queue
+        queue = queue or first or "huey"
         reads = operator is None
         return open_storage(self.location, queue, create=False, read_only=reads, operator=operator)
 

@@ -10,6 +10,7 @@ from hueyctl import units
 from hueyctl.answers.jobs import plain_number
 from hueyctl.answers.reason import shell_line
 from hueyctl.dashboard import assets
+from hueyctl.dashboard.changes import notices
 from hueyctl.output.figures import short
 
 if TYPE_CHECKING:
@@ -101,7 +102,9 @@ def _layout(view: View) -> dict[str, Any]:
     """What the bar on top shows of the newest look, if there is one."""
     seen = view.board.watch.peek(view.window)
     dead = 0 if seen is None else seen.status.figures.totals.counts["dead"]
-    return {"seen": seen, "dead": dead, "where": view.board.location.name}
+    notice = notices.told(view.ask)
+    where = view.board.location.name
+    return {"seen": seen, "dead": dead, "where": where, "notice": notice}
 
 
 def span(seconds: float | None) -> str:

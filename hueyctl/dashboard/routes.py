@@ -10,6 +10,8 @@ from hueyctl import errors, exits
 from hueyctl.dashboard import assets, twins
 from hueyctl.dashboard.asks import Answer, Ask, Respond, document, text
 from hueyctl.dashboard.board import Board, board_of
+from hueyctl.dashboard.changes import notices
+from hueyctl.dashboard.changes import table as acts
 from hueyctl.dashboard.guard import guarded
 from hueyctl.dashboard.page import Missing, Page, View
 from hueyctl.dashboard.pages import (
@@ -46,9 +48,8 @@ PAGES: Mapping[str, Callable[[View], Page]] = {
     "events": events.page,
     "health": health.page,
     "find": find.page,
+    "acts/*": acts.page,
 }
-#: What a form of ``POST`` does, by its path.
-ACTS: Mapping[str, Callable[[View], Answer]] = {}
 
 _STATUS = {exits.NOT_FOUND: 404, exits.USAGE: 400, exits.REFUSED: 409}
 
@@ -96,7 +97,9 @@ def _split(path: str) -> tuple[str, str]:
 
 def _written(view: View, page: Page, kind: str) -> Answer:
     if kind == "html":
-        return text(200, render(view, page), "text/html")
+        shown = text(200, render(view, page), "text/html")
+        told = notices.told(view.ask) is not None
+        return shown.with_headers(notices.gone(view.ask)) if told else shown
     if kind == "json" and page.document is not None:
         return document(page.document())
     if kind == "tsv" and page.table is not None:
@@ -114,7 +117,8 @@ def _trouble(view: View, status: int, message: str, hint: str | None, kind: str)
 def _act(view: View, name: str) -> Answer:
     if not view.may_change:
         return text(403, "This dashboard only shows: nothing was done.\n")
-    act = ACTS.get(name)
+    head, _, rest = name.partition("/")
+    act = acts.ACTS.get(rest) if head == "acts" else None
     if act is None:
         raise Missing(f"Nothing is done by {view.ask.path}")
     return act(view)

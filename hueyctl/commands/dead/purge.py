@@ -45,6 +45,7 @@ def dead_purge(session: Session, choice: Choice, how: bulk.How, backup: str | No
     Always asks, unless told --yes. With --backup nothing is deleted before the file is safely on
     the disk, and only what is in it.
     """
+    from hueyctl.changes.actions import not_dead
     from hueyctl.changes.backup import remove
 
     action = bulk.Action(
@@ -52,7 +53,7 @@ def dead_purge(session: Session, choice: Choice, how: bulk.How, backup: str | No
         past="purged",
         states=("dead",),
         apply=_never,
-        refuse=shared.not_dead,
+        refuse=not_dead,
         ask_above=0,
     )
     found = bulk.plan(session, choice, action)

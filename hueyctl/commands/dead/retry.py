@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -15,10 +14,6 @@ from hueyctl.context import Session
 from hueyctl.selection.choice import Choice
 from hueyctl.selection.options import ID_HELP
 from hueyctl.selection.params import DURATION
-
-if TYPE_CHECKING:
-    from hueycore.model.jobs import Changed, Selector
-    from hueycore.storage.base import Storage
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -69,35 +64,7 @@ def dead_retry(
     They keep their ids, arguments and the errors of the attempts so far. Without --reset-retries
     a job that fails again is dead at once.
     """
-    spread = _Spread(time.time() + (delay or 0.0), rate or 0.0, delay is not None)
+    from hueyctl.changes import actions
 
-    def apply(storage: Storage, selector: Selector) -> Changed:
-        return storage.requeue(
-            selector,
-            run_at=spread.next(len(selector.keys)),
-            reset=reset_retries,
-            apart=spread.apart,
-            reason=how.reason,
-        )
-
-    action = bulk.Action(
-        verb="retry",
-        past="retried",
-        states=("dead",),
-        apply=apply,
-        refuse=shared.not_dead,
-    )
+    action = actions.retry(how.reason, reset=reset_retries, delay=delay, apart=rate or 0.0)
     return bulk.carry_out(session, choice, how, action)
-
-
-class _Spread:
-    """When each group of jobs begins to run."""
-
-    def __init__(self, start: float, apart: float, delayed: bool) -> None:
-        self.start, self.apart, self.delayed = start, apart, delayed
-
-    def next(self, number: int) -> float | None:
-        if not (self.apart or self.delayed):
-            return None
-        start, self.start = self.start, self.start + number * self.apart
-        return start

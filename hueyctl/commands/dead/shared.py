@@ -10,7 +10,6 @@ from hueyctl.selection.options import selecting
 from hueyctl.selection.selection import Selection
 
 if TYPE_CHECKING:
-    from hueycore.model.jobs import Job
     from hueycore.storage.base import Storage
     from hueyctl.context import Session
 
@@ -25,8 +24,3 @@ def only_dead(choice: Choice) -> Choice:
 
 def selected(session: Session, storage: Storage, choice: Choice) -> Selection:
     return only_dead(choice).selection(session.check_queues(storage))
-
-
-def not_dead(job: Job) -> str | None:
-    """Why a job that was named must be left alone."""
-    return None if job.state == "dead" else f"is {job.state}, not dead"

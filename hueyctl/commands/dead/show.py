@@ -6,7 +6,6 @@ import click
 
 from hueyctl import errors, exits
 from hueyctl.command import command
-from hueyctl.commands.dead import shared
 from hueyctl.context import Session
 from hueyctl.selection.ids import find_all
 from hueyctl.selection.options import ID_HELP
@@ -26,6 +25,7 @@ from hueyctl.selection.options import ID_HELP
 @click.option("--traceback", is_flag=True, help="Also the traceback of the last error.")
 def dead_show(session: Session, ids: tuple[str, ...], traceback: bool) -> int:
     """Show dead letters: arguments, what happened to them, the error, the stages around them."""
+    from hueyctl.changes.actions import not_dead
     from hueyctl.commands.show.command import display
 
     found = find_all(session, ids)
@@ -33,7 +33,7 @@ def dead_show(session: Session, ids: tuple[str, ...], traceback: bool) -> int:
     display(session, found.storage, dead, traceback=traceback)
     found.raise_missing()
     for job in found.jobs:
-        if (reason := shared.not_dead(job)) is not None:
+        if (reason := not_dead(job)) is not None:
             raise errors.CliError(
                 f"job {job.seq} {reason}", exits.NOT_FOUND, f"hueyctl show {job.seq}"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from hueyctl import errors
-from hueyctl.changes.bulk import CODES, Action, How, Plan, bulk_options, plan
+from hueyctl.changes.bulk import CODES, How, Plan, bulk_options, plan
 from hueyctl.command import command
 from hueyctl.context import Session
 from hueyctl.selection.choice import Choice
@@ -69,15 +69,9 @@ def revoke(
                 "--task revokes a whole task, filters choose jobs", "choose with --where 'task ~ …'"
             )
         return revoke_task(session, how, task, _moment(until, choice.utc), once)
-    from hueycore.model.states import LIVE
+    from hueyctl.changes import actions
 
-    action = Action(
-        verb="revoke",
-        past=lambda job: "stopping" if job.state == "running" else "revoked",
-        states=LIVE,
-        apply=lambda storage, selector: storage.revoke(selector, how.reason, interrupt=terminate),
-        fine=("revoked",),
-    )
+    action = actions.revoke(how.reason, interrupt=terminate)
     planned = plan(session, choice, action)
     if terminate:
         _say_cooperative(session, planned)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hueycore.model.states import State
 from hueyctl.answers.jobs import error_text, run_s
+from hueyctl.dashboard.changes.jobs import possible
 from hueyctl.dashboard.page import Page, Table, View
 from hueyctl.output import list_view
 from hueyctl.selection.choice import Choice
@@ -42,6 +43,7 @@ def page(view: View) -> Page:
             "chosen": {"state": states, "queue": queues, "task": task, "where": where},
             "known": [row.queue for row in view.storage.queues()],
             "before": before,
+            "possible": possible(states),
             "rest": selection.undecodable,
         },
         lambda: list(list_view.objects(view.storage, found.jobs, now)),

@@ -50,8 +50,8 @@ document.addEventListener("click", (event) => {
   if (ask && getSelection().isCollapsed) copy(ask);
 });
 
-// The newest state of the page. Parts are replaced when they have changed, never under a selection
-// or the focus; polls do not overlap, and a hidden page does not ask.
+// The newest state of the page. Parts are replaced when they have changed, never under a selection,
+// the focus, a tick or an open form; polls do not overlap, and a hidden page does not ask.
 let shown = parts(document);
 let missed = 0;
 let paused = false;
@@ -61,7 +61,7 @@ function parts(from) {
 }
 function isBusy(node) {
   const selection = getSelection();
-  return node.contains(document.activeElement) || (!selection.isCollapsed && selection.containsNode(node, true));
+  return node.contains(document.activeElement) || $("input:checked, .act[open]", node) || (!selection.isCollapsed && selection.containsNode(node, true));
 }
 function show(text) {
   const fresh = new DOMParser().parseFromString(text, "text/html");

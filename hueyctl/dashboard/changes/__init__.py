@@ -1,0 +1,1 @@
+"""What people change: forms in, a change and a notice out."""

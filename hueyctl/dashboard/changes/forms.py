@@ -1,0 +1,91 @@
+"""What a form says, whether it was posted or is about to be filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from hueyctl.dashboard.asks import Answer, see
+from hueyctl.dashboard.changes import notices
+from hueyctl.dashboard.page import Missing
+
+if TYPE_CHECKING:
+    from hueycore.storage.base import Storage
+    from hueyctl.dashboard.changes.notices import Notice
+    from hueyctl.dashboard.page import View
+
+#: Letters of a reason that are kept.
+_REASON = 500
+
+
+class Form:
+    """The fields of an act: those of the form, and before that those of the address of its page."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.fields = view.ask.form if view.ask.changes else view.ask.query
+
+    def word(self, name: str) -> str:
+        """The last value of a field, or nothing."""
+        return self.fields.get(name, [""])[-1].strip()
+
+    def words(self, name: str) -> list[str]:
+        """Every value of a field, once."""
+        found = (word.strip() for word in self.fields.get(name, []))
+        return list(dict.fromkeys(word for word in found if word))
+
+    @property
+    def reason(self) -> str | None:
+        return self.word("reason")[:_REASON] or None
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it was sent by the page that shows what would happen."""
+        return self.view.ask.changes and self.word("sure") == "yes"
+
+    @property
+    def back(self) -> str:
+        """The page that the form stood on. Any other site would be one more of this host."""
+        base, back = self.view.ask.base, self.word("back")
+        inside = back.startswith(f"{base}/") and not back.startswith(("//", "/\\"))
+        return quote(back, safe="/?:@!$&'()*+,;=%~") if inside else f"{base}/"
+
+    def queue(self) -> str:
+        """The queue that is named. Raises ``Missing`` when this dashboard has none of that name."""
+        name = self.word("queue")
+        known = [row.queue for row in self.view.storage.queues()]
+        if name not in known or (self.view.queues and name not in self.view.queues):
+            raise Missing(f"There is no queue {name}")
+        return name
+
+    def queues(self) -> tuple[str, ...]:
+        """Those that are named, as far as this dashboard is about them; none for all of them."""
+        named = self.words("queue")
+        if not named:
+            return self.view.queues
+        found = [name for name in named if not self.view.queues or name in self.view.queues]
+        if not found:
+            raise Missing(f"There is no queue {', '.join(named)}")
+        return tuple(found)
+
+    def done(self, notice: Notice) -> Answer:
+        """Back to where the form stood, which tells what was done."""
+        return see(self.back).with_headers(notices.kept(self.view.ask, notice))
+
+
+def operator(view: View) -> str:
+    """Who does it, for the event log."""
+    name = view.ask.person.name if view.ask.person is not None else "somebody"
+    return f"{name} (dashboard)" if "@" in name else f"{name}@dashboard"
+
+
+@contextmanager
+def writing(view: View, queue: str) -> Iterator[Storage]:
+    """The storage for one change, as who asks for it. Raises ``StorageError``."""
+    storage = view.board.open(operator(view), queue)
+    try:
+        yield storage
+    finally:
+        storage.close()

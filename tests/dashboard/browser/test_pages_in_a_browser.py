@@ -1,0 +1,90 @@
+"""Every page that links lead to, in a real browser, of a queue that is full of hostile text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from browserkit import addresses, served, tab
+from clikit import QueueFile
+from hostile import spoil
+from test_pages import check_command
+
+#: What of axe's rules depends on colours, and on the width.
+_COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
+_WIDTH = {"runOnly": ["color-contrast", "scrollable-region-focusable", "target-size"]}
+
+
+@pytest.fixture
+def spoilt(queue: QueueFile) -> QueueFile:
+    spoil(queue)
+    return queue
+
+
+def test_no_page_runs_shows_or_complains_of_what_somebody_wrote(
+    spoilt: QueueFile, site: str, browser: Any
+) -> None:
+    with tab(browser) as one:
+        for address in addresses(site):
+            answer = one.go(address)
+            assert answer.status == 200, address
+            assert one.page.eval_on_selector_all("script", "all => all.length") == 1, address
+            assert not one.page.query_selector_all("img, iframe, [onerror]"), address
+            hosts = one.page.eval_on_selector_all("a[href]", "all => all.map(a => a.origin)")
+            assert set(hosts) == {site.rpartition("/ops")[0]}, address
+            width = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            assert one.page.evaluate(width) <= 0, f"{address} is too wide"
+            assert one.complaints == [], address
+
+
+def test_axe_finds_nothing_light_dark_and_narrow(
+    spoilt: QueueFile, site: str, browser: Any
+) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    axe = Axe()
+    with tab(browser, bypass_csp=True) as one:
+        for address in addresses(site):
+            one.page.set_viewport_size({"width": 1280, "height": 800})
+            one.page.emulate_media(color_scheme="light")
+            one.go(address)
+            found = [axe.run(one.page)]
+            one.page.emulate_media(color_scheme="dark")
+            found.append(axe.run(one.page, options=_COLOURS))
+            one.page.set_viewport_size({"width": 390, "height": 844})
+            found.append(axe.run(one.page, options=_WIDTH))
+            for results in found:
+                assert results.violations_count == 0, f"{address}: {results.generate_report()}"
+
+
+def test_every_page_says_the_same_without_script(
+    spoilt: QueueFile, site: str, browser: Any
+) -> None:
+    with tab(browser, java_script_enabled=False) as one:
+        for address in addresses(site):
+            one.go(address)
+            assert one.page.inner_text("h1, h2")
+            assert one.page.inner_text("nav[aria-label=Pages]").startswith("Overview")
+            lines = one.page.eval_on_selector_all(
+                "[data-command]", "all => all.map(a => a.dataset.command)"
+            )
+            assert lines, address
+            for line in filter(None, lines):
+                check_command(line)
+
+
+def test_jobs_are_ticked_and_revoked_without_script(
+    queue: QueueFile, path: str, browser: Any
+) -> None:
+    for number in range(3):
+        queue.add("app.add", number)
+    with served(path) as site, tab(browser, java_script_enabled=False) as one:
+        one.go(f"{site}/jobs?state=pending&task=app.*")
+        one.page.check("[aria-label='Job 1']")
+        one.page.check("[aria-label='Job 3']")
+        one.page.click("button:text-is('Revoke…')")
+        one.page.fill("[name=reason]", "wrong list")
+        one.page.click("button:has-text('Revoke 2 jobs')")
+        assert one.page.url == f"{site}/jobs?state=pending&task=app.%2A"
+        assert one.page.inner_text(".notice") == "Revoked 2 jobs."
+    assert [queue.state(key) for key in "123"] == ["revoked", "pending", "revoked"]
