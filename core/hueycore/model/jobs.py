@@ -201,6 +201,8 @@ class Job(NamedTuple):
     preview: str | None
     progress: str | None
     errors: list[dict[str, Any]]
+    #: The name of the worker that ran it last.
+    ran_by: str | None = None
 
 
 class Selector(NamedTuple):
