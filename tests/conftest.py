@@ -74,8 +74,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("engine_name", ["sqlite", "postgres", "redis"], indirect=True)
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m, which chooses by a mark that is given here
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
+        if owners(item):
+            item.add_marker("own")
         # A mark that names no row of ``tests/features.py`` would be lost without a word.
         for mark in item.iter_markers("feature"):
             unknown = set(mark.args) - NAMES
@@ -90,14 +93,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if is_of(ASKED, item)]
 
 
+def owners(item: pytest.Item) -> list[str]:
+    """The engine that a test is about, by what it is given or by its folder; none for most."""
+    names = set(item.fixturenames) if isinstance(item, pytest.Function) else set()
+    return [name for name, given in OWN.items() if given & names or item.path.parent.name == name]
+
+
 def is_of(engine: str, item: pytest.Item) -> bool:
     """Whether a test is one of this engine's own, or has its queue in whatever engine is asked for.
     SQLite needs no server: with it runs what is about no engine, and what is about all. What all
     engines have in common runs with Redis as well, on a cluster."""
+    if own := owners(item):
+        return engine in own
     names = set(item.fixturenames) if isinstance(item, pytest.Function) else set()
-    owners = [name for name, given in OWN.items() if given & names or item.path.parent.name == name]
-    if owners:
-        return engine in owners
     return engine == "sqlite" or "engine_name" in names or item.path.parent.name in FOR_ALL
 
 

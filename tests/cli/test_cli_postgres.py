@@ -335,6 +335,7 @@ def test_a_consumer_names_who_keeps_the_server_from_cleaning(
 
 
 def test_check_has_the_figures_of_a_server(sold: str, hueyctl: Run, postgres: str) -> None:
+    ok(hueyctl("consume", "shop", "--burst"))  # what waits for nobody is an alarm
     with psycopg.connect(postgres) as idle:
         idle.execute("select txid_current()")
         words = ("--transaction", "1h:2h", "--connections-left", "3:1")

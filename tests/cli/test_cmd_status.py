@@ -350,6 +350,7 @@ def test_no_line_is_wider_than_the_terminal_but_a_command(
         assert len(line) <= width or line.strip().startswith("hueyctl "), line
 
 
+@pytest.mark.sqlite_only("the queue is a file of the folder")
 def test_no_command_in_a_folder_with_a_queue_is_status(
     queue: QueueFile, home: Path, hueyctl: Run
 ) -> None:

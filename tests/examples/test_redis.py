@@ -65,9 +65,9 @@ def test_basic_configuration(address: tuple[str, int, int], opened: ExitStack) -
 @pytest.mark.parametrize("environment", ["production", "development"])
 def test_environment_based_configuration(
     address: tuple[str, int, int],
+    tmp_path: object,  # before what is open in it: it goes after that
     opened: ExitStack,
     monkeypatch: pytest.MonkeyPatch,
-    tmp_path: object,
     environment: str,
 ) -> None:
     host, port, db = address

