@@ -119,7 +119,7 @@ def test_a_task_is_there_with_the_commit_of_its_view_and_never_when_that_rolls_b
         "    assert not HUEY.storage.jobs(Selector()) and not seen\n"
         "    assert str(result.status) == 'READY' and result.enqueued_at\n"
         "assert seen == [result.id]\n"
-        "result.refresh()\n",
+        "assert result == backend.get_result(result.id)\n",
     )
 
     assert names(environment) == (["Ann"], ["Ann"])

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from hueycore import signals as S
 from hueycore.api import Huey
-from hueycore.contrib.djhuey import HUEY
+from hueycore.contrib.djhuey import HUEY, close_db
 from hueycore.contrib.djhuey.checks import TASK_OPTIONS, check_tasks
 from hueycore.contrib.djhuey.framework import (
     BaseTaskBackend,
@@ -31,8 +31,9 @@ from hueycore.contrib.djhuey.framework import (
 from hueycore.contrib.djhuey.guests import enqueue_inside
 from hueycore.contrib.djhuey.jobs import FrameworkCall, wrapper_of
 from hueycore.contrib.djhuey.queues import DEFAULT, huey_of, job_of
-from hueycore.contrib.djhuey.records import declared, result_of, unborn
+from hueycore.contrib.djhuey.records import declared, moment, result_of, unborn
 from hueycore.exceptions import ConfigurationError
+from hueycore.model.jobs import Job
 from hueycore.model.states import FINAL
 from hueycore.tasks.options import TaskOptions, task_options
 
@@ -112,34 +113,39 @@ class HueyBackend(BaseTaskBackend):
         huey = huey_of(task.queue_name)
         connection = transaction.get_connection()
         if connection.in_atomic_block and not huey.immediate:
-            if enqueue_inside(huey, connection, job):
-                transaction.on_commit(partial(self._send_enqueued, job.id))
-                return unborn(self, task, job, timezone.now())
+            stored = enqueue_inside(huey, connection, job)
+            if stored is not None:
+                transaction.on_commit(partial(self._send_enqueued, stored.id))
+                return unborn(self, task, job, moment(stored.enqueued_at))
             if self.enqueue_on_commit:
                 transaction.on_commit(partial(_enqueue, huey, job))
                 return unborn(self, task, job)
         _enqueue(huey, job)
-        return self.get_result(job.id)
+        row = job_of(job.id)
+        # In a batch, or a transaction of ``huey.using``, it is yet to come.
+        return unborn(self, task, job) if row is None else self._result(row, task)
 
     def get_result(self, result_id: str) -> TaskResult:
         job = job_of(result_id)
         if job is None:
             raise TaskResultDoesNotExist(result_id)
-        queue = self.queue_name(job.queue)
         task = declared(job.task)
-        if queue is None or task is None:
+        if task is None:
             raise TaskResultDoesNotExist(result_id)
-        return result_of(self, job, task, queue)
+        return self._result(job, task)
 
     def check(self, **kwargs: Any) -> Iterator[CheckMessage]:
         yield from super().check(**kwargs)
         yield from check_tasks(self.alias, self._params, self.fault)
 
-    def queue_name(self, queue: str) -> str | None:
-        """What tasks call a queue; None when no task of this backend can be in it."""
+    def _result(self, job: Job, task: Task) -> TaskResult:
+        """Of a row. Raises ``TaskResultDoesNotExist`` for one of a queue that is none of ours."""
+        queue = job.queue
         if queue == HUEY.name and (not self.queues or DEFAULT in self.queues):
-            return DEFAULT
-        return queue if not self.queues or queue in self.queues else None
+            queue = DEFAULT
+        if self.queues and queue not in self.queues:
+            raise TaskResultDoesNotExist(job.id)
+        return result_of(self, job, task, queue)
 
     def _send_enqueued(self, id: str) -> None:
         task_enqueued.send(type(self), task_result=self.get_result(id))
@@ -164,7 +170,12 @@ def _on_signal(signal: str, call: Any, *args: Any) -> None:
     job, claim = job_of(call.id), call._claim
     if job is None or job.state not in FINAL or (claim is not None and claim.claim != job.claim):
         return
-    task_finished.send(type(backend), task_result=backend.get_result(call.id))
+    _send_finished(backend, call.id)
+
+
+@close_db
+def _send_finished(backend: HueyBackend, id: str) -> None:
+    task_finished.send(type(backend), task_result=backend.get_result(id))
 
 
 def _posix(moment: Any) -> float:
