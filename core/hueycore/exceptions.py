@@ -3,6 +3,7 @@
 Exception
 ├── HueyException
 │   ├── ConfigurationError
+│   │   └── OtherData
 │   ├── TaskLockedException
 │   ├── ResultTimeout               (also a TimeoutError)
 │   ├── TaskTimeout
@@ -49,6 +50,10 @@ class HueyException(Exception):
 
 class ConfigurationError(HueyException):
     """The options given do not fit together."""
+
+
+class OtherData(ConfigurationError):
+    """The connection is to data that do not hold the queue."""
 
 
 class TaskLockedException(HueyException):

@@ -49,7 +49,7 @@ def _ending(job: Job, finished_at: float) -> list[Event]:
     ran = job.started_at is not None and state in ("done", "dead")
     if not ran or job.started_at is None:
         return [Event(finished_at, state, error=job.reason)]
-    started = Event(job.started_at, "started", job.attempt)
+    started = Event(job.started_at, "started", job.attempt, job.ran_by)
     run_s = round(max(0.0, finished_at - job.started_at), 6)
     return [started, Event(finished_at, state, job.attempt, run_s=run_s, error=job.reason)]
 

@@ -48,6 +48,7 @@ COLUMNS: dict[str, str] = {
     "waits": "int",
     "taken": "bool",
     "progress": "text",
+    "ran_by": "text",
 }
 
 

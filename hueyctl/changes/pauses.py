@@ -102,15 +102,22 @@ def in_force(storage: Storage, queues: Sequence[str]) -> list[Pause]:
     return [one for one in found if not queues or one.queue in queues]
 
 
+def look(
+    storage: Storage, queues: Sequence[str], task: str | None, scheduler: bool = False
+) -> list[Pause]:
+    """How things are now with each of these queues, with a task of it, or with its scheduler."""
+    what = "scheduler" if scheduler else "jobs"
+    paused = {(one.queue, one.task, one.what): one for one in in_force(storage, queues)}
+    return [
+        paused.get((queue, task, what), Pause(queue, task, False, what=what)) for queue in queues
+    ]
+
+
 def show(
     session: Session, queues: Sequence[str], task: str | None, scheduler: bool = False
 ) -> None:
-    """Print how things are now with these queues, a task of them, or their schedulers."""
-    what = "scheduler" if scheduler else "jobs"
-    paused = {(one.queue, one.task, one.what): one for one in in_force(session.looking(), queues)}
-    rows = [
-        paused.get((queue, task, what), Pause(queue, task, False, what=what)) for queue in queues
-    ]
+    """Print how things are now."""
+    rows = look(session.looking(), queues, task, scheduler)
     _print(session, rows, ("queue", "task", "paused", "until", "by", "reason"), ("since", "what"))
 
 

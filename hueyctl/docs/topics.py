@@ -21,7 +21,7 @@ PAGES = {
     "postgresql": "a queue in PostgreSQL: the address, the password, what to expect",
     "redis": "a queue in Redis or Valkey: the address, durability, what it cannot do",
     "testing": "tests with a queue in memory and a clock that stands still",
-    "django": "tasks in Django, and manage.py run_huey",
+    "django": "tasks in Django, and Django's own tasks",
     "scripting": "hueyctl in scripts, with recipes",
     "schedules": "when periodic tasks run",
     "filters": "how hueyctl is told which jobs",

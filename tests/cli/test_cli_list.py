@@ -24,7 +24,7 @@ JOB_KEYS = [
     "run_at", "enqueued_at", "started_at", "finished_at", "expires_at", "scheduled_for", "attempt",
     "retries", "retry_delay", "retry_backoff", "timeout", "crashes", "max_crashes", "at_most_once",
     "result_ttl", "worker", "claimed_at", "cancel_requested", "key_name", "unique_key",
-    "unique_until", "next", "waits", "taken", "progress", "wait_s", "run_s", "error",
+    "unique_until", "next", "waits", "taken", "progress", "ran_by", "wait_s", "run_s", "error",
 ]  # fmt: skip
 
 

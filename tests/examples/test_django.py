@@ -209,9 +209,11 @@ def test_hueys_options_of_the_log_are_taken(
 
 
 def test_a_mistake_in_the_settings_is_named(environment: dict[str, str]) -> None:
+    """At the first use: tasks can be declared, so that ``manage.py check`` says it before."""
     code = (
         "from django.conf import settings; settings.HUEY = {'filname': 'typo'}\n"
-        "import hueycore.contrib.djhuey\n"
+        "from hueycore.contrib.djhuey import task\n"
+        "task()(print)(1)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -49,7 +49,6 @@ REASONS = {
     "HueyStats.inflight": _STATS,
     "huey.contrib.flask_admin.HueyPanel": _STATS,
     "settings.HUEY_STATS": "`huey.contrib.djhuey.stats` in `INSTALLED_APPS`, and its `HUEY_STATS`",
-    "huey.contrib.djhuey.tasks_backend.HueyBackend": "`HueyBackend` for `django.tasks`",
 }
 #: Attributes that a block of the documentation sets itself.
 OWN = {"Task.span"}

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from pickle import PicklingError
-from typing import TYPE_CHECKING, Any, Unpack, overload
+from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
 from hueycore.api.aio import Aio, Loops
 from hueycore.api.batch import Batches
@@ -169,11 +169,9 @@ class Huey(
         self.post_execute_hooks = {}
         self.startup_hooks = {}
         self.shutdown_hooks = {}
-        self.notes = Notebook(lambda: self.storage)
         #: Whether this process has a consumer, or takes jobs out of the queue itself.
         self.works_here = False
         self._immediate = immediate
-        self._storage = self._worker = None
         if storage_class is not None:
             self.storage_class = storage_class
         self._storage_options = {
@@ -185,11 +183,26 @@ class Huey(
             "force_network": force_network,
             "events": events,
         }
+        self._make_parts()
+
+    def _make_parts(self) -> None:
+        """What is of this queue alone."""
+        self.notes = Notebook(lambda: self.storage)
+        self._storage = self._worker = None
         self._producer = Producer(self)
         self._loops = Loops(self)
         self._path_tasks = PathTasks(self)
         self._limits = DeclaredLimits(self)
         self._lock_holder = LockHolder(self)
+
+    def beside(self, queue: str) -> Self:
+        """The same application with another queue, in the same file or database: its tasks, hooks
+        and receivers are those of this one."""
+        other = object.__new__(type(self))  # ``copy`` would find this one by its module
+        other.__dict__.update(self.__dict__)
+        other.name = queue
+        other._make_parts()
+        return other
 
     def __reduce__(self) -> Any:
         """By reference, as the instance of a task that its module has. Raises ``PicklingError``

@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 
 class Failure(NamedTuple):
-    """One failed attempt, as it is kept in the row's ``errors`` for people to read."""
+    """One failed attempt, as it is kept in the row's ``errors`` for people to read. ``path`` is
+    where the class of the exception is, module and qualified name, if one was raised."""
 
     type: str
     message: str
     traceback: str
+    path: str | None = None
 
 
 class Done(NamedTuple):

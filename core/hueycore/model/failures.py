@@ -11,6 +11,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "at": (int, float),
     "attempt": int,
     "type": str,
+    "class": str,
     "message": str,
     "traceback": str,
     "run_s": (int, float),

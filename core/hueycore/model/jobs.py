@@ -49,12 +49,14 @@ class NewJob(NamedTuple):
 
 class Enqueued(NamedTuple):
     """The answer to an enqueue. ``fresh`` is False when a live job of this id, or of this unique
-    key, existed already: then it is that one."""
+    key, existed already: then it is that one. ``enqueued_at`` is known of what was born in a
+    transaction of SQL, which may be the caller's."""
 
     seq: int
     id: str
     state: State
     fresh: bool = True
+    enqueued_at: float | None = None
 
 
 class Claim(NamedTuple):
@@ -201,6 +203,8 @@ class Job(NamedTuple):
     preview: str | None
     progress: str | None
     errors: list[dict[str, Any]]
+    #: The name of the worker that ran it last.
+    ran_by: str | None = None
 
 
 class Selector(NamedTuple):

@@ -227,7 +227,9 @@ def failure_of(error: BaseException) -> Failure:
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     except BaseException:
         text = "".join(traceback.format_tb(error.__traceback__))
-    return Failure(type(error).__name__, message[:KEPT_MESSAGE], text[-KEPT_TRACEBACK:])
+    kind = type(error)
+    path = f"{kind.__module__}.{kind.__qualname__}"
+    return Failure(kind.__name__, message[:KEPT_MESSAGE], text[-KEPT_TRACEBACK:], path)
 
 
 def brief_failure(error: BaseException) -> Failure:

@@ -67,7 +67,7 @@ def resume(view: View) -> Answer:
     queue, task, scheduler = form.queue(), form.word("task") or None, bool(form.word("scheduler"))
     pauses.check_target(task, scheduler)
     one = form.word("periodic")
-    before = None if one else pauses.look(view.storage, queue, task, scheduler)
+    before = None if one else pauses.look(view.storage, [queue], task, scheduler)[0]
     again = _fields(form)
     if before is not None and before.reason:
         again["reason"] = before.reason

@@ -162,6 +162,32 @@ def test_an_error_says_when_who_and_how(storage: Storage, clock: Clock) -> None:
     ]
 
 
+def test_an_error_has_the_class_of_its_exception_where_one_was_raised(storage: Storage) -> None:
+    job = born(storage)
+    number = worker(storage)
+
+    run(storage, number, Retry(None, 0, 0, FAILURE._replace(path="shop.errors.Sold")))
+    run(storage, number, Dead("failed", FAILURE))
+
+    assert [error.get("class") for error in row(storage, job).errors] == ["shop.errors.Sold", None]
+
+
+@pytest.mark.parametrize("ending", [Done(), Dead("failed"), Retry(None, 0, 0), Revoked()])
+def test_a_job_keeps_the_name_of_the_worker_that_ran_it_last(
+    storage: Storage, ending: Ending
+) -> None:
+    job = born(storage)
+    assert row(storage, job).ran_by is None
+    number = worker(storage, "box-1")
+
+    claim = one(storage, number)
+    assert row(storage, job).ran_by == "box-1"
+    end(storage, number, claim, ending)
+
+    storage.unregister(number)
+    assert row(storage, job).ran_by == "box-1"
+
+
 def test_a_row_keeps_the_newest_25_errors(storage: Storage) -> None:
     job = born(storage)
     number = worker(storage)

@@ -138,6 +138,19 @@ def test_pending_means_now_with_a_clean_slate(
     assert one(other, worker(other)).payload == b"again"
 
 
+def test_who_ran_a_job_and_the_class_of_its_error_come_along(
+    storage: Storage, other: Storage
+) -> None:
+    failure = Failure("Sold", "out", "", "shop.errors.Sold")
+    born(storage)
+    run(storage, worker(storage, "box-1"), Dead("failed", failure))
+
+    (loaded,) = other.load(storage.export(Selector()))
+
+    job = row(other, loaded.job.seq)
+    assert (job.ran_by, job.errors[0]["class"]) == ("box-1", "shop.errors.Sold")
+
+
 def test_a_running_job_arrives_as_pending(storage: Storage, other: Storage) -> None:
     born(storage)
     one(storage, worker(storage))

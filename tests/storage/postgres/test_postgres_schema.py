@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from psycopg import errors
 
-from hueycore.storage.postgres import PostgresStorage
-from tests.storage.kit import born
-from tests.storage.postgres.conftest import Connect
+from hueycore.model.jobs import Selector
+from hueycore.storage.postgres import PostgresStorage, schema
+from tests.storage.kit import born, run, worker
+from tests.storage.postgres.conftest import Connect, Open
 
 WAITING = {"worker": "null", "claimed_at": "null", "finished_at": "null", "waits": "0"}
 FINAL = {**WAITING, "finished_at": "1"}
@@ -65,3 +66,30 @@ def test_a_number_that_means_nothing_is_refused(
 
     with pytest.raises(errors.CheckViolation):
         connect(autocommit=True).execute(f"update huey_job set {wrong} where seq = {seq}".encode())
+
+
+def test_tables_of_schema_1_answer_whoever_only_reads_and_a_writer_brings_them_up_to_date(
+    open_: Open, storage: PostgresStorage, connect: Connect
+) -> None:
+    con = connect(autocommit=True)
+    job = born(storage)
+    storage.close()
+    con.execute("alter table huey_job drop column ran_by")
+    con.execute("update huey_meta set value = '1' where name = 'schema'")
+
+    reader = open_(read_only=True)
+    assert reader.job(job.id) is not None and reader.job(str(job.seq)) is not None
+    assert [found.ran_by for found in reader.jobs(Selector(sort="ran_by"))] == [None]
+    assert reader.jobs(Selector(where=(("ran_by", "=", "box"),))) == []
+    assert [one.job.id for one in reader.export(Selector())] == [job.id]
+
+    writer = open_()
+    rows = con.execute("select value from huey_meta where name = 'schema'").fetchall()
+    assert rows == [(str(schema.VERSION),)]
+    run(writer, worker(writer, "box-1"))
+    assert writer.jobs(Selector())[0].ran_by == "box-1"
+    assert reader.job(job.id) is not None
+
+
+def test_there_is_a_migration_to_every_version() -> None:
+    assert sorted(schema.MIGRATIONS) == list(range(2, schema.VERSION + 1))

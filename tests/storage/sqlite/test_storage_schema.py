@@ -537,6 +537,20 @@ def test_an_old_file_answers_whoever_only_reads_and_stays_as_it_is(old_file: str
     assert list(raw().iterdump()) == before
 
 
+def test_a_reader_goes_on_when_its_old_file_is_brought_up_to_date(
+    old_file: str, make_file: Maker
+) -> None:
+    with closing(SqliteStorage(old_file, read_only=True)) as reader:
+        assert {job.ran_by for job in reader.jobs(Selector())} == {None}
+
+        storage = make_file()
+        done = run(storage, worker(storage, "box-1"))
+
+        job = reader.job(done.id)
+        assert job is not None and job.ran_by == "box-1"
+        assert [one.job.ran_by for one in reader.export(Selector(keys=(done.id,)))] == ["box-1"]
+
+
 def test_there_is_a_migration_to_every_version() -> None:
     assert sorted(schema.MIGRATIONS) == list(range(2, schema.VERSION + 1))
 

@@ -21,17 +21,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import close_old_connections, transaction
-from django.utils.module_loading import import_string
 
-from hueycore.api import Huey
-from hueycore.api.moved import HueyOptions
-from hueycore.exceptions import ConfigurationError
+from hueycore.contrib.djhuey.configuration import configured
 from hueycore.tasks.result import Result
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,55 +35,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: Keys of ``settings.HUEY["consumer"]``, for ``manage.py run_huey``.
 CONSUMER: dict[str, Any] = {}
 
-
-def _instance(found: Any) -> Huey:
-    if isinstance(found, Huey):
-        return found
-    if found is not None and not isinstance(found, dict):
-        raise ConfigurationError(f"settings.HUEY is {found!r}: use a dictionary or an instance")
-    options = {"name": _database_name(), "immediate": settings.DEBUG, **(found or {})}
-    CONSUMER.update(options.pop("consumer", {}))
-    connection = options.pop("connection", {})
-    make = _class(options.pop("huey_class", "hueycore.Huey"))
-    ours = {*inspect.signature(Huey).parameters, *inspect.signature(make).parameters}
-    ours.update(HueyOptions.__annotations__)
-    options.update({name: value for name, value in connection.items() if name in ours})
-    others = {name: value for name, value in connection.items() if name not in ours}
-    if others:
-        options["connection"] = others  # of the client of another engine; a warning says so
-    if "filename" in inspect.signature(make).parameters and not options.get("url"):
-        options.setdefault("filename", Path(getattr(settings, "BASE_DIR", ".")) / "huey.db")
-    try:
-        huey = make(**options)
-    except TypeError as error:
-        raise ConfigurationError(f"settings.HUEY: {error}") from error
-    if not isinstance(huey, Huey):
-        raise ConfigurationError(
-            f'HUEY["huey_class"] is {make.__module__}.{make.__qualname__}, which is no class of '
-            "hueycore: import it from there"
-        )
-    return huey
-
-
-def _class(named: Any) -> Any:
-    """A class by its path. Settings that were written for Huey name its own: that of the same name
-    is meant."""
-    if not isinstance(named, str):
-        return named
-    package, _, name = named.partition(".")
-    try:
-        return import_string(f"hueycore.{name}" if package == "huey" else named)
-    except ImportError as error:
-        raise ConfigurationError(f'HUEY["huey_class"] is {named!r}: {error}') from error
-
-
-def _database_name() -> str:
-    """That of the default database, without folder and suffix where it is a file."""
-    name = settings.DATABASES.get("default", {}).get("NAME")
-    return Path(str(name)).stem if name else "huey"
-
-
-HUEY = _instance(getattr(settings, "HUEY", None))
+HUEY = configured(getattr(settings, "HUEY", None), CONSUMER)
 
 task = HUEY.task
 periodic_task = HUEY.periodic_task

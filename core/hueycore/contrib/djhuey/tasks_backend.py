@@ -1,9 +1,5 @@
-"""Where Huey has a backend for ``django.tasks``."""
+"""Where Huey has its backend for Django's Tasks framework."""
 
-from functools import partial
+from hueycore.contrib.djhuey.tasks import HueyBackend
 
-from hueycore.absent import absent
-
-_TEXTS = {"HueyBackend": "declare tasks with hueycore.contrib.djhuey.task instead of django.tasks"}
-
-__getattr__ = partial(absent, __name__, _TEXTS)
+__all__ = ["HueyBackend"]

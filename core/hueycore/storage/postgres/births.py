@@ -44,7 +44,7 @@ def insert(
     if not all(fresh for _, fresh in found):
         _delete(con, [seq for seq, fresh in found if fresh])
         return None
-    return _answer(jobs, [seq for seq, _ in found], rows)
+    return _answer(jobs, [seq for seq, _ in found], rows, now)
 
 
 def _given(usual: bool) -> tuple[str, ...]:
@@ -101,10 +101,11 @@ def _row(job: NewJob, now: float, usual: bool) -> tuple[Any, ...]:
 
 
 def _answer(
-    jobs: Sequence[NewJob], seqs: Sequence[int], rows: Sequence[tuple[Any, ...]]
+    jobs: Sequence[NewJob], seqs: Sequence[int], rows: Sequence[tuple[Any, ...]], now: float
 ) -> list[Enqueued]:
     return [
-        Enqueued(seq, job.id, State(row[2])) for job, seq, row in zip(jobs, seqs, rows, strict=True)
+        Enqueued(seq, job.id, State(row[2]), True, now)
+        for job, seq, row in zip(jobs, seqs, rows, strict=True)
     ]
 
 
@@ -128,7 +129,7 @@ def _copy(
         zip(seqs, (job.payload for job in jobs), strict=True),
         ("int8", "bytea"),
     )
-    return _answer(jobs, seqs, rows)
+    return _answer(jobs, seqs, rows, now)
 
 
 def _delete(con: Connection, seqs: list[int]) -> None:

@@ -154,6 +154,9 @@ class Connection:
     #: What makes a transaction of somebody else's alone.
     on_alone: Callable[[Connection], None]
 
+    #: Whether the tables are older than this release, and read only.
+    old = False
+
     def __init__(self, pg: psycopg.Connection[Any], place: str, offset: float) -> None:
         self.pg = pg
         self._place = place
@@ -161,6 +164,9 @@ class Connection:
         self._pages = 0
         self._spent = b""
         self._asked: list[Answer] = []
+
+    def _translated(self, sql: str) -> bytes:
+        return translate(sql, self._place, self.old)
 
     def be_alone(self) -> None:
         if not self.alone:
@@ -171,7 +177,7 @@ class Connection:
         return clock.now() + self._offset
 
     def execute(self, sql: str, parameters: Any = (), /) -> Cursor:
-        cursor, text = Cursor(self.pg), translate(sql, self._place)
+        cursor, text = Cursor(self.pg), self._translated(sql)
         if self._asked:
             return self._send(cursor.mogrify(text, parameters).encode())
         return cursor.execute(text, parameters)
@@ -179,7 +185,7 @@ class Connection:
     def ask(self, sql: str, parameters: Any = (), /) -> Rows:
         if not self.gathers:
             return self.execute(sql, parameters)
-        text = Cursor(self.pg).mogrify(translate(sql, self._place), parameters)
+        text = Cursor(self.pg).mogrify(self._translated(sql), parameters)
         self._asked.append(Answer(self, text.encode()))
         return self._asked[-1]
 
@@ -194,7 +200,7 @@ class Connection:
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> Changed:
         """A message for many of them: each would wait for an answer of its own."""
         cursor = Cursor(self.pg)
-        text = translate(sql, self._place)
+        text = self._translated(sql)
         values = _VALUES.search(text)
         changed = 0
         for rows in in_groups(list(parameters), MANY):
@@ -216,7 +222,7 @@ class Connection:
     ) -> None:
         """Rows for a ``copy … from stdin``; a binary one needs the types of its columns."""
         self.send_asked()
-        with Cursor(self.pg).copy(translate(sql, self._place)) as copy:
+        with Cursor(self.pg).copy(self._translated(sql)) as copy:
             if types:
                 copy.set_types(types)
             for row in rows:
@@ -226,7 +232,7 @@ class Connection:
         return next(self.many_pages(sql, [parameters]))
 
     def many_pages(self, sql: str, parameters: Iterable[Any], /) -> Iterator[Pages]:
-        text = translate(sql, self._place)
+        text = self._translated(sql)
         for group in in_groups(list(parameters), PAGES):
             yield from self._open_pages(text, group)
 
@@ -269,7 +275,7 @@ class Prepared(Connection):
 
     def execute(self, sql: str, parameters: Any = (), /) -> psycopg.Cursor[Any]:  # type: ignore[override]
         cursor = _Typed(self.pg)
-        return cursor.execute(translate(sql, self._place), parameters, prepare=True, binary=True)
+        return cursor.execute(self._translated(sql), parameters, prepare=True, binary=True)
 
 
 class Pages:
@@ -323,7 +329,7 @@ class Connections:
         speed = "set synchronous_commit to off; set enable_seqscan to off"
         self._hot = Link(f"{patience} {speed}")
         self._links = (self._write, self._read, self._hot)
-        self._closed = False
+        self._closed = self._old = False
         #: It was there once: that it is away may be a restart.
         self._was_there = False
         self._offset, self._looked = 0.0, 0.0
@@ -339,7 +345,9 @@ class Connections:
 
     def dress(self, connection: psycopg.Connection[Any]) -> Connection:
         """A connection as bodies see it."""
-        return Connection(connection, self._place, self._offset)
+        found = Connection(connection, self._place, self._offset)
+        found.old = self._old
+        return found
 
     def now(self) -> float:
         return clock.now() + self._offset

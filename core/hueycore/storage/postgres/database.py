@@ -198,6 +198,7 @@ class Database(Connections):
         # Readers never migrate: an older schema is additive, hence readable.
         if not current and not self.read_only:
             self.transact(self._migrate)
+        self._old = not current and self.read_only
         self.identity = self.read(schema.identity)
 
     def _migrate(self, con: Connection) -> None:

@@ -37,10 +37,16 @@ _OURS = frozenset(
 )
 
 
+_NEW_COLUMNS = re.compile(r'(?:job\.)?"ran_by"')
+
+
 @lru_cache(maxsize=4096)
-def translate(sql: str, place: str) -> bytes:
+def translate(sql: str, place: str, old: bool = False) -> bytes:
     """A statement as psycopg takes it, with its tables and functions in the schema ``place``: what
-    the connection is used for besides may have another search path."""
+    the connection is used for besides may have another search path. ``old``: for a reader of tables
+    that nobody has migrated, without the columns that they do not have."""
+    if old:
+        sql = _NEW_COLUMNS.sub("cast(null as text)", sql)
 
     def spelled(match: re.Match[str]) -> str:
         text = match[0]

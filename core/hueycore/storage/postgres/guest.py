@@ -13,7 +13,7 @@ import psycopg
 from psycopg import errors
 from psycopg.pq import PipelineStatus, TransactionStatus
 
-from hueycore.exceptions import ConfigurationError
+from hueycore.exceptions import ConfigurationError, OtherData
 from hueycore.model.jobs import Ended, Enqueued, NewJob
 from hueycore.model.plan import Plan
 from hueycore.storage.postgres.connections import Connection
@@ -39,7 +39,7 @@ class Guests(Births):
     def on(self, connection: Any) -> Guest:
         if not isinstance(connection, psycopg.Connection | psycopg.AsyncConnection):
             kind = type(connection).__qualname__
-            raise ConfigurationError(f"a connection of psycopg is needed, not {kind}")
+            raise OtherData(f"a connection of psycopg is needed, not {kind}")
         _check_use(connection)
         return _Joined(self, connection)
 
@@ -152,9 +152,9 @@ def _enter(con: Connection, db: Database) -> None:
         raise _elsewhere(con, db)
 
 
-def _elsewhere(con: Connection, db: Database) -> ConfigurationError:
+def _elsewhere(con: Connection, db: Database) -> OtherData:
     info = con.pg.info
-    return ConfigurationError(
+    return OtherData(
         f'the connection is to the database "{info.dbname}" on {info.host}, which does not hold '
         f'this queue in its schema "{db.schema}"'
     )

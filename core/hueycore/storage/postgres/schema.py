@@ -11,11 +11,13 @@ from hueycore.exceptions import StorageCorrupt, StorageError, StorageTooNew
 if TYPE_CHECKING:
     from hueycore.storage.sql.dialect import Connection
 
-VERSION = 1
+VERSION = 2
 
 #: {version: statements that lead from version - 1 to it}. Tables and columns are only added:
 #: readers do not migrate.
-MIGRATIONS: dict[int, tuple[str, ...]] = {}
+MIGRATIONS: dict[int, tuple[str, ...]] = {
+    2: ('alter table huey_job add column ran_by text collate "C"',),
+}
 
 #: Encodings of databases that hold every text; the last one takes what it is given.
 _ENCODINGS = "UTF8", "SQL_ASCII"

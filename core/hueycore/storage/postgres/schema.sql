@@ -91,6 +91,8 @@ create table huey_job (
     preview          text,
     progress         text,
     errors           text,
+    -- the name of the worker that ran it last
+    ran_by           text collate "C",
     constraint huey_job_is_sound check (huey_is_sound(
         state, worker, claimed_at, finished_at, claim, attempt, retries, retry_delay, waits,
         at_most_once, cancel_requested, delivered, taken, unique_key, unique_until))

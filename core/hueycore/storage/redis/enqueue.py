@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from hueycore.exceptions import (
     ConfigurationError,
     DuplicateJob,
+    OtherData,
     QueueFull,
     StorageBusy,
     StorageError,
@@ -130,7 +131,7 @@ class Enqueue(Batches, Jobs):
         return True
 
     def on(self, connection: Any) -> NoReturn:
-        raise ConfigurationError(
+        raise OtherData(
             "a queue in Redis is not part of a database's transaction: enqueue after your commit, "
             "or write to a table of your own from which a task enqueues (an outbox)"
         )

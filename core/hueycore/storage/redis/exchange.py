@@ -197,6 +197,7 @@ class _Told:
                 "at": self._now,
                 "attempt": ended.claim.attempt,
                 "type": failure.type,
+                **({"class": failure.path} if failure.path else {}),
                 "message": failure.message,
                 "traceback": failure.traceback,
                 "run_s": round(ended.run_s, 6),

@@ -21,7 +21,7 @@ COLUMNS: dict[str, str | int | None] = {
     "key_name": None, "expires_at": None, "timeout": None, "max_crashes": 3, "at_most_once": 0,
     "result_ttl": None, "unique_key": None, "unique_until": None, "scheduled_for": None,
     "next": None, "slot": None, "source": None, "inputs": 0, "waits": 0, "delivered": 0,
-    "delay": 0, "expires_in": None, "suspect": 0, "batch": None,
+    "delay": 0, "expires_in": None, "suspect": 0, "batch": None, "ran_by": None,
 }  # fmt: skip
 DEFAULTS = [*COLUMNS.values()]
 #: Every key of a queue. Each call declares them all, so that a cluster that is moving the slot

@@ -21,7 +21,7 @@ _COLUMNS = Job._fields
 _TEXTS = frozenset(
     (
         *("id", "queue", "task", "state", "reason", "key_name", "unique_key"),
-        *("unique_until", "preview", "progress", "errors"),
+        *("unique_until", "preview", "progress", "errors", "ran_by"),
     )
 )
 _WORDS: dict[str, Callable[[Any, Any], bool]] = {

@@ -34,6 +34,7 @@ def add_error(
         "at": at,
         "attempt": claim.attempt,
         "type": failure.type,
+        **({"class": failure.path} if failure.path else {}),
         "message": failure.message,
         "traceback": failure.traceback,
         "run_s": round(run_s, 6),

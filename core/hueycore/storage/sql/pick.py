@@ -51,7 +51,7 @@ def _candidates(d: Dialect) -> str:
 def _claim(d: Dialect) -> str:
     return f"""
         update huey_job set state = 'running', worker = ?, claimed_at = ?, claim = claim + 1,
-            attempt = attempt + 1
+            attempt = attempt + 1, ran_by = (select name from huey_worker where id = ?)
         where {d.among("seq")}
             and exists (select 1 from huey_worker where id = ? and pid = ? and started_at = ?)
     """
@@ -100,7 +100,7 @@ class Pick:
         """Write the claims down; no row is changed when the worker is gone."""
         d = self.con.dialect
         seqs = d.listed(claim.seq for claim in self.claims)
-        values = (worker, self.now, seqs, worker, os.getpid(), since)
+        values = (worker, self.now, worker, seqs, worker, os.getpid(), since)
         return self.con.execute(_claim(d), values)
 
     def _load_flags(self) -> dict[tuple[str, str], tuple[float | None, int]]:

@@ -16,7 +16,7 @@ LIST = ", ".join(f'"{name}"' for name in COLUMNS)
 _TEXTS = frozenset(
     (
         *("id", "queue", "task", "state", "reason", "key_name", "unique_key"),
-        *("unique_until", "preview", "progress", "errors"),
+        *("unique_until", "preview", "progress", "errors", "ran_by"),
     )
 )
 #: When a row came into its state.

@@ -119,7 +119,8 @@ def _replace(con: Connection, queue: str, seq: int, job: NewJob, now: float) -> 
             expires_in = ?, scheduled_for = ?, key_name = ?,
             ticket = null, retries = ?, retry_delay = ?, retry_backoff = ?, timeout = ?,
             max_crashes = ?, at_most_once = ?, result_ttl = ?, unique_until = ?, preview = ?,
-            attempt = 0, crashes = 0, reason = null, progress = null, errors = null
+            attempt = 0, crashes = 0, reason = null, progress = null, errors = null,
+            ran_by = null
         where seq = ?
         """,
         (

@@ -36,7 +36,7 @@ def _insert_one(con: Connection, queue: str, job: NewJob, now: float) -> list[En
     if not con.execute(_USUAL_ROW, row).rowcount:
         return None
     con.execute(_ONE_PAYLOAD, (seq, job.payload))
-    return [Enqueued(seq, job.id, state)]
+    return [Enqueued(seq, job.id, state, True, now)]
 
 
 def insert(
@@ -54,7 +54,7 @@ def insert(
         row = (seq, job.id, queue, job.task, state, job.priority, run_at, now, job.preview)
         rows.append(row if usual else (*row, *options(job, run_at)))
         payloads.append((seq, job.payload))
-        answer.append(Enqueued(seq, job.id, state))
+        answer.append(Enqueued(seq, job.id, state, True, now))
     inserted = con.executemany(_USUAL_ROW if usual else _ROW, rows).rowcount
     if inserted != len(rows):
         if inserted:

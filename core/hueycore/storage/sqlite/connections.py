@@ -9,7 +9,7 @@ import os
 import sqlite3
 
 from hueycore.exceptions import ConfigurationError, StorageError
-from hueycore.storage.sqlite import forks
+from hueycore.storage.sqlite import forks, schema
 from hueycore.storage.sqlite.dial import MEMORY, Connection, dial
 from hueycore.storage.sqlite.entry import Entry
 from hueycore.storage.sqlite.errors import IOERR, error_code
@@ -172,7 +172,8 @@ class Connections:
         return self._entry.connect(lambda: self._dial(access), self._timeout)
 
     def _dial(self, access: str) -> Connection:
-        return dial(self.path, access, pages=self._pages, seconds=self._timeout)
+        ready = schema.complete if self.read_only else None
+        return dial(self.path, access, pages=self._pages, seconds=self._timeout, ready=ready)
 
     def _forget_if_broken(self, error: sqlite3.Error, name: str) -> None:
         """After an I/O error a connection is not trusted again. Only that one: another thread may

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
@@ -33,10 +34,17 @@ class Connection(sqlite3.Connection, Speaker):
 connection_class: type[Connection] = Connection
 
 
-def dial(path: str, access: str, *, pages: int, seconds: float) -> Connection:
+def dial(
+    path: str,
+    access: str,
+    *,
+    pages: int,
+    seconds: float,
+    ready: Callable[[Connection], None] | None = None,
+) -> Connection:
     """``access`` is ``ro`` or ``rw``, which makes a write-ahead log of a database without one;
     ``pages``: see ``Database.autocheckpoint``. A file that others recover or clean up is tried for
-    so many ``seconds``. Raises ``StorageError``."""
+    so many ``seconds``; ``ready`` makes a reader's connection ready. Raises ``StorageError``."""
     try:
         connection = connect(MEMORY) if path == MEMORY else _reading(path, access, seconds)
     except sqlite3.Error as error:
@@ -45,6 +53,8 @@ def dial(path: str, access: str, *, pages: int, seconds: float) -> Connection:
         connection.execute("pragma temp_store=memory")
         connection.execute(f"pragma journal_size_limit={WAL_LIMIT}")
         if access == "ro":
+            if ready is not None:
+                ready(connection)
             connection.execute("pragma query_only=1")
             # Who looks sees a row that is no UTF-8 among the others, and not an error instead.
             connection.text_factory = partial(str, encoding="utf-8", errors="replace")
@@ -55,6 +65,9 @@ def dial(path: str, access: str, *, pages: int, seconds: float) -> Connection:
     except sqlite3.Error as error:
         connection.close()
         raise translate(error, path) from error
+    except StorageError:
+        connection.close()
+        raise
     return connection
 
 

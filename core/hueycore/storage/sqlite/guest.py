@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hueycore.exceptions import ConfigurationError
+from hueycore.exceptions import ConfigurationError, OtherData
 from hueycore.model.jobs import Ended, Enqueued, NewJob
 from hueycore.model.plan import Plan
 from hueycore.storage.sql.dialect import Body
@@ -36,7 +36,7 @@ class Guests(Enqueue):
     def on(self, connection: Any) -> Guest:
         if not isinstance(connection, sqlite3.Connection):
             kind = type(connection).__qualname__
-            raise ConfigurationError(f"a sqlite3.Connection is needed, not {kind}")
+            raise OtherData(f"a sqlite3.Connection is needed, not {kind}")
         if self.db.memory:
             return _Own(self)
         _check_file(connection, self.db)
@@ -141,7 +141,7 @@ def _check_file(connection: sqlite3.Connection, db: Database) -> None:
             "the file of your tables"
         )
     main = found.get("main") or "a database in memory"
-    raise ConfigurationError(f"the connection is to {main}, the queue is in {db.path}")
+    raise OtherData(f"the connection is to {main}, the queue is in {db.path}")
 
 
 def _same(path: str, other: str) -> bool:

@@ -8,7 +8,7 @@ import sqlite3
 from hueycore.exceptions import ConfigurationError, StorageCorrupt, StorageTooNew
 from hueycore.storage.sql.dialect import Connection
 
-VERSION = 2
+VERSION = 3
 #: STRICT tables.
 MINIMUM_SQLITE = (3, 37, 0)
 
@@ -19,6 +19,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "drop index huey_job_id",
         "create unique index huey_job_id on huey_job (id, queue)",
     ),
+    3: ("alter table huey_job add column ran_by text",),
 }
 
 
@@ -47,6 +48,15 @@ def check(connection: Connection) -> None:
     queue in it raises ``StorageCorrupt``."""
     if not is_current(connection) and version(connection) == 0:
         raise StorageCorrupt("the file is a database, but holds no queue")
+
+
+def complete(connection: Connection) -> None:
+    """Give a reader of an older file the columns that its jobs do not have, as long as the
+    connection lasts; once somebody has migrated the file, its own column comes first."""
+    if 0 < version(connection) < 3:
+        connection.execute(
+            "create temp view huey_job as select *, null as ran_by from main.huey_job"
+        )
 
 
 def migrate(connection: Connection) -> None:

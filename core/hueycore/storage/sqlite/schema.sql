@@ -61,6 +61,8 @@ create table huey_job (
     preview          text,
     progress         text,
     errors           text,
+    -- the name of the worker that ran it last
+    ran_by           text,
     check (0 <= attempt and attempt <= claim),
     check (retries >= 0 and retry_delay >= 0 and waits >= 0),
     check ((at_most_once | coalesce(taken, 0) | (delivered >> 1)) in (0, 1)),
@@ -317,4 +319,4 @@ create view huey_jobs as
         progress, errors
     from huey_job;
 
-insert into huey_meta (name, value) values ('schema', '2');
+insert into huey_meta (name, value) values ('schema', '3');

@@ -31,7 +31,7 @@ local function replace(row, job, payload)
     row[DELAY] = delay
     if row[EXPIRES_IN] then row[EXPIRES_AT] = false end
   else row[STATE] = rest(row[RUN_AT], row[KEY_NAME]) end
-  row[ATTEMPT], row[CRASHES], row[REASON] = 0, 0, false
+  row[ATTEMPT], row[CRASHES], row[REASON], row[RAN_BY] = 0, 0, false, false
   del('ticket', row[SEQ])
   del('said', row[SEQ])
   del('error', row[SEQ])

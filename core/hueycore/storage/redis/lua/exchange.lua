@@ -73,7 +73,7 @@ local function is_revoked(row)
   return true
 end
 
-local flags = call('HLEN', P .. 'flag') > 0
+local flags, me = call('HLEN', P .. 'flag') > 0
 local function choose(row)  -- false ends the group
   if flags and paused_tasks()[row[TASK]] then return true end
   local crashes = math.max(row[CRASHES], row[SUSPECT])
@@ -103,6 +103,8 @@ local function choose(row)  -- false ends the group
   size = length
   row[STATE], row[WORKER], row[CLAIMED_AT] = 'running', worker, now
   row[CLAIM], row[ATTEMPT] = row[CLAIM] + 1, row[ATTEMPT] + 1
+  if #claims == 0 then me = name_of(worker) or false end
+  row[RAN_BY] = me
   save(row)
   claims[#claims + 1] = row[SEQ]
   return crashes == 0

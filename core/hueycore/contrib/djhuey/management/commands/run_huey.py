@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import click
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 from django.utils.module_loading import autodiscover_modules
@@ -29,6 +30,7 @@ from hueyctl.service.pidfile import Pidfile
 
 if TYPE_CHECKING:
     from hueycore.api import Huey
+    from hueyctl.service.channel import Channel
 
 #: The options that are those of ``create_consumer``, by the same names.
 _PASSED = (
@@ -50,9 +52,6 @@ _PASSED = (
     "burst",
     "max_time",
 )
-
-#: Keys of ``settings.HUEY["consumer"]`` that are about the log.
-_FOR_LOGGING = ("logfile", "loglevel", "verbose", "simple_log")
 
 
 def _as(kind: click.ParamType[Any]) -> Callable[[str], Any]:
@@ -127,6 +126,13 @@ class Command(BaseCommand):
         add("-g", "--graceful-signal", choices=("INT", "TERM"), help="Only this one stops gently.")
         add("--burst", action="store_true", default=None, help="End when the queue is empty.")
         add("--max-time", type=seconds, metavar="DUR", help="End after this long.")
+        add(
+            "--queue",
+            dest="queues",
+            action="append",
+            metavar="NAME",
+            help="Only this queue; several may be given. Each has a process of its own.",
+        )
         add("--name", help="Name of the consumer in listings.")
         add("--pidfile", metavar="FILE", help="Write the pid here; refuse if it is alive.")
         add(
@@ -157,6 +163,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from hueycore.contrib.djhuey import CONSUMER, HUEY
+        from hueycore.contrib.djhuey.configuration import FOR_LOGGING
 
         if not options["disable_autoload"]:
             autodiscover_modules("tasks")
@@ -167,29 +174,83 @@ class Command(BaseCommand):
             )
         given = {name: options[name] for name in _PASSED if options[name] is not None}
         chosen = {**CONSUMER, **given}
-        log = _log_options(options, {name: chosen.pop(name, None) for name in _FOR_LOGGING})
+        log = _log_options(options, {name: chosen.pop(name, None) for name in FOR_LOGGING})
         _refuse_late_patching({**HUEY.consumer_defaults, **chosen}.get("worker_type"))
+        hueys = _queues(options["queues"])
         try:
             with ExitStack() as stack:
                 if options["pidfile"]:
                     pidfile = Pidfile(options["pidfile"])
                     pidfile.take()
                     stack.callback(pidfile.drop)
-                stack.enter_context(_set_up_logging(HUEY, log))
-                logs.make_queue(HUEY)
-                consumer = HUEY.create_consumer(**chosen)
                 connections.close_all()  # worker processes must not share them
-                monitors = monitored(consumer, http=options["http"], notify=options["notify"])
-                stack.enter_context(monitors)
-                code = consumer.run()
+                if len(hueys) == 1:
+                    (huey,) = hueys.values()
+                    code = _consume(huey, chosen, log, options)
+                else:
+                    code = _consume_all(hueys, chosen, log, options)
         except CliError as error:
             hint = f"\nhint: {error.hint}" if error.hint else ""
             raise CommandError(masked(f"{error}{hint}"), returncode=error.code) from error
         except (HueyException, TypeError, ValueError) as error:
             raise CommandError(masked(str(error))) from error
-        if consumer.error is not None:
-            raise CommandError(masked(str(consumer.error)), returncode=code)
         sys.exit(code)
+
+
+def _queues(names: list[str] | None) -> dict[str, Huey]:
+    """The queues of these names; of none that of the settings, and those that ``TASKS`` names."""
+    from hueycore.contrib.djhuey.queues import DEFAULT, huey_of
+
+    chosen = names or [DEFAULT, *_queues_of_tasks()]
+    return {huey.name: huey for huey in map(huey_of, chosen)}
+
+
+def _queues_of_tasks() -> list[str]:
+    if not getattr(settings, "TASKS", None):
+        return []
+    try:
+        from hueycore.contrib.djhuey.framework import task_backends
+    except ImportError:
+        return []
+    from hueycore.contrib.djhuey.tasks import HueyBackend
+
+    ours = [backend for backend in task_backends.all() if isinstance(backend, HueyBackend)]
+    return sorted({name for backend in ours for name in backend.queues})
+
+
+def _consume(
+    huey: Huey,
+    chosen: dict[str, Any],
+    log: dict[str, Any],
+    options: dict[str, Any],
+    channel: Channel | None = None,
+) -> int:
+    """Run a consumer to its end. Raises what has stopped it."""
+    with _set_up_logging(huey, log):
+        logs.make_queue(huey)
+        consumer = huey.create_consumer(**chosen)
+        http, notify = options["http"], options["notify"]
+        with monitored(consumer, http=http, notify=notify, channel=channel):
+            code = consumer.run()
+    if consumer.error is not None:
+        raise CommandError(masked(str(consumer.error)), returncode=code)
+    return code
+
+
+def _consume_all(
+    hueys: dict[str, Huey], chosen: dict[str, Any], log: dict[str, Any], options: dict[str, Any]
+) -> int:
+    """A process for each queue."""
+    # Imported here: most projects have one queue.
+    from hueyctl.service.children import Children
+
+    own = {**options, "http": None, "notify": False}  # the parent answers for all
+
+    def work(name: str, channel: Channel | None) -> int:
+        return _consume(hueys[name], chosen, log, own, channel)
+
+    http, notify = options["http"], options["notify"]
+    return Children(list(hueys), work, http=http, notify=notify).run()
 
 
 def _refuse_late_patching(kind: str | None) -> None:

@@ -1,0 +1,177 @@
+"""Tasks enqueued within ``transaction.atomic()``, with the queue in the same database."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hueycore import Huey
+from tests.djhuey.test_tasks_backend import PRELUDE, PROJECT
+from tests.helpers import PYTHONPATH
+
+#: Settings of the project with the queue in the database of its own tables.
+_SETTINGS = """
+from settings import *
+import os
+if "://" in (url := os.environ["LETTERS_QUEUE"]):
+    from psycopg.conninfo import conninfo_to_dict
+    place, _, schema = url.partition("schema=")
+    words = conninfo_to_dict(place.rstrip("?&"))
+    options = {"options": f"-c search_path={schema}"}
+    names = {"NAME": "dbname", "USER": "user", "HOST": "host", "PORT": "port"}
+    DATABASES = {"default": {
+        "ENGINE": "django.db.backends.postgresql", "OPTIONS": options,
+        **{name: words.get(word) or "" for name, word in names.items()},
+    }}
+else:
+    DATABASES = {"default": {
+        "ENGINE": "django.db.backends.sqlite3", "NAME": url,
+        "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
+    }}
+"""
+#: Its table, and what a view does.
+_VIEW = """
+from django.db import connection, transaction
+HUEY.storage
+with connection.cursor() as cursor:
+    cursor.execute("create table if not exists letter (name text)")
+def view(name, error=None):
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("insert into letter (name) values (%s)", [name])
+        result = write.enqueue(name)
+        if error: raise error
+    return result
+"""
+
+
+@pytest.fixture
+def environment(path: str, tmp_path: Path) -> dict[str, str]:
+    (tmp_path / "same_database.py").write_text(_SETTINGS)
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join((str(tmp_path), PYTHONPATH)),
+        "DJANGO_SETTINGS_MODULE": "same_database",
+        "LETTERS_QUEUE": path,
+    }
+
+
+@pytest.fixture
+def queue(path: str) -> Iterator[Huey]:
+    huey = Huey("letters", url=path)
+    yield huey
+    huey.close()
+
+
+def start(environment: dict[str, str], code: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", PRELUDE + _VIEW + code],
+        cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def run(environment: dict[str, str], code: str) -> str:
+    process = start(environment, code)
+    said, failed = process.communicate(timeout=60)
+    assert process.returncode == 0, failed
+    return said
+
+
+def names(environment: dict[str, str]) -> tuple[list[str], list[str]]:
+    """Those in the table, and those in the queue."""
+    code = (
+        "from hueycore.model.jobs import Selector\n"
+        "with connection.cursor() as cursor:\n"
+        "    cursor.execute('select name from letter')\n"
+        "    rows = sorted(name for name, in cursor.fetchall())\n"
+        "jobs = [backend.get_result(job.id).args[0] for job in HUEY.storage.jobs(Selector())]\n"
+        "print(json.dumps([rows, sorted(jobs)]))\n"
+    )
+    rows, jobs = json.loads(run(environment, code))
+    return rows, jobs
+
+
+@pytest.mark.sql_only("a queue in Redis is in no transaction of a database's")
+def test_a_task_is_there_with_the_commit_of_its_view_and_never_when_that_rolls_back(
+    environment: dict[str, str],
+) -> None:
+    run(
+        environment,
+        "from hueycore.model.jobs import Selector\n"
+        "seen = []\n"
+        "def hear(sender, task_result, **_): seen.append(task_result.id)\n"
+        "task_enqueued.connect(hear)\n"
+        "try: view('Bob', LookupError())\n"
+        "except LookupError: pass\n"
+        "with transaction.atomic():\n"
+        "    result = view('Ann')\n"
+        "    try: view('Eve', LookupError())\n"  # a savepoint of the same transaction
+        "    except LookupError: pass\n"
+        "    assert not HUEY.storage.jobs(Selector()) and not seen\n"
+        "    assert str(result.status) == 'READY' and result.enqueued_at\n"
+        "assert seen == [result.id]\n"
+        "assert result == backend.get_result(result.id)\n",
+    )
+
+    assert names(environment) == (["Ann"], ["Ann"])
+
+
+@pytest.mark.sql_only("a queue in Redis is in no transaction of a database's")
+def test_a_consumer_is_woken_by_the_commit(environment: dict[str, str], queue: Huey) -> None:
+    """And not by the call before it, when there was nothing to see yet."""
+    consumer = subprocess.Popen(
+        [sys.executable, "manage.py", "run_huey", "--queue", "default"],
+        cwd=PROJECT, env=environment, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        said = run(
+            environment,
+            "import time\n"
+            "while not any(worker.alive for worker in HUEY.storage.workers()): time.sleep(0.01)\n"
+            "with transaction.atomic():\n"
+            "    result = view('Ann')\n"
+            "    time.sleep(0.3)\n"
+            "begun = time.monotonic()\n"
+            "while not result.is_finished:\n"
+            "    time.sleep(0.01); result.refresh()\n"
+            "print(time.monotonic() - begun)\n",
+        )
+    finally:
+        consumer.send_signal(signal.SIGTERM)
+        assert consumer.wait(30) == 0
+
+    assert float(said) < 1
+
+
+@pytest.mark.slow
+@pytest.mark.sql_only("a queue in Redis is in no transaction of a database's")
+def test_after_a_kill_there_are_both_the_row_and_its_task_or_neither(
+    environment: dict[str, str],
+) -> None:
+    chance = random.Random(1)
+    for number in range(6):
+        process = start(
+            environment,
+            "import itertools\n"
+            "print('here', flush=True)\n"
+            f"for i in itertools.count(): view(f'{number} {{i}}')\n",
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n"
+        time.sleep(chance.uniform(0.02, 0.15))
+        process.kill()
+        process.communicate()
+
+    rows, jobs = names(environment)
+
+    assert len(rows) > 6
+    assert rows == jobs
