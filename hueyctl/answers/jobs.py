@@ -123,4 +123,4 @@ def as_object(
 
 def read_object(storage: Storage, job: Job, now: float) -> dict[str, Any]:
     """``as_object`` with the payload decoded as far as that is safe."""
-    return as_object(job, decode_arguments(storage.payload(job.seq)), now)
+    return as_object(job, decode_arguments(storage.payloads([job])[0]), now)

@@ -84,11 +84,11 @@ def run(session: Session, choice: Choice, how: How, preset: Preset) -> int:
     newest = _newest(storage) if how.follow else None
     listed = selection if newest is None else _until(newest, selection)
     if how.number:
-        number = listed.count(storage)
+        number = listed.count(storage, session)
         output.document(number) if output.is_json else output.line(str(number))
     else:
         number = _show(session, storage, listed, preset)
-    listed.say_undecodable()
+    listed.say_left_out()
     if newest is not None:
         _follow(session, storage, choice, selection, newest, how.interval)
     return exits.NO_MATCH if how.exit_code and number == 0 else exits.OK
@@ -102,7 +102,7 @@ def _show(session: Session, storage: Storage, selection: Selection, preset: Pres
 
     def counted() -> Iterator[Job]:
         nonlocal shown
-        for job in selection.jobs(storage):
+        for job in selection.jobs(storage, session):
             shown += 1
             yield job
 
@@ -114,6 +114,8 @@ def _show(session: Session, storage: Storage, selection: Selection, preset: Pres
     if shown == 0:
         states = [str(state) for state in selection.selector.states]
         session.remark(f"No {states[0]} jobs." if len(states) == 1 else "No jobs match.")
+    elif output.on_tty and shown == selection.limit and selection.deep:
+        session.remark("… maybe more (-n 0 for all)")  # to know it is to look at all of them
     elif output.on_tty and shown == selection.limit:
         more = selection.count(storage) - shown
         if more > 0:

@@ -56,7 +56,7 @@ class Choice:
         from hueycore.model.jobs import Selector
         from hueycore.model.states import states as named
         from hueyctl.selection.ids import read_ids
-        from hueyctl.selection.selection import Selection
+        from hueyctl.selection.selection import LOOKED_AT, Selection
 
         now = time.time()
         chosen = _states(self.state) if self.state else named(states)
@@ -75,7 +75,13 @@ class Choice:
             sort=_sort(self.sort) if self.sort else sort,
         )
         most = limit if self.limit is None else (self.limit or None)
-        return Selection(selector, deep, most, impossible=bool(self.ids) and not selector.keys)
+        return Selection(
+            selector,
+            deep,
+            most,
+            impossible=bool(self.ids) and not selector.keys,
+            most=None if self.limit == 0 else LOOKED_AT,
+        )
 
     def _conditions(self, now: float) -> tuple[tuple[OnColumn, ...], tuple[Deep, ...]]:
         from hueyctl.selection.filters import Deep, parse

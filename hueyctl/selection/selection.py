@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from hueyctl import streams
 from hueyctl.answers.payloads import decode_arguments
+from hueyctl.output.counter import Counter
+from hueyctl.units import grouped
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Job, Selector
     from hueycore.storage.base import Storage
+    from hueyctl.context import Session
     from hueyctl.selection.filters import Deep
 
-Row = TypeVar("Row")
-
-#: Jobs that are read at once.
-_PAGE = 2000
+#: Jobs that are read at once, and those whose arguments are.
+_PAGE, _GROUP = 2000, 100
+#: Jobs whose arguments a command looks at unless it is told to look at all: some seconds.
+LOOKED_AT = 50_000
 
 
 @dataclass(slots=True)
@@ -31,34 +35,57 @@ class Selection:
     #: ``-`` was given and stdin held no id.
     impossible: bool = False
     undecodable: int = 0
+    #: Jobs whose arguments are looked at; None for all.
+    most: int | None = None
+    looked_at: int = 0
+    #: There are more that would have to be looked at.
+    unfinished: bool = False
+    _last: int = 0
 
-    def jobs(self, storage: Storage) -> Iterator[Job]:
-        """The jobs in order, read page by page where the order allows it."""
-
-        def is_meant(job: Job) -> bool:
-            return self.matches(job, storage.payload(job.seq) if self.needs_payload else None)
-
-        return self.filtered(self._candidates(storage), is_meant)
-
-    def filtered(self, rows: Iterable[Row], is_meant: Callable[[Row], bool]) -> Iterator[Row]:
-        """Of what the selector found those that meet the other conditions too, up to the limit."""
+    def jobs(self, storage: Storage, session: Session | None = None) -> Iterator[Job]:
+        """The jobs in order, read page by page where the order allows it. With a session a person
+        who waits sees how many were looked at."""
         if self.impossible:
             return iter(())
-        return islice((row for row in rows if not self.deep or is_meant(row)), self.limit)
+        found = self._matching(storage, session) if self.deep else self._candidates(storage)
+        return islice(found, self.limit)
 
-    def count(self, storage: Storage) -> int:
+    def _matching(self, storage: Storage, session: Session | None) -> Iterator[Job]:
+        """Of the jobs of the selector those that meet the other conditions too."""
+        total = partial(storage.count, self.selector)
+        counter = None if session is None else Counter(session, total)
+        candidates = iter(self._candidates(storage))
+        try:
+            while group := list(islice(candidates, _GROUP)):
+                payloads = storage.payloads(group) if self.needs_payload else [None] * len(group)
+                for job, payload in zip(group, payloads, strict=True):
+                    if self.needs_payload and self.looked_at == self.most:
+                        self.unfinished = True
+                        return
+                    self.looked_at, self._last = self.looked_at + 1, job.seq
+                    if self.matches(job, payload):
+                        if counter is not None:
+                            counter.clear()
+                        yield job
+                if counter is not None:
+                    counter.show(self.looked_at)
+        finally:
+            if counter is not None:
+                counter.clear()
+
+    def count(self, storage: Storage, session: Session | None = None) -> int:
         """How many match, whatever the limit."""
         if self.impossible:
             return 0
         if not self.deep:
             return storage.count(self.selector)
-        unlimited = replace(self, limit=None)
-        total = sum(1 for _ in unlimited.jobs(storage))
-        self.undecodable = unlimited.undecodable
-        return total
+        self.limit = None
+        return sum(1 for _ in self.jobs(storage, session))
 
     def _candidates(self, storage: Storage) -> Iterable[Job]:
-        limit = None if self.deep else self.limit
+        limit = self.limit
+        if self.deep:  # one more than is looked at tells that there is more
+            limit = self.most + 1 if self.most is not None and self.needs_payload else None
         if self.selector.sort not in ("seq", "-seq"):
             yield from storage.jobs(self.selector._replace(limit=limit))
             return
@@ -94,7 +121,19 @@ class Selection:
                 return False
         return all(condition.matches(job, arguments) for condition in self.deep)
 
-    def say_undecodable(self) -> None:
-        """What could not be decoded is left out, and that must not go unseen."""
+    def say_left_out(self) -> None:
+        """What could not be decoded, or was not looked at, is left out: that must not go unseen."""
         if self.undecodable:
             streams.say(f"hueyctl: {self.undecodable} jobs left out: their arguments are opaque")
+        if self.unfinished:
+            streams.say(
+                f"hueyctl: looked at the arguments of {grouped(self.looked_at)} jobs and no more; "
+                f"{self._how_to_go_on()}, or -n 0 for all"
+            )
+
+    def _how_to_go_on(self) -> str:
+        if self.selector.sort not in ("seq", "-seq"):
+            return "narrow it by a column"
+        return (
+            f"go on with --where 'seq {'<' if self.selector.sort == '-seq' else '>'} {self._last}'"
+        )

@@ -529,7 +529,8 @@ def test_an_interrupt_on_the_way_leaves_the_groups_before_changed_and_is_told(
 def test_a_person_who_waits_sees_how_far_it_has_come(
     queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hueyctl.changes import bulk, counter
+    from hueyctl.changes import bulk
+    from hueyctl.output import counter
 
     for _ in range(3):
         queue.add("app.add")

@@ -18,7 +18,6 @@ from hueyctl.units import rfc3339
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from hueycore.storage.base import Storage
     from hueyctl.output.columns import Column
 
 #: The windows of ``DeadGroup.recent``.
@@ -64,8 +63,8 @@ def dead_summary(
     """
     storage = session.looking()
     selection = shared.selected(session, storage, choice)
-    found = _merged(_groups(storage, selection, session.output.style.now), by)
-    selection.say_undecodable()
+    found = _merged(_groups(session, selection), by)
+    selection.say_left_out()
     shown = found[: limit or None]
     if session.output.is_json:
         session.output.objects(_as_object(group) for group in shown)
@@ -77,7 +76,8 @@ def dead_summary(
     return exits.NO_MATCH if exit_code and not found else exits.OK
 
 
-def _groups(storage: Storage, selection: Selection, now: float) -> Iterable[Group]:
+def _groups(session: Session, selection: Selection) -> Iterable[Group]:
+    storage, now = session.looking(), session.output.style.now
     if selection.impossible:
         return []
     if not selection.deep:
@@ -91,7 +91,7 @@ def _groups(storage: Storage, selection: Selection, now: float) -> Iterable[Grou
             job.finished_at or 0.0,
             job.finished_at or 0.0,
         )
-        for job in selection.jobs(storage)
+        for job in selection.jobs(storage, session)
     )
 
 

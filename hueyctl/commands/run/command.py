@@ -97,7 +97,7 @@ def _of_job(session: Session, huey: Huey, key: str) -> Task:
     wrapper = find_task(session, huey, job.task)
     try:
         args, kwargs = call_of(
-            storage.payload(job.seq), job.inputs, huey.serializer, lambda: storage.inputs(job.seq)
+            storage.payloads([job])[0], job.inputs, huey.serializer, lambda: storage.inputs(job.seq)
         )
     except SerializationError as error:
         message = f"the call of job {job.seq} cannot be read: {error}"

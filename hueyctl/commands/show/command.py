@@ -92,5 +92,5 @@ def _write_payload(session: Session, storage: Storage, jobs: Sequence[Job]) -> N
             "send them to a file: hueyctl show ID --raw > FILE",
         )
     for job in jobs:
-        sys.stdout.buffer.write(storage.payload(job.seq) or b"")
+        sys.stdout.buffer.write(storage.payloads([job])[0] or b"")
     sys.stdout.buffer.flush()

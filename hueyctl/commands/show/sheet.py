@@ -101,7 +101,7 @@ def _pairs(session: Session, storage: Storage, job: Job, stages: int) -> Iterato
 
 
 def _arguments(storage: Storage, job: Job) -> Iterator[Pair]:
-    arguments = decode_arguments(storage.payload(job.seq))
+    arguments = decode_arguments(storage.payloads([job])[0])
     if arguments is None:
         yield "args", job.preview if job.preview is not None else "(cannot be shown)"
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from hueycore.model.diagnosis import Diagnosis
@@ -42,6 +42,10 @@ class Queries(Protocol):
 
     def payload(self, seq: int) -> bytes | None:
         """The serialized arguments of a job."""
+        ...
+
+    def payloads(self, jobs: Sequence[Job]) -> list[bytes | None]:
+        """Those of several jobs, of whatever queue, in their order; None for one that is gone."""
         ...
 
     def log(self, seq: int, after: int = 0) -> list[LogLine]:
