@@ -94,6 +94,7 @@ def test_a_file_that_merely_lies_here_is_not_changed(
 
     assert result.exit_code == 2
     assert "no storage was named" in result.stderr
+    assert "--url huey.db, if the one in this folder is meant" in result.stderr
 
 
 @pytest.mark.sql_only("a writer holds a lock")
