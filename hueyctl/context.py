@@ -206,7 +206,9 @@ class Session:
         """Where the application has its queue. It is opened apart from the application's own
         storage, so that looking can neither create nor write it."""
         if not self.has_app:
-            raise errors.usage("no application and no storage was named", _WHERE)
+            here = os.path.isfile(DEFAULT_FILE)
+            hint = f"--url {DEFAULT_FILE}, if the one in this folder is meant" if here else _WHERE
+            raise errors.usage("no application and no storage was named", hint)
         location = self.app().location
         if not location.shared:
             raise errors.CliError(

@@ -38,7 +38,9 @@ def part_of(job: Job, arguments: Arguments | None, path: Sequence[str]) -> Any:
 
 def read_part(storage: Storage, job: Job, path: Sequence[str]) -> Any:
     """The part, read from the storage as far as that is safe; None when there is none."""
-    arguments = decode_arguments(storage.payload(job.seq)) if needs_payload(path) else None
+    arguments = (
+        decode_arguments(storage.payload(job.seq, queue=job.queue)) if needs_payload(path) else None
+    )
     found = part_of(job, arguments, path)
     return None if found is ABSENT else found
 

@@ -22,9 +22,9 @@ import click
 
 from hueyctl import errors, exits, units
 from hueyctl.changes.confirm import confirm
-from hueyctl.changes.counter import Counter
 from hueyctl.changes.queues import looking_before_writing, queues_to_change
 from hueyctl.changes.report import NOT_FOUND, REFUSED, Change
+from hueyctl.output.counter import Counter
 from hueyctl.selection.params import collected
 
 if TYPE_CHECKING:
@@ -114,8 +114,8 @@ def plan(session: Session, choice: Choice, action: Action) -> Plan:
     found = partial(_queues_with, storage, meant, action) if filtered else None
     queues = queues_to_change(session, storage, by_id=by_id, found=found)
     selection = meant.selection(queues, states=action.states)
-    jobs = list(selection.jobs(storage))
-    selection.say_undecodable()
+    jobs = list(selection.jobs(storage, session))
+    selection.say_left_out()
     missing = _missing(storage, selection, jobs) if by_id else []
     return Plan(action, jobs, missing, queues, by_id)
 

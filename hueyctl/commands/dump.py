@@ -43,14 +43,15 @@ def dump(session: Session, choice: Choice, to: str, gzip: bool) -> int:
     """
     from hueycore.model.jobs import Cargo
     from hueyctl.changes.backup import Dump
-    from hueyctl.changes.counter import Counter
     from hueyctl.changes.dumpfile import sink
+    from hueyctl.output.counter import Counter
     from hueyctl.selection.cargo import cargoes, everything
 
     if gzip and to == "-" and session.output.on_tty:
         raise errors.usage("a terminal cannot show compressed data", "say --to FILE")
     storage = session.looking()
     selection = choice.selection(session.check_queues(storage))
+    selection.most = None  # a dump has all that is meant
     whole = not (choice.narrows or choice.limit or choice.sort) or choice == Choice(all_=True)
     total = None if selection.deep else partial(storage.count, selection.selector)
     counter = Counter(session, total)
@@ -68,7 +69,7 @@ def dump(session: Session, choice: Choice, to: str, gzip: bool) -> int:
         finally:
             counter.clear()
         written.end()
-    selection.say_undecodable()
+    selection.say_left_out()
     more = f", {written.records} records" if whole else ""
     session.notice(f"{written.jobs} jobs{more} written" + ("" if to == "-" else f" to {to}"))
     return exits.OK

@@ -100,12 +100,12 @@ def load(
 def _from_dump(session: Session, file: str, create: bool, move: bool, how: How) -> int:
     from hueycore.exceptions import StorageFull
     from hueyctl.changes.arrival import Arrival
-    from hueyctl.changes.counter import Counter
     from hueyctl.changes.loader import Loader
     from hueyctl.changes.move import Mover
     from hueyctl.changes.report import Tally
     from hueyctl.changes.source import lines, opened
     from hueyctl.changes.target import Target
+    from hueyctl.output.counter import Counter
 
     target = Target(session, create=create)
     if move and (target.queue is not None or how.dry_run):

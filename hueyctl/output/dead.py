@@ -10,7 +10,7 @@ from hueyctl.units import rfc3339
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from hueycore.storage.base import Storage
+    from hueyctl.context import Session
     from hueyctl.selection.selection import Selection
 
 #: The windows of ``DeadGroup.recent``.
@@ -29,7 +29,8 @@ class Group(NamedTuple):
     last: float
 
 
-def groups(storage: Storage, selection: Selection, now: float) -> Iterable[Group]:
+def groups(session: Session, selection: Selection) -> Iterable[Group]:
+    storage, now = session.looking(), session.output.style.now
     if selection.impossible:
         return []
     if not selection.deep:
@@ -43,7 +44,7 @@ def groups(storage: Storage, selection: Selection, now: float) -> Iterable[Group
             job.finished_at or 0.0,
             job.finished_at or 0.0,
         )
-        for job in selection.jobs(storage)
+        for job in selection.jobs(storage, session)
     )
 
 

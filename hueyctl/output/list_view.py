@@ -92,11 +92,11 @@ def run(session: Session, choice: Choice, how: How, preset: Preset) -> int:
     newest = _newest(storage) if how.follow else None
     listed = selection if newest is None else _until(newest, selection)
     if how.number:
-        number = listed.count(storage)
+        number = listed.count(storage, session)
         output.document(number) if output.is_json else output.line(str(number))
     else:
         number = _show(session, storage, choice, listed, preset)
-    listed.say_undecodable()
+    listed.say_left_out()
     if newest is not None:
         _follow(session, storage, choice, selection, newest, how.interval)
     return exits.NO_MATCH if how.exit_code and number == 0 else exits.OK
@@ -116,7 +116,8 @@ def _show(
 
     def counted() -> Iterator[Job]:
         nonlocal shown
-        for job in selection.in_turn(storage) if in_turn else selection.jobs(storage):
+        found = selection.in_turn if in_turn else selection.jobs
+        for job in found(storage, session):
             shown += 1
             yield job
 
@@ -133,6 +134,8 @@ def _show(
         output.rows(counted(), known, normal, preset.wide, name=lambda job: str(job.id))
     if shown == 0:
         session.remark(_nothing(session, storage, choice, selection))
+    elif output.on_tty and shown == selection.limit and selection.deep:
+        session.remark("… maybe more (-n 0 for all)")  # to know it is to look at all of them
     elif output.on_tty and shown == selection.limit:
         more = selection.count(storage) - shown
         if more > 0:

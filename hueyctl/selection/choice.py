@@ -57,7 +57,7 @@ class Choice:
         from hueycore.model.states import states as named
         from hueyctl.selection.ids import read_ids
         from hueyctl.selection.order import Order, order_of
-        from hueyctl.selection.selection import Selection
+        from hueyctl.selection.selection import LOOKED_AT, Selection
 
         now = time.time()
         chosen = _states(self.state) if self.state else named(states)
@@ -78,8 +78,14 @@ class Choice:
             sort=order if isinstance(order, str) else "seq",
         )
         most = limit if self.limit is None else (self.limit or None)
-        impossible = bool(self.ids) and not selector.keys
-        return Selection(selector, deep, most, ours, impossible)
+        return Selection(
+            selector,
+            deep,
+            most,
+            ours,
+            impossible=bool(self.ids) and not selector.keys,
+            most=None if self.limit == 0 else LOOKED_AT,
+        )
 
     def _conditions(self, now: float) -> tuple[tuple[OnColumn, ...], tuple[Deep, ...]]:
         from hueyctl.selection.filters import Deep, parse

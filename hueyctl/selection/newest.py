@@ -29,7 +29,7 @@ def newest(storage: Storage, selection: Selection, before: int = 0) -> Newest:
         page = storage.newest(selector, LOOKED - looked)
         looked, opened = looked + page.looked, opened + len(page.jobs)
         for job in page.jobs:
-            payload = storage.payload(job.seq) if selection.needs_payload else None
+            payload = storage.payload(job.seq, queue=job.queue) if selection.needs_payload else None
             if selection.matches(job, payload):
                 kept.append(job)
             if len(kept) == limit:

@@ -67,7 +67,7 @@ def _options(all_help: str) -> dict[str, Decorator]:
             "--limit",
             type=click.IntRange(min=0),
             metavar="N",
-            help="At most N; 0 for no limit.",
+            help="At most N; 0 for no limit, also of what --where looks into.",
         ),
         "sort": click.option(
             "--sort", metavar="[-]COLUMN", help="Order by a column, -COLUMN for the largest first."

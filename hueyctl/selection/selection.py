@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from hueyctl import streams
 from hueyctl.answers.payloads import decode_arguments
+from hueyctl.output.counter import Counter
+from hueyctl.units import grouped
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Job, Selector
     from hueycore.model.states import State
     from hueycore.storage.base import Storage
+    from hueyctl.context import Session
     from hueyctl.selection.filters import Deep
     from hueyctl.selection.order import Order
 
-Row = TypeVar("Row")
-
-#: Jobs that are read at once.
-_PAGE = 2000
+#: Jobs that are read at once, and those whose arguments are.
+_PAGE, _GROUP = 2000, 100
+#: Jobs whose arguments a command looks at unless it is told to look at all: some seconds.
+LOOKED_AT = 50_000
 #: Live states in the order in which their jobs come to run, each with its own order.
 _TURN = {
     "running": "claimed_at",
@@ -42,20 +46,22 @@ class Selection:
     #: ``-`` was given and stdin held no id.
     impossible: bool = False
     undecodable: int = 0
+    #: Jobs whose arguments are looked at; None for all.
+    most: int | None = None
+    looked_at: int = 0
+    #: There are more that would have to be looked at.
+    unfinished: bool = False
+    _last: int = 0
 
-    def jobs(self, storage: Storage) -> Iterator[Job]:
-        """The jobs in order, read page by page where the order allows it."""
-
-        def is_meant(job: Job) -> bool:
-            payload = None
-            if self.needs_payload:
-                payload = storage.payload(job.seq, queue=job.queue)
-            return self.matches(job, payload)
-
-        found = self._candidates(storage)
+    def jobs(self, storage: Storage, session: Session | None = None) -> Iterator[Job]:
+        """The jobs in order, read page by page where the order allows it. With a session a person
+        who waits sees how many were looked at."""
+        if self.impossible:
+            return iter(())
+        found = self._matching(storage, session) if self.deep else self._candidates(storage)
         if self.order is not None:
-            found = self.order.sorted(storage, found)
-        return self.filtered(found, is_meant)
+            found = iter(self.order.sorted(storage, found))
+        return islice(found, self.limit)
 
     @property
     def is_of_live_jobs(self) -> bool:
@@ -64,43 +70,64 @@ class Selection:
 
     def of_state(self, state: State) -> Selection:
         """The same of jobs in another state."""
-        return replace(self, selector=self.selector._replace(states=(state,)), undecodable=0)
+        return replace(
+            self, selector=self.selector._replace(states=(state,)), undecodable=0, looked_at=0
+        )
 
-    def in_turn(self, storage: Storage) -> list[Job]:
+    def in_turn(self, storage: Storage, session: Session | None = None) -> list[Job]:
         """The jobs of a selection of live states, what runs first in front: those that run, the
         longest first, then each in the order in which it comes to run."""
-        found: dict[int, Job] = {}
+        found: dict[tuple[str, int], Job] = {}
         turns = list(_TURN)
         # Read along a job's life: one that moves on meanwhile is found twice, and counts as what it
         # became; it is not missed.
         for state in sorted(self.selector.states, key=turns.index, reverse=True):
             part = self.of_state(state)
             part.selector = part.selector._replace(sort=_TURN[state])
-            for job in part.jobs(storage):
-                found.pop(job.seq, None)
-                found[job.seq] = job
+            for job in part.jobs(storage, session):
+                found.pop((job.queue, job.seq), None)
+                found[job.queue, job.seq] = job
             self.undecodable += part.undecodable
+            self.looked_at += part.looked_at
+            self.unfinished |= part.unfinished
         return sorted(found.values(), key=lambda job: turns.index(job.state))[: self.limit]
 
-    def filtered(self, rows: Iterable[Row], is_meant: Callable[[Row], bool]) -> Iterator[Row]:
-        """Of what the selector found those that meet the other conditions too, up to the limit."""
-        if self.impossible:
-            return iter(())
-        return islice((row for row in rows if not self.deep or is_meant(row)), self.limit)
+    def _matching(self, storage: Storage, session: Session | None) -> Iterator[Job]:
+        """Of the jobs of the selector those that meet the other conditions too."""
+        total = partial(storage.count, self.selector)
+        counter = None if session is None else Counter(session, total)
+        candidates = iter(self._candidates(storage))
+        try:
+            while group := list(islice(candidates, _GROUP)):
+                payloads = storage.payloads(group) if self.needs_payload else [None] * len(group)
+                for job, payload in zip(group, payloads, strict=True):
+                    if self.needs_payload and self.looked_at == self.most:
+                        self.unfinished = True
+                        return
+                    self.looked_at, self._last = self.looked_at + 1, job.seq
+                    if self.matches(job, payload):
+                        if counter is not None:
+                            counter.clear()
+                        yield job
+                if counter is not None:
+                    counter.show(self.looked_at)
+        finally:
+            if counter is not None:
+                counter.clear()
 
-    def count(self, storage: Storage) -> int:
+    def count(self, storage: Storage, session: Session | None = None) -> int:
         """How many match, whatever the limit."""
         if self.impossible:
             return 0
         if not self.deep:
             return storage.count(self.selector)
-        unlimited = replace(self, limit=None)
-        total = sum(1 for _ in unlimited.jobs(storage))
-        self.undecodable = unlimited.undecodable
-        return total
+        self.limit = None
+        return sum(1 for _ in self.jobs(storage, session))
 
     def _candidates(self, storage: Storage) -> Iterable[Job]:
-        limit = None if self.deep or self.order else self.limit
+        limit = None if self.order else self.limit
+        if self.deep:  # one more than is looked at tells that there is more
+            limit = self.most + 1 if self.most is not None and self.needs_payload else None
         if self.selector.sort not in ("seq", "-seq"):
             yield from storage.jobs(self.selector._replace(limit=limit))
             return
@@ -136,7 +163,19 @@ class Selection:
                 return False
         return all(condition.matches(job, arguments) for condition in self.deep)
 
-    def say_undecodable(self) -> None:
-        """What could not be decoded is left out, and that must not go unseen."""
+    def say_left_out(self) -> None:
+        """What could not be decoded, or was not looked at, is left out: that must not go unseen."""
         if self.undecodable:
             streams.say(f"hueyctl: {self.undecodable} jobs left out: their arguments are opaque")
+        if self.unfinished:
+            streams.say(
+                f"hueyctl: looked at the arguments of {grouped(self.looked_at)} jobs and no more; "
+                f"{self._how_to_go_on()}, or -n 0 for all"
+            )
+
+    def _how_to_go_on(self) -> str:
+        if self.selector.sort not in ("seq", "-seq"):
+            return "narrow it by a column"
+        return (
+            f"go on with --where 'seq {'<' if self.selector.sort == '-seq' else '>'} {self._last}'"
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hueyctl.errors import CliError
+from hueyctl.selection import selection
 from hueyctl.selection.filters import parse
 
 Invoke = Callable[..., Result]
@@ -316,3 +318,85 @@ def test_values_without_a_json_form_are_written_plainly(queue: QueueFile, invoke
         "00000000-0000-0000-0000-000000000001", {"base64": "AP8="}, "nan", 90.0, None,
     ]  # fmt: skip
     assert job["kwargs"] == {"map": {"1": "x"}}
+
+
+# --- looking into very many -----------------------------------------------------------------------
+
+
+def many(queue: QueueFile, number: int) -> None:
+    """Jobs 1 to ``number``, each with its place as its argument."""
+    from hueycore.model.jobs import NewJob
+    from hueycore.system.ids import new_id
+
+    payloads = [queue.serializer.serialize(((place,), {})) for place in range(number)]
+    queue.storage.enqueue([NewJob(new_id(), "app.task", payload) for payload in payloads])
+
+
+def test_a_command_looks_into_so_many_jobs_and_says_how_to_go_on(
+    queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert selection.LOOKED_AT == 50_000
+    monkeypatch.setattr(selection, "LOOKED_AT", 250)
+    many(queue, 400)
+    words = ("list", "-u", "queue.db", "--where", "args.0 >= 249")
+    said = "hueyctl: looked at the arguments of 250 jobs and no more; "
+
+    first = invoke(*words)
+    assert seqs(first) == [250]
+    assert first.stderr == f"{said}go on with --where 'seq > 250', or -n 0 for all\n"
+    rest = invoke(*words, "--where", "seq > 250")
+    assert (seqs(rest), rest.stderr) == (list(range(251, 401)), "")
+    everything = invoke(*words, "-n", "0")
+    assert (seqs(everything), everything.stderr) == (list(range(250, 401)), "")
+    backwards = invoke(*words, "--sort=-seq", "--where", "args.0 < 10")
+    assert "go on with --where 'seq < 151'" in backwards.stderr
+    assert "narrow it by a column, or -n 0" in invoke(*words, "--sort", "priority").stderr
+    assert invoke(*words, "--count").stdout == "1\n"
+    assert invoke(*words, "--state", "dead").stderr == ""
+
+
+def test_a_change_says_so_before_it_asks(
+    queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "LOOKED_AT", 250)
+    many(queue, 400)
+
+    refused = invoke("revoke", "-u", "queue.db", "--where", "args.0 >= 200")
+
+    assert refused.exit_code == 6
+    assert refused.stderr.splitlines()[0].endswith(
+        "go on with --where 'seq > 250', or -n 0 for all"
+    )
+    assert "revoke 50 jobs" in refused.stderr
+    dumped = invoke("dump", "-u", "queue.db", "--where", "args.0 >= 200").stdout
+    assert dumped.count('"app.task"') == 200
+
+
+def test_arguments_of_very_many_jobs_are_looked_into_within_seconds_and_a_person_sees_it(
+    queue: QueueFile, on_tty: Callable[..., Any]
+) -> None:
+    for _ in range(5):
+        many(queue, 10_000)
+    start = time.monotonic()
+
+    code, shown = on_tty("list", "-u", "queue.db", "--where", "args.0 = 9999", "-n", "10")
+
+    assert time.monotonic() - start < 15
+    assert code == 0
+    assert re.search(r"\r\x1b\[K\d+ of 50000 jobs", shown)
+    assert len([line for line in shown.splitlines() if "app.task" in line]) == 5
+
+
+def test_arguments_are_those_of_the_jobs_own_queue(queue: QueueFile, invoke: Invoke) -> None:
+    mail = QueueFile(queue.where, "mail")
+    queue.add("app.add", "ours")
+    mail.add("mail.send", "theirs")
+    mail.storage.close()
+
+    found = {
+        job["task"]: job["args"]
+        for job in json.loads(invoke("list", "-u", "queue.db", "--json").stdout)
+    }
+    assert found == {"app.add": ["ours"], "mail.send": ["theirs"]}
+    words = ("--where", "args.0 = theirs", "--columns", "task")
+    assert invoke("list", "-u", "queue.db", *words).stdout == "mail.send\n"

@@ -94,6 +94,7 @@ def test_a_file_that_merely_lies_here_is_not_changed(
 
     assert result.exit_code == 2
     assert "no storage was named" in result.stderr
+    assert "--url huey.db, if the one in this folder is meant" in result.stderr
 
 
 @pytest.mark.sql_only("a writer holds a lock")
@@ -529,7 +530,8 @@ def test_an_interrupt_on_the_way_leaves_the_groups_before_changed_and_is_told(
 def test_a_person_who_waits_sees_how_far_it_has_come(
     queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hueyctl.changes import bulk, counter
+    from hueyctl.changes import bulk
+    from hueyctl.output import counter
 
     for _ in range(3):
         queue.add("app.add")

@@ -28,7 +28,7 @@ from hueycore.model.jobs import Selector
 from hueycore.model.states import State
 from hueycore.storage.base import Storage
 from hueycore.storage.open import open_storage
-from hueyctl.changes import counter
+from hueyctl.output import counter
 from tests import redis_servers, servers
 from tests.helpers import or_skip, wait_until
 from tests.storage import mixed

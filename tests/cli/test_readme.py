@@ -40,6 +40,15 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(params=["file", "application"])
+def told(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recipe is run as it stands beside a ``huey.db``, and again where an application is set."""
+    if request.param == "application":
+        monkeypatch.setenv("HUEYCTL_APP", "app.huey")
+    else:
+        monkeypatch.delenv("HUEYCTL_APP", raising=False)
+
+
 def environment() -> dict[str, str]:
     paths = (str(Path(sys.executable).parent), os.environ["PATH"])
     python = (str(ROOT / "core"), str(ROOT))
@@ -47,7 +56,6 @@ def environment() -> dict[str, str]:
         **os.environ,
         "PATH": os.pathsep.join(paths),
         "PYTHONPATH": os.pathsep.join(python),
-        "HUEYCTL_APP": "app.huey",
     }
 
 
@@ -133,21 +141,24 @@ def test_the_first_commands_print_what_the_readme_prints(
     assert shell(home, script).strip() == answer
 
 
+@pytest.mark.usefixtures("told")
 def test_a_producer_waits_while_the_queue_is_deep(home: Path, consumer: SqliteStorage) -> None:
-    shell(home, "hueyctl enqueue app.add 1 2")
+    shell(home, "hueyctl -A app.huey enqueue app.add 1 2")
 
     assert shell(home, recipe("while")) == ""
 
 
+@pytest.mark.usefixtures("told")
 def test_dead_letters_are_told(home: Path, consumer: SqliteStorage) -> None:
     assert shell(home, recipe("--max 0")) == ""
 
-    shell(home, "hueyctl enqueue app.broken 7")
+    shell(home, "hueyctl -A app.huey enqueue app.broken 7")
     wait_until(lambda: states(consumer) == ["dead"], 20)
 
     assert "ValueError" in shell(home, recipe("--max 0"))
 
 
+@pytest.mark.usefixtures("told")
 def test_a_file_of_lines_is_queued_and_waited_for(home: Path, consumer: SqliteStorage) -> None:
     lines = [json.dumps({"task": "app.add", "args": [n, n]}) for n in range(20)]
     (home / "numbers.jsonl").write_text("\n".join(lines))
@@ -157,8 +168,11 @@ def test_a_file_of_lines_is_queued_and_waited_for(home: Path, consumer: SqliteSt
     assert states(consumer) == ["done"] * 20
 
 
+@pytest.mark.usefixtures("told")
 def test_a_migration_runs_while_the_workers_hold_still(home: Path, consumer: SqliteStorage) -> None:
-    script = "#!/bin/sh\nhueyctl enqueue app.add 1 2\nhueyctl pending --count > migrated\n"
+    script = (
+        "#!/bin/sh\nhueyctl -A app.huey enqueue app.add 1 2\nhueyctl pending --count > migrated\n"
+    )
     (home / "migrate").write_text(script)
     (home / "migrate").chmod(0o755)
 
@@ -168,8 +182,9 @@ def test_a_migration_runs_while_the_workers_hold_still(home: Path, consumer: Sql
     wait_until(lambda: states(consumer) == ["done"], 20)
 
 
+@pytest.mark.usefixtures("told")
 def test_dead_letters_are_tried_elsewhere(home: Path, consumer: SqliteStorage) -> None:
-    shell(home, "hueyctl enqueue app.broken 7")
+    shell(home, "hueyctl -A app.huey enqueue app.broken 7")
     wait_until(lambda: states(consumer) == ["dead"], 20)
 
     shell(home, recipe("dead dump"))

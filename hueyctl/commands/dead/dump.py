@@ -60,6 +60,7 @@ def dead_dump(
         raise errors.usage("a terminal cannot show compressed data", "say --to FILE")
     storage = looking_before_writing(session) if remove else session.looking()
     selection = shared.selected(session, storage, choice)
+    selection.most = None  # a dump has all that is meant
     number = 0
     seen: list[Job] = []
     with sink(to, compressed=gzip) as file:
@@ -70,7 +71,7 @@ def dead_dump(
             if remove:
                 seen.append(job)
         dump.end()
-    selection.say_undecodable()
+    selection.say_left_out()
     session.notice(
         f"{units.counted(number, 'dead letter')} written" + ("" if to == "-" else f" to {to}")
     )

@@ -41,8 +41,8 @@ def dead_summary(
 
     storage = session.looking()
     selection = shared.selected(session, storage, choice)
-    found = dead.merged(dead.groups(storage, selection, session.output.style.now), by)
-    selection.say_undecodable()
+    found = dead.merged(dead.groups(session, selection), by)
+    selection.say_left_out()
     shown = found[: limit or None]
     if session.output.is_json:
         session.output.objects(dead.as_object(group) for group in shown)

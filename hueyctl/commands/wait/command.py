@@ -86,8 +86,8 @@ def wait(
     if selection.impossible and not allow_empty:
         hint = "what was to write them may have failed; --allow-empty if that is as it should be"
         raise errors.CliError("no id came on stdin", exits.NO_MATCH, hint)
-    jobs = list(selection.jobs(storage))
-    selection.say_undecodable()
+    jobs = list(selection.jobs(storage, session))
+    selection.say_left_out()
     _check_all_found(choice, selection.selector.keys, jobs)
     if not jobs:
         session.remark("No jobs match.")

@@ -315,6 +315,25 @@ def test_a_job_that_does_not_exist_is_none(storage: Storage) -> None:
     assert storage.payload(1) is None
 
 
+def test_payloads_of_several_queues_come_in_the_order_asked_for(make_shared: Maker) -> None:
+    ours, theirs = make_shared("ours"), make_shared("theirs")
+    mine = [born(ours, payload=b"%d" % n) for n in range(3)]
+    other = born(theirs, payload=b"theirs")
+    jobs = [ours.job(one.id) for one in (mine[2], other, mine[0])]
+
+    for storage in (ours, theirs):
+        assert storage.payloads([job for job in jobs if job]) == [b"2", b"theirs", b"0"]
+    assert ours.payloads([]) == []
+
+
+def test_the_payload_of_a_job_that_is_gone_is_none(shop: Storage) -> None:
+    (done,) = shop.jobs(Selector(states=(State.DONE,)))
+    pending = row(shop, 5)
+    shop.purge(Selector(states=(State.DONE,)))
+
+    assert [payload is None for payload in shop.payloads([done, pending])] == [True, False]
+
+
 def test_a_row_says_everything_in_python_types(shop: Storage) -> None:
     dead = row(shop, 3)
 

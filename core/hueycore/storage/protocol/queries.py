@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from hueycore.model.diagnosis import Diagnosis
@@ -54,6 +54,10 @@ class Queries(Protocol):
 
     def payload(self, seq: int, *, queue: str | None = None) -> bytes | None:
         """The serialized arguments of a job."""
+        ...
+
+    def payloads(self, jobs: Sequence[Job]) -> list[bytes | None]:
+        """Those of several jobs, of whatever queue, in their order; None for one that is gone."""
         ...
 
     def log(self, seq: int, after: int = 0, *, queue: str | None = None) -> list[LogLine]:

@@ -56,6 +56,14 @@ class Queries(Part, Workers, protocol.Queries):
         found: bytes | None = self.client.call("HGET", self.key("payload", queue), seq)
         return found
 
+    def payloads(self, jobs: Sequence[Job]) -> list[bytes | None]:
+        found: dict[tuple[str, int], bytes | None] = {}
+        for queue in dict.fromkeys(job.queue for job in jobs):
+            seqs = [job.seq for job in jobs if job.queue == queue]
+            payloads = self.client.call("HMGET", self.key("payload", queue), *seqs)
+            found |= {(queue, seq): each for seq, each in zip(seqs, payloads, strict=True)}
+        return [found[job.queue, job.seq] for job in jobs]
+
     def log(self, seq: int, after: int = 0, *, queue: str | None = None) -> list[LogLine]:
         return read_logs(self, queue or self.queue, [seq], after).get(seq, [])
 

@@ -79,6 +79,18 @@ class Queries(Part, Workers, protocol.Queries):
 
         return self.db.read(body)
 
+    def payloads(self, jobs: Sequence[Job]) -> list[bytes | None]:
+        def body(con: Connection) -> list[bytes | None]:
+            d = con.dialect
+            rows = con.execute(
+                f"select seq, payload from huey_payload where {d.among('seq')}",
+                (d.listed(job.seq for job in jobs),),
+            )
+            found = {seq: bytes(payload) for seq, payload in rows.fetchall()}
+            return [found.get(job.seq) for job in jobs]
+
+        return self.db.read(body)
+
     def depths(self, states: Collection[State] = tuple(State)) -> list[Depth]:
         def body(con: Connection) -> list[Depth]:
             found = []
