@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hueyctl.answers.watch import looks
 from hueyctl.output.columns import Column
 from hueyctl.output.lines import Lines
-from hueyctl.units import rfc3339
+from hueyctl.units import counted, rfc3339
 
 if TYPE_CHECKING:
     from hueycore.model.events import Event, EventQuery
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: Events that are read at once.
 _PAGE = 1000
 WIDTHS = (
-    ("at", 24), ("signal", 11), ("task", 28), ("seq", 7), ("worker", 16), ("run_s", 7), ("error", 0)
+    ("at", 24), ("signal", 14), ("task", 28), ("seq", 7), ("worker", 16), ("run_s", 7), ("error", 0)
 )  # fmt: skip
 
 
@@ -70,7 +70,7 @@ def as_object(event: Event) -> dict[str, Any]:
 
 def _why(event: Event) -> str | None:
     """What an event says besides itself."""
-    jobs = f"{event.jobs} jobs" if event.jobs and event.seq is None else None
+    jobs = counted(event.jobs, "job") if event.jobs and event.seq is None else None
     return event.error or ", ".join(text for text in (jobs, event.reason) if text) or None
 
 
