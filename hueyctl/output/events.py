@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hueyctl.output.columns import Column
-from hueyctl.units import rfc3339
+from hueyctl.units import counted, rfc3339
 
 if TYPE_CHECKING:
     from hueycore.model.events import Event
 
 WIDTHS = (
-    ("at", 24), ("signal", 11), ("task", 28), ("seq", 7), ("worker", 16), ("run_s", 7), ("error", 0)
+    ("at", 24), ("signal", 14), ("task", 28), ("seq", 7), ("worker", 16), ("run_s", 7), ("error", 0)
 )  # fmt: skip
 
 
@@ -24,7 +24,7 @@ def as_object(event: Event) -> dict[str, Any]:
 
 def why(event: Event) -> str | None:
     """What an event says besides itself."""
-    jobs = f"{event.jobs} jobs" if event.jobs and event.seq is None else None
+    jobs = counted(event.jobs, "job") if event.jobs and event.seq is None else None
     return event.error or ", ".join(text for text in (jobs, event.reason) if text) or None
 
 

@@ -65,6 +65,8 @@ class QueueFile:
         self.path = Path(where)
         self.storage = open_storage(where, queue, create=True)
         self.serializer = Serializer()
+        #: The worker that runs jobs; without one each ``run`` has its own.
+        self.worker: int | None = None
 
     def add(self, task: str, *args: Any, kwargs: dict[str, Any] | None = None, **row: Any) -> str:
         """Enqueue a job and return its long id."""
@@ -82,11 +84,12 @@ class QueueFile:
         """Claim what is pending, and end each claim as ``end`` says."""
         from hueycore.model.jobs import Ended, Want
 
-        worker = self.storage.register(name="test", kind="thread", slots=4)
+        worker = self.worker or self.storage.register(name="test", kind="thread", slots=4)
         claims = self.storage.exchange(worker, [], Want(workers)).claims
         endings = [Ended(claim, end(claim), time.time() - 1, 0.5) for claim in claims]
         self.storage.exchange(worker, endings, Want(0))
-        self.storage.unregister(worker)
+        if worker != self.worker:
+            self.storage.unregister(worker)
 
     def finish(self, value: Any = None) -> None:
         """What is pending ends well, each with ``value``."""

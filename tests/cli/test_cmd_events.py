@@ -19,7 +19,8 @@ from tests.storage.engines import lab_of
 
 @pytest.fixture
 def recorded(queue: QueueFile) -> QueueFile:
-    """Five moves: a job that is done, and one that has died."""
+    """Six moves: a job that is done, and one that has died."""
+    queue.worker = queue.storage.register(name="test", kind="thread", slots=4)
     queue.storage.record_events(True)
     queue.add("app.mail.send", "ann")
     queue.finish(3)
@@ -110,10 +111,10 @@ def test_following_goes_on_where_the_first_ones_end(
     recorded.add("app.add")
     start(recorded, consumer(recorded))
 
-    more = [json.loads(child.stdout.readline()) for _ in range(2)]
+    more = [json.loads(child.stdout.readline()) for _ in range(3)]
     assert first == [5, 6]
     assert [(event["event"], event["signal"]) for event in more] == [
-        (7, "enqueued"), (8, "claimed"),
+        (7, "enqueued"), (8, "worker-started"), (9, "claimed"),
     ]  # fmt: skip
     child.send_signal(signal.SIGINT)
     assert child.wait(DEADLINE) == 130
@@ -200,6 +201,37 @@ def test_where_no_operator_changed_anything_that_is_an_empty_list(
     queue: QueueFile, invoke: Invoke
 ) -> None:
     assert happened(invoke, "--operators") == []
+
+
+def test_a_consumer_that_starts_stops_or_is_killed_is_an_event(
+    queue: QueueFile,
+    app: str,
+    invoke: Invoke,
+    spawn: Callable[..., Any],
+    until: Callable[..., None],
+) -> None:
+    queue.storage.record_events(True)
+    stopped = spawn("consume", app, "--name", "one", "-q")
+    until(lambda: names(invoke) == ["worker-started"])
+    stopped.terminate()
+    assert stopped.wait(DEADLINE) == 0
+    killed = spawn("consume", app, "--name", "two", "-q")
+    until(lambda: names(invoke)[-1:] == ["worker-started"])
+    killed.kill()
+    killed.wait(DEADLINE)
+    last = spawn("consume", app, "--name", "three", "-q")
+    until(lambda: "worker-died" in names(invoke))
+
+    told = [(each["signal"], each["worker"]) for each in happened(invoke)]
+    assert told[:3] == [
+        ("worker-started", "one"), ("worker-stopped", "one"), ("worker-started", "two"),
+    ]  # fmt: skip
+    assert sorted(told[3:]) == [("worker-died", "two"), ("worker-started", "three")]
+    line = ask(invoke, "events", "--signal", "worker-died").stdout.rstrip("\n").split("\t")
+    assert line[4] == "two"
+    assert line[6].startswith(f"thread, process {killed.pid} on ")
+    last.terminate()
+    last.wait(DEADLINE)
 
 
 def test_a_verb_about_many_says_how_many(mixed: QueueFile, invoke: Invoke) -> None:

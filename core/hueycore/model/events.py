@@ -22,8 +22,8 @@ class Said(NamedTuple):
 
 
 class Event(NamedTuple):
-    """A line of the event log. ``signal`` is one of ``MOVES`` or ``VERBS``; ``worker`` is the
-    operator of a verb, ``jobs`` how many it changed."""
+    """A line of the event log. ``signal`` is one of ``MOVES``, ``VERBS`` or ``WORKERS``; ``worker``
+    is the operator of a verb, ``jobs`` how many it changed, or a dead worker left."""
 
     event: int
     queue: str

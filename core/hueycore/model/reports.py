@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 
 from hueycore.model.states import State
 
+#: The kind of a process that is registered for the locks that it holds, and takes no jobs.
+HOLDER = "holder"
+
 
 class WorkerRow(NamedTuple):
     """A consumer process. ``running`` lists (slot, seq) of the runs that have started; ``pid`` is
@@ -28,7 +31,7 @@ class WorkerRow(NamedTuple):
     @property
     def takes_jobs(self) -> bool:
         """Not so a process that is registered for the locks that it holds."""
-        return self.kind != "holder"
+        return self.kind != HOLDER
 
 
 class Depth(NamedTuple):

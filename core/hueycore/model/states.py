@@ -54,6 +54,8 @@ VERBS = (
     "revoke", "call-off", "requeue", "reschedule", "pause", "resume", "purge", "clear", "flush",
     "load", "schedule", "unschedule", "unlock", "events-on", "events-off",
 )  # fmt: skip
+#: What it says of worker processes.
+WORKERS = ("worker-started", "worker-stopped", "worker-died")
 
 TRANSITIONS: tuple[Transition, ...] = (
     Transition("enqueue", (), WAITING, "", ""),

@@ -18,9 +18,9 @@ _USUAL = 20
 
 
 def _complete_signal(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    from hueycore.model.states import MOVES, VERBS
+    from hueycore.model.states import MOVES, VERBS, WORKERS
 
-    return [name for name in (*MOVES, *VERBS) if name.startswith(incomplete)]
+    return [name for name in (*MOVES, *VERBS, *WORKERS) if name.startswith(incomplete)]
 
 
 @command(
@@ -60,7 +60,7 @@ def _complete_signal(ctx: click.Context, param: click.Parameter, incomplete: str
     multiple=True,
     metavar="NAME",
     shell_complete=_complete_signal,
-    help="Only these, such as complete, error, retrying, claimed, revoke; repeatable.",
+    help="Only these, such as complete, error, claimed, revoke, worker-died; repeatable.",
 )
 @click.option("--operators", is_flag=True, help="Only changes that operators made, and who.")
 @click.option("--task", metavar="GLOB", help="Only tasks whose name matches, like 'mail.*'.")
@@ -78,11 +78,12 @@ def events(
     operators: bool,
     **which: Any,
 ) -> int:
-    """Print what happened: each move of a job, and every change that an operator made.
+    """Print what happened: each move of a job, workers that start, stop and die, and every change
+    that an operator made.
 
-    Moves of jobs are recorded while that is switched on, with --enable or Huey(events=True), in
-    the transaction that makes them true; running consumers need no restart. Events are kept for
-    seven days, 100,000 per queue. Operators' changes are recorded always.
+    Moves of jobs and workers are recorded while that is switched on, with --enable or
+    Huey(events=True), in the transaction that makes them true; running consumers need no restart.
+    Events are kept for seven days, 100,000 per queue. Operators' changes are recorded always.
     """
     if switch is not None:
         return _switch(session, switch == "on")
@@ -124,12 +125,12 @@ def _query(
     utc: bool,
 ) -> EventQuery:
     from hueycore.model.events import EventQuery
-    from hueycore.model.states import MOVES, VERBS
+    from hueycore.model.states import MOVES, VERBS, WORKERS
     from hueyctl.selection.params import moment
 
     for name in signals:
-        if name not in (*MOVES, *VERBS):
-            raise errors.usage(f"unknown event {name!r}", f"there are {', '.join(MOVES + VERBS)}")
+        if name not in (known := (*MOVES, *VERBS, *WORKERS)):
+            raise errors.usage(f"unknown event {name!r}", f"there are {', '.join(known)}")
     usual = None if since is not None or after is not None else _USUAL
     return EventQuery(
         queues=session.check_queues(storage),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from hueycore.exceptions import StorageError
@@ -20,7 +22,7 @@ from hueycore.model.events import Event, EventQuery, LogLine, Said
 from hueycore.model.jobs import Claim, Ended, Selector, Want
 from hueycore.model.retention import Keeping
 from hueycore.model.schedules import Periodic
-from hueycore.model.states import MOVES, VERBS, State
+from hueycore.model.states import MOVES, VERBS, WORKERS, State
 from hueycore.storage.base import Storage
 from tests.helpers import Clock
 from tests.storage.conftest import Maker
@@ -53,7 +55,9 @@ def messages(storage: Storage, seq: int, after: int = 0) -> list[str]:
 
 
 def events(storage: Storage, **query: object) -> list[Event]:
-    return storage.events(EventQuery(**query))  # type: ignore[arg-type]
+    """Without those of workers."""
+    found = storage.events(EventQuery(**query))  # type: ignore[arg-type]
+    return [event for event in found if event.signal not in WORKERS]
 
 
 def signals(storage: Storage, **query: object) -> list[str]:
@@ -290,6 +294,56 @@ def test_a_transaction_that_fails_leaves_no_event(make: Maker, recorded: Storage
 def test_every_event_has_a_name_that_is_documented(recorded: Storage) -> None:
     assert {signal for _, signal, _, _ in ENDINGS} <= set(MOVES)
     assert not set(MOVES) & set(VERBS)
+    assert not set(WORKERS) & {*MOVES, *VERBS}
+
+
+# --- events of workers ----------------------------------------------------------------------------
+
+
+def of_workers(storage: Storage) -> list[tuple[str, str | None, int | None]]:
+    found = storage.events(EventQuery(signals=WORKERS))
+    return [(event.signal, event.worker, event.jobs) for event in found]
+
+
+def test_workers_that_start_and_stop_are_events(recorded: Storage) -> None:
+    number = recorded.register(name="box-1", kind="thread", slots=2)
+    holder = recorded.register(name="box-2", kind="holder", slots=1)
+    recorded.unregister(holder)
+    recorded.stopping(number)
+    recorded.unregister(number)
+
+    assert of_workers(recorded) == [
+        ("worker-started", "box-1", None), ("worker-stopped", "box-1", None),
+    ]  # fmt: skip
+    event = recorded.events(EventQuery(signals=WORKERS))[0]
+    where = f"thread, process {os.getpid()} on {os.uname().nodename}"
+    assert (event.queue, event.seq, event.task, event.reason) == ("huey", None, None, where)
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+def test_a_worker_that_died_is_an_event_with_the_jobs_that_it_left(
+    make: Maker, recorded: Storage, stopping: bool
+) -> None:
+    recorded.enqueue([new(max_crashes=9), new()])
+    number = worker(recorded, "box-1")
+    recorded.exchange(number, [], Want(2))
+    if stopping:
+        recorded.stopping(number)
+
+    make.lab(recorded).bury(number)
+
+    assert of_workers(recorded) == [("worker-started", "box-1", None), ("worker-died", "box-1", 2)]
+
+
+def test_workers_are_recorded_where_that_is_switched_on(make: Maker) -> None:
+    storage = make()
+    number = worker(storage)
+    storage.record_events(True)
+    storage.unregister(number)
+    storage.record_events(False)
+    storage.unregister(worker(storage))
+
+    assert of_workers(storage) == [("worker-stopped", "worker", None)]
 
 
 # --- switching ------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from hueycore.storage.sql.keys import free_locks, settle
 from hueycore.storage.sql.periodic import forget_declarations
 from hueycore.storage.sql.unique import GIVES_WAY
 from hueycore.storage.sql.unwritable import Refused, attempt, end_unwritable
+from hueycore.storage.sql.workerlog import log_worker
 
 #: The columns of a claim; its payload is not read.
 CLAIM = ", ".join("null" if field == "payload" else field for field in Claim._fields)
@@ -55,6 +56,7 @@ def recover_worker(con: Connection, worker: Registered, alive: Alive) -> list[Re
             end_unwritable(con, worker.queue, Ended(claim, Released()), error)
             job = JobRef(claim.seq, claim.id, claim.task)
             recovered.append(Recovered(job, State.DEAD, began, worker.name))
+    log_worker(con, "worker-died", worker, len(recovered))
     con.execute("delete from huey_worker where id = ?", (worker.id,))
     forget_declarations(con, worker.id)
     names = free_locks(con, worker.queue, worker.id)

@@ -22,6 +22,7 @@ from hueycore.storage.sql.periodic import declare, forget_declarations
 from hueycore.storage.sql.recovery import recover_worker
 from hueycore.storage.sql.rest import READY
 from hueycore.storage.sql.unique import GIVES_WAY
+from hueycore.storage.sql.workerlog import log_worker
 
 _ROW = ", ".join(Registered._fields)
 
@@ -45,6 +46,7 @@ class Workers(Part, protocol.Workers, Queries):
             me = (os.uname().nodename, os.getpid())
             row = (number, self.queue, name, *me, place[0], kind, slots, "running", now, place[1])
             con.execute(f"insert into huey_worker ({_ROW}) values {placeholders(1, 11)}", row)
+            log_worker(con, "worker-started", Registered(*row))
             if declares is not None:
                 declare(con, self.queue, declares, number)
             return number
@@ -87,13 +89,16 @@ class Workers(Part, protocol.Workers, Queries):
 
     def unregister(self, worker: int) -> None:
         def body(con: Connection) -> None:
-            if not con.execute(
-                """
-                delete from huey_worker where id = ? and pid = ? and started_at = ? returning id
+            mine = con.execute(
+                f"""
+                delete from huey_worker where id = ? and pid = ? and started_at = ?
+                returning {_ROW}
                 """,
                 (worker, os.getpid(), self._since.get(worker)),
-            ).fetchall():
+            ).fetchall()
+            if not mine:
                 return  # taken for dead, and the number may be another's by now
+            log_worker(con, "worker-stopped", Registered(*mine[0]))
             forget_declarations(con, worker)
             held = con.execute(
                 "select seq from huey_job where worker = ? and state = 'running' order by seq",

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
---#include leaving
+--#include leaving workerlog
 -- Take back everything that a dead worker held (recovery.py). arg: worker, its beat when it was found
 -- dead: only one janitor wins it, and none wins one that has beaten since.
 local worker, began = arg.worker, {}
@@ -75,6 +75,7 @@ go_on()
 write_tallies()
 forget_worker(worker)
 settle_touched()
+log_worker('worker-died', about, #recovered)
 ring()
 for _, one in ipairs(recovered) do one[7] = nil end
 return recovered

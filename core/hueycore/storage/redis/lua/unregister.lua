@@ -1,8 +1,9 @@
 #!lua flags=allow-oom
---#include leaving
+--#include leaving workerlog
 -- The worker is gone; what it still held is pending again, uncounted, or revoked if it was asked to
 -- stop. arg: worker.
-if call('HEXISTS', P .. 'worker', arg.worker) == 0 then return 0 end
+local about = call('HGET', P .. 'worker', arg.worker)
+if not about then return 0 end
 local stopped = {}
 for _, row in ipairs(running_of(arg.worker)) do
   local asked = row[CANCEL_REQUESTED]
@@ -21,5 +22,6 @@ end
 follow(stopped, false)
 forget_worker(arg.worker)
 settle_touched()
+log_worker('worker-stopped', cjson.decode(about))
 ring()
 return 1
