@@ -147,6 +147,10 @@ def test_the_column_of_the_order_is_marked_and_arrows_change_it(
     view.showing("P95▼")
     view.press("\x1b[D\x1b[D\x1b[D")
     view.showing("TASK▲")
+    view.press("S")
+    view.showing("TASK▼")
+    view.press("s")
+    view.showing("FAIL%▼")
 
 
 def test_p_pauses_the_queue_after_a_yes_and_lets_it_go_on(queue: QueueFile, top: Watch) -> None:

@@ -83,9 +83,9 @@ def stats(
     TREND is what ended in each of the last 60 minutes, EMPTY-IN when nothing will be pending.
 
     Watching shows besides what runs, against what its task usually takes, and what is wrong. Keys:
-    q quit, arrows choose a queue and the order, p pause it, r retry its dead letters (each is
-    asked once), t tasks or workers, 1-9 window, space freeze, ? help. Without a terminal --watch
-    prints a line per look, or with -o jsonl a document.
+    q quit, arrows choose a queue and the order, S the other way round, p pause the queue, r retry
+    its dead letters (each is asked once), t tasks or workers, 1-9 window, space freeze, ? help.
+    Without a terminal --watch prints a line per look, or with -o jsonl a document.
     """
     if interval < LEAST:
         raise errors.usage(f"--interval {interval:g} is too short", f"{LEAST} is the least")

@@ -33,6 +33,7 @@ q        quit
 p        pause the queue, or let it go on
 r        retry its dead letters
 s        sort the lower table by its next column (also: ← →)
+S        the other way round
 t        tasks or consumers in the lower table
 1 … 9    window: 1m 5m 15m 30m 1h 3h 6h 12h 24h
 space    freeze what is shown, and go on

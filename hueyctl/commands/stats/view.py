@@ -43,6 +43,8 @@ class View(NamedTuple):
             return self._replace(lower=lower, sort=None)
         if key in ("s", "right", "left"):
             return self._replace(sort=self._other_sort(-1 if key == "left" else 1))
+        if key == "S":
+            return self._replace(sort=_reversed(self.shown_sort()))
         if key in ("up", "k", "down", "j"):
             return self._replace(queue=self._other_queue(queues, -1 if key in ("up", "k") else 1))
         if len(key) == 1 and key in "123456789":
@@ -61,11 +63,17 @@ class View(NamedTuple):
 
     def _other_sort(self, step: int) -> str:
         order = TABLES[self.lower].sort
-        place = order.index(self.shown_sort()) + step if self.shown_sort() in order else 0
-        return order[place % len(order)]
+        for sort in (self.shown_sort(), _reversed(self.shown_sort())):
+            if sort in order:
+                return order[(order.index(sort) + step) % len(order)]
+        return order[0]
 
     def _other_queue(self, queues: Sequence[str], step: int) -> str | None:
         now = self.chosen(queues)
         if now is None:
             return None
         return queues[(queues.index(now) + step) % len(queues)]
+
+
+def _reversed(sort: str) -> str:
+    return sort[1:] if sort.startswith("-") else f"-{sort}"
