@@ -1,4 +1,4 @@
-"""The pages of sections 5 and 7: the config file, the topics, exit codes and states."""
+"""The pages of sections 5 and 7: the config file, the topics, exit codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ def pages(root: click.Command) -> dict[str, str]:
     return {
         "man5/hueyctl.toml.5": _config_page(root),
         "man7/hueyctl-exit-codes.7": _exit_codes_page(),
-        "man7/hueyctl-states.7": _states_page(),
         **{f"man7/hueyctl-{name}.7": _text_page(name) for name in topics.PAGES},
     }
 
@@ -44,20 +43,6 @@ def _exit_codes_page() -> str:
     for each in topics.exit_codes():
         lines += tagged(rf"{bold(str(each.code))} {escape(each.name)}", filled(each.when))
     return joined([*lines, *references(["hueyctl(1)", *ALWAYS[1:]])])
-
-
-def _states_page() -> str:
-    from hueycore.model.states import TRANSITIONS
-
-    lines = head("hueyctl-states", 7, topics.ABOUT["states"])
-    lines += [".SH DESCRIPTION", *as_roff(topics.STATES), ".SH TRANSITIONS"]
-    for row in TRANSITIONS:
-        before = ", ".join(row.before) or "nothing"
-        after = ", ".join(row.after) or "gone"
-        more = f" Fenced by the {row.fence}." if row.fence else ""
-        more += f" Counts: {row.counts}." if row.counts else ""
-        lines += tagged(bold(row.verb), filled(f"From {before} to {after}.{more}"))
-    return joined([*lines, *references(["hueyctl(1)", *ALWAYS[:2], ALWAYS[3]])])
 
 
 def _config_page(root: click.Command) -> str:

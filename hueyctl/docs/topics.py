@@ -16,13 +16,16 @@ PAGES = {
     "python": "tasks: pipelines, limits, schedules, transactions, async",
     "worker-kinds": "workers: threads, greenlets, coroutines, processes",
     "production": "unit files and images, probes, log lines and events",
+    "operating": "alerts and their limits, a dashboard, users that differ, what is stuck",
+    "upgrading": "a new release beside the old one, unknown tasks, the schema",
+    "states": "the states of a job, and what leads from one to another",
     "engines": "a file or a server: what each engine promises",
     "transfer": "a queue to a file, and to another engine",
     "postgresql": "a queue in PostgreSQL: the address, the password, what to expect",
     "redis": "a queue in Redis or Valkey: the address, durability, what it cannot do",
     "testing": "tests with a queue in memory and a clock that stands still",
     "django": "tasks in Django, and Django's own tasks",
-    "scripting": "hueyctl in scripts, with recipes",
+    "scripting": "hueyctl in scripts: what they can rely on, and ten of them",
     "schedules": "when periodic tasks run",
     "filters": "how hueyctl is told which jobs",
     "formatting": "tables for people, TSV for pipes, JSON for scripts",
@@ -34,7 +37,6 @@ ABOUT = PAGES | {
     "environment": "the variables that stand for options",
     "exit-codes": "what the exit codes of hueyctl mean",
     "schemas": "the schemas of the JSON documents",
-    "states": "the states of a job, and what leads from one to another",
 }
 
 _COMMENT = r"#: (.+)\n([A-Z_]+): Final = (\d+)"
@@ -53,22 +55,6 @@ def exit_codes() -> list[ExitCode]:
     found = re.findall(_COMMENT, inspect.getsource(exits))
     return [ExitCode(int(code), exits.name_of(int(code)), when) for when, _, code in found]
 
-
-STATES = """
-A job is one row from its birth until it is purged, and always in one of eight states. The words are
-the same in the database, in every command, in JSON and in metrics.
-
-    scheduled   waits for its time, or for its next try
-    pending     ready; runs in the order of priority, then of time, then of number
-    blocked     waits for a concurrency limit, a lock, a rate, or an earlier stage
-    running     claimed by a worker
-    done        returned; kept for a day, or until it is purged
-    dead        failed for good; kept with arguments and errors for thirty days
-    revoked     called off by somebody
-    expired     not started in time
-
-done, dead, revoked and expired are final: such a job runs again only when it is told to.
-"""
 
 CONFIG = """
 A TOML file in the project or of the user. The first that is found of hueyctl.toml and the table

@@ -39,7 +39,7 @@ def pages() -> dict[str, str]:
 def test_every_command_and_every_topic_has_its_page(pages: dict[str, str]) -> None:
     names = {f"man1/hueyctl-{name.replace(' ', '-')}.1" for name in COMMANDS}
     more = {"man1/hueyctl.1", "man5/hueyctl.toml.5"}
-    topics = {f"man7/hueyctl-{name}.7" for name in (*PAGES, "exit-codes", "states")}
+    topics = {f"man7/hueyctl-{name}.7" for name in (*PAGES, "exit-codes")}
 
     assert set(pages) == names | more | topics
 
@@ -47,7 +47,7 @@ def test_every_command_and_every_topic_has_its_page(pages: dict[str, str]) -> No
 def test_every_page_has_its_sections_once_and_in_order(pages: dict[str, str]) -> None:
     order = [
         "NAME", "SYNOPSIS", "DESCRIPTION", "ARGUMENTS", "OPTIONS", "COMMANDS", "EXAMPLES",
-        "EXIT STATUS", "ENVIRONMENT", "FILES", "TRANSITIONS", "SEE ALSO",
+        "EXIT STATUS", "ENVIRONMENT", "FILES", "SEE ALSO",
     ]  # fmt: skip
     for name, text in pages.items():
         found = re.findall(r"(?m)^\.SH (.+)$", text)

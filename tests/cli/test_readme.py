@@ -126,8 +126,10 @@ def test_every_snippet_in_python_can_be_read() -> None:
         ast.parse(block)
 
 
-def test_there_are_five_recipes() -> None:
-    assert len(blocks("sh")) == 5
+def test_there_are_ten_scripts() -> None:
+    page = (ROOT / "man" / "pages" / "scripting.md").read_text("utf-8")
+    _, scripts = page.split("\n## Ten scripts\n")
+    assert len(re.findall(r"^```sh$", scripts, flags=re.M)) == 10
 
 
 def test_the_first_commands_print_what_the_readme_prints(
@@ -139,6 +141,16 @@ def test_the_first_commands_print_what_the_readme_prints(
     answer = "\n".join(line for line in shown.splitlines() if not line.startswith("$ "))
 
     assert shell(home, script).strip() == answer
+
+
+def test_the_calls_of_the_readme_run(home: Path, consumer: SqliteStorage) -> None:
+    calls = next(block for block in blocks("python") if "add.map" in block)
+    few = calls.replace("1_000_000", "100")
+    (home / "calls.py").write_text(f"from app import add, huey\n\n{few}")
+
+    shell(home, f"{sys.executable} -W error calls.py")
+
+    assert len(states(consumer)) == 1 + 1 + 2 + 100
 
 
 @pytest.mark.usefixtures("told")

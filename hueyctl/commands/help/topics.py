@@ -57,30 +57,22 @@ def _exit_codes(session: Session) -> None:
 
 
 def _states(session: Session) -> None:
-    """Print the transition table of the storage, the one that its tests read as well."""
-    from hueycore.model.states import TRANSITIONS
-    from hueyctl.output.columns import Column
-
-    if session.output.is_json:
-        session.output.objects(
-            {
-                "verb": row.verb,
-                "before": [str(state) for state in row.before],
-                "after": [str(state) for state in row.after],
-                "fence": row.fence or None,
-                "counts": row.counts or None,
-            }
-            for row in TRANSITIONS
-        )
+    """Print the page; for programs the transition table, the one that the storage's tests read."""
+    if not session.output.is_json:
+        _print_text(session, "states", text_of("states"))
         return
-    known = {
-        "verb": Column("verb", "VERB", "text", lambda row: row.verb),
-        "before": Column("before", "FROM", "text", lambda row: ", ".join(row.before) or "-"),
-        "after": Column("after", "TO", "text", lambda row: ", ".join(row.after) or "gone"),
-        "fence": Column("fence", "FENCED BY", "text", lambda row: row.fence),
-        "counts": Column("counts", "COUNTS", "text", lambda row: row.counts),
-    }
-    session.output.rows(TRANSITIONS, known, tuple(known), name=lambda row: str(row.verb), fold=True)
+    from hueycore.model.states import TRANSITIONS
+
+    session.output.objects(
+        {
+            "verb": row.verb,
+            "before": [str(state) for state in row.before],
+            "after": [str(state) for state in row.after],
+            "fence": row.fence or None,
+            "counts": row.counts or None,
+        }
+        for row in TRANSITIONS
+    )
 
 
 def _schemas(session: Session, name: str | None = None) -> None:
@@ -132,8 +124,8 @@ def _environment(session: Session) -> None:
 
 TOPICS: dict[str, Callable[..., None]] = {
     "exit-codes": _exit_codes,
-    "states": _states,
     "schemas": _schemas,
     **{name: _page(name) for name in PAGES},
+    "states": _states,
     "environment": _environment,
 }
