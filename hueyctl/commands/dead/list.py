@@ -28,7 +28,7 @@ PRESET = list_view.Preset(
         "hueyctl dead list --task 'myapp.mail.*' -o name",
     ],
     arguments=[ID_HELP],
-    codes=[exits.NO_MATCH, exits.UNAVAILABLE],
+    codes=[exits.NOT_FOUND, exits.NO_MATCH, exits.UNAVAILABLE, exits.CONFIG],
 )
 @shared.letter_options
 @click.option("--count", "number", is_flag=True, help="Print just the number.")

@@ -45,7 +45,7 @@ class Group(NamedTuple):
         "hueyctl dead summary --json",
     ],
     arguments=[ID_HELP],
-    codes=[exits.NO_MATCH, exits.UNAVAILABLE],
+    codes=[exits.NOT_FOUND, exits.NO_MATCH, exits.UNAVAILABLE, exits.CONFIG],
 )
 @selecting(leave_out=("state", "sort", "limit"), all_help="All dead letters.")
 @click.option(
