@@ -43,7 +43,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "pause": "Let workers take no more jobs.",
         "resume": "Undo pause.",
         "lock": "Run commands under locks that jobs respect.",
-        "lock list": "List the locks that processes hold.",
+        "lock list": "List the locks that are held, and who waits for them.",
         "lock acquire": "Run a command under a lock.",
         "lock release": "Free locks.",
     },

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         "hueyctl depth --max 500 --state dead",
         "hueyctl depth --by queue",
     ],
-    codes=[exits.NOT_FOUND, exits.NO_MATCH, exits.UNAVAILABLE],
+    codes=[exits.NOT_FOUND, exits.NO_MATCH, exits.UNAVAILABLE, exits.CONFIG],
 )
 @click.option(
     "--state",

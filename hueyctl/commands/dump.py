@@ -24,7 +24,7 @@ _OFTEN = 100
         "hueyctl dump -u sqlite:///queue.db > queue.jsonl",
     ],
     arguments=[ID_HELP],
-    codes=[exits.FAILURE, exits.NOT_FOUND, exits.UNAVAILABLE, exits.IO_ERROR],
+    codes=[exits.FAILURE, exits.NOT_FOUND, exits.UNAVAILABLE, exits.IO_ERROR, exits.CONFIG],
 )
 @selecting(all_help="Jobs of all states, and what queues have besides (default).")
 @click.option(

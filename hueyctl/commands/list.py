@@ -18,7 +18,7 @@ from hueyctl.selection.options import ID_HELP, selector_options
         "hueyctl list --state dead --where 'error.type = TimeoutError' --json",
     ],
     arguments=[ID_HELP],
-    codes=[exits.NO_MATCH, exits.UNAVAILABLE],
+    codes=[exits.NOT_FOUND, exits.NO_MATCH, exits.UNAVAILABLE, exits.CONFIG],
 )
 @selector_options
 @list_view.listing_options

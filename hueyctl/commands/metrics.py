@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         "hueyctl metrics | promtool check metrics",
         "hueyctl metrics --textfile /var/lib/node_exporter/huey.prom",
     ],
-    codes=[exits.NOT_FOUND, exits.REFUSED, exits.UNAVAILABLE, exits.IO_ERROR],
+    codes=[exits.NOT_FOUND, exits.REFUSED, exits.UNAVAILABLE, exits.IO_ERROR, exits.CONFIG],
 )
 @click.option(
     "--textfile",

@@ -25,6 +25,7 @@ from hueyctl.selection.params import DURATION
         exits.NO_MATCH,
         exits.TASK_FAILED,
         exits.UNAVAILABLE,
+        exits.CONFIG,
         exits.TIMEOUT,
     ],
 )

@@ -24,7 +24,7 @@ PRESET = list_view.Preset(
         "hueyctl scheduled -n 10 --time-format iso",
     ],
     arguments=[ID_HELP],
-    codes=[exits.NO_MATCH, exits.UNAVAILABLE],
+    codes=[exits.NOT_FOUND, exits.NO_MATCH, exits.UNAVAILABLE, exits.CONFIG],
 )
 @selector_options
 @list_view.listing_options

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import Result
+from clikit import QueueFile
 
 from hueyctl.cli import cli
 from hueyctl.command import Command
@@ -277,3 +281,41 @@ def test_what_is_said_instead_of_a_word_is_a_command_line_that_is_understood() -
         if name in ("dead", "periodic"):
             name, inside = " ".join(words[:2]), words[2:]
         load(name).make_context(name, inside, parent=cli.make_context("hueyctl", []))
+
+
+#: What a command needs besides options, to get as far as the queue.
+NEEDED = {
+    "show": ["1"], "why": ["1"], "logs": ["1"], "result": ["1"], "wait": ["1"], "dead show": ["1"],
+    "dead load": ["d.jsonl"], "load": ["d.jsonl"], "lock acquire": ["n", "--", "true"],
+    "lock release": ["n"], "revoke": ["1"], "restore": ["1"], "reschedule": ["1", "--now"],
+    "dead retry": ["1"], "dead purge": ["1", "-y"], "purge": ["done", "-y"],
+    "periodic trigger": ["n"], "periodic pause": ["n"], "periodic resume": ["n"],
+    "periodic remove": ["n"], "db restore": ["b.db", "-y"], "db backup": ["b.db"],
+}  # fmt: skip
+#: They are about no queue, or make one.
+OF_NO_QUEUE = {
+    "consume", "run", "scaffold", "demo", "tasks", "help", "completion", "config show", "config init",
+    "enqueue", "periodic add", "dashboard",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in OF_NO_QUEUE])
+@pytest.mark.sqlite_only("a file of a later release is made by hand")
+def test_a_command_says_by_which_codes_it_ends_where_there_is_no_such_queue(
+    mixed: QueueFile, home: Path, invoke: Invoke, name: str
+) -> None:
+    mixed.storage.checkpoint()
+    shutil.copy(home / "queue.db", home / "later.db")
+    with closing(sqlite3.connect(home / "later.db")) as con, con:
+        con.execute("update huey_meta set value = '99' where name = 'schema'")
+    (home / "d.jsonl").touch()
+
+    command = load(name)
+    assert isinstance(command, Command)
+    for where in (
+        ["-u", "sqlite:///none.db"],
+        ["-u", "queue.db", "-Q", "none"],
+        ["-u", "later.db"],
+    ):
+        result = invoke(*where, *name.split(), *NEEDED.get(name, []))
+        assert result.exit_code in command.codes, (where, result.exit_code, result.output)

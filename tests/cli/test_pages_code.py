@@ -80,6 +80,13 @@ secret = "secret"
 sentinel = Sentinel([("db", 26379)])
 redis = types.SimpleNamespace(RedisCluster=Redis)  # a real one asks its nodes at once
 """,
+    "upgrading": """
+import types
+from hueycore import SqliteHuey
+
+huey = SqliteHuey("app")
+mail = types.SimpleNamespace(send=huey.task(name="mail")(lambda address: f"to {address}"))
+""",
     "production": """
 import logging
 from hueycore import SqliteHuey
@@ -133,6 +140,7 @@ def ship(order_id): ...
 }
 #: What is asked after them.
 AFTER = {
+    "upgrading": "\n\nsend('ann')\nassert huey.execute(huey.dequeue()) == 'to ann'\n",
     "postgresql": """
 assert len(huey.pending()) == 3
 connection.close()

@@ -25,7 +25,14 @@ if TYPE_CHECKING:
         "hueyctl dead dump --older-than 7d --to old.jsonl --exit-code",
     ],
     arguments=[ID_HELP],
-    codes=[exits.FAILURE, exits.NO_MATCH, exits.UNAVAILABLE, exits.IO_ERROR],
+    codes=[
+        exits.FAILURE,
+        exits.NOT_FOUND,
+        exits.NO_MATCH,
+        exits.UNAVAILABLE,
+        exits.IO_ERROR,
+        exits.CONFIG,
+    ],
 )
 @shared.letter_options
 @click.option(

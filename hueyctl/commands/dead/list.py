@@ -28,7 +28,7 @@ PRESET = list_view.Preset(
         "hueyctl dead list --task 'myapp.mail.*' -o name",
     ],
     arguments=[ID_HELP],
-    codes=[exits.NO_MATCH, exits.UNAVAILABLE],
+    codes=[exits.NOT_FOUND, exits.NO_MATCH, exits.UNAVAILABLE, exits.CONFIG],
 )
 @shared.letter_options
 @click.option("--count", "number", is_flag=True, help="Print just the number.")
@@ -36,7 +36,8 @@ PRESET = list_view.Preset(
 def dead_list(session: Session, choice: Choice, number: bool, exit_code: bool) -> int:
     """List dead letters: jobs that failed for good. The latest come first.
 
-    They are kept with arguments and errors until they are retried, dumped or purged.
+    They are kept with arguments and errors for thirty days, if they are not retried or purged
+    before.
     """
     how = list_view.How(follow=False, interval=None, number=number, exit_code=exit_code)
     return list_view.run(session, shared.only_dead(choice), how, PRESET)

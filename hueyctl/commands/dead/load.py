@@ -17,7 +17,7 @@ from hueyctl.context import Session
         "hueyctl dead load dead.jsonl.gz --dry-run --if-exists fail",
     ],
     arguments=[("FILE", "A file that dead dump or dump wrote, compressed or not; - for stdin.")],
-    codes=[exits.FAILURE, exits.REFUSED, exits.UNAVAILABLE],
+    codes=[exits.FAILURE, exits.REFUSED, exits.UNAVAILABLE, exits.CONFIG],
 )
 @click.argument("source", metavar="FILE")
 @click.option("--create", is_flag=True, help="Make the storage of --url when it is missing.")

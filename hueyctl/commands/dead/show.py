@@ -19,7 +19,7 @@ from hueyctl.selection.options import ID_HELP
         "hueyctl dead show 91 --json",
     ],
     arguments=[ID_HELP],
-    codes=[exits.NOT_FOUND, exits.UNAVAILABLE],
+    codes=[exits.NOT_FOUND, exits.UNAVAILABLE, exits.CONFIG],
 )
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @click.option("--traceback", is_flag=True, help="Also the traceback of the last error.")

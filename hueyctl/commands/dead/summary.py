@@ -20,7 +20,7 @@ from hueyctl.selection.options import ID_HELP, selecting
         "hueyctl dead summary --json",
     ],
     arguments=[ID_HELP],
-    codes=[exits.NO_MATCH, exits.UNAVAILABLE],
+    codes=[exits.NOT_FOUND, exits.NO_MATCH, exits.UNAVAILABLE, exits.CONFIG],
 )
 @selecting(leave_out=("state", "sort", "limit"), all_help="All dead letters.")
 @click.option(

@@ -17,7 +17,7 @@ from hueyctl.context import Session
         "hueyctl logs 4312 --tail 20 -o jsonl",
     ],
     arguments=[("ID", "The number or the long id of a job.")],
-    codes=[exits.NOT_FOUND, exits.REFUSED, exits.UNAVAILABLE, exits.INTERRUPTED],
+    codes=[exits.NOT_FOUND, exits.REFUSED, exits.UNAVAILABLE, exits.CONFIG, exits.INTERRUPTED],
 )
 @click.argument("id_", metavar="ID")
 @click.option("-f", "--follow", is_flag=True, help="Go on with new lines until the job has ended.")

@@ -30,7 +30,7 @@ LEAST = 0.2
         "hueyctl stats --by task --sort -p95 --top 10",
         "hueyctl stats --watch -i 10 -o jsonl | tee -a depth.jsonl",
     ],
-    codes=[exits.NOT_FOUND, exits.UNAVAILABLE, exits.INTERRUPTED],
+    codes=[exits.NOT_FOUND, exits.UNAVAILABLE, exits.CONFIG, exits.INTERRUPTED],
 )
 @click.option("-w", "--watch", is_flag=True, help="Look again and again (also: hueyctl top).")
 @click.option(

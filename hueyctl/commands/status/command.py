@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         "hueyctl status --exit-code -q || mail -s 'queue trouble' ops@example.com </dev/null",
         "hueyctl status --json | jq -r '.alarms[] | .next'",
     ],
-    codes=[exits.FAILURE, exits.NOT_FOUND, exits.UNAVAILABLE],
+    codes=[exits.FAILURE, exits.NOT_FOUND, exits.UNAVAILABLE, exits.CONFIG],
 )
 @click.option("--exit-code", is_flag=True, help="Exit 1 when something wants a look.")
 def status(session: Session, exit_code: bool) -> int:

@@ -33,6 +33,7 @@ GOALS = ("done", "success", "started", "empty")
         exits.NO_MATCH,
         exits.TASK_FAILED,
         exits.UNAVAILABLE,
+        exits.CONFIG,
         exits.TIMEOUT,
         exits.INTERRUPTED,
     ],

@@ -186,12 +186,24 @@ def assert_nothing_is_held(storage: SqliteStorage, other: sqlite3.Connection) ->
 # --- forked children and helper processes ---------------------------------------------------------
 
 
-def forked(work: Callable[[], Any], *, uid: int | None = None, deadline: int = 30) -> Any:
+def forked(
+    work: Callable[[], Any],
+    *,
+    uid: int | None = None,
+    groups: Sequence[int] = (),
+    deadline: int = 30,
+) -> Any:
     """What ``work`` answers in a forked child (as another user); its failure is ours."""
-    return finish(fork(work, uid=uid, deadline=deadline))
+    return finish(fork(work, uid=uid, groups=groups, deadline=deadline))
 
 
-def fork(work: Callable[[], Any], *, uid: int | None = None, deadline: int = 30) -> tuple[int, int]:
+def fork(
+    work: Callable[[], Any],
+    *,
+    uid: int | None = None,
+    groups: Sequence[int] = (),
+    deadline: int = 30,
+) -> tuple[int, int]:
     receive, send = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # 3.12: forking with live threads
@@ -203,7 +215,7 @@ def fork(work: Callable[[], Any], *, uid: int | None = None, deadline: int = 30)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(deadline)
         if uid is not None:
-            os.setgroups([])
+            os.setgroups(groups)
             os.setgid(uid)
             os.setuid(uid)
         answer = {"value": work()}

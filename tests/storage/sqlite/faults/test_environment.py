@@ -357,6 +357,38 @@ def test_somebody_else_cannot_open_a_private_queue(public: Path) -> None:
 
 @pytest.mark.root
 @pytest.mark.usefixtures("root")
+@pytest.mark.parametrize(
+    ("folder", "mode", "may_write"), [(0o2770, 0o660, True), (0o2750, 0o640, False)]
+)
+def test_a_group_has_a_queue_in_common_whoever_made_it(
+    public: Path, folder: int, mode: int, may_write: bool
+) -> None:
+    """As the page about operating has it: the group of the folder is that of all files."""
+    consumer, web, operator, group = 20_001, 20_002, 20_003, 21_000
+    path = str(public / "queue" / "queue.db")
+    (public / "queue").mkdir()
+    os.chown(public / "queue", consumer, group)
+    os.chmod(public / "queue", folder)
+
+    def add() -> None:
+        with closing(SqliteStorage(path, mode=mode)) as storage:
+            storage.enqueue([new()])
+
+    def look() -> int:
+        with closing(SqliteStorage(path, read_only=True)) as storage:
+            return storage.count(Selector())
+
+    maker = web if may_write else consumer
+    assert forked(lambda: outcome(add), uid=maker, groups=[group]) == "worked"
+    assert forked(lambda: outcome(add), uid=consumer, groups=[group]) == "worked"
+    changed = forked(lambda: outcome(add), uid=operator, groups=[group])
+    assert changed == ("worked" if may_write else "StorageReadOnly")
+    assert forked(look, uid=operator, groups=[group]) == (3 if may_write else 2)
+    assert forked(lambda: outcome(look), uid=operator) != "worked"
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("root")
 def test_a_read_only_file_can_be_read_and_says_that_it_cannot_be_written(public: Path) -> None:
     path = str(public / "queue.db")
     filled(path, 3)
