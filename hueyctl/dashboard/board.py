@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hueycore.exceptions import ConfigurationError, StorageError
 from hueycore.system.mask import masked
+from hueyctl.dashboard.kept import Kept
 from hueyctl.dashboard.look import Watch
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Board:
     def __init__(self, location: Location, queues: Sequence[str] = ()) -> None:
         self.location, self.queues = location, tuple(queues)
         self.watch = Watch(self.open, self.queues)
+        self.kept = Kept()
         self._storage: Storage | None = None
         self._lock = Lock()
 

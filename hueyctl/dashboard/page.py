@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 #: The window that a page begins with.
 USUAL = "1h"
+
+
+def steady() -> float:
+    """The time in steps of ten seconds: a page that is asked again meanwhile is the same."""
+    return time.time() // 10 * 10
 
 
 class Missing(Exception):

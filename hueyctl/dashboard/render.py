@@ -36,6 +36,20 @@ PLACES = (
 )
 
 
+#: Letters that nobody sees and that change how others are read, but for ends of lines.
+_HIDDEN = {
+    code: f"\\u{code:04x}"
+    for codes in ((*range(9), 11, 12, *range(14, 32)), range(127, 160), (0x61C, 0x200E, 0x200F),
+                  range(0x202A, 0x202F), range(0x2066, 0x206A))
+    for code in codes
+}  # fmt: skip
+
+
+def _visible(value: Any) -> Any:
+    """What a template writes. A name must not turn the words around it."""
+    return value.translate(_HIDDEN) if type(value) is str and not value.isprintable() else value
+
+
 @cache
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -44,6 +58,7 @@ def _environment() -> Environment:
         loader=PackageLoader("hueyctl.dashboard"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -12,7 +12,20 @@ from hueyctl.dashboard.asks import Answer, Ask, Respond, document, text
 from hueyctl.dashboard.board import Board, board_of
 from hueyctl.dashboard.guard import guarded
 from hueyctl.dashboard.page import Missing, Page, View
-from hueyctl.dashboard.pages import job, jobs, overview
+from hueyctl.dashboard.pages import (
+    dead,
+    events,
+    find,
+    health,
+    job,
+    jobs,
+    limits,
+    overview,
+    periodic,
+    queues,
+    tasks,
+    workers,
+)
 from hueyctl.dashboard.render import render
 
 if TYPE_CHECKING:
@@ -23,6 +36,16 @@ PAGES: Mapping[str, Callable[[View], Page]] = {
     "overview": overview.page,
     "jobs": jobs.page,
     "jobs/*": job.page,
+    "dead": dead.page,
+    "periodic": periodic.page,
+    "limits": limits.page,
+    "queues/*": queues.page,
+    "tasks": tasks.page,
+    "tasks/*": tasks.task_page,
+    "workers": workers.page,
+    "events": events.page,
+    "health": health.page,
+    "find": find.page,
 }
 #: What a form of ``POST`` does, by its path.
 ACTS: Mapping[str, Callable[[View], Answer]] = {}

@@ -67,7 +67,12 @@ def spoilt(queue: QueueFile) -> QueueFile:
     return queue
 
 
-SHOWN = {"jobs/*": ("jobs/1", "jobs/2")}
+SHOWN = {
+    "jobs/*": ("jobs/1", "jobs/2"),
+    "queues/*": ("queues/huey",),
+    "tasks/*": (f"tasks/{NAME}",),
+    "find": ("find?q=alert",),
+}
 ADDRESSES = [each for name in PAGES for each in SHOWN.get(name, (name,)) if "*" not in each]
 
 

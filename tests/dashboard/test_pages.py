@@ -14,7 +14,7 @@ from hueyctl.cli import cli
 from hueyctl.dashboard.routes import PAGES
 
 #: A page of each kind, with something to see.
-SHOWN = {"jobs/*": "jobs/2"}
+SHOWN = {"jobs/*": "jobs/2", "queues/*": "queues/huey", "tasks/*": "tasks/app.boom"}
 ADDRESSES = [f"/{SHOWN.get(name, name)}" for name in PAGES]
 
 

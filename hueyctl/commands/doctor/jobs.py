@@ -55,15 +55,9 @@ def consumers(session: Session) -> Iterator[Diagnosis]:
 
 def alarms(session: Session) -> Iterator[Diagnosis]:
     """What ``status`` shows first, but for failures: they are of the work, not of the set-up."""
-    from hueyctl.answers.alarms import CRITICAL, alarms
-    from hueyctl.answers.look import Look
+    from hueyctl.answers.health import standing_alarms
 
-    found = alarms(Look(session.looking(), session.queues()), of_work=False)
-    if not found:
-        yield ok("alarms", "nothing is stuck, paused, revoked or left alone")
-    for alarm in found:
-        told = problem if alarm.level == CRITICAL else warning
-        yield told("alarms", alarm.text, alarm.next, kind=alarm.kind, queue=alarm.queue)
+    yield from standing_alarms(session.looking(), session.queues())
 
 
 def unknown_tasks(session: Session) -> Iterator[Diagnosis]:

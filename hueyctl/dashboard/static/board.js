@@ -17,9 +17,10 @@ function localize(within) {
     const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
     if (node.dataset.at) node.textContent = node.dataset.day ? day.slice(5) : minutes;
     else {
-      const clock = `${minutes}:${two(at.getSeconds())}`;
-      node.textContent = node.textContent.includes("-") ? `${day} ${clock}` : clock;
-      node.title = `${day} ${clock}`;
+      const whole = `${day} ${minutes}:${two(at.getSeconds())}`;
+      const size = node.textContent.trim().length; // what the server left out stays out
+      node.textContent = node.textContent.includes("-") && size < 19 ? whole.slice(5, 5 + size) : whole.slice(-size);
+      node.title = whole;
     }
   }
 }

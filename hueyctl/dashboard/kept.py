@@ -1,0 +1,44 @@
+"""Answers that took long to find, kept for those who ask the same."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from threading import Lock
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+#: An answer is kept for so many seconds, and for so many times what it took to find.
+_LEAST, _SHARE = 1.0, 20.0
+#: Different answers that are kept.
+_MOST = 64
+
+
+class Kept:
+    """No more than a twentieth of the time goes into finding the same answer again."""
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
+        self._locks: dict[Hashable, Lock] = {}
+        self._lock = Lock()
+
+    def get(self, key: Hashable, find: Callable[[], T]) -> T:
+        """The answer of ``find``, or that of the last time. Several who ask wait for one."""
+        with self._lock:
+            own = self._locks.setdefault(key, Lock())
+        with own:
+            until, value = self._found.get(key, (0.0, None))
+            began = time.monotonic()
+            if began < until:
+                return value  # type: ignore[no-any-return]
+            found = find()
+            now = time.monotonic()
+            with self._lock:
+                self._found[key] = now + max(_LEAST, _SHARE * (now - began)), found
+                self._found.move_to_end(key)
+                while len(self._found) > _MOST:
+                    old, _ = self._found.popitem(last=False)
+                    self._locks.pop(old, None)
+            return found
