@@ -34,7 +34,7 @@ def test_a_limit_says_who_has_it_how_many_are_behind_and_who_is_next(
     assert 'aria-label="1 of 1 taken"' in html
     assert "state=blocked&amp;where=key_name+%3D+api" in html
     (row,) = browser.json("/limits.json")
-    assert (row["kind"], row["behind"], row["next"]) == ("limit", 2, 2)
+    assert (row["kind"], row["waiters"], row["first_waiters"]) == ("limit", 2, [2, 3])
     assert [job["worker"] for job in row["jobs"]] == ["alpha"]
 
 
@@ -62,7 +62,7 @@ def test_a_rate_says_what_is_spent_and_when_the_next_one_goes(
     assert 'aria-label="2 of 2 spent"' in html
     assert "2 per 1h 00m, 2 in a row" in part(html, "limits")
     (row,) = browser.json("/limits.json")
-    assert (row["kind"], row["rate"]["spent"], row["behind"]) == ("rate", 2, 1)
+    assert (row["kind"], row["rate"]["spent"], row["waiters"]) == ("rate", 2, 1)
     assert row["due"] is not None
 
 
