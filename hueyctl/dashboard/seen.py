@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hueycore.model.events import Event
     from hueycore.model.reports import Metric
     from hueycore.storage.base import Storage
+    from hueyctl.answers.past import Past
 
 #: Bars of a small chart; operators' acts on a large one; runs of schedules that are looked for.
 _BARS, _ACTS, _FIRINGS = 30, 12, 2000
@@ -58,8 +59,8 @@ class Seen(NamedTuple):
     busy: bool = False
 
 
-def look_at(storage: Storage, queues: Sequence[str], window: float) -> Seen:
-    look = Look(storage, queues)
+def look_at(storage: Storage, queues: Sequence[str], window: float, past: Past) -> Seen:
+    look = Look(storage, queues, past=past)
     found = answers.status(look, window)
     now = look.now
     since = (now - window) // 60 * 60
