@@ -19,6 +19,7 @@ PAGES = {
     "operating": "alerts and their limits, a dashboard, users that differ, what is stuck",
     "upgrading": "a new release beside the old one, unknown tasks, the schema",
     "states": "the states of a job, and what leads from one to another",
+    "browser": "the queue in a browser, alone and in Flask, FastAPI, Django",
     "engines": "a file or a server: what each engine promises",
     "transfer": "a queue to a file, and to another engine",
     "postgresql": "a queue in PostgreSQL: the address, the password, what to expect",

@@ -294,8 +294,8 @@ NEEDED = {
 }  # fmt: skip
 #: They are about no queue, or make one.
 OF_NO_QUEUE = {
-    "consume", "run", "scaffold", "demo", "tasks", "help", "completion", "config show", "config init",
-    "enqueue", "periodic add", "dashboard",
+    "consume", "run", "scaffold", "demo", "tasks", "help", "completion", "config show",
+    "config init", "enqueue", "periodic add", "dashboard",
 }  # fmt: skip
 
 

@@ -108,7 +108,9 @@ from django.conf import settings
 ours = "hueycore.contrib.djhuey.tasks.HueyBackend"
 settings.configure(
     DATABASES={}, USE_TZ=True, HUEY={"name": "shop", "filename": "shop.db"},
-    TASKS={"default": {"BACKEND": ours, "QUEUES": ["default", "mail"]}, "patient": {"BACKEND": ours}},
+    TASKS={
+        "default": {"BACKEND": ours, "QUEUES": ["default", "mail"]}, "patient": {"BACKEND": ours},
+    },
 )
 django.setup()
 if django.VERSION < (6,):

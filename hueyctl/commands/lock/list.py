@@ -27,11 +27,12 @@ from hueyctl.context import Session
     help="Also limits and rates of tasks, and the jobs that have them.",
 )
 def lock_list(session: Session, all_: bool) -> int:
-    """List the locks that are held: who, since when, until when at the latest, who waits.
+    """List the locks that are held, by name: who, since when, until when at the latest, who waits.
 
     A holder is a process (lock_task, hueyctl lock acquire), or a running job of a task whose jobs
-    take turns (lock=, max_concurrent=1). With --all also other limits, rates, and what nobody has:
-    those with the longest line first, a hundred at most. hueyctl why says the same of one job.
+    take turns (lock=, max_concurrent=1). Those that wait are jobs: the next three, and how many
+    more. hueyctl why says the same of one job. With --all also what several jobs may have at once
+    and rates: those with the longest line first, a hundred at most.
     """
     from hueyctl.answers.holds import holds
     from hueyctl.output.holds import EVERY, NORMAL, columns
@@ -49,7 +50,7 @@ def lock_list(session: Session, all_: bool) -> int:
             rows,
             columns(now),
             EVERY if all_ else NORMAL,
-            ("queue", "host", "pid", "alive", "waiting"),
+            ("queue", "host", "pid", "alive", "waiting", "job"),
             name=lambda row: row.name,
         )
     if not rows:
