@@ -135,12 +135,24 @@ def test_an_async_task_runs_in_the_queue_and_with_the_priority_that_it_names(
 
 
 def test_run_huey_runs_every_queue_that_the_settings_name(
-    run: Run, consume: Callable[..., str]
+    run: Run, consume: Callable[..., str], queue: Huey, tmp_path: Path
 ) -> None:
+    """And fires periodic tasks once, in the queue of ``settings.HUEY``."""
+    (tmp_path / "own_settings.py").write_text(
+        "from settings import *\nINSTALLED_APPS = [*INSTALLED_APPS, 'clock']\n"
+    )
+    (tmp_path / "clock").mkdir()
+    (tmp_path / "clock" / "__init__.py").touch()
+    (tmp_path / "clock" / "tasks.py").write_text(
+        "from hueycore.contrib.djhuey import periodic_task\n"
+        "@periodic_task('1h')\ndef strike(): ...\n"
+    )
     ids = run("print(json.dumps([write.enqueue('Ann').id, send.enqueue('Bob').id]))")
 
-    consume()
+    consume(DJANGO_SETTINGS_MODULE="own_settings")
 
+    assert [schedule.name for schedule in queue.storage.periodic()] == ["clock.tasks.strike"]
+    assert queue.beside("mail").storage.periodic() == []
     told = run(f"print(json.dumps([told(backend.get_result(id)) for id in {ids!r}]))")
     assert [each["status"] for each in told] == ["SUCCESSFUL"] * 2
 
