@@ -72,6 +72,25 @@ def test_a_closed_queue_opens_again_at_its_next_use(huey: Huey) -> None:
     assert (first.get(), second.get()) == (2, 4)
 
 
+def test_a_queue_beside_another_has_its_tasks_and_jobs_of_its_own(huey: Huey) -> None:
+    @huey.task()
+    def double(n: int) -> int:
+        return 2 * n
+
+    heard = []
+    huey.signal("complete")(lambda signal, task: heard.append(task.id))
+    mail = huey.beside("mail")
+    result = mail.enqueue(double.s(4))
+    assert result is not None
+    assert (job(mail, result).queue, huey.dequeue()) == ("mail", None)
+
+    drain(mail)
+
+    assert (result.get(), heard) == (8, [result.id])
+    assert mail.registry is huey.registry and mail.location == huey.location
+    mail.close()
+
+
 def test_a_call_is_stored_with_the_options_of_its_task(huey: Huey) -> None:
     @huey.task(
         retries=3,

@@ -135,12 +135,24 @@ def test_an_async_task_runs_in_the_queue_and_with_the_priority_that_it_names(
 
 
 def test_run_huey_runs_every_queue_that_the_settings_name(
-    run: Run, consume: Callable[..., str]
+    run: Run, consume: Callable[..., str], queue: Huey, tmp_path: Path
 ) -> None:
+    """And fires periodic tasks once, in the queue of ``settings.HUEY``."""
+    (tmp_path / "own_settings.py").write_text(
+        "from settings import *\nINSTALLED_APPS = [*INSTALLED_APPS, 'clock']\n"
+    )
+    (tmp_path / "clock").mkdir()
+    (tmp_path / "clock" / "__init__.py").touch()
+    (tmp_path / "clock" / "tasks.py").write_text(
+        "from hueycore.contrib.djhuey import periodic_task\n"
+        "@periodic_task('1h')\ndef strike(): ...\n"
+    )
     ids = run("print(json.dumps([write.enqueue('Ann').id, send.enqueue('Bob').id]))")
 
-    consume()
+    consume(DJANGO_SETTINGS_MODULE="own_settings")
 
+    assert [schedule.name for schedule in queue.storage.periodic()] == ["clock.tasks.strike"]
+    assert queue.beside("mail").storage.periodic() == []
     told = run(f"print(json.dumps([told(backend.get_result(id)) for id in {ids!r}]))")
     assert [each["status"] for each in told] == ["SUCCESSFUL"] * 2
 
@@ -246,6 +258,38 @@ def test_a_task_is_enqueued_on_commit_where_the_settings_say_so(run: Run, queue:
     assert [job.id for job in queue.storage.jobs(Selector())] == []
 
     assert run(code) == [job.id for job in queue.storage.jobs(Selector())]
+
+
+def test_a_batch_and_a_unique_task_are_as_with_any_job(run: Run, queue: Huey) -> None:
+    run(
+        "from django.conf import settings\n"
+        "from django.test import override_settings\n"
+        "with HUEY.batch():\n"
+        "    result = write.enqueue('Ann')\n"
+        "    assert result.enqueued_at is None and not result.is_finished\n"
+        "result.refresh(); assert result.enqueued_at\n"
+        "from letters.tasks import fail\n"
+        "HUEY.registry.get('letters.tasks.fail').unregister()\n"
+        "tasks = {'default': {'BACKEND': settings.BACKEND, 'OPTIONS': {'unique': 'args'}}}\n"
+        "with override_settings(TASKS=tasks):\n"
+        "    assert fail.enqueue('Bob') == fail.enqueue('Bob') != fail.enqueue('Eve')\n"
+    )
+
+    assert len(queue.storage.jobs(Selector())) == 3
+
+
+def test_a_task_of_a_module_that_nobody_has_imported_is_found_by_its_path(
+    run: Run, consume: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere.py").write_text(
+        "from letters.tasks import task\n\n\n@task\ndef count(number):\n    return number + 1\n"
+    )
+    id_ = run("import elsewhere\nprint(json.dumps(elsewhere.count.enqueue(1).id))")
+
+    consume()
+
+    told = run(f"print(json.dumps(told(backend.get_result({id_!r}))))")
+    assert (told["status"], told["value"]) == ("SUCCESSFUL", 2)
 
 
 def test_signals_of_the_framework_come_after_the_commit(

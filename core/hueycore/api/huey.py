@@ -197,7 +197,8 @@ class Huey(
 
     def beside(self, queue: str) -> Self:
         """The same application with another queue, in the same file or database: its tasks, hooks
-        and receivers are those of this one."""
+        and receivers are those of this one. Its consumer fires their periodic tasks as well, unless
+        it is made with ``periodic=False``."""
         other = object.__new__(type(self))  # ``copy`` would find this one by its module
         other.__dict__.update(self.__dict__)
         other.name = queue

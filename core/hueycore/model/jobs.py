@@ -49,8 +49,8 @@ class NewJob(NamedTuple):
 
 class Enqueued(NamedTuple):
     """The answer to an enqueue. ``fresh`` is False when a live job of this id, or of this unique
-    key, existed already: then it is that one. ``enqueued_at`` is known of what was born in a
-    transaction of SQL, which may be the caller's."""
+    key, existed already: then it is that one. ``enqueued_at`` is None where the engine does
+    not tell it."""
 
     seq: int
     id: str

@@ -68,7 +68,7 @@ def test_a_key_that_is_live_answers_with_the_job_that_has_it(
 
     again = put(storage, payload=b"other", priority=9)
 
-    assert again == (first.seq, first.id, State(live), False)
+    assert again[:4] == (first.seq, first.id, State(live), False)
     assert row(storage, first) == before
 
 
@@ -118,7 +118,7 @@ def test_an_id_that_is_live_wins_over_the_key(storage: Storage) -> None:
 
     again = storage.enqueue([keyed("another", id="mine")])[0]
 
-    assert again == (first.seq, "mine", State.PENDING, False)
+    assert again[:4] == (first.seq, "mine", State.PENDING, False)
 
 
 def test_a_final_job_of_the_same_id_stays_when_the_key_is_taken(storage: Storage) -> None:
@@ -163,7 +163,7 @@ def test_replace_gives_the_waiting_job_the_new_call_and_keeps_its_id(
         on_conflict="replace",
     )  # fmt: skip
 
-    assert again == (first.seq, first.id, State.SCHEDULED, False)
+    assert again[:4] == (first.seq, first.id, State.SCHEDULED, False)
     found = row(storage, first)
     assert (found.run_at, found.priority, found.retries, found.preview) == (now + 60, 3, 4, "newer")
     assert (found.attempt, found.errors, found.claim) == (0, [], 1)

@@ -95,7 +95,7 @@ def test_rows_types_and_cursors_are_the_applications_own_affair(
     (kept,) = guest.enqueue([new(unique_key="k", unique_until="end")])
 
     assert (again.id, again.fresh) == ("one", False)
-    assert kept == (*unique[:3], False)
+    assert kept[:4] == (*unique[:3], False)
     assert (connection.row_factory, connection.cursor_factory) == (factory, Cursor)
     connection.commit()
     assert count(storage) == (0, 2)

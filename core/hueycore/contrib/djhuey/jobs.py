@@ -10,12 +10,14 @@ from asgiref.sync import async_to_sync, sync_to_async
 
 from hueycore.contrib.djhuey import HUEY, close_db
 from hueycore.contrib.djhuey.framework import (
+    Task,
     TaskContext,
-    TaskResult,
     normalize_json,
     task_backends,
     task_started,
 )
+from hueycore.model.jobs import Enqueued
+from hueycore.tasks.result import Result
 from hueycore.tasks.task import Task as Call
 from hueycore.tasks.wrapper import TaskWrapper
 
@@ -28,11 +30,22 @@ class FrameworkCall(Call):
 
     wrapper: FrameworkTask
     _unchecked = True  # a call that does not fit fails when it runs
-    #: Whether the framework is yet to be told that it is enqueued.
-    fresh = False
+    #: The backend and the task that are enqueued here, until the framework is told of it.
+    asked: tuple[HueyBackend, Task] | None = None
+    #: What the storage has answered.
+    stored: Enqueued | None = None
 
     def execute(self) -> Any:
         return _arun(self) if self.wrapper.is_async else _run(self)
+
+
+class Handle(Result[Any]):
+    """Hands the answer of the storage on to the call."""
+
+    def found(self, stored: Enqueued) -> None:
+        super().found(stored)
+        assert isinstance(self.task, FrameworkCall)
+        self.task.stored = stored
 
 
 class FrameworkTask(TaskWrapper[..., Any]):
@@ -71,7 +84,7 @@ def wrapper_of(backend: HueyBackend, func: Callable[..., Any]) -> FrameworkTask:
 def _begin(call: FrameworkCall) -> tuple[Any, ...]:
     """Tell that the task has started; what comes before its arguments."""
     backend = call.wrapper.backend
-    result: TaskResult = backend.get_result(call.id)
+    result = backend.result_of(call)
     task_started.send(type(backend), task_result=result)
     return (TaskContext(task_result=result),) if result.task.takes_context else ()
 

@@ -19,7 +19,9 @@ def huey_of(name: str) -> Huey:
         return HUEY
     if name not in _others:
         _others.setdefault(name, HUEY.beside(name))
-    return _others[name]
+    other = _others[name]
+    other.immediate = HUEY.immediate  # tests change it
+    return other
 
 
 def job_of(id: str) -> Job | None:

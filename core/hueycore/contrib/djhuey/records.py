@@ -19,6 +19,7 @@ from hueycore.model.states import State
 
 if TYPE_CHECKING:
     from hueycore.contrib.djhuey.tasks import HueyBackend
+    from hueycore.tasks.task import Task as Call
 
 _STATUS = {
     State.SCHEDULED: TaskResultStatus.READY,
@@ -51,13 +52,17 @@ def rebuilt(task: Task, **changes: Any) -> Task:
     return found
 
 
-def result_of(backend: HueyBackend, job: Job, task: Task, queue_name: str) -> TaskResult:
-    """What the framework is told of a row. ``task``: as it is declared."""
-    status = _STATUS[job.state]
+def result_of(
+    backend: HueyBackend, job: Job, task: Task, queue_name: str, call: Call | None = None
+) -> TaskResult:
+    """What the framework is told of a row. ``task``: as it is declared; ``call``: what it is called
+    with, if that is known."""
     huey = huey_of(queue_name)
-    storage, serializer = huey.storage, huey.serializer
-    payload = storage.payload(job.seq)
-    args, kwargs = ((), {}) if payload is None else serializer.deserialize(payload)
+    if call is None:
+        payload = huey.storage.payload(job.seq)
+        args, kwargs = ((), {}) if payload is None else huey.serializer.deserialize(payload)
+    else:
+        args, kwargs = call.args, call.kwargs
     running = job.state is State.RUNNING
     tried = [entry for entry in job.errors if entry.get("counted", True)]
     last = job.claimed_at if running else job.started_at
@@ -71,7 +76,7 @@ def result_of(backend: HueyBackend, job: Job, task: Task, queue_name: str) -> Ta
             run_after=_run_after(job),
         ),
         id=job.id,
-        status=status,
+        status=_STATUS[job.state],
         enqueued_at=moment(job.enqueued_at),
         started_at=moment(first),
         finished_at=moment(job.finished_at),
@@ -83,26 +88,26 @@ def result_of(backend: HueyBackend, job: Job, task: Task, queue_name: str) -> Ta
         worker_ids=_workers(job, tried),
     )
     if job.state is State.DONE:
-        row = storage.result(job.id, preserve=True)
+        row = huey.storage.result(job.id, preserve=True)
         if row is not None and row.result is not None:
-            object.__setattr__(result, "_return_value", serializer.deserialize(row.result))
+            object.__setattr__(result, "_return_value", huey.serializer.deserialize(row.result))
     return result
 
 
 def unborn(
-    backend: HueyBackend, task: Task, job: Any, enqueued_at: datetime | None = None
+    backend: HueyBackend, task: Task, call: Call, enqueued_at: datetime | None = None
 ) -> TaskResult:
     """Of a job whose row is there with the commit of its caller."""
     return TaskResult(
         task=task,
-        id=job.id,
+        id=call.id,
         status=TaskResultStatus.READY,
         enqueued_at=enqueued_at,
         started_at=None,
         finished_at=None,
         last_attempted_at=None,
-        args=list(job.args),
-        kwargs=job.kwargs,
+        args=list(call.args),
+        kwargs=call.kwargs,
         backend=backend.alias,
         errors=[],
         worker_ids=[],

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from hueycore import signals as S
 from hueycore.api import Huey
+from hueycore.api.batch import Calls
 from hueycore.contrib.djhuey import HUEY, close_db
 from hueycore.contrib.djhuey.checks import TASK_OPTIONS, check_tasks
 from hueycore.contrib.djhuey.framework import (
@@ -29,7 +30,7 @@ from hueycore.contrib.djhuey.framework import (
     task_finished,
 )
 from hueycore.contrib.djhuey.guests import enqueue_inside
-from hueycore.contrib.djhuey.jobs import FrameworkCall, wrapper_of
+from hueycore.contrib.djhuey.jobs import FrameworkCall, Handle, wrapper_of
 from hueycore.contrib.djhuey.queues import DEFAULT, huey_of, job_of
 from hueycore.contrib.djhuey.records import declared, moment, result_of, unborn
 from hueycore.exceptions import ConfigurationError
@@ -99,7 +100,7 @@ class HueyBackend(BaseTaskBackend):
         self.validate_task(task)
         wrapper = wrapper_of(self, task.func)
         options = self.task_options  # those of the wrapper may be another backend's
-        job: Any = wrapper.task_class(
+        call: Any = wrapper.task_class(
             tuple(normalize_json(list(args))),
             normalize_json(kwargs),
             run_at=None if task.run_after is None else _posix(task.run_after),
@@ -110,20 +111,18 @@ class HueyBackend(BaseTaskBackend):
             timeout=options.timeout,
             expires=options.expires,
         )
+        call.asked = (self, task)
         huey = huey_of(task.queue_name)
         connection = transaction.get_connection()
         if connection.in_atomic_block and not huey.immediate:
-            stored = enqueue_inside(huey, connection, job)
-            if stored is not None:
-                transaction.on_commit(partial(self._send_enqueued, stored.id))
-                return unborn(self, task, job, moment(stored.enqueued_at))
+            if enqueue_inside(huey, connection, call):
+                transaction.on_commit(partial(_send_enqueued, call))
+                return self._enqueued(task, call)
             if self.enqueue_on_commit:
-                transaction.on_commit(partial(_enqueue, huey, job))
-                return unborn(self, task, job)
-        _enqueue(huey, job)
-        row = job_of(job.id)
-        # In a batch, or a transaction of ``huey.using``, it is yet to come.
-        return unborn(self, task, job) if row is None else self._result(row, task)
+                transaction.on_commit(partial(_enqueue, huey, call))
+                return unborn(self, task, call)
+        _enqueue(huey, call)
+        return self.get_result(call.id) if huey.immediate else self._enqueued(task, call)
 
     def get_result(self, result_id: str) -> TaskResult:
         job = job_of(result_id)
@@ -138,22 +137,42 @@ class HueyBackend(BaseTaskBackend):
         yield from super().check(**kwargs)
         yield from check_tasks(self.alias, self._params, self.fault)
 
-    def _result(self, job: Job, task: Task) -> TaskResult:
+    def result_of(self, call: FrameworkCall) -> TaskResult:
+        """Of a job whose call is at hand. Raises ``TaskResultDoesNotExist``."""
+        job = job_of(call.id)
+        task = declared(call.task_name)
+        if job is None or task is None:
+            raise TaskResultDoesNotExist(call.id)
+        return self._result(job, task, call)
+
+    def _result(self, job: Job, task: Task, call: FrameworkCall | None = None) -> TaskResult:
         """Of a row. Raises ``TaskResultDoesNotExist`` for one of a queue that is none of ours."""
         queue = job.queue
         if queue == HUEY.name and (not self.queues or DEFAULT in self.queues):
             queue = DEFAULT
         if self.queues and queue not in self.queues:
             raise TaskResultDoesNotExist(job.id)
-        return result_of(self, job, task, queue)
+        return result_of(self, job, task, queue, call)
 
-    def _send_enqueued(self, id: str) -> None:
-        task_enqueued.send(type(self), task_result=self.get_result(id))
+    def _enqueued(self, task: Task, call: FrameworkCall) -> TaskResult:
+        """Of a job that was enqueued just now; somebody may run it already."""
+        stored = call.stored
+        if stored is None:  # in a batch, or a transaction of ``huey.using``: it is yet to come
+            return unborn(self, task, call)
+        if stored.fresh and stored.enqueued_at is not None:
+            return unborn(self, task, call, moment(stored.enqueued_at))
+        return self.result_of(call)
 
 
 def _enqueue(huey: Huey, call: FrameworkCall) -> None:
-    call.fresh = True
-    huey.enqueue(call)
+    job = huey._producer.new_job(call)
+    huey._producer.send(Calls((job,), (Handle(huey, call),)))
+
+
+def _send_enqueued(call: FrameworkCall) -> None:
+    if call.asked is not None:  # neither due now nor to be tried again
+        (backend, task), call.asked = call.asked, None
+        task_enqueued.send(type(backend), task_result=backend._enqueued(task, call))
 
 
 def _on_signal(signal: str, call: Any, *args: Any) -> None:
@@ -161,21 +180,21 @@ def _on_signal(signal: str, call: Any, *args: Any) -> None:
     that is enqueued, or over."""
     if not isinstance(call, FrameworkCall):
         return
-    backend = call.wrapper.backend
     if signal == S.SIGNAL_ENQUEUED:
-        if call.fresh:  # neither due now nor to be tried again
-            call.fresh = False
-            backend._send_enqueued(call.id)
+        _send_enqueued(call)
         return
+    backend = call.wrapper.backend
     job, claim = job_of(call.id), call._claim
     if job is None or job.state not in FINAL or (claim is not None and claim.claim != job.claim):
         return
-    _send_finished(backend, call.id)
+    task = declared(job.task)
+    if task is not None:
+        _send_finished(backend, backend._result(job, task, call))
 
 
 @close_db
-def _send_finished(backend: HueyBackend, id: str) -> None:
-    task_finished.send(type(backend), task_result=backend.get_result(id))
+def _send_finished(backend: HueyBackend, result: TaskResult) -> None:
+    task_finished.send(type(backend), task_result=result)
 
 
 def _posix(moment: Any) -> float:

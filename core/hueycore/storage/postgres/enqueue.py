@@ -51,8 +51,9 @@ class Births(Enqueue):
         plain = len(batch) == len(jobs) == 1 and are_usual(jobs) and not batch[0].plan
         if not plain or self.max_pending is not None or not self._queue_known:
             return False
+        now = self.db.now()
         try:
-            born = self.db.commit_one(births.ONE, births.one(self.queue, jobs[0], self.db.now()))
+            born = self.db.commit_one(births.ONE, births.one(self.queue, jobs[0], now))
         except Unanswered:
             # The server may only have been restarted since the last time. If the job is there, it
             # is this one.
@@ -61,7 +62,7 @@ class Births(Enqueue):
             return True
         if born is None:
             return False
-        batch[0].answer = [Enqueued(born[0], jobs[0].id, State(born[1]))]
+        batch[0].answer = [Enqueued(born[0], jobs[0].id, State(born[1]), enqueued_at=now)]
         return True
 
     def _commit_together(self, batch: list[Ticket]) -> bool:

@@ -124,6 +124,7 @@ class Enqueue(Batches, Jobs):
                     seq,
                     job.id,
                     State.PENDING if job.run_at is None or job.run_at <= now else State.SCHEDULED,
+                    enqueued_at=now,
                 )
                 for seq, job in enumerate(ticket.jobs, first)
             ]

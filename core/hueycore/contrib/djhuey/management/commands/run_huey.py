@@ -212,9 +212,10 @@ def _queues_of_tasks() -> list[str]:
         from hueycore.contrib.djhuey.framework import task_backends
     except ImportError:
         return []
-    from hueycore.contrib.djhuey.tasks import HueyBackend
-
-    ours = [backend for backend in task_backends.all() if isinstance(backend, HueyBackend)]
+    made = task_backends.all()
+    # Not imported here: it hears of each job from then on, and a backend of ours has done so.
+    module = sys.modules.get("hueycore.contrib.djhuey.tasks")
+    ours = [one for one in made if module is not None and isinstance(one, module.HueyBackend)]
     return sorted({name for backend in ours for name in backend.queues})
 
 
@@ -226,6 +227,10 @@ def _consume(
     channel: Channel | None = None,
 ) -> int:
     """Run a consumer to its end. Raises what has stopped it."""
+    from hueycore.contrib.djhuey import HUEY
+
+    if huey is not HUEY:
+        chosen = {**chosen, "periodic": False}  # they would fire once in each queue
     with _set_up_logging(huey, log):
         logs.make_queue(huey)
         consumer = huey.create_consumer(**chosen)
@@ -233,7 +238,7 @@ def _consume(
         with monitored(consumer, http=http, notify=notify, channel=channel):
             code = consumer.run()
     if consumer.error is not None:
-        raise CommandError(masked(str(consumer.error)), returncode=code)
+        raise consumer.error
     return code
 
 
