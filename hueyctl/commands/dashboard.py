@@ -71,7 +71,7 @@ def dashboard(
     the event log under the name of who started the dashboard.
 
     It needs the extra: pip install 'hueyctl[dashboard]'. An application can show the same pages
-    behind its own login (see "hueyctl help dashboard").
+    behind its own login (see "hueyctl help browser").
     """
     if base and not base.startswith("/"):
         raise errors.usage(f"--base {base} does not begin with a slash", f"--base /{base}")

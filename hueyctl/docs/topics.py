@@ -16,6 +16,7 @@ PAGES = {
     "python": "tasks: pipelines, limits, schedules, transactions, async",
     "worker-kinds": "workers: threads, greenlets, coroutines, processes",
     "production": "unit files and images, probes, log lines and events",
+    "browser": "the queue in a browser, alone and in Flask, FastAPI, Django",
     "engines": "a file or a server: what each engine promises",
     "transfer": "a queue to a file, and to another engine",
     "postgresql": "a queue in PostgreSQL: the address, the password, what to expect",
