@@ -16,6 +16,7 @@ from hueyctl.dashboard.look import WINDOWS
 if TYPE_CHECKING:
     from datetime import tzinfo
 
+    from hueycore.model.reports import Metric
     from hueycore.storage.base import Storage
     from hueyctl.dashboard.asks import Ask
     from hueyctl.dashboard.board import Board
@@ -78,6 +79,10 @@ class View:
     @property
     def may_change(self) -> bool:
         return self.ask.person is not None and self.ask.person.may_change
+
+    def totals(self) -> list[Metric]:
+        """What was ever counted of each task; it is asked for seldom."""
+        return self.board.kept.get("totals", self.storage.totals)
 
     def seen(self) -> Seen:
         """The newest look at the window of the address."""

@@ -35,7 +35,7 @@ def page(view: View) -> Page:
     runs = tries(job, worker_name(storage, job))
     log = storage.log(job.seq)
     stages = storage.stages(job.seq, _STAGES)
-    usual = Usual(storage).spread(job.queue, job.task)
+    usual = Usual(view.totals).spread(job.queue, job.task)
     p95 = None if usual is None else usual[0]
     until = job.finished_at or (max(now, job.run_at) if job.state == "scheduled" else now)
     began = _began(job, runs)
