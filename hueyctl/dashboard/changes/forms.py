@@ -54,8 +54,11 @@ class Form:
 
     def queue(self) -> str:
         """The queue that is named. Raises ``Missing`` when this dashboard has none of that name."""
-        name = self.word("queue")
-        known = [row.queue for row in self.view.storage.queues()]
+        name, storage = self.word("queue"), self.view.storage
+        known = {storage.queue, *(row.queue for row in storage.queues())}
+        # One that has no job yet may have orders and locks.
+        known |= {order.queue for order in storage.revocations()}
+        known |= {lock.queue for lock in storage.locks()}
         if name not in known or (self.view.queues and name not in self.view.queues):
             raise Missing(f"There is no queue {name}")
         return name
