@@ -300,6 +300,8 @@ def test_a_periodic_task_is_triggered_paused_and_resumed(queue: QueueFile, hand:
 
     triggered = hand.send("trigger", queue="huey", periodic="nightly")
     assert queue.state("1") == "pending"
+    assert acts_of(queue) == [("reschedule", "ann@ops (dashboard)")]
+    assert queue.storage.events(EventQuery())[-1].reason == "triggered: nightly"
     hand.press(triggered, "Undo")
     assert queue.state("1") == "revoked"
     paused = hand.send("pause", queue="huey", periodic="nightly", reason="month end")
@@ -369,7 +371,10 @@ def test_a_copy_has_the_call_of_its_job_or_another(queue: QueueFile, hand: Hand)
 
     fill(queue)
     page = hand.get("/acts/copy?id=3")
-    check_command(commands(page)[0])
+    (line, *_) = commands(page)
+    check_command(line)
+    assert line.startswith("hueyctl enqueue --args '[\"ann\"]' --kwargs ")
+    assert line.endswith(f" -Q huey -u {hand.browser.board.url} app.mail.send")
 
     typed = {"args": '["bob", [1,', "kwargs": '{"user": "<b>"}'}
     wrong = hand.press(page, "Run it", **typed)

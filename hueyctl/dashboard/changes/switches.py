@@ -10,7 +10,7 @@ from hueyctl import errors, units
 from hueyctl.changes import pauses
 from hueyctl.changes.revocations import ID, TASK, check_name
 from hueyctl.dashboard.asks import Answer, see, text
-from hueyctl.dashboard.changes.forms import Form, operator, writing
+from hueyctl.dashboard.changes.forms import Form, enqueue, operator, writing
 from hueyctl.dashboard.changes.notices import Notice
 from hueyctl.dashboard.page import Missing, Page
 from hueyctl.dashboard.render import render
@@ -94,7 +94,9 @@ def trigger(view: View) -> Answer:
         gone = f"There is no periodic task {form.word('periodic')} any more."
         return form.done(Notice(gone, failed=True))
     with writing(view, queue) as storage:
-        (born,) = storage.enqueue([row.job(new_id())])
+        born = enqueue(storage, row.job(new_id()), f"triggered: {row.name}")
+    if not born.fresh:
+        return form.done(Notice(f"Job {born.seq} of {row.name} is there already.", failed=True))
     undo = ("revoke", {"id": born.id, "queue": queue})
     return form.done(Notice(f"Queued job {born.seq} of {row.name}.", undo))
 
