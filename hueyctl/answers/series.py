@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 #: About so many steps make a window, where nobody says how many.
 STEPS = 60
+#: Minutes that a step may have.
+_WIDE = (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 1440)
 
 
 class Step(NamedTuple):
@@ -41,12 +43,12 @@ class Series(NamedTuple):
 
 
 def series(metrics: Iterable[Metric], since: float, now: float, steps: int = STEPS) -> Series:
-    """A step is some whole minutes; the last one is not over yet."""
+    """A step is some whole minutes and begins at a round time: a look a little later moves none of
+    them. The last one is not over yet."""
     first, last = int(since // 60), int(now // 60)
-    wide = max(1, round((last - first) / steps))
-    number = -(-(last - first + 1) // wide)
-    first = last + 1 - number * wide
-    counts = [[0, 0, 0] for _ in range(number)]
+    wide = next((size for size in _WIDE if (last - first) / size <= steps), _WIDE[-1])
+    first = -(-first // wide) * wide
+    counts = [[0, 0, 0] for _ in range((last - first) // wide + 1)]
     run: dict[int, int] = defaultdict(int)
     wait: dict[int, int] = defaultdict(int)
     for row in metrics:

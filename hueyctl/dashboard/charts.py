@@ -51,6 +51,8 @@ class Ended(NamedTuple):
     levels: list[Tick]
     moments: list[Tick]
     flags: list[Flag]
+    #: Whether its moments are days.
+    by_day: bool
 
 
 _LEFT, _TOP, _BOTTOM = 44, 26, 22
@@ -83,6 +85,7 @@ def ended(found: Series, acts: Sequence[Event], width: int = 860, height: int = 
         [Tick(round(floor - share * room, 1), share * top) for share in (0, 0.5, 1)],
         _moments(found, each),
         _flags(found, acts, each, width),
+        found.step_s * len(found.steps) > 2 * 86400,
     )
 
 

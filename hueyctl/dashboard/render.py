@@ -156,9 +156,10 @@ def call_name(job: Job, most: int = 21) -> str:
 
 
 def step(seconds: float) -> str:
-    """Of a chart: ``minute``, ``7 minutes``."""
-    minutes = round(seconds / 60)
-    return "minute" if minutes == 1 else f"{minutes} minutes"
+    """Of a chart: ``minute``, ``10 minutes``, ``4 hours``."""
+    word, size = ("hour", 3600) if seconds >= 3600 else ("minute", 60)
+    number = round(seconds / size)
+    return word if number == 1 else f"{number} {word}s"
 
 
 def tick(seconds: float) -> str:

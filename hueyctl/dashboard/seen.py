@@ -15,7 +15,7 @@ from hueyctl.answers.series import Series, series
 from hueyctl.answers.workers import rss_of, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from hueycore.model.events import Event
     from hueycore.model.reports import Metric
@@ -42,14 +42,16 @@ class Host(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """``tasks`` and ``queues`` are the small charts, ``plan`` the coming runs of each schedule.
-    ``busy``: a later look was tried while somebody held the storage."""
+    """``tasks`` and ``queues`` are the small charts, ``usual`` is the p95 of each task of all its
+    runs, ``plan`` the coming runs of each schedule. ``busy``: a later look was tried while somebody
+    held the storage."""
 
     at: float
     status: answers.Status
     series: Series
     tasks: dict[tuple[str, str], Series]
     queues: dict[str, Series]
+    usual: dict[tuple[str, str], float]
     acts: list[Event]
     plan: dict[str, list[float]]
     hosts: list[Host]
@@ -73,10 +75,16 @@ def look_at(storage: Storage, queues: Sequence[str], window: float) -> Seen:
         series(metrics, since, now),
         {key: series(rows, since, now, _BARS) for key, rows in by_task.items()},
         {key: series(rows, since, now, _BARS) for key, rows in by_queue.items()},
+        _usual(look, by_task),
         _acts(look, since),
         _plan(look),
         _hosts(look),
     )
+
+
+def _usual(look: Look, tasks: Iterable[tuple[str, str]]) -> dict[tuple[str, str], float]:
+    found = {key: look.usual.spread(*key) for key in tasks}
+    return {key: spread[0] for key, spread in found.items() if spread is not None}
 
 
 def _acts(look: Look, since: float) -> list[Event]:

@@ -10,7 +10,6 @@ from hueycore.model.states import FINAL
 from hueyctl.answers import show, why
 from hueyctl.answers.history import worker_name
 from hueyctl.answers.tries import tries
-from hueyctl.answers.usual import Usual
 from hueyctl.dashboard import charts
 from hueyctl.dashboard.graph import graph
 from hueyctl.dashboard.page import Missing, Page, Table, View
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from hueycore.model.jobs import Job
     from hueyctl.answers.rates import TaskFigures
     from hueyctl.answers.tries import Try
+    from hueyctl.dashboard.seen import Seen
 
 #: The newest lines of its log; stages around it.
 _LINES, _STAGES = 300, 2000
@@ -35,8 +35,8 @@ def page(view: View) -> Page:
     runs = tries(job, worker_name(storage, job))
     log = storage.log(job.seq)
     stages = storage.stages(job.seq, _STAGES)
-    usual = Usual(view.totals).spread(job.queue, job.task)
-    p95 = None if usual is None else usual[0]
+    seen = view.board.watch.peek(view.window)
+    p95 = None if seen is None else seen.usual.get((job.queue, job.task))
     until = job.finished_at or (max(now, job.run_at) if job.state == "scheduled" else now)
     began = _began(job, runs)
     return Page(
@@ -57,7 +57,7 @@ def page(view: View) -> Page:
             "left": max(0, len(log) - _LINES),
             "stages": stages,
             "graph": graph(stages, job),
-            "usual": task_of(view, job),
+            "usual": None if seen is None else task_of(seen, job),
             "charts": charts,
         },
         lambda: show.document(storage, job, now),
@@ -74,11 +74,8 @@ def _began(job: Job, runs: list[Try]) -> float:
     return min(runs[0].began, max(job.enqueued_at, planned))
 
 
-def task_of(view: View, job: Job) -> tuple[TaskFigures, list[charts.Rect]] | None:
-    """How its task does in the newest look, if there is one."""
-    seen = view.board.watch.peek(view.window)
-    if seen is None:
-        return None
+def task_of(seen: Seen, job: Job) -> tuple[TaskFigures, list[charts.Rect]] | None:
+    """How its task does in the newest look."""
     for row in seen.status.figures.tasks:
         if (row.queue, row.task) == (job.queue, job.task):
             return row, charts.spark(seen.tasks.get((job.queue, job.task)))
