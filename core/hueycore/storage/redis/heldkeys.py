@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from struct import unpack
 from typing import NamedTuple
 
-from hueycore.model.jobs import Job
-from hueycore.model.keys import HeldKey, HeldKeys, Key, Standing
+from hueycore.model.keys import NAMED, HeldKey, HeldKeys, Key, Standing
 from hueycore.storage.redis.limits import read_limits
 from hueycore.storage.redis.part import PAGE, Part, number
 from hueycore.storage.redis.rows import fetch
@@ -18,12 +17,12 @@ _ORDER = 24
 
 
 class _Keyed(NamedTuple):
-    """Jobs of the keys of a queue: how many are in a state, which run, and who is the first of
-    those that wait."""
+    """Jobs of the keys of a queue: how many are in a state, which run, and who are the first
+    of those that wait."""
 
     states: Counter[tuple[str, bytes]]
     running: list[int]
-    heads: dict[str, int]
+    first: dict[str, list[int]]
     whole: bool
 
 
@@ -45,7 +44,7 @@ def held_keys(part: Part, limit: int, most: int) -> HeldKeys:
 def _keyed(part: Part, queue: str, most: int) -> _Keyed:
     states: Counter[tuple[str, bytes]] = Counter()
     running: list[int] = []
-    heads: dict[str, int] = {}
+    first: dict[str, list[int]] = {}
     start = 0
     while start < most:
         last = min(start + 10 * PAGE, most) - 1
@@ -56,12 +55,12 @@ def _keyed(part: Part, queue: str, most: int) -> _Keyed:
             states[name, state] += 1
             if state == b"r":
                 running.append(seq)
-            elif state == b"b":
-                heads.setdefault(name, seq)
+            elif state == b"b" and states[name, state] <= NAMED:
+                first.setdefault(name, []).append(seq)
         if len(members) <= last - start:
-            return _Keyed(states, running, heads, whole=True)
+            return _Keyed(states, running, first, whole=True)
         start = last + 1
-    return _Keyed(states, running, heads, whole=False)
+    return _Keyed(states, running, first, whole=False)
 
 
 def _held(
@@ -78,12 +77,7 @@ def _held(
             (queue, name),
             now,
             ready=found.states[name, b"p"],
-            first=_job(part, queue, found.heads.get(name)),
+            first=[row.job() for row in fetch(part, queue, found.first.get(name, []))],
             due=number(due),
             tat=tat - max(0.0, seen - now),
         )
-
-
-def _job(part: Part, queue: str, seq: int | None) -> Job | None:
-    rows = [] if seq is None else fetch(part, queue, [seq])
-    return rows[0].job() if rows else None
