@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import pytest
 from browserkit import served, tab
 from clikit import QueueFile
+from operatingkit import consumer, start
 
 from hueycore.model.endings import Dead, Failure
-from hueycore.model.jobs import Selector, Want
+from hueycore.model.jobs import Selector
 from hueycore.model.limits import Limit
 from hueycore.model.schedules import Periodic
 from hueycore.storage.open import open_storage
@@ -39,9 +40,7 @@ QUESTIONS = [
         ("Limits",),
         r"ledger\s+shop\s+web1:590\s+\d+.*\b2\s+#\d+ shop\.close",
     ),
-    Question(
-        "Which job runs longest?", (), r"Running, longest first.*#\d+\s+shop\.reindex 3 of 10"
-    ),
+    Question("Which job runs longest?", (), r"Running, longest first.*#\d+\s+shop\.reindex"),
     Question("What runs in the next hour?", (), r"In the next hour.*1 schedule.*nightly"),
     Question("Is a consumer alive for every queue?", ("mail",), r"Nobody serves it"),
     Question(
@@ -49,7 +48,7 @@ QUESTIONS = [
         ("Events", "operators"),
         r"pause.*mail.*SMTP down|revoke.*twice",
     ),
-    Question("Why does job 13 not run?", ("find=13", "Enter"), r"blocked by key ledger"),
+    Question("Why does job 13 not run?", ("find=13", "Enter", "#13"), r"Blocked by key ledger"),
     Question(
         "What has user 42's last job become?",
         ("Jobs", "where=kwargs.user_id = 42", "Show"),
@@ -80,9 +79,7 @@ def mess(path: str) -> Iterator[str]:
         shop.add("shop.reindex", 1)
     shop.finish()
     shop.add("shop.reindex", 3600)
-    worker = storage.register(name="web2:812", kind="thread", slots=4)
-    storage.exchange(worker, [], Want(1))
-    storage.note_progress(worker, "3 of 10") if hasattr(storage, "note_progress") else None
+    start(shop, consumer(shop, "web2:812", 4))
     holder = storage.register(name="web1:590", kind="thread", slots=0)
     storage.lock("ledger", holder, b"token")
     for month in ("october", "november"):
