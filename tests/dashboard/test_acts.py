@@ -300,6 +300,8 @@ def test_a_periodic_task_is_triggered_paused_and_resumed(queue: QueueFile, hand:
 
     triggered = hand.send("trigger", queue="huey", periodic="nightly")
     assert queue.state("1") == "pending"
+    assert acts_of(queue) == [("reschedule", "ann@ops (dashboard)")]
+    assert queue.storage.events(EventQuery())[-1].reason == "triggered: nightly"
     hand.press(triggered, "Undo")
     assert queue.state("1") == "revoked"
     paused = hand.send("pause", queue="huey", periodic="nightly", reason="month end")
@@ -329,6 +331,38 @@ def test_a_lock_is_freed_after_its_page_and_not_a_later_one(queue: QueueFile, ha
         queue.storage.unregister(one)
 
 
+def test_a_revoked_task_is_restored_and_that_is_undone(queue: QueueFile, hand: Hand) -> None:
+    queue.storage.set_revocation("revoked-task", "app.add", once=True, reason="SMTP down")
+
+    html = hand.get("/limits")
+    back = hand.press(html, "Restore")
+    assert queue.storage.revocations() == []
+    hand.press(back, "Undo")
+    (order,) = queue.storage.revocations()
+    assert (order.name, order.once, order.reason) == ("app.add", True, "SMTP down")
+
+
+def test_the_buttons_of_the_pages_do_what_they_say(queue: QueueFile, hand: Hand) -> None:
+    fill(queue)
+    payload = queue.serializer.serialize(((), {}))
+    queue.storage.schedule_periodic(Periodic("n", "app.n", "0 3 * * *", None, 4e9, payload=payload))
+
+    hand.press(hand.get("/periodic"), "Run now")
+    assert queue.state("6") == "pending"
+    hand.press(hand.get("/periodic"), "Pause")
+    hand.press(hand.get("/periodic"), "Resume")
+    assert queue.storage.periodic()[0].paused_at is None
+    hand.press(hand.get("/tasks/app.add"), "Pause", reason="slow", **{"for": "1h"})
+    assert [one.reason for one in queue.storage.revocations()] == ["slow"]
+    hand.press(hand.get("/tasks/app.add"), "Resume")
+    hand.press(hand.get("/queues/huey"), "Pause")
+    hand.press(hand.get("/limits"), "Resume")
+    assert queue.storage.queues()[0].paused_at is None
+    (retry,) = set(re.findall(r'href="([^"]*acts/retry[^"]*where[^"]*)"', hand.get("/dead")))
+    hand.press(hand.get(unescape(retry).removeprefix(BASE)), "Retry 1 job")
+    assert queue.state("2") == "pending"
+
+
 # --- copies ---------------------------------------------------------------------------------------
 
 
@@ -337,7 +371,10 @@ def test_a_copy_has_the_call_of_its_job_or_another(queue: QueueFile, hand: Hand)
 
     fill(queue)
     page = hand.get("/acts/copy?id=3")
-    check_command(commands(page)[0])
+    (line, *_) = commands(page)
+    check_command(line)
+    assert line.startswith("hueyctl enqueue --args '[\"ann\"]' --kwargs ")
+    assert line.endswith(f" -Q huey -u {hand.browser.board.url} app.mail.send")
 
     typed = {"args": '["bob", [1,', "kwargs": '{"user": "<b>"}'}
     wrong = hand.press(page, "Run it", **typed)

@@ -10,8 +10,9 @@ from hueycore.model.jobs import NewJob
 from hueycore.system.ids import new_id
 from hueyctl import errors
 from hueyctl.answers.payloads import Arguments, decode_arguments
+from hueyctl.answers.reason import shell_line
 from hueyctl.dashboard.asks import Answer, text
-from hueyctl.dashboard.changes.forms import Form, writing
+from hueyctl.dashboard.changes.forms import Form, enqueue, writing
 from hueyctl.dashboard.changes.notices import Notice
 from hueyctl.dashboard.page import Missing, Page
 from hueyctl.dashboard.render import render
@@ -60,8 +61,7 @@ def copy(view: View) -> Answer:
     job = original.job
     try:
         with writing(view, job.queue) as storage:
-            new = _new_job(storage, original, form)
-            (born,) = storage.enqueue([new])
+            born = enqueue(storage, _new_job(storage, original, form), f"copy of job {job.seq}")
     except (ValueError, PayloadTooLarge, errors.CliError, DuplicateJob) as error:
         message = error.message if isinstance(error, errors.CliError) else str(error)
         return text(422, render(view, page(view, message)), "text/html")
@@ -135,8 +135,9 @@ def _command(view: View, job: Job, args: str, kwargs: str) -> str:
         given += [f"--priority={job.priority:g}"]
     if job.retries:
         given += ["--retries", str(job.retries), "--retry-delay", f"{job.retry_delay:g}"]
-    queue = () if view.queues == (job.queue,) else ("-Q", job.queue)
-    return view.command("enqueue", *given, *queue, "--", job.task)
+    # After a double dash nothing is an option.
+    task = ("--", job.task) if job.task.startswith("-") else (job.task,)
+    return shell_line("enqueue", *given, "-Q", job.queue, "-u", view.board.url, *task)
 
 
 def _line(written: str) -> str:

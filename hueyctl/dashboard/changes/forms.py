@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from hueycore.model.jobs import Selector
 from hueyctl.dashboard.asks import Answer, see
 from hueyctl.dashboard.changes import notices
 from hueyctl.dashboard.page import Missing
 
 if TYPE_CHECKING:
+    from hueycore.model.jobs import Enqueued, NewJob
     from hueycore.storage.base import Storage
     from hueyctl.dashboard.changes.notices import Notice
     from hueyctl.dashboard.page import View
 
 #: Letters of a reason that are kept.
 _REASON = 500
+#: Seconds until a job runs that nobody has let go.
+_LATER = 10.0
 
 
 class Form:
@@ -54,8 +59,11 @@ class Form:
 
     def queue(self) -> str:
         """The queue that is named. Raises ``Missing`` when this dashboard has none of that name."""
-        name = self.word("queue")
-        known = [row.queue for row in self.view.storage.queues()]
+        name, storage = self.word("queue"), self.view.storage
+        known = {storage.queue, *(row.queue for row in storage.queues())}
+        # One that has no job yet may have orders and locks.
+        known |= {order.queue for order in storage.revocations()}
+        known |= {lock.queue for lock in storage.locks()}
         if name not in known or (self.view.queues and name not in self.view.queues):
             raise Missing(f"There is no queue {name}")
         return name
@@ -79,6 +87,17 @@ def operator(view: View) -> str:
     """Who does it, for the event log."""
     name = view.ask.person.name if view.ask.person is not None else "somebody"
     return f"{name} (dashboard)" if "@" in name else f"{name}@dashboard"
+
+
+def enqueue(storage: Storage, job: NewJob, reason: str) -> Enqueued:
+    """Queue a job in the operator's name. It is born for later and then let go by a verb: that is
+    what the event log has, with who gave it. It runs as well when we die in between."""
+    now = time.time()
+    (born,) = storage.enqueue([job._replace(run_at=now + _LATER)])
+    if born.fresh:
+        mine = Selector(queues=(storage.queue,), keys=(born.id,))
+        storage.reschedule(mine, run_at=now, reason=reason)
+    return born
 
 
 @contextmanager

@@ -6,10 +6,11 @@ import time
 from typing import TYPE_CHECKING
 
 from hueycore.system.ids import new_id
-from hueyctl import units
+from hueyctl import errors, units
 from hueyctl.changes import pauses
+from hueyctl.changes.revocations import ID, TASK, check_name
 from hueyctl.dashboard.asks import Answer, see, text
-from hueyctl.dashboard.changes.forms import Form, operator, writing
+from hueyctl.dashboard.changes.forms import Form, enqueue, operator, writing
 from hueyctl.dashboard.changes.notices import Notice
 from hueyctl.dashboard.page import Missing, Page
 from hueyctl.dashboard.render import render
@@ -44,7 +45,7 @@ def pause(view: View) -> Answer:
     try:
         pauses.check_target(task, scheduler)
         until = _until(form)
-    except ValueError as error:
+    except (ValueError, errors.CliError) as error:
         return form.done(Notice(f"Nothing was paused: {error}.", failed=True))
     by, reason, one = operator(view), form.reason, form.word("periodic")
     with writing(view, queue) as storage:
@@ -93,7 +94,9 @@ def trigger(view: View) -> Answer:
         gone = f"There is no periodic task {form.word('periodic')} any more."
         return form.done(Notice(gone, failed=True))
     with writing(view, queue) as storage:
-        (born,) = storage.enqueue([row.job(new_id())])
+        born = enqueue(storage, row.job(new_id()), f"triggered: {row.name}")
+    if not born.fresh:
+        return form.done(Notice(f"Job {born.seq} of {row.name} is there already.", failed=True))
     undo = ("revoke", {"id": born.id, "queue": queue})
     return form.done(Notice(f"Queued job {born.seq} of {row.name}.", undo))
 
@@ -101,6 +104,48 @@ def trigger(view: View) -> Answer:
 def _schedule(view: View, queue: str, name: str) -> Periodic | None:
     rows = view.storage.periodic(whole=True)
     return next((row for row in rows if (row.queue, row.name) == (queue, name)), None)
+
+
+# --- standing orders ------------------------------------------------------------------------------
+
+
+def withdraw(view: View) -> Answer:
+    """The order not to run a task, or an id, is over at once."""
+    form = Form(view)
+    queue, name, kind = form.queue(), form.word("target"), _kind(form)
+    with writing(view, queue) as storage:
+        order = storage.revocation(kind, name)
+        if not storage.clear_revocation(kind, name):
+            return form.done(Notice(f"Nothing was done: {name} was not revoked.", failed=True))
+    again = {"queue": queue, "kind": form.word("kind"), "target": name}
+    if order is not None and order.reason:
+        again["reason"] = order.reason
+    if order is not None and order.until is not None:
+        again["until"] = units.precise(order.until)
+    if order is not None and order.once:
+        again["once"] = "yes"
+    return form.done(Notice(f"{name} may run again.", ("forbid", again)))
+
+
+def forbid(view: View) -> Answer:
+    """The jobs of a task end revoked from now on, instead of running; what ``withdraw`` undoes."""
+    form = Form(view)
+    queue, name, kind = form.queue(), form.word("target"), _kind(form)
+    try:
+        if kind == TASK:
+            check_name(name)
+        until = _until(form)
+    except (ValueError, errors.CliError) as error:
+        return form.done(Notice(f"Nothing was revoked: {error}.", failed=True))
+    once, reason = bool(form.word("once")), form.reason
+    with writing(view, queue) as storage:
+        storage.set_revocation(kind, name, until=until, once=once, reason=reason, by=operator(view))
+    fields = {"queue": queue, "kind": form.word("kind"), "target": name}
+    return form.done(Notice(f"Jobs of {name} end revoked from now on.", ("withdraw", fields)))
+
+
+def _kind(form: Form) -> str:
+    return TASK if form.word("kind") == "task" else ID
 
 
 # --- locks ----------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ ACTS: Mapping[str, Callable[[View], Answer]] = {
     "pause": switches.pause,
     "resume": switches.resume,
     "trigger": switches.trigger,
+    "withdraw": switches.withdraw,
+    "forbid": switches.forbid,
     "unlock": switches.unlock,
 }
 _PAGES: Mapping[str, Callable[[View], Page]] = {"copy": copies.page, "unlock": switches.unlock_page}

@@ -20,6 +20,7 @@ from hueyctl.dashboard.routes import PAGES
 
 CHROMIUM = "/usr/bin/chromium"
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+BASE = "/ops/queue"
 HOSTS = str(Path(__file__).with_name("hosts.py"))
 
 
