@@ -31,6 +31,7 @@ INIT = 1
         "hueyctl consume app.huey -w 500 -k greenlet",
         "hueyctl consume app.huey --burst --max-time 10m --log-format json 2>>worker.jsonl",
         "hueyctl consume app:huey other:huey -w 4 --pidfile worker.pid",
+        "hueyctl consume app.huey --reload",
         "hueyctl consume app.huey --preflight -o json",
     ],
     arguments=[("APP", "MODULE:ATTR or MODULE.ATTR, before --app. Several get a process each.")],
@@ -58,6 +59,9 @@ INIT = 1
 @click.option("--burst", is_flag=True, help="End when nothing is pending, blocked, running or due.")
 @click.option("--pidfile", metavar="FILE", help="Write the pid here; refuse if it is alive.")
 @click.option("--notify", is_flag=True, help="Tell systemd what it does (sd_notify, watchdog).")
+@click.option(
+    "--reload", is_flag=True, help="For development: start anew when a .py file here has changed."
+)
 @click.option("--preflight", is_flag=True, help="Import, connect, count tasks; then exit.")
 def consume(session: Session, apps: tuple[str, ...], **given: Any) -> int:
     """Run workers for an application until they are told to stop.
@@ -68,6 +72,10 @@ def consume(session: Session, apps: tuple[str, ...], **given: Any) -> int:
     Workers of kind thread suit most queues; process those whose jobs compute, or must be killed
     when they do not end. For hundreds of jobs that wait at the same time there are greenlet (plain
     tasks; gevent patches before the application is imported) and asyncio (async tasks).
+
+    --reload watches the folder of the application (--app-dir, or this one) and starts the consumer
+    anew when a Python file in it changes: running jobs end before. An application that cannot be
+    imported is tried again after the next change.
     """
     names = apps or ((session.settings.app,) if session.settings.app else ())
     if not names:
@@ -78,7 +86,24 @@ def consume(session: Session, apps: tuple[str, ...], **given: Any) -> int:
         from hueyctl.service.preflight import preflight
 
         return preflight(session, names, given)
+    if given["reload"]:
+        from hueyctl.service import reloader
+
+        if not reloader.is_child():
+            return _reload(session, given)
     return _run(session, names, given)
+
+
+def _reload(session: Session, given: dict[str, Any]) -> int:
+    import signal
+
+    from hueyctl.service.reloader import Reloader
+
+    folder = os.path.abspath(session.settings.app_dir or os.getcwd())
+    if not os.path.isdir(folder):
+        raise errors.CliError(f"--app-dir {folder}: no such directory", exits.CONFIG)
+    gentle = signal.SIGINT if given["graceful_signal"] == "INT" else signal.SIGTERM
+    return Reloader(folder, gentle).run()
 
 
 def _run(session: Session, names: tuple[str, ...], given: dict[str, Any]) -> int:
