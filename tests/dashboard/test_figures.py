@@ -86,7 +86,7 @@ def test_workers_stand_with_what_they_run(queue: QueueFile, browser: Browser) ->
     assert "<h1>1 of 3 workers busy</h1>" in html
     assert "#1 app.add alpha" in part(html, "running")
     assert [one["name"] for one in browser.json("/workers.json")] == ["alpha"]
-    assert browser.get("/workers.tsv").body.startswith(b"NAME\tHOST\t")
+    assert browser.get("/workers.tsv").body.startswith(b"NAME\tQUEUE\t")
 
 
 def test_a_consumer_that_died_is_called_dead(queue: QueueFile, browser: Browser) -> None:
