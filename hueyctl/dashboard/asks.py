@@ -54,6 +54,8 @@ class Answer(NamedTuple):
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    #: Of a page, for an application that puts it into one of its own.
+    title: str = ""
 
     def with_headers(self, *headers: tuple[str, str]) -> Answer:
         return self._replace(headers=(*self.headers, *headers))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from hashlib import blake2b
 from importlib.resources import files
@@ -14,6 +15,8 @@ _FOLDER = "static"
 
 @cache
 def _read(name: str) -> str:
+    if name == INSIDE:
+        return inside(_read("board.css"))
     return (files("hueyctl.dashboard") / _FOLDER / name).read_text("utf-8")
 
 
@@ -36,4 +39,21 @@ def answer(name: str) -> Answer:
     return text(200, _read(own), kind).with_headers(kept)
 
 
-NAMES = ("board.css", "board.js", "icon.svg")
+def inside(css: str) -> str:
+    """The style sheet for pages that stand in one of an application: its rules are about what is
+    in ``#hq`` alone, and the theme is the one that Django's admin was told, if it was told one."""
+    moving = re.findall(r"@keyframes \w+ \{.*?\}\s*\}", css, flags=re.S)
+    for rule in moving:
+        css = css.replace(rule, "")  # it cannot stand within another one
+    light, dark = re.findall(r":root \{(.*?)\}", css, flags=re.S)
+    css = re.sub(r"^(\s*)(?::root|html|body)(?= \{)", r"\1&", css, flags=re.M)
+    css = css.replace(".stale ", "&.stale ")
+    themes = "".join(
+        f'html[data-theme="{name}"] #hq {{ {colours} color-scheme: {name}; }}\n'
+        for name, colours in (("light", light), ("dark", dark))
+    )
+    return "\n".join((f"#hq {{\n{css}\n}}", *moving, themes))
+
+
+INSIDE = "inside.css"
+NAMES = ("board.css", INSIDE, "board.js", "icon.svg")

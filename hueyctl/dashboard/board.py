@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
 
 class Board:
-    """``queues`` empty means all of the storage. Nothing is opened before somebody asks."""
+    """``queues`` empty means all of the storage. Nothing is opened before somebody asks. With
+    ``inside`` its pages are to stand in those of an application."""
 
-    def __init__(self, location: Location, queues: Sequence[str] = ()) -> None:
-        self.location, self.queues = location, tuple(queues)
+    def __init__(
+        self, location: Location, queues: Sequence[str] = (), *, inside: bool = False
+    ) -> None:
+        self.location, self.queues, self.inside = location, tuple(queues), inside
         self.watch = Watch(self.open, self.queues)
         self.kept = Kept()
         self._storage: Storage | None = None

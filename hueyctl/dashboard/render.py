@@ -10,6 +10,7 @@ from hueyctl import units
 from hueyctl.answers.jobs import plain_number
 from hueyctl.answers.reason import shell_line
 from hueyctl.dashboard import assets
+from hueyctl.dashboard.asks import Answer, text
 from hueyctl.dashboard.changes import notices
 from hueyctl.output.figures import short
 
@@ -82,6 +83,10 @@ def _environment() -> Environment:
     return found
 
 
+def html(view: View, page: Page, status: int = 200) -> Answer:
+    return text(status, render(view, page), "text/html")._replace(title=page.title)
+
+
 def render(view: View, page: Page) -> str:
     """``values`` of the page, and besides: view, page, url, here, clock, day."""
     template = _environment().get_template(page.template)
@@ -104,7 +109,8 @@ def _layout(view: View) -> dict[str, Any]:
     dead = 0 if seen is None else seen.status.figures.totals.counts["dead"]
     notice = notices.told(view.ask)
     where = view.board.location.name
-    return {"seen": seen, "dead": dead, "where": where, "notice": notice}
+    frame = "inside.html" if view.board.inside else "alone.html"
+    return {"frame": frame, "seen": seen, "dead": dead, "where": where, "notice": notice}
 
 
 def span(seconds: float | None) -> str:

@@ -28,7 +28,7 @@ from hueyctl.dashboard.pages import (
     tasks,
     workers,
 )
-from hueyctl.dashboard.render import render
+from hueyctl.dashboard.render import html
 
 if TYPE_CHECKING:
     from hueyctl.dashboard.board import Queue
@@ -97,7 +97,7 @@ def _split(path: str) -> tuple[str, str]:
 
 def _written(view: View, page: Page, kind: str) -> Answer:
     if kind == "html":
-        shown = text(200, render(view, page), "text/html")
+        shown = html(view, page)
         told = notices.told(view.ask) is not None
         return shown.with_headers(notices.gone(view.ask)) if told else shown
     if kind == "json" and page.document is not None:
@@ -111,7 +111,7 @@ def _trouble(view: View, status: int, message: str, hint: str | None, kind: str)
     if kind != "html":
         return document({"error": {"message": message, "hint": hint}}, status)
     page = Page("trouble.html", message, ("doctor",), {"status": status, "hint": hint})
-    return text(status, render(view, page), "text/html")
+    return html(view, page, status)
 
 
 def _act(view: View, name: str) -> Answer:

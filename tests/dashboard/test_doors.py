@@ -120,7 +120,7 @@ def test_every_link_of_a_page_stays_below_the_prefix(client: Client) -> None:
         status, _, html = client("GET", address)
         assert status == 200
         for link in re.findall(r'(?:href|src|action|data-base)="([^"]*)"', html):
-            assert link.startswith(f"{BASE}/") or link == "#main", link
+            assert link.startswith(f"{BASE}/") or link == "#board", link
 
 
 def test_the_style_sheet_and_the_script_are_there(client: Client) -> None:

@@ -11,11 +11,11 @@ from hueycore.system.ids import new_id
 from hueyctl import errors
 from hueyctl.answers.payloads import Arguments, decode_arguments
 from hueyctl.answers.reason import shell_line
-from hueyctl.dashboard.asks import Answer, text
+from hueyctl.dashboard.asks import Answer
 from hueyctl.dashboard.changes.forms import Form, enqueue, writing
 from hueyctl.dashboard.changes.notices import Notice
 from hueyctl.dashboard.page import Missing, Page
-from hueyctl.dashboard.render import render
+from hueyctl.dashboard.render import html
 from hueyctl.producers.arguments import Call, parse_words
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def copy(view: View) -> Answer:
             born = enqueue(storage, _new_job(storage, original, form), f"copy of job {job.seq}")
     except (ValueError, PayloadTooLarge, errors.CliError, DuplicateJob) as error:
         message = error.message if isinstance(error, errors.CliError) else str(error)
-        return text(422, render(view, page(view, message)), "text/html")
+        return html(view, page(view, message), 422)
     undo = ("revoke", {"id": born.id, "queue": job.queue})
     return form.done(Notice(f"Queued job {born.seq}, a copy of job {job.seq}.", undo))
 

@@ -13,12 +13,12 @@ from hueycore.model.states import LIVE, WAITING
 from hueyctl import units
 from hueyctl.changes import actions
 from hueyctl.changes.bulk import Action, How, Plan
-from hueyctl.dashboard.asks import Answer, see, text
+from hueyctl.dashboard.asks import Answer, see
 from hueyctl.dashboard.changes.chosen import MOST, Chosen
 from hueyctl.dashboard.changes.forms import Form, writing
 from hueyctl.dashboard.changes.notices import Notice
 from hueyctl.dashboard.page import Page
-from hueyctl.dashboard.render import render
+from hueyctl.dashboard.render import html
 
 if TYPE_CHECKING:
     from hueycore.model.jobs import Job
@@ -221,7 +221,7 @@ def act(name: str) -> Callable[[View], Answer]:
 def _again(view: View, problem: str) -> Answer:
     """The page of the act, with what was typed, and what is wrong with it."""
     shown = page(view, view.ask.path.rpartition("/")[2], problem)
-    return text(422, render(view, shown), "text/html")
+    return html(view, shown, 422)
 
 
 def _problem(form: Form, chosen: Chosen) -> str | None:

@@ -9,11 +9,11 @@ from hueycore.system.ids import new_id
 from hueyctl import errors, units
 from hueyctl.changes import pauses
 from hueyctl.changes.revocations import ID, TASK, check_name
-from hueyctl.dashboard.asks import Answer, see, text
+from hueyctl.dashboard.asks import Answer, see
 from hueyctl.dashboard.changes.forms import Form, enqueue, operator, writing
 from hueyctl.dashboard.changes.notices import Notice
 from hueyctl.dashboard.page import Missing, Page
-from hueyctl.dashboard.render import render
+from hueyctl.dashboard.render import html
 
 if TYPE_CHECKING:
     from hueycore.model.limits import Lock
@@ -162,7 +162,7 @@ def unlock(view: View) -> Answer:
         return see(view.url("acts", "unlock", **form.fields))
     if form.word("held") != _held(lock):
         shown = unlock_page(view, "By now another has it. Look once more.")
-        return text(422, render(view, shown), "text/html")
+        return html(view, shown, 422)
     with writing(view, queue) as storage:
         freed = storage.unlock(name)
     said = f"Freed lock {name}." if freed else f"Nobody held lock {name} any more."

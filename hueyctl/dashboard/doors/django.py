@@ -1,4 +1,5 @@
-"""The door for Django: ``path("ops/queue/<path:page>", view)`` and ``path("ops/queue/", view)``."""
+"""The door for Django: ``path("ops/queue/<path:page>", view)`` and ``path("ops/queue/", view)``.
+Django's admin has it as well (``hueycore.contrib.djhuey.admin``)."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hueyctl.dashboard import asks, routes
-from hueyctl.dashboard.asks import Known
+from hueyctl.dashboard.asks import Answer, Ask, Known
 
 if TYPE_CHECKING:
     from hueyctl.dashboard.board import Queue
@@ -15,26 +16,28 @@ if TYPE_CHECKING:
 def django(queue: Queue, *, person: Callable[[Any], Known]) -> Any:
     """A view that shows a queue: a ``Huey``, or the URL of its storage. ``person`` says of a
     request who asks, and whether they may change anything; None is refused."""
-    from django.http import HttpResponse
     from django.views.decorators.csrf import csrf_exempt
 
     respond = routes.mounted(queue)
 
     def view(request: Any, page: str = "") -> Any:
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        length = headers.get("content-length") or "0"
-        fits = length.isdecimal() and int(length) <= asks.FORM
-        answer = respond(
-            asks.read(
-                request.method,
-                f"/{page}",
-                request.META.get("QUERY_STRING", ""),
-                headers,
-                request.body if fits else None,
-                request.path.removesuffix(page),
-                person(request),
-            )
-        )
-        return HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
+        return response(respond(read(request, page, person(request))))
 
     return csrf_exempt(view)  # the origin of a form is checked by ``guard``
+
+
+def read(request: Any, page: str, person: Known) -> Ask:
+    """What a request of Django's asks; ``page`` is the end of its path."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    length = headers.get("content-length") or "0"
+    fits = length.isdecimal() and int(length) <= asks.FORM
+    query = request.META.get("QUERY_STRING", "")
+    body = request.body if fits else None
+    base = request.path.removesuffix(page)
+    return asks.read(request.method, f"/{page}", query, headers, body, base, person)
+
+
+def response(answer: Answer) -> Any:
+    from django.http import HttpResponse
+
+    return HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))

@@ -2,11 +2,11 @@
 "use strict";
 const $ = (selector, within = document) => within.querySelector(selector);
 const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
-const root = document.documentElement;
-const base = document.body.dataset.base;
+const home = $("[data-base]"); // the body, or what stands in a page of an application
+const base = home.dataset.base;
 
 // Times: the server writes its own zone, unless the address names one.
-const zone = document.body.dataset.zone;
+const zone = home.dataset.zone;
 const two = (number) => String(number).padStart(2, "0");
 function localize(within) {
   if (zone) return;
@@ -68,9 +68,9 @@ function show(text) {
   const found = parts(fresh);
   // Another set of parts is another page: its cards come and go as a whole.
   if ([...found.keys()].join() !== [...shown.keys()].join()) {
-    if (isBusy($("main"))) return;
-    $("main").replaceWith($("main", fresh));
-    enliven($("main"));
+    if (isBusy($(".board"))) return;
+    $(".board").replaceWith($(".board", fresh));
+    enliven($(".board"));
   }
   for (const node of $$("[data-part]")) {
     const name = node.dataset.part;
@@ -103,7 +103,7 @@ async function poll() {
       missed += 1;
       pause = Math.min(30000, 2000 * 2 ** Math.max(0, missed - 2));
     }
-    root.classList.toggle("stale", missed >= 3);
+    home.classList.toggle("stale", missed >= 3);
     const time = $(".live time");
     if (missed === 3 && time) $(".live").firstChild.after(`no answer since `);
   }
@@ -114,7 +114,7 @@ async function poll() {
 const places = { o: "", j: "jobs", d: "dead", p: "periodic", l: "limits", t: "tasks", w: "workers", e: "events", h: "health" };
 let leader = 0;
 function step(by) {
-  const rows = $$("main tbody tr");
+  const rows = $$(".board tbody tr");
   const next = rows[rows.findIndex((row) => row.classList.contains("here")) + by] || rows[by > 0 ? rows.length - 1 : 0];
   rows.forEach((row) => row.classList.toggle("here", row === next));
   next?.scrollIntoView({ block: "nearest" });
@@ -145,4 +145,4 @@ for (const [id, act] of [["copy", keys.c], ["show-keys", keys["?"]]]) {
 }
 enliven(document);
 for (const box of $$(".newest")) box.scrollLeft = box.scrollWidth;
-if (!document.body.dataset.still) setTimeout(poll, 2000);
+if (!home.dataset.still) setTimeout(poll, 2000);

@@ -85,7 +85,7 @@ class Tab:
         return self.page.goto(address, wait_until="load")
 
     def text(self) -> str:
-        found: str = self.page.inner_text("main")
+        found: str = self.page.inner_text(".board")
         return found
 
 

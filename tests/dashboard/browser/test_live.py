@@ -35,7 +35,7 @@ def test_what_is_old_is_grey_and_says_so(queue: QueueFile, path: str, browser: A
         for _ in range(3):
             with one.page.expect_event("requestfailed", timeout=10_000):
                 one.page.clock.fast_forward(5_000)
-        one.page.wait_for_selector("html.stale", timeout=10_000)
+        one.page.wait_for_selector("body.stale", timeout=10_000)
         assert "no answer since" in one.page.inner_text(".live")
 
 

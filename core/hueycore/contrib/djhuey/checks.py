@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error
@@ -48,13 +49,13 @@ def register() -> None:
 
 
 def check_huey(**_: Any) -> list[CheckMessage]:
-    """``djhuey.E001`` to ``W006``."""
+    """``djhuey.E001`` to ``W007``."""
     found = [*_names(getattr(settings, "HUEY", None)), *_consumer()]
     if found:
         return found
     if isinstance(HUEY, Misconfigured):
         return [Error(str(HUEY.error), hint=getattr(HUEY.error, "hint", None), id="djhuey.E001")]
-    return [*_engine(HUEY), *_immediate(HUEY)]
+    return [*_engine(HUEY), *_immediate(HUEY), *_admin()]
 
 
 def check_tasks(alias: str, params: dict[str, Any], fault: str | None) -> Iterator[CheckMessage]:
@@ -146,6 +147,15 @@ def _file(path: str) -> Iterator[CheckMessage]:
                 id="djhuey.E005",
             )
             return
+
+
+def _admin() -> Iterator[CheckMessage]:
+    if apps.is_installed("django.contrib.admin") and find_spec("jinja2") is None:
+        yield checks.Warning(
+            "The admin does not show the queue: what draws its pages is not installed.",
+            hint="pip install 'hueyctl[dashboard]', or silence this in SILENCED_SYSTEM_CHECKS.",
+            id="djhuey.W007",
+        )
 
 
 def _immediate(huey: Huey) -> Iterator[CheckMessage]:
