@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from hueyctl.answers.look import Look
 
 CRITICAL, WARNING = "critical", "warning"
+#: The states whose jobs a look for alarms has to count.
+COUNTED = (State.PENDING, State.DEAD)
 #: A share of failed runs that is worth a line, of so many runs in the last minutes.
 _FAILING, _RUNS, _WINDOW = 0.2, 10, 900.0
 #: Who restarts a consumer is not to be paged: so long may a queue be without one, seconds.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from hueycore.model.diagnosis import Diagnosis, ok, problem, warning
-from hueyctl.answers.alarms import CRITICAL, alarms
+from hueyctl.answers.alarms import COUNTED, CRITICAL, alarms
 from hueyctl.answers.checks import Note, from_error
 from hueyctl.answers.look import Look
 from hueyctl.answers.queues import chosen_consumers
@@ -53,7 +53,7 @@ def _consumers(storage: Storage, queues: Sequence[str]) -> Iterator[Diagnosis]:
 
 def standing_alarms(storage: Storage, queues: Sequence[str]) -> Iterator[Diagnosis]:
     """What ``status`` shows first, but for failures: they are of the work, not of the set-up."""
-    found = alarms(Look(storage, queues), of_work=False)
+    found = alarms(Look(storage, queues, COUNTED), of_work=False)
     if not found:
         yield ok("alarms", "nothing is stuck, paused, revoked or left alone")
     for alarm in found:

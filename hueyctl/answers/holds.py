@@ -12,18 +12,19 @@ if TYPE_CHECKING:
     from hueycore.model.jobs import Job
     from hueycore.model.keys import HeldKey
     from hueycore.model.limits import Limit, Lock
+    from hueycore.model.reports import WorkerRow
     from hueycore.storage.base import Storage
 
 
 class Hold(NamedTuple):
     """A name of a queue that somebody has or waits for: a process has its ``lock``, jobs its key.
-    ``workers``: the names of those that run them."""
+    ``workers`` are those that run them."""
 
     queue: str
     name: str
     lock: Lock | None
     key: HeldKey | None
-    workers: tuple[str | None, ...]
+    workers: tuple[WorkerRow | None, ...]
 
     @property
     def kind(self) -> str:
@@ -51,8 +52,17 @@ class Hold(NamedTuple):
         return 0 if self.key is None else self.key.behind
 
     @property
-    def next(self) -> Job | None:
-        return None if self.key is None else self.key.next
+    def first(self) -> tuple[Job, ...]:
+        return () if self.key is None else self.key.first
+
+    @property
+    def waits(self) -> str | None:
+        """Who waits, in a few words."""
+        if not self.behind:
+            return None
+        named = ", ".join(str(job.seq) for job in self.first)
+        more = self.behind - len(self.first)
+        return f"{named} and {more} more" if more > 0 else named
 
     @property
     def due(self) -> float | None:
@@ -67,7 +77,22 @@ class Hold(NamedTuple):
         """A process, or the job that has it longest."""
         if self.lock is not None:
             return self.lock.holder
-        return f"job {self.running[0].seq}" if self.running else None
+        if not self.running:
+            return None
+        job, worker = self.running[0], self.workers[0]
+        return f"job {job.seq} ({job.task})" + (f" on {worker.name}" if worker else "")
+
+    @property
+    def place(self) -> Lock | WorkerRow | None:
+        """Where the holder is: its ``host``, its ``pid``, and whether it is ``alive``."""
+        return self.lock or next(iter(self.workers), None)
+
+    @property
+    def is_lock(self) -> bool:
+        """Whether one alone can have it, and somebody has: a process, or a job of a task whose jobs
+        take turns."""
+        alone = self.limit is not None and self.limit.at_once == 1 and bool(self.running)
+        return self.lock is not None or alone
 
     @property
     def since(self) -> float | None:
@@ -77,29 +102,28 @@ class Hold(NamedTuple):
 
     def as_object(self, now: float) -> dict[str, Any]:
         """``hueyctl.lock/1``."""
-        lock, limit = self.lock, self.limit
+        lock, limit, place = self.lock, self.limit, self.place
         rate = None if limit is None else limit.rate
         expires = None if lock is None else lock.expires_at
         return {
             "name": self.name,
             "queue": self.queue,
             "holder": self.holder,
-            "host": None if lock is None else lock.host,
-            "pid": None if lock is None else lock.pid,
-            "alive": None if lock is None else lock.alive,
-            "waiting": None if lock is None else lock.waiting,
+            "host": None if place is None else place.host,
+            "pid": None if place is None else place.pid,
+            "alive": None if place is None else place.alive,
+            "waiting": lock is not None and lock.waiting,
             "since": None if self.since is None else rfc3339(self.since),
             "expires_at": None if expires is None else rfc3339(expires),
             "ttl_s": None if expires is None else round(expires - now, 3),
+            "job": self.running[0].seq if lock is None and self.running else None,
+            "waiters": self.behind,
+            "first_waiters": [job.seq for job in self.first],
             "kind": self.kind,
             "at_once": None if limit is None else limit.at_once,
             "rate": None if rate is None else {**rate._asdict(), "spent": self.spent},
-            "jobs": [
-                _held(job, worker) for job, worker in zip(self.running, self.workers, strict=True)
-            ],
+            "jobs": [_held(job, one) for job, one in zip(self.running, self.workers, strict=True)],
             "ready": self.ready,
-            "behind": self.behind,
-            "next": None if self.next is None else self.next.seq,
             "due": None if self.due is None else rfc3339(self.due),
         }
 
@@ -115,7 +139,7 @@ def holds(storage: Storage, queues: Sequence[str] = ()) -> Holds:
     """Of these queues, or of all: locks by name, then keys, those with the longest line first."""
     found = storage.held_keys()
     keys = {(key.queue, key.name): key for key in found.keys}
-    workers = {row.id: row.name for row in storage.workers()} if found.keys else {}
+    workers = {row.id: row for row in storage.workers()} if found.keys else {}
 
     def hold(queue: str, name: str, lock: Lock | None, key: HeldKey | None) -> Hold:
         running = () if key is None else key.running
@@ -129,6 +153,6 @@ def holds(storage: Storage, queues: Sequence[str] = ()) -> Holds:
     return Holds([row for row in rows if not queues or row.queue in queues], found.whole)
 
 
-def _held(job: Job, worker: str | None) -> dict[str, Any]:
+def _held(job: Job, worker: WorkerRow | None) -> dict[str, Any]:
     since = None if job.claimed_at is None else rfc3339(job.claimed_at)
-    return {"seq": job.seq, "task": job.task, "worker": worker, "since": since}
+    return {"seq": job.seq, "task": job.task, "worker": worker and worker.name, "since": since}

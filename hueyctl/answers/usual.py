@@ -11,11 +11,10 @@ from hueyctl.answers.workers import is_overdue
 from hueyctl.units import brief
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from hueycore.model.jobs import Job
     from hueycore.model.reports import Metric, WorkerRow
-    from hueycore.storage.base import Storage
 
 #: A run is stuck when it takes so many times its task's p99, and so many seconds at least.
 FAR, LEAST = 5.0, 60.0
@@ -24,16 +23,17 @@ ENOUGH = 20
 
 
 class Usual:
-    """The p95 and p99 of the tasks of a storage, of all runs that were ever counted. Asked once."""
+    """The p95 and p99 of tasks, of all runs that were ever counted: the ``totals`` of a storage.
+    Asked once."""
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, totals: Callable[[], Iterable[Metric]]) -> None:
+        self._ask = totals
         self._totals: dict[tuple[str, str], Metric] | None = None
 
     def spread(self, queue: str, task: str) -> tuple[float, float] | None:
         """(p95, p99) in seconds; None while too few runs have ended."""
         if self._totals is None:
-            self._totals = {(row.queue, row.task): row for row in self._storage.totals()}
+            self._totals = {(row.queue, row.task): row for row in self._ask()}
         row = self._totals.get((queue, task))
         if row is None or sum(row.run_hist.values()) < ENOUGH:
             return None

@@ -224,7 +224,7 @@ def _running(storage: Storage, job: Job, now: float) -> Reason:
         return Reason(text, since, blocking, "hueyctl workers")
     asked = "; it was asked to stop" if job.cancel_requested else ""
     progress = f" ({job.progress})" if job.progress else ""
-    stuck = Usual(storage).stuck(job, now)
+    stuck = Usual(storage.totals).stuck(job, now)
     if stuck is not None:
         text = f"stuck on {row.name}: it {stuck}{progress}{asked}"
         return Reason(text, since, blocking, remedy(job, workers))

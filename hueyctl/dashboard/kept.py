@@ -25,20 +25,31 @@ class Kept:
         self._lock = Lock()
 
     def get(self, key: Hashable, find: Callable[[], T]) -> T:
-        """The answer of ``find``, or that of the last time. Several who ask wait for one."""
+        """The answer of ``find``, or that of the last time. One who asks finds a new one, while the
+        others have the old."""
         with self._lock:
             own = self._locks.setdefault(key, Lock())
-        with own:
             until, value = self._found.get(key, (0.0, None))
-            began = time.monotonic()
-            if began < until:
-                return value  # type: ignore[no-any-return]
-            found = find()
-            now = time.monotonic()
-            with self._lock:
-                self._found[key] = now + max(_LEAST, _SHARE * (now - began)), found
-                self._found.move_to_end(key)
-                while len(self._found) > _MOST:
-                    old, _ = self._found.popitem(last=False)
-                    self._locks.pop(old, None)
-            return found
+        if time.monotonic() < until:
+            return value  # type: ignore[no-any-return]
+        if not own.acquire(blocking=until == 0.0):
+            return value  # type: ignore[no-any-return]
+        try:
+            return self._renewed(key, find)
+        finally:
+            own.release()
+
+    def _renewed(self, key: Hashable, find: Callable[[], T]) -> T:
+        began = time.monotonic()
+        until, value = self._found.get(key, (0.0, None))
+        if began < until:  # somebody else did it while we waited
+            return value  # type: ignore[no-any-return]
+        found = find()
+        now = time.monotonic()
+        with self._lock:
+            self._found[key] = now + max(_LEAST, _SHARE * (now - began)), found
+            self._found.move_to_end(key)
+            while len(self._found) > _MOST:
+                old, _ = self._found.popitem(last=False)
+                self._locks.pop(old, None)
+        return found

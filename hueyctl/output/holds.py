@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from hueyctl.answers.holds import Hold
 
 #: The columns that are shown when nothing is said.
-NORMAL = ("name", "holder", "since", "ttl", "behind", "next")
+NORMAL = ("name", "holder", "since", "ttl", "waiters")
 #: With limits and rates beside the locks.
-EVERY = ("kind", "name", "allows", "holder", "since", "behind", "next", "due")
+EVERY = ("kind", "name", "allows", "holder", "since", "waiters", "due")
 
 
 def allowed(limit: Limit | None) -> str | None:
@@ -34,20 +34,23 @@ def columns(now: float) -> dict[str, Column]:
         lock = row.lock
         return None if lock is None or lock.expires_at is None else max(0.0, lock.expires_at - now)
 
+    def holder(row: Hold) -> str | None:
+        return f"{row.holder} (next)" if row.lock and row.lock.waiting else row.holder
+
     found = (
         Column("name", "NAME", "text", lambda row: row.name),
-        Column("holder", "HOLDER", "text", lambda row: row.holder),
+        Column("holder", "HOLDER", "text", holder),
         Column("since", "SINCE", "time", lambda row: row.since),
         Column("ttl", "TTL", "span", left),
-        Column("behind", "BEHIND", "int", lambda row: row.behind),
-        Column("next", "NEXT", "int", lambda row: row.next and row.next.seq),
+        Column("waiters", "WAITERS", "text", lambda row: row.waits),
         Column("kind", "KIND", "text", lambda row: row.kind),
         Column("allows", "ALLOWS", "text", lambda row: allowed(row.limit)),
         Column("due", "DUE", "time", lambda row: row.due),
         Column("queue", "QUEUE", "text", lambda row: row.queue),
-        Column("host", "HOST", "text", lambda row: row.lock and row.lock.host),
-        Column("pid", "PID", "int", lambda row: row.lock and row.lock.pid),
-        Column("alive", "ALIVE", "bool", lambda row: row.lock and row.lock.alive),
-        Column("waiting", "WAITING", "bool", lambda row: row.lock and row.lock.waiting),
+        Column("host", "HOST", "text", lambda row: row.place and row.place.host),
+        Column("pid", "PID", "int", lambda row: row.place and row.place.pid),
+        Column("alive", "ALIVE", "bool", lambda row: row.place and row.place.alive),
+        Column("waiting", "WAITING", "bool", lambda row: row.lock is not None and row.lock.waiting),
+        Column("job", "JOB", "int", lambda row: row.running[0].seq if row.running else None),
     )
     return {column.key: column for column in found}

@@ -15,6 +15,7 @@ from clikit import DEADLINE, QueueFile, command
 from operatingkit import Invoke, ask, bury, consumer, error, start
 
 from hueycore.model.events import EventQuery
+from hueycore.model.limits import Limit, Rate
 from tests.helpers import wait_until
 
 URL = ("-u", "queue.db")
@@ -43,7 +44,8 @@ def test_locks_are_listed_with_holder_age_and_lease(
 
     assert list(found) == [
         "name", "queue", "holder", "host", "pid", "alive", "waiting", "since", "expires_at",
-        "ttl_s", "kind", "at_once", "rate", "jobs", "ready", "behind", "next", "due",
+        "ttl_s", "job", "waiters", "first_waiters", "kind", "at_once", "rate", "jobs",
+        "ready", "due",
     ]  # fmt: skip
     assert (found["name"], found["queue"], found["holder"]) == ("nightly", "huey", "shell:1")
     assert (found["pid"], found["alive"], found["waiting"]) == (os.getpid(), True, False)
@@ -56,21 +58,19 @@ def test_locks_are_listed_with_holder_age_and_lease(
 def test_all_has_the_limits_too_with_who_has_them_and_who_is_next(
     queue: QueueFile, holder: int, invoke: Invoke
 ) -> None:
-    from hueycore.model.limits import Limit, Rate
-
     queue.storage.declare_limits(
         [Limit("app.fetch", "api", 1), Limit("app.mail", "smtp", None, Rate(2, 60.0))]
     )
     ids = [queue.add("app.fetch", key_name="api") for _ in range(3)]
-    first, second, _ = (row.seq for each in ids if (row := queue.storage.job(each)))
+    first, second, third = (row.seq for each in ids if (row := queue.storage.job(each)))
     start(queue, consumer(queue))
 
     found = json.loads(ask(invoke, "lock", "list", "--all", "--json").stdout)
     lock, limit, rate = found
     assert [row["kind"] for row in found] == ["lock", "limit", "rate"]
     assert (lock["name"], lock["holder"]) == ("nightly", "shell:1")
-    assert (limit["holder"], limit["at_once"], limit["behind"], limit["next"]) == (
-        f"job {first}", 1, 2, second,
+    assert (limit["holder"], limit["at_once"], limit["waiters"], limit["first_waiters"]) == (
+        f"job {first} (app.fetch) on alpha", 1, 2, [second, third],
     )  # fmt: skip
     assert [job["seq"] for job in limit["jobs"]] == [first] and limit["since"]
     assert (rate["name"], rate["rate"]["limit"], rate["holder"]) == ("smtp", 2, None)
@@ -78,7 +78,35 @@ def test_all_has_the_limits_too_with_who_has_them_and_who_is_next(
     assert [line.split("\t")[:3] for line in lines] == [
         ["lock", "nightly", ""], ["limit", "api", "1 at once"], ["rate", "smtp", "2 per 1m 00s"],
     ]  # fmt: skip
-    assert [row["name"] for row in held(invoke)] == ["nightly"]
+    assert [row["name"] for row in held(invoke)] == ["nightly", "api"]
+
+
+def test_those_that_wait_for_a_lock_are_named_and_counted(
+    queue: QueueFile, holder: int, invoke: Invoke
+) -> None:
+    for _ in range(5):
+        queue.add("app.sync", key_name="nightly")
+    queue.add("app.sync", key_name="other")
+
+    (found,) = held(invoke)
+    assert (found["job"], found["waiters"], found["first_waiters"]) == (None, 5, [1, 2, 3])
+    (line,) = ask(invoke, "lock", "list").stdout.splitlines()
+    assert line.split("\t")[-1] == "1, 2, 3 and 2 more"
+
+
+def test_a_job_whose_task_takes_turns_holds_its_lock(queue: QueueFile, invoke: Invoke) -> None:
+    queue.storage.declare_limits([Limit("app.sync", "nightly", 1), Limit("app.wide", "wide", 2)])
+    for task, key in (("app.sync", "nightly"), ("app.wide", "wide")):
+        queue.add(task, key_name=key)
+    worker = consumer(queue)
+    start(queue, worker)
+    start(queue, worker, slot=1)
+    queue.add("app.sync", key_name="nightly")
+
+    (found,) = held(invoke)
+    assert (found["name"], found["job"], found["alive"]) == ("nightly", 1, True)
+    assert found["holder"] == "job 1 (app.sync) on alpha"
+    assert (found["pid"], found["first_waiters"]) == (os.getpid(), [3])
 
 
 def test_no_locks_are_no_error(queue: QueueFile, invoke: Invoke) -> None:
@@ -314,8 +342,6 @@ def test_why_names_the_process_that_holds_the_lock(
 
 
 def test_why_says_until_when_a_rate_holds(queue: QueueFile, invoke: Invoke) -> None:
-    from hueycore.model.limits import Limit, Rate
-
     queue.storage.declare_limits([Limit("app.call", "api", None, Rate(1, 600.0))])
     queue.add("app.call", key_name="api")
     queue.add("app.call", key_name="api")

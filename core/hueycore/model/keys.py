@@ -9,15 +9,17 @@ from typing import NamedTuple
 from hueycore.model.jobs import Job
 from hueycore.model.limits import Limit
 
+#: Of those that wait for a key so many are named.
+NAMED = 3
 #: Queue and name.
 Key = tuple[str, str]
 
 
 class HeldKey(NamedTuple):
     """A key of a queue. ``limit`` is what the task of its jobs declares. ``running`` jobs have it,
-    the longest first, and ``ready`` jobs come before any that waits; ``behind`` wait, ``next`` is
-    the first of them. ``due``: when time alone lets it go. ``spent``: slots of the rate that are
-    used up now."""
+    the longest first, and ``ready`` jobs come before any that waits; ``behind`` wait, ``first`` are
+    the next ``NAMED`` of them. ``due``: when the rate lets one go, None when it may now. ``spent``:
+    slots of the rate that are used up now."""
 
     queue: str
     name: str
@@ -25,7 +27,7 @@ class HeldKey(NamedTuple):
     running: tuple[Job, ...]
     ready: int
     behind: int
-    next: Job | None
+    first: tuple[Job, ...]
     due: float | None
     spent: int
 
@@ -69,17 +71,17 @@ class Standing:
         now: float,
         *,
         ready: int = 0,
-        first: Job | None = None,
-        due: float | None = None,
+        first: Iterable[Job] = (),
         tat: float = 0.0,
     ) -> HeldKey:
         """All of it; ``tat`` is the theoretical arrival time of its rate."""
-        running = tuple(self.running.get(key, ()))
-        limit = self._limit(key, running[0] if running else first)
+        running, waiting = tuple(self.running.get(key, ())), tuple(first)
+        limit = self._limit(key, next(iter(running or waiting), None))
         rate = None if limit is None else limit.rate
         spent = 0 if rate is None else rate.spent(tat, now)
+        due = None if rate is None else rate.due(tat, now)
         behind = self.behind[key]
-        return HeldKey(*key, limit, running, ready, behind, first, due, spent)
+        return HeldKey(*key, limit, running, ready, behind, waiting, due, spent)
 
     def _limit(self, key: Key, job: Job | None) -> Limit | None:
         """That of its jobs' task; of a key that nobody asks for that of a task that names it."""

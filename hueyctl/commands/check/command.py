@@ -96,11 +96,12 @@ def check(
     0 OK, 1 WARNING, 2 CRITICAL (also when the storage cannot be reached), 3 UNKNOWN (also for a
     wrong option).
     """
+    from hueyctl.answers.alarms import COUNTED
     from hueyctl.answers.look import Look
 
     try:
         storage = session.looking()
-        look = Look(storage, session.check_queues(storage))
+        look = Look(storage, session.check_queues(storage), COUNTED)
         checks = _checks(look, window, failure)
         limits = {
             "pending": depth,

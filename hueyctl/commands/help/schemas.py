@@ -250,9 +250,9 @@ def _rows() -> dict[str, Schema]:
         ),
         "firing/1": _object("at:time name:text task:text queue:text schedule:text tz:text?"),
         "lock/1": _object(
-            "name:text queue:text holder:text? host:text? pid:int? alive:bool? waiting:bool? "
-            "since:time? expires_at:time? ttl_s:number? at_once:int? rate:object? ready:int "
-            "behind:int next:int? due:time?",
+            "name:text queue:text holder:text? host:text? pid:int? alive:bool? waiting:bool "
+            "since:time? expires_at:time? ttl_s:number? job:int? waiters:int first_waiters:values "
+            "at_once:int? rate:object? ready:int due:time?",
             kind={"enum": ["lock", "limit", "rate", "key"]},
             jobs=_list(_object("seq:int task:text worker:text? since:time?")),
         ),

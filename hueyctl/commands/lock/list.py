@@ -27,11 +27,12 @@ from hueyctl.context import Session
     help="Also limits and rates of tasks, and the jobs that have them.",
 )
 def lock_list(session: Session, all_: bool) -> int:
-    """List the locks that processes hold, by name: who, since when, until when at the latest, and
-    how many jobs wait.
+    """List the locks that are held, by name: who, since when, until when at the latest, who waits.
 
-    With --all also what jobs hold that take turns (lock=, max_concurrent=, rate_limit=): those with
-    the longest line first, a hundred at most.
+    A holder is a process (lock_task, hueyctl lock acquire), or a running job of a task whose jobs
+    take turns (lock=, max_concurrent=1). Those that wait are jobs: the next three, and how many
+    more. hueyctl why says the same of one job. With --all also what several jobs may have at once
+    and rates: those with the longest line first, a hundred at most.
     """
     from hueyctl.answers.holds import holds
     from hueyctl.output.holds import EVERY, NORMAL, columns
@@ -40,7 +41,7 @@ def lock_list(session: Session, all_: bool) -> int:
     queues = session.check_queues(storage)
     now = time.time()
     found, whole = holds(storage, queues)
-    rows = found if all_ else [row for row in found if row.lock is not None]
+    rows = found if all_ else [row for row in found if row.is_lock]
     output = session.output
     if output.is_json:
         output.objects(row.as_object(now) for row in rows)
@@ -49,7 +50,7 @@ def lock_list(session: Session, all_: bool) -> int:
             rows,
             columns(now),
             EVERY if all_ else NORMAL,
-            ("queue", "host", "pid", "alive", "waiting"),
+            ("queue", "host", "pid", "alive", "waiting", "job"),
             name=lambda row: row.name,
         )
     if not rows:

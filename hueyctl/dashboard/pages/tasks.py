@@ -58,10 +58,9 @@ def page(view: View) -> Page:
 
 def known(view: View) -> list[Known]:
     """Every task that was ever counted, by queue and name."""
-    totals = view.board.kept.get("totals", view.storage.totals)
     return [
         Known(row.queue, row.task, row.done + row.dead + row.revoked + row.expired)
-        for row in totals
+        for row in view.totals()
         if not view.queues or row.queue in view.queues
     ]
 
@@ -88,7 +87,7 @@ def task_page(view: View) -> Page:
             "windows": list(WINDOWS),
             "rates": mine[0].rates if mine else None,
             "series": seen.tasks.get((queue, name)),
-            "usual": Usual(view.storage).spread(queue, name),
+            "usual": Usual(view.totals).spread(queue, name),
             "charts": charts,
             "running": [
                 run for run in seen.status.runs if (run.job.queue, run.job.task) == (queue, name)

@@ -511,7 +511,7 @@ def test_held_keys_say_who_has_them_how_many_wait_and_who_is_next(
     assert (key.queue, key.name, key.limit) == ("huey", "k", Limit("task", "k", 2))
     assert [(job.seq, job.claimed_at) for job in key.running] == [(first, now)]
     assert (key.ready, key.behind, whole) == (1, 3, True)
-    assert key.next is not None and key.next.seq == first + 2 < last
+    assert [job.seq for job in key.first] == [first + 2, first + 3, last]
 
 
 def test_the_longest_lines_come_first_and_what_is_left_out_is_said(storage: Storage) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from struct import unpack
 from typing import NamedTuple
 
-from hueycore.model.jobs import Job
-from hueycore.model.keys import HeldKey, HeldKeys, Key, Standing
-from hueycore.storage.redis.limits import read_limits
-from hueycore.storage.redis.part import PAGE, Part, number
+from hueycore.model.keys import NAMED, HeldKey, HeldKeys, Key, Standing
+from hueycore.storage.redis.limits import read_limits, read_tat
+from hueycore.storage.redis.part import PAGE, Part
 from hueycore.storage.redis.rows import fetch
 
 #: The end of a member of the set ``key``: priority, time and number (rows.lua).
@@ -18,12 +16,12 @@ _ORDER = 24
 
 
 class _Keyed(NamedTuple):
-    """Jobs of the keys of a queue: how many are in a state, which run, and who is the first of
-    those that wait."""
+    """Jobs of the keys of a queue: how many are in a state, which run, and who are the first
+    of those that wait."""
 
     states: Counter[tuple[str, bytes]]
     running: list[int]
-    heads: dict[str, int]
+    first: dict[str, list[int]]
     whole: bool
 
 
@@ -45,7 +43,7 @@ def held_keys(part: Part, limit: int, most: int) -> HeldKeys:
 def _keyed(part: Part, queue: str, most: int) -> _Keyed:
     states: Counter[tuple[str, bytes]] = Counter()
     running: list[int] = []
-    heads: dict[str, int] = {}
+    first: dict[str, list[int]] = {}
     start = 0
     while start < most:
         last = min(start + 10 * PAGE, most) - 1
@@ -56,12 +54,12 @@ def _keyed(part: Part, queue: str, most: int) -> _Keyed:
             states[name, state] += 1
             if state == b"r":
                 running.append(seq)
-            elif state == b"b":
-                heads.setdefault(name, seq)
+            elif state == b"b" and states[name, state] <= NAMED:
+                first.setdefault(name, []).append(seq)
         if len(members) <= last - start:
-            return _Keyed(states, running, heads, whole=True)
+            return _Keyed(states, running, first, whole=True)
         start = last + 1
-    return _Keyed(states, running, heads, whole=False)
+    return _Keyed(states, running, first, whole=False)
 
 
 def _held(
@@ -70,20 +68,11 @@ def _held(
     now = part.client.now()
     for queue, name in keys:
         found = keyed[queue]
-        due, rate = part.ask(
-            ("ZSCORE", part.key("due", queue), name), ("HGET", part.key("rate", queue), name)
-        )
-        tat, seen = (0.0, 0.0) if rate is None else unpack(">dd", rate)
+        tat, seen = read_tat(part, queue, name)
         yield standing.held(
             (queue, name),
             now,
             ready=found.states[name, b"p"],
-            first=_job(part, queue, found.heads.get(name)),
-            due=number(due),
+            first=[row.job() for row in fetch(part, queue, found.first.get(name, []))],
             tat=tat - max(0.0, seen - now),
         )
-
-
-def _job(part: Part, queue: str, seq: int | None) -> Job | None:
-    rows = [] if seq is None else fetch(part, queue, [seq])
-    return rows[0].job() if rows else None

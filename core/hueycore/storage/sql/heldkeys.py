@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hueycore.model.jobs import Job, Selector
-from hueycore.model.keys import HeldKey, HeldKeys, Standing
+from hueycore.model.keys import NAMED, HeldKey, HeldKeys, Standing
 from hueycore.model.states import State
 from hueycore.storage.sql.dialect import Connection
-from hueycore.storage.sql.keyview import read_limits
+from hueycore.storage.sql.keyview import read_limits, tat_now
 from hueycore.storage.sql.queries import queue_names, to_job
 from hueycore.storage.sql.selector import LIST, find
 
@@ -64,36 +64,32 @@ def _held(
         (queue, listed),
     ).fetchall()
     times = con.execute(
-        f"select name, due, tat, seen from huey_key where queue = ? and {d.among('name')}",
+        f"select name, tat, seen from huey_key where queue = ? and {d.among('name')}",
         (queue, listed),
     ).fetchall()
-    of_ready, of_times, heads = dict(ready), {row[0]: row[1:] for row in times}, {}
-    for job in _heads(con, queue, listed):
-        heads[job.key_name] = job
-    for name in names:
-        due, tat, seen = of_times.get(name, (None, None, None))
+    of_ready, of_times = dict(ready), {row[0]: row[1:] for row in times}
+    for name, first in zip(names, list(_first(con, queue, names)), strict=True):
+        tat, seen = of_times.get(name, (None, None))
         yield standing.held(
             (queue, name),
             now,
             ready=of_ready.get(name, 0),
-            first=heads.get(name),
-            due=due,
-            # When the clock was set back the rate goes with it (keyview.py).
-            tat=(tat or 0.0) - max(0.0, (seen or 0.0) - now),
+            first=first,
+            tat=tat_now(tat, seen, now),
         )
 
 
-def _heads(con: Connection, queue: str, names: object) -> list[Job]:
-    """The first that waits for each key, in running order."""
-    rows = con.execute(
+def _first(con: Connection, queue: str, names: Sequence[str]) -> Iterator[list[Job]]:
+    """The first of those that wait for each key, in running order."""
+    every = con.many_pages(
         f"""
-        select {LIST} from huey_job where seq in (
-            select (
-                select seq from huey_job
-                where queue = ? and key_name = each.value and state = 'blocked' and waits = 0
-                order by priority desc, run_at, seq limit 1)
-            from {con.dialect.each("each")})
+        select {LIST} from huey_job
+        where queue = ? and key_name = ? and state = 'blocked' and waits = 0
+        order by priority desc, run_at, seq limit {NAMED}
         """,
-        (queue, names),
-    ).fetchall()
-    return [to_job(row) for row in rows]
+        [(queue, name) for name in names],
+    )
+    for rows in every:
+        found = [to_job(row) for row in rows]
+        rows.close()
+        yield found
