@@ -126,8 +126,10 @@ def test_a_task_is_there_with_the_commit_of_its_view_and_never_when_that_rolls_b
 
 
 @pytest.mark.sql_only("a queue in Redis is in no transaction of a database's")
-def test_a_consumer_is_woken_by_the_commit(environment: dict[str, str], queue: Huey) -> None:
-    """And not by the call before it, when there was nothing to see yet."""
+def test_a_consumer_runs_the_task_soon_after_the_commit(
+    environment: dict[str, str], queue: Huey
+) -> None:
+    """Though it was free, and nothing to see, when the task was enqueued."""
     consumer = subprocess.Popen(
         [sys.executable, "manage.py", "run_huey", "--queue", "default"],
         cwd=PROJECT, env=environment, stderr=subprocess.DEVNULL,
