@@ -19,7 +19,7 @@ def in_the_way(storage: Storage, job: Job, now: float) -> Reason:
     for lock in storage.locks():
         if (lock.queue, lock.name) == (job.queue, key):
             return _locked(lock, now)
-    due = storage.key_due(job.queue, key)
+    due = storage.key_due(job.queue, key, job.task)
     if due is not None and due > now:
         at = rfc3339(due)
         text = f"blocked by key {key}, rate-limited until {at} (in {brief(due - now)})"

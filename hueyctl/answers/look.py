@@ -17,16 +17,22 @@ if TYPE_CHECKING:
     from hueycore.model.jobs import Job
     from hueycore.model.reports import Depth, Metric, QueueRow, WorkerRow
     from hueycore.storage.base import Storage
+    from hueyctl.answers.past import Past
 
 
 class Look:
     """``names`` empty means all queues. ``states`` are those whose jobs are counted: the others
-    seem to have none. To count a million that are done takes a tenth of a second."""
+    seem to have none. To count a million that are done takes a tenth of a second. ``past``: what
+    ended long ago is told by the half hour."""
 
     def __init__(
-        self, storage: Storage, names: Sequence[str] = (), states: Collection[State] = tuple(State)
+        self,
+        storage: Storage,
+        names: Sequence[str] = (),
+        states: Collection[State] = tuple(State),
+        past: Past | None = None,
     ) -> None:
-        self.storage, self.names, self._states = storage, names, states
+        self.storage, self.names, self._states, self._past = storage, names, states, past
         self.now = time.time()
         self.usual = Usual(storage.totals)
         self._metrics: tuple[float, list[Metric]] | None = None
@@ -72,7 +78,11 @@ class Look:
     def metrics(self, since: float) -> list[Metric]:
         """What has ended since then, and maybe before."""
         if self._metrics is None or since < self._metrics[0]:
-            self._metrics = since, self.storage.metrics(since)
+            if self._past is None:
+                found = self.storage.metrics(since)
+            else:
+                found = self._past.metrics(self.storage, since, self.now)
+            self._metrics = since, found
         return self._metrics[1]
 
     def is_about(self, queue: str) -> bool:

@@ -8,6 +8,7 @@ from threading import Condition, Thread
 from typing import TYPE_CHECKING
 
 from hueycore.exceptions import StorageBusy, StorageError
+from hueyctl.answers.past import Past
 from hueyctl.dashboard.seen import Seen, look_at
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Watch:
     def __init__(self, opened: Callable[[], Storage], queues: Sequence[str]) -> None:
         self._open, self._queues = opened, queues
         self._storage: Storage | None = None
+        self._past = Past()
         self._views = {name: _View() for name in WINDOWS}
         self._news = Condition()
         self._thread: Thread | None = None
@@ -124,7 +126,9 @@ class Watch:
             state = (self._storage.version(), time.time() // _STEP)
             if state == view.state and view.seen is not None and not view.seen.busy:
                 return
-            self._show(view, look_at(self._storage, self._queues, WINDOWS[name]), None, state)
+            self._show(
+                view, look_at(self._storage, self._queues, WINDOWS[name], self._past), None, state
+            )
         except StorageBusy as error:  # it is the same one a little later
             seen = view.seen and view.seen._replace(busy=True)
             self._show(view, seen, None if seen else error)
@@ -141,5 +145,6 @@ class Watch:
 
     def _close(self) -> None:
         storage, self._storage = self._storage, None
+        self._past = Past()  # the next one may be another
         if storage is not None:
             storage.close()

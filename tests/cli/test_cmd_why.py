@@ -59,6 +59,20 @@ def test_a_pause_that_is_over_is_no_answer(queue: QueueFile, invoke: Invoke) -> 
     assert answer(invoke)[0] == "no live consumer serves queue huey"
 
 
+def test_a_pause_of_another_task_is_not_what_holds_a_job_of_a_key(
+    queue: QueueFile, invoke: Invoke
+) -> None:
+    from hueycore.model.limits import Limit
+
+    queue.storage.declare_limits([Limit("app.add", "k", 1)])
+    for _ in range(2):
+        queue.add("app.add", key_name="k")
+    queue.storage.pause(task="app.other", until=time.time() + 3600)
+    start(queue, consumer(queue, "alpha"))
+
+    assert "blocked by key k, held by job 1 on worker alpha" in answer(invoke, "2")[0]
+
+
 def test_a_paused_task(queue: QueueFile, invoke: Invoke) -> None:
     queue.add("app.add")
     queue.add("app.other")

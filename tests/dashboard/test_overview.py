@@ -34,6 +34,13 @@ def test_an_empty_queue_says_how_its_first_job_comes(browser: Browser) -> None:
     assert "No consumer is there" in html
 
 
+def test_a_queue_whose_jobs_are_all_done_is_not_new(queue: QueueFile, browser: Browser) -> None:
+    queue.add("app.add", 1)
+    queue.finish()
+
+    assert "Nothing here yet" not in browser.html("/")
+
+
 def test_the_first_line_says_that_nobody_works(queue: QueueFile, browser: Browser) -> None:
     fill(queue)
 
@@ -76,7 +83,9 @@ def test_each_window_has_its_page_and_another_word_is_the_usual_one(browser: Bro
 def test_the_documents_are_those_of_the_command_line(queue: QueueFile, browser: Browser) -> None:
     fill(queue)
 
-    assert browser.json("/overview.json")["schema"] == "hueyctl.stats/1"
+    figures = browser.json("/overview.json")
+    assert figures["schema"] == "hueyctl.stats/1"
+    assert [figures["totals"][state] for state in ("pending", "dead", "done")] == [2, 1, 1]
     jobs = browser.json("/jobs.json?state=dead")
     assert [job["error"]["type"] for job in jobs] == ["TimeoutError"]
     job = browser.json("/jobs/3.json")

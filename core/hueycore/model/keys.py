@@ -18,8 +18,8 @@ Key = tuple[str, str]
 class HeldKey(NamedTuple):
     """A key of a queue. ``limit`` is what the task of its jobs declares. ``running`` jobs have it,
     the longest first, and ``ready`` jobs come before any that waits; ``behind`` wait, ``first`` are
-    the next ``NAMED`` of them. ``due``: when time alone lets one go. ``spent``: slots of the rate
-    that are used up now."""
+    the next ``NAMED`` of them. ``due``: when the rate lets one go, None when it may now. ``spent``:
+    slots of the rate that are used up now."""
 
     queue: str
     name: str
@@ -72,7 +72,6 @@ class Standing:
         *,
         ready: int = 0,
         first: Iterable[Job] = (),
-        due: float | None = None,
         tat: float = 0.0,
     ) -> HeldKey:
         """All of it; ``tat`` is the theoretical arrival time of its rate."""
@@ -80,6 +79,7 @@ class Standing:
         limit = self._limit(key, next(iter(running or waiting), None))
         rate = None if limit is None else limit.rate
         spent = 0 if rate is None else rate.spent(tat, now)
+        due = None if rate is None else rate.due(tat, now)
         behind = self.behind[key]
         return HeldKey(*key, limit, running, ready, behind, waiting, due, spent)
 

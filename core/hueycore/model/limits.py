@@ -22,6 +22,11 @@ class Rate(NamedTuple):
         """How many starts are not made up for by the time that has passed since."""
         return max(0, math.ceil((tat - now) * self.limit / self.per - 1e-6))
 
+    def due(self, tat: float, now: float) -> float | None:
+        """When the next start is allowed, None when it is now."""
+        slot = self.slot(tat)
+        return slot if slot > now else None
+
     def after(self, tat: float, now: float) -> float:
         """The theoretical arrival time after one more start."""
         return max(tat, now) + self.per / self.limit

@@ -101,7 +101,7 @@ def test_a_slot_is_spent_by_a_claim_in_any_process(make: Maker, clock: Clock) ->
 
     assert len(take(storage, number, 9)) == 1
     assert take(storage, other, 9) == []
-    assert storage.key_due("huey", "k") == pytest.approx(clock.now() + 0.1)
+    assert storage.key_due("huey", "k", "task") == pytest.approx(clock.now() + 0.1)
 
 
 def test_a_clock_that_is_set_back_delays_a_rate_by_no_more_than_its_interval(
@@ -280,3 +280,14 @@ def test_a_held_rate_says_how_much_is_spent_and_when_the_next_may_go(
 
     assert (len(claims), key.spent, key.behind, key.running) == (2, 2, 2, ())
     assert key.due == pytest.approx(now + 30)
+
+
+def test_a_pause_of_another_task_is_no_rate_of_a_key(storage: Storage, clock: Clock) -> None:
+    now = clock.freeze()
+    storage.declare_limits([Limit("task", "k", 1)])
+    storage.enqueue([new(key_name="k") for _ in range(2)])
+    storage.pause(task="other", until=now + 3600)
+    take(storage, worker(storage), 9)
+
+    assert storage.key_due("huey", "k", "task") is None
+    assert [key.due for key in storage.held_keys().keys] == [None]

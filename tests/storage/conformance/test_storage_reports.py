@@ -141,3 +141,15 @@ def test_slots_are_the_workers_and_their_spares_are_seen_too(storage: Storage) -
 
     (row,) = storage.workers()
     assert (row.slots, row.running) == (2, [(3, job.seq)])
+
+
+def test_metrics_end_before_a_minute_that_is_named(storage: Storage) -> None:
+    born(storage)
+    run(storage, worker(storage), Done())
+    (line,) = storage.metrics(0)
+    at = 60.0 * line.minute
+
+    assert storage.metrics(0, at) == []
+    assert storage.metrics(0, at + 1) == [line]
+    assert storage.metrics(at, at + 60) == [line]
+    assert storage.metrics(at + 60, at + 120) == []

@@ -36,8 +36,9 @@ class Limits(Protocol):
         """The rate begins anew: nothing was spent."""
         ...
 
-    def key_due(self, queue: str, name: str) -> float | None:
-        """When time alone lets the next blocked job of a key go, if it does."""
+    def key_due(self, queue: str, name: str, task: str) -> float | None:
+        """When the rate of a task lets the next job of a key go; None when it may now, or there is
+        no rate."""
         ...
 
     def lock(

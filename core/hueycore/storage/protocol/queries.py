@@ -75,8 +75,9 @@ class Queries(Protocol):
         """Every queue of the storage by name."""
         ...
 
-    def metrics(self, since: float) -> list[Metric]:
-        """What ended per queue, minute and task since a time, oldest first."""
+    def metrics(self, since: float, until: float | None = None) -> list[Metric]:
+        """What ended per queue, minute and task since a time, oldest first; only the minutes that
+        begin before ``until``."""
         ...
 
     def totals(self) -> list[Metric]:

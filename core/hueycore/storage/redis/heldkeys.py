@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from struct import unpack
 from typing import NamedTuple
 
 from hueycore.model.keys import NAMED, HeldKey, HeldKeys, Key, Standing
-from hueycore.storage.redis.limits import read_limits
-from hueycore.storage.redis.part import PAGE, Part, number
+from hueycore.storage.redis.limits import read_limits, read_tat
+from hueycore.storage.redis.part import PAGE, Part
 from hueycore.storage.redis.rows import fetch
 
 #: The end of a member of the set ``key``: priority, time and number (rows.lua).
@@ -69,15 +68,11 @@ def _held(
     now = part.client.now()
     for queue, name in keys:
         found = keyed[queue]
-        due, rate = part.ask(
-            ("ZSCORE", part.key("due", queue), name), ("HGET", part.key("rate", queue), name)
-        )
-        tat, seen = (0.0, 0.0) if rate is None else unpack(">dd", rate)
+        tat, seen = read_tat(part, queue, name)
         yield standing.held(
             (queue, name),
             now,
             ready=found.states[name, b"p"],
             first=[row.job() for row in fetch(part, queue, found.first.get(name, []))],
-            due=number(due),
             tat=tat - max(0.0, seen - now),
         )

@@ -33,17 +33,21 @@ class Limits(Part, protocol.Limits, Upkeep):
         return number(self.run("spend", arg, again=False))
 
     def spent(self, name: str, rate: Rate) -> int:
-        now, text = self.client.now(), self.client.call("HGET", self.key("rate"), name)
-        if text is None:
-            return rate.spent(0.0, now)
-        tat, seen = unpack(">dd", text)
+        now = self.client.now()
+        tat, seen = read_tat(self, self.queue, name)
         return rate.spent(tat - max(0.0, seen - now), now)
 
     def reset_rate(self, name: str) -> None:
         self.run("reset_rate", {"name": name})
 
-    def key_due(self, queue: str, name: str) -> float | None:
-        return number(self.client.call("ZSCORE", self.key("due", queue), name))
+    def key_due(self, queue: str, name: str, task: str) -> float | None:
+        text = self.client.call("HGET", self.key("limit", queue), task)
+        rate = None if text is None else _to_limit(task, json.loads(text)).rate
+        if rate is None:
+            return None
+        now = self.client.now()
+        tat, seen = read_tat(self, queue, name)
+        return rate.due(tat - max(0.0, seen - now), now)
 
     def mend(self, *, set_back: bool = False) -> list[str]:
         if set_back:
@@ -55,6 +59,15 @@ def read_limits(part: Part, queue: str) -> dict[str, Limit]:
     """What the tasks of a queue declare, by name."""
     found = {task.decode(): json.loads(text) for task, text in part.pairs("limit", queue).items()}
     return {task: _to_limit(task, told) for task, told in sorted(found.items())}
+
+
+def read_tat(part: Part, queue: str, name: str) -> tuple[float, float]:
+    """The theoretical arrival time of a rate, and when that was written down."""
+    text = part.client.call("HGET", part.key("rate", queue), name)
+    if text is None:
+        return 0.0, 0.0
+    tat, seen = unpack(">dd", text)
+    return tat, seen
 
 
 def _to_rate(rate: Rate) -> dict[str, Any]:

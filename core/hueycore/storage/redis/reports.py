@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from operator import attrgetter
 from struct import pack
@@ -24,14 +25,18 @@ _READ = 50_000
 
 
 class Reports(Part, Queries):
-    def metrics(self, since: float) -> list[Metric]:
-        first = max(1, int(since // 60))
-        found = [one for queue in self.queue_names() for one in self._minutes(queue, first)]
+    def metrics(self, since: float, until: float | None = None) -> list[Metric]:
+        first, last = max(1, int(since // 60)), self._last_minute()
+        if until is not None:
+            last = min(last, math.ceil(until / 60) - 1)
+        found = [one for queue in self.queue_names() for one in self._minutes(queue, first, last)]
         return sorted(found, key=attrgetter("minute", "queue", "task"))
 
-    def _minutes(self, queue: str, first: int) -> list[Metric]:
+    def _last_minute(self) -> int:
+        return int(self.client.now() // 60) + 1
+
+    def _minutes(self, queue: str, first: int, last: int) -> list[Metric]:
         tasks = [task.decode() for task in self.client.call("HKEYS", self.key("total", queue))]
-        last = int(self.client.now() // 60) + 1
         size = self.client.call("HLEN", self.key("metric", queue))
         if (last + 1 - first) * len(tasks) < size:
             names = [f"{minute} {task}" for minute in range(first, last + 1) for task in tasks]
@@ -43,7 +48,7 @@ class Reports(Part, Queries):
         found = []
         for name, data in lines:
             minute, _, task = name.partition(" ")
-            if data is not None and int(minute) >= first:
+            if data is not None and first <= int(minute) <= last:
                 found.append(_to_metric(queue, int(minute), task, data))
         return found
 
@@ -128,7 +133,7 @@ class Reports(Part, Queries):
         oldest = self.client.call("ZRANGE", self.key(State.DONE, queue), 0, 0, "WITHSCORES")
         if not oldest:
             return []
-        counted = self._minutes(queue, 1)
+        counted = self._minutes(queue, 1, self._last_minute())
         first = min((line.minute for line in counted), default=None)
         done = Selector(queues=(queue,), states=(State.DONE,))
         found: list[SeenTask] = []

@@ -8,7 +8,7 @@ from hueycore.model.jobs import Job, Selector
 from hueycore.model.keys import NAMED, HeldKey, HeldKeys, Standing
 from hueycore.model.states import State
 from hueycore.storage.sql.dialect import Connection
-from hueycore.storage.sql.keyview import read_limits
+from hueycore.storage.sql.keyview import read_limits, tat_now
 from hueycore.storage.sql.queries import queue_names, to_job
 from hueycore.storage.sql.selector import LIST, find
 
@@ -64,20 +64,18 @@ def _held(
         (queue, listed),
     ).fetchall()
     times = con.execute(
-        f"select name, due, tat, seen from huey_key where queue = ? and {d.among('name')}",
+        f"select name, tat, seen from huey_key where queue = ? and {d.among('name')}",
         (queue, listed),
     ).fetchall()
     of_ready, of_times = dict(ready), {row[0]: row[1:] for row in times}
     for name, first in zip(names, list(_first(con, queue, names)), strict=True):
-        due, tat, seen = of_times.get(name, (None, None, None))
+        tat, seen = of_times.get(name, (None, None))
         yield standing.held(
             (queue, name),
             now,
             ready=of_ready.get(name, 0),
             first=first,
-            due=due,
-            # When the clock was set back the rate goes with it (keyview.py).
-            tat=(tat or 0.0) - max(0.0, (seen or 0.0) - now),
+            tat=tat_now(tat, seen, now),
         )
 
 

@@ -185,6 +185,11 @@ class KeyView(Rates):
             insert_rows(self.con, into, rows, conflict)
 
 
+def tat_now(tat: float | None, seen: float | None, now: float) -> float:
+    """What a rate remembers, for who only reads: see ``Rates``."""
+    return (tat or 0.0) - max(0.0, (seen or 0.0) - now)
+
+
 def read_limits(con: Connection, queue: str) -> dict[str, Limit]:
     """What the tasks of a queue declare, by name."""
     rows = con.execute(

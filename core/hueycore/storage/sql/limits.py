@@ -12,7 +12,7 @@ from hueycore.storage.protocol.upkeep import Upkeep
 from hueycore.storage.sql import clockback
 from hueycore.storage.sql.dialect import Connection, Dialect
 from hueycore.storage.sql.keys import settle, settle_in
-from hueycore.storage.sql.keyview import KeyView, Rates, read_limits
+from hueycore.storage.sql.keyview import KeyView, Rates, read_limits, tat_now
 from hueycore.storage.sql.part import Part
 
 
@@ -126,13 +126,18 @@ class Limits(Part, protocol.Limits, Upkeep):
         if self.db.transact(body, durable=False):
             self.ring()
 
-    def key_due(self, queue: str, name: str) -> float | None:
-        row = self.db.read(
-            lambda con: con.execute(
-                "select due from huey_key where queue = ? and name = ?", (queue, name)
+    def key_due(self, queue: str, name: str, task: str) -> float | None:
+        def body(con: Connection) -> float | None:
+            limit = read_limits(con, queue).get(task)
+            if limit is None or limit.rate is None:
+                return None
+            row = con.execute(
+                "select tat, seen from huey_key where queue = ? and name = ?", (queue, name)
             ).fetchone()
-        )
-        return None if row is None else row[0]
+            now, (tat, seen) = con.now(), row or (None, None)
+            return limit.rate.due(tat_now(tat, seen, now), now)
+
+        return self.db.read(body)
 
     def mend(self, *, set_back: bool = False) -> list[str]:
         if set_back:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from operator import attrgetter
 from typing import Any
 
@@ -21,16 +22,22 @@ from hueycore.storage.sql.selector import by_state, conditions
 _METRIC = """queue, minute, task, done, retried, dead, revoked, expired, run_s, run_max,
     run_hist, wait_hist"""
 
+#: A minute that does not come.
+_NEVER = 2**31 - 1
+
 
 class Reports(Part, Queries):
-    def metrics(self, since: float) -> list[Metric]:
+    def metrics(self, since: float, until: float | None = None) -> list[Metric]:
         def body(con: Connection) -> list[Metric]:
             first = max(1, int(since // 60))
-            query = f"select {_METRIC} from huey_metric where queue = ? and minute >= ?"
+            end = _NEVER if until is None else math.ceil(until / 60)
+            query = f"""
+                select {_METRIC} from huey_metric where queue = ? and minute >= ? and minute < ?
+            """
             found = [
                 _to_metric(row)
                 for queue in queue_names(con)
-                for row in con.execute(query, (queue, first)).fetchall()
+                for row in con.execute(query, (queue, first, end)).fetchall()
             ]
             return sorted(found, key=attrgetter("minute", "queue", "task"))
 
@@ -49,7 +56,7 @@ class Reports(Part, Queries):
                 ).fetchall()
                 for row in map(_to_metric, rows):
                     key = (queue, row.task)
-                    found[key] = _sum(found[key], row) if key in found else row._replace(minute=0)
+                    found[key] = found[key].plus(row) if key in found else row._replace(minute=0)
             return [found[key] for key in sorted(found)]
 
         return self.db.read(body, snapshot=True)
@@ -196,19 +203,3 @@ def _seen_done(con: Connection, queue: str) -> list[SeenTask]:
 
 def _to_metric(row: tuple[Any, ...]) -> Metric:
     return Metric._make((*row[:10], read(row[10]), read(row[11])))
-
-
-def _sum(one: Metric, other: Metric) -> Metric:
-    """Two lines of one task as one; the histograms of the first are added to in place."""
-    for mine, more in ((one.run_hist, other.run_hist), (one.wait_hist, other.wait_hist)):
-        for number, count in more.items():
-            mine[number] = mine.get(number, 0) + count
-    return one._replace(
-        done=one.done + other.done,
-        retried=one.retried + other.retried,
-        dead=one.dead + other.dead,
-        revoked=one.revoked + other.revoked,
-        expired=one.expired + other.expired,
-        run_s=one.run_s + other.run_s,
-        run_max=max(one.run_max, other.run_max),
-    )

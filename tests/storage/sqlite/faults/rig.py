@@ -624,7 +624,7 @@ READERS: dict[str, Act] = {
     "limits": lambda s, w: s.limits(),
     "locks": lambda s, w: s.locks(),
     "is locked": lambda s, w: s.is_locked("shut"),
-    "key due": lambda s, w: s.key_due("huey", "paced"),
+    "key due": lambda s, w: s.key_due("huey", "paced", "paced"),
     "version": lambda s, w: s.db.version(),
     "checkpoint": lambda s, w: s.checkpoint(),
     "checkpoint and truncate": lambda s, w: s.db.checkpoint(truncate=True),
