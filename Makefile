@@ -38,7 +38,7 @@ endif
 generate: $(VENV)/.dev
 	$(BIN)/python tests/tools/generate.py
 
-# The picture of the README: `hueyctl stats` on a queue that a real consumer works on.
+# The pictures of the README: `hueyctl top` and the dashboard on a queue that a real consumer works on.
 picture: $(VENV)/.dev
 	$(BIN)/python tests/tools/picture.py
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html import unescape
 from typing import Any
@@ -403,6 +404,24 @@ def test_who_may_only_look_is_shown_the_commands_and_changes_nothing(
     for act in ("retry", "revoke", "purge", "pause", "trigger", "copy", "unlock"):
         assert browser.post(f"/acts/{act}", b"id=2&queue=huey").status == 403
     assert queue.state("2") == "dead"
+
+
+def test_a_notice_that_somebody_else_has_written_is_text_or_nothing(browser: Browser) -> None:
+    from base64 import urlsafe_b64encode
+
+    def page(value: object) -> str:
+        written = urlsafe_b64encode(json.dumps(value).encode()).decode()
+        answer = browser.get("/jobs", cookie=f"hueyctl-notice={written}")
+        assert answer.status == 200
+        return answer.body.decode()
+
+    evil = "<script>alert(1)</script>"
+    assert notice(page([evil, [evil, {"name": evil, "label": evil, "class_": "x"}], False])) == evil
+    assert evil not in page([evil, [evil, {evil: evil}], True])
+    for value in (evil, [], [1], [evil, 1, 2], {"a": 1}, None, [evil, [evil, [1]], 0]):
+        assert notice(page(value)) == ""
+    for raw in ("!", "AAAA", "", '"', "=" * 5000):
+        assert browser.get("/jobs", cookie=f"hueyctl-notice={raw}").status == 200
 
 
 def test_a_form_leads_back_into_the_dashboard_alone(queue: QueueFile, hand: Hand) -> None:

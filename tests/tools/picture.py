@@ -1,9 +1,10 @@
-"""Draw ``man/stats.svg``: the live view of a real queue under a real, mixed load.
+"""Draw ``man/stats.svg`` and ``man/dashboard.png``: a real queue under a real, mixed load.
 
-    python tests/tools/picture.py [FILE]     (or: make picture)
+    python tests/tools/picture.py [FOLDER]     (or: make picture)
 
-Nothing in the picture is made up: a queue is made in a temporary file, jobs are queued, consumers
-run them for a few seconds, and the frame that ``hueyctl top`` would show is exported.
+Nothing in the pictures is made up: a queue is made in a temporary file, jobs are queued, consumers
+run them for a few seconds, and the frame that ``hueyctl top`` would show is exported, then the
+first page of ``hueyctl dashboard`` as a browser shows it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -21,6 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "core")]
 
 SECONDS = 12.0
+#: A chart by the minute needs some; while it is photographed, jobs still come.
+LONGER, LEFT = 270.0, 20.0
 WIDTH, HEIGHT = 118, 17
 APP = """
 import random
@@ -72,7 +76,8 @@ def import_list(number):
 """
 
 
-def main(target: Path) -> None:
+def main(folder_of_pictures: Path) -> None:
+    frame, page = folder_of_pictures / "stats.svg", folder_of_pictures / "dashboard.png"
     with tempfile.TemporaryDirectory(prefix="hueyctl-picture-") as folder:
         (Path(folder) / "shop.py").write_text(APP)
         os.chdir(folder)
@@ -80,11 +85,16 @@ def main(target: Path) -> None:
         consumer = start_consumer(folder)
         try:
             feed(SECONDS)
-            draw(Path(folder) / "shop.db", target)
+            draw(Path(folder) / "shop.db", frame)
+            feeding = threading.Thread(target=feed, args=(LONGER,))
+            feeding.start()
+            time.sleep(LONGER - LEFT)
+            photograph(Path(folder) / "shop.db", page)
+            feeding.join()
         finally:
             consumer.terminate()
             consumer.wait(30)
-    sys.stdout.write(f"{target}\n")
+    sys.stdout.write(f"{frame}\n{page}\n")
 
 
 def start_consumer(folder: str) -> subprocess.Popen[bytes]:
@@ -130,12 +140,13 @@ def draw(path: Path, target: Path) -> None:
 
     from hueycore.storage.sqlite import SqliteStorage
     from hueyctl.answers.figures import gather
+    from hueyctl.answers.look import Look
     from hueyctl.commands.stats.live import to_text
     from hueyctl.commands.stats.view import View, frame
 
     storage = SqliteStorage(str(path), create=False, read_only=True)
     try:
-        figures = gather(storage, (), 300.0)
+        figures = gather(Look(storage), 300.0)
     finally:
         storage.close()
     console = Console(
@@ -148,5 +159,16 @@ def draw(path: Path, target: Path) -> None:
     target.write_text(re.sub(r"\s*@font-face \{.*?\}", "", picture, flags=re.S), encoding="utf-8")
 
 
+def photograph(path: Path, target: Path) -> None:
+    """In a browser of 1,280 pixels, the upper part of the page."""
+    sys.path[:0] = [str(ROOT / "tests" / "dashboard" / "browser")]
+    from browserkit import chromium, served, tab
+
+    size = {"width": 1280, "height": 860}
+    with chromium() as browser, served(str(path)) as site, tab(browser, viewport=size) as one:
+        one.go(f"{site}/?window=5m")
+        one.page.screenshot(path=target)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "man" / "stats.svg").resolve())
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "man").resolve())
