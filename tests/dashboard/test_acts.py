@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -205,9 +206,11 @@ def test_many_are_changed_after_a_page_that_names_them_and_nothing_newer_is(
     check_command(line)
     queue.add("app.boom", "newer")
     queue.kill()
-    gone = hand.press(page, "Purge 3 jobs")
+    gone = hand.press(page, "Purge 3 jobs", reason="wrong list")
     assert notice(gone) == "Purged 3 jobs."
     assert [job.seq for job in queue.storage.jobs(Selector())] == [4]
+    assert acts_of(queue) == [("purge", "ann@ops (dashboard)")]
+    assert queue.storage.events(EventQuery())[-1].reason == "wrong list"
 
 
 def test_a_bulk_whose_jobs_have_become_more_is_shown_once_more(
@@ -375,7 +378,8 @@ def test_a_copy_has_the_call_of_its_job_or_another(queue: QueueFile, hand: Hand)
     (line, *_) = commands(page)
     check_command(line)
     assert line.startswith("hueyctl enqueue --args '[\"ann\"]' --kwargs ")
-    assert line.endswith(f" -Q huey -u {hand.browser.board.url} app.mail.send")
+    url = shlex.quote(hand.browser.board.url)
+    assert line.endswith(f" -Q huey -u {url} app.mail.send")
 
     typed = {"args": '["bob", [1,', "kwargs": '{"user": "<b>"}'}
     wrong = hand.press(page, "Run it", **typed)
