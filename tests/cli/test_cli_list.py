@@ -65,6 +65,7 @@ def test_list_shows_what_waits_or_runs(mixed: QueueFile, invoke: Invoke) -> None
         (["99"], []),
         (["-a", "--where", "attempt > 0"], [1, 2]),
         (["-a", "--where", "state = dead"], [2]),
+        (["-a", "--where", "seq < 99999999999999999999", "--where", "seq > 4"], [5]),
         (["-a", "--where", "task ~ mail"], [3, 4]),
         (["-a", "--where", "run_at > +10m"], [5]),
         (["-a", "--where", "run-at <= now"], [1, 2, 3, 4]),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import time
-from urllib.parse import quote
+from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import pytest
 from clikit import QueueFile, fill
@@ -168,3 +169,27 @@ def test_the_page_stays_when_the_queue_is_gone(queue: QueueFile, browser: Browse
     while browser.get("/").status != 503:
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+@pytest.mark.sqlite_only("what is no queue is a file")
+def test_a_file_that_is_no_queue_is_explained(tmp_path: Path) -> None:
+    path = tmp_path / "queue.db"
+    path.write_bytes(b"not a database" * 100)
+    browser = Browser(str(path))
+    try:
+        html = browser.html("/", 503)
+        assert "is this the right file?" in html
+        assert browser.get("/overview.json").status == 503
+    finally:
+        browser.board.close()
+
+
+@pytest.mark.parametrize(
+    "where", ["seq = 99999999999999999999", "priority > 1e999", "run_at < 9999-12-31", "args ~ %"]
+)
+def test_a_condition_out_of_bounds_finds_nothing_or_says_why(
+    where: str, queue: QueueFile, browser: Browser
+) -> None:
+    fill(queue)
+
+    assert browser.get(f"/jobs?{urlencode({'where': where})}").status in (200, 400)
