@@ -30,7 +30,6 @@ class Look:
         storage: Storage,
         names: Sequence[str] = (),
         states: Collection[State] = tuple(State),
-        *,
         past: Past | None = None,
     ) -> None:
         self.storage, self.names, self._states, self._past = storage, names, states, past

@@ -66,7 +66,7 @@ class Seen(NamedTuple):
 
 
 def look_at(storage: Storage, queues: Sequence[str], window: float, past: Past) -> Seen:
-    look = Look(storage, queues, _COUNTED, past=past)
+    look = Look(storage, queues, _COUNTED, past)
     found = answers.status(look, window)
     now = look.now
     since = (now - window) // 60 * 60
