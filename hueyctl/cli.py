@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hueyctl import errors, exits, streams
+from hueyctl.helptext import Context
 from hueyctl.options import global_options, is_verbose, wants_json
 from hueyctl.settings import settings_from
 from hueyctl.tree import ALIASES, COMMANDS, SECTIONS, SYNONYMS
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 class Branch(click.Group):
     """A group whose commands are those of ``tree`` that begin with its name, imported when used."""
 
+    context_class = Context
     prefix = ""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

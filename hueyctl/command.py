@@ -8,8 +8,12 @@ from typing import Any
 
 import click
 
+from hueyctl.helptext import Context, Formatter
 from hueyctl.options import GlobalOption, global_options
 from hueyctl.settings import key_of
+
+#: So wide is a line of exit codes with where they are explained.
+_WIDE = 75
 
 
 class Command(click.Command):
@@ -17,6 +21,8 @@ class Command(click.Command):
 
     ``arguments`` holds (metavar, sentence) pairs; ``codes`` the exit codes besides 0 and 2.
     """
+
+    context_class = Context
 
     def __init__(
         self,
@@ -68,10 +74,12 @@ class Command(click.Command):
         super().format_epilog(ctx, formatter)
         if self.examples:
             with formatter.section("Examples"):
-                for example in self.examples:
-                    formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
+                assert isinstance(formatter, Formatter)
+                formatter.write_commands(self.examples)
         formatter.write(f"\nExit codes: {' '.join(str(code) for code in self.codes)}")
-        formatter.write('  (see "hueyctl help exit-codes")\n')
+        see = '(see "hueyctl help exit-codes")'
+        gap = "  " if formatter.width >= _WIDE else "\n"
+        formatter.write(f"{gap}{see}\n")
 
 
 def command(

@@ -38,11 +38,17 @@ def part_of(job: Job, arguments: Arguments | None, path: Sequence[str]) -> Any:
 
 def read_part(storage: Storage, job: Job, path: Sequence[str]) -> Any:
     """The part, read from the storage as far as that is safe; None when there is none."""
-    arguments = (
-        decode_arguments(storage.payload(job.seq, queue=job.queue)) if needs_payload(path) else None
-    )
-    found = part_of(job, arguments, path)
-    return None if found is ABSENT else found
+    return read_parts(storage, [job], path)[0]
+
+
+def read_parts(storage: Storage, jobs: Sequence[Job], path: Sequence[str]) -> list[Any]:
+    """Those of several jobs, whose arguments are read at once."""
+    payloads = storage.payloads(jobs) if needs_payload(path) else [None] * len(jobs)
+    found = [
+        part_of(job, decode_arguments(payload), path)
+        for job, payload in zip(jobs, payloads, strict=True)
+    ]
+    return [None if each is ABSENT else each for each in found]
 
 
 def follow(found: Any, path: Sequence[str]) -> Any:

@@ -66,9 +66,9 @@ def write(cargoes: Iterable[Cargo], dump: Dump) -> Iterator[Job]:
         yield cargo.job._replace(errors=[], progress=None)
 
 
-def remove(storage: Storage, jobs: Sequence[Job]) -> list[JobRef]:
+def remove(storage: Storage, jobs: Sequence[Job], reason: str | None = None) -> list[JobRef]:
     """Delete what was written, but nothing that has changed since."""
     gone: list[JobRef] = []
     for start in range(0, len(jobs), GROUP):
-        gone += storage.discard(jobs[start : start + GROUP])
+        gone += storage.discard(jobs[start : start + GROUP], reason=reason)
     return gone

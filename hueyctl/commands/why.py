@@ -105,8 +105,7 @@ def _print(session: Session, answer: Answer) -> None:
     for line in (first, *below):
         output.line(line)
     for line in command_lines(streams.visible(answer.reason.next or ""), width, "  "):
-        if line:
-            output.line(styled([(line, "cyan")], colour=output.colour))
+        output.line(styled([(line, "cyan")], colour=output.colour))
 
 
 def _columns() -> dict[str, Column]:

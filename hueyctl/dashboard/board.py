@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -32,12 +31,18 @@ class Board:
         self.watch = Watch(self.open, self.queues)
         self.kept = Kept()
         self._storage: Storage | None = None
+        self._url: str | None = None
         self._lock = Lock()
 
-    @cached_property
+    @property
     def url(self) -> str:
-        """For people, and the option ``--url``."""
-        return masked(self.reading().url)
+        """For people, and the option ``--url``; also of a storage that cannot be opened."""
+        if self._url is None:
+            try:
+                self._url = masked(self.reading().url)
+            except StorageError:
+                return self.location.name
+        return self._url
 
     def open(self, operator: str | None = None, queue: str | None = None) -> Storage:
         """The storage, for reading; for writing, when there is an ``operator``. Raises

@@ -9,6 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from hueyctl.answers.figures import gather
+from hueyctl.answers.look import Look
 from hueyctl.answers.reason import shell_line
 from hueyctl.dashboard.links import joined
 from hueyctl.dashboard.look import WINDOWS
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from hueycore.model.reports import Metric
     from hueycore.storage.base import Storage
+    from hueyctl.answers.figures import Figures
     from hueyctl.dashboard.asks import Ask
     from hueyctl.dashboard.board import Board
     from hueyctl.dashboard.seen import Seen
@@ -83,6 +86,14 @@ class View:
     def totals(self) -> list[Metric]:
         """What was ever counted of each task; it is asked for seldom."""
         return self.board.kept.get("totals", self.storage.totals)
+
+    def figures(self) -> Figures:
+        """As ``stats`` has them, with all that is done: to count a million takes a moment."""
+
+        def find() -> Figures:
+            return gather(Look(self.storage, self.queues), WINDOWS[self.window])
+
+        return self.board.kept.get(("figures", self.window), find)
 
     def seen(self) -> Seen:
         """The newest look at the window of the address."""

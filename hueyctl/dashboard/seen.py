@@ -7,7 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from hueycore.model.events import EventQuery
-from hueycore.model.states import VERBS
+from hueycore.model.jobs import Selector
+from hueycore.model.states import VERBS, State
 from hueyctl.answers import status as answers
 from hueyctl.answers.firings import coming
 from hueyctl.answers.look import Look
@@ -28,6 +29,10 @@ _BARS, _ACTS, _FIRINGS = 30, 12, 2000
 _TELLING = tuple(verb for verb in VERBS if verb not in ("load", "events-on", "events-off"))
 
 
+#: Jobs that are done are told by what was counted when they ended: that takes no time.
+_COUNTED = tuple(state for state in State if state is not State.DONE)
+
+
 class Host(NamedTuple):
     """A consumer with all of its processes."""
 
@@ -44,8 +49,8 @@ class Host(NamedTuple):
 
 class Seen(NamedTuple):
     """``tasks`` and ``queues`` are the small charts, ``usual`` is the p95 of each task of all its
-    runs, ``plan`` the coming runs of each schedule. ``busy``: a later look was tried while somebody
-    held the storage."""
+    runs, ``plan`` the coming runs of each schedule. ``is_new``: nothing was ever here. ``busy``: a
+    later look was tried while somebody held the storage."""
 
     at: float
     status: answers.Status
@@ -56,11 +61,12 @@ class Seen(NamedTuple):
     acts: list[Event]
     plan: dict[str, list[float]]
     hosts: list[Host]
+    is_new: bool
     busy: bool = False
 
 
 def look_at(storage: Storage, queues: Sequence[str], window: float, past: Past) -> Seen:
-    look = Look(storage, queues, past=past)
+    look = Look(storage, queues, _COUNTED, past=past)
     found = answers.status(look, window)
     now = look.now
     since = (now - window) // 60 * 60
@@ -80,7 +86,15 @@ def look_at(storage: Storage, queues: Sequence[str], window: float, past: Past) 
         _acts(look, since),
         _plan(look),
         _hosts(look),
+        _is_new(look),
     )
+
+
+def _is_new(look: Look) -> bool:
+    """Whether nothing was ever here, as far as anybody remembers."""
+    if look.consumers:
+        return False
+    return not look.storage.newest(Selector(queues=tuple(look.names), limit=1)).jobs
 
 
 def _usual(look: Look, tasks: Iterable[tuple[str, str]]) -> dict[tuple[str, str], float]:

@@ -8,7 +8,7 @@ from typing import Any
 #: Where a table is made, by the words of the command: its module, the function or dictionary there,
 #: and what a function is called with. The tables of ``stats`` are by its option --by.
 _JOBS = ("hueyctl.output.columns", "job_columns", 0.0)
-_SCHEDULES = ("hueyctl.commands.periodic.shared", "_columns")
+_SCHEDULES = ("hueyctl.output.periodic", "columns")
 _TABLES: dict[str, tuple[Any, ...]] = {
     "list": _JOBS,
     "pending": _JOBS,
@@ -19,11 +19,11 @@ _TABLES: dict[str, tuple[Any, ...]] = {
     "why": ("hueyctl.commands.why", "_columns"),
     "status": ("hueyctl.commands.status.command", "_columns"),
     "logs": ("hueyctl.commands.logs.view", "_KNOWN"),
-    "events": ("hueyctl.commands.events.view", "_KNOWN"),
-    "workers": ("hueyctl.commands.workers", "_columns", 0.0),
+    "events": ("hueyctl.output.events", "COLUMNS"),
+    "workers": ("hueyctl.output.workers", "columns", 0.0),
     "tasks": ("hueyctl.commands.tasks", "_columns"),
-    "dead summary": ("hueyctl.commands.dead.summary", "_columns"),
-    "lock list": ("hueyctl.commands.lock.list", "_columns", 0.0),
+    "dead summary": ("hueyctl.output.dead", "columns"),
+    "lock list": ("hueyctl.output.holds", "columns", 0.0),
     "periodic list": _SCHEDULES,
     "periodic pause": _SCHEDULES,
     "periodic resume": _SCHEDULES,

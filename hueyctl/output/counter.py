@@ -29,8 +29,8 @@ class Counter:
 
     def show(self, done: int) -> None:
         if self._wanted and time.monotonic() >= self._next:
-            of = "" if self._total is None else f" of {self._total}"
-            streams.renew(f"{done}{of} jobs")
+            of = "" if self._total is None else f" of {self._total:,}"
+            streams.renew(f"{done:,}{of} jobs")
             self._shown = True
             self._next = time.monotonic() + _PAUSE
 

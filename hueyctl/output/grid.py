@@ -93,10 +93,25 @@ def layout(
     columns: Sequence[Column], widths: Sequence[int], room: int, *, named: bool = False
 ) -> dict[int, int]:
     """The places of the columns that are shown, and how wide each is."""
-    kept = list(range(len(columns)))
-    spare = [] if named else _spare(columns)
-    gone: list[int] = []
-    short = 0
+    kept, short = _kept(columns, widths, room, [] if named else _spare(columns))
+    found = {place: widths[place] for place in kept}
+    for _ in range(_whole(widths, kept) - room):
+        # What is read last first, and of that the widest.
+        over = [
+            (columns[place].key in _LAST_READ, found[place], place)
+            for place in kept
+            if found[place] > _shortest(columns[place], widths[place], short)
+        ]
+        if over:
+            found[max(over)[2]] -= 1
+    return found
+
+
+def _kept(
+    columns: Sequence[Column], widths: Sequence[int], room: int, spare: Sequence[int]
+) -> tuple[list[int], int]:
+    """The columns that find room, and to which of their two widths texts must be cut for it."""
+    kept, gone, short = list(range(len(columns))), list[int](), 0
     while _least(columns, widths, kept, short) > room:
         if len(gone) < len(spare):
             gone.append(spare[len(gone)])
@@ -109,22 +124,13 @@ def layout(
             break
     for place in reversed(gone):
         # A wide one made room for others that are not; for none of them a text is cut.
-        if sum(widths[each] + _GAP for each in (*kept, place)) - _GAP <= room:
+        if _whole(widths, [*kept, place]) <= room:
             kept = sorted([*kept, place])
-    found = {place: widths[place] for place in kept}
-    excess = sum(found.values()) + _GAP * (len(kept) - 1) - room
-    while excess > 0:
-        # What is read last first, and of that the widest.
-        over = [
-            (columns[place].key in _LAST_READ, found[place], place)
-            for place in kept
-            if found[place] > _shortest(columns[place], widths[place], short)
-        ]
-        if not over:
-            break
-        found[max(over)[2]] -= 1
-        excess -= 1
-    return found
+    return kept, short
+
+
+def _whole(widths: Sequence[int], kept: Sequence[int]) -> int:
+    return sum(widths[place] + _GAP for place in kept) - _GAP
 
 
 def _spare(columns: Sequence[Column]) -> list[int]:

@@ -41,7 +41,7 @@ class Output:
 
     def fitted(self, text: str) -> str:
         """A line that ends with a name, no longer than a screen is wide."""
-        if not self.on_screen or len(text) < 20:
+        if not self.on_screen:
             return text
         from hueyctl.output.grid import shortened
 

@@ -24,7 +24,10 @@ def wrapped(text: str, width: int, indent: str = "", first: str | None = None) -
 
 
 def command_lines(command: str, width: int, indent: str = "") -> list[str]:
-    """A command line to copy, in as many lines as it needs: a shell reads them as one."""
+    """A command line to copy, in as many lines as it needs: a shell reads them as one. None of an
+    empty one."""
+    if not command:
+        return []
     lines = [indent]
     for word in _words(command):
         if lines[-1].strip() and len(lines[-1]) + len(word) + 2 > width:

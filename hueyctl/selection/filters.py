@@ -78,7 +78,9 @@ def _typed(name: str, kind: str, value: str, now: float, utc: bool) -> Any:
         if kind == "time":
             return units.parse_when(value, utc=utc, now=now)
         if re.fullmatch(r"[+-]?\d+(\.\d+)?", value):
-            return float(value) if "." in value else int(value)
+            # A database has no larger integers, and a number that is there is smaller.
+            whole = "." not in value and abs(int(value)) < 2**63
+            return int(value) if whole else float(value)
         return units.parse_duration(value)
     except ValueError as error:
         raise errors.usage(f"--where {name}: {error}") from error

@@ -30,6 +30,10 @@ _DERIVED: dict[str, Callable[[Job], Any]] = {
 WORDS = (*jobs.COLUMNS, *filter(str.isalpha, _SHORT), *_DERIVED, "running-order")
 
 
+#: Jobs whose arguments are read at once.
+_GROUP = 100
+
+
 class Order(NamedTuple):
     """By ``column`` or ``path``, the largest first when it is ``down``."""
 
@@ -39,19 +43,29 @@ class Order(NamedTuple):
 
     def sorted(self, storage: Storage, found: Iterable[Job]) -> list[Job]:
         """All jobs are read: what is missing comes first, as in a storage."""
+        rows = list(found)
+        values = self._values(storage, rows)
 
         def key(job: Job) -> tuple[int, Any, int]:
-            if self.path is not None:
-                value = parts.read_part(storage, job, self.path)
-            else:
-                value = _DERIVED[self.column](job)
+            value = values[job.queue, job.seq]
             if value is None:
                 return 0, 0, job.seq
             if isinstance(value, (int, float)):
                 return 1, value, job.seq
             return 2, parts.text_of(value), job.seq
 
-        return sorted(found, key=key, reverse=self.down)
+        return sorted(rows, key=key, reverse=self.down)
+
+    def _values(self, storage: Storage, found: list[Job]) -> dict[tuple[str, int], Any]:
+        """What the jobs are sorted by, by queue and number."""
+        if self.path is None:
+            return {(job.queue, job.seq): _DERIVED[self.column](job) for job in found}
+        values: dict[tuple[str, int], Any] = {}
+        for start in range(0, len(found), _GROUP):
+            group = found[start : start + _GROUP]
+            for job, value in zip(group, parts.read_parts(storage, group, self.path), strict=True):
+                values[job.queue, job.seq] = value
+        return values
 
 
 def order_of(text: str) -> str | Order:

@@ -174,8 +174,8 @@ class Selection:
             )
 
     def _how_to_go_on(self) -> str:
-        if self.selector.sort not in ("seq", "-seq"):
-            return "narrow it by a column"
-        return (
-            f"go on with --where 'seq {'<' if self.selector.sort == '-seq' else '>'} {self._last}'"
-        )
+        by_number = self.order is None and self.selector.sort in ("seq", "-seq")
+        if not by_number or not self._last:  # several states in turn have no last one
+            return "narrow it by a column, or --sort seq tells where to go on"
+        after = ">" if self.selector.sort == "seq" else "<"
+        return f"go on with --where 'seq {after} {self._last}'"

@@ -47,6 +47,10 @@ def nap() -> None:
 """
 
 
+#: Variables of hueyctl that a script finds set.
+SETTINGS: dict[str, str] = {}
+
+
 class Block(NamedTuple):
     page: str
     language: str
@@ -86,7 +90,7 @@ class Place:
 
     def begin_a_long_run(self) -> int:
         """The number of a job that does not end."""
-        self.run("hueyctl enqueue app.nap")
+        self.run("hueyctl -A app.huey enqueue app.nap")
         running = Selector(states=(State.RUNNING,), task="app.nap")
         (job,) = wait_until(lambda: self.storage.jobs(running), 20)
         return job.seq
@@ -94,13 +98,16 @@ class Place:
 
 def environment(folder: Path) -> dict[str, str]:
     clean = {name: text for name, text in os.environ.items() if not name.startswith("HUEYCTL_")}
-    return clean | {
-        "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
-        "PYTHONPATH": os.pathsep.join((str(ROOT / "core"), str(ROOT), str(folder))),
-        "HUEYCTL_APP": "app.huey",
-        "EDITOR": "true",
-        "GROUP": str(os.getgid()),
-    }
+    return (
+        clean
+        | SETTINGS
+        | {
+            "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
+            "PYTHONPATH": os.pathsep.join((str(ROOT / "core"), str(ROOT), str(folder))),
+            "EDITOR": "true",
+            "GROUP": str(os.getgid()),
+        }
+    )
 
 
 @contextmanager

@@ -158,9 +158,9 @@ completion bash
 help exit-codes
 nonsense
 """
-#: What is about a file, or makes one of its own. ``consume`` ends by a signal or with its jobs: the
-#: tests of its own run it on every engine.
-ELSEWHERE = {"db backup", "db restore", "db vacuum", "demo"}
+#: What is about a file, or makes one of its own. ``consume`` ends by a signal or with its jobs, and
+#: ``dashboard`` by a signal: the tests of their own run them on every engine.
+ELSEWHERE = {"db backup", "db restore", "db vacuum", "demo", "dashboard"}
 
 DOCTOR = "hueyctl.doctor/1"
 #: What an engine tells of itself: it is as the schema has it, and the rest differs.

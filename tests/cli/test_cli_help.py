@@ -292,7 +292,7 @@ NEEDED = {
     "periodic trigger": ["n"], "periodic pause": ["n"], "periodic resume": ["n"],
     "periodic remove": ["n"], "db restore": ["b.db", "-y"], "db backup": ["b.db"],
 }  # fmt: skip
-#: They are about no queue, or make one.
+#: They are about no queue, make one, or go on until they are stopped.
 OF_NO_QUEUE = {
     "consume", "run", "scaffold", "demo", "tasks", "help", "completion", "config show",
     "config init", "enqueue", "periodic add", "dashboard",

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from hueyctl.errors import CliError
 from hueyctl.selection import selection
+from hueyctl.selection.choice import Choice
 from hueyctl.selection.filters import parse
 
 Invoke = Callable[..., Result]
@@ -73,6 +74,7 @@ def test_list_shows_what_waits_or_runs(mixed: QueueFile, invoke: Invoke) -> None
         (["99"], []),
         (["-a", "--where", "attempt > 0"], [1, 2]),
         (["-a", "--where", "state = dead"], [2]),
+        (["-a", "--where", "seq < 99999999999999999999", "--where", "seq > 4"], [5]),
         (["-a", "--where", "task ~ mail"], [3, 4]),
         (["-a", "--where", "run_at > +10m"], [5]),
         (["-a", "--where", "run-at <= now"], [1, 2, 3, 4]),
@@ -350,9 +352,34 @@ def test_a_command_looks_into_so_many_jobs_and_says_how_to_go_on(
     assert (seqs(everything), everything.stderr) == (list(range(250, 401)), "")
     backwards = invoke(*words, "--sort=-seq", "--where", "args.0 < 10")
     assert "go on with --where 'seq < 151'" in backwards.stderr
-    assert "narrow it by a column, or -n 0" in invoke(*words, "--sort", "priority").stderr
+    assert "narrow it by a column, or --sort seq" in invoke(*words, "--sort", "priority").stderr
     assert invoke(*words, "--count").stdout == "1\n"
     assert invoke(*words, "--state", "dead").stderr == ""
+
+
+def test_where_states_come_in_turn_it_says_how_to_learn_where_to_go_on(
+    queue: QueueFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    many(queue, 250)
+    found = Choice(where=("args.0 > 240",), state=("pending", "scheduled")).selection(())
+    found.most = 200
+
+    assert found.in_turn(queue.storage) == []
+    found.say_left_out()
+
+    assert "--sort seq tells where to go on, or -n 0 for all" in capsys.readouterr().err
+
+
+def test_very_many_jobs_are_sorted_by_an_argument_that_is_read_in_groups(
+    queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many(queue, 250)
+    engine = type(queue.storage)
+    monkeypatch.setattr(engine, "payload", None)
+
+    found = invoke("list", "-u", "queue.db", "--sort=-args.0", "-n", "2")
+
+    assert seqs(found) == [250, 249]
 
 
 def test_a_change_says_so_before_it_asks(

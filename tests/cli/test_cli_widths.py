@@ -86,6 +86,10 @@ config show
 help exit-codes
 help states
 nonsense
+-h
+list --help
+enqueue --help
+dead --help
 """
 #: Data for programs, output of others, texts to copy, or what the tests of its own show.
 OTHERS = {
@@ -169,7 +173,7 @@ def test_nothing_is_wrapped_and_no_number_is_cut(mess: QueueFile, width: int) ->
     for view, shown in found.items():
         rows = shown.count("\n") + 45
         whole = Picture(shown, 400, rows).lines
-        # One word of a command may be longer than a line.
+        # One word of a command, or an option with its choices, may be longer than a line.
         long = [line for line in whole if len(line) > width and len(line.split()) > 1]
         cut = [line for line in whole if is_cut(line)]
         if long or cut:

@@ -467,12 +467,12 @@ def test_a_terminal_gets_a_total_and_not_a_thousand_lines(
     queue.storage.enqueue([NewJob(each, "app.task", payload) for each in ids])
 
     words = ("revoke", "--all", "-u", "queue.db")
-    assert on_tty(*words, "--dry-run") == (0, "would revoke 1 200 jobs\n-o plain lists them.\n")
+    assert on_tty(*words, "--dry-run") == (0, "would revoke 1,200 jobs\n-o plain lists them.\n")
     assert len(on_tty(*words, "--dry-run", "-o", "plain")[1].splitlines()) == 1200
     assert ask(invoke, "revoke", "--all", "--dry-run", "-o", "name").stdout.split() == ids
     assert len(ask(invoke, "revoke", "--all", "--dry-run").stdout.splitlines()) == 1200
     code, shown = on_tty(*words, "-y")
-    assert (code, "revoked 1 200 jobs\n" in shown, "app.task" in shown) == (0, True, False)
+    assert (code, "revoked 1,200 jobs\n" in shown, "app.task" in shown) == (0, True, False)
     assert len(on_tty("restore", "-n", "20", "--all", "-y", "-u", "queue.db")[1].splitlines()) == 20
 
 

@@ -53,7 +53,7 @@ def test_for_people_one_line_says_what_was_written(
 ) -> None:
     result = ask(invoke, "db", "backup", "copy.db")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert f"{os.path.getsize('copy.db')} bytes written to copy.db" in result.stderr
+    assert f"{os.path.getsize('copy.db'):,} bytes written to copy.db" in result.stderr
     assert "%" not in result.stderr
     shown = ask(invoke, "db", "backup", "copy.db", "--overwrite", "--progress")
     assert "100 %" in shown.stderr

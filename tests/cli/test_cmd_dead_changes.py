@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from clikit import QueueFile, tells_of_a_lock
@@ -192,15 +193,24 @@ def test_nothing_is_purged_when_the_backup_fails(letters: QueueFile, invoke: Inv
     assert states(letters)[1] == "dead"
 
 
+def test_the_event_log_has_the_reason_of_a_purge(letters: QueueFile, invoke: Invoke) -> None:
+    from hueycore.model.events import EventQuery
+
+    change(invoke, "dead", "purge", "1", "--yes", "--reason", "tested by hand")
+
+    last = letters.storage.events(EventQuery())[-1]
+    assert (last.signal, last.jobs, last.reason) == ("purge", 1, "tested by hand")
+
+
 def test_only_what_is_in_the_backup_is_purged(
     letters: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from hueycore.model.jobs import Selector
     from hueyctl.changes import backup
 
-    def late(storage: object, jobs: object) -> object:
+    def late(*those: Any) -> object:
         letters.storage.requeue(Selector(keys=("2",)))
-        return remove(storage, jobs)  # type: ignore[arg-type]
+        return remove(*those)
 
     remove = backup.remove
     monkeypatch.setattr(backup, "remove", late)

@@ -179,7 +179,7 @@ def test_remove_comes_after_the_file_is_on_the_disk(
     monkeypatch.setattr(dumpfile.os, "fsync", lambda number: seen.append("fsync"))
     monkeypatch.setattr(dumpfile, "rename_new", lambda old, new: seen.append("rename"))
     monkeypatch.setattr(
-        type(letters.storage), "discard", lambda self, jobs: seen.append("gone") or []
+        type(letters.storage), "discard", lambda self, jobs, **_: seen.append("gone") or []
     )
 
     ask(invoke, "dead", "dump", "--remove", "--to", "d.jsonl")

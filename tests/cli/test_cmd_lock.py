@@ -216,6 +216,12 @@ def begun(line: str) -> list[str]:
     return ["sh", "-c", f"touch begun; exec {line}"]
 
 
+def test_a_signal_is_for_the_command_from_its_first_moment_on(hueyctl: Any) -> None:
+    line = "kill -TERM $PPID; exec sleep 30"
+
+    assert hueyctl("lock", "acquire", "nightly", "--", "sh", "-c", line).returncode == 143
+
+
 def test_the_lock_is_free_when_hueyctl_is_killed(
     queue: QueueFile, invoke: Invoke, until: Any
 ) -> None:

@@ -88,7 +88,7 @@ def ask(line: str, shell: str = "bash", **environ: str) -> subprocess.CompletedP
         ("hueyctl lock list --columns ho", ["holder", "host"]),
         ("hueyctl pause --columns u", ["until"]), ("hueyctl dump --columns s", []),
         ("hueyctl list --sort pri", ["priority", "pri"]),
-        ("hueyctl list --sort run", ["run_at", "running-order"]),
+        ("hueyctl list --sort runn", ["running-order"]),
         ("hueyctl stats --by worker --sort ho", ["host"]),
         ("hueyctl revoke --where sta", ["state=", "started_at="]),
         ("hueyctl revoke --where error.t", ["error.type="]),

@@ -217,6 +217,9 @@ def test_the_wheel_has_the_pages_the_completions_and_the_data(tmp_path: Path) ->
     names = set(zipfile.ZipFile(wheel).namelist())
 
     assert {f"hueyctl/_data/man/pages/{name}.md" for name in PAGES} <= names
+    for folder in ("templates", "static"):
+        for file in (ROOT / "hueyctl" / "dashboard" / folder).iterdir():
+            assert f"hueyctl/dashboard/{folder}/{file.name}" in names
     for path in generate.generated():
         if path.startswith("tests/"):
             continue

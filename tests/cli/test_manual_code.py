@@ -212,7 +212,7 @@ def names_of_metrics(place: Place) -> set[str]:
 
 
 def test_every_metric_of_a_page_is_one_that_is_printed(place: Place) -> None:
-    place.run("hueyctl pause --reason lunch")
+    place.run("hueyctl -A app.huey pause --reason lunch")
     known = names_of_metrics(place)
     named = {name for page in PAGES for name in _METRIC.findall(text_of(page))}
 

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pagekit
 import pytest
 from pagekit import Block, Place, blocks, environment, place_in
 
@@ -45,6 +46,14 @@ EFFECTS: dict[str, Callable[[Place, str], bool]] = {
 }
 
 
+@pytest.fixture(params=["file", "application"])
+def told(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script is run as it stands beside a ``huey.db``, and again where an application is set."""
+    if request.param == "application":
+        monkeypatch.setattr(pagekit, "SETTINGS", {"HUEYCTL_APP": "app.huey"})
+
+
+@pytest.mark.usefixtures("told")
 @pytest.mark.parametrize("block", blocks("sh"), ids=str)
 def test_a_script_does_what_is_said_of_it(place: Place, block: Block) -> None:
     said = place.run(block.text)
@@ -72,8 +81,9 @@ EXITS = {"check": (0, 1, 2), "doctor": (0, 1)}
 
 @pytest.mark.parametrize("block", blocks("console"), ids=str)
 def test_command_lines_do_what_they_say(
-    place: Place, block: Block, request: pytest.FixtureRequest
+    place: Place, block: Block, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pagekit, "SETTINGS", {"HUEYCTL_APP": "app.huey"})
     servers = servers_of(block, request)
     if servers:
         place.words |= servers
@@ -135,7 +145,7 @@ def follow(place: Place, line: str) -> None:
     with subprocess.Popen(
         command, cwd=place.folder, env=environment(place.folder), stdout=subprocess.PIPE
     ) as follower:
-        place.run("hueyctl enqueue app.broken 3")
+        place.run("hueyctl -A app.huey enqueue app.broken 3")
         assert follower.stdout is not None
         assert b"error" in follower.stdout.readline()
         follower.send_signal(signal.SIGINT)
@@ -146,7 +156,7 @@ def test_what_is_stuck_on_a_thread_ends_with_its_consumer(place: Place) -> None:
     number = place.begin_a_long_run()
 
     (kill,) = (block.text for block in blocks("console") if "kill -TERM" in block.text)
-    place.run(f"hueyctl revoke {number}")
+    place.run(f"hueyctl -A app.huey revoke {number}")
     place.run(kill.removeprefix("$ "))
 
     place.consumer.wait(30)

@@ -129,7 +129,8 @@ def test_logs_and_events_follow_theirs(mixed: QueueFile, invoke: Invoke) -> None
     logged = json.loads(invoke("logs", str(claim.seq), "-u", "queue.db", "--json").stdout)
     events = json.loads(invoke("events", "-u", "queue.db", "--json").stdout)
 
-    assert (len(logged), len(events)) == (1, 2)
+    # The verb, the start of the worker, and the claim.
+    assert (len(logged), len(events)) == (1, 3)
     validate(logged[0], "log/1")
     for event in events:
         validate(event, "event/1")

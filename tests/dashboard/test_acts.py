@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -204,9 +206,11 @@ def test_many_are_changed_after_a_page_that_names_them_and_nothing_newer_is(
     check_command(line)
     queue.add("app.boom", "newer")
     queue.kill()
-    gone = hand.press(page, "Purge 3 jobs")
+    gone = hand.press(page, "Purge 3 jobs", reason="wrong list")
     assert notice(gone) == "Purged 3 jobs."
     assert [job.seq for job in queue.storage.jobs(Selector())] == [4]
+    assert acts_of(queue) == [("purge", "ann@ops (dashboard)")]
+    assert queue.storage.events(EventQuery())[-1].reason == "wrong list"
 
 
 def test_a_bulk_whose_jobs_have_become_more_is_shown_once_more(
@@ -374,7 +378,8 @@ def test_a_copy_has_the_call_of_its_job_or_another(queue: QueueFile, hand: Hand)
     (line, *_) = commands(page)
     check_command(line)
     assert line.startswith("hueyctl enqueue --args '[\"ann\"]' --kwargs ")
-    assert line.endswith(f" -Q huey -u {hand.browser.board.url} app.mail.send")
+    url = shlex.quote(hand.browser.board.url)
+    assert line.endswith(f" -Q huey -u {url} app.mail.send")
 
     typed = {"args": '["bob", [1,', "kwargs": '{"user": "<b>"}'}
     wrong = hand.press(page, "Run it", **typed)
@@ -403,6 +408,24 @@ def test_who_may_only_look_is_shown_the_commands_and_changes_nothing(
     for act in ("retry", "revoke", "purge", "pause", "trigger", "copy", "unlock"):
         assert browser.post(f"/acts/{act}", b"id=2&queue=huey").status == 403
     assert queue.state("2") == "dead"
+
+
+def test_a_notice_that_somebody_else_has_written_is_text_or_nothing(browser: Browser) -> None:
+    from base64 import urlsafe_b64encode
+
+    def page(value: object) -> str:
+        written = urlsafe_b64encode(json.dumps(value).encode()).decode()
+        answer = browser.get("/jobs", cookie=f"hueyctl-notice={written}")
+        assert answer.status == 200
+        return answer.body.decode()
+
+    evil = "<script>alert(1)</script>"
+    assert notice(page([evil, [evil, {"name": evil, "label": evil, "class_": "x"}], False])) == evil
+    assert evil not in page([evil, [evil, {evil: evil}], True])
+    for value in (evil, [], [1], [evil, 1, 2], {"a": 1}, None, [evil, [evil, [1]], 0]):
+        assert notice(page(value)) == ""
+    for raw in ("!", "AAAA", "", '"', "=" * 5000):
+        assert browser.get("/jobs", cookie=f"hueyctl-notice={raw}").status == 200
 
 
 def test_a_form_leads_back_into_the_dashboard_alone(queue: QueueFile, hand: Hand) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import time
-from urllib.parse import quote
+from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import pytest
 from clikit import QueueFile, fill
@@ -32,6 +33,13 @@ def test_an_empty_queue_says_how_its_first_job_comes(browser: Browser) -> None:
     assert "Nothing here yet" in html
     assert "hueyctl enqueue TASK ARGS" in html
     assert "No consumer is there" in html
+
+
+def test_a_queue_whose_jobs_are_all_done_is_not_new(queue: QueueFile, browser: Browser) -> None:
+    queue.add("app.add", 1)
+    queue.finish()
+
+    assert "Nothing here yet" not in browser.html("/")
 
 
 def test_the_first_line_says_that_nobody_works(queue: QueueFile, browser: Browser) -> None:
@@ -76,7 +84,9 @@ def test_each_window_has_its_page_and_another_word_is_the_usual_one(browser: Bro
 def test_the_documents_are_those_of_the_command_line(queue: QueueFile, browser: Browser) -> None:
     fill(queue)
 
-    assert browser.json("/overview.json")["schema"] == "hueyctl.stats/1"
+    figures = browser.json("/overview.json")
+    assert figures["schema"] == "hueyctl.stats/1"
+    assert [figures["totals"][state] for state in ("pending", "dead", "done")] == [2, 1, 1]
     jobs = browser.json("/jobs.json?state=dead")
     assert [job["error"]["type"] for job in jobs] == ["TimeoutError"]
     job = browser.json("/jobs/3.json")
@@ -159,3 +169,27 @@ def test_the_page_stays_when_the_queue_is_gone(queue: QueueFile, browser: Browse
     while browser.get("/").status != 503:
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+@pytest.mark.sqlite_only("what is no queue is a file")
+def test_a_file_that_is_no_queue_is_explained(tmp_path: Path) -> None:
+    path = tmp_path / "queue.db"
+    path.write_bytes(b"not a database" * 100)
+    browser = Browser(str(path))
+    try:
+        html = browser.html("/", 503)
+        assert "is this the right file?" in html
+        assert browser.get("/overview.json").status == 503
+    finally:
+        browser.board.close()
+
+
+@pytest.mark.parametrize(
+    "where", ["seq = 99999999999999999999", "priority > 1e999", "run_at < 9999-12-31", "args ~ %"]
+)
+def test_a_condition_out_of_bounds_finds_nothing_or_says_why(
+    where: str, queue: QueueFile, browser: Browser
+) -> None:
+    fill(queue)
+
+    assert browser.get(f"/jobs?{urlencode({'where': where})}").status in (200, 400)

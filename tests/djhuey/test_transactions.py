@@ -126,8 +126,10 @@ def test_a_task_is_there_with_the_commit_of_its_view_and_never_when_that_rolls_b
 
 
 @pytest.mark.sql_only("a queue in Redis is in no transaction of a database's")
-def test_a_consumer_is_woken_by_the_commit(environment: dict[str, str], queue: Huey) -> None:
-    """And not by the call before it, when there was nothing to see yet."""
+def test_a_consumer_runs_the_task_soon_after_the_commit(
+    environment: dict[str, str], queue: Huey
+) -> None:
+    """Though it was free, and nothing to see, when the task was enqueued."""
     consumer = subprocess.Popen(
         [sys.executable, "manage.py", "run_huey", "--queue", "default"],
         cwd=PROJECT, env=environment, stderr=subprocess.DEVNULL,
@@ -149,7 +151,7 @@ def test_a_consumer_is_woken_by_the_commit(environment: dict[str, str], queue: H
         consumer.send_signal(signal.SIGTERM)
         assert consumer.wait(30) == 0
 
-    assert float(said) < 1
+    assert float(said) < 4
 
 
 @pytest.mark.slow
@@ -157,21 +159,24 @@ def test_a_consumer_is_woken_by_the_commit(environment: dict[str, str], queue: H
 def test_after_a_kill_there_are_both_the_row_and_its_task_or_neither(
     environment: dict[str, str],
 ) -> None:
-    chance = random.Random(1)
+    chance, seen = random.Random(1), 0
     for number in range(6):
         process = start(
             environment,
             "import itertools\n"
-            "print('here', flush=True)\n"
-            f"for i in itertools.count(): view(f'{number} {{i}}')\n",
+            "for i in itertools.count():\n"
+            f"    view(f'{number} {{i}}')\n"
+            "    print('committed', flush=True)\n",
         )
         assert process.stdout is not None
-        assert process.stdout.readline() == "here\n"
-        time.sleep(chance.uniform(0.02, 0.15))
+        for _ in range(chance.randint(1, 4)):
+            assert process.stdout.readline() == "committed\n"
+            seen += 1
+        time.sleep(chance.uniform(0, 0.01))  # somewhere in what comes next
         process.kill()
         process.communicate()
 
     rows, jobs = names(environment)
 
-    assert len(rows) > 6
+    assert len(rows) >= seen
     assert rows == jobs

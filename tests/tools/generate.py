@@ -30,7 +30,7 @@ def stale(found: dict[str, str], root: Path = ROOT) -> list[str]:
         path.relative_to(root).as_posix()
         for folder in ("man", "completions")
         for path in (root / folder).rglob("*")
-        if path.is_file() and path.suffix not in (".md", ".svg")
+        if path.is_file() and path.suffix not in (".md", ".svg", ".png")
     }
     return sorted(wrong + list(there - set(found)))
 

@@ -21,6 +21,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "core"), str(ROOT / "tests" / "cli")]
 
 from ptykit import Terminal  # noqa: E402
 
+from tests.dashboard.browser.browserkit import chromium, served, tab  # noqa: E402
 from tests.tools.drawing import THEMES, screen_of, svg  # noqa: E402
 from tests.tools.mess import mess  # noqa: E402
 
@@ -54,6 +55,8 @@ def main(seconds: float, folder: Path) -> None:
                 draw(
                     shot, width, 50 if shot.name == "top" else 100, folder / f"{shot.name}-{width}"
                 )
+        for theme in THEMES:
+            photograph(Path(home) / "shop.db", theme, ROOT / "man" / f"dashboard-{theme}.png")
     sys.stdout.write(f"{folder}\n")
 
 
@@ -103,6 +106,18 @@ def shown(shot: Shot, columns: int, rows: int) -> str:
         return terminal.shown
     finally:
         terminal.close()
+
+
+def photograph(path: Path, theme: str, target: Path) -> None:
+    """The upper part of the dashboard, in a browser."""
+    size = {"width": 1280, "height": 860}
+    with (
+        chromium() as browser,
+        served(str(path)) as site,
+        tab(browser, viewport=size, color_scheme=theme) as one,
+    ):
+        one.go(f"{site}/")
+        one.page.screenshot(path=target)
 
 
 if __name__ == "__main__":

@@ -50,5 +50,5 @@ def db_backup(session: Session, file: str, overwrite: bool, progress: bool | Non
         written = {"schema": "hueyctl.backup/1", "file": os.path.abspath(file), "bytes": size}
         session.output.document(written)
     else:
-        session.notice(f"{size} bytes written to {file}")
+        session.notice(f"{size:,} bytes written to {file}")
     return exits.OK

@@ -61,7 +61,7 @@ def dead_purge(session: Session, choice: Choice, how: bulk.How, backup: str | No
     if found.jobs and not how.dry_run:
         found.ask(session, how)
         jobs = _backed_up(session, found.jobs, backup) if backup else found.jobs
-        gone = remove(session.writing(found.jobs[0].queue), jobs)
+        gone = remove(session.writing(found.jobs[0].queue), jobs, how.reason)
         seqs = {job.seq for job in gone}
         for job in found.jobs:
             if job.seq in seqs:

@@ -80,7 +80,7 @@ def _print(session: Session, note: Note) -> None:
         first = click.style(word, fg=colour, bold=note.status == "problem") + first[len(word) :]
     is_command = hint.startswith(("hueyctl ", "kill "))
     if is_command or not output.on_screen:
-        below += command_lines(hint, width, indent) if hint else []
+        below += command_lines(hint, width, indent)
     elif hint:
         below += wrapped(hint, width, indent)
     for line in (first, *below):

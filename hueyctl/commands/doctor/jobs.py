@@ -45,7 +45,7 @@ def consumers(session: Session) -> Iterator[Diagnosis]:
         return
     yield warning(
         "consumers",
-        f"dead: {names}; {len(taken)} jobs were taken back",
+        f"dead: {names}; {len(taken):,} jobs were taken back",
         "a living consumer does this by itself within a second" if len(dead) == len(rows) else None,
         alive=len(rows) - len(dead),
         dead=len(dead),

@@ -70,7 +70,7 @@ def _find(root: click.Context, words: tuple[str, ...]) -> click.Context:
         if found is None:
             known = group.list_commands(ctx) if group else []
             raise unknown(" ".join(words), known + (list(TOPICS) if ctx is root else []))
-        ctx = click.Context(found, parent=ctx, info_name=found.name)
+        ctx = found.context_class(found, parent=ctx, info_name=found.name)
     return ctx
 
 

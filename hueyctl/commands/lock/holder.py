@@ -65,16 +65,13 @@ def _take(
 
 def run(words: Sequence[str]) -> int:
     """Run a command to its end; its exit code as a shell gives it. Signals to us are for it."""
-    try:
-        child = subprocess.Popen(words)
-    except FileNotFoundError:
-        raise errors.CliError(f"{words[0]}: there is no such command", NOT_FOUND) from None
-    except OSError as error:
-        raise errors.CliError(f"{words[0]}: {error.strerror}", NOT_RUN) from None
+    child: subprocess.Popen[bytes] | None = None
+    early: list[int] = []
 
     def pass_on(number: int, _: Any) -> None:
-        # The terminal has sent ^C to the command itself.
-        if number != signal.SIGINT:
+        if child is None:
+            early.append(number)
+        elif number != signal.SIGINT:  # the terminal has sent ^C to the command itself
             child.send_signal(number)
 
     before = {
@@ -82,7 +79,14 @@ def run(words: Sequence[str]) -> int:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     }
     try:
+        child = subprocess.Popen(words)
+        for number in early:
+            child.send_signal(number)
         code = child.wait()
+    except FileNotFoundError:
+        raise errors.CliError(f"{words[0]}: there is no such command", NOT_FOUND) from None
+    except OSError as error:
+        raise errors.CliError(f"{words[0]}: {error.strerror}", NOT_RUN) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -42,13 +42,11 @@ class Verb(NamedTuple):
     words: tuple[str, ...]
     undo: Callable[[Job], tuple[str, dict[str, str]]] | None = None
     options: Callable[[Form], list[str]] = lambda _form: []
-    apply: Callable[[Plan, Storage, Change], None] = lambda plan, storage, change: plan.apply_to(
-        storage, change
+    apply: Callable[[Form, Plan, Storage, Change], None] = lambda _form, plan, storage, change: (
+        plan.apply_to(storage, change)
     )
     #: What is to be known before.
     warning: str = ""
-    #: Whether its reason is kept.
-    reason: bool = True
     #: More fields of its form, by name.
     inputs: tuple[str, ...] = ()
 
@@ -120,12 +118,12 @@ def _purge(_form: Form) -> Action:
     return replace(actions.retry(None), verb="purge")
 
 
-def _discard(plan: Plan, storage: Storage, change: Change) -> None:
+def _discard(form: Form, plan: Plan, storage: Storage, change: Change) -> None:
     """As they were seen: what has run again since then stays."""
     from hueyctl.changes.backup import remove
     from hueyctl.changes.report import REFUSED
 
-    gone = {(job.seq, job.id) for job in remove(storage, plan.jobs)}
+    gone = {(job.seq, job.id) for job in remove(storage, plan.jobs, form.reason)}
     for job in plan.jobs:
         if (job.seq, job.id) in gone:
             change.add(job, "purged")
@@ -182,7 +180,6 @@ VERBS: Mapping[str, Verb] = {
         ("dead", "purge"),
         apply=_discard,
         warning="They cannot come back.",
-        reason=False,
     ),
 }
 
@@ -243,7 +240,7 @@ def _carry_out(view: View, verb: Verb, form: Form, chosen: Chosen) -> Notice:
     change = plan.begin(How(False, True, form.reason, False))
     if plan.jobs:
         with writing(view, plan.jobs[0].queue) as storage:
-            verb.apply(plan, storage, change)
+            verb.apply(form, plan, storage, change)
     said = _said(verb, change, before)
     undone = verb.undo is not None and chosen.is_one and change.number == 1
     return said._replace(undo=verb.undo(before) if undone and verb.undo and before else None)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from hueyctl.answers.alarms import Alarm
     from hueyctl.answers.figures import Figures
     from hueyctl.answers.rates import TaskFigures
-    from hueyctl.dashboard.seen import Seen
 
 #: Rows of each table that is a part of the page.
 MOST = 8
@@ -39,7 +38,6 @@ def page(view: View) -> Page:
             "seen": seen,
             "figures": figures,
             "headline": headline(figures),
-            "is_new": is_new(seen),
             "alarms": [(alarm, places(view, alarm)) for alarm in seen.status.alarms],
             "windows": list(WINDOWS),
             "chart": charts.ended(seen.series, seen.acts),
@@ -50,16 +48,10 @@ def page(view: View) -> Page:
             "charts": charts,
             "most": MOST,
         },
-        lambda: stats.document(figures),
+        lambda: stats.document(view.figures()),
         table,
         place="overview",
     )
-
-
-def is_new(seen: Seen) -> bool:
-    """Whether nothing was ever here."""
-    figures = seen.status.figures
-    return not any(figures.totals.counts.values()) and not figures.tasks and not figures.consumers
 
 
 def headline(figures: Figures) -> str:

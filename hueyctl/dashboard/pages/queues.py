@@ -46,7 +46,7 @@ def page(view: View) -> Page:
             "newest": view.storage.newest(Selector(queues=(name,), limit=_MOST)).jobs,
             "acts": [act for act in seen.acts if act.queue == name],
         },
-        lambda: stats.document(mine),
+        lambda: stats.document(narrowed(view.figures(), name)),
         lambda: _table(mine),
         place="overview",
     )

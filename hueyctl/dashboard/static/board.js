@@ -104,8 +104,10 @@ async function poll() {
       pause = Math.min(30000, 2000 * 2 ** Math.max(0, missed - 2));
     }
     home.classList.toggle("stale", missed >= 3);
-    const time = $(".live time");
-    if (missed === 3 && time) $(".live").firstChild.after(`no answer since `);
+    if (missed === 3 && $(".live .word")) {
+      $(".live .word").textContent = "no answer since";
+      shown.set("live", ""); // the next answer puts it back
+    }
   }
   setTimeout(poll, pause);
 }
@@ -130,11 +132,10 @@ const keys = {
   Enter: () => $("tr.here a")?.click(),
 };
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, button, a, [role=button], dialog")) {
-    if (event.key === "Enter" && event.target.matches(".ask")) copy(event.target);
-    if (event.key === "Escape") event.target.blur();
-    return;
-  }
+  if (event.key === "Escape") event.target.blur();
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog")) return;
+  if (event.key === "Enter" && event.target.matches(".ask")) return copy(event.target);
+  if (event.key === "Enter" && event.target !== document.body) return; // what has the focus is meant
   if (Date.now() - leader < 1500 && event.key in places) location.href = base + places[event.key];
   else if (event.key in keys) { event.preventDefault(); keys[event.key](); }
   leader = event.key === "g" ? Date.now() : 0;

@@ -40,6 +40,11 @@ def question(label: str, name: str, goal: str) -> Row:
     return Row(f"{label}, {{rows:,}} rows", ours("questions", name), goal=goal)
 
 
+def viewed(label: str, name: str, goal: str) -> Row:
+    what = f"dashboard with 20 viewers, {{rows:,}} rows: {label}"
+    return Row(what, ours("dashboard", name), goal=goal)
+
+
 def start_up(words: str, name: str, goal: str) -> Row:
     none = ours("start-ups", "pass_ms")
     return Row(f"hueyctl {words}", ours("start-ups", name), none, goal, "python -c pass")
@@ -182,6 +187,16 @@ CONTESTS = {
                     ("stats", "stats_ms"),
                 )
             ),
+        ),
+        rounds=1,
+    ),
+    "dashboard": Contest(
+        (
+            viewed("a poll, p99", "poll_p99_ms", "<= 100 ms"),
+            viewed("polls that change nothing", "unchanged_percent", ">= 70 %"),
+            viewed("the look, of a core", "look_percent", "<= 5 %"),
+            viewed("its memory", "memory_mb", "<= 40 MB"),
+            viewed("the page of a job", "job_page_ms", "<= 30 ms"),
         ),
         rounds=1,
     ),

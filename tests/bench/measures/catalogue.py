@@ -4,7 +4,7 @@ from functools import partial
 
 from app import burn, nap
 
-from measures import commands, consumers, crowd, drain, enqueue, memory, producers, rows
+from measures import commands, consumers, crowd, dashboard, drain, enqueue, memory, producers, rows
 
 KINDS = tuple(consumers.WORKERS)
 MEASURES = {
@@ -31,6 +31,7 @@ MEASURES = {
     "rows-1k": partial(rows.drain_among, 1000),
     "rows-1m": partial(rows.drain_among, 1_000_000),
     "questions": rows.questions,
+    "dashboard": dashboard.dashboard,
     "consume": commands.consume,
     "consume-quiet": partial(commands.consume, quiet=True),
     "start-help": commands.help_command,

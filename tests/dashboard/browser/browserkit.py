@@ -104,7 +104,7 @@ def addresses(site: str) -> list[str]:
     while left:
         address = left.pop(0)
         kind = _kind(site, address)
-        if kind in kinds or kind not in PAGES:
+        if kind in kinds or kind.partition("#")[0] not in PAGES:
             continue
         kinds.add(kind)
         found.append(address)
@@ -116,8 +116,11 @@ def addresses(site: str) -> list[str]:
 
 
 def _kind(site: str, address: str) -> str:
-    """The name of a page among the pages: those that differ in a name alone are of one kind."""
+    """The name of a page among the pages: those that differ in a name alone are of one kind. Acts
+    on jobs have one form, others their own."""
     head, _, rest = urlsplit(address).path.removeprefix(urlsplit(site).path)[1:].partition("/")
     if rest.endswith((".json", ".tsv")):
         return "document"
+    if head == "acts" and rest in ("copy", "unlock"):
+        return f"acts/*#{rest}"
     return f"{head}/*" if rest else head or "overview"

@@ -18,6 +18,8 @@ import pytest
 from browserkit import tab
 from clikit import QueueFile, command, fill
 
+pytestmark = pytest.mark.sqlite_only("a browser sees no engine")
+
 #: Those that say one letter and then nothing.
 _SLOW = 200
 
@@ -105,7 +107,7 @@ def test_a_page_of_another_origin_changes_and_shows_nothing(
         assert "frame-ancestors" in " ".join(one.complaints)
         frame = one.page.frames[-1]
         assert "hueyctl" not in frame.content()
-        with one.page.expect_response(target) as answer:
+        with one.page.expect_navigation(url=target) as answer:
             one.page.evaluate("document.forms[0].submit()")
         assert answer.value.status == 403
         assert queue.state("2") == "dead"

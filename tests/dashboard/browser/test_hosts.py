@@ -8,6 +8,8 @@ import pytest
 from browserkit import served, tab
 from clikit import QueueFile, fill
 
+pytestmark = pytest.mark.sqlite_only("a browser sees no engine")
+
 
 @pytest.mark.parametrize("kind", ["flask", "fastapi", "django"])
 def test_links_filters_and_acts_work_under_a_prefix(

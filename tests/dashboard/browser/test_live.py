@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from browserkit import serving, tab
 from clikit import QueueFile, fill
+
+pytestmark = pytest.mark.sqlite_only("a browser sees no engine")
 
 
 def test_a_page_follows_and_leaves_alone_what_is_ticked(

@@ -226,6 +226,10 @@ HOT: dict[str, tuple[Callable[[SqliteStorage, int], object], set[str]]] = {
     "result": (lambda s, w: s.result("x", preserve=False), {"huey_job_id"}),
     "job by its id": (lambda s, w: s.job("x"), {"huey_job_id"}),
     "job by its number": (lambda s, w: s.job("7"), {"huey_job_id"}),
+    "what runs": (lambda s, w: s.jobs(Selector(states=(State.RUNNING,))), {"huey_job_running"}),
+    "held keys": (
+        lambda s, w: s.held_keys(), {"huey_job_blocked", "huey_job_running"},
+    ),
     "the first live jobs": (
         lambda s, w: by_state(s, Selector(states=LIVE, queues=("huey",), limit=9)),
         {"huey_job_pending", "huey_job_scheduled", "huey_job_running", "huey_job_blocked"},
@@ -251,7 +255,7 @@ HOT: dict[str, tuple[Callable[[SqliteStorage, int], object], set[str]]] = {
 SORTING = (
     *("the first live jobs", "the first live jobs of all queues"),
     *("the first ended jobs of all queues", "dead"),
-    *("job by its id", "job by its number", "jobs by their ids"),
+    *("job by its id", "job by its number", "jobs by their ids", "what runs", "held keys"),
 )
 
 

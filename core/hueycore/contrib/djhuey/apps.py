@@ -1,6 +1,9 @@
 """The app, which brings its system checks along."""
 
+from contextlib import suppress
+
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class DjhueyConfig(AppConfig):
@@ -12,3 +15,7 @@ class DjhueyConfig(AppConfig):
         from hueycore.contrib.djhuey import checks
 
         checks.register()
+        if settings.is_overridden("TASKS"):
+            # Django checks them from then on, where nothing else has asked for the framework yet.
+            with suppress(ImportError):
+                from hueycore.contrib.djhuey import framework  # noqa: F401

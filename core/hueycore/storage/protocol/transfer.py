@@ -72,9 +72,12 @@ class Transfer(Protocol):
         """Whether an error of ``load`` is about a value: others can be written."""
         ...
 
-    def discard(self, jobs: Sequence[Job], *, waiting: bool = False) -> list[JobRef]:
+    def discard(
+        self, jobs: Sequence[Job], *, waiting: bool = False, reason: str | None = None
+    ) -> list[JobRef]:
         """Delete final jobs that are still as they were seen, unless a waiting job needs them;
-        counted in the queue row. A job that has run again since then stays.
+        counted in the queue row. A job that has run again since then stays. ``reason`` is for the
+        event log.
 
         ``waiting``: jobs that wait are deleted as well, with all of ``jobs`` that hang together
         with them; none of these goes while one of them stays. Times may be off by a microsecond, as

@@ -102,7 +102,9 @@ class Transfer(Part, protocol.Transfer):
     def refuses(self, error: StorageError) -> bool:
         return isinstance(error, Impossible)
 
-    def discard(self, jobs: Sequence[Job], *, waiting: bool = False) -> list[JobRef]:
+    def discard(
+        self, jobs: Sequence[Job], *, waiting: bool = False, reason: str | None = None
+    ) -> list[JobRef]:
         gone = []
         for queue in sorted({job.queue for job in jobs}):
             some = {job.seq: job for job in jobs if job.queue == queue}
@@ -110,7 +112,7 @@ class Transfer(Part, protocol.Transfer):
                 (job.seq, job.state, [(PLACES[n], _plain(getattr(job, n))) for n in _SEEN])
                 for job in some.values()
             ]
-            arg = {"jobs": seen, "waiting": waiting or None}
+            arg = {"jobs": seen, "waiting": waiting or None, "reason": reason}
             for seq in self.operate("discard", arg, queue=queue):
                 gone.append(JobRef(seq, some[seq].id, some[seq].task))
         return gone

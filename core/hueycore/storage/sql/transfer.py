@@ -80,7 +80,9 @@ class Transfer(Part, protocol.Transfer):
         cause = error.__cause__
         return isinstance(cause, Exception) and self.db.read(lambda con: con.dialect.refuses(cause))
 
-    def discard(self, jobs: Sequence[Job], *, waiting: bool = False) -> list[JobRef]:
+    def discard(
+        self, jobs: Sequence[Job], *, waiting: bool = False, reason: str | None = None
+    ) -> list[JobRef]:
         def body(con: Connection) -> list[JobRef]:
             gone = _unchanged(con, jobs, waiting)
             if waiting:
@@ -88,7 +90,7 @@ class Transfer(Part, protocol.Transfer):
             purge_rows(con, [(job.seq, job.queue) for job in gone.values()])
             if waiting:
                 settle_all(con, {(j.queue, j.key_name) for j in gone.values() if j.key_name})
-            self.sign(con, "purge", number=len(gone))
+            self.sign(con, "purge", number=len(gone), reason=reason)
             return [JobRef(job.seq, job.id, job.task) for job in gone.values()]
 
         return self.db.transact(body, whole=True)

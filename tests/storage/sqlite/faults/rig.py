@@ -610,6 +610,7 @@ VERBS: dict[str, Act] = {
 READERS: dict[str, Act] = {
     "jobs": lambda s, w: s.jobs(Selector()),
     "job": lambda s, w: s.job("id-first"),
+    "newest": lambda s, w: s.newest(Selector(task="paced", limit=1)),
     "count": lambda s, w: s.count(Selector()),
     "payload": lambda s, w: s.payload(w.seqs["first"]),
     "peek": lambda s, w: s.get("value", peek=True),
@@ -636,6 +637,7 @@ READERS: dict[str, Act] = {
     "limits": lambda s, w: s.limits(),
     "locks": lambda s, w: s.locks(),
     "is locked": lambda s, w: s.is_locked("shut"),
+    "held keys": lambda s, w: s.held_keys(),
     "key due": lambda s, w: s.key_due("huey", "paced", "paced"),
     "version": lambda s, w: s.db.version(),
     "checkpoint": lambda s, w: s.checkpoint(),

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 --#include keys follow sign
 -- Delete jobs that are still as they were seen (transfer.py). arg: jobs, lists of seq, state, and
--- pairs of column and value; waiting, operator. Answers the numbers deleted.
+-- pairs of column and value; waiting, reason, operator. Answers the numbers deleted.
 local CLOSE = 2e-6
 local gone, list, seqs = {}, {}, {}
 
