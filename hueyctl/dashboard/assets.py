@@ -47,13 +47,19 @@ def inside(css: str) -> str:
         css = css.replace(rule, "")  # it cannot stand within another one
     light, dark = re.findall(r":root \{(.*?)\}", css, flags=re.S)
     css = re.sub(r"^(\s*)(?::root|html|body)(?= \{)", r"\1&", css, flags=re.M)
-    css = css.replace(".stale ", "&.stale ")
+    css = css.replace(".stale ", "&.stale ").replace("@media (max-width", "@container (max-width")
     themes = "".join(
         f'html[data-theme="{name}"] #hq {{ {colours} color-scheme: {name}; }}\n'
         for name, colours in (("light", light), ("dark", dark))
     )
-    return "\n".join((f"#hq {{\n{css}\n}}", *moving, themes))
+    return "\n".join((f"#hq {{\n{css}\n{_ADMIN}}}", *moving, themes))
 
 
+#: What Django's admin says of all code, how much of the window is ours, and where it ends.
+_ADMIN = """
+& { container-type: inline-size; padding: 0; }
+code, pre { color: inherit; }
+.cmd { position: sticky; }
+"""
 INSIDE = "inside.css"
 NAMES = ("board.css", INSIDE, "board.js", "icon.svg")

@@ -25,7 +25,7 @@ PAGES = {
     "postgresql": "a queue in PostgreSQL: the address, the password, what to expect",
     "redis": "a queue in Redis or Valkey: the address, durability, what it cannot do",
     "testing": "tests with a queue in memory and a clock that stands still",
-    "django": "tasks in Django, and Django's own tasks",
+    "django": "tasks in Django, Django's own tasks, the queue in its admin",
     "scripting": "hueyctl in scripts: what they can rely on, and ten of them",
     "schedules": "when periodic tasks run",
     "filters": "how hueyctl is told which jobs",

@@ -246,7 +246,6 @@ def test_in_a_browser_the_queue_is_a_part_of_the_admin(
             for fault in found.response["violations"]
             for node in fault["nodes"]
         ] == []
-        one.page.screenshot(path=f"/tmp/i/admin-{scheme}.png")
         one.go(f"{office}/djhuey/job/jobs/{dead}")
         one.page.click("#hq form[action$='acts/retry'] button")
         one.page.wait_for_selector("#hq .notice")
