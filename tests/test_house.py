@@ -24,8 +24,8 @@ FLOORS = (
 #: Huey's API has it there; imported inside the method.
 EXCEPTION = ("api", "consumer")
 
-#: Command lines, made of the parts of hueyctl: the library does not import them.
-COMMANDS = ("contrib/djhuey/management", "bin")
+#: Command lines and pages, made of the parts of hueyctl: the library does not import them.
+COMMANDS = ("contrib/djhuey/management", "contrib/djhuey/admin.py", "bin")
 #: Optional integrations import their library inside their own file.
 OPTIONAL = (
     *("contrib", "consumer/workers/greenlet", "storage/postgres", "storage/redis"),
