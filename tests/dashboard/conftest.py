@@ -10,6 +10,7 @@ import pytest
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "cli")]
+from actkit import Hand  # noqa: E402
 from clikit import QueueFile  # noqa: E402
 from dashkit import Browser  # noqa: E402
 
@@ -27,3 +28,9 @@ def browser(queue: QueueFile) -> Iterator[Browser]:
     found = Browser(str(queue.where))
     yield found
     found.board.close()
+
+
+@pytest.fixture
+def hand(browser: Browser) -> Hand:
+    """Fills in the forms of the dashboard."""
+    return Hand(browser)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hueycore.model.states import State
 from hueyctl.answers.jobs import error_text, run_s
-from hueyctl.dashboard.changes.jobs import possible
+from hueyctl.dashboard.changes.verbs import possible
 from hueyctl.dashboard.page import Page, Table, View
 from hueyctl.output import list_view
 from hueyctl.selection.choice import Choice
