@@ -60,9 +60,9 @@ def expected(mess: drill.Mess) -> dict[str, list[str]]:
                     r"^ +4 +shop\.charge +TimeoutError ",
                     r"^ +1 +shop\.transfer +Crashed ",
                 ],
-                [r"^shop .* (\d+s|\dm \d\ds) *$", r"^mail \(paused\) .* - *$"],
-                [rf"^ledger +{re.escape(lock.holder)} +\d+s ago .*\b{blocked}\b"],
-                [r"^shop\.search\.reindex .* \d+(\.\d+)?s .*\d+(\.\d+)?ms .* 30%"],
+                [r"^shop .* (\d+s|\dm \d\ds)( .*)?$", r"^mail \(paused\) .* -( .*)?$"],
+                [rf"^ledger +{re.escape(lock.holder)} +(\d+s ago|now) .*\b{blocked}\b"],
+                [r"^shop\.search\.reindex .* \d[\d.]*m?s .*\d[\d.]*ms .* 30%"],
                 [r"^shop\.report .* periodic", r"^shop\.images\.resize +29m +shop"],
                 [
                     r"^\S+ .* thread +busy ",

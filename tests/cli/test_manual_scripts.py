@@ -13,7 +13,7 @@ import pytest
 from pagekit import Block, Place, blocks, environment, place_in
 
 from hueycore.model.states import State
-from hueycore.storage.sqlite.schema import VERSION
+from hueycore.storage.sqlite import schema
 from hueyctl.docs.topics import text_of
 
 pytestmark = pytest.mark.slow
@@ -40,7 +40,7 @@ EFFECTS: dict[str, Callable[[Place, str], bool]] = {
     "uniq -c": lambda place, said: said.split() == ["2", "app.broken", "ValueError"],
     "--rate": lambda place, said: " requeue " in place.run("hueyctl events --operators -o plain"),
     "periodic add": lambda place, said: "nightly-backup" in place.run("hueyctl periodic list"),
-    "before.db": lambda place, said: said.startswith(f"{VERSION}\n"),
+    "before.db": lambda place, said: said.startswith(f"{schema.VERSION}\n"),
     "--textfile": lambda place, said: "hueyctl_jobs" in place.run("cat node_exporter/huey.prom"),
     "--burst": lambda place, said: place.run("hueyctl depth").strip() == "0",
 }

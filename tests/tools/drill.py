@@ -8,14 +8,17 @@ Prints each question, the command, what it answers on a terminal, and the second
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import re
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -108,7 +111,9 @@ class Mess:
         self.folder, self.url = folder, url
         self.blocked = ""
         self.environment = {
-            name: text for name, text in os.environ.items() if not name.startswith("HUEYCTL_")
+            name: text
+            for name, text in os.environ.items()
+            if not name.startswith("HUEYCTL_") and name not in ("COLUMNS", "LINES")
         } | {
             "DRILL_URL": url,
             "HUEYCTL_URL": url,
@@ -199,9 +204,9 @@ class Mess:
         pid, master = pty.fork()
         if pid == 0:
             os.chdir(self.folder)
-            environment = self.environment | {"COLUMNS": str(COLUMNS), "LINES": str(ROWS)}
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
             words = self.command(*question.words)
-            os.execve(words[0], words, environment)
+            os.execve(words[0], words, self.environment)
         shown = b"".join(_until_closed(master))
         _, status, used = os.wait4(pid, 0)
         seconds = time.monotonic() - began
