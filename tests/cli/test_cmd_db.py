@@ -20,6 +20,7 @@ from operatingkit import Invoke, OnTty, ask, consumer, error, states
 
 from hueycore.model.jobs import Selector
 from hueycore.storage.sqlite import SqliteStorage, space
+from hueycore.storage.sqlite.schema import VERSION
 from tests.storage.kit import new
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -86,7 +87,7 @@ def test_info_says_what_a_file_is_and_takes(queue: QueueFile, invoke: Invoke) ->
     assert (found["schema"], found["engine"], found["schema_version"]) == (
         "hueyctl.db/1",
         "SQLite",
-        2,
+        VERSION,
     )
     assert found["size_bytes"] == found["pages"] * found["page_size"] or found["log_bytes"]
     assert found["free_bytes"] == found["free_pages"] * found["page_size"]
