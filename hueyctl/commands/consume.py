@@ -148,9 +148,9 @@ def _consume_one(
         verbose=session.settings.verbose,
     )
     with closing(log):
-        logs.make_queue(huey)
         consumer = huey.create_consumer(**consumer_options(given))
         with monitored(consumer, http=given["http"], notify=given["notify"], channel=channel):
+            logs.make_queue(huey)
             code = consumer.run()
     if consumer.error is not None:
         raise consumer.error

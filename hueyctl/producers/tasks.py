@@ -61,7 +61,7 @@ def _instances() -> Iterator[tuple[str, Huey]]:
 
     for module, contents in list(sys.modules.items()):
         for name, value in list(getattr(contents, "__dict__", {}).items()):
-            if isinstance(value, Huey):
+            if issubclass(type(value), Huey):  # to ask an object may start whatever it stands for
                 yield f"{module}:{name}", value
 
 

@@ -16,7 +16,7 @@ STEERING = {"CancelExecution", "RetryTask"}
 EXPECTED = {
     "ConfigurationError": 78, "TaskLockedException": 6, "ResultTimeout": 124, "TaskTimeout": 5,
     "RateLimitExceeded": 6, "UnknownTask": 3, "UnknownJob": 3, "QueueFull": 6, "DuplicateJob": 6,
-    "ClaimLost": 6, "UnknownClass": 1,
+    "ClaimLost": 6, "UnknownClass": 1, "OtherData": 78,
     "PayloadTooLarge": 6, "ResultTooLarge": 5, "SerializationError": 1, "StorageError": 69,
     "StorageBusy": 69,
     "StorageFull": 74, "StorageCorrupt": 69, "StorageMoved": 69, "StorageReadOnly": 69,

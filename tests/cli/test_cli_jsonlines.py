@@ -72,7 +72,8 @@ def test_nor_of_ids_a_dump_a_url_or_the_settings(
     dump = invoke("dead", "dump").stdout
     assert invoke("show", "-", input=f"{mark}1\n").exit_code == 0
     loaded = invoke("dead", "load", "-", "-u", "new.db", "--create", input=f"{mark}{dump}")
-    assert (loaded.exit_code, loaded.stderr) == (0, "hueyctl: 1 of 1 jobs loaded\n")
+    created = f"hueyctl: created {home / 'new.db'}\n"
+    assert (loaded.exit_code, loaded.stderr) == (0, f"{created}hueyctl: 1 of 1 jobs loaded\n")
 
 
 def test_a_bad_line_is_reported_with_its_number_and_the_rest_goes_on(

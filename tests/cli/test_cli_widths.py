@@ -84,7 +84,6 @@ periodic resume tick
 periodic trigger tick
 config show
 help exit-codes
-help states
 nonsense
 -h
 list --help
@@ -95,7 +94,7 @@ dead --help
 OTHERS = {
     "run", "consume", "scaffold", "demo", "enqueue", "metrics", "result", "dump", "load",
     "lock acquire", "dead dump", "dead load", "db backup", "db restore", "db vacuum",
-    "periodic add", "periodic remove", "completion",
+    "periodic add", "periodic remove", "completion", "dashboard", "config init",
 }  # fmt: skip
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 DRIVER = """

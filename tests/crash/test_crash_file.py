@@ -11,6 +11,7 @@ import pytest
 
 from hueycore import SqliteHuey
 from hueycore.model.states import State
+from hueycore.storage.sqlite.schema import VERSION
 from tests.crash.crashkit import DEADLINE, KINDS, ConsumerProcess, Place, every_kind
 from tests.helpers import wait_until
 
@@ -100,7 +101,7 @@ def test_a_consumer_under_a_newer_schema_takes_no_more_jobs_and_exits_with_78(
     assert len(last_words(consumer)) == 1
     assert "schema 99" in last_words(consumer)[0]
 
-    with_newer_schema(place, "1")
+    with_newer_schema(place, str(VERSION))
     assert place.jobs(State.PENDING), "it took everything before it looked"
     place.check_rows()
     place.drain()
@@ -118,7 +119,7 @@ def test_leaving_a_file_that_changed_charges_no_crash(place: Place, harm: str) -
     if harm == "newer schema":
         with_newer_schema(place, "99")
         assert consumer.wait() == 78
-        with_newer_schema(place, "1")
+        with_newer_schema(place, str(VERSION))
     else:
         place.huey.close()
         remove_side_file(place)
@@ -138,7 +139,7 @@ def test_a_consumer_does_not_begin_under_a_newer_schema(place: Place) -> None:
     with_newer_schema(place, "99")
     consumer = place.consumer("-q")
     assert consumer.wait() == 78
-    with_newer_schema(place, "1")
+    with_newer_schema(place, str(VERSION))
     assert place.states() == {"pending": 1}
 
 

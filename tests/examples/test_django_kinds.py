@@ -183,4 +183,4 @@ def test_it_has_the_options_of_consume(manage: Manage) -> None:
         if isinstance(param, click.Option) and not isinstance(param, GlobalOption)
         for option in (*param.opts, *param.secondary_opts)
     }
-    assert ours - theirs == {"--import", "--preflight", "--periodic"}
+    assert ours - theirs == {"--import", "--preflight", "--periodic", "--reload"}

@@ -334,7 +334,7 @@ def test_an_id_whose_result_is_needed_answers_with_that_job(
     run(storage, number, Done(b"1"))
 
     (again,) = storage.enqueue([new(id=first.id)])
-    assert again == (first.seq, first.id, State.DONE, False)
+    assert again[:4] == (first.seq, first.id, State.DONE, False)
     assert lab.results() == {first.seq: b"1"}
 
     run(storage, number)

@@ -26,7 +26,7 @@ class _Keyed(NamedTuple):
 
 
 def held_keys(part: Part, limit: int, most: int) -> HeldKeys:
-    """See ``Queries.held_keys``."""
+    """What the reports of this engine answer with."""
     standing = Standing()
     keyed = {queue: _keyed(part, queue, most) for queue in part.queue_names()}
     for queue, found in keyed.items():

@@ -56,7 +56,7 @@ class Limits(Part, protocol.Limits, Upkeep):
 
 
 def read_limits(part: Part, queue: str) -> dict[str, Limit]:
-    """What the tasks of a queue declare, by name."""
+    """The limits of a queue by the names of the tasks that declare them."""
     found = {task.decode(): json.loads(text) for task, text in part.pairs("limit", queue).items()}
     return {task: _to_limit(task, told) for task, told in sorted(found.items())}
 

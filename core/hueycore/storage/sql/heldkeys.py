@@ -14,7 +14,7 @@ from hueycore.storage.sql.selector import LIST, find
 
 
 def held_keys(con: Connection, limit: int, most: int) -> HeldKeys:
-    """See ``Queries.held_keys``."""
+    """For the reports, within one snapshot."""
     standing, whole = Standing(), True
     keyed = Selector(states=(State.RUNNING,), where=(("key_name", "!=", None),))
     standing.run(to_job(row) for row in find(con, keyed))

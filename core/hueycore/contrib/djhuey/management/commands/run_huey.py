@@ -232,10 +232,10 @@ def _consume(
     if huey is not HUEY:
         chosen = {**chosen, "periodic": False}  # they would fire once in each queue
     with _set_up_logging(huey, log):
-        logs.make_queue(huey)
         consumer = huey.create_consumer(**chosen)
         http, notify = options["http"], options["notify"]
         with monitored(consumer, http=http, notify=notify, channel=channel):
+            logs.make_queue(huey)
             code = consumer.run()
     if consumer.error is not None:
         raise consumer.error
