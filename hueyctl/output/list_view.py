@@ -171,7 +171,7 @@ def whereabouts(storage: Storage, now: float, *, due: bool = False) -> Callable[
     """The state of a job, and of one that runs how long and where: ``running 6m on vm:23926``.
     ``held`` is one that its consumer has not begun, ``lost`` one whose consumer has died. ``due``:
     of one that is scheduled, when."""
-    workers: dict[int, WorkerRow] = {}
+    workers: dict[tuple[str, int], WorkerRow] = {}
 
     def state(job: Job) -> str:
         if due and job.state == "scheduled":
@@ -179,8 +179,8 @@ def whereabouts(storage: Storage, now: float, *, due: bool = False) -> Callable[
         if job.state != "running" or job.claimed_at is None:
             return str(job.state)
         if not workers:
-            workers.update((row.id, row) for row in storage.workers())
-        row = workers.get(job.worker or 0)
+            workers.update((row.address, row) for row in storage.workers())
+        row = workers.get(job.worker_address)
         if row is None:
             return str(job.state)
         word, where = "running", f"on {row.name}"
