@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -85,3 +85,18 @@ def test_purged_is_said_of_the_dead_of_the_queue_that_they_were_in(
 
     assert sorted(change["ids"]) == sorted(ids)
     assert queue.storage.job(ids[0]) is other.storage.job(ids[1]) is None
+
+
+def test_who_follows_sees_what_comes_into_the_queue_of_fewer_jobs(
+    queue: QueueFile, other: QueueFile, spawn: Callable[..., Any]
+) -> None:
+    for each in (other, queue, queue):
+        each.add("app.old")
+    child = spawn("list", "-u", "queue.db", "-f", "-o", "jsonl", "-i", "0.05")
+    for _ in range(3):
+        child.stdout.readline()
+
+    for each, task in ((other, "app.new"), (queue, "app.newer")):
+        each.add(task)
+
+        assert json.loads(child.stdout.readline())["task"] == task
