@@ -160,7 +160,7 @@ class Operators(Part):
         read."""
         storage, like = self.storage, handle.task
         job = storage.job(str(handle.seq))
-        if job is None or job.id != handle.id:  # the number of a purged one may be another queue's
+        if job is None:
             raise UnknownJob(f"there is no job {handle.id} in queue {self.name}")
         args, kwargs = call_of(
             storage.payload(job.seq),
