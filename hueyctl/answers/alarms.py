@@ -104,11 +104,11 @@ def _dead_workers(look: Look) -> Iterator[Alarm]:
 
 
 def _stuck(look: Look) -> Iterator[Alarm]:
-    workers = {row.id: row for row in look.consumers}
+    workers = {row.address: row for row in look.consumers}
     for job in look.running:
         how = look.usual.stuck(job, look.now)
         if how is not None:
-            row = workers.get(job.worker or 0)
+            row = workers.get(job.worker_address)
             on = f" on {row.name}" if row is not None else ""
             asked = "; it was asked to stop" if job.cancel_requested else ""
             text = f"job {job.seq} {job.task} {how}{on}{asked}"

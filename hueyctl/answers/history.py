@@ -71,4 +71,4 @@ def worker_name(storage: Storage, job: Job) -> str | None:
     """The name of the worker that holds it."""
     if job.worker is None:
         return None
-    return next((row.name for row in storage.workers() if row.id == job.worker), None)
+    return next((row.name for row in storage.workers() if row.address == job.worker_address), None)

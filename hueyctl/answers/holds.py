@@ -139,11 +139,13 @@ def holds(storage: Storage, queues: Sequence[str] = ()) -> Holds:
     """Of these queues, or of all: locks by name, then keys, those with the longest line first."""
     found = storage.held_keys()
     keys = {(key.queue, key.name): key for key in found.keys}
-    workers = {row.id: row for row in storage.workers()} if found.keys else {}
+    workers = {row.address: row for row in storage.workers()} if found.keys else {}
 
     def hold(queue: str, name: str, lock: Lock | None, key: HeldKey | None) -> Hold:
         running = () if key is None else key.running
-        return Hold(queue, name, lock, key, tuple(workers.get(job.worker or 0) for job in running))
+        return Hold(
+            queue, name, lock, key, tuple(workers.get(job.worker_address) for job in running)
+        )
 
     rows = [
         hold(lock.queue, lock.name, lock, keys.pop((lock.queue, lock.name), None))

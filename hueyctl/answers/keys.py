@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hueyctl.answers.history import worker_name
 from hueyctl.answers.reason import Reason, shell_line
 from hueyctl.units import brief, rfc3339
 
@@ -67,7 +68,7 @@ def _held(storage: Storage, job: Job, now: float) -> Reason:
         blocking |= {"job": holder.seq}
         text = f"blocked by key {key}, held by job {holder.seq}, which runs before it"
         return Reason(text, None, blocking, f"hueyctl why {holder.seq}")
-    worker = next((row.name for row in storage.workers() if row.id == holder.worker), None)
+    worker = worker_name(storage, holder)
     blocking |= {"job": holder.seq, "worker": worker}
     on = f" on worker {worker}" if worker else ""
     span = brief(now - holder.claimed_at)

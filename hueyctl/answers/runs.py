@@ -26,7 +26,7 @@ class Run(NamedTuple):
 
 def runs(look: Look) -> list[Run]:
     """What is stuck first, then the longest."""
-    names = {row.id: row.name for row in look.consumers}
+    names = {row.address: row.name for row in look.consumers}
     found = []
     for job in look.running:
         if job.claimed_at is not None:
@@ -34,5 +34,5 @@ def runs(look: Look) -> list[Run]:
             is_stuck = look.usual.stuck(job, look.now) is not None
             span = max(0.0, look.now - job.claimed_at)
             p95 = None if usual is None else usual[0]
-            found.append(Run(job, names.get(job.worker or 0), span, p95, is_stuck))
+            found.append(Run(job, names.get(job.worker_address), span, p95, is_stuck))
     return sorted(found, key=lambda run: (not run.stuck, -run.for_s))

@@ -55,10 +55,10 @@ class Usual:
         return f"has run for {brief(span)}, 99 of 100 runs of {job.task} take {brief(found[1])}"
 
 
-def remedy(job: Job, workers: Mapping[int, WorkerRow]) -> str:
+def remedy(job: Job, workers: Mapping[tuple[str, int], WorkerRow]) -> str:
     """The command that ends a run, by what its kind of worker can do. A thread in a call that does
     not return cannot be interrupted: it ends with its consumer, which gives the job back."""
-    row = workers.get(job.worker or 0)
+    row = workers.get(job.worker_address)
     if row is None or not row.alive:
         return "hueyctl doctor"
     if row.kind == WORKER_PROCESS:

@@ -211,8 +211,8 @@ def _consume(job: Job) -> str:
 
 
 def _running(storage: Storage, job: Job, now: float) -> Reason:
-    workers = {row.id: row for row in storage.workers()}
-    row = workers.get(job.worker or 0)
+    workers = {row.address: row for row in storage.workers()}
+    row = workers.get(job.worker_address)
     since = job.claimed_at
     span = brief(now - since) if since is not None else "?"
     if row is None or not row.alive:

@@ -101,12 +101,13 @@ def consumers(storage: Storage, queues: Sequence[str]) -> list[Consumer]:
     if not rows:
         return []
     claimed = storage.jobs(Selector(queues=tuple(queues), states=(State.RUNNING,)))
-    by_seq = {job.seq: job for job in claimed}
+    by_address = {job.address: job for job in claimed}
     found = []
     for row in rows:
-        runs = [Run(slot, seq, by_seq.get(seq)) for slot, seq in row.running]
+        runs = [Run(slot, seq, by_address.get((row.queue, seq))) for slot, seq in row.running]
         started = {run.seq for run in runs}
-        held = sum(job.worker == row.id and job.seq not in started for job in claimed)
+        mine = (job for job in claimed if job.worker_address == row.address)
+        held = sum(job.seq not in started for job in mine)
         found.append(Consumer(row, runs, held, rss_of(row)))
     return _grouped(found)
 

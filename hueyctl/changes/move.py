@@ -69,9 +69,9 @@ class Mover:
                 sure.append((number, one))
             else:
                 yield number, one.job, f"another job has the id {one.job.id}, or one of its group"
-        gone = {job.seq for job in source.discard([one.job for _, one in sure], waiting=True)}
+        gone = {job[:2] for job in source.discard([one.job for _, one in sure], waiting=True)}
         self._moved += len(gone)
-        left = [(number, one.job) for number, one in sure if one.job.seq not in gone]
+        left = [(number, one.job) for number, one in sure if (one.job.seq, one.job.id) not in gone]
         still = _by_id(source, [job for _, job in left])
         for number, job in left:
             if (job.queue, job.id) in still:

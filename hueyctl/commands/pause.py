@@ -100,7 +100,7 @@ def _running(storage: Storage, queues: Sequence[str], task: str | None) -> int:
     from hueycore.model.jobs import Selector
     from hueycore.model.states import State
 
-    alive = {row.id for row in storage.workers() if row.alive}
+    alive = {row.address for row in storage.workers() if row.alive}
     where = (("task", "=", task),) if task is not None else ()
     jobs = storage.jobs(Selector(queues=tuple(queues), states=(State.RUNNING,), where=where))
-    return sum(job.worker in alive for job in jobs)
+    return sum(job.worker_address in alive for job in jobs)

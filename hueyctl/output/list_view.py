@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -171,7 +171,7 @@ def whereabouts(storage: Storage, now: float, *, due: bool = False) -> Callable[
     """The state of a job, and of one that runs how long and where: ``running 6m on vm:23926``.
     ``held`` is one that its consumer has not begun, ``lost`` one whose consumer has died. ``due``:
     of one that is scheduled, when."""
-    workers: dict[int, WorkerRow] = {}
+    workers: dict[tuple[str, int], WorkerRow] = {}
 
     def state(job: Job) -> str:
         if due and job.state == "scheduled":
@@ -179,8 +179,8 @@ def whereabouts(storage: Storage, now: float, *, due: bool = False) -> Callable[
         if job.state != "running" or job.claimed_at is None:
             return str(job.state)
         if not workers:
-            workers.update((row.id, row) for row in storage.workers())
-        row = workers.get(job.worker or 0)
+            workers.update((row.address, row) for row in storage.workers())
+        row = workers.get(job.worker_address)
         if row is None:
             return str(job.state)
         word, where = "running", f"on {row.name}"
@@ -199,15 +199,17 @@ def objects(storage: Storage, found: Iterable[Job], now: float) -> Iterator[dict
     return (read_object(storage, job, now) for job in found)
 
 
-def _newest(storage: Storage) -> int:
+def _newest(storage: Storage) -> dict[str, int]:
+    """The highest number of each queue: some engines number the jobs of each by themselves."""
     from hueycore.model.jobs import Selector
 
-    found = storage.jobs(Selector(sort="-seq", limit=1))
-    return found[0].seq if found else 0
+    names = [row.queue for row in storage.queues()]
+    found = (storage.jobs(Selector(queues=(name,), sort="-seq", limit=1)) for name in names)
+    return {job.queue: job.seq for jobs in found for job in jobs}
 
 
-def _until(newest: int, selection: Selection) -> Selection:
-    where = (*selection.selector.where, ("seq", "<=", newest))
+def _until(newest: Mapping[str, int], selection: Selection) -> Selection:
+    where = (*selection.selector.where, ("seq", "<=", max(newest.values(), default=0)))
     return replace(selection, selector=selection.selector._replace(where=where))
 
 
@@ -216,11 +218,11 @@ def _follow(
     storage: Storage,
     choice: Choice,
     selection: Selection,
-    last: int,
+    last: dict[str, int],
     interval: float | None,
 ) -> None:
-    """Print jobs that are newer than ``last``, until interrupted. A new job may be done already
-    when it is seen, so that only a state that was asked for narrows."""
+    """Print jobs that are newer than the ``last`` of their queue, until interrupted. A new job may
+    be done already when it is seen, so that only a state that was asked for narrows."""
     from hueyctl.answers.jobs import read_object
     from hueyctl.answers.watch import MOST, looks
     from hueyctl.output.columns import part_columns
@@ -233,11 +235,20 @@ def _follow(
     for news in looks(storage, most=interval or MOST):
         if not news:
             continue
-        fresh = Selection(base._replace(after=last), selection.deep)
         now = time.time()
         style = session.output.style._replace(now=now)
-        for job in fresh.jobs(storage):
+        for job in _after(last, Selection(base, selection.deep), storage):
             known = columns(now, itertools.count(job.seq)) | inside
             as_object = partial(read_object, storage, job, now)
             lines.write(job, known, style, as_object, job.id)
-            last = job.seq
+            last[job.queue] = max(job.seq, last.get(job.queue, 0))
+
+
+def _after(last: Mapping[str, int], selection: Selection, storage: Storage) -> list[Job]:
+    """The jobs of a selection that are newer, in the order in which they came."""
+    base = selection.selector
+    found: list[Job] = []
+    for queue in base.queues or [row.queue for row in storage.queues()]:
+        own = base._replace(queues=(queue,), after=last.get(queue, 0))
+        found += replace(selection, selector=own).jobs(storage)
+    return sorted(found, key=lambda job: job.enqueued_at)

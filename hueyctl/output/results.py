@@ -36,7 +36,7 @@ def wait_final(
     """The jobs as they are when all of them have ended. Exit 124 when the time runs out."""
     from hueycore.model.jobs import Selector
 
-    wanted = {job.seq: job for job in jobs}
+    wanted = {job.address: job for job in jobs}
     keys = tuple(job.id for job in jobs)
     unserved = Unserved(storage)
     try:
@@ -45,15 +45,15 @@ def wait_final(
                 session.notice(text)
             if not news:
                 continue
-            found = {job.seq: job for job in storage.jobs(Selector(keys=keys))}
-            wanted = {seq: found.get(seq, job) for seq, job in wanted.items()}
-            gone = [job for seq, job in wanted.items() if seq not in found]
+            found = {job.address: job for job in storage.jobs(Selector(keys=keys))}
+            wanted = {place: found.get(place, job) for place, job in wanted.items()}
+            gone = [job for place, job in wanted.items() if place not in found]
             if gone and any(job.state not in FINAL for job in gone):
                 raise purged(gone[0])
             if all(job.state in FINAL for job in wanted.values()):
-                return [wanted[job.seq] for job in jobs]
+                return [wanted[job.address] for job in jobs]
     except Timeout:
-        still = " ".join(str(seq) for seq, job in wanted.items() if job.state not in FINAL)
+        still = " ".join(str(job.seq) for job in wanted.values() if job.state not in FINAL)
         raise errors.CliError(f"timed out; still open: {still}", exits.TIMEOUT) from None
     raise AssertionError("looks() never ends by itself")
 

@@ -135,8 +135,12 @@ class Selection:
         while True:
             size = _PAGE if limit is None else min(_PAGE, limit)
             page = storage.jobs(selector._replace(limit=size))
+            goes_on = len(page) == size != limit
+            if goes_on:
+                # Jobs of several queues may share the last number: they come with the next page.
+                page = [job for job in page if job.seq != page[-1].seq] or page
             yield from page
-            if len(page) < size:
+            if not goes_on:
                 return
             last = page[-1].seq
             selector = (
@@ -146,8 +150,6 @@ class Selection:
             )
             if limit is not None:
                 limit -= len(page)
-                if limit == 0:
-                    return
 
     @property
     def needs_payload(self) -> bool:

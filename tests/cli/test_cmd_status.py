@@ -190,8 +190,8 @@ def test_a_process_that_is_out_of_sight_is_not_told_by_its_number(queue: QueueFi
     alter(queue, claimed_at=time.time() - 60, cancel_requested=1)
     job = queue.storage.job("1")
     assert job is not None
-    here = {row.id: row for row in queue.storage.workers()}
-    elsewhere = {number: row._replace(local_pid=None) for number, row in here.items()}
+    here = {row.address: row for row in queue.storage.workers()}
+    elsewhere = {place: row._replace(local_pid=None) for place, row in here.items()}
 
     assert remedy(job, here) == f"kill -TERM {os.getpid()}"
     assert remedy(job, elsewhere) == "hueyctl workers"

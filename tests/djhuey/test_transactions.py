@@ -72,15 +72,15 @@ def queue(path: str) -> Iterator[Huey]:
     huey.close()
 
 
-def start(environment: dict[str, str], code: str) -> subprocess.Popen[str]:
+def start(environment: dict[str, str], code: str, view: str = _VIEW) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", PRELUDE + _VIEW + code],
+        [sys.executable, "-c", PRELUDE + view + code],
         cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
 
-def run(environment: dict[str, str], code: str) -> str:
-    process = start(environment, code)
+def run(environment: dict[str, str], code: str, view: str = _VIEW) -> str:
+    process = start(environment, code, view)
     said, failed = process.communicate(timeout=60)
     assert process.returncode == 0, failed
     return said
@@ -123,6 +123,26 @@ def test_a_task_is_there_with_the_commit_of_its_view_and_never_when_that_rolls_b
     )
 
     assert names(environment) == (["Ann"], ["Ann"])
+
+
+@pytest.mark.sqlite_only("whoever makes tables locks the file")
+def test_who_migrates_the_project_makes_the_queue_in_the_same_file(
+    environment: dict[str, str],
+) -> None:
+    """So that the first enqueue of all may be within a transaction."""
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "-v", "0"],
+        cwd=PROJECT,
+        env=environment,
+        check=True,
+    )
+    first = (
+        "with transaction.atomic():\n"
+        "    result = write.enqueue('Ann')\n"
+        "assert backend.get_result(result.id) == result\n"
+    )
+
+    run(environment, first, view="from django.db import transaction\n")
 
 
 @pytest.mark.sql_only("a queue in Redis is in no transaction of a database's")

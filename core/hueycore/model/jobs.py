@@ -206,6 +206,16 @@ class Job(NamedTuple):
     #: The name of the worker that ran it last.
     ran_by: str | None = None
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Queue and number: some engines number the jobs of each queue by themselves."""
+        return self.queue, self.seq
+
+    @property
+    def worker_address(self) -> tuple[str, int]:
+        """That of the worker that holds it; its number is 0 when none does."""
+        return self.queue, self.worker or 0
+
 
 class Selector(NamedTuple):
     """Which jobs: every field narrows, an empty one does not.

@@ -29,6 +29,11 @@ class WorkerRow(NamedTuple):
     local_pid: int | None = None
 
     @property
+    def address(self) -> tuple[str, int]:
+        """Queue and number: some engines number the workers of each queue by themselves."""
+        return self.queue, self.id
+
+    @property
     def takes_jobs(self) -> bool:
         """Not so a process that is registered for the locks that it holds."""
         return self.kind != HOLDER

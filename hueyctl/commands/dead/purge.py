@@ -62,9 +62,9 @@ def dead_purge(session: Session, choice: Choice, how: bulk.How, backup: str | No
         found.ask(session, how)
         jobs = _backed_up(session, found.jobs, backup) if backup else found.jobs
         gone = remove(session.writing(found.jobs[0].queue), jobs, how.reason)
-        seqs = {job.seq for job in gone}
+        known = {(job.seq, job.id) for job in gone}
         for job in found.jobs:
-            if job.seq in seqs:
+            if (job.seq, job.id) in known:
                 change.add(job, "purged")
             else:
                 change.fail(job.id, REFUSED, f"job {job.seq} changed meanwhile, or is needed")

@@ -82,13 +82,15 @@ def _say_cooperative(session: Session, planned: Plan) -> None:
     """Which of the jobs no force can interrupt."""
     from hueyctl.answers.workers import INTERRUPTING
 
-    kinds = {row.id: row.kind for row in session.looking().workers()}
+    kinds = {row.address: row.kind for row in session.looking().workers()}
     asked = [
-        job for job in planned.jobs if job.worker and kinds.get(job.worker) not in INTERRUPTING
+        job
+        for job in planned.jobs
+        if job.worker and kinds.get(job.worker_address) not in INTERRUPTING
     ]
     if asked:
         names = ", ".join(str(job.seq) for job in asked[:5]) + (", …" if len(asked) > 5 else "")
-        kind = kinds.get(asked[0].worker or 0, "gone")
+        kind = kinds.get(asked[0].worker_address, "gone")
         session.notice(f"{names}: its worker ({kind}) cannot interrupt a job, only ask it to stop")
 
 

@@ -71,7 +71,7 @@ class Watch:
         self, session: Session, jobs: list[Job], goal: str, any_: bool, progress: bool
     ) -> None:
         self.session, self.output = session, session.output
-        self.jobs = {job.seq: job for job in jobs}
+        self.jobs = {job.address: job for job in jobs}
         self.goal, self.any = goal, any_
         self.progress = progress
         self.progress_text = ""
@@ -113,14 +113,14 @@ class Watch:
         if not open_:
             return
         keys = tuple(job.id for job in open_)
-        found = {job.seq: job for job in storage.jobs(Selector(keys=keys))}
+        found = {job.address: job for job in storage.jobs(Selector(keys=keys))}
         for job in open_:
-            newer = found.get(job.seq)
+            newer = found.get(job.address)
             if newer is None:
                 raise purged(job)
             if newer.state != job.state:
                 self._say(job, newer)
-            self.jobs[job.seq] = newer
+            self.jobs[job.address] = newer
 
     def _say(self, old: Job, new: Job) -> None:
         from hueyctl.output.grid import shortened

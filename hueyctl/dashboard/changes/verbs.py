@@ -92,12 +92,12 @@ def _reschedule_options(form: Form) -> list[str]:
 def _interrupt(form: Form) -> Action:
     from hueyctl.answers.workers import INTERRUPTING
 
-    kinds = {row.id: row.kind for row in form.view.storage.workers()}
+    kinds = {row.address: row.kind for row in form.view.storage.workers()}
 
     def refuse(job: Job) -> str | None:
         if job.state != "running":
             return f"is {job.state}: there is nothing to interrupt"
-        kind = kinds.get(job.worker or 0, "gone")
+        kind = kinds.get(job.worker_address, "gone")
         if kind in INTERRUPTING:
             return None
         return f"is in a worker ({kind}) that cannot interrupt a job, only ask it to stop: revoke"

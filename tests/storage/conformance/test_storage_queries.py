@@ -163,6 +163,7 @@ def test_newest_jobs_of_several_queues_that_share_a_number_come_together(
     seen, before = list[str](), 0
     while True:
         found = ours.newest(Selector(limit=1, before=before))
+        assert len({job.seq for job in found.jobs}) <= 1  # and no further ones with them
         seen += [job.id for job in found.jobs]
         before = found.before
         if not before:

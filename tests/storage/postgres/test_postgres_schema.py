@@ -88,7 +88,8 @@ def test_tables_of_schema_1_answer_whoever_only_reads_and_a_writer_brings_them_u
     assert rows == [(str(schema.VERSION),)]
     run(writer, worker(writer, "box-1"))
     assert writer.jobs(Selector())[0].ran_by == "box-1"
-    assert reader.job(job.id) is not None
+    assert [found.ran_by for found in reader.jobs(Selector())] == ["box-1"]
+    assert reader.jobs(Selector(where=(("ran_by", "=", "box-1"),)))[0].id == job.id
 
 
 def test_there_is_a_migration_to_every_version() -> None:

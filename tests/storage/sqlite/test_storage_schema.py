@@ -466,11 +466,22 @@ def test_a_migration_waits_for_the_write_lock(
     holder = raw()
     holder.execute("begin immediate")
 
-    with pytest.raises(StorageBusy):
+    with pytest.raises(StorageBusy, match="before a transaction of your own begins"):
         SqliteStorage(path)
 
     holder.execute("rollback")
     make_file()
+
+
+def test_the_first_use_of_all_within_a_transaction_on_the_file_is_refused_and_told_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, path: str, raw: Raw
+) -> None:
+    give_up_after(monkeypatch, 0.05)
+    mine = raw()
+    mine.execute("begin immediate")
+
+    with pytest.raises(StorageBusy, match="before a transaction of your own begins"):
+        SqliteStorage(path)
 
 
 OLD_FILES = sorted((Path(__file__).parent / "old").glob("schema-*.sql"))

@@ -355,7 +355,10 @@ class Database(Connections):
         with self._whole(self._read, connection):
             if snapshot:
                 Cursor(connection).execute(b"begin isolation level repeatable read read only")
-            return body(self.dress(connection))
+            con = self.dress(connection)
+            if con.old:  # until somebody has migrated them
+                self._old = con.old = not schema.is_current(con)
+            return body(con)
 
     def _is_away(self, error: psycopg.Error, link: Link) -> bool:
         """Whether the connection is gone, or could not be made again."""

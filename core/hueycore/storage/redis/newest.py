@@ -30,7 +30,7 @@ def newest(part: Part, selector: Selector, most: int) -> Newest:
     found: list[Row] = []
     looked = last = before = 0
     for row in merge(*(_down(part, queue, selector, most, texts) for queue in queues), key=_place):
-        if row.seq != last and (looked >= most or len(found) == selector.limit):
+        if row.seq != last and (looked >= most or _is_full(found, selector)):
             before = last
             break
         looked, last = looked + 1, row.seq
@@ -62,6 +62,11 @@ def _numbers(part: Part, queue: str, selector: Selector, most: int) -> Iterable[
         range(top, max(top - PAGE, selector.after), -1)
         for top in range(high, selector.after, -PAGE)
     )
+
+
+def _is_full(found: list[Row], selector: Selector) -> bool:
+    # More than asked for when rows of several queues share the last number.
+    return selector.limit is not None and len(found) >= selector.limit
 
 
 def _place(row: Row) -> int:

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from typing import TypeVar
 
-from hueycore.exceptions import StorageError, StorageReadOnly
+from hueycore.exceptions import StorageBusy, StorageError, StorageReadOnly
 from hueycore.storage.sqlite import forks, schema
 from hueycore.storage.sqlite.connections import Connections
 from hueycore.storage.sqlite.dial import Connection
@@ -302,7 +302,14 @@ class Database(Connections):
 
             self.read(check)
             return
-        with self._lock:
-            self._writer()
-        if not self.read(schema.is_current):
-            self.transact(schema.migrate)
+        try:
+            with self._lock:
+                self._writer()
+            if not self.read(schema.is_current):
+                self.transact(schema.migrate)
+        except StorageBusy as error:
+            # Perhaps by a transaction of the caller's own.
+            raise StorageBusy(
+                f"{error} (Open a queue once before a transaction of your own begins, with "
+                "Huey.storage: its tables are made then.)"
+            ) from error
