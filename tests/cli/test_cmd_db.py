@@ -20,6 +20,7 @@ from operatingkit import Invoke, OnTty, ask, consumer, error, states
 
 from hueycore.model.jobs import Selector
 from hueycore.storage.sqlite import SqliteStorage, space
+from hueycore.storage.sqlite.schema import VERSION
 from tests.storage.kit import new
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -86,7 +87,7 @@ def test_info_says_what_a_file_is_and_takes(queue: QueueFile, invoke: Invoke) ->
     assert (found["schema"], found["engine"], found["schema_version"]) == (
         "hueyctl.db/1",
         "SQLite",
-        2,
+        VERSION,
     )
     assert found["size_bytes"] == found["pages"] * found["page_size"] or found["log_bytes"]
     assert found["free_bytes"] == found["free_pages"] * found["page_size"]
@@ -138,7 +139,9 @@ def test_a_person_is_told_what_a_vacuum_would_give_back(queue: QueueFile, on_tty
 
     last = on_tty("db", "info", "-u", "queue.db")[1].splitlines()[-1]
 
-    assert re.fullmatch(r"A vacuum gives \d+ KB back to the disk: hueyctl db vacuum", last)
+    assert re.fullmatch(
+        r"A vacuum gives \d+ KB back to the disk: hueyctl -u queue\.db db vacuum", last
+    )
 
 
 def test_a_vacuum_is_refused_beside_a_consumer(queue: QueueFile, invoke: Invoke) -> None:
