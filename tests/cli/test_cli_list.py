@@ -410,7 +410,7 @@ def test_arguments_of_very_many_jobs_are_looked_into_within_seconds_and_a_person
 
     assert time.monotonic() - start < 15
     assert code == 0
-    assert re.search(r"\r\x1b\[K\d+ of 50000 jobs", shown)
+    assert re.search(r"\r\x1b\[K[\d,]+ of 50,000 jobs", shown)
     assert len([line for line in shown.splitlines() if "app.task" in line]) == 5
 
 
