@@ -132,20 +132,24 @@ class Selection:
             yield from storage.jobs(self.selector._replace(limit=limit))
             return
         selector = self.selector
+        # Two queues may have jobs of one number: a page begins with the last number of the one before.
+        known: set[tuple[str, int]] = set()
         while True:
-            size = _PAGE if limit is None else min(_PAGE, limit)
+            size = (_PAGE if limit is None else min(_PAGE, limit)) + len(known)
             page = storage.jobs(selector._replace(limit=size))
-            yield from page
+            fresh = [job for job in page if (job.queue, job.seq) not in known]
+            yield from fresh
             if len(page) < size:
                 return
             last = page[-1].seq
+            known = {(job.queue, job.seq) for job in page if job.seq == last}
             selector = (
-                selector._replace(after=last)
+                selector._replace(after=last - 1)
                 if selector.sort == "seq"
-                else selector._replace(before=last)
+                else selector._replace(before=last + 1)
             )
             if limit is not None:
-                limit -= len(page)
+                limit -= len(fresh)
                 if limit == 0:
                     return
 

@@ -64,3 +64,23 @@ def test_those_ahead_of_a_job_are_of_its_queue(
         last = other.add("mail.send")
 
     assert said(invoke, "why", last)["because"].startswith("2 jobs are ahead of it")
+
+
+@pytest.mark.parametrize("order", ["seq", "-seq"])
+def test_pages_of_a_listing_lose_no_job_where_two_queues_have_one_number(
+    queue: QueueFile,
+    other: QueueFile,
+    invoke: Invoke,
+    monkeypatch: pytest.MonkeyPatch,
+    order: str,
+) -> None:
+    monkeypatch.setattr("hueyctl.selection.selection._PAGE", 2)
+    ids = [queue.add("app.add", number) for number in range(4)]
+    ids += [other.add("app.add", number) for number in range(5)]
+    listed = ("list", "--sort", order, "-o", "name")
+
+    found = ask(invoke, *listed).stdout.split()
+    part = ask(invoke, *listed, "-n", "7").stdout.split()
+
+    assert (len(found), set(found)) == (9, set(ids))
+    assert (len(part), len(set(part))) == (7, 7)
