@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import sys
 import time
@@ -90,7 +91,7 @@ def run(session: Session, choice: Choice, how: How, preset: Preset) -> int:
     )
     # What comes while the listing is read is the first of what follows.
     newest = _newest(storage) if how.follow else None
-    listed = selection if newest is None else _until(newest, selection)
+    listed = selection if newest is None else _until(max(newest.values(), default=0), selection)
     if how.number:
         number = listed.count(storage, session)
         output.document(number) if output.is_json else output.line(str(number))
@@ -207,11 +208,15 @@ def objects(storage: Storage, found: Iterable[Job], now: float) -> Iterator[dict
     return (read_object(storage, job, now) for job in found)
 
 
-def _newest(storage: Storage) -> int:
+def _newest(storage: Storage) -> dict[str, int]:
+    """The number of the last job of each queue, which may number its jobs by itself."""
     from hueycore.model.jobs import Selector
 
-    found = storage.jobs(Selector(sort="-seq", limit=1))
-    return found[0].seq if found else 0
+    found = {}
+    for row in storage.queues():
+        jobs = storage.jobs(Selector(queues=(row.queue,), sort="-seq", limit=1))
+        found[row.queue] = jobs[0].seq if jobs else 0
+    return found
 
 
 def _until(newest: int, selection: Selection) -> Selection:
@@ -224,11 +229,11 @@ def _follow(
     storage: Storage,
     choice: Choice,
     selection: Selection,
-    last: int,
+    last: dict[str, int],
     interval: float | None,
 ) -> None:
-    """Print jobs that are newer than ``last``, until interrupted. A new job may be done already
-    when it is seen, so that only a state that was asked for narrows."""
+    """Print jobs that are newer than the ``last`` of their queues, until interrupted. A new job may
+    be done already when it is seen, so that only a state that was asked for narrows."""
     from hueyctl.answers.jobs import read_object
     from hueyctl.answers.watch import MOST, looks
     from hueyctl.output.columns import part_columns
@@ -241,11 +246,15 @@ def _follow(
     for news in looks(storage, most=interval or MOST):
         if not news:
             continue
-        fresh = Selection(base._replace(after=last), selection.deep)
+        found = [
+            Selection(base._replace(queues=(queue,), after=last.get(queue, 0)), selection.deep)
+            for queue in base.queues or [row.queue for row in storage.queues()]
+        ]
         now = time.time()
         style = session.output.style._replace(now=now)
-        for job in fresh.jobs(storage):
+        fresh = (part.jobs(storage) for part in found)
+        for job in heapq.merge(*fresh, key=lambda job: job.seq):
             known = columns(now, itertools.count(job.seq)) | inside
             as_object = partial(read_object, storage, job, now)
             lines.write(job, known, style, as_object, job.id)
-            last = job.seq
+            last[job.queue] = job.seq

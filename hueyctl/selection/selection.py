@@ -132,7 +132,7 @@ class Selection:
             yield from storage.jobs(self.selector._replace(limit=limit))
             return
         selector = self.selector
-        # Two queues may have jobs of one number: a page begins with the last number of the one before.
+        # Two queues may have one number: a page begins with the last one of the page before.
         known: set[tuple[str, int]] = set()
         while True:
             size = (_PAGE if limit is None else min(_PAGE, limit)) + len(known)

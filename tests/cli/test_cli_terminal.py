@@ -147,12 +147,12 @@ def test_a_screen_begins_with_what_runs_and_where(queue: QueueFile, on_tty: OnTt
 def test_where_run_at_finds_no_room_the_state_says_when(
     queue: QueueFile, on_tty: OnTty, width: int
 ) -> None:
-    queue.add("app.a_task_with_a_long_name", "and", "many", "words", run_at=time.time() + 7200)
+    queue.add("app.a_task_with_a_name", "and", "many", "words", run_at=time.time() + 7200)
 
     lines = Picture(on_tty("list", "-u", "queue.db", columns=width)[1], width).lines
 
     assert "RUN-AT" not in lines[0]
-    assert lines[1].startswith("  1  scheduled in 1h 59m  app.a_task_with_a_long_name")
+    assert lines[1].startswith("  1  scheduled in 1h 59m  app.a_task_with_a_name")
 
 
 def test_what_waits_in_a_consumer_is_held_and_what_the_dead_had_is_lost(
