@@ -170,13 +170,17 @@ class Root(Branch):
 
     def _report(self, error: BaseException, argv: list[str], ctx: click.Context | None) -> int:
         as_json, verbose = wants_json(argv, os.environ), is_verbose(argv)
+        where: list[str] = []
         if ctx is not None:
+            from hueyctl.context import place_said
+
+            where = place_said(ctx) if streams.is_tty(sys.stderr) else []
             settings = settings_from(ctx.meta)
             as_json = as_json or settings.output in ("json", "jsonl")
             verbose = verbose or settings.verbose > 0
         if isinstance(error, SystemExit):
             return error.code if isinstance(error.code, int) else exits.FAILURE
-        return errors.report(error, as_json=as_json, verbose=verbose)
+        return errors.report(error, as_json=as_json, verbose=verbose, where=where)
 
 
 @click.group(

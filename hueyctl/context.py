@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from hueyctl.output.output import Output
 
 DEFAULT_FILE = "huey.db"
+#: The options that say where the queue is, as they are read.
+_PLACE = {"app_dir": "--app-dir", "app": "-A", "url": "-u"}
 _WHERE = "say where the queue is: --app MODULE:ATTR or --url sqlite:///queue.db"
 
 
@@ -138,6 +140,19 @@ class Session:
             self.remark(f"hueyctl: using {os.path.abspath(DEFAULT_FILE)}")
             self._location = SqliteLocation(DEFAULT_FILE)
         return self._location
+
+    def next_step(self, line: str) -> str:
+        """The command line of an answer. A person gets it as it works when it is pasted: with
+        where the queue is, if that was said on the command line or found in this folder."""
+        from hueyctl.answers.reason import located
+
+        return located(line, *self._place()) if self.output.on_tty else line
+
+    def _place(self) -> list[str]:
+        words = place_said(self.ctx)
+        if self._location is not None and not self.settings.url and not self.has_app:
+            words += ["-u", self._location.filename]
+        return words
 
     def default_to(self, filename: str) -> None:
         """Work on this file, or URL, unless an application or --url says where the queue is."""
@@ -295,3 +310,14 @@ def unknown_queue(name: str, known: list[str]) -> errors.CliError:
     else:
         hint = f"queues are {', '.join(known)}" if known else "there is no queue yet"
     return errors.CliError(f"no queue {name!r}", exits.NOT_FOUND, hint)
+
+
+def place_said(ctx: click.Context) -> list[str]:
+    """The options of this command line that say where the queue is; none that holds a password."""
+    named = config.named_file(ctx)
+    words = ["--config", named] if named is not None else []
+    for name, option in _PLACE.items():
+        given = stored(ctx.meta).get(name)
+        if given and given.value and given.rank == Rank.COMMAND_LINE:
+            words += [option, given.value] if streams.masked(given.value) == given.value else []
+    return words

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from hueyctl import exits, streams
@@ -132,8 +133,9 @@ def _explain_os(error: OSError) -> Problem:
     return Problem(exits.IO_ERROR, f"{os.fsdecode(error.filename)}: {reason}")
 
 
-def report(error: BaseException, *, as_json: bool, verbose: bool) -> int:
-    """Say it on stderr, once, and answer the exit code."""
+def report(error: BaseException, *, as_json: bool, verbose: bool, where: Sequence[str] = ()) -> int:
+    """Say it on stderr, once, and answer the exit code. ``where``: the options that a person has
+    to say again in the command line of a hint."""
     import click
 
     if isinstance(error, KeyboardInterrupt):
@@ -150,14 +152,19 @@ def report(error: BaseException, *, as_json: bool, verbose: bool) -> int:
         return problem.code
     if verbose and not isinstance(error, (KeyboardInterrupt, click.ClickException)):
         say_traceback(error)
-    streams.say(lead + (_as_json(problem) if as_json else _as_text(problem)))
+    streams.say(lead + (_as_json(problem) if as_json else _as_text(problem, where)))
     return problem.code
 
 
-def _as_text(problem: Problem) -> str:
+def _as_text(problem: Problem, where: Sequence[str]) -> str:
     text = f"hueyctl: {streams.visible_lines(problem.message)}"
-    if problem.hint:
-        text += f"\nhint: {streams.visible_lines(problem.hint)}"
+    hint = problem.hint
+    if hint and where and not hint.endswith(" --help"):
+        from hueyctl.answers.reason import located
+
+        hint = located(hint, *where)
+    if hint:
+        text += f"\nhint: {streams.visible_lines(hint)}"
     return text
 
 

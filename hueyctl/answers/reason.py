@@ -57,3 +57,11 @@ def shell_line(*words: str) -> str:
     import shlex
 
     return f"hueyctl {shlex.join(words)}"
+
+
+def located(line: str, *where: str) -> str:
+    """The command line of an answer with the options that say where the queue is. One that is not
+    ours, or that an application follows, has no place for them."""
+    if not where or not line.startswith("hueyctl ") or line.startswith("hueyctl consume "):
+        return line
+    return f"{shell_line(*where)} {line.removeprefix('hueyctl ')}"

@@ -10,6 +10,7 @@ import click
 from hueyctl import errors, exits
 from hueyctl.command import command
 from hueyctl.context import Session, unknown_queue
+from hueyctl.selection.params import Whole
 
 if TYPE_CHECKING:
     from hueycore.model.reports import Depth
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--by", type=click.Choice(("queue", "state", "task")), help="A table with a number for each."
 )
-@click.option("--max", "most", type=click.IntRange(min=0), metavar="N", help="Exit 4 when above.")
+@click.option("--max", "most", type=Whole(0), metavar="N", help="Exit 4 when above.")
 @click.option("--oldest", is_flag=True, help="Seconds that the oldest pending job has waited.")
 def depth(
     session: Session, state: tuple[str, ...], by: str | None, most: int | None, oldest: bool

@@ -26,8 +26,9 @@ def list_jobs(session: Session, choice: Choice, how: list_view.How) -> int:
     """List jobs: those that wait or run, unless a state is named.
 
     A terminal gets a table of at most 100 jobs, what runs first in front: jobs that run, how long
-    and where (held: claimed, not begun; lost: its consumer died), then those that come. A pipe gets
-    tab-separated lines of all of them, by number.
+    and where (held: claimed, not begun; lost: its consumer died), then those that come. With --all
+    or a state of jobs that have ended the newest are in front. A pipe gets tab-separated lines of
+    all of them, by number.
     Arguments are shown as the producer wrote them down; nothing of a job is executed.
     """
     from hueycore.model.states import LIVE

@@ -104,7 +104,8 @@ def _print(session: Session, answer: Answer) -> None:
         )
     for line in (first, *below):
         output.line(line)
-    for line in command_lines(streams.visible(answer.reason.next or ""), width, "  "):
+    step = streams.visible(session.next_step(answer.reason.next or ""))
+    for line in command_lines(step, width, "  "):
         output.line(styled([(line, "cyan")], colour=output.colour))
 
 

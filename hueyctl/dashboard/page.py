@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -11,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from hueyctl.answers.figures import gather
 from hueyctl.answers.look import Look
-from hueyctl.answers.reason import shell_line
+from hueyctl.answers.reason import located, shell_line
 from hueyctl.dashboard.links import joined
 from hueyctl.dashboard.look import WINDOWS
 
@@ -141,9 +140,7 @@ class View:
 
     def line(self, text: str) -> str:
         """A command line that an answer has made, with where the queue is, if it is one of ours."""
-        if not text.startswith("hueyctl ") or text.startswith("hueyctl consume "):
-            return text
-        return shell_line(*shlex.split(text)[1:], "-u", self.board.url)
+        return located(text, "-u", self.board.url)
 
     def command(self, *words: str) -> str:
         """A command line that works where the reader has no settings."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -87,7 +88,9 @@ def _listen(host: str, port: int) -> socket.socket:
         raise errors.CliError(
             f"cannot listen on {host}:{port}: {error.strerror or error}",
             exits.UNAVAILABLE,
-            "is another dashboard there? --port 0 takes a free one",
+            "is another dashboard there? --port 0 takes a free one"
+            if error.errno == errno.EADDRINUSE
+            else None,
         ) from error
     return found
 

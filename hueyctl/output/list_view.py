@@ -85,12 +85,12 @@ def run(session: Session, choice: Choice, how: How, preset: Preset) -> int:
     selection = choice.selection(
         session.check_queues(storage),
         states=preset.states,
-        sort="seq" if preset.sort == TURN else preset.sort,
+        sort=_sort(session, choice, how, preset),
         limit=ON_A_SCREEN if output.on_tty and output.format != "name" else None,
     )
     # What comes while the listing is read is the first of what follows.
     newest = _newest(storage) if how.follow else None
-    listed = selection if newest is None else _until(newest, selection)
+    listed = selection if newest is None else _until(max(newest.values(), default=0), selection)
     if how.number:
         number = listed.count(storage, session)
         output.document(number) if output.is_json else output.line(str(number))
@@ -100,6 +100,14 @@ def run(session: Session, choice: Choice, how: How, preset: Preset) -> int:
     if newest is not None:
         _follow(session, storage, choice, selection, newest, how.interval)
     return exits.NO_MATCH if how.exit_code and number == 0 else exits.OK
+
+
+def _sort(session: Session, choice: Choice, how: How, preset: Preset) -> str:
+    """Jobs that have ended have no turn: a person wants the newest of them."""
+    if preset.sort != TURN:
+        return preset.sort
+    newest = session.output.on_screen and not how.follow and not choice.ids
+    return "-seq" if newest else "seq"
 
 
 def _show(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from hueyctl.selection.choice import Choice
-from hueyctl.selection.params import DURATION, RANGE, Command, Decorator, collected
+from hueyctl.selection.params import DURATION, RANGE, Command, Decorator, Whole, collected
 
 ID_HELP = ("ID", "The number or the long id of a job; - reads them from stdin, one per line.")
 
@@ -65,7 +65,7 @@ def _options(all_help: str) -> dict[str, Decorator]:
         "limit": click.option(
             "-n",
             "--limit",
-            type=click.IntRange(min=0),
+            type=Whole(0),
             metavar="N",
             help="At most N; 0 for no limit, also of what --where looks into.",
         ),

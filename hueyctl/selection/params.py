@@ -19,6 +19,8 @@ else:
     # Not generic before click 8.4.
     _Seconds = _Bounds = _Place = click.ParamType
 
+_LARGEST = 2**31 - 1
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -49,6 +51,16 @@ class Positive(Duration):
         if seconds <= 0:
             self.fail(f"{value!r} is not above zero", param, ctx)
         return seconds
+
+
+class Whole(click.IntRange):
+    """A whole number that every engine has room for."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        number = int(super().convert(value, param, ctx))
+        if number > _LARGEST:
+            self.fail(f"{number} is larger than {_LARGEST}", param, ctx)
+        return number
 
 
 class Range(_Bounds):

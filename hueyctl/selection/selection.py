@@ -132,24 +132,26 @@ class Selection:
             yield from storage.jobs(self.selector._replace(limit=limit))
             return
         selector = self.selector
+        # Two queues may have one number: a page begins with the last one of the page before.
+        known: set[tuple[str, int]] = set()
         while True:
-            size = _PAGE if limit is None else min(_PAGE, limit)
+            size = (_PAGE if limit is None else min(_PAGE, limit)) + len(known)
             page = storage.jobs(selector._replace(limit=size))
-            goes_on = len(page) == size != limit
-            if goes_on:
-                # Jobs of several queues may share the last number: they come with the next page.
-                page = [job for job in page if job.seq != page[-1].seq] or page
-            yield from page
-            if not goes_on:
+            fresh = [job for job in page if (job.queue, job.seq) not in known]
+            yield from fresh
+            if len(page) < size:
                 return
             last = page[-1].seq
+            known = {(job.queue, job.seq) for job in page if job.seq == last}
             selector = (
-                selector._replace(after=last)
+                selector._replace(after=last - 1)
                 if selector.sort == "seq"
-                else selector._replace(before=last)
+                else selector._replace(before=last + 1)
             )
             if limit is not None:
-                limit -= len(page)
+                limit -= len(fresh)
+                if limit == 0:
+                    return
 
     @property
     def needs_payload(self) -> bool:

@@ -353,3 +353,22 @@ def test_colour_is_decided_in_one_order(
     stream: Any = Stream(tty)
 
     assert wants_colour(choice, stream, environ) is wanted
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "list -n", "pending -n", "dead list -n", "dump -n", "dead summary -n", "events -n",
+        "logs 1 -n", "periodic next -n", "stats --by task --top", "depth --max",
+        "enqueue --copy 1 --retries",
+    ],
+)  # fmt: skip
+def test_a_number_that_no_engine_has_room_for_is_an_error_of_usage(
+    queue: QueueFile, invoke: Invoke, words: str
+) -> None:
+    queue.add("app.add", 1)
+
+    result = invoke(*words.split(), "99999999999999999999", "-u", "queue.db")
+
+    assert (result.exit_code, result.stdout) == (2, ""), result.output
+    assert "99999999999999999999 is larger than 2147483647" in result.stderr

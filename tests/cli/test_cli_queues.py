@@ -12,6 +12,9 @@ from click.testing import Result
 from clikit import QueueFile
 from operatingkit import ask, pipeline
 
+from hueyctl.answers import watch
+from hueyctl.output import list_view
+
 pytestmark = pytest.mark.every_engine
 Invoke = Callable[..., Result]
 
@@ -64,3 +67,45 @@ def test_those_ahead_of_a_job_are_of_its_queue(
         last = other.add("mail.send")
 
     assert said(invoke, "why", last)["because"].startswith("2 jobs are ahead of it")
+
+
+@pytest.mark.parametrize("order", ["seq", "-seq"])
+def test_pages_of_a_listing_lose_no_job_where_two_queues_have_one_number(
+    queue: QueueFile,
+    other: QueueFile,
+    invoke: Invoke,
+    monkeypatch: pytest.MonkeyPatch,
+    order: str,
+) -> None:
+    monkeypatch.setattr("hueyctl.selection.selection._PAGE", 2)
+    ids = [queue.add("app.add", number) for number in range(4)]
+    ids += [other.add("app.add", number) for number in range(5)]
+    listed = ("list", "--sort", order, "-o", "name")
+
+    found = ask(invoke, *listed).stdout.split()
+    part = ask(invoke, *listed, "-n", "7").stdout.split()
+
+    assert (len(found), set(found)) == (9, set(ids))
+    assert (len(part), len(set(part))) == (7, 7)
+
+
+def test_the_new_jobs_of_a_queue_are_followed_whatever_numbers_another_has(
+    queue: QueueFile, other: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        queue.add("app.old", number)
+    show = list_view._show
+
+    def then_two_come(*args: Any) -> int:
+        number = show(*args)
+        other.add("app.new", 1)
+        queue.add("app.newer", 2)
+        return number
+
+    monkeypatch.setattr(list_view, "_show", then_two_come)
+    monkeypatch.setattr(watch, "looks", lambda *args, **options: [True, True])
+
+    shown = ask(invoke, "list", "-f", "--columns", "task").stdout.split()
+
+    assert shown[:3] == ["app.old"] * 3
+    assert sorted(shown[3:]) == ["app.new", "app.newer"]

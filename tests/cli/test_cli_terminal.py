@@ -93,6 +93,23 @@ def test_a_terminal_shows_a_hundred_jobs_and_says_how_many_more(
     assert len(on_tty("list", "-u", "queue.db", "-n", "0")[1].splitlines()) == 104
 
 
+def test_of_all_jobs_a_terminal_shows_the_newest_first_and_a_pipe_goes_by_number(
+    queue: QueueFile, on_tty: OnTty, invoke: Invoke
+) -> None:
+    for number in range(5):
+        queue.add("app.add", number)
+
+    def numbers(*words: str) -> list[str]:
+        shown = plain(on_tty("list", "-u", "queue.db", *words)[1])
+        return [line.split()[0] for line in shown.splitlines() if line.split()[0].isdecimal()]
+
+    assert numbers("-a", "-n", "3") == ["5", "4", "3"]
+    assert numbers("2", "4") == ["2", "4"]
+    assert numbers("-a", "--sort", "seq", "-n", "2") == ["1", "2"]
+    piped = invoke("list", "-u", "queue.db", "-a", "-n", "2", "-o", "name").stdout.split()
+    assert piped == [job.id for job in (row(queue, 1), row(queue, 2))]
+
+
 def test_an_empty_list_says_so_to_a_person_only(
     queue: QueueFile, on_tty: OnTty, invoke: Invoke
 ) -> None:
@@ -130,12 +147,12 @@ def test_a_screen_begins_with_what_runs_and_where(queue: QueueFile, on_tty: OnTt
 def test_where_run_at_finds_no_room_the_state_says_when(
     queue: QueueFile, on_tty: OnTty, width: int
 ) -> None:
-    queue.add("app.a_task_with_a_long_name", "and", "many", "words", run_at=time.time() + 7200)
+    queue.add("app.a_task_with_a_name", "and", "many", "words", run_at=time.time() + 7200)
 
     lines = Picture(on_tty("list", "-u", "queue.db", columns=width)[1], width).lines
 
     assert "RUN-AT" not in lines[0]
-    assert lines[1].startswith("  1  scheduled in 1h 59m  app.a_task_with_a_long_name")
+    assert lines[1].startswith("  1  scheduled in 1h 59m  app.a_task_with_a_name")
 
 
 def test_what_waits_in_a_consumer_is_held_and_what_the_dead_had_is_lost(

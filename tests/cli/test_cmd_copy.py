@@ -261,7 +261,7 @@ def test_an_answer_of_no_keeps_the_text(
 
 @pytest.mark.parametrize(
     ("command", "said"),
-    [("false", "ended with 1"), ("no-such-editor", "cannot run the editor"),
+    [("false", "ended with 1"), ("no-such-editor", "'no-such-editor': No such file"),
      ("truncate -s0", "is empty"), ("'", "cannot run the editor")],
 )  # fmt: skip
 def test_an_editor_that_fails_queues_nothing(
@@ -283,3 +283,19 @@ def test_an_editor_that_fails_queues_nothing(
     assert mixed.storage.job("6") is None
     assert drafts(home) == []
     assert invoke("enqueue", *FILE, "--copy", "3", "--edit", "--no-input").exit_code == 6
+
+
+def test_without_a_terminal_and_an_editor_nothing_is_opened(
+    mixed: QueueFile, home: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.delenv("EDITOR", raising=False)
+    monkeypatch.setenv("PATH", str(home))
+    (home / "vi").write_text("#!/bin/sh\ntrue\n")
+    (home / "vi").chmod(0o755)
+
+    result = invoke("enqueue", *FILE, "--copy", "3", "--edit")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "hint: set EDITOR" in result.stderr
+    assert mixed.storage.job("6") is None

@@ -139,7 +139,9 @@ def test_a_person_is_told_what_a_vacuum_would_give_back(queue: QueueFile, on_tty
 
     last = on_tty("db", "info", "-u", "queue.db")[1].splitlines()[-1]
 
-    assert re.fullmatch(r"A vacuum gives \d+ KB back to the disk: hueyctl db vacuum", last)
+    assert re.fullmatch(
+        r"A vacuum gives \d+ KB back to the disk: hueyctl -u queue\.db db vacuum", last
+    )
 
 
 def test_a_vacuum_is_refused_beside_a_consumer(queue: QueueFile, invoke: Invoke) -> None:

@@ -196,12 +196,12 @@ def test_a_person_sees_first_how_it_stands_and_what_to_do(mixed: QueueFile, on_t
     assert picture.lines[:4] == [
         "job 2 dead  app.boom",
         "  dead after 1 try because of TimeoutError: too slow",
-        "  hueyctl dead retry 2",
+        "  hueyctl -u queue.db dead retry 2",
         "",
     ]
     assert picture.style("dead") == ("red", True)
     assert picture.style("dead after") == ("red", False)
-    assert picture.style("hueyctl dead") == ("cyan", False)
+    assert picture.style("hueyctl") == ("cyan", False)
     assert re.search(r"kwargs.user +7$", picture.line("kwargs.user"))
 
 

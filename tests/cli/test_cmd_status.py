@@ -30,9 +30,12 @@ from operatingkit import (
 
 from hueycore.constants import WORKER_PROCESS
 from hueycore.model.jobs import Selector
+from hueyctl import streams
 from hueyctl.answers.alarms import alarms as all_alarms
 from hueyctl.answers.look import Look
 from hueyctl.answers.usual import remedy
+from hueyctl.cli import cli
+from hueyctl.context import Session
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -432,3 +435,49 @@ def test_top_shows_them_above_its_tables(queue: QueueFile, on_tty: OnTty) -> Non
     )
 
     assert "no consumer serves queue huey: 1 job waits" in shown
+
+
+def pasted(shown: str) -> str:
+    """The command line on a screen that ends a pause, as a shell reads it."""
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).replace("\\\n", "").splitlines()
+    return next(line.strip() for line in lines if line.endswith(" resume huey"))
+
+
+@pytest.mark.parametrize("view", ["status", "why 1", "show 1"])
+@pytest.mark.parametrize("where", ["-u ./queue.db", "--config my.toml", ""])
+def test_the_next_step_on_a_terminal_works_when_it_is_pasted(
+    queue: QueueFile, hueyctl: Run, on_tty: OnTty, view: str, where: str
+) -> None:
+    queue.add("app.add")
+    consumer(queue)
+    queue.storage.pause()
+    queue.storage.close()
+    os.rename("queue.db", "queue.db" if where else "huey.db")
+    Path("my.toml").write_text('url = "queue.db"\n')
+
+    line = pasted(on_tty(*shlex.split(f"{view} {where}"))[1])
+
+    assert line == f"hueyctl {where or '-u huey.db'} resume huey"
+    result = hueyctl(*shlex.split(line)[1:])
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_the_next_step_is_as_it_is_in_a_pipe_and_where_settings_say_where(
+    queue: QueueFile, hueyctl: Run, on_tty: OnTty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue.add("app.add")
+    consumer(queue)
+    queue.storage.pause()
+
+    piped = hueyctl("why", "1", "-u", "queue.db", "-o", "plain").stdout
+    monkeypatch.setenv("HUEYCTL_URL", "queue.db")
+
+    assert piped.splitlines()[1] == "  hueyctl resume huey"
+    assert pasted(on_tty("why", "1")[1]) == "hueyctl resume huey"
+
+
+def test_no_next_step_has_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "is_tty", lambda _stream: True)
+    ctx = cli.make_context("hueyctl", ["-u", "redis://:secret@db:6379/0", "status"])
+
+    assert Session(ctx).next_step("hueyctl resume mail") == "hueyctl resume mail"

@@ -74,7 +74,7 @@ def expected(mess: drill.Mess) -> dict[str, list[str]]:
                     r" purge +shop ",
                 ],
                 [rf"^{blocked} blocked: blocked by key ledger, a lock held by"],
-                [r"^ *\d+ +done +shop\.confirm [^\n]*\n *\d+ +dead +shop\.charge "],
+                [r"^ *\d+ +dead +shop\.charge [^\n]*\n *\d+ +done +shop\.confirm "],
                 [r"^ *\d+ +shop\.transfer +Crashed: "],
                 [reclaimed],
             ],

@@ -40,15 +40,18 @@ def db_info(session: Session) -> int:
     }
     rows = [(name, _text(value)) for name, value in document.items()]
     output.rows(rows, known, ("name", "value"), name=lambda row: str(row[0]), fold=True)
-    session.remark(_vacuum(found, storage))
+    session.remark(_vacuum(session, found, storage))
     return exits.OK
 
 
-def _vacuum(found: Info, storage: Storage) -> str:
+def _vacuum(session: Session, found: Info, storage: Storage) -> str:
     """What one would give back, or what does it in its place."""
     if found.free is None:
         return f"Space that is free again: {storage.tool('vacuum')}."
-    return f"A vacuum gives {size(found.free)} back to the disk: hueyctl db vacuum"
+    if not found.free:
+        return "A vacuum would give nothing back to the disk."
+    step = session.next_step("hueyctl db vacuum")
+    return f"A vacuum gives {size(found.free)} back to the disk: {step}"
 
 
 def _document(found: Info, url: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from hueyctl.commands.dead import shared
 from hueyctl.context import Session
 from hueyctl.selection.choice import Choice
 from hueyctl.selection.options import ID_HELP, selecting
+from hueyctl.selection.params import Whole
 
 
 @command(
@@ -26,9 +27,7 @@ from hueyctl.selection.options import ID_HELP, selecting
 @click.option(
     "--by", type=click.Choice(("error", "task")), help="By one of them only; default: by both."
 )
-@click.option(
-    "-n", "--limit", type=click.IntRange(min=0), metavar="N", help="At most N lines; 0 for all."
-)
+@click.option("-n", "--limit", type=Whole(0), metavar="N", help="At most N lines; 0 for all.")
 @click.option("--exit-code", is_flag=True, help="Exit 4 when nothing matches.")
 def dead_summary(
     session: Session, choice: Choice, by: str | None, limit: int | None, exit_code: bool

@@ -72,7 +72,7 @@ def _print(session: Session, note: Note) -> None:
     output = session.output
     colour = _COLOURS[note.status]
     word, start = f"{note.status:<8}", f"{note.status:<8} {note.name:<11} "
-    text, hint = streams.visible(note.text), streams.visible(note.hint or "")
+    text, hint = streams.visible(note.text), streams.visible(session.next_step(note.hint or ""))
     width = streams.terminal_size()[0] if output.on_screen else sys.maxsize
     indent = " " * len(start) if width >= _NARROW else "    "
     first, *below = wrapped(text, width, indent, start) if output.on_screen else [start + text]

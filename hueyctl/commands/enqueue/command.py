@@ -15,7 +15,7 @@ from hueyctl.producers.app import AppProducer
 from hueyctl.producers.arguments import GRAMMAR, Call, CallingCommand, call_options, parse_words
 from hueyctl.producers.base import Order, Producer, Queued
 from hueyctl.producers.file import FileProducer
-from hueyctl.selection.params import DURATION
+from hueyctl.selection.params import DURATION, Whole
 
 
 @command(
@@ -59,7 +59,7 @@ from hueyctl.selection.params import DURATION
 )
 @click.option("--utc", is_flag=True, help="Times without an offset are UTC, not local.")
 @click.option("--priority", type=float, metavar="N", help="Higher runs first.")
-@click.option("--retries", type=click.IntRange(min=0), metavar="N", help="Tries after a failure.")
+@click.option("--retries", type=Whole(0), metavar="N", help="Tries after a failure.")
 @click.option("--retry-delay", type=DURATION, metavar="DUR", help="How long before a retry.")
 @click.option("--id", "id_", metavar="ID", help="The long id; one that waits is not doubled.")
 @click.option("--unique", metavar="KEY", help="Be the only one of the task with this key.")

@@ -73,14 +73,19 @@ def _keep(session: Session, path: str, before: str) -> None:
 
 
 def _open_editor(session: Session, path: str) -> None:
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    if not editor:
+        if not streams.is_tty(sys.stdin) or os.environ.get("TERM") == "dumb":
+            raise errors.CliError("no editor is set, and vi needs a terminal", hint="set EDITOR")
+        editor = "vi"
     # What stdout is piped into gets the id alone.
     screen = None if session.output.on_tty else 2
     try:
         code = subprocess.run([*shlex.split(editor), path], stdout=screen, check=False).returncode
     except (OSError, ValueError) as error:
         raise errors.CliError(
-            f"cannot run the editor {editor!r}: {error}", hint="set EDITOR"
+            f"cannot run the editor {editor!r}: {getattr(error, 'strerror', None) or error}",
+            hint="set EDITOR",
         ) from None
     if code != 0:
         raise errors.CliError(f"the editor {editor!r} ended with {code}: nothing was queued")

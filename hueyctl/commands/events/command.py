@@ -9,6 +9,7 @@ import click
 from hueyctl import errors, exits
 from hueyctl.command import command
 from hueyctl.context import Session
+from hueyctl.selection.params import Whole
 
 if TYPE_CHECKING:
     from hueycore.model.events import EventQuery
@@ -47,7 +48,7 @@ def _complete_signal(ctx: click.Context, param: click.Parameter, incomplete: str
 @click.option(
     "-n",
     "--limit",
-    type=click.IntRange(min=0),
+    type=Whole(0),
     metavar="N",
     help="The newest N (20, all with --since or --after); 0 for all.",
 )

@@ -7,6 +7,7 @@ import click
 from hueyctl import errors, exits
 from hueyctl.command import command
 from hueyctl.context import Session
+from hueyctl.selection.params import Whole
 
 
 @command(
@@ -26,7 +27,7 @@ from hueyctl.context import Session
     "--limit",
     "--tail",
     "tail",
-    type=click.IntRange(min=0),
+    type=Whole(0),
     metavar="N",
     help="Begin with the last N lines; 0 for all.",
 )

@@ -14,7 +14,7 @@ from hueyctl.answers.firings import Firing, firings, in_order
 from hueyctl.command import command
 from hueyctl.commands.periodic import shared
 from hueyctl.context import Session
-from hueyctl.selection.params import in_future
+from hueyctl.selection.params import Whole, in_future
 from hueyctl.units import EXAMPLE_TIMES
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _USUAL = 10
 @click.option(
     "-n",
     "--limit",
-    type=click.IntRange(min=1),
+    type=Whole(1),
     metavar="N",
     help="At most so many (10, or all with --until).",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from hueyctl import streams
@@ -45,7 +45,7 @@ def write(session: Session, sheet: Sheet, *, another: bool) -> None:
     whole = session.settings.verbose > 0
     if another:
         output.line("")
-    for line in page(sheet, style, width, whole=whole):
+    for line in page(sheet, style, width, session.next_step, whole=whole):
         output.line(styled(line, colour=output.colour))
     if sheet.traceback:
         output.line("")
@@ -61,20 +61,23 @@ def _of_code(line: str, width: int) -> list[str]:
     return wrapped(line.lstrip(), width, f"{indent}    ", indent)
 
 
-def page(sheet: Sheet, style: Style, width: int, *, whole: bool) -> list[Line]:
-    """The lines, none wider than ``width``. ``whole``: nothing is folded."""
-    lines = [*_head(sheet, width), [("", "")], *_facts(sheet, style, width)]
+def page(
+    sheet: Sheet, style: Style, width: int, next_step: Callable[[str], str], *, whole: bool
+) -> list[Line]:
+    """The lines, none wider than ``width``. ``next_step`` makes a command line one to paste.
+    ``whole``: nothing is folded."""
+    lines = [*_head(sheet, width, next_step), [("", "")], *_facts(sheet, style, width)]
     for title, part in (
         ("TIMELINE", list(_timeline(sheet.events, style, width, whole=whole))),
         ("STAGES", draw(sheet.stages, sheet.job, _STAGES, width)),
-        ("LOG", list(_log(sheet, style, width))),
+        ("LOG", list(_log(sheet, style, width, next_step))),
     ):
         if part:
             lines += [[("", "")], [(title, "bold")], *part]
     return lines
 
 
-def _head(sheet: Sheet, width: int) -> Iterator[Line]:
+def _head(sheet: Sheet, width: int, next_step: Callable[[str], str]) -> Iterator[Line]:
     job, state = sheet.job, str(sheet.job.state)
     start = f"job {job.seq} "
     room = max(1, width - len(start) - len(state) - 2)
@@ -87,7 +90,8 @@ def _head(sheet: Sheet, width: int) -> Iterator[Line]:
             yield [(text, "red")]
     for text in wrapped(streams.visible(because), width, "  "):
         yield [(text, "red" if state == "dead" else "")]
-    for text in command_lines(streams.visible(sheet.reason.next or ""), width, "  "):
+    step = streams.visible(next_step(sheet.reason.next or ""))
+    for text in command_lines(step, width, "  "):
         yield [(text, "cyan")]
 
 
@@ -128,11 +132,12 @@ def _timeline(events: Sequence[Event], style: Style, width: int, *, whole: bool)
         yield from _hanging(start, streams.visible("  ".join(rest)), width, indent)
 
 
-def _log(sheet: Sheet, style: Style, width: int) -> Iterator[Line]:
+def _log(sheet: Sheet, style: Style, width: int, next_step: Callable[[str], str]) -> Iterator[Line]:
     lines: Sequence[LogLine] = sheet.log
     if len(lines) > _LAST_LINES:
-        more = f"… {len(lines) - _LAST_LINES} more: hueyctl logs {sheet.job.seq}"
-        yield [(more, "dim")]
+        more = f"… {len(lines) - _LAST_LINES} more: "
+        step = streams.visible(next_step(f"hueyctl logs {sheet.job.seq}"))
+        yield from ([(text, "dim")] for text in command_lines(more + step, width))
     for line in lines[-_LAST_LINES:]:
         start: Line = [
             (f"{time_text(line.at, style)}  ", "dim"),

@@ -11,7 +11,7 @@ import click
 from hueyctl import errors, exits, streams
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.selection.params import POSITIVE
+from hueyctl.selection.params import POSITIVE, Whole
 
 if TYPE_CHECKING:
     from hueycore.storage.base import Storage
@@ -42,9 +42,7 @@ LEAST = 0.2
     metavar="S",
     help=f"With --watch: seconds between two looks, {LEAST} at least.",
 )
-@click.option(
-    "--count", type=click.IntRange(min=1), metavar="N", help="With --watch: end after N looks."
-)
+@click.option("--count", type=Whole(1), metavar="N", help="With --watch: end after N looks.")
 @click.option(
     "--window",
     type=POSITIVE,
@@ -57,7 +55,7 @@ LEAST = 0.2
     "--by", type=click.Choice(("queue", "task", "worker")), help="A table of these alone."
 )
 @click.option("--sort", metavar="[-]COL", help="Sort by a column; - for the largest first.")
-@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N rows.")
+@click.option("--top", type=Whole(1), metavar="N", help="Only the first N rows.")
 @click.option(
     "--alt-screen/--no-alt-screen",
     default=True,

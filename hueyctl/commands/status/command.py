@@ -54,7 +54,7 @@ def show(session: Session, *, exit_code: bool = False) -> int:
         from hueyctl.commands.status.screen import screen
         from hueyctl.output.grid import styled
 
-        for line in screen(found, streams.terminal_size()[0]):
+        for line in screen(found, streams.terminal_size()[0], session.next_step):
             output.line(styled(line, colour=output.colour))
     else:
         output.rows(

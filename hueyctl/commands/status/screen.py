@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hueyctl import streams
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 _RUNS = 10
 
 
-def screen(found: Status, width: int) -> list[Line]:
-    """The lines, none wider than ``width``."""
+def screen(found: Status, width: int, next_step: Callable[[str], str]) -> list[Line]:
+    """The lines, none wider than ``width``. ``next_step`` makes a command line one to paste."""
     utf8 = streams.is_utf8(sys.stdout)
     parts = [
         [_header(found, width)],
-        [line for alarm in found.alarms for line in _alarm(alarm, width)],
+        [line for alarm in found.alarms for line in _alarm(alarm, width, next_step)],
         _queues(found, width, utf8),
         run_lines(found.runs, width, most=_RUNS, utf8=utf8) if found.runs else [],
-        _coming(found, width),
+        _coming(found, width, next_step),
         _consumers(found, width),
     ]
     lines: list[Line] = []
@@ -57,7 +57,7 @@ def _header(found: Status, width: int) -> Line:
     return joined(parts, width)
 
 
-def _alarm(alarm: Alarm, width: int) -> list[Line]:
+def _alarm(alarm: Alarm, width: int, next_step: Callable[[str], str]) -> list[Line]:
     style = "bold red" if alarm.level == CRITICAL else "yellow"
     mark = f"{alarm.level.upper():<8}  "
     indent = " " * len(mark)
@@ -66,7 +66,7 @@ def _alarm(alarm: Alarm, width: int) -> list[Line]:
         [(mark, style), (first[len(mark) :], "")],
         *([(line, "")] for line in below),
     ]
-    commands = command_lines(streams.visible(alarm.next), width, indent)
+    commands = command_lines(streams.visible(next_step(alarm.next)), width, indent)
     return [*lines, *([(line, "cyan")] for line in commands)]
 
 
@@ -95,7 +95,7 @@ def _queues(found: Status, width: int, utf8: bool) -> list[Line]:
     return _table([known[key] for key in keys], rows, found.at, width, yellow)
 
 
-def _coming(found: Status, width: int) -> list[Line]:
+def _coming(found: Status, width: int, next_step: Callable[[str], str]) -> list[Line]:
     columns = (
         Column("task", "WITHIN THE HOUR", "text", lambda one: one.task),
         Column("at", "DUE", "int", lambda one: brief(one.at - found.at)),
@@ -107,7 +107,9 @@ def _coming(found: Status, width: int) -> list[Line]:
     rest = len(found.coming) - _RUNS if len(found.coming) > _RUNS else 0
     rest += found.scheduled - named
     if rest > 0:
-        lines.append([(f"… {counted(rest, 'run')} more: hueyctl scheduled", "dim")])
+        more = f"… {counted(rest, 'run')} more: "
+        step = streams.visible(next_step("hueyctl scheduled"))
+        lines += [[(text, "dim")] for text in command_lines(more + step, width)]
     return lines
 
 
