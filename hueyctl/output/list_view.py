@@ -90,7 +90,7 @@ def run(session: Session, choice: Choice, how: How, preset: Preset) -> int:
     )
     # What comes while the listing is read is the first of what follows.
     newest = _newest(storage) if how.follow else None
-    listed = selection if newest is None else _until(max(newest.values(), default=0), selection)
+    listed = selection if newest is None else _until(newest, selection)
     if how.number:
         number = listed.count(storage, session)
         output.document(number) if output.is_json else output.line(str(number))

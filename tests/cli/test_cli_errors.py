@@ -21,7 +21,6 @@ EXPECTED = {
     "StorageBusy": 69,
     "StorageFull": 74, "StorageCorrupt": 69, "StorageMoved": 69, "StorageReadOnly": 69,
     "StorageMissing": 69, "StorageTooNew": 78, "TaskException": 5, "HueyException": 1,
-    "OtherData": 78,
 }  # fmt: skip
 
 
