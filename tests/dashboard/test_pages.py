@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
-from html import unescape
 
 import pytest
 from clikit import QueueFile, fill
-from dashkit import BASE, Browser
+from dashkit import BASE, Browser, check_command, commands
 
-from hueyctl.cli import cli
 from hueyctl.dashboard.routes import PAGES
 
 #: A page of each kind, with something to see.
@@ -21,25 +18,6 @@ SHOWN = {
     "acts/*": "acts/retry?id=2",
 }
 ADDRESSES = [f"/{SHOWN.get(name, name)}" for name in PAGES]
-
-
-def commands(html: str) -> list[str]:
-    """The command lines that a page shows."""
-    return [unescape(found) for found in re.findall(r'data-command="([^"]*)"', html)]
-
-
-def check_command(line: str) -> None:
-    """The command line knows every word of it. Nothing is run."""
-    program, *words = shlex.split(line)
-    assert program == "hueyctl"
-    context = cli.make_context("hueyctl", words, resilient_parsing=False)
-    while True:
-        group, rest = context.command, [*context._protected_args, *context.args]
-        if not hasattr(group, "resolve_command"):
-            break
-        name, command, rest = group.resolve_command(context, rest)
-        assert command is not None, line
-        context = command.make_context(name, rest, parent=context)
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
