@@ -121,4 +121,7 @@ def _act(view: View, name: str) -> Answer:
     act = acts.ACTS.get(rest) if head == "acts" else None
     if act is None:
         raise Missing(f"Nothing is done by {view.ask.path}")
-    return act(view)
+    try:
+        return act(view)
+    finally:
+        view.board.changed()
