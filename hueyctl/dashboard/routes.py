@@ -89,10 +89,8 @@ def respond(board: Board, ask: Ask) -> Answer:
 
 def _split(path: str) -> tuple[str, str]:
     """``jobs/48214`` and ``json`` of ``/jobs/48214.json``."""
-    for kind in twins.KINDS:
-        if path.endswith(f".{kind}"):
-            return path.removesuffix(f".{kind}").strip("/"), kind
-    return path.strip("/"), "html"
+    name, _, kind = path.strip("/").rpartition(".")
+    return (name, kind) if kind in ("html", *twins.KINDS) else (path.strip("/"), "html")
 
 
 def _written(view: View, page: Page, kind: str) -> Answer:

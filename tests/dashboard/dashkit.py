@@ -55,6 +55,12 @@ def commands(html: str) -> list[str]:
     return [unescape(found) for found in re.findall(r'data-command="([^"]*)"', html)]
 
 
+def addresses(html: str) -> list[str]:
+    """Where the links of a page lead, below the base."""
+    found = re.findall(rf'href="{BASE}(/[^"]*)"', html)
+    return list(dict.fromkeys(unescape(link) for link in found if "/static/" not in link))
+
+
 def check_command(line: str) -> None:
     """The command line knows every word of it. Nothing is run."""
     program, *words = shlex.split(line)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from html import escape, unescape
 
 import pytest
 from clikit import QueueFile, fill
-from dashkit import BASE, Browser, check_command, commands
+from dashkit import BASE, Browser, addresses, check_command, commands
 
+from hueycore.storage.open import locate
+from hueyctl.dashboard import routes
+from hueyctl.dashboard.board import Board
 from hueyctl.dashboard.routes import PAGES
 
 #: A page of each kind, with something to see.
@@ -38,3 +42,62 @@ def test_every_page_shows_a_queue_its_commands_and_their_documents(
 @pytest.mark.parametrize("address", [f"/{name}" for name in PAGES if not name.endswith("*")])
 def test_every_page_stands_without_a_job(address: str, browser: Browser) -> None:
     assert "<main" in browser.html(address)
+
+
+NAMES = ["a.json", "b.tsv", "c.html", "d/", "..", ".", "e/f", "/g", "h ?i#j%41", "ü" * 300]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+def test_a_name_leads_to_its_page_and_its_documents_whatever_it_ends_with(
+    name: str, queue: QueueFile, browser: Browser
+) -> None:
+    queue.add(name)
+    queue.kill()
+
+    links = [link for link in addresses(browser.html("/tasks")) if link.startswith("/tasks/")]
+    assert links
+    for link in links:
+        assert not link.partition("?")[0].endswith(("/.", "/.."))
+        html = browser.html(link)
+        assert f"<h1><code>{escape(name)}</code>" in html or f">{escape(name)}<" in html
+        for kind in ("json", "tsv"):
+            (twin,) = [each for each in addresses(html) if each.partition("?")[0].endswith(kind)]
+            answer = browser.get(twin)
+            assert (answer.status, name in answer.body.decode()) == (200, True)
+
+
+def test_a_job_is_found_by_its_number_in_its_own_queue(
+    path: str, queue: QueueFile, browser: Browser
+) -> None:
+    """Some engines number the jobs of each queue for themselves."""
+    queue.add("app.here")
+    other = QueueFile(path, "other")
+    other.add("app.there")
+    other.storage.close()
+
+    seen = set()
+    for link in addresses(browser.html("/jobs")):
+        if re.match(r"/jobs/\d+\?", link):
+            html = browser.html(link)
+            seen.add(unescape(re.search(r"<title>#\d+ ([^<]*?) ", html)[1]))  # type: ignore[index]
+    assert seen == {"app.here", "app.there"}
+
+
+def test_a_dashboard_of_one_queue_shows_no_job_of_another(path: str, queue: QueueFile) -> None:
+    mine = QueueFile(path, "mine")
+    mine.add("app.mine")
+    secret = queue.add("app.secret")
+    board = Board(locate(path), ("mine",))
+    browser = Browser(path)
+    browser.board, browser.respond = board, routes.responder(board)
+    try:
+        for address in (
+            "/jobs", f"/jobs/{secret}", "/jobs?queue=huey", f"/jobs/{secret}?queue=huey",
+            "/tasks/app.secret", "/tasks/app.secret?queue=huey", "/find?q=app", "/queues/huey",
+        ):  # fmt: skip
+            answer = browser.get(address)
+            assert answer.status == 404 or b"app.secret<" not in answer.body, address
+        assert b"app.mine" in browser.get("/jobs").body
+    finally:
+        board.close()
+        mine.storage.close()
