@@ -7,7 +7,7 @@ from html import escape, unescape
 
 import pytest
 from clikit import QueueFile, fill
-from dashkit import BASE, Browser, addresses, check_command, commands
+from dashkit import BASE, Browser, addresses, check_command, commands, seqs
 
 from hueycore.storage.open import locate
 from hueyctl.dashboard import routes
@@ -101,3 +101,27 @@ def test_a_dashboard_of_one_queue_shows_no_job_of_another(path: str, queue: Queu
     finally:
         board.close()
         mine.storage.close()
+
+
+@pytest.mark.parametrize(
+    "where", ["", "&where=args.0+>+-1"], ids=["by the storage", "by arguments"]
+)
+def test_a_page_of_jobs_of_many_queues_has_its_fifty_and_the_next_one_the_others(
+    where: str, path: str, browser: Browser
+) -> None:
+    for number in range(7):
+        one = QueueFile(path, f"queue{number}")
+        for each in range(30):
+            one.add("app.add", each)
+        one.storage.close()
+
+    address, sizes = f"/jobs?task=app.add{where}", []
+    for _ in range(10):
+        html = browser.html(address)
+        sizes.append(len(seqs(html)))
+        older = [link for link in addresses(html) if re.match(r"/jobs\?.*before=", link)]
+        if not older:
+            break
+        address = older[0]
+    assert sum(sizes) == 210
+    assert all(50 <= size < 57 for size in sizes[:-1]), sizes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
 
@@ -29,8 +30,9 @@ def newest(part: Part, selector: Selector, most: int) -> Newest:
     queues = queues_of(part, selector)
     found: list[Row] = []
     looked = last = before = 0
+    limit = math.inf if selector.limit is None else selector.limit
     for row in merge(*(_down(part, queue, selector, most, texts) for queue in queues), key=_place):
-        if row.seq != last and (looked >= most or len(found) == selector.limit):
+        if row.seq != last and (looked >= most or len(found) >= limit):
             before = last
             break
         looked, last = looked + 1, row.seq
