@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 #: The longest form that is read, bytes.
 FORM = 64 * 1024
@@ -46,6 +46,15 @@ class Ask(NamedTuple):
         """Which host it names, without the port."""
         host = self.headers.get("host", "").strip().lower()
         return host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+
+    def cookie(self, name: str) -> str:
+        """Its value, or nothing. Whatever else the host has put beside it is not read:
+        ``http.cookies`` forgets all of them for one that it does not like."""
+        for pair in self.headers.get("cookie", "").split(";"):
+            found, _, value = pair.strip().partition("=")
+            if found == name:
+                return value.strip('"')
+        return ""
 
 
 class Answer(NamedTuple):
@@ -91,6 +100,17 @@ def see(url: str, status: int = 303) -> Answer:
     return text(status, "").with_headers(("Location", url.translate({10: None, 13: None})))
 
 
+def number(word: str) -> int | None:
+    """A number that every engine can hold, or None."""
+    return int(word) if word.isascii() and word.isdigit() and len(word) < 19 else None
+
+
+def fits(length: str) -> bool:
+    """Whether a form of so many bytes is read; ``length`` is what a header says."""
+    known = number(length)
+    return known is not None and known <= FORM
+
+
 def fields(encoded: str) -> dict[str, list[str]]:
     """The words of a query or a form. Raises ``ValueError`` when there are too many."""
     return parse_qs(encoded, keep_blank_values=True, max_num_fields=_FIELDS)
@@ -107,9 +127,13 @@ def read(
 ) -> Ask:
     """The request of somebody. ``body`` None was longer than a form may be."""
     known = None if person is None else Person(*person)
-    ask = Ask(method, path or "/", {}, headers, {}, base.rstrip("/"), known)
+    # One that began with two slashes would be another host.
+    base = "/" + quote(base.strip("/")) if base.strip("/") else ""
+    ask = Ask(method, path or "/", {}, headers, {}, base, known)
     if body is None:
         return ask._replace(flaw=(413, "A form of more than 64 KiB is not read.\n"))
+    if number(headers.get("content-length", "")) not in (None, len(body)):
+        return ask._replace(flaw=(400, "The form was cut off: nothing was done.\n"))
     is_form = headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
     try:
         form = fields(body.decode("ascii", "replace")) if is_form else {}

@@ -61,6 +61,11 @@ class Board:
                 self._storage = self.open()
             return self._storage
 
+    def changed(self) -> None:
+        """Somebody has changed something here: the next page shows it."""
+        self.kept.forget()
+        self.watch.hasten()
+
     def reopen(self) -> None:
         """What was opened is gone, moved or spoilt: the next one looks anew."""
         with self._lock:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from hashlib import sha256
-from http.cookies import CookieError, SimpleCookie
 from secrets import compare_digest
 from urllib.parse import urlencode
 
@@ -62,8 +61,4 @@ class Gate:
         return see(url).with_headers(("Set-Cookie", cookie))
 
     def _knows(self, ask: Ask) -> bool:
-        try:
-            found = SimpleCookie(ask.headers.get("cookie", "")).get(self._name)
-        except CookieError:
-            return False
-        return found is not None and compare_digest(found.value.encode(), self._cookie.encode())
+        return compare_digest(ask.cookie(self._name).encode(), self._cookie.encode())

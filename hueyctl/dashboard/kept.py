@@ -23,6 +23,13 @@ class Kept:
         self._found: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
         self._locks: dict[Hashable, Lock] = {}
         self._lock = Lock()
+        self._times_forgotten = 0
+
+    def forget(self) -> None:
+        """Somebody has changed something. What is being found just now is not kept either."""
+        with self._lock:
+            self._found.clear()
+            self._times_forgotten += 1
 
     def get(self, key: Hashable, find: Callable[[], T]) -> T:
         """The answer of ``find``, or that of the last time. One who asks finds a new one, while the
@@ -44,9 +51,12 @@ class Kept:
         until, value = self._found.get(key, (0.0, None))
         if began < until:  # somebody else did it while we waited
             return value  # type: ignore[no-any-return]
+        forgotten = self._times_forgotten
         found = find()
         now = time.monotonic()
         with self._lock:
+            if forgotten != self._times_forgotten:
+                return found
             self._found[key] = now + max(_LEAST, _SHARE * (now - began)), found
             self._found.move_to_end(key)
             while len(self._found) > _MOST:

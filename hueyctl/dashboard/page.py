@@ -8,15 +8,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from hueycore.model.jobs import Selector
 from hueyctl.answers.figures import gather
 from hueyctl.answers.look import Look
 from hueyctl.answers.reason import located, shell_line
+from hueyctl.dashboard.asks import number
 from hueyctl.dashboard.links import joined
 from hueyctl.dashboard.look import WINDOWS
+from hueyctl.dashboard.twins import KINDS
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
+    from hueycore.model.jobs import Job
     from hueycore.model.reports import Metric
     from hueycore.storage.base import Storage
     from hueyctl.answers.figures import Figures
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
     from hueyctl.dashboard.seen import Seen
     from hueyctl.output.columns import Column
 
+#: Of a name that ends so it is not the end of an address: browsers go up at two dots.
+_ENDS = ("/", ".", ".html", *(f".{kind}" for kind in KINDS))
 #: The window that a page begins with.
 USUAL = "1h"
 
@@ -82,6 +88,22 @@ class View:
     def may_change(self) -> bool:
         return self.ask.person is not None and self.ask.person.may_change
 
+    def among(self, named: Sequence[str]) -> tuple[str, ...]:
+        """Those of these queues that this dashboard is about; all of its own if none is named.
+        Raises ``Missing`` when it is about none of them."""
+        found = [name for name in named if not self.queues or name in self.queues]
+        if named and not found:
+            raise Missing(f"There is no queue {', '.join(named)}")
+        return tuple(found) or self.queues
+
+    def job(self, key: str) -> Job | None:
+        """By id or number, in the queue of the address: some engines number each queue's jobs for
+        itself."""
+        queues = self.among(self.words("queue"))
+        if not queues:
+            return self.storage.job(key)
+        return next(iter(self.storage.jobs(Selector(queues=queues, keys=(key,), limit=1))), None)
+
     def totals(self) -> list[Metric]:
         """What was ever counted of each task; it is asked for seldom."""
         return self.board.kept.get("totals", self.storage.totals)
@@ -117,8 +139,7 @@ class View:
 
     def number(self, name: str) -> int:
         """A number of a job in the query, 0 when there is none."""
-        word = self.word(name)
-        return min(int(word), 2**63 - 1) if word.isdecimal() and len(word) < 30 else 0
+        return number(self.word(name)) or 0
 
     def words(self, name: str) -> list[str]:
         """Every value of a name in the query."""
@@ -126,6 +147,8 @@ class View:
 
     def url(self, *parts: Any, **query: Any) -> str:
         """Of a page: ``view.url("jobs", 48214)``, ``view.url("jobs", state="dead")``."""
+        if parts and str(parts[-1]).endswith(_ENDS):
+            parts = (*parts[:-1], f"{parts[-1]}.html")
         return joined(self.ask.base, parts, {**query, "tz": self.word("tz")})
 
     def here(self, **changes: Any) -> str:
@@ -135,7 +158,7 @@ class View:
 
     def twin(self, kind: str) -> str:
         """This page as ``json`` or ``tsv``."""
-        path = self.ask.path.strip("/") or "overview"
+        path = self.ask.path.strip("/").removesuffix(".html") or "overview"
         return joined(self.ask.base, f"{path}.{kind}".split("/"), dict(self.ask.query))
 
     def line(self, text: str) -> str:

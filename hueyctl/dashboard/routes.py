@@ -89,10 +89,8 @@ def respond(board: Board, ask: Ask) -> Answer:
 
 def _split(path: str) -> tuple[str, str]:
     """``jobs/48214`` and ``json`` of ``/jobs/48214.json``."""
-    for kind in twins.KINDS:
-        if path.endswith(f".{kind}"):
-            return path.removesuffix(f".{kind}").strip("/"), kind
-    return path.strip("/"), "html"
+    name, _, kind = path.strip("/").rpartition(".")
+    return (name, kind) if kind in ("html", *twins.KINDS) else (path.strip("/"), "html")
 
 
 def _written(view: View, page: Page, kind: str) -> Answer:
@@ -121,4 +119,7 @@ def _act(view: View, name: str) -> Answer:
     act = acts.ACTS.get(rest) if head == "acts" else None
     if act is None:
         raise Missing(f"Nothing is done by {view.ask.path}")
-    return act(view)
+    try:
+        return act(view)
+    finally:
+        view.board.changed()

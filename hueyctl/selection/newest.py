@@ -29,13 +29,11 @@ def newest(storage: Storage, selection: Selection, before: int = 0) -> Newest:
         page = storage.newest(selector, LOOKED - looked)
         looked, opened = looked + page.looked, opened + len(page.jobs)
         for job in page.jobs:
-            if len(kept) >= limit and job.seq != kept[-1].seq:
+            if len(kept) >= limit and job.seq != kept[-1].seq:  # those of one number come together
                 return Newest(kept, looked, kept[-1].seq)
             payload = storage.payload(job.seq, queue=job.queue) if selection.needs_payload else None
             if selection.matches(job, payload):
                 kept.append(job)
-        if len(kept) >= limit:
-            return Newest(kept, looked, kept[-1].seq if page.before else 0)
-        if not page.before or opened >= OPENED or looked >= LOOKED:
+        if not page.before or len(kept) >= limit or opened >= OPENED or looked >= LOOKED:
             return Newest(kept, looked, page.before)
         selector = selector._replace(before=page.before)

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from actkit import Hand, acts_of, notice
 from clikit import QueueFile, fill
-from dashkit import BASE
-from test_pages import check_command, commands
+from dashkit import BASE, check_command, commands
 
 from hueycore.constants import WORKER_PROCESS
 from hueycore.model.endings import Done

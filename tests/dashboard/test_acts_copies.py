@@ -10,8 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from actkit import Hand, notice
 from clikit import QueueFile, fill
-from dashkit import BASE, Browser
-from test_pages import check_command, commands
+from dashkit import BASE, Browser, check_command, commands
 
 from hueyctl.dashboard.asks import Person
 

@@ -6,8 +6,7 @@ import re
 from html import unescape
 
 from clikit import QueueFile
-from dashkit import Browser
-from test_limits import part
+from dashkit import Browser, part
 
 
 def test_dead_letters_stand_by_error_the_most_frequent_first(

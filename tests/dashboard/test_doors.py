@@ -188,3 +188,38 @@ def test_there_is_no_default_of_who_may_look(queue: QueueFile) -> None:
     for door in (dashboard.wsgi, dashboard.asgi, dashboard.django):
         with pytest.raises(TypeError, match="person"):
             door(str(queue.where))  # type: ignore[call-arg]
+
+
+def asgi_of(queue: QueueFile, scope: dict[str, Any], *messages: dict[str, Any]) -> list[Any]:
+    """What an ASGI application sends to whoever sends this."""
+    sent: list[Any] = []
+    left = list(messages)
+
+    async def receive() -> Any:
+        return left.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(
+        dashboard.asgi(str(queue.where), person=lambda _: ("ann", True))(scope, receive, send)
+    )
+    return sent
+
+
+def test_a_browser_that_goes_in_the_middle_of_a_form_changes_nothing(queue: QueueFile) -> None:
+    fill(queue)
+    headers = [(b"sec-fetch-site", b"same-origin")]
+    headers += [(b"content-type", b"application/x-www-form-urlencoded")]
+    scope = {"type": "http", "method": "POST", "path": "/acts/pause", "query_string": b""}
+    part = {"type": "http.request", "body": b"queue=huey", "more_body": True}
+
+    sent = asgi_of(queue, {**scope, "headers": headers}, part, {"type": "http.disconnect"})
+    assert sent[0]["status"] == 413
+    assert [row.paused_at for row in queue.storage.queues()] == [None]
+
+
+def test_a_websocket_is_refused(queue: QueueFile) -> None:
+    sent = asgi_of(queue, {"type": "websocket"}, {"type": "websocket.connect"})
+
+    assert sent == [{"type": "websocket.close"}]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from clikit import QueueFile, fill
-from dashkit import Browser
+from dashkit import Browser, number_of, part, seqs
 from operatingkit import bury, consumer, start
-from test_limits import part
-from test_overview import number_of, seqs
 
 from hueycore.storage.open import open_storage
 

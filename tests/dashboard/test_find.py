@@ -7,9 +7,7 @@ from html import unescape
 
 import pytest
 from clikit import QueueFile, fill
-from dashkit import Browser
-from test_limits import part
-from test_overview import seqs
+from dashkit import Browser, part, seqs
 
 
 @pytest.mark.parametrize("words", ["2", "#2"])

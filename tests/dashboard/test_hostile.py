@@ -8,9 +8,8 @@ from html.parser import HTMLParser
 
 import pytest
 from clikit import QueueFile
-from dashkit import Browser
+from dashkit import Browser, commands
 from operatingkit import alter, consumer, start
-from test_pages import commands
 
 from hueycore.model.endings import Dead, Failure
 from hueycore.model.events import LogLine, Said

@@ -6,18 +6,11 @@ import re
 from html import unescape
 
 from clikit import QueueFile
-from dashkit import Browser
+from dashkit import Browser, part
 from operatingkit import consumer, start
 
 from hueycore.model.limits import Limit, Rate
 from hueycore.storage.open import open_storage
-
-
-def part(html: str, name: str) -> str:
-    """The words of a panel."""
-    found = re.search(rf'<section[^>]*data-part="{name}".*?</section>', html, re.S)
-    assert found is not None, name
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", found[0])).split())
 
 
 def test_a_limit_says_who_has_it_how_many_are_behind_and_who_is_next(

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
+from bisect import bisect_right
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from actkit import Hand
 from clikit import QueueFile, fill
-from dashkit import Browser
+from dashkit import BASE, Browser, number_of
 
 from hueycore.exceptions import StorageBusy, StorageMissing
-from hueyctl.dashboard import look
+from hueyctl.dashboard import kept, look
 from tests.helpers import wait_until
 
 
@@ -73,6 +78,66 @@ def test_nothing_is_looked_at_again_while_nobody_has_changed_anything(
     seen = looks.number
     queue.add("app.add")
     wait_until(lambda: bool(browser.get("/")) and looks.number > seen, what="a look at the new job")
+
+
+def looks_of(changes: Iterable[float], seconds: int) -> list[float]:
+    """When looks are taken, of a storage that changes at these moments, by the clock of a test."""
+    moments, pace, seen, found = sorted(changes), look.Pace(), 0, []
+    for now in map(float, range(seconds)):
+        version = bisect_right(moments, now)
+        if pace.is_due(version, now) and version != seen:
+            found.append(now)
+            seen = version
+    return found
+
+
+def test_what_changes_all_the_time_is_mostly_answered_by_what_the_browser_has() -> None:
+    found = looks_of((each / 10 for each in range(6000)), 600)
+
+    polls = range(1, 600, 2)
+    new = {bisect_right(found, poll) for poll in polls}
+    assert len(new) / len(polls) <= 0.3
+    assert max(later - one for one, later in pairwise(found)) <= 9
+
+
+def test_a_change_after_a_quiet_time_is_seen_at_once_and_so_is_the_end_of_many() -> None:
+    assert looks_of([20.5], 60) == [21.0]
+    assert looks_of([20.5, 40.5], 60) == [21.0, 41.0]
+    many = [20.5 + each / 4 for each in range(17)]
+    assert looks_of(many, 60) == [21.0, 26.0]
+
+
+def test_a_storage_that_never_rests_is_looked_at_again_after_a_while(
+    looks: Looks, queue: QueueFile, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(look, "_LEAST", 0.02)
+    monkeypatch.setattr(look, "_SHARE", 0.0)
+    monkeypatch.setattr(look, "_CONSTANT", 0.5)
+    browser.get("/")
+    version = itertools.count()
+    storage = browser.board.watch._storage
+    monkeypatch.setattr(storage, "version", lambda: next(version))
+    seen, began = looks.number, time.monotonic()
+    wait_until(lambda: bool(browser.get("/")) and looks.number >= seen + 4, what="three more looks")
+
+    assert time.monotonic() - began > 1.0
+
+
+def test_the_page_after_an_act_shows_it_however_seldom_looks_are(
+    looks: Looks, queue: QueueFile, hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(queue)
+    monkeypatch.setattr(look, "_LEAST", 3600.0)
+    monkeypatch.setattr(look, "_CONSTANT", 3600.0)
+    monkeypatch.setattr(kept, "_LEAST", 3600.0)
+    assert number_of(hand.get("/"), "dead") == "1"
+    assert "TimeoutError" in hand.get("/dead")
+    hand.get("/tasks")
+
+    html = hand.send("retry", id="2", back=f"{BASE}/")
+    assert (number_of(html, "dead"), number_of(html, "pending")) == ("0", "3")
+    assert "TimeoutError" not in hand.get("/dead")
+    assert looks.number == 2
 
 
 def test_the_thread_ends_when_nobody_asks_any_more(

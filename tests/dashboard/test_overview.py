@@ -10,21 +10,10 @@ from urllib.parse import quote, urlencode
 
 import pytest
 from clikit import QueueFile, fill
-from dashkit import Browser
+from dashkit import Browser, number_of, seqs
 from operatingkit import consumer, ended_after, start
 
 from hueycore.storage.open import open_storage
-
-
-def seqs(html: str) -> list[int]:
-    """The jobs of a table."""
-    return [int(seq) for seq in re.findall(r'<th scope="row"><a[^>]*>#(\d+)<', html)]
-
-
-def number_of(html: str, state: str) -> str:
-    found = re.search(rf"<b>([^<]*)</b><span class=\"st {state}\"", html)
-    assert found is not None
-    return found.group(1)
 
 
 def test_an_empty_queue_says_how_its_first_job_comes(browser: Browser) -> None:

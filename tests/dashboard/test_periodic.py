@@ -8,9 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from clikit import QueueFile
-from dashkit import Browser
+from dashkit import Browser, part
 from operatingkit import add_schedule, consumer
-from test_limits import part
 
 from hueycore.model.schedules import Periodic
 from hueyctl.dashboard.calendar import calendar, changes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from clikit import QueueFile, fill
@@ -175,3 +176,46 @@ def test_a_bug_is_told_without_its_traceback(
 def test_a_host_is_told_from_its_port() -> None:
     for given, host in (("a.b:80", "a.b"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]"), ("A", "a")):
         assert Ask("GET", "/", headers={"host": given}).host == host
+
+
+def test_a_cookie_of_another_application_of_the_host_does_not_lock_anybody_out(
+    opened: Opened,
+) -> None:
+    mine = cookie_of(opened(f"/?token={TOKEN}"))
+
+    for other in ('theme={"dark": true}', "a[b]=1", "flag", "név=ü", 'x="'):
+        assert opened("/", cookie=f"{other}; {mine}").status == 200, other
+        assert opened("/", cookie=f"{mine}; {other}").status == 200, other
+    assert opened("/", cookie=f"x{mine}").status == 403
+
+
+def test_a_form_that_was_cut_off_does_nothing(queue: QueueFile, browser: Browser) -> None:
+    fill(queue)
+    body = f"queue=huey&task=app.mail.send&back={BASE}/".encode()
+
+    for part in (body[:20], b""):
+        answer = browser.post("/acts/pause", part, content_length=str(len(body)))
+        assert (answer.status, b"cut off" in answer.body) == (400, True)
+    assert [row.paused_at for row in queue.storage.queues()] == [None]
+    assert browser.post("/acts/pause", body, content_length=str(len(body))).status == 303
+
+
+@pytest.mark.parametrize("digits", ["9" * 25, "9" * 5000, "²", "٣"], ids=len)
+def test_a_number_that_no_job_has_is_nobody_s_fault(
+    digits: str, queue: QueueFile, browser: Browser
+) -> None:
+    fill(queue)
+    for field in ("newest", "count", "shown", "number"):
+        value = f"huey:{digits}" if field == "newest" else digits
+        form = {"all": "yes", "state": "dead", "sure": "yes", "count": "5", "shown": "5"}
+        body = urlencode({**form, "newest": "huey:9", field: value}).encode()
+        assert browser.post("/acts/retry", body).status in (303, 422)
+
+
+@pytest.mark.parametrize(
+    "base, shown", [("//evil.example", "/evil.example"), ("/опс/", "/%D0%BE%D0%BF%D1%81")]
+)
+def test_a_base_is_written_as_it_stands_in_an_address(base: str, shown: str) -> None:
+    ask = asks.read("GET", "/jobs", "", {}, b"", base, ANN)
+
+    assert ask.base == shown

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hueycore.model.jobs import Selector
 from hueyctl.answers.reason import shell_line
+from hueyctl.dashboard.asks import number
 from hueyctl.selection.choice import Choice
 from hueyctl.selection.selection import Selection
 
@@ -101,7 +102,8 @@ class Chosen:
 
     def _seen(self) -> dict[str, int]:
         pairs = (word.rpartition(":") for word in self.form.words("newest"))
-        return {queue: int(seq) for queue, _, seq in pairs if seq.isdecimal()}
+        found = {queue: number(seq) for queue, _, seq in pairs}
+        return {queue: seq for queue, seq in found.items() if seq is not None}
 
     # --- the command line that means the same -----------------------------------------------------
 

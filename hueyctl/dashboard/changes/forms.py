@@ -70,13 +70,7 @@ class Form:
 
     def queues(self) -> tuple[str, ...]:
         """Those that are named, as far as this dashboard is about them; none for all of them."""
-        named = self.words("queue")
-        if not named:
-            return self.view.queues
-        found = [name for name in named if not self.view.queues or name in self.view.queues]
-        if not found:
-            raise Missing(f"There is no queue {', '.join(named)}")
-        return tuple(found)
+        return self.view.among(self.words("queue"))
 
     def done(self, notice: Notice) -> Answer:
         """Back to where the form stood, which tells what was done."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hueyctl import units
 from hueyctl.changes.bulk import How, Plan
-from hueyctl.dashboard.asks import Answer, see
+from hueyctl.dashboard.asks import Answer, number, see
 from hueyctl.dashboard.changes.chosen import MOST, Chosen
 from hueyctl.dashboard.changes.forms import Form, writing
 from hueyctl.dashboard.changes.notices import Notice
@@ -56,10 +56,10 @@ def _problem(form: Form, chosen: Chosen) -> str | None:
     """Why these are not changed yet."""
     if chosen.is_one or not form.is_sure:
         return None
-    number, seen, shown = len(chosen.jobs), form.word("count"), form.word("shown")
-    if not (seen.isdecimal() and shown.isdecimal()) or number > int(seen):
-        return f"By now {units.counted(number, 'job')} match. Look once more."
-    if int(shown) > TYPED and form.word("number").replace(" ", "") != shown:
+    now, seen, shown = len(chosen.jobs), number(form.word("count")), number(form.word("shown"))
+    if seen is None or shown is None or now > seen:
+        return f"By now {units.counted(now, 'job')} match. Look once more."
+    if shown > TYPED and number(form.word("number").replace(" ", "")) != shown:
         return f"Type the number of jobs, {shown}."
     return None
 
@@ -115,8 +115,8 @@ def page(view: View, name: str, problem: str = "") -> Page:
     change = plan.begin(How(True, True, None, False))
     reasons = [failed.message for failed in change.failed] + change.left_out
     options = [*verb.options(form), *(("--reason", form.reason) if form.reason else ()), "--yes"]
-    number = str(len(plan.jobs))
-    counted = [("count", str(len(chosen.jobs))), ("shown", number), ("back", form.back)]
+    shown = str(len(plan.jobs))
+    counted = [("count", str(len(chosen.jobs))), ("shown", shown), ("back", form.back)]
     return Page(
         "confirm.html",
         f"{verb.label} {units.counted(len(plan.jobs), 'job')}",
@@ -132,7 +132,7 @@ def page(view: View, name: str, problem: str = "") -> Page:
             "left_out": len(reasons),
             "line": chosen.command(verb.words, options),
             "fields": [*chosen.fields, *counted],
-            "typed": number if int(number) > TYPED and not chosen.is_one else "",
+            "typed": shown if len(plan.jobs) > TYPED and not chosen.is_one else "",
             "problem": problem,
             "form": form,
         },

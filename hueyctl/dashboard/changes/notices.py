@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -49,13 +48,13 @@ def told(ask: Ask) -> Notice | None:
     """What the last act has left. Another page of the host may have written it: it is only ever
     text, and an act that goes back."""
     try:
-        found = SimpleCookie(ask.headers.get("cookie", "")).get(_NAME)
-        if found is None or not found.value:
+        found = ask.cookie(_NAME)
+        if not found:
             return None
-        text, undo, failed = json.loads(urlsafe_b64decode(found.value.encode()))
+        text, undo, failed = json.loads(urlsafe_b64decode(found.encode()))
         if undo is not None:
             name, fields = undo
             undo = (str(name), {str(key): str(value) for key, value in fields.items()})
         return Notice(str(text), undo, bool(failed))
-    except (CookieError, ValueError, TypeError, AttributeError, RecursionError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return None

@@ -21,6 +21,8 @@ def asgi(queue: Queue, *, person: Callable[[Any], Known | Awaitable[Known]]) -> 
     respond = routes.mounted(queue)
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
         if scope["type"] != "http":
             return
         base = scope.get("root_path", "").rstrip("/")
@@ -43,10 +45,12 @@ def asgi(queue: Queue, *, person: Callable[[Any], Known | Awaitable[Known]]) -> 
 
 
 async def _body(receive: Any) -> bytes | None:
-    """What was sent; None when that is too much."""
+    """What was sent; None when that is too much, or who sends it has gone in the middle of it."""
     body, more = b"", True
     while more and len(body) <= asks.FORM:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body += message.get("body", b"")
         more = message.get("more_body", False)
     return body if len(body) <= asks.FORM else None

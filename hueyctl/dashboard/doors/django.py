@@ -30,9 +30,8 @@ def read(request: Any, page: str, person: Known) -> Ask:
     """What a request of Django's asks; ``page`` is the end of its path."""
     headers = {name.lower(): value for name, value in request.headers.items()}
     length = headers.get("content-length") or "0"
-    fits = length.isdecimal() and int(length) <= asks.FORM
     query = request.META.get("QUERY_STRING", "")
-    body = request.body if fits else None
+    body = request.body if asks.fits(length) else None
     base = request.path.removesuffix(page)
     return asks.read(request.method, f"/{page}", query, headers, body, base, person)
 

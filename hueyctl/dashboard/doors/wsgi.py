@@ -28,14 +28,13 @@ def door(respond: Respond, person: Callable[[Environ], Known]) -> Any:
             if name.startswith(("HTTP_", "CONTENT_"))
         }
         length = environ.get("CONTENT_LENGTH") or "0"
-        fits = length.isdecimal() and int(length) <= asks.FORM
         answer = respond(
             asks.read(
                 environ["REQUEST_METHOD"],
                 _text(environ.get("PATH_INFO", "")),
                 environ.get("QUERY_STRING", ""),
                 headers,
-                environ["wsgi.input"].read(int(length)) if fits else None,
+                environ["wsgi.input"].read(int(length)) if asks.fits(length) else None,
                 _text(environ.get("SCRIPT_NAME", "")),
                 person(environ),
             )

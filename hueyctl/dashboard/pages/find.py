@@ -16,9 +16,7 @@ _MOST = 20
 
 def page(view: View) -> Page:
     words = view.word("q")
-    job = view.storage.job(words.removeprefix("#")) if words else None
-    if job is not None and view.queues and job.queue not in view.queues:
-        job = None
+    job = view.job(words.removeprefix("#")) if words else None
     found = {} if not words else {field: _search(view, field, words) for field in ("args", "error")}
     jobs = [*([job] if job else []), *(one for each in found.values() for one in each.jobs)]
     unique = list({one.id: one for one in jobs}.values())

@@ -28,7 +28,7 @@ _LINES, _STAGES = 300, 2000
 
 def page(view: View) -> Page:
     storage = view.storage
-    job = storage.job(view.rest)
+    job = view.job(view.rest)
     if job is None:
         raise Missing(f"There is no job {view.rest}: it was never there, or it was purged")
     now = time.time()
@@ -42,7 +42,7 @@ def page(view: View) -> Page:
     return Page(
         "job.html",
         f"#{job.seq} {job.task}",
-        ("show", str(job.seq)),
+        ("show", _key(view, job)),
         {
             "job": job,
             "now": now,
@@ -64,6 +64,12 @@ def page(view: View) -> Page:
         lambda: Table([job], list_view.columns(now, itertools.count(1)), COLUMNS),
         place="jobs",
     )
+
+
+def _key(view: View, job: Job) -> str:
+    """What the command line knows it by where no queue is named."""
+    first = view.storage.job(str(job.seq))
+    return str(job.seq) if view.queues or (first is not None and first.id == job.id) else job.id
 
 
 def _began(job: Job, runs: list[Try]) -> float:

@@ -29,7 +29,7 @@ def page(view: View) -> Page:
     where, task = view.words("where"), view.word("task")
     before = view.number("before")
     choice = Choice(state=tuple(states), task=task or None, where=tuple(where), all_=not states)
-    selection = choice.selection(tuple(queues) or view.queues, sort="-seq", limit=ROWS)
+    selection = choice.selection(view.among(queues), sort="-seq", limit=ROWS)
     found = newest(view.storage, selection, before)
     now = time.time()
     return Page(
@@ -41,7 +41,7 @@ def page(view: View) -> Page:
             "found": found,
             "states": [str(state) for state in State],
             "chosen": {"state": states, "queue": queues, "task": task, "where": where},
-            "known": [row.queue for row in view.storage.queues()],
+            "known": view.queues or [row.queue for row in view.storage.queues()],
             "before": before,
             "possible": possible(states),
             "rest": selection.undecodable,

@@ -87,7 +87,7 @@ def places(view: View, alarm: Alarm) -> list[tuple[str, str]]:
     about: dict[str, Any] = alarm.about
     found = []
     if "job" in about:
-        found.append(("Job", view.url("jobs", about["job"])))
+        found.append(("Job", view.url("jobs", about["job"], queue=alarm.queue)))
     if alarm.kind == "dead":
         found.append(("Dead letters", view.url("dead")))
     elif "task" in about:

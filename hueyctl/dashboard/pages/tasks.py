@@ -107,7 +107,7 @@ def _found(view: View, seen: Seen, name: str) -> tuple[str, Newest]:
     asked = view.word("queue")
     names = [row.queue for row in known(view) if row.task == name]
     rows = seen.status.figures.queues
-    for queue in [asked] if asked else [*names, *(row.name for row in rows)]:
+    for queue in view.among([asked]) if asked else [*names, *(row.name for row in rows)]:
         selector = Selector(queues=(queue,), task=exactly(name), limit=_MOST)
         newest = view.storage.newest(selector)
         if newest.jobs or queue in names:

@@ -24,7 +24,7 @@ def test_links_filters_and_acts_work_under_a_prefix(
         assert "state=dead" in one.page.url
         one.page.click("tbody th a")
         one.page.click("button:text-is('Retry')")
-        assert one.page.url == f"{site}/jobs/2"
+        assert one.page.url == f"{site}/jobs/2?queue=huey"
         assert "Retried job 2" in one.page.inner_text(".notice")
         assert queue.state("2") == "pending"
         one.page.click("button:text-is('Undo')")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from browserkit import BASE, addresses, served, tab
 from clikit import QueueFile
+from dashkit import check_command
 from hostile import spoil
-from test_pages import check_command
 
 pytestmark = pytest.mark.sqlite_only("a browser sees no engine")
 

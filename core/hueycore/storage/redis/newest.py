@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
 
@@ -29,8 +30,9 @@ def newest(part: Part, selector: Selector, most: int) -> Newest:
     queues = queues_of(part, selector)
     found: list[Row] = []
     looked = last = before = 0
+    limit = math.inf if selector.limit is None else selector.limit
     for row in merge(*(_down(part, queue, selector, most, texts) for queue in queues), key=_place):
-        if row.seq != last and (looked >= most or _is_full(found, selector)):
+        if row.seq != last and (looked >= most or len(found) >= limit):
             before = last
             break
         looked, last = looked + 1, row.seq
@@ -62,11 +64,6 @@ def _numbers(part: Part, queue: str, selector: Selector, most: int) -> Iterable[
         range(top, max(top - PAGE, selector.after), -1)
         for top in range(high, selector.after, -PAGE)
     )
-
-
-def _is_full(found: list[Row], selector: Selector) -> bool:
-    # More than asked for when rows of several queues share the last number.
-    return selector.limit is not None and len(found) >= selector.limit
 
 
 def _place(row: Row) -> int:
