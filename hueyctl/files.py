@@ -39,11 +39,18 @@ def refuse_planted(option: str, path: str) -> None:
         )
 
 
+def missing(huey: Huey) -> str | None:
+    """The path of an application's file that is not there yet."""
+    path = huey.location.filename
+    is_missing = huey.location.is_file and not os.path.exists(path)
+    return os.path.abspath(path) if is_missing else None
+
+
 def make_queue(huey: Huey) -> str | None:
     """Make the file of an application that has none yet; the path of what was made."""
-    path = huey.location.filename
-    if not huey.location.is_file or os.path.exists(path):
+    path = missing(huey)
+    if path is None:
         return None
     _ = huey.storage  # the first look makes it
     huey.close()
-    return os.path.abspath(path) if os.path.exists(path) else None
+    return path if os.path.exists(path) else None

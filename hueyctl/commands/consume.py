@@ -136,6 +136,7 @@ def _consume_one(
         patch()
     huey = session.app_to_write(name)
     import_more(session, given["imports"])
+    from hueyctl import files
     from hueyctl.service import logs
     from hueyctl.service.monitors import monitored
 
@@ -148,9 +149,10 @@ def _consume_one(
         verbose=session.settings.verbose,
     )
     with closing(log):
+        missing = files.missing(huey)
         consumer = huey.create_consumer(**consumer_options(given))
         with monitored(consumer, http=given["http"], notify=given["notify"], channel=channel):
-            logs.make_queue(huey)
+            logs.tell_of_file(huey, missing)
             code = consumer.run()
     if consumer.error is not None:
         raise consumer.error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -140,11 +141,10 @@ def set_up(
     return handler
 
 
-def make_queue(huey: Huey) -> None:
-    """Make the file of an application that has none yet, and log it."""
-    made = files.make_queue(huey)
-    if made is not None:
-        logging.getLogger("hueycore.consumer").info("created %s", made)
+def tell_of_file(huey: Huey, missing: str | None) -> None:
+    """Log that the file of an application was made, which was ``missing`` before its consumer."""
+    if missing is not None and (files.make_queue(huey) or os.path.exists(missing)):
+        logging.getLogger("hueycore.consumer").info("created %s", missing)
 
 
 def _is_ours(record: logging.LogRecord) -> bool:

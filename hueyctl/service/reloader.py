@@ -57,7 +57,9 @@ class Reloader:
         # In a group of its own: ^C at a terminal is passed on, and would arrive twice.
         self._child = subprocess.Popen(
             [sys.executable, *sys.orig_argv[1:]],
-            env={**os.environ, LIFELINE: str(receive)},
+            # Compiled files are told apart by the second and the size: of two edits within one
+            # second the first would run on.
+            env={**os.environ, LIFELINE: str(receive), "PYTHONDONTWRITEBYTECODE": "1"},
             pass_fds=(receive,),
             process_group=0,
         )

@@ -246,8 +246,8 @@ def test_options_can_stand_in_a_file_or_the_environment(
 
     assert done.returncode == 0, done.stderr
     said = [json.loads(line)["message"] for line in done.stderr.splitlines()]
-    if said[0].startswith("created "):  # a file, which was not there
-        del said[0]
+    # A file, which was not there.
+    said = [line for line in said if not line.startswith("created ")]
     assert said[0].startswith("probes at http://127.0.0.1:")
     assert "consumer it, " in said[1]
     assert ": 3 thread workers on " in said[1]

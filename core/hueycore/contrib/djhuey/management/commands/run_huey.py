@@ -21,6 +21,7 @@ from hueycore.constants import WORKER_GREENLET
 from hueycore.exceptions import HueyException
 from hueycore.system import native
 from hueycore.system.mask import masked
+from hueyctl import files
 from hueyctl.errors import CliError
 from hueyctl.selection.params import ADDRESS, DURATION
 from hueyctl.service import logs
@@ -232,10 +233,11 @@ def _consume(
     if huey is not HUEY:
         chosen = {**chosen, "periodic": False}  # they would fire once in each queue
     with _set_up_logging(huey, log):
+        missing = files.missing(huey)
         consumer = huey.create_consumer(**chosen)
         http, notify = options["http"], options["notify"]
         with monitored(consumer, http=http, notify=notify, channel=channel):
-            logs.make_queue(huey)
+            logs.tell_of_file(huey, missing)
             code = consumer.run()
     if consumer.error is not None:
         raise consumer.error
