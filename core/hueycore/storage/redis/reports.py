@@ -26,16 +26,13 @@ _READ = 50_000
 
 class Reports(Part, Queries):
     def metrics(self, since: float, until: float | None = None) -> list[Metric]:
-        first, last = max(1, int(since // 60)), self._last_minute()
-        if until is not None:
-            last = min(last, math.ceil(until / 60) - 1)
-        found = [one for queue in self.queue_names() for one in self._minutes(queue, first, last)]
+        first, end = max(1, int(since // 60)), math.inf if until is None else math.ceil(until / 60)
+        found = [one for queue in self.queue_names() for one in self._minutes(queue, first, end)]
         return sorted(found, key=attrgetter("minute", "queue", "task"))
 
-    def _last_minute(self) -> int:
-        return int(self.client.now() // 60) + 1
-
-    def _minutes(self, queue: str, first: int, last: int) -> list[Metric]:
+    def _minutes(self, queue: str, first: int, end: float = math.inf) -> list[Metric]:
+        """From a minute on, before another. A consumer's clock may be ahead of the server's."""
+        last = int(min(self.client.now() // 60 + 1, end - 1))
         tasks = [task.decode() for task in self.client.call("HKEYS", self.key("total", queue))]
         size = self.client.call("HLEN", self.key("metric", queue))
         if (last + 1 - first) * len(tasks) < size:
@@ -48,7 +45,7 @@ class Reports(Part, Queries):
         found = []
         for name, data in lines:
             minute, _, task = name.partition(" ")
-            if data is not None and first <= int(minute) <= last:
+            if data is not None and first <= int(minute) < end:
                 found.append(_to_metric(queue, int(minute), task, data))
         return found
 
@@ -133,7 +130,7 @@ class Reports(Part, Queries):
         oldest = self.client.call("ZRANGE", self.key(State.DONE, queue), 0, 0, "WITHSCORES")
         if not oldest:
             return []
-        counted = self._minutes(queue, 1, self._last_minute())
+        counted = self._minutes(queue, 1)
         first = min((line.minute for line in counted), default=None)
         done = Selector(queues=(queue,), states=(State.DONE,))
         found: list[SeenTask] = []
