@@ -17,7 +17,7 @@ from hueyctl.dashboard.doors.wsgi import door
 from hueyctl.dashboard.gate import Gate
 
 #: Connections wait in a loop and hold no thread; requests take one each.
-_THREADS, _CONNECTIONS = 6, 1000
+_THREADS, _CONNECTIONS = 4, 1000
 #: Seconds that a connection may be silent; the longest head of a request, bytes.
 _SILENCE, _HEAD = 30, 32 * 1024
 #: By these names a browser on this machine calls it.
