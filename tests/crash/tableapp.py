@@ -9,7 +9,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +107,17 @@ def strike(worker: Any) -> None:
             thread = ctypes.c_ulong(worker.owner)
             ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(SystemExit))
         case "GreenletWorker":
-            worker._kind.call(lambda: worker._greenlet.kill(block=False))
+            struck(worker._kind.call, lambda: worker._greenlet.kill(block=False))
         case "AsyncioWorker":
-            worker._kind.loop.call(worker._task.cancel)
+            struck(worker._kind.loop.call, worker._task.cancel)
+
+
+def struck(call: Callable[[Callable[[], object]], object], strike: Callable[[], object]) -> None:
+    """Until the loop has gone round once more: a job whose gate is opened before would get away."""
+    over: list[None] = []
+    call(lambda: (strike(), call(lambda: over.append(None))))
+    while not over:
+        native.sleep(0.002)
 
 
 if "CRASH_DB" in os.environ:
