@@ -71,7 +71,7 @@ def _environment() -> Environment:
         "iso": iso,
         "percent": percent,
         "rate": rate,
-        "size": size,
+        "size": units.size,
         "step": step,
         "plain": plain_number,
         "sentence": sentence,
@@ -131,17 +131,6 @@ def rate(per_s: float) -> str:
     if 0 < per_s < 0.095:
         return f"{60 * per_s:.1f}/min"
     return f"{per_s:.1f}/s" if per_s < 1000 else f"{units.grouped(round(per_s))}/s"
-
-
-def size(number: float) -> str:
-    """Of bytes, in powers of a thousand."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 999.5:
-            return (
-                f"{number:.0f} {unit}" if number >= 9.95 or unit == "B" else f"{number:.1f} {unit}"
-            )
-        number /= 1000
-    return f"{number:.1f} TB"
 
 
 def sentence(text: str) -> str:

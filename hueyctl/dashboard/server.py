@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import signal
@@ -15,11 +14,13 @@ from hueyctl import errors, exits
 from hueyctl.dashboard.asks import FORM, Person, Respond
 from hueyctl.dashboard.doors.wsgi import door
 from hueyctl.dashboard.gate import Gate
+from hueyctl.service.listener import listen
 
 #: Connections wait in a loop and hold no thread; requests take one each.
 _THREADS, _CONNECTIONS = 4, 1000
 #: Seconds that a connection may be silent; the longest head of a request, bytes.
 _SILENCE, _HEAD = 30, 32 * 1024
+_TAKEN = "is another dashboard there? --port 0 takes a free one"
 #: By these names a browser on this machine calls it.
 _HERE = ("localhost", "127.0.0.1", "[::1]")
 
@@ -29,7 +30,7 @@ class Server:
     cannot be had."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._socket = _listen(host, port)
+        self._socket = listen(socket.socket, host, port, _TAKEN)
         name, self._port, *_ = self._socket.getsockname()
         self._name = f"[{name}]" if ":" in name else name
         self._host = host
@@ -69,30 +70,6 @@ class Server:
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
     raise SystemExit
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family, _, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        found = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            found.bind(address)
-            found.listen(128)
-        except OSError:
-            found.close()
-            raise
-    except OSError as error:
-        raise errors.CliError(
-            f"cannot listen on {host}:{port}: {error.strerror or error}",
-            exits.UNAVAILABLE,
-            "is another dashboard there? --port 0 takes a free one"
-            if error.errno == errno.EADDRINUSE
-            else None,
-        ) from error
-    return found
 
 
 def token_of(path: str | None) -> str:

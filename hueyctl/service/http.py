@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 
 from hueycore.system import native
-from hueyctl import errors, exits
+from hueyctl.service.listener import listen
 
 logger = logging.getLogger("hueycore.consumer")
 
@@ -26,6 +26,8 @@ logger = logging.getLogger("hueycore.consumer")
 CONNECTIONS = 8
 #: Seconds that a client may take for its next bytes.
 PATIENCE = 5.0
+#: What to do where the port is another's.
+_TAKEN = "is another consumer there? give each a port of its own with --http"
 #: Seconds between two looks whether the server shall stop.
 LOOK = 0.2
 
@@ -50,7 +52,7 @@ class Server:
 
     def __init__(self, host: str, port: int, answer: Callable[[str, str], Answer]) -> None:
         self.answer = answer
-        self._listener = _listen(host, port)
+        self._listener = listen(native.Socket, host, port, _TAKEN)
         name, number, *_ = self._listener.getsockname()
         self.url = f"http://[{name}]:{number}" if ":" in name else f"http://{name}:{number}"
         self.warning = _warning(self.url, name)
@@ -117,30 +119,6 @@ def _warning(url: str, host: str) -> str | None:
     if not address.is_unspecified and not address.is_global:
         return None
     return f"{url} answers whoever reaches this machine, without a password: 127.0.0.1 is safer"
-
-
-def _listen(host: str, port: int) -> native.Socket:
-    try:
-        family, _, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = native.Socket(family, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6 and address[0] == "::":
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-            listener.bind(address)
-            listener.listen(64)
-        except OSError:
-            listener.close()
-            raise
-    except OSError as error:
-        raise errors.CliError(
-            f"cannot listen on {host}:{port}: {error.strerror or error}",
-            exits.UNAVAILABLE,
-            "is another consumer there? give each a port of its own with --http",
-        ) from error
-    return listener
 
 
 def _hang_up(connection: native.Socket) -> None:
