@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from click.testing import Result
 from clikit import QueueFile
-from operatingkit import ask, pipeline
+from operatingkit import ask, begun, consumer, pipeline, start
 
+from hueycore.model.endings import Dead, Failure
 from hueyctl.answers import watch
 from hueyctl.output import list_view
+from tests.helpers import wait_until
 
 pytestmark = pytest.mark.every_engine
 Invoke = Callable[..., Result]
@@ -69,6 +71,7 @@ def test_those_ahead_of_a_job_are_of_its_queue(
     assert said(invoke, "why", last)["because"].startswith("2 jobs are ahead of it")
 
 
+@pytest.mark.parametrize("page", [2, 3])
 @pytest.mark.parametrize("order", ["seq", "-seq"])
 def test_pages_of_a_listing_lose_no_job_where_two_queues_have_one_number(
     queue: QueueFile,
@@ -76,8 +79,9 @@ def test_pages_of_a_listing_lose_no_job_where_two_queues_have_one_number(
     invoke: Invoke,
     monkeypatch: pytest.MonkeyPatch,
     order: str,
+    page: int,
 ) -> None:
-    monkeypatch.setattr("hueyctl.selection.selection._PAGE", 2)
+    monkeypatch.setattr("hueyctl.selection.selection._PAGE", page)
     ids = [queue.add("app.add", number) for number in range(4)]
     ids += [other.add("app.add", number) for number in range(5)]
     listed = ("list", "--sort", order, "-o", "name")
@@ -109,3 +113,60 @@ def test_the_new_jobs_of_a_queue_are_followed_whatever_numbers_another_has(
 
     assert shown[:3] == ["app.old"] * 3
     assert sorted(shown[3:]) == ["app.new", "app.newer"]
+
+
+def test_each_job_runs_on_the_worker_of_its_own_queue(
+    queue: QueueFile, other: QueueFile, invoke: Invoke
+) -> None:
+    for each, name in ((queue, "alpha"), (other, "beta")):
+        each.add(f"task.{name}")
+        start(each, consumer(each, name))
+    wait_until(lambda: len(begun(queue)) == 2)
+
+    workers = said(invoke, "workers")
+    assert {row["name"]: [job["task"] for job in row["jobs"]] for row in workers} == {
+        "alpha": ["task.alpha"], "beta": ["task.beta"],
+    }  # fmt: skip
+    assert [row["held"] for row in workers] == [0, 0]
+    for job in said(invoke, "list"):
+        blocking = said(invoke, "why", job["id"])["blocking"]
+        assert blocking["worker"] == job["task"].removeprefix("task.")
+
+
+def test_who_waits_for_jobs_of_two_queues_waits_for_all_of_them(
+    queue: QueueFile, other: QueueFile, invoke: Invoke
+) -> None:
+    ids = [each.add("task") for each in (queue, other)]
+    other.finish()
+
+    waited = ask(invoke, "wait", *ids, "-t", "0.1s")
+
+    assert waited.exit_code == 124, waited.output
+
+
+def test_purged_is_said_of_the_dead_of_the_queue_that_they_were_in(
+    queue: QueueFile, other: QueueFile, invoke: Invoke
+) -> None:
+    ids = []
+    for each in (queue, other):
+        ids.append(each.add("task"))
+        each.run(lambda _: Dead("failed", Failure("ValueError", "no", "")))
+    change = said(invoke, "dead", "purge", *ids, "--yes")
+
+    assert sorted(change["ids"]) == sorted(ids)
+    assert queue.storage.job(ids[0]) is other.storage.job(ids[1]) is None
+
+
+def test_who_follows_sees_what_comes_into_the_queue_of_fewer_jobs(
+    queue: QueueFile, other: QueueFile, spawn: Callable[..., Any]
+) -> None:
+    for each in (other, queue, queue):
+        each.add("app.old")
+    child = spawn("list", "-u", "queue.db", "-f", "-o", "jsonl", "-i", "0.05")
+    for _ in range(3):
+        child.stdout.readline()
+
+    for each, task in ((other, "app.new"), (queue, "app.newer")):
+        each.add(task)
+
+        assert json.loads(child.stdout.readline())["task"] == task
