@@ -99,6 +99,30 @@ def test_a_plain_row_is_short_and_reads_as_a_whole_one(storage: RedisStorage) ->
     )._replace(retries=0, run_at=0, enqueued_at=0)
 
 
+def test_a_row_as_it_was_packed_before_is_read_and_packed_anew(storage: RedisStorage) -> None:
+    """With all columns up to the last one that has a value."""
+    job = born(storage, retries=2, timeout=7.5, result_ttl=60)
+    known = row(storage, job)
+    pack_whole = scripts.compose(
+        "--#include rows\nlocal row, list = get(arg.seq), {}\n"
+        "for column = 1, RESULT_TTL do list[column] = row[column] end\n"
+        "call('HSET', P .. 'row', arg.seq, cmsgpack.pack(list))"
+    )
+    packed = storage.client.call("HGET", storage.key("row"), job.seq)
+    storage.client.run(pack_whole, storage.keys, ["1.0", f'{{"seq": {job.seq}}}'])
+    assert len(storage.client.call("HGET", storage.key("row"), job.seq)) > len(packed)
+
+    assert row(storage, job) == known
+    number = worker(storage, "box-1")
+    claim = one(storage, number)
+    assert (claim.retries, claim.timeout, claim.max_crashes) == (2, 7.5, 3)
+    storage.exchange(number, [ended(claim, Done(b"1"))], Want(0))
+
+    found = row(storage, job)
+    assert (found.state, found.ran_by, found.result_ttl) == (State.DONE, "box-1", 60)
+    assert len(storage.client.call("HGET", storage.key("row"), job.seq)) < 140
+
+
 def test_an_exchange_whose_answer_was_lost_is_answered_once_more(
     storage: RedisStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from hueycore.model.states import FINAL, TRANSITIONS, WAITING, State
 
-#: The columns of a row in the order in which it is packed, with their defaults: new ones go to the
-#: end. A packed row stops where only defaults follow, so a plain job carries 16 of them.
+#: The columns of a row, with their defaults: new ones go to the end. The first 16 are those of a
+#: plain job; ``rows.lua`` packs others only where they are no defaults.
 COLUMNS: dict[str, str | int | None] = {
     "seq": 0, "id": "", "task": "", "state": "", "priority": 0, "run_at": 0, "enqueued_at": 0,
     "attempt": 0, "claim": 0, "worker": None, "claimed_at": None, "preview": None,
