@@ -190,3 +190,21 @@ def test_who_follows_sees_what_comes_into_the_queue_of_fewer_jobs(
         each.add(task)
 
         assert json.loads(child.stdout.readline())["task"] == task
+
+
+def test_who_follows_events_sees_those_of_the_queue_that_has_fewer(
+    queue: QueueFile, other: QueueFile, spawn: Callable[..., Any]
+) -> None:
+    for each in (queue, other):
+        each.storage.record_events(True)
+    for task in ("app.first", "app.second"):
+        queue.add(task)
+    child = spawn("events", "-u", "queue.db", "-f", "-o", "jsonl", "--signal", "enqueued")
+    for task in ("app.first", "app.second"):
+        assert json.loads(child.stdout.readline())["task"] == task
+
+    for each, task in ((other, "mail.new"), (queue, "app.new"), (other, "mail.newer")):
+        each.add(task)
+
+        found = json.loads(child.stdout.readline())
+        assert (found["task"], found["queue"]) == (task, each.storage.queue)
