@@ -1,4 +1,5 @@
 #!lua
+--#keys row payload id pending scheduled queue arrival
 -- Jobs without options are born: the usual enqueue, at a third of what the whole rules cost. The
 -- answer 0: those have to do it. ARGV: now, the most jobs that may be pending, what the queue's
 -- payloads are written with; then of each job its id, task, priority, run_at, preview, payload.

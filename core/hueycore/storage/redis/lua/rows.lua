@@ -96,6 +96,36 @@ local function places(row)
   return found
 end
 
+-- A row is stored as the list of its first columns, which ends where only defaults follow; behind
+-- them stand those of the others that are no defaults, by their places. Older ones are longer lists.
+local function unpacked(text)
+  local row = cmsgpack.unpack(text)
+  local more = row[RETRIES]
+  if type(more) == 'table' then
+    row[RETRIES] = nil
+    for column, value in pairs(more) do row[column] = value end
+  end
+  return setmetatable(row, usual)
+end
+
+local function pack(row)
+  local list, more = {row[SEQ], row[ID], row[TASK], row[STATE], row[PRIORITY], row[RUN_AT],
+    row[ENQUEUED_AT], row[ATTEMPT], row[CLAIM], row[WORKER], row[CLAIMED_AT], row[PREVIEW],
+    row[STARTED_AT], row[FINISHED_AT], row[TAKEN], row[REASON]}, nil
+  for column, value in pairs(row) do
+    if column > REASON and value ~= DEFAULT[column] then
+      more = more or {}
+      more[column] = value
+    end
+  end
+  if more then list[RETRIES] = more
+  else
+    local last = REASON
+    while list[last] == DEFAULT[last] do list[last], last = nil, last - 1 end
+  end
+  return cmsgpack.pack(list)
+end
+
 local function keep_before(row)
   if row[BATCH] then return end  -- it is born when its batch is in
   before[row[SEQ]] = {row[STATE], row[RUN_AT], row[ATTEMPT], row[WORKER]}
@@ -107,7 +137,7 @@ local function fetch(seqs)
   for i = 1, #seqs do
     local seq = seqs[i]
     if held[seq] == nil then
-      local row = texts[i] and setmetatable(cmsgpack.unpack(texts[i]), usual)
+      local row = texts[i] and unpacked(texts[i])
       held[seq] = row
       if row then
         was[seq], stood[seq] = places(row), row[STATE]
@@ -169,15 +199,6 @@ end
 local function job_of(id)
   local seq = read('id', id)
   return seq and get(tonumber(seq))
-end
-
-local function pack(row)
-  local top = table.maxn(row)
-  while row[top] == DEFAULT[top] do row[top] = nil top = top - 1 end
-  for column = 1, top do  -- no holes (and # of a table with holes is any of them)
-    if rawget(row, column) == nil then row[column] = DEFAULT[column] end
-  end
-  return cmsgpack.pack(row)
 end
 
 local function add(lists, name, one, other)
