@@ -32,6 +32,7 @@ KEYS = (
     "unique", *State, "expiring", "ttl", "key", "child", "due", "rate", "limit", "lock", "flag",
     "banned", "value", "lapsing", "counter", "periodic", "firing", "declared", "queue", "worker",
     "last", "metric", "total", "arrival", "event", "brought", "mark", "batch", "batches", "owed",
+    "ahead",
 )  # fmt: skip
 #: The names of all queues. Not in the slot of any of them, so no script touches it.
 QUEUES = "huey:queues"

@@ -10,7 +10,10 @@ local usual = {__index = DEFAULT}
 
 local function key(name) return P .. name end
 
-local recording = call('HGET', P .. 'queue', 'events') == '1'
+local about = call('HMGET', P .. 'queue', 'events', 'passed')
+local recording = about[1] == '1'
+-- The last job that claims pass over, of paused tasks (passed.lua): score, run_at, seq, tasks.
+local passed = about[2] and cmsgpack.unpack(about[2])
 local before, faults = {}, {}  -- for the event log: rows as they were; the errors of failed runs
 
 local function many(command, name, list)  -- ask, in portions that Lua's stack takes
@@ -31,6 +34,15 @@ end
 
 -- Running order: priority desc, run_at, seq. Equal scores come in the order of their members.
 local function order(row) return 0 - row[PRIORITY], struct.pack('>dI8', row[RUN_AT], row[SEQ]) end
+
+-- True of a pending job that stands in front of those that are passed over, or among them.
+local function is_ahead(row)
+  if not passed then return false end
+  local score = order(row)
+  if score ~= passed[1] then return score < passed[1] end
+  if row[RUN_AT] ~= passed[2] then return row[RUN_AT] < passed[2] end
+  return row[SEQ] <= passed[3]
+end
 
 -- A number as 8 bytes that sort as it does.
 local function sortable(number)
@@ -87,6 +99,10 @@ local function places(row)
   end
   if row[RESULT_TTL] and row[TAKEN] == 0 and FINAL[state] and state ~= 'dead' then
     found[n + 1], found[n + 2], found[n + 3] = 'ttl', row[FINISHED_AT] + row[RESULT_TTL], seq
+    n = n + 3
+  end
+  if state == 'pending' and is_ahead(row) then
+    found[n + 1], found[n + 2], found[n + 3] = 'ahead', found[2], found[3]
     n = n + 3
   end
   if row[UNIQUE_UNTIL] and holds(row) then
