@@ -23,6 +23,7 @@ from psycopg.types.string import StrDumperUnknown
 from hueycore.exceptions import StorageError
 from hueycore.storage.postgres import forks
 from hueycore.storage.postgres.dialect import DIALECT, translate
+from hueycore.storage.postgres.pipeline import Pipeline
 from hueycore.storage.postgres.wire import connect
 from hueycore.storage.sql.dialect import Rows
 from hueycore.storage.sql.part import in_groups
@@ -305,6 +306,8 @@ class Link:
         self.settings = settings
         self.lock = native.Lock()
         self.connection: psycopg.Connection[Any] | None = None
+        #: That of the connection.
+        self.pipeline: Pipeline
 
     def discard(self) -> None:
         connection, self.connection = self.connection, None
@@ -389,7 +392,7 @@ class Connections:
             except BaseException:
                 found.close()
                 raise
-            link.connection = found
+            link.connection, link.pipeline = found, Pipeline(found, _Typed(found))
         if clock.monotonic() - self._looked > LOOK:
             self._look(found)
         return found
