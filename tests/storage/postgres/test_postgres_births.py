@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -126,6 +127,32 @@ def test_a_job_that_the_server_refuses_leaves_the_connection_as_it_was(
     assert born(storage).fresh
     assert storage.db._write.connection is before
     assert storage.sql("select count(*) from huey_job", results=True) == [(2,)]
+
+
+def test_who_is_interrupted_while_he_waits_for_the_answer_enqueues_again_as_before(
+    postgres: str, open_: Open
+) -> None:
+    class Struck(Exception):
+        pass
+
+    def strike(*_: object) -> None:
+        raise Struck
+
+    with Proxy(postgres) as proxy:
+        storage = open_(dsn=proxy.dsn)
+        born(storage)
+        proxy.hold()
+        before = signal.signal(signal.SIGALRM, strike)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises(Struck):
+                born(storage)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        proxy.release()
+
+        assert born(storage).fresh
+        assert born(storage).fresh
 
 
 def test_threads_that_share_a_commit_wait_for_one_answer(
