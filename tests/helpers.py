@@ -217,6 +217,18 @@ def run_python(code: str, *args: str, exits: int = 0) -> str:
     return done.stdout
 
 
+def run_in(
+    folder: Path, environment: dict[str, str], *words: str
+) -> subprocess.CompletedProcess[str]:
+    """Run Python in a folder, as a project's ``manage.py`` is run, to its good end."""
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done
+
+
 @contextmanager
 def as_nobody() -> Iterator[None]:
     """Root may write everything."""

@@ -109,6 +109,13 @@ def test_no_name_of_a_file_is_a_verb() -> None:
         assert not last.endswith("ing") or last in ("pending", "testing"), name
 
 
+def test_no_test_imports_another() -> None:
+    """What two of them share is in a helper, whose tests do not run with those of another."""
+    for path in sources(ROOT / "tests"):
+        for module in imports(path):
+            assert not module.rpartition(".")[2].startswith("test_"), f"{path}: {module}"
+
+
 def test_answers_know_no_terminal() -> None:
     for path in sources(ROOT / "hueyctl" / "answers"):
         tops = {module.split(".")[0] for module in imports(path)}

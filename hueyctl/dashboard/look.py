@@ -137,7 +137,12 @@ class Watch:
             self._round(views)
             took = time.monotonic() - began
             with self._news:
-                self._news.wait_for(self._is_urgent, max(_LEAST, _SHARE * took))
+                # One that failed waited for the storage, and took nothing from it.
+                failed = any(
+                    view.error or (view.seen and view.seen.busy) for view in views.values()
+                )
+                pause = max(_LEAST, took if failed else _SHARE * took)
+                self._news.wait_for(self._is_urgent, pause)
 
     def _leave(self) -> None:
         self._thread = None

@@ -152,6 +152,15 @@ def state_of_job(where: Path | str, key: str) -> str:
         storage.close()
 
 
+def validate(document: Any, name: str) -> None:
+    """ValidationError unless it is as its schema says."""
+    import jsonschema
+
+    from hueyctl.commands.help.schemas import schemas
+
+    jsonschema.Draft202012Validator(schemas()[f"hueyctl.{name}"]).validate(document)
+
+
 def tells_of_a_lock(message: str) -> bool:
     """In the words of a file, or of a server."""
     return "locked" in message or "held a lock of the queue" in message

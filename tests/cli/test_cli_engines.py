@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from click.testing import Result
-from clikit import APP, FILE, QueueFile, addresses, fill, typed
+from clikit import APP, FILE, QueueFile, addresses, fill, typed, validate
 from operatingkit import add_schedule
-from test_schemas import validate
 
 from hueyctl.tree import ALIASES, COMMANDS
 from tests.storage.engines import ONE

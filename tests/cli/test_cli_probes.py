@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -11,16 +10,13 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.request import ProxyHandler, Request, build_opener
+from typing import Any
 
-import jsonschema
 import pytest
 from click.testing import Result
 from clikit import DEADLINE, make_impatient, state_of_job, states_of_workers
-from test_cmd_metrics import parsed, readable
-
-from hueyctl.commands.help.schemas import schemas
+from probekit import Manager, ask, metrics_of
+from promkit import parsed, readable
 
 Run = Callable[..., Any]
 Until = Callable[..., None]
@@ -35,34 +31,6 @@ def receive(signal, task):
     while os.path.exists("hang"):
         time.sleep(0.01)
 """
-_OPENER = build_opener(ProxyHandler({}))
-
-
-class Reply(NamedTuple):
-    status: int
-    headers: dict[str, str]
-    body: str
-
-    @property
-    def reasons(self) -> list[str]:
-        document = json.loads(self.body)
-        if "schema" in document:
-            jsonschema.validate(document, schemas()["hueyctl.probe/1"])
-        assert document["ok"] == (self.status == 200) == (not document["reasons"])
-        found: list[str] = document["reasons"]
-        return found
-
-
-def ask(base: str, path: str, method: str = "GET", accept: str = "*/*") -> Reply:
-    from urllib.error import HTTPError
-
-    request = Request(base + path, method=method, headers={"Accept": accept})
-    try:
-        with _OPENER.open(request, timeout=DEADLINE) as got:
-            return Reply(got.status, dict(got.headers), got.read().decode())
-    except HTTPError as error:
-        with error:
-            return Reply(error.code, dict(error.headers), error.read().decode())
 
 
 @pytest.fixture
@@ -115,12 +83,6 @@ def test_a_consumer_at_work_is_healthy_and_ready_and_tells_its_figures(
     info = {("name", "it"), ("kind", "thread"), ("queue", "huey")}
     assert found["hueyctl_consumer_info", frozenset(info)] == 1
     assert found["hueyctl_consumer_workers", frozenset({("state", "idle")})] == 3
-
-
-def metrics_of(base: str) -> tuple[Reply, Reply]:
-    """In the text format of Prometheus, and in OpenMetrics as its scraper asks for it."""
-    accept = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2"
-    return ask(base, "/metrics"), ask(base, "/metrics", accept=accept)
 
 
 def test_prometheus_reads_all_that_a_consumer_serves_in_either_format(
@@ -271,32 +233,6 @@ def test_a_locked_file_is_not_ready_and_metrics_go_on(
 
 
 # --- notify ---------------------------------------------------------------------------------------
-
-
-class Manager:
-    """What systemd would hear."""
-
-    def __init__(self, address: str) -> None:
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(address.replace("@", "\0"))
-        self.socket.settimeout(0.01)
-        self.heard: list[dict[str, str]] = []
-        self.environ = {**os.environ, "NOTIFY_SOCKET": address}
-
-    def listen(self) -> list[dict[str, str]]:
-        while True:
-            try:
-                text = self.socket.recv(65536).decode()
-            except TimeoutError:
-                return self.heard
-            self.heard.append(dict(line.split("=", 1) for line in text.split("\n")))
-
-    def has(self, key: str) -> bool:
-        return any(key in message for message in self.listen())
-
-    def order(self) -> list[str]:
-        words = ("READY", "RELOADING", "STOPPING")
-        return [word for message in self.listen() for word in words if word in message]
 
 
 @pytest.fixture(params=["path", "abstract"])

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from clikit import DEADLINE, living_workers, state_of_job, states_of_workers
-from test_cli_probes import Manager, ask, metrics_of
-from test_cmd_metrics import parsed, readable
+from probekit import Manager, ask, metrics_of
+from promkit import parsed, readable
 
 Run = Callable[..., Any]
 Until = Callable[..., None]

@@ -259,6 +259,42 @@ def test_an_answer_of_no_keeps_the_text(
     assert [kept.read_text() for kept in drafts(home)] == ["{"]
 
 
+def test_who_leaves_the_editor_without_saving_queues_nothing(
+    mixed: QueueFile, home: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch,
+    editor: Callable[..., Path],
+) -> None:  # fmt: skip
+    editor()
+    monkeypatch.setenv("EDITOR", "true")
+
+    result = invoke("enqueue", *FILE, "--copy", "3", "--edit")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "left without saving: nothing was queued" in result.stderr
+    (hint,) = [line for line in result.stderr.splitlines() if line.startswith("hint: ")]
+    assert hint == "hint: hueyctl enqueue --copy 3 queues it as it is"
+    assert mixed.storage.job("6") is None
+    assert drafts(home) == []
+
+
+@pytest.mark.parametrize(
+    "save",
+    ['text=$(cat "$1"; echo x); printf %s "${text%x}" >"$1"', 'cp "$1" "$1~"; mv "$1~" "$1"'],
+    ids=["written", "another in its place"],
+)
+def test_what_is_saved_as_it_was_is_queued(
+    mixed: QueueFile, home: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch,
+    editor: Callable[..., Path], save: str,
+) -> None:  # fmt: skip
+    editor()
+    (home / "save.sh").write_text(save)
+    monkeypatch.setenv("EDITOR", f"sh {home}/save.sh")
+
+    job = copied(mixed, invoke("enqueue", *FILE, "--copy", "3", "--edit"))
+
+    assert call_of(mixed, job) == (("ann",), {"user": 8, "deep": {"list": [1, "two"]}})
+    assert drafts(home) == []
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [("false", "ended with 1"), ("no-such-editor", "'no-such-editor': No such file"),

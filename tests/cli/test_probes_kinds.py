@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from clikit import DEADLINE, make_impatient, state_of_job
-from test_cli_probes import Manager, ask
-from test_cmd_metrics import parsed
+from probekit import Manager, ask
+from promkit import parsed
 
 Run = Callable[..., Any]
 Until = Callable[..., None]

@@ -15,12 +15,11 @@ from typing import Any
 import pytest
 import yaml
 from clikit import DEADLINE, living_workers
-from test_cmd_scaffold import Invoke, command_line, instructions, made, manifests
+from scaffoldkit import FORMATS, Invoke, command_line, instructions, made, manifests
 
 Until = Callable[..., None]
 
 KINDS = ("thread", "greenlet", "asyncio", "process")
-FORMATS = ("systemd", "supervisor", "docker", "compose", "kubernetes")
 
 
 def tool(name: str) -> str:

@@ -6,12 +6,11 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
 from click.testing import Result
-from clikit import ROOT, QueueFile
+from clikit import ROOT, QueueFile, validate
 from operatingkit import add_schedule
 
 from hueyctl.commands.help.schemas import schemas
@@ -64,10 +63,6 @@ DOCUMENTS = [
     (("config", "show"), "config/1", False),
     (("enqueue", "app.task", "x"), "job/1", False),
 ]
-
-
-def validate(value: Any, name: str) -> None:
-    jsonschema.Draft202012Validator(ALL[f"hueyctl.{name}"]).validate(value)
 
 
 @pytest.mark.parametrize(

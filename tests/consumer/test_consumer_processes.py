@@ -344,6 +344,41 @@ def test_stop_lets_jobs_finish_and_start_works_once(huey: Huey) -> None:
     assert consumer.error is None
 
 
+SLOW_TO_NOTE = """
+import logging, os, signal, sys, threading
+from hueycore import Huey
+
+logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
+huey = Huey("app", url=sys.argv[1])
+kind, close, supervisor = type(huey.storage), huey.close, os.getpid()
+stopping, closed, noted = kind.stopping, threading.Event(), threading.Event()
+
+def note_late(storage, worker):
+    closed.wait(0.3)
+    try:
+        stopping(storage, worker)
+    finally:
+        noted.set()
+
+def close_and_linger():
+    close()
+    if os.getpid() != supervisor:
+        closed.set()
+        noted.wait(1)
+
+kind.stopping, huey.close = note_late, close_and_linger
+consumer = huey.create_consumer(worker_type="process")
+consumer.health.on_phase = (
+    lambda phase: phase == "running" and os.kill(os.getpid(), signal.SIGTERM)
+)
+assert consumer.run() == 0
+"""
+
+
+def test_a_worker_leaves_when_its_stop_is_noted(path: str) -> None:
+    assert run_python(SLOW_TO_NOTE, path) == ""
+
+
 def test_a_consumer_that_was_stopped_before_it_began_does_nothing(huey: Huey) -> None:
     for run in (lambda consumer: consumer.run(), in_a_thread):
         consumer = huey.create_consumer(**PROCESS)

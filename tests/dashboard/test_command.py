@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,50 +15,9 @@ from typing import Any
 
 import pytest
 from clikit import DEADLINE, ROOT, QueueFile, fill
+from programkit import COMMAND, Program
 
-Start = Callable[..., "Program"]
-COMMAND = [sys.executable, "-m", "hueyctl", "dashboard"]
-
-
-class Program:
-    """A dashboard that runs."""
-
-    def __init__(self, *words: str) -> None:
-        self.process = subprocess.Popen(
-            [*COMMAND, *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": f"{ROOT / 'core'}{os.pathsep}{ROOT}"},
-        )
-        assert self.process.stdout is not None
-        self.link = self.process.stdout.readline().strip()
-        found = re.fullmatch(r"http://([^:]+):(\d+)(/[^?]*)\?token=([\w-]+)", self.link)
-        assert found is not None, self.stop(signal.SIGKILL)
-        self.host, self.port, self.base, self.token = (
-            found[1], int(found[2]), found[3].rstrip("/"), found[4],
-        )  # fmt: skip
-
-    def get(self, address: str, **headers: str) -> tuple[int, dict[str, str], str]:
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=DEADLINE)
-        try:
-            connection.request("GET", address, headers=headers)
-            answer = connection.getresponse()
-            return answer.status, dict(answer.getheaders()), answer.read().decode()
-        finally:
-            connection.close()
-
-    def log_in(self) -> str:
-        """The cookie that the link of the program is exchanged for."""
-        status, headers, _ = self.get(f"{self.base}/?token={self.token}")
-        assert status == 303
-        return headers["Set-Cookie"].partition(";")[0]
-
-    def stop(self, number: int) -> tuple[int, str]:
-        """Exit code, and what it said."""
-        self.process.send_signal(number)
-        _, said = self.process.communicate(timeout=DEADLINE)
-        return self.process.returncode, said
+Start = Callable[..., Program]
 
 
 @pytest.fixture
@@ -75,11 +32,7 @@ def started(queue: QueueFile) -> Iterator[Start]:
 
     yield start
     for program in programs:
-        if program.process.poll() is None:
-            program.stop(signal.SIGKILL)
-        for pipe in (program.process.stdout, program.process.stderr):
-            assert pipe is not None
-            pipe.close()
+        program.close()
 
 
 def refused(*words: str, **how: Any) -> tuple[int, str]:

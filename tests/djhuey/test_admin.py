@@ -18,7 +18,7 @@ from hueycore.model.events import EventQuery
 from hueycore.model.jobs import Selector
 from hueycore.model.states import State
 from tests.dashboard.browser.browserkit import chromium, tab
-from tests.helpers import PYTHONPATH
+from tests.helpers import PYTHONPATH, run_in
 
 PROJECT = Path(__file__).parent / "office"
 JOBS = "/office/admin/djhuey/job/"
@@ -63,12 +63,8 @@ def run(environment: dict[str, str]) -> Run:
     """Runs code in the project; what it prints last, as JSON."""
 
     def call(code: str) -> Any:
-        done = subprocess.run(
-            [sys.executable, "-c", PRELUDE + code],
-            env=environment, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
+        said = run_in(PROJECT, environment, "-c", PRELUDE + code).stdout
+        return json.loads(said.splitlines()[-1])
 
     return call
 
@@ -186,17 +182,14 @@ def test_without_what_draws_pages_the_check_says_what_to_install(
         "util.find_spec = lambda name, *rest: None if name == 'jinja2' else find(name, *rest)\n"
         "from settings import *\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-m", "django", "check"], capture_output=True, text=True, timeout=60,
-        env={
-            **environment,
-            "DJANGO_SETTINGS_MODULE": "blind",
-            "PYTHONPATH": f"{tmp_path}{os.pathsep}{environment['PYTHONPATH']}",
-        },
-    )  # fmt: skip
+    more = {
+        "DJANGO_SETTINGS_MODULE": "blind",
+        "PYTHONPATH": f"{tmp_path}{os.pathsep}{environment['PYTHONPATH']}",
+    }
 
-    assert done.returncode == 0, done.stderr
-    assert "djhuey.W007" in done.stderr and "hueyctl[dashboard]" in done.stderr
+    said = run_in(PROJECT, {**environment, **more}, "-m", "django", "check").stderr
+
+    assert "djhuey.W007" in said and "hueyctl[dashboard]" in said
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.djhuey.letterskit import PROJECT
 from tests.helpers import PYTHONPATH
-
-PROJECT = Path(__file__).parent.parent / "examples" / "django_tasks_app"
 
 Check = Callable[..., str]
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,25 +14,8 @@ import pytest
 from hueycore import Huey
 from hueycore.model.jobs import Selector
 from hueycore.model.states import State
-from tests.helpers import PYTHONPATH
-
-PROJECT = Path(__file__).parent.parent / "examples" / "django_tasks_app"
-#: What the code of a test begins with.
-PRELUDE = """
-import json, sys
-import django; django.setup()
-from hueycore.contrib.djhuey import HUEY
-from hueycore.contrib.djhuey.framework import *
-from letters.tasks import fail, insist, send, write
-backend = task_backends["default"]
-def told(result):
-    return {
-        "id": result.id, "status": str(result.status), "queue": result.task.queue_name,
-        "attempts": result.attempts, "workers": result.worker_ids,
-        "errors": [error.exception_class_path for error in result.errors],
-        "value": result._return_value, "priority": result.task.priority,
-    }
-"""
+from tests.djhuey.letterskit import PRELUDE, PROJECT
+from tests.helpers import PYTHONPATH, run_in
 
 Run = Callable[..., Any]
 
@@ -55,12 +36,8 @@ def run(environment: dict[str, str]) -> Run:
     """Runs code in the project; what it prints last, as JSON."""
 
     def call(code: str, **more: str) -> Any:
-        done = subprocess.run(
-            [sys.executable, "-c", PRELUDE + code],
-            cwd=PROJECT, env={**environment, **more}, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1]) if done.stdout else None
+        said = run_in(PROJECT, {**environment, **more}, "-c", PRELUDE + code).stdout
+        return json.loads(said.splitlines()[-1]) if said else None
 
     return call
 
@@ -70,12 +47,8 @@ def consume(environment: dict[str, str]) -> Callable[..., str]:
     """``manage.py run_huey --burst``; what it says."""
 
     def call(*words: str, **more: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "manage.py", "run_huey", "--burst", *words],
-            cwd=PROJECT, env={**environment, **more}, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stderr
+        command = ("manage.py", "run_huey", "--burst", *words)
+        return run_in(PROJECT, {**environment, **more}, *command).stderr
 
     return call
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from hueycore import Huey
-from tests.djhuey.test_tasks_backend import PRELUDE, PROJECT
-from tests.helpers import PYTHONPATH
+from tests.djhuey.letterskit import PRELUDE, PROJECT
+from tests.helpers import PYTHONPATH, run_in
 
 #: Settings of the project with the queue in the database of its own tables.
 _SETTINGS = """
@@ -80,10 +80,7 @@ def start(environment: dict[str, str], code: str, view: str = _VIEW) -> subproce
 
 
 def run(environment: dict[str, str], code: str, view: str = _VIEW) -> str:
-    process = start(environment, code, view)
-    said, failed = process.communicate(timeout=60)
-    assert process.returncode == 0, failed
-    return said
+    return run_in(PROJECT, environment, "-c", PRELUDE + view + code).stdout
 
 
 def names(environment: dict[str, str]) -> tuple[list[str], list[str]]:
@@ -130,12 +127,7 @@ def test_who_migrates_the_project_makes_the_queue_in_the_same_file(
     environment: dict[str, str],
 ) -> None:
     """So that the first enqueue of all may be within a transaction."""
-    subprocess.run(
-        [sys.executable, "manage.py", "migrate", "-v", "0"],
-        cwd=PROJECT,
-        env=environment,
-        check=True,
-    )
+    run_in(PROJECT, environment, "manage.py", "migrate", "-v", "0")
     first = (
         "with transaction.atomic():\n"
         "    result = write.enqueue('Ann')\n"

@@ -11,8 +11,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from djangokit import PROJECT, Manage
 
-from tests.helpers import PYTHONPATH
+from hueycore import SqliteHuey
+from tests.helpers import PYTHONPATH, run_in
 
 HERE = Path(__file__).parent
 
@@ -43,3 +45,35 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Example
         assert consumer.wait(20) == 0
     for name in names:
         sys.modules.pop(name, None)
+
+
+# --- the project django_app -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "SHOP_DATA": str(tmp_path),
+        "DJANGO_SETTINGS_MODULE": "settings",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+@pytest.fixture
+def manage(environment: dict[str, str]) -> Manage:
+    """``manage.py WORDS``; what it prints."""
+
+    def run(*words: str) -> str:
+        return run_in(PROJECT, environment, "manage.py", *words).stdout.strip()
+
+    run("migrate", "--verbosity", "0")
+    return run
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Iterator[SqliteHuey]:
+    """The queue as another process sees it."""
+    huey = SqliteHuey("shop", tmp_path / "huey.db")
+    yield huey
+    huey.close()

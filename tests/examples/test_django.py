@@ -4,54 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from djangokit import PROJECT, Manage, invoices
 
 from hueycore import SqliteHuey, State
 from hueycore.model.jobs import Selector
-from tests.helpers import wait_until
-
-PROJECT = Path(__file__).parent / "django_app"
-
-Manage = Callable[..., str]
-
-
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    return {**os.environ, "SHOP_DATA": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
-
-
-@pytest.fixture
-def manage(environment: dict[str, str]) -> Manage:
-    def run(*words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "manage.py", *words],
-            cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    run("migrate", "--verbosity", "0")
-    return run
-
-
-@pytest.fixture
-def queue(tmp_path: Path) -> Iterator[SqliteHuey]:
-    """The queue as another process sees it."""
-    huey = SqliteHuey("shop", tmp_path / "huey.db")
-    yield huey
-    huey.close()
-
-
-def invoices(folder: Path) -> list[tuple[str, str]]:
-    with closing(sqlite3.connect(folder / "shop.sqlite3")) as connection:
-        return connection.execute("select customer, invoice from shop_order").fetchall()
+from tests.helpers import run_in, wait_until
 
 
 def test_a_job_is_enqueued_when_the_transaction_commits_and_never_when_it_rolls_back(
@@ -85,11 +48,7 @@ def test_an_async_task_uses_the_database_as_django_does(
         "from shop.tasks import name_customers\n"
         "print(asyncio.run(name_customers.aenqueue()).id)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=PROJECT, env={**environment, "DJANGO_SETTINGS_MODULE": "settings"},
-        capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
+    done = run_in(PROJECT, environment, "-c", code)
 
     manage("run_huey", "--burst")
 
@@ -128,11 +87,7 @@ def test_immediate_mode_needs_no_consumer_and_run_huey_says_so(
         "try: call_command('run_huey')\n"
         "except CommandError as error: print(error)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=PROJECT, env={**environment, "DJANGO_SETTINGS_MODULE": "settings"},
-        capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
+    done = run_in(PROJECT, environment, "-c", code)
     assert "immediate mode" in done.stdout
     assert not (tmp_path / "huey.db").exists()
 
@@ -143,17 +98,12 @@ def configured(environment: dict[str, str], tmp_path: Path) -> Callable[..., str
 
     def run(settings: str, *words: str) -> str:
         (tmp_path / "own_settings.py").write_text(f"from settings import *\n{settings}\n")
-        done = subprocess.run(
-            [sys.executable, "manage.py", "run_huey", "--burst", *words],
-            cwd=PROJECT, capture_output=True, text=True, timeout=60,
-            env={
-                **environment,
-                "DJANGO_SETTINGS_MODULE": "own_settings",
-                "PYTHONPATH": os.pathsep.join((str(tmp_path), environment.get("PYTHONPATH", ""))),
-            },
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stderr
+        more = {
+            "DJANGO_SETTINGS_MODULE": "own_settings",
+            "PYTHONPATH": os.pathsep.join((str(tmp_path), environment.get("PYTHONPATH", ""))),
+        }
+        command = ("manage.py", "run_huey", "--burst", *words)
+        return run_in(PROJECT, {**environment, **more}, *command).stderr
 
     return run
 
@@ -217,7 +167,7 @@ def test_a_mistake_in_the_settings_is_named(environment: dict[str, str]) -> None
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=PROJECT, env={**environment, "DJANGO_SETTINGS_MODULE": "settings"},
+        cwd=PROJECT, env=environment,
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert "ConfigurationError: settings.HUEY" in done.stderr
@@ -240,11 +190,7 @@ def test_tasks_of_django_are_declared_as_others_are(environment: dict[str, str])
         "    try: call()\n"
         "    except TypeError as error: print(error)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=PROJECT, env={**environment, "DJANGO_SETTINGS_MODULE": "settings"},
-        capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
+    done = run_in(PROJECT, environment, "-c", code)
     assert done.stdout.splitlines() == [
         "1 by price",
         "__main__.sort(shelf, by='name'): missing a required argument: 'shelf'",

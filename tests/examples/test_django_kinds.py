@@ -16,13 +16,11 @@ from typing import Any
 
 import click
 import pytest
-from test_django import PROJECT, Manage, environment, invoices, manage, queue
+from djangokit import PROJECT, Manage, invoices
 
 from hueycore import SqliteHuey, State
 from hueyctl.options import GlobalOption
-from tests.helpers import wait_until
-
-__all__ = ["environment", "manage", "queue"]
+from tests.helpers import run_in, wait_until
 
 KINDS = ("thread", "greenlet", "asyncio", "process")
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -123,14 +121,9 @@ def test_worker_processes_have_connections_of_their_own(
         "    os.write(1, word)  # in one piece: three processes say it\n"
         "call_command('run_huey', '-k', 'process', '-w', '3', '--burst')\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=PROJECT, env={**environment, "DJANGO_SETTINGS_MODULE": "settings"},
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    said = run_in(PROJECT, environment, "-c", code).stdout
 
-    assert done.returncode == 0, done.stderr
-    assert set(done.stdout.split()) == {"closed"}
+    assert set(said.split()) == {"closed"}
     assert [_state(queue, each) for each in ordered] == [State.DONE] * 4
 
 

@@ -15,7 +15,7 @@ import pytest
 from hueycore.storage.sqlite import SqliteStorage
 from tests.examples.bank import Bank
 from tests.helpers import PYTHONPATH, drain
-from tests.storage.sqlite.faults.test_wal_prefix import after_power_cut, valid_frames
+from tests.storage.sqlite.faults.walkit import after_power_cut, valid_frames
 from tests.storage.sqlite.invariants import check_invariants, violations
 
 pytestmark = pytest.mark.feature("transactional enqueue")

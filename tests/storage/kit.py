@@ -17,12 +17,15 @@ from hueycore.model.jobs import (
     Want,
 )
 from hueycore.model.plan import Edge, Plan
+from hueycore.model.schedules import Periodic
 from hueycore.model.states import State
 from hueycore.storage.base import Storage
 from hueycore.system.ids import new_id
 
 FAILURE = Failure("ValueError", "no", "Traceback: no")
 DAY = 86_400.0
+#: Where tests freeze the clock.
+NOW = 2_000_000_000.0
 
 
 def new(task: str = "task", payload: bytes = b"payload", **fields: Any) -> NewJob:
@@ -101,3 +104,12 @@ def chord(storage: Storage, length: int, **fields: Any) -> tuple[list[Enqueued],
     edges = [Edge(place, length, place) for place in range(length)]
     *members, callback = storage.enqueue([*jobs, new("callback")], Plan(edges))
     return members, callback
+
+
+def periodic(name: str = "tick", schedule: str = "* * * * *", **fields: object) -> Periodic:
+    given = {"task": name, "tz": None, "next_run": NOW, **fields}
+    return Periodic(name=name, schedule=schedule, **given)  # type: ignore[arg-type]
+
+
+def stored(storage: Storage) -> dict[str, Periodic]:
+    return {one.name: one for one in storage.periodic()}

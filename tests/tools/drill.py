@@ -33,6 +33,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "core")]
 from hueycore.storage.base import Storage  # noqa: E402
 from hueycore.storage.open import open_storage  # noqa: E402
 from tests.helpers import wait_until  # noqa: E402
+from tests.tools import consumers  # noqa: E402
 
 #: Seconds that a command may take.
 LIMIT = 0.5
@@ -110,17 +111,14 @@ class Mess:
     def __init__(self, folder: Path, url: str) -> None:
         self.folder, self.url = folder, url
         self.blocked = ""
-        self.environment = {
-            name: text
-            for name, text in os.environ.items()
-            if not name.startswith("HUEYCTL_") and name not in ("COLUMNS", "LINES")
-        } | {
+        self.environment = consumers.environment(folder) | {
             "DRILL_URL": url,
             "HUEYCTL_URL": url,
-            "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "core"), str(folder))),
             "TERM": "xterm",
             "NO_COLOR": "1",
         }
+        for name in ("COLUMNS", "LINES"):
+            self.environment.pop(name, None)
 
     def questions(self) -> list[Question]:
         return [
@@ -151,18 +149,12 @@ class Mess:
     def storage(self) -> Storage:
         return open_storage(self.url, read_only=True, create=False)
 
-    def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "hueyctl", *words]
-
     def start(self, *words: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            self.command(*words), cwd=self.folder, env=self.environment, start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        return consumers.start(self.folder, self.environment, *words)
 
     def change(self, *words: str) -> None:
         subprocess.run(
-            self.command(*words), cwd=self.folder, env=self.environment, check=True,
+            consumers.command(*words), cwd=self.folder, env=self.environment, check=True,
             stdin=subprocess.DEVNULL, capture_output=True,
         )  # fmt: skip
 
@@ -205,7 +197,7 @@ class Mess:
         if pid == 0:
             os.chdir(self.folder)
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-            words = self.command(*question.words)
+            words = consumers.command(*question.words)
             os.execve(words[0], words, self.environment)
         shown = b"".join(_until_closed(master))
         _, status, used = os.wait4(pid, 0)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.tools import consumers
 
 APP = """
 import logging
@@ -105,29 +105,23 @@ def mess(folder: str, seconds: float) -> Iterator[None]:
 
     shop.digest(0)
     shop.reindex(0)
-    consumer = _consume()
+    environment = consumers.environment(Path(folder))
+    words = ("consume", "shop:orders", "shop:mail", "-w", "6", "-t", "1")
+    consumer = consumers.start(Path(folder), environment, *words)
     try:
         _feed(seconds / 2)
         consumer.kill()  # what it ran is taken back by the next one
         consumer.wait()
-        consumer = _consume()
+        consumer = consumers.start(Path(folder), environment, *words)
         _feed(seconds / 2)
         for month in ("2030-01", "2030-02", "2030-03"):
             shop.monthly(month)
         shop.mail.pause(shop.digest, reason="digests went out twice")
-        _die_with_a_lock()
+        _die_with_a_lock(environment)
         yield
     finally:
         consumer.kill()
         consumer.wait()
-
-
-def _consume() -> subprocess.Popen[bytes]:
-    words = ["consume", "shop:orders", "shop:mail", "-w", "6", "-t", "1"]
-    return subprocess.Popen(
-        [sys.executable, "-m", "hueyctl", *words],
-        stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_environment(),
-    )  # fmt: skip
 
 
 def _feed(seconds: float) -> None:
@@ -163,11 +157,6 @@ def _invoice(number: int) -> None:
     shop.orders.enqueue(chord([shop.page.s(number, place) for place in range(4)], shop.bind.s()))
 
 
-def _die_with_a_lock() -> None:
+def _die_with_a_lock(environment: dict[str, str]) -> None:
     code = "import os, shop; shop.orders.lock_task('ledger').__enter__(); os.kill(os.getpid(), 9)"
-    subprocess.run([sys.executable, "-c", code], env=_environment(), check=False)
-
-
-def _environment() -> dict[str, str]:
-    found = {key: text for key, text in os.environ.items() if not key.startswith("HUEYCTL_")}
-    return found | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "core"), os.getcwd()))}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=False)

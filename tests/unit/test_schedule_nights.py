@@ -11,7 +11,7 @@ import pytest
 
 from hueycore.calendar.cron import crontab
 from hueycore.calendar.schedule import Schedule, as_schedule, every, read_back, same_when_read_back
-from tests.unit.test_schedules import minutes_around, posix, runs, scan
+from tests.unit.schedulekit import minutes_around, posix, runs, scan
 
 HOUR = 3600.0
 

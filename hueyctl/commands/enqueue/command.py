@@ -116,7 +116,8 @@ def enqueue(session: Session, task: str | None, words: tuple[str, ...], **given:
     knows, bounds nothing.
 
     --copy queues the call of a job once more, with its priority and retries, whatever became of it;
-    without --app only if its arguments can be read, or need not be.
+    without --app only if its arguments can be read, or need not be. Who leaves the editor
+    of --edit without saving queues nothing.
     """
     _check_usage(task, words, given)
     if given["copy"] is not None:
@@ -164,7 +165,7 @@ def _copy(session: Session, given: dict[str, Any]) -> Queued | None:
     def accept(call: Call) -> Queued | None:
         return _queue(session, producer, order._replace(call=call), given)
 
-    return edited(session, order.call, accept)
+    return edited(session, order.call, accept, f"hueyctl enqueue --copy {job.seq}")
 
 
 def _check_usage(task: str | None, words: tuple[str, ...], given: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def edited(session: Session, call: Call, accept: Callable[[Call], T]) -> T:
-    """What ``accept`` makes of the call as it was edited. Where that is refused the text can be
-    edited again; what was typed is kept in its file unless it was accepted."""
+def edited(session: Session, call: Call, accept: Callable[[Call], T], as_it_is: str) -> T:
+    """What ``accept`` makes of the call as it was edited, or as it was saved. Where that is refused
+    the text can be edited again; what was typed is kept in its file unless it was accepted.
+    ``as_it_is`` is the command for who has saved nothing: exit 1."""
     if session.settings.no_input:
         raise errors.CliError("--edit opens an editor", exits.REFUSED, "leave out --no-input")
     try:
@@ -32,6 +34,7 @@ def edited(session: Session, call: Call, accept: Callable[[Call], T]) -> T:
         raise errors.CliError("the arguments cannot be shown as JSON", exits.REFUSED) from error
     before = json.dumps(shown._asdict(), indent=2, ensure_ascii=False) + "\n"
     path = _new_file(before)
+    made = _state(path)
     try:
         while True:
             _open_editor(session, path)
@@ -39,6 +42,11 @@ def edited(session: Session, call: Call, accept: Callable[[Call], T]) -> T:
                 text = file.read()
             if not text.strip():
                 raise errors.CliError("the text is empty: nothing was queued")
+            if text == before and _state(path) == made:
+                raise errors.CliError(
+                    "the editor was left without saving: nothing was queued",
+                    hint=f"{as_it_is} queues it as it is",
+                )
             try:
                 found = accept(_merged(call, shown, _parsed(text)))
             except errors.CliError as error:
@@ -57,7 +65,17 @@ def _new_file(text: str) -> str:
     descriptor, path = tempfile.mkstemp(prefix="hueyctl-", suffix=".json")
     with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write(text)
+    # Whoever saves it within the same tick of the file system's clock saves it as well.
+    earlier = time.time() - 2
+    os.utime(path, (earlier, earlier))
     return path
+
+
+def _state(path: str) -> tuple[int, int]:
+    """What is another one after every save: an editor writes the file, or puts another in its
+    place."""
+    found = os.stat(path)
+    return found.st_ino, found.st_mtime_ns
 
 
 def _keep(session: Session, path: str, before: str) -> None:

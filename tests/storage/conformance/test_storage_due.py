@@ -10,7 +10,7 @@ import pytest
 
 from hueycore.model.endings import Blocked, Dead, Ending, Released, Retry, Snoozed
 from hueycore.model.jobs import NewJob, Selector, Want
-from hueycore.model.schedules import Fire, Periodic
+from hueycore.model.schedules import Fire
 from hueycore.model.states import State
 from hueycore.storage.base import Storage
 from hueycore.system.ids import new_id
@@ -18,22 +18,22 @@ from tests.helpers import Clock
 from tests.storage.conftest import Maker
 from tests.storage.kit import (
     DAY,
+    NOW,
     born,
     by_seq,
     ended,
     new,
     one,
+    periodic,
     row,
     run,
     state,
+    stored,
     take,
     tasks,
     worker,
 )
 from tests.storage.lab import Lab
-
-NOW = 2_000_000_000.0
-
 
 # --- due jobs -------------------------------------------------------------------------------------
 
@@ -284,15 +284,6 @@ def test_expire_moves_at_most_its_limit(storage: Storage, clock: Clock) -> None:
 
 
 # --- periodic tasks -------------------------------------------------------------------------------
-
-
-def periodic(name: str = "tick", schedule: str = "* * * * *", **fields: object) -> Periodic:
-    given = {"task": name, "tz": None, "next_run": NOW, **fields}
-    return Periodic(name=name, schedule=schedule, **given)  # type: ignore[arg-type]
-
-
-def stored(storage: Storage) -> dict[str, Periodic]:
-    return {one.name: one for one in storage.periodic()}
 
 
 def test_a_declared_schedule_is_stored_whole(storage: Storage) -> None:

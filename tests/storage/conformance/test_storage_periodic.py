@@ -8,8 +8,7 @@ from hueycore.model.jobs import NewJob, Selector
 from hueycore.model.schedules import Fire, Periodic, repeated
 from hueycore.storage.base import Storage
 from tests.helpers import Clock
-from tests.storage.conformance.test_storage_due import NOW, periodic, stored
-from tests.storage.kit import new, worker
+from tests.storage.kit import NOW, new, periodic, stored, worker
 from tests.storage.lab import Lab
 
 

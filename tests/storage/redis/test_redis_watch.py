@@ -16,24 +16,17 @@ import pytest
 from hueycore.exceptions import StorageError
 from hueycore.storage.redis import watch as watch_module
 from hueycore.storage.redis.client import Client
-from hueycore.storage.redis.watch import GONE, PATIENCE, Watch
+from hueycore.storage.redis.watch import GONE, PATIENCE
 from tests.helpers import PYTHONPATH, wait_until
 from tests.redis_servers import RedisServer
-from tests.storage.redis.conftest import Connect, Script, lua
+from tests.storage.redis.conftest import Connect
+from tests.storage.redis.watchkit import KEY, register, watching
 
-KEY = "{huey:app}:worker"
-BEAT: Script = lua(
-    """
-    if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
-    redis.call('HSET', KEYS[1], ARGV[1] .. ' runs', ARGV[2], ARGV[1] .. ' link', ARGV[3])
-    return redis.call('HINCRBY', KEYS[1], ARGV[1] .. ' beat', 1)
-    """
-)
 #: A worker in a process of its own: says its number, and lives until it is killed.
 WORKER = """
 import sys
 from hueycore.storage.redis.client import Client
-from tests.storage.redis import test_redis_watch as kit
+from tests.storage.redis import watchkit as kit
 client = Client(sys.argv[1])
 watch = kit.watching(client)
 kit.register(client, watch, int(sys.argv[2]))
@@ -41,19 +34,6 @@ watch.beat()
 print("beats", flush=True)
 input()
 """
-
-
-def beat(run: Any, worker: int, runs: str, link: str) -> int:
-    return int(run(BEAT, [KEY], [worker, runs, link]))
-
-
-def watching(client: Client) -> Watch:
-    return Watch(client, beat, KEY)
-
-
-def register(client: Client, watch: Watch, worker: int) -> None:
-    client.call("HSET", KEY, worker, json.dumps(watch.identity()))
-    watch.add(worker, 2)
 
 
 class Janitor:

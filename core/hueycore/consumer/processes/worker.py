@@ -59,6 +59,8 @@ class ProcessWorker:
         self._max_tasks = max_tasks
         self._shutdown_timeout = shutdown_timeout
         self._stopping = threading.Event()
+        #: Held while a stop is noted: until then the storage stays open.
+        self._noting = threading.Lock()
         self._interrupting = False
         self._gave_back = False
         #: The storage is gone for good; the supervisor logs it.
@@ -122,6 +124,8 @@ class ProcessWorker:
             done += 1
 
     def _leave(self) -> int:
+        with self._noting:
+            self._stopping.set()  # an order that comes now finds nothing to stop
         self._feed.close()
         if not self._feed.leave():
             # Not unregistered: what has ended must not be taken for given back.
@@ -151,15 +155,16 @@ class ProcessWorker:
                     timer.start()
 
     def _stop(self) -> None:
-        if self._stopping.is_set():
-            return
-        self._stopping.set()
-        self._feed.stop()
-        try:
-            self._huey.storage.stopping(self._worker)
-        except StorageError as error:
-            self._report(error)
-        self._feed.close()
+        with self._noting:
+            if self._stopping.is_set():
+                return
+            self._stopping.set()
+            self._feed.stop()
+            try:
+                self._huey.storage.stopping(self._worker)
+            except StorageError as error:
+                self._report(error)
+            self._feed.close()
 
     def _interrupt(self) -> None:
         self._interrupting = True

@@ -30,11 +30,9 @@ from tests.storage.kit import FAILURE, by_seq, end, ended, new, one, pipeline, s
 from tests.storage.sql.lab import write
 from tests.storage.sqlite.faults.conftest import Opener
 from tests.storage.sqlite.faults.rig import HANDLER, NOW, VERBS, World
+from tests.storage.sqlite.faults.walkit import FRAME, HEADER, after_power_cut, valid_frames
 from tests.storage.sqlite.invariants import violations
 from tests.storage.sqlite.lab import contents
-
-HEADER = 32
-FRAME = 24 + 4096
 
 #: What must hold at every moment because it was one transaction; each query finds the exceptions.
 ATOMIC = {
@@ -111,17 +109,6 @@ class Segment:
         """The log's file when the power fails after so many frames."""
         size = HEADER + frames * FRAME
         return self.log[:size] + self.stale[size:]
-
-
-def valid_frames(log: bytes) -> int:
-    """How many frames at the front belong to the log's present generation."""
-    if len(log) < HEADER:
-        return 0
-    salt = log[16:24]
-    count = 0
-    while log[HEADER + count * FRAME :][8:16] == salt:
-        count += 1
-    return count
 
 
 class Life:
@@ -265,14 +252,6 @@ def life(path: str, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Life:
     finally:
         lived.storage.close()
     return lived
-
-
-def after_power_cut(folder: Path, base: bytes, log: bytes) -> sqlite3.Connection:
-    found = folder / "found.db"
-    Path(f"{found}-shm").unlink(missing_ok=True)
-    found.write_bytes(base)
-    Path(f"{found}-wal").write_bytes(log)
-    return sqlite3.connect(found, isolation_level=None)
 
 
 def test_a_power_cut_at_any_page_leaves_a_file_that_makes_sense(life: Life, tmp_path: Path) -> None:
