@@ -95,7 +95,7 @@ def run(session: Session, choice: Choice, how: How, preset: Preset) -> int:
         number = listed.count(storage, session)
         output.document(number) if output.is_json else output.line(str(number))
     else:
-        number = _show(session, storage, choice, listed, preset)
+        number = _show(session, storage, choice, listed, preset, newest)
     listed.say_left_out()
     if newest is not None:
         _follow(session, storage, choice, selection, newest, how.interval)
@@ -111,9 +111,15 @@ def _sort(session: Session, choice: Choice, how: How, preset: Preset) -> str:
 
 
 def _show(
-    session: Session, storage: Storage, choice: Choice, selection: Selection, preset: Preset
+    session: Session,
+    storage: Storage,
+    choice: Choice,
+    selection: Selection,
+    preset: Preset,
+    newest: Mapping[str, int] | None,
 ) -> int:
-    """Print the listing; the number of jobs in it."""
+    """Print the listing, of each queue up to its ``newest`` one if that is told; the number of jobs
+    in it."""
     from hueyctl.output.columns import part_columns
 
     output = session.output
@@ -126,6 +132,8 @@ def _show(
         nonlocal shown
         found = selection.in_turn if in_turn else selection.jobs
         for job in found(storage, session):
+            if newest is not None and job.seq > newest.get(job.queue, 0):
+                continue  # it is followed
             shown += 1
             yield job
 
@@ -208,7 +216,8 @@ def objects(storage: Storage, found: Iterable[Job], now: float) -> Iterator[dict
 
 
 def _newest(storage: Storage) -> dict[str, int]:
-    """The highest number of each queue: some engines number the jobs of each by themselves."""
+    """The highest number of each queue: some engines number the jobs of each by themselves, so that
+    the highest of all (``_until``) is only the first thing to go by."""
     from hueycore.model.jobs import Selector
 
     names = [row.queue for row in storage.queues()]

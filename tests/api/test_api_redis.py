@@ -14,6 +14,7 @@ import valkey
 
 from hueycore import ConfigurationError, Huey, RedisHuey
 from hueycore.contrib.valkey_glide import ValkeyGlideHuey
+from hueycore.model.jobs import Selector
 from hueycore.storage.location import RedisLocation
 from hueycore.testing import Sandbox
 from tests.helpers import PYTHONPATH, drain
@@ -40,6 +41,16 @@ def test_a_job_is_stored_run_and_answered(huey: RedisHuey, redis_url: str) -> No
         assert other.storage.shared
     drain(huey)
     assert result() == 3
+
+
+def test_many_jobs_come_a_thousand_at_a_time_whatever_options_they_have(huey: RedisHuey) -> None:
+    @huey.task(unique=True)
+    def alone(number: int) -> None: ...
+
+    handles = huey.enqueue_many(alone.s(number) for number in range(2001))
+
+    assert len({job.enqueued_at for job in huey.storage.jobs(Selector())}) == 3
+    assert [handle.seq for handle in handles] == [*range(1, 2002)]
 
 
 @pytest.mark.parametrize("kind", [redis_py.Redis, valkey.Valkey])

@@ -115,6 +115,26 @@ def test_the_new_jobs_of_a_queue_are_followed_whatever_numbers_another_has(
     assert sorted(shown[3:]) == ["app.new", "app.newer"]
 
 
+def test_a_job_that_comes_into_a_shorter_queue_during_the_listing_is_shown_once(
+    queue: QueueFile, other: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other.add("app.old")
+    for number in range(3):
+        queue.add("app.old", number)
+    show = list_view._show
+
+    def when_one_has_come(*args: Any) -> int:
+        other.add("app.new")
+        return show(*args)
+
+    monkeypatch.setattr(list_view, "_show", when_one_has_come)
+    monkeypatch.setattr(watch, "looks", lambda *args, **options: [True, True])
+
+    shown = ask(invoke, "list", "-f", "--columns", "task").stdout.split()
+
+    assert shown == ["app.old"] * 4 + ["app.new"]
+
+
 def test_each_job_runs_on_the_worker_of_its_own_queue(
     queue: QueueFile, other: QueueFile, invoke: Invoke
 ) -> None:
@@ -170,3 +190,21 @@ def test_who_follows_sees_what_comes_into_the_queue_of_fewer_jobs(
         each.add(task)
 
         assert json.loads(child.stdout.readline())["task"] == task
+
+
+def test_who_follows_events_sees_those_of_the_queue_that_has_fewer(
+    queue: QueueFile, other: QueueFile, spawn: Callable[..., Any]
+) -> None:
+    for each in (queue, other):
+        each.storage.record_events(True)
+    for task in ("app.first", "app.second"):
+        queue.add(task)
+    child = spawn("events", "-u", "queue.db", "-f", "-o", "jsonl", "--signal", "enqueued")
+    for task in ("app.first", "app.second"):
+        assert json.loads(child.stdout.readline())["task"] == task
+
+    for each, task in ((other, "mail.new"), (queue, "app.new"), (other, "mail.newer")):
+        each.add(task)
+
+        found = json.loads(child.stdout.readline())
+        assert (found["task"], found["queue"]) == (task, each.storage.queue)

@@ -220,7 +220,7 @@ def test_a_consumer_that_starts_stops_or_is_killed_is_an_event(
     killed.kill()
     killed.wait(DEADLINE)
     last = spawn("consume", app, "--name", "three", "-q")
-    until(lambda: "worker-died" in names(invoke))
+    until(lambda: {"worker-died", "worker-started"} <= {*names(invoke)[3:]})
 
     told = [(each["signal"], each["worker"]) for each in happened(invoke)]
     assert told[:3] == [

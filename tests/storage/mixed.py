@@ -18,8 +18,9 @@ from hueycore.model.states import State
 from hueycore.storage.base import Storage
 from tests.storage.kit import FAILURE, new
 
-#: Jobs of one round: see ``_round``.
+#: Jobs of one round, and how many of them run at once: see ``_round``.
 ROUND = 20
+_URGENT = 9
 _ROUNDS = 50
 _BATCH = 500
 
@@ -40,9 +41,10 @@ def fill(storage: Storage, jobs: int, run_at: float) -> int:
     number = storage.register(name="mixed", kind="thread", slots=8)
     rounds = -(-jobs // ROUND)
     for first in range(0, rounds, _ROUNDS):
-        for each in range(first, min(first + _ROUNDS, rounds)):
+        some = range(first, min(first + _ROUNDS, rounds))
+        for each in some:
             _round(storage, each, run_at)
-        _run(storage, number)
+        _run(storage, number, len(some) * _URGENT)
     storage.exchange(number, [], Want(3))  # these are running
     storage.result(f"done-{rounds - 1}", preserve=False)
     return number
@@ -86,11 +88,12 @@ _ENDINGS: dict[str, Ending] = {
 }
 
 
-def _run(storage: Storage, number: int) -> None:
+def _run(storage: Storage, number: int, left: int) -> None:
     """What has a priority, and is first therefore."""
-    urgent = Selector((storage.queue,), (State.PENDING,), priority=(1, None))
-    while left := storage.count(urgent):
+    while left:
         claims = storage.exchange(number, [], Want(min(left, _BATCH))).claims
+        assert claims and all(claim.priority == 1 for claim in claims)
+        left -= len(claims)
         storage.note(
             [(c, Said("half", [LogLine(c.run_at, "INFO", f"says {c.id}", 1)])) for c in claims]
         )

@@ -26,8 +26,6 @@ from hueycore.tasks.task import Task
 if TYPE_CHECKING:
     import asyncio
 
-#: Jobs that one commit takes at most.
-LARGEST_COMMIT = 5000
 #: Seconds between two looks: the first pause, and the longest.
 PAUSE = (0.002, 0.02)
 #: The pause after a look is at least so many times as long as the look.
@@ -131,7 +129,8 @@ class Writer:
     def _write(self, loop: asyncio.AbstractEventLoop) -> None:
         # A caller that was cancelled while it waited needs no job.
         orders = [order for order in self._orders if not order[1].done()]
-        batch, self._orders = orders[:LARGEST_COMMIT], orders[LARGEST_COMMIT:]
+        most = self._part.storage.chunk
+        batch, self._orders = orders[:most], orders[most:]
         self._writing = bool(batch)
         if batch:
             in_thread(

@@ -98,15 +98,15 @@ def events(
         query = query._replace(signals=_verbs(query.signals))
     else:
         _check_recorded(session, storage, query.queues)
-    from hueyctl.commands.events.view import follow_on, newest, show
+    from hueyctl.commands.events.view import follow_on, newest, note, show
 
     # Asked for first: what comes while we read is read again, or is among what was found.
-    last = newest(storage)
+    last = newest(storage, query) if follow else {}
     found = storage.events(query)
     show(session, found, stream=follow, operators=operators)
     if follow:
-        seen = found[-1].event if found else max(query.after, last)
-        follow_on(session, storage, query._replace(after=seen))
+        note(last, found)
+        follow_on(session, storage, query, last)
     if not found:
         session.remark("No events match.")
     return exits.NO_MATCH if exit_code and not found else exits.OK

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from heapq import merge
 from typing import TYPE_CHECKING
 
 from hueyctl.answers.watch import looks
@@ -45,19 +46,41 @@ def show(
         )
 
 
-def newest(storage: Storage) -> int:
-    """The number of the newest event that is settled."""
+def newest(storage: Storage, query: EventQuery) -> dict[str, int]:
+    """The number of the newest event of each queue that is settled: some engines number those of
+    each by themselves."""
     from hueycore.model.events import EventQuery
 
-    found = storage.events(EventQuery(newest=True, limit=1, settled=True))
-    return found[0].event if found else 0
+    found: dict[str, int] = {}
+    for name in _queues(storage, query):
+        last = EventQuery((name,), newest=True, limit=1, settled=True)
+        note(found, storage.events(last))
+    return found
 
 
-def follow_on(session: Session, storage: Storage, query: EventQuery) -> None:
-    """Print what comes after ``query.after``, until interrupted."""
+def note(last: dict[str, int], events: Sequence[Event]) -> None:
+    """Keep the numbers of the last ones that were shown."""
+    for event in events:
+        last[event.queue] = max(event.event, last.get(event.queue, 0))
+
+
+def follow_on(session: Session, storage: Storage, query: EventQuery, last: dict[str, int]) -> None:
+    """Print what comes after the ``last`` ones, until interrupted."""
     query = query._replace(limit=_PAGE, newest=False)
     # Without news too: what was seen was perhaps not settled, and nothing tells when it is.
     for _ in looks(storage):
-        while found := storage.events(query):
+        while found := _after(storage, query, last):
             show(session, found, stream=True)
-            query = query._replace(after=found[-1].event)
+            note(last, found)
+
+
+def _after(storage: Storage, query: EventQuery, last: Mapping[str, int]) -> list[Event]:
+    queues = [
+        storage.events(query._replace(queues=(name,), after=max(query.after, last.get(name, 0))))
+        for name in _queues(storage, query)
+    ]
+    return list(merge(*queues, key=lambda event: event.at))
+
+
+def _queues(storage: Storage, query: EventQuery) -> Sequence[str]:
+    return query.queues or [row.queue for row in storage.queues()]

@@ -466,6 +466,44 @@ def test_a_paused_task_is_stepped_over(storage: Storage) -> None:
     assert tasks(take(storage, number, 9)) == ["held", "held"]
 
 
+def test_many_jobs_of_a_paused_task_hide_none_of_another(storage: Storage) -> None:
+    storage.declare_limits([Limit("keyed", "k", 1)])
+    storage.enqueue([new("keyed", key_name="k"), new("keyed", key_name="k")])
+    held = [storage.enqueue([new("held") for _ in range(130)])[-1] for _ in range(2)]
+    storage.enqueue([new("free"), new("late", priority=-2)])
+    number = worker(storage)
+    storage.pause(task="held")
+
+    (first,) = take(storage, number)
+    assert tasks([first, *take(storage, number, 2)]) == ["keyed", "free", "late"]
+    end(storage, number, first)
+    storage.enqueue([new("urgent", priority=1)])
+    assert tasks(take(storage, number, 9)) == ["urgent", "keyed"]
+    # The last of them is last no more.
+    storage.reschedule(Selector(keys=(held[1].id,)), priority=-1)
+    born(storage)
+    assert tasks(take(storage, number, 9)) == ["task"]
+    assert storage.resume(task="held")
+    assert take(storage, number)[0].seq == held[0].seq - 129
+    storage.pause(task="held")
+    born(storage)
+    assert tasks(take(storage, number, 9)) == ["task"]
+    storage.resume(task="held")
+    assert tasks(take(storage, number, 999)) == ["held"] * 259
+
+
+def test_a_pause_that_ends_by_itself_lets_many_jobs_go(storage: Storage, clock: Clock) -> None:
+    now = clock.freeze()
+    storage.enqueue([new("held") for _ in range(130)])
+    number = worker(storage)
+    storage.pause(task="held", until=now + 10)
+    assert take(storage, number, 9) == []
+
+    clock.jump(11)
+
+    assert len(take(storage, number, 999)) == 130
+
+
 def test_a_revoked_task_is_revoked_when_its_turn_comes(storage: Storage) -> None:
     storage.enqueue([new("bad"), new("good"), new("bad")])
     number = worker(storage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hueycore.exceptions import StorageBusy
+from hueycore.exceptions import StorageBusy, StorageError
 from hueycore.model.jobs import NewJob, Selector
 from hueycore.model.limits import Limit
 from hueycore.model.plan import Edge, Plan
@@ -91,14 +92,67 @@ def test_what_looks_at_other_jobs_waits_for_the_lock(
         storage.enqueue(jobs, plan)
 
 
-def test_one_job_is_one_statement_and_the_bell(storage: PostgresStorage, tmp_path: Path) -> None:
+def test_one_job_is_one_statement_and_the_bell_with_one_answer_to_wait_for(
+    storage: PostgresStorage, tmp_path: Path
+) -> None:
     for _ in range(2):
         born(storage)
 
     with traced(storage.db._write.connection, tmp_path) as seen:
         born(storage)
 
-    assert seen.synced == [["SELECT 1"], ["SELECT 1"]]
+    assert seen.synced == [["INSERT 0 1"], ["SELECT 1"]]
+    assert seen.rounds == 1
+
+
+def test_a_job_whose_preview_no_text_can_hold_is_born_with_a_readable_one(
+    storage: PostgresStorage,
+) -> None:
+    born(storage)
+
+    job = born(storage, preview="a\0b \ud800")
+
+    assert row(storage, job).preview == "a\\0b \\ud800"
+
+
+def test_a_job_that_the_server_refuses_leaves_the_connection_as_it_was(
+    storage: PostgresStorage,
+) -> None:
+    born(storage)
+    before = storage.db._write.connection
+
+    with pytest.raises(StorageError, match="index row"):
+        born(storage, id="".join(map(chr, range(0x4E00, 0x9000))))
+
+    assert born(storage).fresh
+    assert storage.db._write.connection is before
+    assert storage.sql("select count(*) from huey_job", results=True) == [(2,)]
+
+
+def test_who_is_interrupted_while_he_waits_for_the_answer_enqueues_again_as_before(
+    postgres: str, open_: Open
+) -> None:
+    class Struck(Exception):
+        pass
+
+    def strike(*_: object) -> None:
+        raise Struck
+
+    with Proxy(postgres) as proxy:
+        storage = open_(dsn=proxy.dsn)
+        born(storage)
+        proxy.hold()
+        before = signal.signal(signal.SIGALRM, strike)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises(Struck):
+                born(storage)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        proxy.release()
+
+        assert born(storage).fresh
+        assert born(storage).fresh
 
 
 def test_threads_that_share_a_commit_wait_for_one_answer(

@@ -83,7 +83,7 @@ def snapshot(client: Client) -> dict[str, Any]:
 
 def _steady(field: tuple[bytes, bytes]) -> tuple[bytes, Any] | None:
     name, value = field
-    if name.endswith((b" beat", b" link")):
+    if name.endswith((b" beat", b" link", b" runs")):
         return None
     if not name.isdigit():
         return name, value

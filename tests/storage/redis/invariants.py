@@ -12,6 +12,7 @@ from typing import Any
 from hueycore.model.states import FINAL, State
 from hueycore.storage.open import locate
 from hueycore.storage.redis.client import Client
+from hueycore.storage.redis.messagepack import unpack
 from hueycore.storage.redis.rows import history
 from hueycore.storage.redis.scripts import KEPT_ERRORS
 from tests.storage.redis.contents import Contents, Row, queues, read
@@ -53,7 +54,7 @@ def _broken(found: Contents) -> dict[str, list[Any]]:
         for seq, row in found.rows.items():
             if not is_true(row, found, parents[seq]):
                 breaches[sentence].append(seq)
-    for name, labels in (*_lists(found), *_hashes(found), *_room(found)):
+    for name, labels in (*_lists(found), *_passed(found), *_hashes(found), *_room(found)):
         breaches[name] += labels
     return {sentence: labels for sentence, labels in breaches.items() if labels}
 
@@ -184,6 +185,21 @@ def _lists(found: Contents) -> Iterator[tuple[str, list[Any]]]:
         if holders.get(name) != found.hash("unique").get(name)
     ]
     yield "each unique key leads to the job that has it", wrong
+
+
+def _passed(found: Contents) -> Iterator[tuple[str, list[Any]]]:
+    """What claims pass over (``passed.lua``) is of paused tasks, or is listed to be looked at."""
+    mark = found.hash("queue").get(b"passed")
+    *last, tasks = unpack(mark) if mark else (None, ())
+    ahead, pending = found.keys.get("ahead", {}), found.keys.get("pending", {})
+    wrong = [one for one, score in ahead.items() if not mark or pending.get(one) != score]
+    for row in found.rows.values():
+        if row["state"] == "pending" and mark:
+            is_passed = [-row["priority"], row["run_at"], row["seq"]] <= last
+            order = struct.pack(">dQ", row["run_at"], row["seq"])
+            if is_passed and row["task"].encode() not in tasks and order not in ahead:
+                wrong.append(row["seq"])
+    yield "no job of a task that is not paused is passed over", wrong
 
 
 def places(row: Row) -> Iterator[tuple[str, float, bytes]]:

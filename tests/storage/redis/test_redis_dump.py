@@ -73,7 +73,7 @@ def test_log_lines_and_results_are_not_asked_for_job_by_job(
     storage: RedisStorage, redis_url: str
 ) -> None:
     storage.enqueue([new(priority=1) for _ in range(300)])
-    mixed._run(storage, storage.register(name="worker", kind="thread", slots=8))
+    mixed._run(storage, storage.register(name="worker", kind="thread", slots=8), 300)
 
     # A proxy counts what this process asks: others use the server as well.
     address = urlsplit(redis_url)

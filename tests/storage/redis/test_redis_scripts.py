@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +16,8 @@ from hueycore.model.jobs import Selector, Want
 from hueycore.model.states import TRANSITIONS, State
 from hueycore.storage.redis import RedisStorage, scripts
 from hueycore.storage.redis.messagepack import unpack_row
+from hueycore.storage.redis.wire import LONG
+from tests.redis_servers import RedisServer
 from tests.storage.kit import born, ended, new, one, row, state, worker
 from tests.storage.redis.lab import empty_databases, open_database
 
@@ -57,6 +60,31 @@ def test_a_move_that_no_verb_makes_is_refused(storage: RedisStorage) -> None:
     assert state(storage, job) is State.PENDING
 
 
+def test_births_that_name_their_keys_touch_no_other_ones(server: RedisServer) -> None:
+    named = scripts.keys_of("huey", scripts.script("births_plain").keys)
+    assert len(named) < 10
+    keys = [f"~{key}" for key in (*named, scripts.QUEUES)]
+    server.ask("ACL", "SETUSER", "ann", "on", ">pw", "+@all", "&*", *keys)
+    url = f"redis://ann:pw@127.0.0.1:{server.port}/0"
+
+    with closing(RedisStorage(url, max_pending=9, serializer="json")) as storage:
+        jobs = storage.enqueue([new(preview="(1)"), new(run_at=time.time() + 60)])
+
+    assert [job.state for job in jobs] == [State.PENDING, State.SCHEDULED]
+
+
+def test_what_is_long_reaches_the_server_whole(storage: RedisStorage) -> None:
+    for size in (LONG - 1, LONG, LONG + 1, 3 * LONG):
+        for payload in (b"\r" * size, b""):
+            storage.enqueue([new(payload=payload), new(preview="é" * size, payload=b"\n")])
+
+    claims = storage.exchange(worker(storage), [], Want(99)).claims
+
+    assert [len(claim.payload) for claim in claims] == [
+        size for long in (LONG - 1, LONG, LONG + 1, 3 * LONG) for size in (long, 1, 0, 1)
+    ]
+
+
 def test_a_plain_row_is_short_and_reads_as_a_whole_one(storage: RedisStorage) -> None:
     plain = born(storage)
     whole = born(storage, retries=1)
@@ -69,6 +97,30 @@ def test_a_plain_row_is_short_and_reads_as_a_whole_one(storage: RedisStorage) ->
     assert row(storage, plain)._replace(seq=whole.seq, id=whole.id, run_at=0, enqueued_at=0) == row(
         storage, whole
     )._replace(retries=0, run_at=0, enqueued_at=0)
+
+
+def test_a_row_as_it_was_packed_before_is_read_and_packed_anew(storage: RedisStorage) -> None:
+    """With all columns up to the last one that has a value."""
+    job = born(storage, retries=2, timeout=7.5, result_ttl=60)
+    known = row(storage, job)
+    pack_whole = scripts.compose(
+        "--#include rows\nlocal row, list = get(arg.seq), {}\n"
+        "for column = 1, RESULT_TTL do list[column] = row[column] end\n"
+        "call('HSET', P .. 'row', arg.seq, cmsgpack.pack(list))"
+    )
+    packed = storage.client.call("HGET", storage.key("row"), job.seq)
+    storage.client.run(pack_whole, storage.keys, ["1.0", f'{{"seq": {job.seq}}}'])
+    assert len(storage.client.call("HGET", storage.key("row"), job.seq)) > len(packed)
+
+    assert row(storage, job) == known
+    number = worker(storage, "box-1")
+    claim = one(storage, number)
+    assert (claim.retries, claim.timeout, claim.max_crashes) == (2, 7.5, 3)
+    storage.exchange(number, [ended(claim, Done(b"1"))], Want(0))
+
+    found = row(storage, job)
+    assert (found.state, found.ran_by, found.result_ttl) == (State.DONE, "box-1", 60)
+    assert len(storage.client.call("HGET", storage.key("row"), job.seq)) < 140
 
 
 def test_an_exchange_whose_answer_was_lost_is_answered_once_more(

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -181,10 +182,32 @@ def test_a_commit_into_a_log_that_was_taken_away_meanwhile_is_not_acknowledged(
     os.rename(f"{file.db.path}-wal", f"{file.db.path}-taken")
     disk.let_go()
 
-    with pytest.raises(StorageMoved, match="-wal was removed or replaced"):
+    with pytest.raises(StorageMoved, match="-wal was removed"):
         answer.result(20)
 
     os.rename(f"{file.db.path}-taken", f"{file.db.path}-wal")
+
+
+def test_nobody_asks_the_system_about_the_log_between_two_commits(
+    file: SqliteStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux would stamp what is written next more finely, which makes its sync dearer."""
+    asked: list[str] = []
+    stat = os.stat
+
+    def noting(path: Any, **how: Any) -> os.stat_result:
+        asked.append(str(path))
+        return stat(path, **how)
+
+    monkeypatch.setattr(os, "stat", noting)
+
+    def enqueue_quietly() -> bool:
+        asked.clear()
+        file.enqueue([new()])
+        return not any(path.endswith("-wal") for path in asked)
+
+    wait_until(enqueue_quietly, 20, "the folder was left alone for a moment")
+    assert asked
 
 
 def test_a_connection_that_is_closed_meanwhile_keeps_what_was_promised(

@@ -333,6 +333,20 @@ def test_a_key_is_settled_from_its_indexes(
     assert due[0].startswith("SEARCH huey_key USING")
 
 
+def test_the_pending_jobs_of_a_key_are_found_by_the_key(
+    make_file: Maker, explained: type[Explained]
+) -> None:
+    storage = make_file()
+    storage.declare_limits([Limit("task", "k", 1)])
+    born(storage, key_name="k")
+
+    with plans_of(explained) as plans:
+        born(storage, key_name="k")
+
+    (steps,) = (steps for query, steps in plans if query.startswith("select priority, seq, task"))
+    assert steps[0].startswith("SEARCH huey_job USING INDEX huey_job_key")
+
+
 def test_jobs_of_other_queues_cost_a_poll_nothing(make_file: Maker) -> None:
     ours, theirs = make_file("ours"), make_file("theirs")
     born(theirs)

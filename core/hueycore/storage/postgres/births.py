@@ -44,7 +44,7 @@ def insert(
     if not all(fresh for _, fresh in found):
         _delete(con, [seq for seq, fresh in found if fresh])
         return None
-    return _answer(jobs, [seq for seq, _ in found], rows, now)
+    return answer(jobs, [seq for seq, _ in found], rows, now)
 
 
 def _given(usual: bool) -> tuple[str, ...]:
@@ -78,13 +78,13 @@ def _insert(usual: bool) -> str:
     """
 
 
+#: Of ``Database.commit_one``.
 ONE = f"""
     with job as (
         insert into huey_job (seq, queue, enqueued_at, {", ".join(_COLUMNS)})
-        values (nextval('huey_seq'), ?, ?, ?, ?, ?, ?, ?, ?)
-        on conflict do nothing returning seq, state),
-    payload as (insert into huey_payload (seq, payload) select seq, cast(? as bytea) from job)
-    select seq, state from job
+        values (nextval('huey_seq'), $1, $2, $3, $4, $5, $6, $7, $8)
+        on conflict do nothing returning seq)
+    insert into huey_payload (seq, payload) select seq, $9 from job returning seq
 """
 
 
@@ -100,7 +100,7 @@ def _row(job: NewJob, now: float, usual: bool) -> tuple[Any, ...]:
     return row if usual else (*row, *options(job, run_at))
 
 
-def _answer(
+def answer(
     jobs: Sequence[NewJob], seqs: Sequence[int], rows: Sequence[tuple[Any, ...]], now: float
 ) -> list[Enqueued]:
     return [
@@ -129,7 +129,7 @@ def _copy(
         zip(seqs, (job.payload for job in jobs), strict=True),
         ("int8", "bytea"),
     )
-    return _answer(jobs, seqs, rows, now)
+    return answer(jobs, seqs, rows, now)
 
 
 def _delete(con: Connection, seqs: list[int]) -> None:

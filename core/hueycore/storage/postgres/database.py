@@ -25,8 +25,10 @@ from hueycore.storage.postgres.connections import (
     Link,
     Prepared,
 )
+from hueycore.storage.postgres.dialect import translate as spelled
 from hueycore.storage.postgres.errors import is_away, is_undone, missing, translate
 from hueycore.storage.postgres.hints import is_coming
+from hueycore.storage.postgres.pipeline import Statement
 from hueycore.system import clock, native
 from hueycore.system.shield import shielded
 
@@ -40,8 +42,8 @@ Rest = Callable[[], T]
 
 _IDLE = TransactionStatus.IDLE
 _READ_ONLY = "the storage was opened for reading only"
-#: After the commit, and without a wait for the disk.
-_BELL = "select set_config('synchronous_commit', 'off', true), pg_notify('{}', '')"
+#: After the commit. A transaction that writes nothing else does not wait for the disk.
+_BELL = "select pg_notify('{}', '')"
 
 
 #: It takes the time that its reader takes; and all that it asks for is to be found by an index,
@@ -112,12 +114,13 @@ class Database(Connections):
             raise StorageReadOnly(_READ_ONLY)
         return shielded(self._tried, self._write, lambda: self._try_births(body)), _nothing
 
-    def commit_one(self, sql: str, values: Sequence[Any]) -> Any:
-        """A statement that is a transaction, and the bell, for one answer to wait for. Its first
-        row."""
+    def commit_one(self, sql: str, values: Sequence[Any]) -> int | None:
+        """A statement that is a transaction, and the bell, for one answer to wait for. The number
+        that it gives, if any."""
         if self.read_only:
             raise StorageReadOnly(_READ_ONLY)
-        return shielded(self._tried, self._write, lambda: self._try_one(sql, values))
+        birth = Statement(spelled(sql, self._place), values)
+        return shielded(self._tried, self._write, lambda: self._try_one(birth))
 
     def read(self, body: Body[T], *, snapshot: bool = False) -> T:
         """Run ``body`` on the reading connection; with ``snapshot`` all its statements see the same
@@ -250,26 +253,21 @@ class Database(Connections):
             self._count(self._commit(self._write, con, self._bell))
             return value
 
-    def _try_one(self, sql: str, values: Sequence[Any]) -> Any:
-        connection = self._connection(self._write)
-        con = Prepared(connection, self._place, self._offset)
-        pooled = connection.prepare_threshold is None
-        with self._whole(self._write, connection):
+    def _try_one(self, birth: Statement) -> int | None:
+        connection, link = self._connection(self._write), self._write
+        statements = [birth]
+        if connection.prepare_threshold is None:  # nor were its settings made
+            begin, patience = Statement(b"begin"), Statement(self._patience.encode())
+            statements = [begin, patience, birth, Statement(b"commit")]
+        with self._whole(link, connection):
             try:
-                with _pipeline(connection) as pipeline:
-                    if pooled:
-                        self._pipe_begin(con)
-                    born = con.execute(sql, values)
-                    if pooled:
-                        con.execute("commit")
-                    else:
-                        pipeline.sync()  # which commits
-                    con.execute(self._bell)
+                answers = link.pipeline.run(statements, last=Statement(self._bell.encode()))
             except psycopg.Error as error:
-                self._check_answer(error, self._write, sent=True)
+                self._check_answer(error, link, sent=True)
                 raise
             self.commits += 1
-            return born.fetchone()
+            values = [answer.get_value(0, 0) for answer in answers if answer.ntuples]
+            return int(values[0] or 0) if values else None
 
     def _pipe_begin(self, con: Prepared, *, durable: bool = True) -> None:
         con.execute("begin")

@@ -5,7 +5,6 @@ or jobs hang together."""
 from __future__ import annotations
 
 from hueycore.exceptions import StorageError
-from hueycore.model.jobs import Enqueued
 from hueycore.model.states import State
 from hueycore.storage.postgres import births
 from hueycore.storage.postgres.alive import Alive
@@ -52,17 +51,18 @@ class Births(Enqueue):
         if not plain or self.max_pending is not None or not self._queue_known:
             return False
         now = self.db.now()
+        values = births.one(self.queue, jobs[0], now)
         try:
-            born = self.db.commit_one(births.ONE, births.one(self.queue, jobs[0], now))
+            seq = self.db.commit_one(births.ONE, values)
         except Unanswered:
             # The server may only have been restarted since the last time. If the job is there, it
             # is this one.
             super()._commit(batch)
             batch[0].answer = [one._replace(fresh=True) for one in batch[0].answer or ()]
             return True
-        if born is None:
+        if seq is None:
             return False
-        batch[0].answer = [Enqueued(born[0], jobs[0].id, State(born[1]), enqueued_at=now)]
+        batch[0].answer = births.answer(jobs, [seq], [values[2:]], now)
         return True
 
     def _commit_together(self, batch: list[Ticket]) -> bool:

@@ -20,12 +20,13 @@ T = TypeVar("T")
 
 
 class Wire(psycopg.Connection[Any]):
-    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+    def wait(self, gen: PQGen[T], *times: Any, **named: Any) -> T:
+        """Psycopg 3.2 has an interval, 3.3 a timeout as well."""
         if self.pgconn.pipeline_status != PipelineStatus.OFF:
             gen = _sent(gen, self.pgconn)
         if not native.is_patched("select"):
-            return super().wait(gen, interval, timeout)
-        return _wait(gen, self.pgconn.socket, interval, timeout)
+            return super().wait(gen, *times, **named)
+        return _wait(gen, self.pgconn.socket, *times, **named)
 
     def __del__(self, *_: Any) -> None:
         """A program may end, or drop its queue, without ``close``: psycopg would warn. The process
@@ -73,7 +74,9 @@ def _sent(gen: PQGen[T], wire: PGconn) -> PQGen[T]:
         return value
 
 
-def _wait(gen: PQGen[T], fileno: int, interval: float, timeout: float | None) -> T:
+def _wait(
+    gen: PQGen[T], fileno: int, interval: float | None = 0.1, timeout: float | None = None
+) -> T:
     end = None if timeout is None else clock.monotonic() + timeout
     try:
         wanted = next(gen)

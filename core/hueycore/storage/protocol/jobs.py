@@ -13,6 +13,9 @@ from hueycore.storage.protocol.guest import Guest
 class Jobs(Protocol):
     """Jobs are born."""
 
+    #: How many of a great many jobs one call of ``enqueue`` is to take.
+    chunk: int = 5000
+
     def enqueue(self, jobs: Sequence[NewJob], plan: Plan | None = None) -> list[Enqueued]:
         """All jobs are durable when this returns, or none is; they may run before that. An id that
         is live already, or whose result a waiting job needs, answers with that job and inserts

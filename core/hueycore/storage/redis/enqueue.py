@@ -40,6 +40,8 @@ class Ticket:
 
 
 class Enqueue(Batches, Jobs):
+    #: Whatever options they have: the server answers others in between.
+    chunk = PORTION
     _described = False
 
     def init_door(self) -> None:

@@ -18,7 +18,8 @@ _DOUBLE = _NUMBERS[0xCB][0].unpack_from
 
 
 def unpack_row(data: bytes) -> list[Any]:
-    """The columns of a row, with the defaults that it leaves out."""
+    """The columns of a row, with the defaults that it leaves out: ``rows.lua`` writes the first
+    ones as a list, and behind them the places of others, and what stands there."""
     at = 1 if data[0] & 0xF0 == 0x90 else 3
     found: list[Any] = []
     add, end = found.append, len(data)
@@ -36,10 +37,21 @@ def unpack_row(data: bytes) -> list[Any]:
         elif 0xA0 <= tag < 0xC0:
             add(data[at + 1 : at + tag - 0x9F].decode("utf-8", "replace"))
             at += tag - 0x9F
+        elif tag == 0xD9:
+            begin, at = at + 2, at + 2 + data[at + 1]
+            add(data[begin:at].decode("utf-8", "replace"))
         else:
             value, at = _value(data, at)
-            add(value.decode("utf-8", "replace") if isinstance(value, bytes) else value)
-    return found + DEFAULTS[len(found) :]
+            add(_decoded(value))
+    more = found.pop() if isinstance(found[-1], dict) else {}
+    found += DEFAULTS[len(found) :]
+    for place, value in more.items():
+        found[place - 1] = _decoded(value)
+    return found
+
+
+def _decoded(value: Any) -> Any:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def unpack(data: bytes) -> Any:

@@ -30,7 +30,7 @@ class Part:
     watch: Watch
     queue: str
     prefix: str
-    keys: list[str]
+    keys: tuple[str, ...]
     serializer: str | None
     max_pending: int | None
     read_only: bool
@@ -72,8 +72,9 @@ class Part:
         if self.read_only:
             raise StorageReadOnly("the storage was opened to be read")
         self.calls += 1
-        keys = self.keys if queue is None else keys_of(queue)
-        return self.client.run(script(verb), keys, words, again=again, durable=durable)
+        found = script(verb)
+        keys = keys_of(self.queue if queue is None else queue, found.keys)
+        return self.client.run(found, keys, words, again=again, durable=durable)
 
     def operate(
         self,

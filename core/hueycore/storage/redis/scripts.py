@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha1
 from pathlib import Path
 from typing import NamedTuple
 
 from hueycore.model.states import FINAL, TRANSITIONS, WAITING, State
 
-#: The columns of a row in the order in which it is packed, with their defaults: new ones go to the
-#: end. A packed row stops where only defaults follow, so a plain job carries 16 of them.
+#: The columns of a row, with their defaults: new ones go to the end. The first 16 are those of a
+#: plain job; ``rows.lua`` packs others only where they are no defaults.
 COLUMNS: dict[str, str | int | None] = {
     "seq": 0, "id": "", "task": "", "state": "", "priority": 0, "run_at": 0, "enqueued_at": 0,
     "attempt": 0, "claim": 0, "worker": None, "claimed_at": None, "preview": None,
@@ -25,12 +25,14 @@ COLUMNS: dict[str, str | int | None] = {
 }  # fmt: skip
 DEFAULTS = [*COLUMNS.values()]
 #: Every key of a queue. Each call declares them all, so that a cluster that is moving the slot
-#: refuses the script (TRYAGAIN) instead of running it on half of the data.
+#: refuses the script (TRYAGAIN) instead of running it on half of the data; or those that it names
+#: (``--#keys``), if it touches no other ones.
 KEYS = (
     "row", "payload", "result", "error", "said", "handler", "input", "ticket", "log", "id",
     "unique", *State, "expiring", "ttl", "key", "child", "due", "rate", "limit", "lock", "flag",
     "banned", "value", "lapsing", "counter", "periodic", "firing", "declared", "queue", "worker",
     "last", "metric", "total", "arrival", "event", "brought", "mark", "batch", "batches", "owed",
+    "ahead",
 )  # fmt: skip
 #: The names of all queues. Not in the slot of any of them, so no script touches it.
 QUEUES = "huey:queues"
@@ -48,10 +50,12 @@ KEPT_ERRORS = 25
 
 
 class Script(NamedTuple):
-    """What EVALSHA runs. A first line ``#!lua`` is for servers from 7.0 on."""
+    """What EVALSHA runs. A first line ``#!lua`` is for servers from 7.0 on. ``keys``: the names of
+    those that a call declares."""
 
     text: str
     sha: str
+    keys: tuple[str, ...] = KEYS
 
 
 def prefix_of(queue: str) -> str:
@@ -59,9 +63,10 @@ def prefix_of(queue: str) -> str:
     return f"{{huey:{queue}}}:"
 
 
-def keys_of(queue: str) -> list[str]:
+@lru_cache(maxsize=1024)
+def keys_of(queue: str, names: tuple[str, ...] = KEYS) -> tuple[str, ...]:
     prefix = prefix_of(queue)
-    return [prefix + name for name in KEYS]
+    return tuple(prefix + name for name in names)
 
 
 @cache
@@ -73,6 +78,7 @@ def script(verb: str) -> Script:
 def compose(text: str) -> Script:
     """A script from its own text: before it the columns, and the files that it includes."""
     shebang, text = text.split("\n", 1) if text.startswith("#!") else ("", text)
+    named = re.search(r"^--#keys (.*)", text, re.M)
     files: dict[str, str] = {}
     _include(text, files)
     prelude = [_prelude()] if files else []
@@ -83,7 +89,8 @@ def compose(text: str) -> Script:
     by_name = ", ".join(f"{name} = {place}" for place, name in enumerate(COLUMNS, 1))
     lines = lines.replace("BY_NAME", f"{{{by_name}}}".replace("next = ", "['next'] = "))
     whole = f"{shebang}\n{lines}" if shebang else lines
-    return Script(whole, sha1(whole.encode(), usedforsecurity=False).hexdigest())
+    sha = sha1(whole.encode(), usedforsecurity=False).hexdigest()
+    return Script(whole, sha, tuple(named[1].split()) if named else KEYS)
 
 
 def _include(text: str, files: dict[str, str]) -> None:

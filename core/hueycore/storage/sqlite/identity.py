@@ -33,7 +33,7 @@ def key_at(path: str) -> Key | None:
 class Identity:
     """Of a file that exists. ``check_beside`` looks at what belongs to it."""
 
-    def __init__(self, path: str, check_beside: Callable[[], None]) -> None:
+    def __init__(self, path: str, check_beside: Callable[[], object] = bool) -> None:
         self._path = path
         self._folder = os.path.dirname(path)
         self._check_beside = check_beside

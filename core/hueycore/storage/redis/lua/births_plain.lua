@@ -1,11 +1,12 @@
 #!lua
+--#keys row payload id pending scheduled queue arrival
 -- Jobs without options are born: the usual enqueue, at a third of what the whole rules cost. The
 -- answer 0: those have to do it. ARGV: now, the most jobs that may be pending, what the queue's
 -- payloads are written with; then of each job its id, task, priority, run_at, preview, payload.
 local P, call, now = string.sub(KEYS[1], 1, -4), redis.call, tonumber(ARGV[1])
 local count = (#ARGV - 3) / 6
-local about = call('HMGET', P .. 'queue', 'seq', 'version', 'events', 'created_at', 'serializer')
-if about[3] == '1' then return 0 end
+local about = call('HMGET', P .. 'queue', 'seq', 'version', 'events', 'created_at', 'serializer', 'passed')
+if about[3] == '1' or about[6] then return 0 end
 local ids, seen = {}, {}
 for i = 1, count do
   local id = ARGV[6 * i - 2]

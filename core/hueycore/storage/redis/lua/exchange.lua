@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
---#include endings
+--#include endings passed
 -- arg: worker, endings, want (free, quick, suspects, last_chance, only, bytes), number; the bytes of
 -- results and causes. The same number again: the answer was lost on its way, and is given once more.
 local worker, want = arg.worker, arg.want
@@ -74,8 +74,9 @@ local function is_revoked(row)
 end
 
 local flags, me = call('HLEN', P .. 'flag') > 0
+local function is_held(row) return flags and paused_tasks()[row[TASK]] end
+
 local function choose(row)  -- false ends the group
-  if flags and paused_tasks()[row[TASK]] then return true end
   local crashes = math.max(row[CRASHES], row[SUSPECT])
   if crashes > 0 and not (want.suspects and (want.last_chance or crashes < row[MAX_CRASHES] - 1)) then
     return true
@@ -110,6 +111,23 @@ local function choose(row)  -- false ends the group
   return crashes == 0
 end
 
+local function offer(name, from)  -- in running order; false when the group ended
+  local most = want.free
+  for _, number in pairs(want.quick) do most = math.max(most, number) end
+  while true do
+    local page = numbers(call('ZRANGE', P .. name, from, from + most - 1))
+    fetch(page)
+    for i = 1, #page do
+      local row = get(page[i])
+      local held_back = is_held(row)
+      if not held_back and not choose(row) then return false end
+      seen(row, held_back)
+    end
+    if #page < most then return true end
+    from, most = from + most, math.min(2 * most, 1000)
+  end
+end
+
 local function is_paused()
   local about = call('HMGET', P .. 'queue', 'paused_at', 'paused_until')
   return about[1] and not (about[2] and tonumber(about[2]) <= now)
@@ -127,20 +145,11 @@ end
 if want.free > 0 and not is_paused() then
   if want.only then
     local row = get(want.only)
-    if row and row[STATE] == 'pending' then choose(row) end
+    if row and row[STATE] == 'pending' and not is_held(row) then choose(row) end
   else
-    local from, most = 0, want.free
-    for _, number in pairs(want.quick) do most = math.max(most, number) end
-    local go_on = true
-    while go_on do
-      local page = numbers(call('ZRANGE', P .. 'pending', from, from + most - 1))
-      fetch(page)
-      for i = 1, #page do
-        if not choose(get(page[i])) then go_on = false break end
-      end
-      if #page < most then break end
-      from, most = from + most, math.min(2 * most, 1000)
-    end
+    local rank = first_rank()
+    if not passed or offer('ahead', 0) then offer('pending', rank) end
+    keep_passed()
   end
   end_waiting(revoked, 'revoked', 'revoked')
   end_waiting(expired, 'expired', false)

@@ -122,9 +122,9 @@ end
 -- Fill a key with its blocked jobs. Answers when time alone will make more room, if it will.
 local function fill(name)
   paused_tasks()
-  local due, room, from = resume, room_of(name), 0
+  local due, room, from, most = resume, room_of(name), 0, 4  -- most find room for one
   while true do
-    local page = page_in('blocked', name, from, 100)
+    local page = page_in('blocked', name, from, most)
     if #page == 0 then return due end
     fetch(page)
     for i = 1, #page do
@@ -141,7 +141,7 @@ local function fill(name)
         save(row)
       end
     end
-    from = from + #page
+    from, most = from + #page, math.min(4 * most, 256)
   end
 end
 

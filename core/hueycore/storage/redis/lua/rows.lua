@@ -10,7 +10,10 @@ local usual = {__index = DEFAULT}
 
 local function key(name) return P .. name end
 
-local recording = call('HGET', P .. 'queue', 'events') == '1'
+local about = call('HMGET', P .. 'queue', 'events', 'passed')
+local recording = about[1] == '1'
+-- The last job that claims pass over, of paused tasks (passed.lua): score, run_at, seq, tasks.
+local passed = about[2] and cmsgpack.unpack(about[2])
 local before, faults = {}, {}  -- for the event log: rows as they were; the errors of failed runs
 
 local function many(command, name, list)  -- ask, in portions that Lua's stack takes
@@ -31,6 +34,15 @@ end
 
 -- Running order: priority desc, run_at, seq. Equal scores come in the order of their members.
 local function order(row) return 0 - row[PRIORITY], struct.pack('>dI8', row[RUN_AT], row[SEQ]) end
+
+-- True of a pending job that stands in front of those that are passed over, or among them.
+local function is_ahead(row)
+  if not passed then return false end
+  local score = order(row)
+  if score ~= passed[1] then return score < passed[1] end
+  if row[RUN_AT] ~= passed[2] then return row[RUN_AT] < passed[2] end
+  return row[SEQ] <= passed[3]
+end
 
 -- A number as 8 bytes that sort as it does.
 local function sortable(number)
@@ -89,11 +101,45 @@ local function places(row)
     found[n + 1], found[n + 2], found[n + 3] = 'ttl', row[FINISHED_AT] + row[RESULT_TTL], seq
     n = n + 3
   end
+  if state == 'pending' and is_ahead(row) then
+    found[n + 1], found[n + 2], found[n + 3] = 'ahead', found[2], found[3]
+    n = n + 3
+  end
   if row[UNIQUE_UNTIL] and holds(row) then
     found[n + 1], found[n + 2] = 'unique', seq
     found[n + 3] = row[TASK] .. '\0' .. row[UNIQUE_KEY]
   end
   return found
+end
+
+-- A row is stored as the list of its first columns, which ends where only defaults follow; behind
+-- them stand those of the others that are no defaults, by their places. Older ones are longer lists.
+local function unpacked(text)
+  local row = cmsgpack.unpack(text)
+  local more = row[RETRIES]
+  if type(more) == 'table' then
+    row[RETRIES] = nil
+    for column, value in pairs(more) do row[column] = value end
+  end
+  return setmetatable(row, usual)
+end
+
+local function pack(row)
+  local list, more = {row[SEQ], row[ID], row[TASK], row[STATE], row[PRIORITY], row[RUN_AT],
+    row[ENQUEUED_AT], row[ATTEMPT], row[CLAIM], row[WORKER], row[CLAIMED_AT], row[PREVIEW],
+    row[STARTED_AT], row[FINISHED_AT], row[TAKEN], row[REASON]}, nil
+  for column, value in pairs(row) do
+    if column > REASON and value ~= DEFAULT[column] then
+      more = more or {}
+      more[column] = value
+    end
+  end
+  if more then list[RETRIES] = more
+  else
+    local last = REASON
+    while list[last] == DEFAULT[last] do list[last], last = nil, last - 1 end
+  end
+  return cmsgpack.pack(list)
 end
 
 local function keep_before(row)
@@ -107,7 +153,7 @@ local function fetch(seqs)
   for i = 1, #seqs do
     local seq = seqs[i]
     if held[seq] == nil then
-      local row = texts[i] and setmetatable(cmsgpack.unpack(texts[i]), usual)
+      local row = texts[i] and unpacked(texts[i])
       held[seq] = row
       if row then
         was[seq], stood[seq] = places(row), row[STATE]
@@ -169,15 +215,6 @@ end
 local function job_of(id)
   local seq = read('id', id)
   return seq and get(tonumber(seq))
-end
-
-local function pack(row)
-  local top = table.maxn(row)
-  while row[top] == DEFAULT[top] do row[top] = nil top = top - 1 end
-  for column = 1, top do  -- no holes (and # of a table with holes is any of them)
-    if rawget(row, column) == nil then row[column] = DEFAULT[column] end
-  end
-  return cmsgpack.pack(row)
 end
 
 local function add(lists, name, one, other)
