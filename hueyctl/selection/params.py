@@ -12,12 +12,15 @@ import click
 from hueyctl import errors, units
 
 if TYPE_CHECKING:
-    _Seconds = click.ParamType[float]
-    _Bounds = click.ParamType[tuple[float | None, float | None]]
-    _Place = click.ParamType[tuple[str, int]]
+    from click import ParamType as ParamType
 else:
-    # Not generic before click 8.4.
-    _Seconds = _Bounds = _Place = click.ParamType
+
+    class ParamType(click.ParamType):
+        """It is not generic before click 8.4."""
+
+        def __class_getitem__(cls, of: object) -> type:
+            return cls
+
 
 _LARGEST = 2**31 - 1
 
@@ -25,7 +28,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-class Duration(_Seconds):
+class Duration(ParamType[float]):
     """Seconds, from ``90``, ``5m``, ``2h30m``."""
 
     name = "dur"
@@ -63,7 +66,7 @@ class Whole(click.IntRange):
         return number
 
 
-class Range(_Bounds):
+class Range(ParamType[tuple[float | None, float | None]]):
     """``N``, ``N..M``, ``N..`` or ``..M``."""
 
     name = "n..m"
@@ -84,7 +87,7 @@ class Range(_Bounds):
         return least, most
 
 
-class Address(_Place):
+class Address(ParamType[tuple[str, int]]):
     """``HOST:PORT``; an IPv6 address is in brackets."""
 
     name = "host:port"

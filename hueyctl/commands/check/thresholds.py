@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import click
 
 from hueyctl import units
+from hueyctl.selection.params import ParamType
 
 OK, WARNING, CRITICAL, UNKNOWN = range(4)
 STATUS = ("ok", "warning", "critical", "unknown")
@@ -91,7 +92,7 @@ def line(checks: Sequence[Check]) -> str:
     return f"HUEY {STATUS[status].upper()} - {said} | {figures}"
 
 
-class Threshold(click.ParamType[Limits]):
+class Threshold(ParamType[Limits]):
     """``W:C``; either may be left out. ``low``: the warning comes first, hence is the higher."""
 
     def __init__(self, read: Callable[[str], float], *, low: bool = False) -> None:

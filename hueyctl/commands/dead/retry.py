@@ -13,12 +13,12 @@ from hueyctl.commands.dead import shared
 from hueyctl.context import Session
 from hueyctl.selection.choice import Choice
 from hueyctl.selection.options import ID_HELP
-from hueyctl.selection.params import DURATION
+from hueyctl.selection.params import DURATION, ParamType
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-class Rate(click.ParamType[float]):
+class Rate(ParamType[float]):
     """``20/s``, ``100/m``, ``5/h``: the seconds from one to the next."""
 
     name = "n/s"
