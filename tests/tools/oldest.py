@@ -1,4 +1,4 @@
-"""The oldest versions that ``pyproject.toml`` allows of what running needs, a requirement a line."""
+"""The oldest versions that ``pyproject.toml`` allows of what running needs, one on each line."""
 
 from __future__ import annotations
 

@@ -11,12 +11,13 @@ import sys
 from collections.abc import Callable
 from functools import lru_cache
 from inspect import Parameter, iscoroutinefunction, signature
+from ssl import CERT_NONE
 from types import FunctionType, SimpleNamespace
 from typing import Any, Protocol
 
 from redis.backoff import NoBackoff
 from redis.connection import Connection as TcpConnection
-from redis.connection import UnixDomainSocketConnection, parse_url
+from redis.connection import SSLConnection, UnixDomainSocketConnection, parse_url
 from redis.retry import Retry
 
 from hueycore.exceptions import ConfigurationError, StorageError
@@ -52,6 +53,9 @@ class OwnPool:
         self._class = options.pop("connection_class", TcpConnection)
         if not issubclass(self._class, UnixDomainSocketConnection):
             options.setdefault("socket_keepalive", True)
+        checks = options.get("ssl_cert_reqs", "required") not in ("none", CERT_NONE)
+        if issubclass(self._class, SSLConnection) and checks:
+            options.setdefault("ssl_check_hostname", True)  # redis-py does so from 6.0 on
         self._options = options
         self._idle: list[Connection] = []
 
