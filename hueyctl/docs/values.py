@@ -21,7 +21,8 @@ from hueycore.model.states import LIVE, WAITING, State
 if TYPE_CHECKING:
     from hueycore.storage.base import Storage
 
-Items = list[CompletionItem[str]]
+    Items = list[CompletionItem[str]]
+    Offer = Callable[[Storage, click.Context], Iterable[CompletionItem[str]]]
 
 #: Seconds, of the clock and of this process's computing: that of its start is in it.
 BUDGET = 0.5
@@ -195,7 +196,6 @@ def _conditions(ctx: click.Context, incomplete: str, args: Sequence[str]) -> lis
     return [f"{field}={value}" for value in found]
 
 
-Offer = Callable[["Storage", click.Context], Iterable[CompletionItem[str]]]
 #: By the name of the parameter, which means the same in every command.
 _OFFERS: dict[str, Offer] = {
     "queue": _queues,
