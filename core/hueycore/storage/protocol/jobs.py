@@ -14,7 +14,7 @@ class Jobs(Protocol):
     """Jobs are born."""
 
     #: How many of a great many jobs one call of ``enqueue`` is to take.
-    chunk: int = 5000
+    chunk: int
 
     def enqueue(self, jobs: Sequence[NewJob], plan: Plan | None = None) -> list[Enqueued]:
         """All jobs are durable when this returns, or none is; they may run before that. An id that

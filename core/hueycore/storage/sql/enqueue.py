@@ -46,6 +46,7 @@ _producers: weakref.WeakSet[Enqueue] = weakref.WeakSet()
 
 
 class Enqueue(Part, Jobs):
+    chunk = SHARE
     _queue_known = False
 
     def _init_door(self) -> None:
