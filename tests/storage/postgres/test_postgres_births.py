@@ -21,7 +21,7 @@ from hueycore.storage.sql.dialect import Connection
 from hueycore.storage.sql.enqueue import Ticket
 from tests.helpers import stays_true
 from tests.proxy import Proxy
-from tests.storage.kit import born, new, row, state
+from tests.storage.kit import born, new, one, row, state, worker
 from tests.storage.postgres.conftest import Open
 from tests.storage.postgres.trace import traced
 
@@ -223,3 +223,19 @@ def test_a_large_job_gets_through_to_a_server_that_takes_its_time(
         birth.join(20)
         assert not birth.is_alive()
         assert len(storage.jobs(Selector())) == 2
+
+
+def test_a_connection_that_has_forgotten_what_was_prepared_is_made_anew(
+    storage: PostgresStorage,
+) -> None:
+    number = worker(storage)
+    born(storage)
+    one(storage, number)
+    for link in (storage.db._write, storage.db._hot):
+        assert link.connection is not None
+        link.connection.pgconn.exec_(b"discard all")
+
+    job = born(storage)
+
+    assert job.fresh
+    assert one(storage, number).seq == job.seq

@@ -52,6 +52,7 @@ REFUSING = lua("return redis.error_reply('HUEY FULL the queue has 3 jobs')")
         {"protocol": 3},
         {"protocol": 3, "decode_responses": True},
         {"protocol": 2},
+        {"encoding": "latin-1"},
     ],
 )
 def test_answers_are_the_same_bytes_however_the_applications_client_was_made(
@@ -67,7 +68,8 @@ def test_answers_are_the_same_bytes_however_the_applications_client_was_made(
     assert client.call("GET", "{q}:none") is None
     answers = client.ask(("ZSCORE", "{q}:z", "m"), ("HLEN", "{q}:h"), ("GET", "{q}:none"))
     assert answers == [b"2", 2, None]
-    assert client.run(COUNT, ["{q}:n"], []) == 1
+    assert client.run(COUNT, ["{q}:nü"], []) == 1
+    assert client.call("GET", "{q}:nü") == b"1"
     own.close()
 
 

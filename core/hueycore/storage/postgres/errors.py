@@ -17,8 +17,9 @@ from hueycore.storage.postgres.hints import hint, in_one_line
 
 #: What the server undid, and would do if it were asked again: serialization, deadlock.
 _UNDONE = ("40001", "40P01")
-#: The server goes down, is starting, or the connection is gone.
-_AWAY = ("57P01", "57P02", "57P03")
+#: The server goes down, is starting, or the connection is gone: or as good as gone, when what was
+#: prepared on it has been forgotten (DISCARD ALL).
+_AWAY = ("57P01", "57P02", "57P03", "26000")
 
 _KINDS: dict[str, tuple[type[StorageError], str]] = {
     "55P03": (StorageBusy, "somebody else has held a lock of the queue for too long"),

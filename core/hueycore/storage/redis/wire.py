@@ -16,6 +16,8 @@ FLAGS = (7, 0)
 
 #: Bytes of a word from which on it is sent by itself.
 LONG = 6000
+#: What a command begins with that is packed as a whole.
+_NOTHING = (0, b"")
 
 Connection = Any
 Word = bytes | str | int | float
@@ -37,17 +39,10 @@ class Asking:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def send_command(self, *command: Word) -> None:
-        self._ask()
-        self._connection.send_command(*command)
-
     def send_packed_command(self, packed: Any) -> None:
-        self._ask()
-        self._connection.send_packed_command(packed)
-
-    def _ask(self) -> None:
         self._connection.send_command("ASKING")
         self._connection.read_response()
+        self._connection.send_packed_command(packed)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
@@ -55,10 +50,10 @@ class Asking:
 
 def say(connection: Connection, *commands: Sequence[Word]) -> list[Any]:
     """Send commands in one message. Raises the first error among their answers."""
+    pieces = [piece for command in commands for piece in _packed(_NOTHING, command)]
+    connection.send_packed_command([b"".join(pieces)])
     if len(commands) == 1:
-        connection.send_command(*commands[0])
         return [_read(connection)]
-    connection.send_packed_command(connection.pack_commands(commands))
     found: list[Any] = []
     failed: Exception | None = None
     for _ in commands:
@@ -145,13 +140,14 @@ def _beginning(sha: str, keys: tuple[str, ...]) -> tuple[int, bytes]:
 
 
 def _packed(beginning: tuple[int, bytes], args: Sequence[Word]) -> list[bytes]:
-    """A command as it is sent. redis-py would pack the keys each time, which takes longer than all
-    the rest of a call. What is long is not copied."""
+    """A command as it is sent, in UTF-8 whatever the application's client would write. redis-py
+    would pack the keys each time, which takes longer than all the rest of a call. What is long is
+    not copied."""
     number, words = beginning
     pieces: list[bytes] = []
     piece = [b"*%d\r\n" % (number + len(args)), words]
     for arg in args:
-        word = arg if isinstance(arg, bytes) else str(arg).encode()
+        word = arg.encode() if isinstance(arg, str) else _plain(arg)
         piece.append(b"$%d\r\n" % len(word))
         if len(word) > LONG:
             pieces += b"".join(piece), word
@@ -159,6 +155,10 @@ def _packed(beginning: tuple[int, bytes], args: Sequence[Word]) -> list[bytes]:
         else:
             piece += word, b"\r\n"
     return [*pieces, b"".join(piece)]
+
+
+def _plain(arg: bytes | float) -> bytes:
+    return str(arg).encode() if isinstance(arg, int | float) else arg
 
 
 @lru_cache
