@@ -9,13 +9,15 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
+from freezegun import freeze_time
 
 from hueycore.exceptions import StorageError, StorageMoved
 from hueycore.model.jobs import Selector
-from hueycore.storage.sqlite import SqliteStorage, log
+from hueycore.storage.sqlite import SqliteStorage, identity, log
 from hueycore.system.shield import raise_shield
 from tests.helpers import wait_until
 from tests.storage.kit import new, worker
@@ -208,6 +210,23 @@ def test_nobody_asks_the_system_about_the_log_between_two_commits(
 
     wait_until(enqueue_quietly, 20, "the folder was left alone for a moment")
     assert asked
+
+
+def test_a_frozen_clock_does_not_make_a_new_folder_an_old_one(tmp_path: Path) -> None:
+    """Within a tick of its clock a file system does not tell of a second change."""
+    path = tmp_path / "file"
+    path.touch()
+    found = identity.Identity(str(path))
+    with freeze_time("2100-01-01"):
+        os.utime(tmp_path)
+        found.check()
+    os.rename(path, tmp_path / "taken")
+    changed = os.stat(tmp_path)
+    path.touch()
+    os.utime(tmp_path, ns=(changed.st_atime_ns, found._settled[2] if found._settled else 1))
+
+    with pytest.raises(StorageMoved):
+        found.check()
 
 
 def test_a_connection_that_is_closed_meanwhile_keeps_what_was_promised(

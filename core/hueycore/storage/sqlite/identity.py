@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 
 from hueycore.exceptions import StorageError, StorageMoved
 
@@ -16,6 +17,8 @@ Key = tuple[int, int]
 FolderState = tuple[int, int, int]
 #: More than one tick of a file system's clock, in nanoseconds.
 _TICK = 100_000_000
+#: The clock of file systems: ``time.time_ns`` is another where a test has frozen or moved the time.
+_now = partial(time.clock_gettime_ns, time.CLOCK_REALTIME)
 
 
 def key_of(found: os.stat_result) -> Key:
@@ -74,4 +77,4 @@ def _state(path: str) -> FolderState | None:
 
 def _is_settled(state: FolderState | None) -> bool:
     """Whether the next change will be seen: not while it could happen within the same tick."""
-    return state is not None and state[2] < time.time_ns() - _TICK
+    return state is not None and state[2] < _now() - _TICK
