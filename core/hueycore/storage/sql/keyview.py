@@ -160,15 +160,15 @@ class KeyView(Rates):
         )
 
     def pending(self, key: str) -> list[tuple[float, int, str]]:
-        """(priority, seq, task) of what is about to run, the last one first. The sign keeps the
-        planners from reading all that is pending, which is in this order, for the few of a key."""
+        """(priority, seq, task) of what is about to run, the last one first. The order
+        chooses no index: all that is pending would be read in it, for the few of a key."""
         d = self.con.dialect
         return self.con.execute(
             f"""
             select priority, seq, task from huey_job
             where queue = ? and key_name = ? and finished_at is null and state = 'pending'
                 and not {d.among("task")}
-            order by +priority, run_at desc, seq desc limit ?
+            order by {d.unindexed("priority")}, run_at desc, seq desc limit ?
             """,
             (self.queue, key, d.listed(self._paused), MOVES),
         ).fetchall()
