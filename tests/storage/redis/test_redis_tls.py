@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,6 +59,14 @@ def test_an_application_gives_its_certificates_as_keywords(tls: Encrypted) -> No
     port = int(tls.address.rpartition(":")[2])
     how = {"host": "localhost", "port": port, "ssl": True, "ssl_ca_certs": str(tls.authority)}
     with closing(RedisHuey("app", **how)) as huey:  # type: ignore[arg-type]
+        assert huey.pending_count() == 0
+
+
+@pytest.mark.parametrize("checks", ["none", ssl.CERT_NONE])
+def test_whoever_asks_for_no_certificate_gets_none_checked(tls: Encrypted, checks: Any) -> None:
+    port = int(tls.address.rpartition(":")[2])
+    how = {"host": "127.0.0.1", "port": port, "ssl": True, "ssl_cert_reqs": checks}
+    with closing(RedisHuey("app", **how)) as huey:
         assert huey.pending_count() == 0
 
 

@@ -26,8 +26,8 @@ TOOLS = {
     "what dump has written",
     "vacuum": "the server gives memory back by itself; MEMORY PURGE does so now",
 }
-#: How the keys of a queue are laid out.
-SCHEMA = 1
+#: How the keys of a queue are laid out, and its rows: both kinds are read, the second is written.
+SCHEMA = 2
 
 
 def questions(
