@@ -10,16 +10,12 @@ from __future__ import annotations
 from hueycore.storage.sql.dialect import Connection
 
 _KEPT = "(select cast(value as integer) from huey_meta where name = 'last_seq')"
+#: The next free number, for whoever holds the write lock.
+NEXT = f"max(coalesce((select max(seq) from huey_job), 0), coalesce({_KEPT}, 0)) + 1"
 
 
 def next_number(con: Connection) -> int:
-    """The next free number, for whoever holds the write lock."""
-    row = con.execute(
-        f"""
-        select max(coalesce((select max(seq) from huey_job), 0), coalesce({_KEPT}, 0))
-        """
-    ).fetchone()
-    return int(row[0]) + 1
+    return int(con.execute(f"select {NEXT}").fetchone()[0])
 
 
 def keep_number(con: Connection, which: str) -> None:
