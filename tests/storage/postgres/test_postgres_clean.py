@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import logging
+import secrets
+from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
-from hueycore.storage.postgres import PostgresStorage, checkup, hindrance
-from tests.helpers import wait_until
+from hueycore.storage.postgres import PostgresStorage, checkup, hindrance, vacuum
+from tests.helpers import stays_true, wait_until
 from tests.storage.kit import by_seq, new
 from tests.storage.postgres.conftest import Connect, Open
 from tests.storage.sql.lab import sql
+
+
+@pytest.fixture
+def postgres(postgres: str) -> Iterator[str]:
+    """A database of its own: in another one's a transaction of another test keeps dead rows."""
+    name = f"clean_{secrets.token_hex(6)}"
+    with psycopg.connect(postgres, autocommit=True) as con:
+        con.execute(f"create database {name}".encode())
+        yield urlsplit(postgres)._replace(path=f"/{name}").geturl()
+        con.execute(f"drop database {name} with (force)".encode())
 
 
 def make_dead(storage: PostgresStorage, number: int) -> None:
@@ -21,7 +34,12 @@ def make_dead(storage: PostgresStorage, number: int) -> None:
     )
     jobs = storage.enqueue([new() for _ in range(number)])
     storage.revoke(by_seq(*(job.seq for job in jobs)), "by hand")
-    wait_until(lambda: dead(storage) >= number, 20)
+
+    def are_counted() -> bool:
+        storage.db.notify()  # who has nothing to do tells of it after ten seconds
+        return dead(storage) >= number
+
+    wait_until(are_counted, 20)
 
 
 def dead(storage: PostgresStorage) -> int:
@@ -29,10 +47,47 @@ def dead(storage: PostgresStorage) -> int:
     return int(sql(storage, query)[0][0])
 
 
-def test_the_janitor_removes_many_dead_rows(open_: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def vacuums(storage: PostgresStorage) -> int:
+    query = "select vacuum_count from pg_stat_user_tables where relid = to_regclass('huey_job')"
+    return int(sql(storage, query)[0][0])
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hundred dead rows are many, and each look is one."""
+    monkeypatch.setattr(vacuum, "MANY_DEAD", 200)
+    monkeypatch.setattr(vacuum, "LOOK", 0.0)
+
+
+@pytest.mark.usefixtures("few")
+def test_the_janitor_removes_many_dead_rows(open_: Open) -> None:
     storage = open_()
     make_dead(storage, 300)
-    monkeypatch.setattr(checkup, "MANY_DEAD", 200)
+
+    storage.checkpoint()
+
+    wait_until(lambda: dead(storage) == 0, 20)
+
+
+@pytest.mark.usefixtures("few")
+def test_what_jobs_leave_is_removed_while_they_run_and_not_once_a_minute(open_: Open) -> None:
+    storage = open_()
+    storage.checkpoint()
+    make_dead(storage, 300)
+
+    storage.checkpoint()
+
+    wait_until(lambda: dead(storage) == 0, 20)
+
+
+@pytest.mark.usefixtures("few")
+def test_what_other_processes_leave_is_removed_while_jobs_wait(open_: Open) -> None:
+    storage, other = open_(), open_()
+    other.enqueue([new()])
+    storage.nudge()
+    assert storage.glance().pending
+    storage.checkpoint()
+    make_dead(other, 300)
 
     storage.checkpoint()
 
@@ -43,11 +98,33 @@ def test_a_few_dead_rows_are_left_to_the_server(open_: Open) -> None:
     storage = open_()
     make_dead(storage, 300)
 
-    storage.clean()
+    storage.checkpoint()
 
+    assert stays_true(lambda: vacuums(storage) == 0, 0.5)
+
+
+@pytest.mark.usefixtures("few")
+def test_what_cannot_be_removed_is_not_tried_at_each_look(open_: Open, connect: Connect) -> None:
+    storage = open_()
+    holder: psycopg.Connection[object] = connect()
+    holder.execute("select pg_current_xact_id()")
+    make_dead(storage, 300)
+    cleaner = vacuum.Vacuum(storage.db)
+
+    def tries() -> int:
+        storage.db.notify()
+        cleaner.look()
+        return vacuums(storage)
+
+    wait_until(lambda: tries() == 1, 20)
     assert dead(storage) >= 300
 
+    assert stays_true(lambda: tries() == 1, 0.5)
+    make_dead(storage, 300)
+    wait_until(lambda: tries() == 2, 20)
 
+
+@pytest.mark.usefixtures("few")
 def test_nothing_is_cleaned_in_vain_while_an_old_transaction_is_open_and_the_log_names_it(
     open_: Open,
     connect: Connect,
@@ -58,12 +135,10 @@ def test_nothing_is_cleaned_in_vain_while_an_old_transaction_is_open_and_the_log
     holder: psycopg.Connection[object] = connect()
     holder.execute("select pg_current_xact_id()")
     make_dead(storage, 300)
-    monkeypatch.setattr(checkup, "MANY_DEAD", 200)
     monkeypatch.setattr(checkup, "LONG_TRANSACTION", 0.0)
 
     with caplog.at_level(logging.WARNING, hindrance.logger.name):
         storage.checkpoint()
-    storage.clean()
 
     assert f"pid {holder.info.backend_pid}" in caplog.text
-    assert dead(storage) >= 300
+    assert stays_true(lambda: vacuums(storage) == 0, 0.5)

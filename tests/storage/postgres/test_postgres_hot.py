@@ -14,10 +14,12 @@ from hueycore.model.jobs import Claim, Ended, Enqueued, NewJob, Selector, Want
 from hueycore.model.limits import Limit, Rate
 from hueycore.model.states import State
 from hueycore.storage.postgres import PostgresStorage
+from hueycore.storage.postgres.hot import _candidates
 from tests.helpers import Clock, stays_true, wait_until
 from tests.storage.kit import born, new, run, state, take, worker
 from tests.storage.postgres.conftest import Connect, Open
 from tests.storage.postgres.trace import traced
+from tests.storage.sql.lab import sql
 
 
 def done(*claims: Claim, result: bytes = b"r", run_s: float = 0.5) -> list[Ended]:
@@ -180,6 +182,19 @@ def test_an_exchange_that_finds_all_jobs_in_hand_waits_for_what_is_left_of_them(
     thread.join(10)
 
     assert [claim.seq for claim in found] == [second.seq]
+
+
+def test_a_claim_reads_the_index_of_what_waits_once(storage: PostgresStorage) -> None:
+    """It is full of entries of jobs that are over, which each reader passes."""
+    query, values = f"explain (analyze) {_candidates(4, True)}", (1000, "huey", True, True, "huey")
+
+    def passed_over() -> int:
+        lines = [line for (line,) in sql(storage, query, *values) if "huey_payload" not in line]
+        return str(lines).count("never executed")
+
+    assert passed_over() == 0, "whether others have jobs in hand"
+    born(storage)
+    assert passed_over() == 1
 
 
 def test_what_needs_the_queue_for_itself_waits_for_exchanges_and_they_for_it(

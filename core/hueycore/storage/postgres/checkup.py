@@ -18,7 +18,7 @@ OLDEST_SERVER = 13
 LONG_TRANSACTION, LONGEST_TRANSACTION = 60.0, 3600.0
 #: Connections that a consumer and those who look need.
 FEW_CONNECTIONS = 10
-#: Dead rows that the janitor lets be: of all tables here, and of each there.
+#: Dead rows, of all tables together, that are worth a word when fewer are alive.
 MANY_DEAD = 200_000
 
 #: The settings that say what a commit is worth.
@@ -49,10 +49,6 @@ _ROWS = """
         select oid from pg_class where relnamespace = (
             select relnamespace from pg_class where oid = to_regclass('huey_job')))
         and relname like 'huey\\_%'
-"""
-_DIRTY = """
-    select relname from pg_stat_user_tables
-    where n_dead_tup > ? and relname like 'huey\\_%' and schemaname = ? order by n_dead_tup desc
 """
 _SERVER = """
     select current_setting('server_version'), current_setting('server_version_num')::int,
@@ -217,13 +213,10 @@ def info(con: Connection, size: int) -> Info:
     return Info("PostgreSQL", version, int(schema), size, 0, None, seconds, facts)
 
 
-def dirty(con: Connection, schema: str) -> list[str]:
-    """The tables that the server does not clean as fast as they become dirty, while nobody keeps it
-    from doing so."""
+def is_hindered(con: Connection) -> bool:
+    """Whether an old transaction keeps dead rows from being removed."""
     oldest = _oldest(con)
-    if oldest is not None and oldest[2] >= LONG_TRANSACTION:
-        return []
-    return [name for (name,) in con.execute(_DIRTY, (MANY_DEAD, schema)).fetchall()]
+    return oldest is not None and oldest[2] >= LONG_TRANSACTION
 
 
 def gauges(con: Connection) -> dict[str, float]:

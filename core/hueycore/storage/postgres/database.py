@@ -171,10 +171,11 @@ class Database(Connections):
         """Tell those who listen, after a commit and without a wait for the disk."""
         shielded(self._notify)
 
-    def vacuum(self, table: str) -> None:
-        """Remove the dead rows of a table, unless somebody does already. On a connection of its
-        own: it may take minutes, and is refused in a transaction."""
-        shielded(self._vacuum, table)
+    def vacuum(self, table: str, *, analyze: bool) -> None:
+        """Remove the dead rows of a table, unless somebody does already; ``analyze``: tell the
+        planner of the others. On a connection of its own: it may take minutes, and is refused in a
+        transaction."""
+        shielded(self._vacuum, table, analyze)
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -186,11 +187,12 @@ class Database(Connections):
                 self._is_away(error, self._write)
                 raise translate(error) from error
 
-    def _vacuum(self, table: str) -> None:
+    def _vacuum(self, table: str, analyze: bool) -> None:
         try:
             with closing(self.connect()) as connection:
                 connection.execute(b"set statement_timeout to 0")
-                connection.execute(f"vacuum (skip_locked, analyze) {self._place}.{table}".encode())
+                options = f"skip_locked, analyze {'on' if analyze else 'off'}"
+                connection.execute(f"vacuum ({options}) {self._place}.{table}".encode())
         except psycopg.Error as error:
             raise translate(error) from error
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from hueycore.exceptions import ConfigurationError, HueyException
+from hueycore.exceptions import ConfigurationError
 from hueycore.model.diagnosis import Diagnosis
 from hueycore.model.reports import Info
-from hueycore.storage.postgres.alive import Alive
 from hueycore.storage.postgres.database import Database
-from hueycore.storage.postgres.hindrance import Hindrance
 from hueycore.storage.protocol.upkeep import Upkeep
 from hueycore.storage.sql import examine
 from hueycore.storage.sql.dialect import Connection
-from hueycore.system import native
-
-logger = logging.getLogger("hueycore.storage")
 
 Question = Callable[[Any], Iterable[Diagnosis]]
 
@@ -34,9 +28,6 @@ _TOOLS = {
 
 class Examination(examine.Examination, Upkeep):
     db: Database
-    alive: Alive
-    _hindrance: Hindrance | None = None
-    _cleaner: native.AnyThread | None = None
 
     def damage(self, con: Connection, full: bool) -> list[str]:
         return []  # the server looks at what it reads
@@ -65,31 +56,6 @@ class Examination(examine.Examination, Upkeep):
 
     def size(self) -> tuple[int, int]:
         return self.db.read(_size), 0
-
-    def leave_checkpoints_to_janitor(self) -> None:
-        """A server does that by itself."""
-
-    def checkpoint(self) -> None:
-        """A server does that by itself. Who keeps it from doing so is named, and what it leaves is
-        cleaned."""
-        if self._hindrance is None:
-            self._hindrance = Hindrance(self.checkup()["transaction"])
-        cleaning = self._cleaner is not None and self._cleaner.is_alive()
-        if self._hindrance.look() and not cleaning:
-            # It may take minutes, in which the janitor has others to look after.
-            self._cleaner = native.Thread(self.clean, "huey-vacuum")
-            self._cleaner.start()
-
-    def clean(self) -> None:
-        """Remove dead rows where the server leaves too many."""
-        from hueycore.storage.postgres import checkup
-
-        schema = self.db.schema
-        try:
-            for table in self.db.read(lambda con: checkup.dirty(con, schema)):
-                self.db.vacuum(table)
-        except HueyException as error:
-            logger.warning("dead rows were not removed: %s", error)
 
     def tool(self, verb: str) -> str | None:
         return _TOOLS[verb].format(schema=self.db.schema)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from hueycore.constants import WORKER_PROCESS
 from hueycore.exceptions import StorageError
@@ -17,11 +18,15 @@ from hueycore.storage.postgres.alive import HELD, Alive
 from hueycore.storage.postgres.connections import Connection
 from hueycore.storage.postgres.database import Database
 from hueycore.storage.postgres.dialect import DIALECT
+from hueycore.storage.postgres.hindrance import Hindrance
 from hueycore.storage.protocol.upkeep import Upkeep
 from hueycore.storage.sql.due import LATE
 from hueycore.storage.sql.queries import coming
 from hueycore.storage.sql.workers import Workers
 from hueycore.system import clock
+
+if TYPE_CHECKING:
+    from hueycore.storage.postgres.vacuum import Vacuum
 
 #: Seconds for which an answer counts; a thread that looks each second has one of its own time.
 FRESH = 0.9
@@ -52,6 +57,10 @@ class Glances(Workers, Upkeep):
     _fresh_for = FRESH
     #: Whether nobody in this process waits for a job; and when it has told others of one.
     _runs_none, _told_at = False, -math.inf
+    _hindrance: Hindrance | None = None
+    _vacuum: Vacuum | None = None
+    #: Commits of this process, and rings of its bell, when dead rows were looked for.
+    _worked = 0, 0
 
     def register(
         self, *, name: str, kind: str, slots: int, declares: Sequence[Periodic] | None = None
@@ -76,7 +85,28 @@ class Glances(Workers, Upkeep):
         self.glance()
         self.alive.check()
 
+    def leave_checkpoints_to_janitor(self) -> None:
+        """A server does that by itself."""
+
+    def checkpoint(self) -> None:
+        """A server does that by itself. Who keeps it from doing so is named, and what it leaves is
+        cleaned."""
+        if self._hindrance is None or self._vacuum is None:
+            # Imported here: few processes have a janitor.
+            from hueycore.storage.postgres.vacuum import Vacuum
+
+            self._hindrance = Hindrance(self.checkup()["transaction"])
+            self._vacuum = Vacuum(self.db)
+        if self._hindrance.look() or self._has_worked():
+            self._vacuum.look()
+
     # --- inside -----------------------------------------------------------------------------------
+
+    def _has_worked(self) -> bool:
+        """Whether jobs may have run since the last time. Of those that other processes run this one
+        knows that they came, or that some wait."""
+        before, self._worked = self._worked, (self.db.commits, self.alive.bell.rings)
+        return before != self._worked or (self._last is not None and self._last.glance.pending)
 
     def _fresh(self, names: frozenset[str]) -> Glance | None:
         known, now = self._known(names), clock.monotonic()

@@ -47,17 +47,20 @@ _RESULTS = """
     from unnest(cast(? as bigint[]), cast(? as bytea[])) as over (seq, result)
     on conflict (seq) do update set result = excluded.result
 """
-#: Whether there are jobs, in hand or not. No other row when nothing holds them back, and the worker
-#: may claim.
-_PENDING = "pending", "", None, 0
+#: No row when nothing holds jobs back, and the worker may claim.
 _HELD_BACK = f"""
     {FLAGS} union all
     select 'gone', '', null, 0 where not exists (
         select 1 from huey_worker
         where id = :worker and pid = :pid and started_at = :since)
-    union all
-    select '{_PENDING[0]}', '', null, 0 where exists (
-        select 1 from huey_job where queue = :queue and state = 'pending'
+"""
+#: A row of nothing in place of candidates that others have in hand, all of them. Whether there are
+#: any is asked only then: the index is full of entries of jobs that are over, until a VACUUM.
+_NOTHING = (None,) * len(Claim._fields)
+_IN_HAND = f"""
+    select {", ".join(["null"] * len(_NOTHING))}
+    where not exists (select 1 from free) and exists (
+        select 1 from huey_job where queue = ? and state = 'pending'
         order by priority desc, run_at, seq limit 1)
 """
 
@@ -162,9 +165,12 @@ def _end(con: Connection, worker: int, queue: str, endings: Sequence[Ended]) -> 
 def _candidates(most: int, beside: bool) -> str:
     """A payload that may be too large with all the others is left out."""
     payload = "case when octet_length(payload.payload) <= ? then payload.payload end"
-    others = "for no key update of job skip locked" if beside else ""
     # A number in the text, for the planner to see.
-    return f"{candidates(DIALECT, payload, 'true')} limit {most} {others}"
+    found = f"{candidates(DIALECT, payload, 'true')} limit {most}"
+    if not beside:
+        return found
+    free = f"{found} for no key update of job skip locked"
+    return f"with free as ({free}) select * from free union all {_IN_HAND}"
 
 
 class _PlainPick(Pick):
@@ -176,7 +182,6 @@ class _PlainPick(Pick):
         return self._passed_over or super().again
 
     def ask(self, worker: int, since: float | None, beside: bool) -> None:
-        self._beside = beside
         self._held_back: Rows | None = None
         want = self.want
         if want.free <= 0:
@@ -185,23 +190,21 @@ class _PlainPick(Pick):
         self._held_back = self.con.execute(_HELD_BACK, {"queue": self.queue, **me})
         # A power of two: few statements to prepare.
         self._most = min(_MOST, 1 << (max(want.free, *want.quick.values(), 1) - 1).bit_length())
+        values = want.bytes // self._most, self.queue, want.suspects, want.last_chance
         self._rows = self.con.execute(
-            _candidates(self._most, beside),
-            (want.bytes // self._most, self.queue, want.suspects, want.last_chance),
+            _candidates(self._most, beside), (*values, self.queue) if beside else values
         )
 
     def answer(self) -> bool:
         """Choose the claims; False when something is in the way."""
         if self._held_back is None:
             return True
-        held_back = self._held_back.fetchall()
-        pending = _PENDING in held_back
-        if len(held_back) > pending:
+        if self._held_back.fetchall():
             return False
         rows = self._rows.fetchall()
-        self._passed_over = self._beside and pending and not rows
+        self._passed_over = rows == [_NOTHING]
         try:
-            self.choose(rows)
+            self.choose([] if self._passed_over else rows)
         except NotPlain:
             return False
         return True
