@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+#: Payloads that are decoded without their application, bytes; of compressed ones what they unpack
+#: to as well.
+SAFE_LIMIT = 1024 * 1024
+#: The same of a single one that somebody asks for.
+WHOLE_LIMIT = 64 * SAFE_LIMIT
 #: Parts of one value, and how deep they lie in one another.
 NODES = 200_000
 DEPTH = 60
@@ -18,7 +23,7 @@ class TooLarge(Exception):
 class Budget:
     """What is left for the value that is being looked at. Raises ``TooLarge``."""
 
-    def __init__(self, text: float = TEXT) -> None:
+    def __init__(self, text: float) -> None:
         self._nodes, self._text = NODES, text
 
     def enter(self, depth: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from hueycore.model.diagnosis import PROBLEM, Diagnosis
@@ -38,10 +39,28 @@ class Note(NamedTuple):
         }
 
 
-def from_error(name: str, error: Exception) -> Note:
+def asked(name: str, question: Callable[[], Iterable[Diagnosis]]) -> Iterator[Note]:
     """A question that could not be answered is an answer. Raises what is a bug of hueyctl."""
-    found = errors.explain(error)
-    if found.bug:
-        raise error
-    code = exits.CONFIG if found.code == exits.CONFIG else exits.FAILURE
-    return Note(name, PROBLEM, found.message, {}, found.hint, code)
+    try:
+        yield from map(Note.of, question())
+    except Exception as error:
+        found = errors.explain(error)
+        if found.bug:
+            raise
+        code = exits.CONFIG if found.code == exits.CONFIG else exits.FAILURE
+        yield Note(name, PROBLEM, found.message, {}, found.hint, code)
+
+
+def problems(notes: Sequence[Note]) -> list[Note]:
+    return [note for note in notes if note.status == PROBLEM]
+
+
+def report(notes: Sequence[Note]) -> dict[str, Any]:
+    """The document ``hueyctl.doctor/1``."""
+    bad = problems(notes)
+    return {
+        "schema": "hueyctl.doctor/1",
+        "ok": not bad,
+        "problems": len(bad),
+        "checks": [note.as_object() for note in notes],
+    }

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from hueyctl.answers.budget import Budget
+from hueyctl.answers.budget import SAFE_LIMIT, Budget
 from hueyctl.units import rfc3339
 
 _MISSING = object()
@@ -33,9 +33,10 @@ def decode_arguments(blob: bytes | None) -> Arguments | None:
         return None
 
 
-def decode_value(blob: bytes | None) -> tuple[bool, Any]:
-    """(True, JSON value) of a result, (False, None) when it may not or cannot be decoded."""
-    value = _decode(blob)
+def decode_value(blob: bytes | None, limit: int = SAFE_LIMIT) -> tuple[bool, Any]:
+    """(True, JSON value) of a result, (False, None) when it may not or cannot be decoded, or has
+    more than ``limit`` bytes."""
+    value = _decode(blob, limit)
     if value is _MISSING:
         return False, None
     try:
@@ -44,12 +45,12 @@ def decode_value(blob: bytes | None) -> tuple[bool, Any]:
         return False, None
 
 
-def _decode(blob: bytes | None) -> Any:
+def _decode(blob: bytes | None, limit: int = SAFE_LIMIT) -> Any:
     if blob is None:
         return _MISSING
     from hueyctl.answers.safe_pickle import safe_decode
 
-    known, value = safe_decode(blob)
+    known, value = safe_decode(blob, limit)
     return value if known else _MISSING
 
 

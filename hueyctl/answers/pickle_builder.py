@@ -15,14 +15,15 @@ from hueyctl.answers.pickle_reader import Call, Elements, FrozenElements, Pairs
 _ALIKE = 100
 
 
-def build(part: Any) -> Any:
-    """The value. Raises ``TooLarge``, and any other exception for what is no value."""
-    return _Builder().build(part, 0)
+def build(part: Any, text: int) -> Any:
+    """The value, with at most so many characters of ``text``. Raises ``TooLarge``, and any other
+    exception for what is no value."""
+    return _Builder(text).build(part, 0)
 
 
 class _Builder:
-    def __init__(self) -> None:
-        self._budget = Budget()
+    def __init__(self, text: int) -> None:
+        self._budget = Budget(text)
 
     def build(self, part: Any, depth: int) -> Any:
         self._budget.enter(depth)

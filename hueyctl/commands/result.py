@@ -24,6 +24,7 @@ from hueyctl.selection.params import DURATION
         exits.NOT_FOUND,
         exits.NO_MATCH,
         exits.TASK_FAILED,
+        exits.REFUSED,
         exits.UNAVAILABLE,
         exits.CONFIG,
         exits.TIMEOUT,
@@ -51,7 +52,7 @@ def result(
     """Print the results of jobs as JSON values. Never waits unless told to.
 
     A value that is not plain data is not decoded, because that could execute code; its size is
-    printed instead. A failed job prints its error on stderr and exits 5.
+    printed instead, and --pop leaves it. A failed job prints its error on stderr and exits 5.
     """
     from hueyctl.output import results
 
@@ -70,7 +71,9 @@ def result(
             missing = error
     if wait_ and jobs:
         jobs = results.wait_final(session, storage, jobs, timeout)
-    outcomes = [results.read(session, storage, job, pop=pop) for job in jobs]
+    outcomes = [results.read(session, storage, job) for job in jobs]
+    if pop:
+        outcomes = results.take(session, outcomes)
     if outcomes or missing is None:
         results.show(session, outcomes, raw=raw, traceback=traceback)
     if missing is not None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from hueycore.model.states import FINAL
 from hueyctl import errors, exits, streams
+from hueyctl.answers.budget import SAFE_LIMIT, WHOLE_LIMIT
 from hueyctl.answers.payloads import dumps
-from hueyctl.answers.results import Outcome, as_object, error_of, value_of
+from hueyctl.answers.results import Outcome, as_object, error_of, value_of, would_be_lost
 from hueyctl.answers.tracebacks import of_application
 from hueyctl.answers.unserved import Unserved
 from hueyctl.answers.watch import Timeout, looks
@@ -19,15 +20,31 @@ if TYPE_CHECKING:
     from hueyctl.context import Session
 
 
-def read(session: Session, storage: Storage, job: Job, *, pop: bool = False) -> Outcome:
-    """The outcome of a job. ``pop`` hands the value out for the last time."""
+def read(session: Session, storage: Storage, job: Job) -> Outcome:
+    """The outcome of a job."""
     if job.state not in FINAL:
         return Outcome(job, None)
-    if pop:
-        return Outcome(job, session.writing(job.queue).result(job.id, preserve=False))
     if storage.queue != job.queue:
         storage = session.looking(job.queue)
     return Outcome(job, storage.result(job.id, preserve=True))
+
+
+def take(session: Session, found: Sequence[Outcome]) -> list[Outcome]:
+    """The same, with values that are handed out for the last time. Exit 6, and all of them stay,
+    when one cannot be shown."""
+    for outcome in found:
+        if (text := would_be_lost(outcome)) is not None:
+            raise errors.CliError(
+                f"job {outcome.job.seq} keeps its value, which would be lost: {text}",
+                exits.REFUSED,
+                "its application can take it: huey.result(id)",
+            )
+    return [
+        Outcome(job, session.writing(job.queue).result(job.id, preserve=False))
+        if job.state in FINAL
+        else Outcome(job, None)
+        for job, _ in found
+    ]
 
 
 def wait_final(
@@ -66,9 +83,9 @@ def purged(job: Job) -> errors.CliError:
     return errors.CliError(f"job {job.seq} was purged meanwhile", exits.NOT_FOUND)
 
 
-def text_of(outcome: Outcome, *, raw: bool) -> str:
+def text_of(outcome: Outcome, *, raw: bool, limit: int = SAFE_LIMIT) -> str:
     """The value for people: JSON, or with ``raw`` a string as it is."""
-    known, value, text = value_of(outcome)
+    known, value, text = value_of(outcome, limit)
     if not known:
         return text or ""
     return value if raw and isinstance(value, str) else text_of_value(value)
@@ -99,7 +116,7 @@ def show(session: Session, outcomes: Sequence[Outcome], *, raw: bool, traceback:
     else:
         for outcome in outcomes:
             if outcome.ready and not outcome.failed:
-                text = text_of(outcome, raw=raw)
+                text = text_of(outcome, raw=raw, limit=WHOLE_LIMIT)
                 output.write(text if raw and not output.on_tty else streams.visible_lines(text))
                 output.line("")
     if traceback:

@@ -80,6 +80,30 @@ def test_a_value_that_is_not_plain_data_is_not_decoded(queue: QueueFile, invoke:
     assert "bytes" in found["value_repr"]
 
 
+def test_a_large_value_is_printed_whole_to_who_asks_for_it(
+    queue: QueueFile, invoke: Invoke
+) -> None:
+    queue.add("t")
+    queue.finish("grün " * 1_200_000)
+
+    assert ask(invoke, "result", "1", "--raw") == (0, "grün " * 1_200_000 + "\n")
+    assert len(json.loads(ask(invoke, "result", "1", "--json")[1])["value"]) == 6_000_000
+    assert "bytes, not shown: too large" in ask(invoke, "show", "1")[1]
+
+
+def test_what_cannot_be_shown_is_not_taken(queue: QueueFile, invoke: Invoke) -> None:
+    for value in ("plain", QueueFile):
+        queue.add("t")
+        queue.finish(value)
+
+    refused = invoke("result", "1", "2", "--pop", "-u", "queue.db")
+
+    assert (refused.exit_code, refused.stdout) == (6, "")
+    assert "job 2 keeps its value" in refused.stderr
+    assert ask(invoke, "result", "1", "--pop") == (0, '"plain"\n')
+    assert "not plain data" in ask(invoke, "result", "2")[1]
+
+
 def test_a_failed_job_exits_5_with_its_error_on_stderr(queue: QueueFile, invoke: Invoke) -> None:
     queue.add("app.boom")
     queue.kill("ValueError", "broken")

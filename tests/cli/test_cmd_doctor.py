@@ -29,8 +29,8 @@ Hueyctl = Callable[..., subprocess.CompletedProcess[str]]
 
 URL = ("-u", "queue.db")
 NAMES = [
-    "versions", "sqlite", "config", "app", "storage", "durability", "wal", "space", "integrity",
-    "consumers", "alarms", "tasks", "files", "clock",
+    "versions", "sqlite", "config", "app", "storage", "durability", "wal", "space", "files",
+    "clock", "consumers", "alarms", "integrity", "tasks",
 ]  # fmt: skip
 
 

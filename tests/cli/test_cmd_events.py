@@ -134,6 +134,34 @@ def test_following_one_signal_passes_over_the_others(
     assert child.stdout.readline() == "4\terror\n"
 
 
+def test_those_of_many_queues_are_one_question_where_they_have_common_numbers(
+    recorded: QueueFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hueycore.model.events import EventQuery
+    from hueyctl.commands.events.view import later, newest
+
+    others = [QueueFile(recorded.where, name) for name in ("alpha", "omega")]
+    for other in others:
+        other.storage.record_events(True)
+    storage, asked = recorded.storage, []
+    plain = storage.events
+    monkeypatch.setattr(storage, "events", lambda query: asked.append(query) or plain(query))
+    last = newest(storage, EventQuery(settled=True))
+    for other in (*others, recorded):
+        other.add("app.add")
+
+    found = later(storage, EventQuery(settled=True), last)
+    mine = later(storage, EventQuery(queues=("alpha", "omega"), settled=True), last)
+    for other in others:
+        other.storage.close()
+
+    assert [(one.signal, one.queue) for one in found] == [
+        ("enqueued", "alpha"), ("enqueued", "omega"), ("enqueued", "huey"),
+    ]  # fmt: skip
+    assert [one.queue for one in mine] == ["alpha", "omega"]
+    assert len(asked) == (3 + 3 + 2 if storage.numbers_apart else 1 + 1 + 1)
+
+
 # --- the switch -----------------------------------------------------------------------------------
 
 

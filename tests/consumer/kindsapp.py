@@ -50,11 +50,13 @@ class Tasks:
 
         @huey.task()
         def nap(seconds: float) -> float:
+            note("nap", seconds)
             time.sleep(seconds)
             return seconds
 
         @huey.task()
         async def anap(seconds: float) -> float:
+            note("nap", seconds)
             await asyncio.sleep(seconds)
             return seconds
 

@@ -43,7 +43,7 @@ class Load(Place):
     ) -> None:
         super().__init__(folder, servers.url(server.dsn, schema))
         self.server, self.wire, self.chance = server, wire, chance
-        self._beyond = servers.url(wire.dsn, schema)
+        self._beyond = servers.url(wire.url, schema)
         self.ledger = Ledger(self)
         self._made = 0
 
@@ -135,7 +135,7 @@ def end_one(load: Load, pid: object) -> object:
 
 
 def cut(load: Load) -> None:
-    load.wire.cut()
+    load.wire.refuse()
     assert stays_true(lambda: load.ledger.acked != {}, AWAY)
     load.wire.mend()
 

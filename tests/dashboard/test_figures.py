@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import sqlite3
+from contextlib import closing
+
+import pytest
+from click.testing import CliRunner
 from clikit import QueueFile, fill
 from dashkit import Browser, number_of, part, seqs
 from operatingkit import bury, consumer, start
 
 from hueycore.storage.open import open_storage
+from hueyctl.cli import cli
+from tests.helpers import run_python
 
 
 def test_a_queue_shows_its_states_its_newest_jobs_and_who_serves_it(
@@ -137,3 +146,48 @@ def test_health_has_the_worst_first_and_the_document_of_doctor(
     assert {"consumers", "alarms"} <= {check["name"] for check in found["checks"]}
     words = part(browser.html("/health"), "checks")
     assert "lunch" in words and words.index("alarms") < words.index("consumers")
+
+
+def test_health_tells_what_doctor_tells_of_a_storage_and_takes_no_job_back(
+    queue: QueueFile, browser: Browser
+) -> None:
+    queue.add("app.add")
+    code = (
+        "import os, sys\n"
+        "from hueycore.storage.open import open_storage\n"
+        "from hueycore.model.jobs import Want\n"
+        "storage = open_storage(sys.argv[1], create=False)\n"
+        "number = storage.register(name='victim', kind='thread', slots=1)\n"
+        "storage.exchange(number, [], Want(1))\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    run_python(code, str(queue.where), exits=-signal.SIGKILL)
+
+    health = {check["name"]: check for check in browser.json("/health.json")["checks"]}
+
+    assert health["consumers"]["facts"] == {"alive": 0, "dead": 1}
+    assert queue.state("1") == "running"
+    found = CliRunner().invoke(cli, ["doctor", "-u", str(queue.where), "--json"])
+    doctor = {check["name"]: check for check in json.loads(found.stdout)["checks"]}
+    of_others = {"versions", "sqlite", "config", "app", "integrity", "tasks"}
+    assert set(health) == set(doctor) - of_others
+    storage = health["storage"]["facts"]
+    assert (storage["url"], storage["queues"]) == (doctor["storage"]["facts"]["url"], ["huey"])
+    assert queue.state("1") == "pending"
+
+
+@pytest.mark.sqlite_only("Huey's tables are in a file")
+def test_health_tells_of_jobs_that_huey_left_in_the_file(
+    queue: QueueFile, browser: Browser
+) -> None:
+    with closing(sqlite3.connect(queue.where)) as con:
+        con.execute("create table task (id, queue, data, priority)")
+        con.execute("create table kv (queue, key, value)")
+        con.execute("create table schedule (id, queue, data, timestamp)")
+        con.execute("insert into task values (1, 'jobs', x'00', null)")
+        con.commit()
+
+    found = browser.json("/health.json")
+
+    assert not found["ok"]
+    assert [check["status"] for check in found["checks"] if check["name"] == "huey"] == ["problem"]

@@ -297,3 +297,41 @@ def test_signals_of_the_framework_come_after_the_commit(
     assert [line for line in heard if line.startswith("Bob")] == [
         "Bob enqueued READY", "Bob started RUNNING", "Bob finished FAILED",
     ]  # fmt: skip
+
+
+def test_a_run_reads_its_row_only_for_those_who_look_at_it(run: Run, queue: Huey) -> None:
+    found = run(
+        "import logging\n"
+        "lines, reads, values = [], [], []\n"
+        "log = logging.getLogger('django.tasks' if django.VERSION >= (6,) else 'django_tasks')\n"
+        "log.setLevel('INFO')\n"
+        "class Kept(logging.Handler):\n"
+        "    def emit(self, record):\n"
+        "        lines.append(record.getMessage().split('state=')[1])\n"
+        "log.addHandler(Kept())\n"
+        "plain_job, plain_result = HUEY.storage.job, HUEY.storage.result\n"
+        "def read(verb):\n"
+        "    return lambda *args, **how: (reads.append(verb.__name__), verb(*args, **how))[1]\n"
+        "HUEY.storage.job, HUEY.storage.result = read(plain_job), read(plain_result)\n"
+        "def go():\n"
+        "    del reads[:], lines[:]\n"
+        "    HUEY.execute(HUEY.dequeue())\n"
+        "    return sorted(reads), list(lines)\n"
+        "write.enqueue('Ann'); alone = go()\n"
+        "fail.enqueue('Bob'); failed = go()\n"
+        "def hear(sender, task_result, **_):\n"
+        "    found = told(task_result)\n"
+        "    values.append([found['status'], found['attempts'], found['value']])\n"
+        "task_started.connect(hear); task_finished.connect(hear)\n"
+        "write.enqueue('Cid'); heard = go()\n"
+        "task_started.disconnect(hear); task_finished.disconnect(hear)\n"
+        "write.enqueue('Dan')\n"
+        "print(json.dumps([alone, failed, heard, values, go()]))\n"
+    )
+
+    alone, failed, heard, values, later = found
+    assert alone == later == [[], ["RUNNING", "SUCCESSFUL"]]
+    assert failed == [["job"], ["RUNNING", "FAILED"]]
+    assert heard == [["job", "job", "result"], ["RUNNING", "SUCCESSFUL"]]
+    assert values == [["RUNNING", 1, None], ["SUCCESSFUL", 1, "Dear Cid"]]
+    assert {str(job.state) for job in queue.storage.jobs(Selector())} == {"done", "dead"}

@@ -29,7 +29,8 @@ from hueycore.serializer import (
     format_name,
     safe_repr,
 )
-from hueyctl.answers.safe_pickle import SAFE_LIMIT, safe_decode
+from hueyctl.answers.budget import SAFE_LIMIT
+from hueyctl.answers.safe_pickle import safe_decode
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 texts = st.text()

@@ -25,7 +25,8 @@ from hueycore.serializer import (
     by_name,
     format_name,
 )
-from hueyctl.answers.safe_pickle import SAFE_LIMIT, safe_decode
+from hueyctl.answers.budget import SAFE_LIMIT
+from hueyctl.answers.safe_pickle import safe_decode
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

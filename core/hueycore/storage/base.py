@@ -58,6 +58,11 @@ class Storage(
         the job is claimed alone from then on."""
         ...
 
+    @property
+    def numbers_apart(self) -> bool:
+        """Whether the jobs, workers and events of each queue have numbers of their own."""
+        ...
+
     def close(self) -> None:
         """Close the connections. What this process holds here ends with the last user."""
         ...

@@ -36,7 +36,7 @@ def doctor(session: Session, full: bool) -> int:
     transaction, dead rows, connections left, a standby and a pooler. Secrets are masked. Exit
     codes: 0 nothing is wrong, 1 problems, 78 the application or a config file cannot be read.
     """
-    from hueycore.model.diagnosis import PROBLEM
+    from hueyctl.answers.checks import problems, report
     from hueyctl.commands.doctor.questions import examine
 
     output = session.output
@@ -45,20 +45,13 @@ def doctor(session: Session, full: bool) -> int:
         notes.append(note)
         if not output.is_json:
             _print(session, note)
-    problems = [note for note in notes if note.status == PROBLEM]
+    bad = problems(notes)
     if output.is_json:
-        output.document(
-            {
-                "schema": "hueyctl.doctor/1",
-                "ok": not problems,
-                "problems": len(problems),
-                "checks": [note.as_object() for note in notes],
-            }
-        )
+        output.document(report(notes))
     elif not session.settings.quiet:
-        number = len(problems)
+        number = len(bad)
         output.line(f"{number} problem{'' if number == 1 else 's'}" if number else "No problems.")
-    return max((note.code for note in problems), default=exits.OK)
+    return max((note.code for note in bad), default=exits.OK)
 
 
 #: On fewer columns texts go on at the left.

@@ -5,7 +5,7 @@ Dead consumers are recovered; all else only looks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from hueycore.model.diagnosis import Diagnosis, ok, problem, skipped, warning
@@ -13,22 +13,14 @@ from hueyctl import errors
 
 if TYPE_CHECKING:
     from hueycore import Huey
+    from hueycore.model.reports import WorkerRow
     from hueyctl.context import Session
 
 
-def consumers(session: Session) -> Iterator[Diagnosis]:
+def taken_back(session: Session, dead: Sequence[WorkerRow]) -> Diagnosis:
     """Consumers that died leave their jobs behind until somebody takes them back."""
     from hueycore.exceptions import StorageReadOnly
 
-    found = session.looking()
-    rows = [row for row in found.workers() if row.takes_jobs]
-    dead = [row for row in rows if not row.alive]
-    if not dead:
-        alive = sum(row.slots for row in rows)
-        text = f"{len(rows)} alive with {alive} workers" if rows else "none is running"
-        yield ok("consumers", text, alive=len(rows), dead=0)
-        return
-    names = ", ".join(f"{row.name} (pid {row.pid})" for row in dead)
     try:
         taken = [
             one
@@ -36,28 +28,16 @@ def consumers(session: Session) -> Iterator[Diagnosis]:
             for one in session.writing(queue).recover()
         ]
     except StorageReadOnly as error:
-        yield problem(
+        return problem(
             "consumers",
-            f"dead: {names}; their jobs cannot be taken back: {error}",
+            f"their jobs cannot be taken back: {error}",
             "run hueyctl doctor as the user of the consumers",
-            dead=len(dead),
         )
-        return
-    yield warning(
+    return warning(
         "consumers",
-        f"dead: {names}; {len(taken):,} jobs were taken back",
-        "a living consumer does this by itself within a second" if len(dead) == len(rows) else None,
-        alive=len(rows) - len(dead),
-        dead=len(dead),
+        f"{len(taken):,} jobs were taken back",
         recovered=[one.job.seq for one in taken],
     )
-
-
-def alarms(session: Session) -> Iterator[Diagnosis]:
-    """What ``status`` shows first, but for failures: they are of the work, not of the set-up."""
-    from hueyctl.answers.health import standing_alarms
-
-    yield from standing_alarms(session.looking(), session.queues())
 
 
 def unknown_tasks(session: Session) -> Iterator[Diagnosis]:

@@ -1,65 +1,32 @@
-"""Questions of ``doctor`` about a storage: where it is, how large, whether sound."""
+"""Questions of ``doctor`` about a storage: those that are quick, and whether it is sound."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
-from hueycore.model.diagnosis import Diagnosis, of_old_jobs, ok, problem, skipped
+from hueycore.model.diagnosis import Diagnosis, ok, problem, skipped
+from hueyctl.answers.checks import Note
+from hueyctl.answers.health import health
+from hueyctl.commands.doctor.jobs import taken_back
 
 if TYPE_CHECKING:
     from hueyctl.context import Session
 
 
-def storage(session: Session) -> Iterator[Diagnosis]:
-    from hueycore.storage.location import SqliteLocation, place
-
+def health_of(session: Session) -> Iterator[Note]:
+    """Of the storage that was named. The jobs of dead consumers are taken back."""
     if session.location() is None and not session.may_import:
         why = "none was named (--url or --app), and there is no huey.db here"
         if session.has_app:
             why = "only a config file names the application: say --app or --url"
-        yield skipped("storage", why)
+        yield Note.of(skipped("storage", why))
         return
-    location = session.where()
-    lies = place(location) if isinstance(location, SqliteLocation) else None
-    if lies and lies.is_network:
-        yield problem(
-            "storage",
-            f"{lies.path} is on {lies.file_system}, a network file system: SQLite's locks do not "
-            "hold there",
-            "move the file to a local disk",
-            file_system=lies.file_system,
-        )
-        return
-    started = time.perf_counter()
-    found = session.looking()
-    queues = [row.queue for row in found.queues()]
-    took = time.perf_counter() - started
-    size, wal = found.size()
-    said = ", ".join(queues) or "none yet"
-    more = f", file system {lies.file_system or 'unknown'}" if lies else ""
-    yield ok(
-        "storage",
-        f"{lies.path if lies else location.name} answered in {took * 1000:.1f} ms: {size:,} bytes, "
-        f"queues: {said}{more}",
-        url=found.url,
-        path=lies and lies.path,
-        ping_s=round(took, 6),
-        size_bytes=size,
-        wal_bytes=wal,
-        queues=queues,
-        file_system=(lies and lies.file_system) or None,
+    yield from health(
+        session.where, session.looking, session.queues, about_dead=partial(taken_back, session)
     )
-
-
-def old_jobs(session: Session) -> Iterator[Diagnosis]:
-    """Jobs that Huey left in the same file run only once they are brought over."""
-    found = session.looking()
-    waiting = found.left_by_huey()
-    file = found.url.partition(":///")[2]
-    for queue, number in waiting.items():
-        yield of_old_jobs(queue, number, file)
 
 
 def integrity(session: Session, full: bool) -> Iterator[Diagnosis]:

@@ -47,13 +47,13 @@ def show(
 
 
 def newest(storage: Storage, query: EventQuery) -> dict[str, int]:
-    """The number of the newest event of each queue that is settled: some engines number those of
-    each by themselves."""
+    """The number of the newest event that is settled, with its queue; of each queue where each has
+    numbers of its own."""
     from hueycore.model.events import EventQuery
 
     found: dict[str, int] = {}
-    for name in _queues(storage, query):
-        last = EventQuery((name,), newest=True, limit=1, settled=True)
+    for queues in _apart(storage, query):
+        last = EventQuery(queues, newest=True, limit=1, settled=True)
         note(found, storage.events(last))
     return found
 
@@ -69,18 +69,23 @@ def follow_on(session: Session, storage: Storage, query: EventQuery, last: dict[
     query = query._replace(limit=_PAGE, newest=False)
     # Without news too: what was seen was perhaps not settled, and nothing tells when it is.
     for _ in looks(storage):
-        while found := _after(storage, query, last):
+        while found := later(storage, query, last):
             show(session, found, stream=True)
             note(last, found)
 
 
-def _after(storage: Storage, query: EventQuery, last: Mapping[str, int]) -> list[Event]:
-    queues = [
-        storage.events(query._replace(queues=(name,), after=max(query.after, last.get(name, 0))))
-        for name in _queues(storage, query)
-    ]
-    return list(merge(*queues, key=lambda event: event.at))
+def later(storage: Storage, query: EventQuery, last: Mapping[str, int]) -> list[Event]:
+    """What came after the ``last`` ones, oldest first."""
+    found = []
+    for queues in _apart(storage, query):
+        seen = (number for queue, number in last.items() if not queues or queue in queues)
+        after = max(query.after, *seen, 0)
+        found.append(storage.events(query._replace(queues=queues, after=after)))
+    return list(merge(*found, key=lambda event: event.at))
 
 
-def _queues(storage: Storage, query: EventQuery) -> Sequence[str]:
-    return query.queues or [row.queue for row in storage.queues()]
+def _apart(storage: Storage, query: EventQuery) -> list[tuple[str, ...]]:
+    """The queues that are asked about together: all of them, unless each has its own numbers."""
+    if not storage.numbers_apart:
+        return [query.queues]
+    return [(name,) for name in query.queues or (row.queue for row in storage.queues())]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hueycore.model.diagnosis import PROBLEM
+from hueyctl.answers.checks import Note, problems, report
 from hueyctl.answers.health import health
 from hueyctl.dashboard.page import Page, Table, View
 from hueyctl.output.columns import Column
@@ -14,14 +14,12 @@ _CLASSES = {"problem": "critical", "warning": "warning", "ok": "fine", "skipped"
 
 
 def page(view: View) -> Page:
-    notes = view.board.kept.get("health", lambda: health(view.storage, view.queues))
-    problems = [note for note in notes if note.status == PROBLEM]
-    document = {
-        "schema": "hueyctl.doctor/1",
-        "ok": not problems,
-        "problems": len(problems),
-        "checks": [note.as_object() for note in notes],
-    }
+    board = view.board
+
+    def find() -> list[Note]:
+        return list(health(lambda: board.location, board.reading, lambda: board.queues))
+
+    notes = board.kept.get("health", find)
     columns = {
         "status": Column("status", "STATUS", "text", lambda note: note.status),
         "name": Column("name", "NAME", "text", lambda note: note.name),
@@ -34,12 +32,12 @@ def page(view: View) -> Page:
         ("doctor",),
         {
             "notes": sorted(notes, key=lambda note: _ORDER.index(note.status)),
-            "problems": len(problems),
+            "problems": len(problems(notes)),
             "warnings": sum(note.status == "warning" for note in notes),
             "signs": _SIGNS,
             "classes": _CLASSES,
         },
-        lambda: document,
+        lambda: report(notes),
         lambda: Table(notes, columns, tuple(columns)),
         place="health",
     )

@@ -139,7 +139,7 @@ def test_who_is_interrupted_while_he_waits_for_the_answer_enqueues_again_as_befo
         raise Struck
 
     with Proxy(postgres) as proxy:
-        storage = open_(dsn=proxy.dsn)
+        storage = open_(dsn=proxy.url)
         born(storage)
         proxy.hold()
         before = signal.signal(signal.SIGALRM, strike)
@@ -212,7 +212,7 @@ def test_a_large_job_gets_through_to_a_server_that_takes_its_time(
     postgres: str, open_: Open
 ) -> None:
     with Proxy(postgres) as proxy:
-        storage = open_(dsn=proxy.dsn)
+        storage = open_(dsn=proxy.url)
         born(storage)
         proxy.hold()
         job = new(payload=bytes(40_000_000))

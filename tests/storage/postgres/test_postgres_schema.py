@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from psycopg import errors
 
+from hueycore.model.endings import Done
 from hueycore.model.jobs import Selector
 from hueycore.storage.postgres import PostgresStorage, schema
-from tests.storage.kit import born, run, worker
+from tests.storage.kit import born, end, one, pipeline, run, worker
 from tests.storage.postgres.conftest import Connect, Open
 
 WAITING = {"worker": "null", "claimed_at": "null", "finished_at": "null", "waits": "0"}
@@ -94,3 +95,41 @@ def test_tables_of_schema_1_answer_whoever_only_reads_and_a_writer_brings_them_u
 
 def test_there_is_a_migration_to_every_version() -> None:
     assert sorted(schema.MIGRATIONS) == list(range(2, schema.VERSION + 1))
+
+
+def test_a_column_that_a_newer_release_adds_disturbs_no_connection_that_is_open(
+    storage: PostgresStorage, connect: Connect
+) -> None:
+    """What is prepared names its columns: none says "cached plan must not change result type"."""
+
+    def life() -> None:
+        """What runs all day, with statements that are prepared by now."""
+        first, _ = pipeline(storage, 2)
+        number = worker(storage)
+        claim = one(storage, number)
+        storage.slots(number).start(0, claim.seq, claim.claim)
+        end(storage, number, claim, Done(b"value"))
+        assert run(storage, number).inputs == 1
+        assert storage.inputs(first.seq) == []
+        found = storage.result(first.id, preserve=True)
+        assert found is not None and found.result == b"value"
+        storage.unregister(number)
+        for look in (storage.queues, storage.workers, storage.totals, storage.periodic):
+            look()
+        assert storage.jobs(Selector())
+        assert [one for page in storage.dump(Selector()) for one in page]
+        assert storage.stages(first.seq)
+        storage.lock("door", worker(storage), b"mine")
+        storage.unlock("door", b"mine")
+
+    life()
+    con = connect(autocommit=True)
+    tables = con.execute(
+        b"select relname from pg_class where relkind = 'r' and relname like 'huey_%'"
+        b" and relnamespace = current_schema()::regnamespace"
+    ).fetchall()
+    assert len(tables) > 5
+    for (table,) in tables:
+        con.execute(f"alter table {table} add column news text default 'new'".encode())
+
+    life()

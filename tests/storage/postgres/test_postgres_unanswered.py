@@ -253,7 +253,7 @@ def test_a_plain_exchange_whose_connection_breaks_gives_and_ends_each_job_once(
     how: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    storage = open_(dsn=proxy.dsn)
+    storage = open_(dsn=proxy.url)
     storage.enqueue([new() for _ in range(9)])
     number = worker(storage)
     claims = take(storage, number, 3)
@@ -280,10 +280,10 @@ def test_a_lock_that_could_not_be_given_back_is_given_back_when_the_server_is_th
     open_: Open, proxy: Proxy
 ) -> None:
     """Its holder lives: it would be held for ever."""
-    storage, other = open_(dsn=proxy.dsn, timeout=0.2), open_()
+    storage, other = open_(dsn=proxy.url, timeout=0.2), open_()
     mine, theirs = worker(storage), worker(other)
     assert storage.lock("door", mine, b"mine")
-    proxy.cut()
+    proxy.refuse()
     with pytest.raises(StorageError):
         storage.unlock("door", b"mine")
     proxy.mend()

@@ -9,8 +9,8 @@ import pytest
 from hueycore.storage.redis.client import Client
 from tests import redis_servers
 from tests.helpers import or_skip
+from tests.proxy import Proxy
 from tests.redis_servers import ClusterOfThree, Guarded, RedisServer
-from tests.storage.redis.proxy import Proxy, proxy
 
 Connect = Callable[..., Client]
 
@@ -45,7 +45,7 @@ def cluster() -> Iterator[ClusterOfThree]:
 @pytest.fixture
 def way(server: RedisServer) -> Iterator[Proxy]:
     """A way to the server that can lose answers."""
-    with proxy(server.port) as found:
+    with Proxy(server.url) as found:
         yield found
 
 

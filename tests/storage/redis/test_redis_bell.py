@@ -11,9 +11,9 @@ import pytest
 
 from hueycore.storage.redis.bell import Bell
 from tests.helpers import run_python, wait_until
+from tests.proxy import Proxy
 from tests.redis_servers import RedisServer
 from tests.storage.redis.conftest import Connect
-from tests.storage.redis.proxy import Proxy
 
 CHANNEL = "{huey:app}:bell"
 

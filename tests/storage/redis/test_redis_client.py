@@ -23,9 +23,9 @@ from hueycore.storage.redis.errors import Refused, Unanswered
 from hueycore.storage.redis.wire import is_stale
 from tests import redis_servers
 from tests.helpers import Clock, run_python, wait_until
+from tests.proxy import Proxy
 from tests.redis_servers import ClusterOfThree, Guarded, RedisServer
 from tests.storage.redis.conftest import Connect, lua
-from tests.storage.redis.proxy import Proxy
 
 KEY = "{huey:app}:row"
 COUNT = lua("return redis.call('INCR', KEYS[1])")

@@ -19,9 +19,9 @@ from hueycore import ConfigurationError, Huey, RedisHuey, State, StorageFull
 from hueycore.exceptions import StorageError
 from hueycore.storage.redis import RedisStorage
 from tests.helpers import PYTHONPATH, consuming, drain, jobs, run_python, states, wait_until
+from tests.proxy import Proxy
 from tests.redis_servers import ClusterOfThree, Guarded, RedisServer
 from tests.storage.redis.invariants import violations
-from tests.storage.redis.proxy import Proxy
 
 #: Seconds.
 DEADLINE = 60.0

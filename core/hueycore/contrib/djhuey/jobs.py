@@ -12,10 +12,13 @@ from hueycore.contrib.djhuey import HUEY, close_db
 from hueycore.contrib.djhuey.framework import (
     Task,
     TaskContext,
+    TaskResultStatus,
+    is_heard,
     normalize_json,
     task_backends,
     task_started,
 )
+from hueycore.contrib.djhuey.records import declared, without_row
 from hueycore.model.jobs import Enqueued
 from hueycore.tasks.result import Result
 from hueycore.tasks.task import Task as Call
@@ -83,8 +86,11 @@ def wrapper_of(backend: HueyBackend, func: Callable[..., Any]) -> FrameworkTask:
 
 def _begin(call: FrameworkCall) -> tuple[Any, ...]:
     """Tell that the task has started; what comes before its arguments."""
-    backend = call.wrapper.backend
-    result = backend.result_of(call)
+    backend, task = call.wrapper.backend, declared(call.task_name)
+    if task is None or task.takes_context or is_heard(task_started):
+        result = backend.result_of(call)
+    else:
+        result = without_row(backend, task, call, TaskResultStatus.RUNNING)
     task_started.send(type(backend), task_result=result)
     return (TaskContext(task_result=result),) if result.task.takes_context else ()
 

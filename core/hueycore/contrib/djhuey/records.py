@@ -94,14 +94,18 @@ def result_of(
     return result
 
 
-def unborn(
-    backend: HueyBackend, task: Task, call: Call, enqueued_at: datetime | None = None
+def without_row(
+    backend: HueyBackend,
+    task: Task,
+    call: Call,
+    status: TaskResultStatus = TaskResultStatus.READY,
+    enqueued_at: datetime | None = None,
 ) -> TaskResult:
-    """Of a job whose row is there with the commit of its caller."""
+    """Of a job whose row is not there yet, or that nobody looks at."""
     return TaskResult(
         task=task,
         id=call.id,
-        status=TaskResultStatus.READY,
+        status=status,
         enqueued_at=enqueued_at,
         started_at=None,
         finished_at=None,

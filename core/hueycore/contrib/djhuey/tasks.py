@@ -25,6 +25,8 @@ from hueycore.contrib.djhuey.framework import (
     Task,
     TaskResult,
     TaskResultDoesNotExist,
+    TaskResultStatus,
+    is_heard,
     normalize_json,
     task_enqueued,
     task_finished,
@@ -32,7 +34,7 @@ from hueycore.contrib.djhuey.framework import (
 from hueycore.contrib.djhuey.guests import enqueue_inside
 from hueycore.contrib.djhuey.jobs import FrameworkCall, Handle, wrapper_of
 from hueycore.contrib.djhuey.queues import DEFAULT, huey_of, job_of
-from hueycore.contrib.djhuey.records import declared, moment, result_of, unborn
+from hueycore.contrib.djhuey.records import declared, moment, result_of, without_row
 from hueycore.exceptions import ConfigurationError
 from hueycore.model.jobs import Job
 from hueycore.model.states import FINAL
@@ -120,7 +122,7 @@ class HueyBackend(BaseTaskBackend):
                 return self._enqueued(task, call)
             if self.enqueue_on_commit:
                 transaction.on_commit(partial(_enqueue, huey, call))
-                return unborn(self, task, call)
+                return without_row(self, task, call)
         _enqueue(huey, call)
         return self.get_result(call.id) if huey.immediate else self._enqueued(task, call)
 
@@ -158,9 +160,9 @@ class HueyBackend(BaseTaskBackend):
         """Of a job that was enqueued just now; somebody may run it already."""
         stored = call.stored
         if stored is None:  # in a batch, or a transaction of ``huey.using``: it is yet to come
-            return unborn(self, task, call)
+            return without_row(self, task, call)
         if stored.fresh and stored.enqueued_at is not None:
-            return unborn(self, task, call, moment(stored.enqueued_at))
+            return without_row(self, task, call, enqueued_at=moment(stored.enqueued_at))
         return self.result_of(call)
 
 
@@ -183,13 +185,16 @@ def _on_signal(signal: str, call: Any, *args: Any) -> None:
     if signal == S.SIGNAL_ENQUEUED:
         _send_enqueued(call)
         return
-    backend = call.wrapper.backend
+    backend, task = call.wrapper.backend, declared(call.task_name)
+    if task is None:
+        return
+    if signal == S.SIGNAL_COMPLETE and not is_heard(task_finished):
+        _send_finished(backend, without_row(backend, task, call, TaskResultStatus.SUCCESSFUL))
+        return
     job, claim = job_of(call.id), call._claim
     if job is None or job.state not in FINAL or (claim is not None and claim.claim != job.claim):
         return
-    task = declared(job.task)
-    if task is not None:
-        _send_finished(backend, backend._result(job, task, call))
+    _send_finished(backend, backend._result(job, task, call))
 
 
 @close_db

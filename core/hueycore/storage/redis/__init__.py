@@ -72,6 +72,7 @@ class RedisStorage(
 
     shared = True
     sees_starts = False
+    numbers_apart = True
 
     def __init__(
         self,

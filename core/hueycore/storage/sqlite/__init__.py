@@ -41,6 +41,7 @@ class SqliteStorage(
     """
 
     sees_starts = True
+    numbers_apart = False
 
     def __init__(
         self,

@@ -42,6 +42,7 @@ def back_up(
             with (
                 closing(sqlite3.connect(uri(part, "mode=rw"), uri=True)) as target,
                 database.view() as source,
+                _blamed_on(path),
             ):
                 copy(source, target, on_progress)
             _verify(part)
@@ -80,6 +81,17 @@ def copy(
             on_progress(total - remaining, total)
 
     source.backup(target, pages=STEP, progress=tell, sleep=0.0)
+
+
+@contextmanager
+def _blamed_on(path: str) -> Iterator[None]:
+    """It is the copy for which there is no space: the queue is only read."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+            raise
+        raise translate(error, path) from error
 
 
 def _verify(path: str) -> None:

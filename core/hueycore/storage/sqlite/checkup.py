@@ -26,7 +26,11 @@ def fsync(path: str) -> Iterator[Diagnosis]:
     if not os.access(folder, os.W_OK | os.X_OK):
         yield skipped("durability", f"{folder} cannot be written: fsync was not measured")
         return
-    took = _measured(folder)
+    try:
+        took = _measured(folder)
+    except OSError as error:
+        yield problem("durability", f"nothing can be written to {folder}: {error.strerror}")
+        return
     facts = {"fsync_s": round(took, 6), "per_second": round(1 / took)}
     text = (
         f"fsync takes {took * 1000:.2f} ms: about {1 / took:,.0f} durable enqueues a second one at "

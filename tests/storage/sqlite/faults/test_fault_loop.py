@@ -5,11 +5,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import subprocess
-import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar
@@ -42,7 +39,6 @@ from tests.storage.sqlite.faults.rig import (
     dump,
     failing,
     on_the_way,
-    rows,
 )
 from tests.storage.sqlite.invariants import check_invariants
 
@@ -330,94 +326,6 @@ def test_a_consumer_keeps_its_endings_until_there_is_space_and_runs_nothing_twic
     finally:
         huey.close()
     check_invariants(path)
-
-
-@pytest.fixture
-def tiny() -> Iterator[Path]:
-    """A file system of one megabyte."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount")
-    with tempfile.TemporaryDirectory() as folder:
-        mounted = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True
-        )
-        if mounted.returncode:
-            pytest.skip(f"cannot mount here: {mounted.stderr.decode().strip()}")
-        try:
-            yield Path(folder)
-        finally:
-            subprocess.run(["umount", folder], check=True)
-
-
-@pytest.mark.root
-def test_a_full_file_system_loses_nothing_that_was_acknowledged(tiny: Path) -> None:
-    path = str(tiny / "queue.db")
-    ballast = tiny / "ballast"
-    with closing(SqliteStorage(path)) as storage:
-        number = worker(storage)
-        ballast.write_bytes(b"x" * 300_000)
-        acknowledged: list[str] = []
-        with pytest.raises(StorageFull):
-            while len(acknowledged) < 1000:
-                acknowledged.append(storage.enqueue([new(payload=b"x" * 2000)])[0].id)
-        assert len(acknowledged) > 20
-        with pytest.raises(StorageFull):
-            storage.put("value", b"x" * 200_000)
-        assert {job.id for job in storage.jobs(Selector())} == set(acknowledged)
-
-        ballast.unlink()
-
-        runs: Counter[str] = Counter()
-        while claims := take(storage, number, 10):
-            runs.update(claim.id for claim in claims)
-            storage.exchange(number, [ended(claim) for claim in claims], Want(0))
-        assert runs == Counter(acknowledged)
-        storage.unregister(number)
-    check_invariants(path)
-
-
-@pytest.mark.root
-def test_a_worker_cannot_register_on_a_full_file_system_and_holds_nothing(tiny: Path) -> None:
-    path = str(tiny / "queue.db")
-    with closing(SqliteStorage(path)) as storage:
-        storage.enqueue([new()])
-        side = storage.side()
-        assert side is not None
-        ballast = tiny / "ballast"
-        with ballast.open("wb", buffering=0) as file, pytest.raises(OSError):
-            while True:
-                file.write(b"x" * 4096)
-
-        with pytest.raises(StorageFull):
-            worker(storage)
-
-        assert rows(path, "select * from huey_worker") == []
-        assert not side._held
-        ballast.unlink()
-        number = worker(storage)
-        assert list(side._held) == [number]
-        storage.unregister(number)
-
-
-@pytest.mark.root
-def test_a_checkpoint_on_a_full_file_system_keeps_the_log(tiny: Path) -> None:
-    path = str(tiny / "queue.db")
-    with closing(SqliteStorage(path)) as storage:
-        storage.leave_checkpoints_to_janitor()
-        ids = [storage.enqueue([new(payload=b"x" * 3000)])[0].id for _ in range(15)]
-        ballast = tiny / "ballast"
-        with ballast.open("wb", buffering=0) as file, pytest.raises(OSError):
-            while True:
-                file.write(b"x" * 4096)
-
-        with pytest.raises(StorageFull):
-            storage.db.checkpoint(truncate=False)
-
-        assert [job.id for job in storage.jobs(Selector())] == ids
-        ballast.unlink()
-        storage.db.checkpoint(truncate=True)
-        assert storage.size()[1] == 0
-        assert [job.id for job in storage.jobs(Selector())] == ids
 
 
 def test_threads_that_share_a_commit_fail_or_succeed_each_for_itself(
