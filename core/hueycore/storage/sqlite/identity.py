@@ -15,8 +15,8 @@ from hueycore.exceptions import StorageError, StorageMoved
 Key = tuple[int, int]
 #: Device, inode, time of the last change.
 FolderState = tuple[int, int, int]
-#: More than one tick of a file system's clock, in nanoseconds.
-_TICK = 100_000_000
+#: More than one tick of a file system's clock, in nanoseconds; Linux has a hundred a second.
+_TICK = 20_000_000
 #: The clock of file systems: ``time.time_ns`` is another where a test has frozen or moved the time.
 _now = partial(time.clock_gettime_ns, time.CLOCK_REALTIME)
 
