@@ -67,6 +67,8 @@ class Glances(Workers, Upkeep):
     ) -> int:
         self._runs_none = slots == 0
         self._fresh_for = SELDOM if slots and kind == WORKER_PROCESS else FRESH
+        if slots:
+            self.db.prepare()
         return super().register(name=name, kind=kind, slots=slots, declares=declares)
 
     def glance(self, declared: Collection[str] | None = None) -> Glance:
