@@ -15,10 +15,10 @@ from hueycore.model.glance import Glance, Kept
 from hueycore.model.schedules import Periodic
 from hueycore.storage.postgres import schema
 from hueycore.storage.postgres.alive import HELD, Alive
-from hueycore.storage.postgres.connections import Connection
 from hueycore.storage.postgres.database import Database
 from hueycore.storage.postgres.dialect import DIALECT
 from hueycore.storage.postgres.hindrance import Hindrance
+from hueycore.storage.postgres.statements import Connection
 from hueycore.storage.protocol.upkeep import Upkeep
 from hueycore.storage.sql.due import LATE
 from hueycore.storage.sql.queries import coming
