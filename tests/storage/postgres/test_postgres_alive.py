@@ -458,6 +458,14 @@ def test_nobody_waits_while_a_worker_connects(open_: Open, monkeypatch: pytest.M
     assert worker(storage)
 
 
+def test_who_runs_no_jobs_has_no_connection_for_exchanges(storage: PostgresStorage) -> None:
+    storage.register(name="maintenance", kind="process", slots=0)
+    assert storage.db._hot.connection is None
+
+    worker(storage)
+    assert storage.db._hot.connection is not None
+
+
 def fail(*_: object) -> None:
     raise StorageError("no")
 

@@ -15,9 +15,10 @@ from hueycore.model.endings import Dead, Ending, Released, Retry, Snoozed
 from hueycore.model.jobs import Selector, Want
 from hueycore.model.states import State
 from hueycore.storage.postgres import PostgresStorage
-from hueycore.storage.postgres.connections import Connection, Cursor, Link
+from hueycore.storage.postgres.connections import Link
 from hueycore.storage.postgres.database import Database
 from hueycore.storage.postgres.hot import Hot, _PlainPick
+from hueycore.storage.postgres.statements import Connection, Cursor
 from hueycore.storage.sql.exchange import Exchanges
 from tests.helpers import wait_until
 from tests.proxy import Proxy

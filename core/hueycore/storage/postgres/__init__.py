@@ -8,7 +8,7 @@ from typing import Any
 from hueycore.storage.dsn import shown
 from hueycore.storage.postgres.alive import Alive
 from hueycore.storage.postgres.claims import Claims
-from hueycore.storage.postgres.connections import DEADLINE, Connection
+from hueycore.storage.postgres.connections import DEADLINE
 from hueycore.storage.postgres.database import Database
 from hueycore.storage.postgres.events import Following
 from hueycore.storage.postgres.examine import Examination
@@ -16,6 +16,7 @@ from hueycore.storage.postgres.glance import Glances
 from hueycore.storage.postgres.guest import Guests
 from hueycore.storage.postgres.hot import Hot
 from hueycore.storage.postgres.owed import Owed
+from hueycore.storage.postgres.statements import Connection
 from hueycore.storage.postgres.wake import Wake
 from hueycore.storage.sql.rooms import Rooms
 

@@ -93,7 +93,6 @@ class Alive:
 
     def prepare(self) -> None:
         self.session()  # others would wait while it connects
-        self._db.prepare()
 
     def numbers(self, con: Connection) -> Iterable[int]:
         while True:

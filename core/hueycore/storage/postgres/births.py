@@ -14,7 +14,7 @@ from hueycore.model.states import State
 from hueycore.storage.sql.births import OPTIONS, are_usual, begins, options
 
 if TYPE_CHECKING:
-    from hueycore.storage.postgres.connections import Connection
+    from hueycore.storage.postgres.statements import Connection
 
 #: Jobs from which on they are copied instead of inserted.
 COPIED = 500

@@ -8,9 +8,9 @@ from typing import Any
 from hueycore.exceptions import ConfigurationError
 from hueycore.model.diagnosis import Diagnosis, ok, problem, warning
 from hueycore.model.reports import Info
-from hueycore.storage.postgres.connections import Connection as PgConnection
 from hueycore.storage.postgres.hints import STANDBY
 from hueycore.storage.postgres.pooler import Connect, refuse_transaction_mode
+from hueycore.storage.postgres.statements import Connection as PgConnection
 from hueycore.storage.sql.dialect import Connection
 
 OLDEST_SERVER = 13

@@ -17,18 +17,12 @@ from psycopg.pq import TransactionStatus
 
 from hueycore.exceptions import StorageError, StorageReadOnly
 from hueycore.storage.postgres import schema
-from hueycore.storage.postgres.connections import (
-    DEADLINE,
-    Connection,
-    Connections,
-    Cursor,
-    Link,
-    Prepared,
-)
+from hueycore.storage.postgres.connections import DEADLINE, Connections, Link
 from hueycore.storage.postgres.dialect import translate as spelled
 from hueycore.storage.postgres.errors import is_away, is_undone, missing, translate
 from hueycore.storage.postgres.hints import is_coming
 from hueycore.storage.postgres.pipeline import Statement
+from hueycore.storage.postgres.statements import Connection, Cursor, Prepared
 from hueycore.system import clock, native
 from hueycore.system.shield import shielded
 

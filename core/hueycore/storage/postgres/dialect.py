@@ -14,7 +14,7 @@ from hueycore.storage.postgres import births, schema
 from hueycore.storage.sql.dialect import NO_SUCH_VALUE, Connection
 
 if TYPE_CHECKING:
-    from hueycore.storage.postgres import connections as postgres
+    from hueycore.storage.postgres import statements as postgres
 
 #: Classes of errors that are about values: data, integrity, a program's limits.
 _OF_VALUES = ("22", "23", "54")

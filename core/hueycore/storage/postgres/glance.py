@@ -15,10 +15,10 @@ from hueycore.model.glance import Glance, Kept
 from hueycore.model.schedules import Periodic
 from hueycore.storage.postgres import schema
 from hueycore.storage.postgres.alive import HELD, Alive
-from hueycore.storage.postgres.connections import Connection
 from hueycore.storage.postgres.database import Database
 from hueycore.storage.postgres.dialect import DIALECT
 from hueycore.storage.postgres.hindrance import Hindrance
+from hueycore.storage.postgres.statements import Connection
 from hueycore.storage.protocol.upkeep import Upkeep
 from hueycore.storage.sql.due import LATE
 from hueycore.storage.sql.queries import coming
@@ -67,6 +67,8 @@ class Glances(Workers, Upkeep):
     ) -> int:
         self._runs_none = slots == 0
         self._fresh_for = SELDOM if slots and kind == WORKER_PROCESS else FRESH
+        if slots:
+            self.db.prepare()
         return super().register(name=name, kind=kind, slots=slots, declares=declares)
 
     def glance(self, declared: Collection[str] | None = None) -> Glance:

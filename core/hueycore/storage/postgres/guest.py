@@ -16,10 +16,10 @@ from psycopg.pq import PipelineStatus, TransactionStatus
 from hueycore.exceptions import ConfigurationError, OtherData
 from hueycore.model.jobs import Ended, Enqueued, NewJob
 from hueycore.model.plan import Plan
-from hueycore.storage.postgres.connections import Connection
 from hueycore.storage.postgres.database import Body, Database
 from hueycore.storage.postgres.enqueue import Births
 from hueycore.storage.postgres.errors import translate
+from hueycore.storage.postgres.statements import Connection
 from hueycore.storage.sql.done import end_done
 from hueycore.system.shield import shielded
 

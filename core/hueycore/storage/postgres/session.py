@@ -17,11 +17,11 @@ import psycopg
 
 from hueycore.exceptions import HueyException, StorageError
 from hueycore.storage.postgres import forks
-from hueycore.storage.postgres.connections import Connection
 from hueycore.storage.postgres.database import Database
 from hueycore.storage.postgres.errors import translate
 from hueycore.storage.postgres.hints import in_one_line
 from hueycore.storage.postgres.pooler import refuse_transaction_mode
+from hueycore.storage.postgres.statements import Connection
 from hueycore.system import clock, native
 
 logger = logging.getLogger("hueycore.storage")
