@@ -57,8 +57,8 @@ class Positive(Duration):
         return seconds
 
 
-class Number(click.FloatRange):
-    """A number in a range, or any that is one."""
+class Number(click.types.FloatParamType):
+    """A number, which ``nan`` and infinity are not."""
 
     name = "number"
 
@@ -69,6 +69,12 @@ class Number(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a valid {self.name}.", param, ctx)
         return number
+
+
+class NumberRange(click.FloatRange):
+    """A number in a range."""
+
+    name = "number"
 
 
 class Integer(click.IntRange):
