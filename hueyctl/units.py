@@ -81,12 +81,13 @@ def _clock_time(clock: re.Match[str], now: datetime) -> float:
 
 
 def brief(seconds: float) -> str:
-    """A duration for people, two units at most: ``41s``, ``2h 05m``, ``3d 4h``."""
+    """A duration for people, two units at most: ``41s``, ``2h 05m``, ``3d 4h``. Less than nothing,
+    since a moment that a clock which was set back has not reached yet, is ``0s``."""
     if not math.isfinite(seconds):
         return str(seconds)  # somebody wrote it into the row
-    whole = int(abs(seconds))
+    whole = int(seconds)
     if whole < 1:
-        return f"{abs(seconds) * 1000:.0f}ms" if abs(seconds) >= 0.001 else "0s"
+        return f"{seconds * 1000:.0f}ms" if seconds >= 0.001 else "0s"
     if whole < 60:
         return f"{whole}s"
     if whole < 3600:
@@ -122,7 +123,7 @@ def relative(moment: float, now: float) -> str:
     away = moment - now
     if abs(away) < 1:
         return "now"
-    return f"in {brief(away)}" if away > 0 else f"{brief(away)} ago"
+    return f"in {brief(away)}" if away > 0 else f"{brief(-away)} ago"
 
 
 def clock(moment: float, now: float) -> str:

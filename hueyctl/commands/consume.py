@@ -11,7 +11,7 @@ import click
 from hueyctl import errors, exits
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.selection.params import DURATION
+from hueyctl.selection.params import DURATION, NumberRange
 from hueyctl.service.options import consumer_options, import_more, running_options
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ INIT = 1
 @click.option("-d", "--delay", type=DURATION, metavar="S", help="Shortest pause when idle (0.1).")
 @click.option("-m", "--max-delay", type=DURATION, metavar="S", help="Longest pause (10).")
 @click.option(
-    "-b", "--backoff", type=click.FloatRange(min=1), metavar="F", help="Growth of the pause (1.15)."
+    "-b", "--backoff", type=NumberRange(min=1), metavar="F", help="Growth of the pause (1.15)."
 )
 @click.option("-C", "--disable-health-check", is_flag=True, help="Do not replace dead workers.")
 @click.option("-f", "--flush-locks", is_flag=True, help="Free all locks at the start.")

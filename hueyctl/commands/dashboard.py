@@ -9,6 +9,7 @@ import click
 from hueyctl import errors, exits
 from hueyctl.command import command
 from hueyctl.context import Session
+from hueyctl.selection.params import Integer
 
 if TYPE_CHECKING:
     from hueyctl.dashboard.board import Board
@@ -27,7 +28,7 @@ _PORT = 8787
 )
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=Integer(0, 65535),
     default=_PORT,
     show_default=True,
     metavar="N",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 
 import click
@@ -13,7 +12,7 @@ from hueyctl.command import command
 from hueyctl.context import Session
 from hueyctl.selection.choice import Choice
 from hueyctl.selection.options import ID_HELP, selecting
-from hueyctl.selection.params import DURATION, moment
+from hueyctl.selection.params import DURATION, Number, moment
 
 
 @command(
@@ -31,7 +30,7 @@ from hueyctl.selection.params import DURATION, moment
 @click.option("--eta", metavar="WHEN", help="Run at this time: +5m, 18:30, 2030-01-31T12:00.")
 @click.option("--delay", type=DURATION, metavar="DUR", help="Run after this long from now.")
 @click.option("--now", is_flag=True, help="Run as soon as a worker is free.")
-@click.option("--priority", type=float, metavar="N", help="A new priority: higher runs first.")
+@click.option("--priority", type=Number(), metavar="N", help="A new priority: higher runs first.")
 def reschedule(
     session: Session,
     choice: Choice,
@@ -48,8 +47,6 @@ def reschedule(
     run_at = _run_at(eta, delay, now, choice.utc)
     if run_at is None and priority is None:
         raise errors.usage("say when", "--eta, --delay or --now; or --priority")
-    if priority is not None and not math.isfinite(priority):
-        raise errors.usage("--priority must be a finite number")
 
     from hueyctl.changes import actions
 

@@ -81,9 +81,12 @@ def _typed(name: str, kind: str, value: str, now: float, utc: bool) -> Any:
             # A database has no larger integers, and a number that is there is smaller.
             whole = "." not in value and abs(int(value)) < 2**63
             return int(value) if whole else float(value)
-        return units.parse_duration(value)
+        seconds = units.parse_ahead(value)
     except ValueError as error:
         raise errors.usage(f"--where {name}: {error}") from error
+    if seconds is None:
+        raise errors.usage(f"--where {name}: {value!r} is neither a number nor a duration")
+    return seconds
 
 
 def _unquoted(text: str) -> str:

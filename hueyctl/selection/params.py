@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -56,8 +57,34 @@ class Positive(Duration):
         return seconds
 
 
-class Whole(click.IntRange):
-    """A whole number that every engine has room for."""
+class Number(click.types.FloatParamType):
+    """A number, which ``nan`` and infinity are not."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a valid {self.name}.", param, ctx)
+        return number
+
+
+class NumberRange(click.FloatRange):
+    """A number in a range."""
+
+    name = "number"
+
+
+class Integer(click.IntRange):
+    """A whole number in a range."""
+
+    name = "whole number"
+
+
+class Whole(Integer):
+    """One that every engine has room for."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         number = int(super().convert(value, param, ctx))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from hueyctl.selection.params import ADDRESS, DURATION
+from hueyctl.selection.params import ADDRESS, DURATION, Integer
 
 if TYPE_CHECKING:
     from hueyctl.context import Session
@@ -29,7 +29,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "-w",
         "--workers",
-        type=click.IntRange(0, 4096),
+        type=Integer(0, 4096),
         metavar="N",
         help="Workers (the app's, or 1); 0 only schedules.",
     ),
@@ -49,7 +49,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "-s",
         "--scheduler-interval",
-        type=click.IntRange(1, 60),
+        type=Integer(1, 60),
         callback=_factor_of_a_minute,
         metavar="S",
         help="Between looks of the scheduler (1); a factor of 60.",
@@ -60,7 +60,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "-M",
         "--max-tasks",
-        type=click.IntRange(min=0),
+        type=Integer(min=0),
         metavar="N",
         help="Replace a worker after so many; 0 never.",
     ),

@@ -227,6 +227,7 @@ def test_the_serializer_is_the_one_that_the_queue_uses(
         ["t", "--expires", "x"], ["t", "--retries", "-1"], ["t", "--id", ""], ["t", "--args", "x"],
         ["--from", "-", "t", "arg"], ["--from", "-", "-W"], ["--from", "missing.jsonl"],
         ["t", "-W", "--dry-run"], ["t", "-Q", "a", "-Q", "b"],
+        ["t", "--priority", "nan"], ["t", "--priority", "inf"],
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_a_usage_error(

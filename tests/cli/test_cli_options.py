@@ -71,6 +71,27 @@ def test_an_unknown_format_is_refused_with_near_names(home: Path, invoke: Invoke
     assert "did you mean json" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("list -n abc", "'abc' is not a valid whole number."),
+        ("consume -w 1.5", "'1.5' is not a valid whole number."),
+        ("consume -b x", "'x' is not a valid number."),
+        ("enqueue t --priority nan", "'nan' is not a valid number."),
+        ("reschedule 1 --priority inf", "'inf' is not a valid number."),
+        ("periodic add n t --every 1d --priority x", "'x' is not a valid number."),
+        ("list --where priority>abc", "'abc' is neither a number nor a duration"),
+    ],
+)
+def test_what_is_no_number_is_told_in_words_for_people(
+    queue: QueueFile, invoke: Invoke, line: str, said: str
+) -> None:
+    result = invoke(*line.split(), *(() if line.startswith("consume") else ("-u", "queue.db")))
+
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
 def test_usage_errors_are_json_when_json_was_asked_for(home: Path, invoke: Invoke) -> None:
     for words in (("list", "--json", "--bad"), ("-o", "json", "list", "--bad"), ("lst", "--json")):
         result = invoke(*words)

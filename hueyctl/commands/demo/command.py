@@ -15,7 +15,7 @@ import click
 from hueyctl import errors, exits, streams
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.selection.params import POSITIVE
+from hueyctl.selection.params import POSITIVE, Integer
 
 if TYPE_CHECKING:
     from hueyctl.commands.demo.account import Account
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--count",
-    type=click.IntRange(50, 1_000_000),
+    type=Integer(50, 1_000_000),
     default=2000,
     show_default=True,
     metavar="N",

@@ -15,7 +15,7 @@ from hueyctl.producers.app import AppProducer
 from hueyctl.producers.arguments import GRAMMAR, Call, CallingCommand, call_options, parse_words
 from hueyctl.producers.base import Order, Producer, Queued
 from hueyctl.producers.file import FileProducer
-from hueyctl.selection.params import DURATION, Whole
+from hueyctl.selection.params import DURATION, Integer, Number, Whole
 
 
 @command(
@@ -58,7 +58,7 @@ from hueyctl.selection.params import DURATION, Whole
     "--expires", metavar="WHEN", help="Do not start it after this time, or so long after it could."
 )
 @click.option("--utc", is_flag=True, help="Times without an offset are UTC, not local.")
-@click.option("--priority", type=float, metavar="N", help="Higher runs first.")
+@click.option("--priority", type=Number(), metavar="N", help="Higher runs first.")
 @click.option("--retries", type=Whole(0), metavar="N", help="Tries after a failure.")
 @click.option("--retry-delay", type=DURATION, metavar="DUR", help="How long before a retry.")
 @click.option("--id", "id_", metavar="ID", help="The long id; one that waits is not doubled.")
@@ -99,7 +99,7 @@ from hueyctl.selection.params import DURATION, Whole
 )
 @click.option(
     "--batch",
-    type=click.IntRange(1, 100_000),
+    type=Integer(1, 100_000),
     default=5000,
     show_default=True,
     metavar="N",

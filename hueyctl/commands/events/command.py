@@ -9,7 +9,7 @@ import click
 from hueyctl import errors, exits
 from hueyctl.command import command
 from hueyctl.context import Session
-from hueyctl.selection.params import Whole
+from hueyctl.selection.params import Integer, Whole
 
 if TYPE_CHECKING:
     from hueycore.model.events import EventQuery
@@ -54,7 +54,7 @@ def _complete_signal(ctx: click.Context, param: click.Parameter, incomplete: str
 )
 @click.option("--since", metavar="WHEN", help="Not before: -1h, 09:00, 2030-01-31T12:00.")
 @click.option("--until", metavar="WHEN", help="Not after.")
-@click.option("--after", type=click.IntRange(min=0), metavar="EVENT", help="Later than this one.")
+@click.option("--after", type=Integer(min=0), metavar="EVENT", help="Later than this one.")
 @click.option(
     "--signal",
     "signals",

@@ -14,7 +14,7 @@ from hueyctl.producers.app import AppProducer
 from hueyctl.producers.arguments import GRAMMAR, CallingCommand, call_options, parse_words
 from hueyctl.producers.base import Order, Producer
 from hueyctl.producers.file import FileProducer
-from hueyctl.selection.params import DURATION, POSITIVE, Whole
+from hueyctl.selection.params import DURATION, POSITIVE, Number, Whole
 
 if TYPE_CHECKING:
     from hueycore.calendar.schedule import Schedule
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 )
 @call_options
 @click.option("--expires", type=POSITIVE, metavar="DUR", help="A run not started by then is not.")
-@click.option("--priority", type=float, metavar="N", help="Higher runs first.")
+@click.option("--priority", type=Number(), metavar="N", help="Higher runs first.")
 @click.option("--retries", type=Whole(0), metavar="N", help="Tries after a failure.")
 @click.option("--retry-delay", type=DURATION, metavar="DUR", help="How long before a retry.")
 @click.option("--dry-run", is_flag=True, help="Show the schedule, store nothing.")
