@@ -48,6 +48,7 @@ class PostgresStorage(
 
     shared = True
     sees_starts = False
+    overlaps = False
 
     def __init__(
         self,

@@ -20,6 +20,7 @@ from hueycore.storage.redis.exchange import Exchanges
 from hueycore.storage.redis.flags import Flags
 from hueycore.storage.redis.glance import Glances
 from hueycore.storage.redis.limits import Limits
+from hueycore.storage.redis.link import Link
 from hueycore.storage.redis.locks import Locks
 from hueycore.storage.redis.migration import Migrations
 from hueycore.storage.redis.periodic import Schedules
@@ -72,6 +73,7 @@ class RedisStorage(
 
     shared = True
     sees_starts = False
+    overlaps = True
 
     def __init__(
         self,
@@ -99,6 +101,7 @@ class RedisStorage(
         self._numbers, self._names, self._about = {}, {}, {}
         self.client = Client(url, client=client, **options)
         self.bell = Bell(self.client, self.key("bell"))
+        self._ahead = Link(self.client, self.key("row"))
         self.watch = Watch(self.client, self.beat, self.key("worker"))
         if events is not None and not read_only:
             self.record_events(events)
@@ -156,6 +159,7 @@ class RedisStorage(
         return checkup.size(self.client, self.keys)
 
     def close(self) -> None:
+        self._ahead.drop()
         self.watch.close()
         self.bell.close()
         self.client.close()

@@ -42,6 +42,8 @@ class SqliteStorage(
 
     sees_starts = True
 
+    overlaps = False
+
     def __init__(
         self,
         filename: str | os.PathLike[str],
