@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
 from clikit import QueueFile, Write
+
+from hueycore.model.jobs import NewJob
+from hueycore.storage.sqlite import SqliteStorage
 
 Invoke = Callable[..., Result]
 
@@ -28,6 +31,25 @@ def test_one_id_per_line_in_order(queue: QueueFile, invoke: Invoke) -> None:
     assert result.stdout.splitlines() == [f"id{n}" for n in range(30)]
     assert result.stderr == "hueyctl: queued 30 jobs\n"
     assert feed(invoke, lines, "-q").stderr == ""
+
+
+def test_by_default_a_call_has_as_many_jobs_as_the_storage_wants(
+    queue: QueueFile, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    enqueue = SqliteStorage.enqueue
+
+    def count(self: SqliteStorage, jobs: Sequence[NewJob], *more: Any) -> Any:
+        sizes.append(len(jobs))
+        return enqueue(self, jobs, *more)
+
+    monkeypatch.setattr(SqliteStorage, "chunk", 3)
+    monkeypatch.setattr(SqliteStorage, "enqueue", count)
+
+    assert feed(invoke, '{"task": "t"}\n' * 7).exit_code == 0
+    assert sizes == [3, 3, 1]
+    assert feed(invoke, '{"task": "t"}\n' * 7, "--batch", "5").exit_code == 0
+    assert sizes[3:] == [5, 2]
 
 
 def test_a_file_is_read_as_well(queue: QueueFile, invoke: Invoke, home: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from hueycore import Huey, State, StorageBusy, StorageError, StorageFull
 from hueycore.consumer import feed as feed_module
-from hueycore.consumer import outbox, pace
+from hueycore.consumer import outbox, pace, trouble
 from hueycore.consumer.consumer import Consumer
 from hueycore.consumer.pace import GROUP_LIMIT, STAGGER
 from hueycore.model.endings import Done
@@ -584,13 +584,14 @@ def test_a_consumer_that_is_stopped_in_trouble_writes_its_endings_at_the_last_mo
         return huey.incr("ran")
 
     handle = work()
-    monkeypatch.setattr(feed_module, "TROUBLE", (30.0, 30.0))
+    monkeypatch.setattr(trouble, "FIRST", 30.0)
+    monkeypatch.setattr(trouble, "LONGEST", 30.0)
     consumer = huey.create_consumer()
     consumer.start()
     gate.wait_entered()
     healed = fail_exchanges(huey, monkeypatch, error)
     gate.open.set()
-    wait_until(lambda: consumer._feed.unwritten == 1 and consumer._feed._trouble)
+    wait_until(lambda: consumer._feed.unwritten == 1 and consumer._feed.trouble)
     healed.set()
 
     assert consumer.stop(graceful=True) == 0
@@ -630,7 +631,7 @@ def test_an_idle_consumer_that_met_a_lock_takes_the_job_when_it_is_gone(
     handle = work()
     healed = fail_exchanges(huey, monkeypatch, StorageBusy())
     with consuming(huey) as consumer:
-        wait_until(lambda: consumer._feed._trouble)
+        wait_until(lambda: consumer._feed.trouble)
         healed.set()
         assert handle.get(blocking=True, timeout=10) == 1
 

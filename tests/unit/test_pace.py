@@ -6,7 +6,7 @@ from itertools import repeat
 
 import pytest
 
-from hueycore.consumer.pace import GROUP_LIMIT, GROUP_SECONDS, WINDOW, Pace
+from hueycore.consumer.pace import AHEAD, GROUP_LIMIT, GROUP_SECONDS, WINDOW, Pace
 from hueycore.model.endings import Done
 from hueycore.model.jobs import Claim, Ended
 from hueycore.runs.finished import Finished
@@ -87,6 +87,14 @@ def test_a_slow_task_that_is_quick_once_gets_no_group(now: list[float]) -> None:
     for _ in range(300):
         pace.learn([ended("work", NOOP)])
     assert pace.quick == {"work": GROUP_LIMIT}
+
+
+def test_where_exchanges_overlap_groups_of_very_short_jobs_are_halves(now: list[float]) -> None:
+    pace = Pace(1, overlaps=True)
+    pace.learn([ended("noop", NOOP)] * 100)
+    pace.learn([ended("brief", GROUP_SECONDS / (AHEAD + 4))] * 100)
+    pace.learn([ended("short", GROUP_SECONDS / 8)] * 100)
+    assert pace.quick == {"noop": GROUP_LIMIT // 2, "brief": AHEAD, "short": 8}
 
 
 def test_claims_that_were_not_started_say_nothing(now: list[float]) -> None:

@@ -14,10 +14,11 @@ from hueycore.constants import WORKER_ASYNCIO, WORKER_GREENLET, WORKER_THREAD
 from hueycore.consumer import switch
 from hueycore.consumer.base import CLEAN_UP, BaseConsumer
 from hueycore.consumer.drained import is_drained
-from hueycore.consumer.feed import Feed, will_pass
+from hueycore.consumer.feed import Feed
 from hueycore.consumer.health import Health
 from hueycore.consumer.notices import send_signals
 from hueycore.consumer.service import Service
+from hueycore.consumer.trouble import will_pass
 from hueycore.consumer.workers import kind_of
 from hueycore.consumer.workers.pool import Pool
 from hueycore.consumer.workers.timeouts import Timeouts

@@ -13,18 +13,13 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from hueycore.consumer import switch
+from hueycore.consumer.ahead import Ahead
 from hueycore.consumer.outbox import OnCommit, Outbox
 from hueycore.consumer.pace import Load, Pace, Suspects
-from hueycore.exceptions import (
-    StorageCorrupt,
-    StorageError,
-    StorageMissing,
-    StorageMoved,
-    StorageReadOnly,
-    StorageTooNew,
-)
+from hueycore.consumer.trouble import Trouble, will_pass
+from hueycore.exceptions import StorageError
 from hueycore.model.endings import Released, Retry, Snoozed
-from hueycore.model.jobs import Claim, Ended, Want
+from hueycore.model.jobs import Claim, Ended, Exchange, Want
 from hueycore.runs.finished import Finished
 from hueycore.storage.protocol.workers import Workers
 from hueycore.system import clock, native
@@ -42,23 +37,11 @@ PATIENCE = 0.5
 EMPTY_PAUSE = 0.005
 #: Seconds between two hints to the scheduler, of exchanges that may have followed news.
 NEWS_INTERVAL = 0.02
-#: First and longest pause between two tries while the storage fails, seconds.
-TROUBLE = (0.1, 5.0)
-
-
-#: What does not pass by itself.
-_FINAL = (StorageCorrupt, StorageMissing, StorageMoved, StorageReadOnly, StorageTooNew)
 
 
 def _is_scheduled(done: Finished) -> bool:
     """Whether the scheduler has the job next."""
     return type(done.ended.ending) in (Retry, Snoozed)
-
-
-def will_pass(error: StorageError) -> bool:
-    """Whether the storage may work again by itself. A plain error is the disk's (EIO), and engines
-    have kinds of their own, as for a commit without an answer."""
-    return not isinstance(error, _FINAL)
 
 
 class Feed:
@@ -95,15 +78,13 @@ class Feed:
         self._closed = False
         self._gone = False
         self._suspects = Suspects()
-        self._pace = Pace(workers)
+        self._pace = Pace(workers, overlaps=storage.overlaps)
         self._load = Load()
+        self._ahead = Ahead(storage, worker, self._pace, self._load, self._suspects)
         #: Whether the next job is ready and did not fit into the last exchange.
         self._more = False
         self._outbox = Outbox(on_commit)
-        self._trouble = 0.0
-        #: The error of a storage that fails at the moment.
-        self.trouble: str | None = None
-        self._retry_at = 0.0
+        self._trouble = Trouble()
         self._asleep = False
         self._wake = native.Event()
         self._helper = native.Thread(self._help, "huey-feed")
@@ -210,14 +191,14 @@ class Feed:
         """No new claims; those that are not started are given back at once."""
         self.stop()
         with self._lock:
-            pass  # an exchange under way still brings claims
+            self._receive()  # an exchange under way still brings claims
         self._give_back()
         self.flush()
 
     def leave(self) -> bool:
         """All workers are gone: commit the rest and end the helper. False when the endings cannot
         be written."""
-        self._retry_at = 0.0
+        self._trouble.forget_pause()
         kept = self.flush()
         self.abandon()
         return kept
@@ -228,6 +209,11 @@ class Feed:
         self._wake_helper()
         self._helper.join(5)
         self._outbox.close()
+
+    @property
+    def trouble(self) -> str | None:
+        """The error of a storage that fails at the moment."""
+        return self._trouble.error
 
     @property
     def closed(self) -> bool:
@@ -250,7 +236,10 @@ class Feed:
     def _exchange_for_me(self, free: int) -> None:
         with self._lock:
             if not self._claims and not self._closed:
-                self._exchange(free + self._waiting)
+                self._receive()
+                if not self._claims:
+                    self._exchange(free + self._waiting)
+                self._send_ahead()
             found = len(self._claims)
         if found > free:
             self._notify(found - free)
@@ -261,7 +250,7 @@ class Feed:
 
     def _exchange(self, free: int) -> bool:
         """Called under the lock. Endings stay here until they are committed; False on trouble."""
-        if self._trouble and clock.monotonic() < self._retry_at:
+        if self._trouble.rest() > 0 or not self._receive():
             return False
         # The same list object stays in place, because workers append to it without the lock.
         batch = self._endings[:]
@@ -276,15 +265,27 @@ class Feed:
         return self._exchange_part(last, want)
 
     def _exchange_part(self, batch: list[Finished], want: Want) -> bool:
+        endings = [done.ended for done in batch]
+        return self._commit(batch, partial(self._storage.exchange, self._worker, endings, want))
+
+    def _send_ahead(self) -> None:
+        try:
+            if not self._closed and self._ahead.send(self._claims, self._endings[:]):
+                self._exchanged_at = clock.monotonic()
+        except Exception as error:
+            self._fail(error)
+
+    def _receive(self) -> bool:
+        """Take in the exchange that was sent ahead, if there is one; False on trouble."""
+        sent = self._ahead.take()
+        return sent is None or self._commit(*sent)
+
+    def _commit(self, batch: list[Finished], exchange: Callable[[], Exchange]) -> bool:
         self._more = False
         try:
-            endings = [done.ended for done in batch]
-            exchange = partial(self._storage.exchange, self._worker, endings, want)
             got = switch.hurry(exchange)
         except Exception as error:
-            if isinstance(error, MemoryError):
-                self._load.shrink()
-            self._back_off(error if isinstance(error, StorageError) else StorageError(repr(error)))
+            self._fail(error)
             return False
         self._load.grow()
         del self._endings[: len(batch)]
@@ -294,9 +295,9 @@ class Feed:
         if any(map(_is_scheduled, batch)) or ((batch or got.claims) and not recent):
             self._news_at = self._exchanged_at
             self._on_news()  # nobody listens to the bell while all workers are busy
-        if self._trouble:
+        if self._trouble.pause:
             logger.warning("the storage works again")
-            self._trouble, self.trouble = 0.0, None
+            self._trouble.end()
         if got.claims:
             self._claimed_at = clock.monotonic()
             if got.claims[0].crashes:
@@ -307,13 +308,16 @@ class Feed:
             self._outbox.put(got, batch)
         return True
 
+    def _fail(self, error: Exception) -> None:
+        if isinstance(error, MemoryError):
+            self._load.shrink()
+        self._back_off(error if isinstance(error, StorageError) else StorageError(repr(error)))
+
     def _back_off(self, error: StorageError) -> None:
-        first, longest = TROUBLE
-        self._trouble, self.trouble = min(self._trouble * 2 or first, longest), str(error)
-        self._retry_at = clock.monotonic() + self._trouble
+        self._trouble.grow(error)
         if will_pass(error):
-            waiting = len(self._endings)
-            logger.error("%s; %d endings wait, next try in %.1f s", error, waiting, self._trouble)
+            waiting, pause = len(self._endings), self._trouble.pause
+            logger.error("%s; %d endings wait, next try in %.1f s", error, waiting, pause)
         else:
             self._on_fatal(error)
 
@@ -333,16 +337,16 @@ class Feed:
 
     def _help(self) -> None:
         while not self._gone:
-            self._on_beat(max(PATIENCE, self._trouble))
+            self._on_beat(max(PATIENCE, self._trouble.pause))
             try:
                 self._help_once()
             except StorageError as error:
                 self._back_off(error)
-                self._pause(self._trouble)
+                self._pause(self._trouble.pause)
             except Exception as error:
                 if is_scarcity(error):
                     self._back_off(StorageError(str(error)))
-                    self._pause(self._trouble)
+                    self._pause(self._trouble.pause)
                 else:
                     logger.exception("the feed's helper failed; it goes on")
                     self._pause(1.0)
@@ -351,14 +355,12 @@ class Feed:
         sit_out(seconds, self._wake, lambda: self._gone)
 
     def _help_once(self) -> None:
-        if self._endings or self._claims:
+        if self._endings or self._claims or self._ahead.sent:
             self._wake.clear()
-            now = clock.monotonic()
-            retry_in = self._retry_at - now if self._trouble else 0.0
             # An exchange since the last round has begun the time of the endings anew.
-            since = now - self._exchanged_at
+            since = clock.monotonic() - self._exchanged_at
             rest = ENDING_AGE - since if since < ENDING_AGE else ENDING_AGE
-            self._wake.wait(max(rest, retry_in))
+            self._wake.wait(max(rest, self._trouble.rest()))
             self._do_what_no_worker_did()
             return
         if self._closed or not self._waiting:
@@ -392,6 +394,9 @@ class Feed:
             self._storage.nudge()
 
     def _do_what_no_worker_did(self) -> None:
+        if self._ahead.sent and clock.monotonic() - self._exchanged_at >= ENDING_AGE:
+            with self._lock:
+                self._receive()
         if self._claims and not self._waiting:
             if clock.monotonic() - self._claimed_at > CLAIM_AGE:
                 self._give_back()

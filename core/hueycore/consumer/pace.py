@@ -13,6 +13,8 @@ from hueycore.system import clock
 #: Seconds in which the workers get a group done, and the most jobs in it.
 GROUP_SECONDS = 0.008
 GROUP_LIMIT = 256
+#: From so many quick jobs at hand on, the next ones are asked for while they run.
+AHEAD = 16
 #: Seconds over which is counted how many workers are busy with jobs that end.
 WINDOW = 0.02
 #: The weight of one run that took longer than known, and of one that took less.
@@ -24,10 +26,11 @@ STAGGER = 0.1
 
 class Pace:
     """How many jobs of each task the workers get done in ``GROUP_SECONDS``. Workers that are inside
-    of long jobs do not count: what was claimed for them would wait for the others."""
+    of long jobs do not count: what was claimed for them would wait for the others. ``overlaps``:
+    groups of very short jobs are claimed in two halves, one while the other one runs."""
 
-    def __init__(self, workers: int) -> None:
-        self._workers = workers
+    def __init__(self, workers: int, *, overlaps: bool = False) -> None:
+        self._workers, self._overlaps = workers, overlaps
         self._busy = 1.0
         self._since = clock.monotonic()
         self._work = 0.0
@@ -48,11 +51,13 @@ class Pace:
             weight = 1 - (1 - (SLOWER if mean > known else FASTER)) ** number
             # One run alone, which the machine may have held up, leaves a group of two.
             self._seconds[task] = known + min((mean - known) * weight, number * budget / 2)
-        self.quick = {
-            task: size
+        sizes = {
+            task: min(GROUP_LIMIT, round(budget / max(run_s, 1e-6)))
             for task, run_s in self._seconds.items()
-            if (size := min(GROUP_LIMIT, round(budget / max(run_s, 1e-6)))) > 1
         }
+        if self._overlaps:
+            sizes = {task: max(min(size, AHEAD), size // 2) for task, size in sizes.items()}
+        self.quick = {task: size for task, size in sizes.items() if size > 1}
 
     def _count_busy(self, runs: Iterable[list[float]]) -> None:
         for seconds in runs:

@@ -57,7 +57,7 @@ class _Feeder:
     def __init__(self, session: Session, producer: Producer, given: dict[str, Any]) -> None:
         self.session, self.producer = session, producer
         self.batch: list[tuple[int, Any]] = []
-        self.size: int = given["batch"]
+        self.size: int | None = given["batch"]
         self.utc: bool = given["utc"]
         self.dry_run: bool = given["dry_run"]
         self.objects: list[dict[str, Any]] = []
@@ -73,7 +73,7 @@ class _Feeder:
             self._describe(prepared)
             return
         self.batch.append((number, prepared))
-        if len(self.batch) >= self.size:
+        if len(self.batch) >= (self.size or self.producer.storage.chunk):
             self.flush()
 
     def flush(self) -> None:

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from hueycore.consumer.feed import will_pass
 from hueycore.consumer.processes.channel import Channel
+from hueycore.consumer.trouble import will_pass
 from hueycore.consumer.unixsignals import HANDLED, Signals
 from hueycore.exceptions import StorageError
 from hueycore.system import native

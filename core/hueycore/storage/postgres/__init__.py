@@ -50,6 +50,7 @@ class PostgresStorage(
     shared = True
     sees_starts = False
     numbers_apart = False
+    overlaps = False
 
     def __init__(
         self,

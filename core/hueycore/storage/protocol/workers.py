@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Protocol
 
 from hueycore.model.events import Said
@@ -54,6 +55,20 @@ class Workers(Protocol):
         outlive a crash of the storage: a power cut may undo any other claim or ending, and the job
         runs again. Without endings and without a pending job nothing is written."""
         ...
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether a process works on while the storage makes an exchange: it takes
+        ``send_exchange``."""
+        ...
+
+    def send_exchange(
+        self, worker: int, endings: Sequence[Ended], want: Want
+    ) -> Callable[[], Exchange]:
+        """Begin an ``exchange`` that claims only quick jobs, whoever is free, and go on: what this
+        answers waits for it. This worker asks for no other one before. Where nothing ``overlaps``
+        the exchange is made by who waits."""
+        return partial(self.exchange, worker, endings, want)
 
     def inputs(self, seq: int) -> list[Input]:
         """What the parents of a stage give to its call, in the order of their slots. Fewer than

@@ -73,6 +73,7 @@ class RedisStorage(
     shared = True
     sees_starts = False
     numbers_apart = True
+    overlaps = True
 
     def __init__(
         self,
@@ -107,7 +108,7 @@ class RedisStorage(
     def after_fork_in_child(self) -> None:
         self.init_door()
         self._door, self._looking = native.Lock(), native.Lock()
-        self._unanswered = {}
+        self._unanswered, self._links = {}, {}
 
     @property
     def url(self) -> str:
@@ -157,6 +158,8 @@ class RedisStorage(
         return checkup.size(self.client, self.keys)
 
     def close(self) -> None:
+        for link in self._links.values():
+            link.drop()
         self.watch.close()
         self.bell.close()
         self.client.close()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from hueycore.exceptions import StorageError, StorageMoved
@@ -12,14 +15,16 @@ from hueycore.model.histogram import bucket
 from hueycore.model.jobs import Claim, Ended, Exchange, JobRef, Want
 from hueycore.storage.protocol import workers as protocol
 from hueycore.storage.redis.errors import Refused
+from hueycore.storage.redis.link import Link
 from hueycore.storage.redis.messagepack import unpack_row
 from hueycore.storage.redis.part import Part
-from hueycore.storage.redis.scripts import COLUMNS
+from hueycore.storage.redis.scripts import COLUMNS, script
 from hueycore.system import native
 
 _PLACES = {name: place for place, name in enumerate(COLUMNS)}
-_CLAIM = [_PLACES.get(name) for name in Claim._fields]
-_PAYLOAD, _CRASHES = Claim._fields.index("payload"), Claim._fields.index("crashes")
+#: The payload stands behind the columns.
+_CLAIM = itemgetter(*(_PLACES.get(name, -1) for name in Claim._fields))
+_CRASHES = Claim._fields.index("crashes")
 _SUSPECT = _PLACES["suspect"]
 #: Lua writes whole numbers as such.
 _REALS = [
@@ -43,6 +48,8 @@ class Exchanges(Part, protocol.Workers):
     _numbers: dict[int, int]
     _unanswered: dict[int, _Call]
     _door: native.Lock
+    #: By worker, where it reads the answer to an exchange later.
+    _links: dict[int, Link]
     #: By worker, its name, for the errors of its runs.
     _names: dict[int, str]
 
@@ -71,9 +78,36 @@ class Exchanges(Part, protocol.Workers):
             )
         return answer
 
+    def send_exchange(
+        self, worker: int, endings: Sequence[Ended], want: Want
+    ) -> Callable[[], Exchange]:
+        with self._door:
+            if worker in self._unanswered:
+                return partial(self.exchange, worker, endings, Want(0))
+            call = self._call(worker, endings, want, ahead=True)
+            words = self.words(call.arg, call.data)
+            self._unanswered[worker] = call
+            self.calls += 1
+            link = self._links.get(worker)
+            if link is None:
+                link = self._links[worker] = Link(self.client, self.key("row"))
+            with suppress(StorageError):  # then there is no answer, and it is asked for again
+                link.send(script("exchange"), self.keys, words)
+        return partial(self._receive, worker, call, link)
+
+    def _receive(self, worker: int, call: _Call, link: Link) -> Exchange:
+        with self._door:
+            try:
+                answer = link.receive()
+            except StorageError:
+                return self._answered(worker, call)[0]
+            return self._understood(worker, call, answer)[0]
+
     def _repeat(self, worker: int, before: _Call, endings: Sequence[Ended]) -> Exchange:
         """The answer to the call before was lost: it is given once more, and then what has ended
         since is written."""
+        if link := self._links.get(worker):
+            link.drop()  # the answer may be on its way there
         answer, _ = self._answered(worker, before)
         known = {ended.claim[:2] for ended in before.endings}
         rest = [ended for ended in endings if ended.claim[:2] not in known]
@@ -87,6 +121,11 @@ class Exchanges(Part, protocol.Workers):
         )
 
     def _exchange(self, worker: int, endings: Sequence[Ended], want: Want) -> tuple[Exchange, bool]:
+        return self._answered(worker, self._call(worker, endings, want))
+
+    def _call(
+        self, worker: int, endings: Sequence[Ended], want: Want, *, ahead: bool = False
+    ) -> _Call:
         told = _Told(self.client.now(), self._names.get(worker, ""))
         for ended in endings:
             told.add(ended)
@@ -97,6 +136,7 @@ class Exchanges(Part, protocol.Workers):
             "number": number,
             "want": {
                 "free": want.free,
+                "ahead": ahead,
                 "quick": want.quick,
                 "suspects": want.suspects,
                 "last_chance": want.last_chance,
@@ -104,11 +144,10 @@ class Exchanges(Part, protocol.Workers):
                 **({} if want.only is None else {"only": want.only}),
             },
         }
-        return self._answered(worker, _Call(arg, told.data, endings, told.unwritable))
+        return _Call(arg, told.data, endings, told.unwritable)
 
     def _answered(self, worker: int, call: _Call) -> tuple[Exchange, bool]:
         self._unanswered[worker] = call
-        endings = call.endings
         try:
             answer = self.run("exchange", call.arg, *call.data)
         except Refused as refusal:
@@ -116,7 +155,11 @@ class Exchanges(Part, protocol.Workers):
             if refusal.word != "MOVED":
                 raise
             raise StorageMoved(f"worker {worker} was taken for dead; it must start again") from None
+        return self._understood(worker, call, answer)
+
+    def _understood(self, worker: int, call: _Call, answer: Any) -> tuple[Exchange, bool]:
         del self._unanswered[worker]
+        endings = call.endings
         rows, payloads, lost, revoked, expired, held, stopped, unwritable, again = answer
         gone = set(lost)
         bad = {place: why.decode() for place, why in zip(*[iter(unwritable)] * 2, strict=True)}
@@ -227,7 +270,7 @@ def to_said(claim: Claim, said: Any) -> dict[str, Any]:
 
 
 def to_claim(row: list[Any], payload: bytes) -> Claim:
-    values = [payload if place is None else row[place] for place in _CLAIM]
+    values = list(_CLAIM([*row, payload]))
     for place in _REALS:
         values[place] = float(values[place])
     for place in _MAYBE_REALS:

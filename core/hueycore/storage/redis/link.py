@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from hueycore.exceptions import StorageError
 from hueycore.storage.redis import errors
 from hueycore.storage.redis.client import Client, describe
 from hueycore.storage.redis.connections import Connection
-from hueycore.storage.redis.wire import AnyScript, Word, evaluate, say
+from hueycore.storage.redis.wire import AnyScript, Word, evaluate, read, say, send
 
 T = TypeVar("T")
 
@@ -37,6 +38,16 @@ class Link:
     def run(self, script: AnyScript, keys: Sequence[str], args: Sequence[Word]) -> Any:
         """Call a script."""
         return self._on(lambda connection: evaluate(connection, self._version, script, keys, args))
+
+    def send(self, script: AnyScript, keys: Sequence[str], args: Sequence[Word]) -> None:
+        """Call a script, and go on: ``receive`` gives the answer, before anything else is said."""
+        self._on(lambda connection: send(connection, self._version, script, keys, args))
+
+    def receive(self) -> Any:
+        """The answer to what was sent; the connection must stand since."""
+        if self._connection is None:
+            raise StorageError("Redis: the connection is gone")
+        return self._on(read)
 
     def call(self, *command: Word) -> Any:
         """One command."""

@@ -37,6 +37,9 @@ def unpack_row(data: bytes) -> list[Any]:
         elif 0xA0 <= tag < 0xC0:
             add(data[at + 1 : at + tag - 0x9F].decode("utf-8", "replace"))
             at += tag - 0x9F
+        elif tag == 0xCD:
+            add(data[at + 1] << 8 | data[at + 2])
+            at += 3
         elif tag == 0xD9:
             begin, at = at + 2, at + 2 + data[at + 1]
             add(data[begin:at].decode("utf-8", "replace"))

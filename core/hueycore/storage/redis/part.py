@@ -52,12 +52,16 @@ class Part:
     ) -> Any:
         """Run the script of a verb; what is None is left out of its arguments. ``again``: a second
         time does no harm, and tells the same."""
-        given = {name: value for name, value in (arg or {}).items() if value is not None}
+        words = self.words(arg or {}, data)
+        return self.call(verb, words, queue=queue, again=again, durable=durable)
+
+    def words(self, arg: dict[str, Any], data: Sequence[bytes | str | int]) -> Sequence[Any]:
+        """The arguments of a script, of which those that are None are left out."""
+        given = {name: value for name, value in arg.items() if value is not None}
         try:
-            words = (repr(self.client.now()), encode(given), *data)
+            return (repr(self.client.now()), encode(given), *data)
         except (TypeError, ValueError) as error:
             raise Impossible(f"{type(error).__name__}: {error}") from error
-        return self.call(verb, words, queue=queue, again=again, durable=durable)
 
     def call(
         self,

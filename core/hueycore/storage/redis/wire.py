@@ -53,12 +53,12 @@ def say(connection: Connection, *commands: Sequence[Word]) -> list[Any]:
     pieces = [piece for command in commands for piece in _packed(_NOTHING, command)]
     connection.send_packed_command([b"".join(pieces)])
     if len(commands) == 1:
-        return [_read(connection)]
+        return [read(connection)]
     found: list[Any] = []
     failed: Exception | None = None
     for _ in commands:
         try:
-            found.append(_read(connection))
+            found.append(read(connection))
         except Exception as error:
             if not errors.is_answer(error):
                 raise
@@ -92,14 +92,26 @@ def evaluate(
 ) -> Any:
     """Call a script by its name, and by its text where the server does not know it: it is new, was
     restarted, or is another one."""
-    text, sha = (script.text, script.sha) if version >= FLAGS else _without_flags(script.text)
     try:
-        connection.send_packed_command(_packed(_beginning(sha, tuple(keys)), args))
-        return _read(connection)
+        send(connection, version, script, keys, args)
+        return read(connection)
     except Exception as error:
         if errors.code(error) != "NOSCRIPT":
             raise
+    text, _ = _known(script, version)
     return say(connection, ("EVAL", text, len(keys), *keys, *args))[0]
+
+
+def send(
+    connection: Connection,
+    version: tuple[int, ...],
+    script: AnyScript,
+    keys: Sequence[str],
+    args: Sequence[Word],
+) -> None:
+    """Call a script by its name; ``read`` gives the answer."""
+    _, sha = _known(script, version)
+    connection.send_packed_command(_packed(_beginning(sha, tuple(keys)), args))
 
 
 @contextmanager
@@ -161,13 +173,19 @@ def _plain(arg: bytes | float) -> bytes:
     return str(arg).encode() if isinstance(arg, int | float) else arg
 
 
+def _known(script: AnyScript, version: tuple[int, ...]) -> tuple[str, str]:
+    """The text of a script for such a server, and its name."""
+    return (script.text, script.sha) if version >= FLAGS else _without_flags(script.text)
+
+
 @lru_cache
 def _without_flags(text: str) -> tuple[str, str]:
     text = text.partition("\n")[2] if text.startswith("#!") else text
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def _read(connection: Connection) -> Any:
+def read(connection: Connection) -> Any:
+    """The answer to a command."""
     return _as_older(connection.read_response(disable_decoding=True))
 
 

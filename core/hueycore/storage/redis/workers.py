@@ -18,6 +18,7 @@ from hueycore.storage.protocol.queries import Queries
 from hueycore.storage.protocol.workers import Slots
 from hueycore.storage.redis.batches import Batches
 from hueycore.storage.redis.exchange import to_said
+from hueycore.storage.redis.link import Link
 from hueycore.storage.redis.part import Part, encode
 from hueycore.storage.redis.periodic import to_schedule
 from hueycore.storage.redis.rows import Row, fetch
@@ -72,9 +73,12 @@ class Workers(Batches, protocol.Workers, Queries):
         self.run("unregister", {"worker": worker})
         for known in (self._about, self._names, self._unanswered, self._numbers):
             known.pop(worker, None)
+        if link := self._links.pop(worker, None):
+            link.drop()
 
     _unanswered: dict[int, Any]
     _numbers: dict[int, int]
+    _links: dict[int, Link]
 
     def verify(self) -> None:
         for worker in list(self._about):

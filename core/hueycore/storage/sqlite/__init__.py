@@ -42,6 +42,7 @@ class SqliteStorage(
 
     sees_starts = True
     numbers_apart = False
+    overlaps = False
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import pytest
 
 from hueycore import SqliteHuey
-from hueycore.consumer import feed
+from hueycore.consumer import trouble
 from hueycore.exceptions import StorageBusy, StorageError, StorageFull
 from hueycore.model.endings import Done
 from hueycore.model.jobs import Selector, Want
@@ -293,7 +293,8 @@ def test_endings_that_find_no_space_are_refused_whole_and_accepted_later(
 def test_a_consumer_keeps_its_endings_until_there_is_space_and_runs_nothing_twice(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "TROUBLE", (0.005, 0.02))
+    monkeypatch.setattr(trouble, "FIRST", 0.005)
+    monkeypatch.setattr(trouble, "LONGEST", 0.02)
     huey = SqliteHuey("app", path)
     ran: Counter[int] = Counter()
 
@@ -311,7 +312,7 @@ def test_a_consumer_keeps_its_endings_until_there_is_space_and_runs_nothing_twic
         with consuming(huey, workers=4) as consumer:
             _pages(storage, 60)
             huey.storage.resume()
-            wait_until(lambda: consumer._feed._trouble, what="the disk is full")
+            wait_until(lambda: consumer._feed.trouble, what="the disk is full")
             held = wait_until(lambda: consumer._feed.unwritten, what="endings are kept")
             assert held
             assert "running" in states(huey)

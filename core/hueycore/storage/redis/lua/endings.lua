@@ -4,8 +4,12 @@
 -- away from its worker cannot end the job any more.
 local STOP, INTERRUPT, OVERDUE = 1, 2, 3
 
+-- A rare column is written where it holds something: a new field of a Lua table takes its time.
+local function clear(row, column) if row[column] ~= 0 then row[column] = 0 end end
+
 local function leave(row)
-  row[WORKER], row[CLAIMED_AT], row[CANCEL_REQUESTED] = false, false, 0
+  row[WORKER], row[CLAIMED_AT] = false, false
+  clear(row, CANCEL_REQUESTED)
 end
 
 -- One that was unique until its start may find its key taken: then it waits beside that job.
@@ -55,7 +59,7 @@ local function end_done(row, one, result, private)
   row[STARTED_AT] = one[3] or now
   row[FINISHED_AT] = row[STARTED_AT] + one[4]
   leave(row)
-  row[SUSPECT] = 0
+  clear(row, SUSPECT)
   store(row, bytes(result), private == 1 and 1 or 0)
   save(row)
   tally(row, 'done', one[3], one[4], one[5], one[6])
@@ -146,7 +150,7 @@ local function ended(one)
     _, why = rare().handler_of(row)
     if why then ending, outcome = unwritable(row, one, ending, why), why end
   end
-  row[SUSPECT] = 0
+  clear(row, SUSPECT)
   if ending.kind == 'dead' or ending.kind == 'revoked' or ending.kind == 'expired' then
     finish(row, one, ending)
   else put_back(row, one, ending) end

@@ -8,7 +8,8 @@ last = last and cmsgpack.unpack(last)
 if last and last[1] == arg.number then
   return {many('HMGET', 'row', last[2]), many('HMGET', 'payload', last[2]), unpack(last, 3)}
 end
-if want.free > 0 and call('HEXISTS', P .. 'worker', worker) == 0 then
+local claiming = want.free > 0 or want.ahead
+if claiming and call('HEXISTS', P .. 'worker', worker) == 0 then
   return redis.error_reply('HUEY MOVED ' .. worker)
 end
 
@@ -114,7 +115,8 @@ end
 local function offer(name, from)  -- in running order; false when the group ended
   local most = want.free
   for _, number in pairs(want.quick) do most = math.max(most, number) end
-  while true do
+  local full = most
+  while #claims < full do
     local page = numbers(call('ZRANGE', P .. name, from, from + most - 1))
     fetch(page)
     for i = 1, #page do
@@ -142,7 +144,7 @@ local function refs(rows)
   return found
 end
 
-if want.free > 0 and not is_paused() then
+if claiming and not is_paused() then
   if want.only then
     local row = get(want.only)
     if row and row[STATE] == 'pending' and not is_held(row) then choose(row) end
