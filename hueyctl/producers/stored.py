@@ -28,5 +28,5 @@ class PlainSerializer(Serializer):
 def stored_call(storage: Storage, job: Job, serializer: Serializer) -> Call:
     """With what the stages before it gave. Raises ``SerializationError``."""
     payload = storage.payload(job.seq)
-    args, kwargs = call_of(payload, job.inputs, serializer, lambda: storage.inputs(job.seq))
+    args, kwargs = call_of(payload, job.inputs, serializer, storage.inputs, job.seq)
     return Call(list(args), dict(kwargs))

@@ -166,7 +166,8 @@ class Operators(Part):
             storage.payload(job.seq),
             job.inputs,
             self.serializer,
-            lambda: storage.inputs(job.seq),
+            storage.inputs,
+            job.seq,
         )
         if expires is None:
             expires = job.expires_in

@@ -37,11 +37,8 @@ PATIENCE = 0.5
 EMPTY_PAUSE = 0.005
 #: Seconds between two hints to the scheduler, of exchanges that may have followed news.
 NEWS_INTERVAL = 0.02
-
-
-def _is_scheduled(done: Finished) -> bool:
-    """Whether the scheduler has the job next."""
-    return type(done.ended.ending) in (Retry, Snoozed)
+#: Endings after which the scheduler has the job next.
+_SCHEDULED = (Retry, Snoozed)
 
 
 class Feed:
@@ -292,7 +289,9 @@ class Feed:
         self._more = got.held is not None
         self._exchanged_at = clock.monotonic()
         recent = self._exchanged_at - self._news_at < NEWS_INTERVAL
-        if any(map(_is_scheduled, batch)) or ((batch or got.claims) and not recent):
+        if any(type(done.ended.ending) in _SCHEDULED for done in batch) or (
+            (batch or got.claims) and not recent
+        ):
             self._news_at = self._exchanged_at
             self._on_news()  # nobody listens to the bell while all workers are busy
         if self._trouble.pause:

@@ -121,7 +121,8 @@ class Suspects:
 
     def end(self, claim: Claim) -> None:
         """Called for every job, suspect or not."""
-        self._running.pop(claim.seq, None)
+        if self._running:
+            self._running.pop(claim.seq, None)
 
     def may_begin(self) -> tuple[bool, bool]:
         """Whether a suspect may be claimed, and whether one with its last chance may. The latter

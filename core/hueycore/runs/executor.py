@@ -120,16 +120,17 @@ class Executor:
             if isinstance(read, Finished):
                 return read
             wrapper, _, args, kwargs = read
+            told = logger.isEnabledFor(logging.INFO)
             plain = wrapper.plain and not (
                 claim.timeout
                 or app.pre_execute_hooks
                 or app.post_execute_hooks
                 or app.signals.listening
                 or self._overridden
-                or logger.isEnabledFor(logging.DEBUG)
+                or (told and logger.isEnabledFor(logging.DEBUG))
             )
             if plain and (claim.expires_at is None or claim.expires_at > clock.now()):
-                run = self._run_plain(wrapper, claim, args, kwargs)
+                run = self._run_plain(wrapper, claim, args, kwargs, told)
                 return run if type(run) is Finished else self._to_end(run)
             return self._run_task(Task.of_claim(*read), claim)
         except BaseException as error:
@@ -190,7 +191,7 @@ class Executor:
     def arguments(self, claim: Claim) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """What the job is called with, see ``call_of``. Raises ``StorageError`` as well."""
         app = self._app
-        return call_of(claim.payload, claim.inputs, app.serializer, lambda: app.read_inputs(claim))
+        return call_of(claim.payload, claim.inputs, app.serializer, app.read_inputs, claim)
 
     def _run_plain(
         self,
@@ -198,9 +199,10 @@ class Executor:
         claim: Claim,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
+        told: bool,
     ) -> Finished | Begun:
         """The short way for a plain task without hooks: no job object unless it fails, or gives
-        something to await."""
+        something to await. ``told``: that it is done goes into the log."""
         started, clock0, generation = clock.now(), clock.monotonic(), forks.generation
         try:
             if self._arms_all:
@@ -221,7 +223,8 @@ class Executor:
             task = Task.of_claim(wrapper, claim, args, kwargs)
             return self._failed(task, claim, error, started, clock.monotonic() - clock0)
         run_s = clock.monotonic() - clock0
-        log_done(claim, run_s)
+        if told:
+            log_done(claim, run_s)
         return Finished(Ended(claim, done, started, run_s), (), value)
 
     def _begin(self, task: Task, claim: Claim) -> Finished | Begun:

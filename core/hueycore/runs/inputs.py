@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from hueycore.canvas import SKIPPED, Error
 from hueycore.exceptions import SerializationError, TaskException
@@ -12,21 +12,27 @@ from hueycore.model.states import State
 from hueycore.serializer import Serializer
 from hueycore.tasks.canvas import extended
 
+T = TypeVar("T")
+
 #: The key under which the cause of a handler's call has the exception itself.
 EXCEPTION = "exception"
 
 
 def call_of(
-    payload: bytes | None, needs: int, serializer: Serializer, read: Callable[[], Sequence[Input]]
+    payload: bytes | None,
+    needs: int,
+    serializer: Serializer,
+    read: Callable[[T], Sequence[Input]],
+    job: T,
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments of a job: what was enqueued, and what the stages before it gave, which is
-    ``read`` if it ``needs`` any. Raises ``SerializationError``."""
+    ``read`` of the ``job`` if it ``needs`` any. Raises ``SerializationError``."""
     if payload is None:
         raise SerializationError("the payload is missing")
     args, kwargs = serializer.deserialize(payload)
     if not needs:
         return tuple(args), kwargs
-    inputs = read()
+    inputs = read(job)
     if len(inputs) < needs:
         missing = needs - len(inputs)
         raise SerializationError(f"{missing} of {needs} results that it needs are not there")
