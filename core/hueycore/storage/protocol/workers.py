@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
 from typing import Protocol
 
 from hueycore.model.events import Said
@@ -68,7 +67,7 @@ class Workers(Protocol):
         """Begin an ``exchange`` that claims only quick jobs, whoever is free, and go on: what this
         answers waits for it. This worker asks for no other one before. Where nothing ``overlaps``
         the exchange is made by who waits."""
-        return partial(self.exchange, worker, endings, want)
+        ...
 
     def inputs(self, seq: int) -> list[Input]:
         """What the parents of a stage give to its call, in the order of their slots. Fewer than

@@ -62,6 +62,11 @@ class Exchanges(Part, protocol.Workers):
             self.ring()  # perhaps a worker of another process takes the place
         return answer
 
+    def send_exchange(
+        self, worker: int, endings: Sequence[Ended], want: Want
+    ) -> Callable[[], Exchange]:
+        return partial(self.exchange, worker, endings, want)
+
     def _together(self, worker: int, endings: Sequence[Ended], want: Want) -> Outcome:
         """Endings and claims in one transaction."""
 
