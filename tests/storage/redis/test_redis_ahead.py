@@ -16,6 +16,7 @@ from hueycore.model.endings import Done
 from hueycore.model.jobs import Claim, Ended, Exchange, Want
 from hueycore.model.states import State
 from hueycore.storage.redis import RedisStorage
+from hueycore.storage.redis.errors import Refused
 from tests.helpers import Gate, consuming, jobs, states, wait_until
 from tests.proxy import Proxy
 from tests.redis_servers import RedisServer
@@ -198,6 +199,20 @@ def test_who_asks_again_before_the_answer_gets_it(storage: RedisStorage) -> None
     check_once(storage, got.claims, 20)
     assert got.lost == []
     assert len(send(storage, number)().claims) == 9
+
+
+def test_a_call_that_comes_when_its_worker_has_gone_on_claims_nothing(
+    storage: RedisStorage,
+) -> None:
+    storage.enqueue([new() for _ in range(30)])
+    number = worker(storage)
+    first, second = one(storage, number), one(storage, number)
+
+    storage._numbers[number] -= 2
+    with pytest.raises(Refused):
+        storage.exchange(number, [ended(first), ended(second)], Want(1))
+
+    assert size(storage, State.RUNNING) == 2
 
 
 # --- of a consumer --------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ last = last and cmsgpack.unpack(last)
 if last and last[1] == arg.number then
   return {many('HMGET', 'row', last[2]), many('HMGET', 'payload', last[2]), unpack(last, 3)}
 end
+-- A call that was given up, and comes after those that its worker has made since.
+if last and last[1] > arg.number then return redis.error_reply('HUEY LATE ' .. worker) end
 local claiming = want.free > 0 or want.ahead
 if claiming and call('HEXISTS', P .. 'worker', worker) == 0 then
   return redis.error_reply('HUEY MOVED ' .. worker)
