@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 
 
 def read_ids(words: Iterable[str]) -> tuple[str, ...]:
-    """The ids on the command line; ``-`` stands for those on stdin."""
+    """The ids on the command line; ``-`` stands for those on stdin. Exit 2 for an empty one."""
     found: list[str] = []
     for word in words:
         if word == "-":
             lines = streams.read_stdin().split("\n")
             found.extend(line.strip() for line in lines if line.strip())
+        elif not word.strip():
+            # Of "$id", when nothing has set it.
+            raise errors.usage("an id is empty", "hueyctl list --state all")
         else:
             found.append(word)
     return tuple(dict.fromkeys(found))

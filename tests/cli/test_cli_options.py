@@ -92,6 +92,19 @@ def test_what_is_no_number_is_told_in_words_for_people(
     assert said in result.stderr
 
 
+@pytest.mark.parametrize("words", ["show", "why", "result", "revoke", "restore", "dead retry"])
+def test_an_id_of_an_unset_variable_is_told_as_what_it_is(
+    queue: QueueFile, invoke: Invoke, words: str
+) -> None:
+    queue.add("app.add")
+
+    result = invoke(*words.split(), "", "-u", "queue.db")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("hueyctl: an id is empty\n")
+    assert queue.state("1") == "pending"
+
+
 def test_usage_errors_are_json_when_json_was_asked_for(home: Path, invoke: Invoke) -> None:
     for words in (("list", "--json", "--bad"), ("-o", "json", "list", "--bad"), ("lst", "--json")):
         result = invoke(*words)
