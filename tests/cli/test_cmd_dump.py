@@ -351,12 +351,19 @@ def test_a_dump_that_was_cut_off_is_told(full: Storage, hueyctl: Run) -> None:
 # --- killed on the way ----------------------------------------------------------------------------
 
 
-def killed(words: tuple[str, ...], after: Callable[[], bool]) -> None:
-    """Run a command line in small batches and kill it when something has happened."""
+def killed(words: tuple[str, ...], after: Callable[[], bool], lines: int = sys.maxsize) -> None:
+    """Run a command line in small batches and kill it when something has happened. A load that has
+    brought in so many lines of a dump waits for that."""
     code = f"""
-import sys
+import signal, sys
 from hueyctl.changes import loader
 loader._BATCH_JOBS = {JOBS // 15}
+flush = loader.Loader._flush
+def flush_some(self, number):
+    flush(self, number)
+    if number > {lines}:
+        signal.pause()
+loader.Loader._flush = flush_some
 sys.argv = ["hueyctl", *{words!r}]
 from hueyctl.__main__ import main
 sys.exit(main())
@@ -421,7 +428,7 @@ def test_what_has_come_and_gone_meanwhile_does_not_come_again(
 ) -> None:
     url = "new.db"
     assert hueyctl("dump", "-u", full.url, "--to", "d").returncode == 0
-    killed(("load", "d", "-u", url, "--create"), lambda: held(url) >= 60)
+    killed(("load", "d", "-u", url, "--create"), lambda: held(url) >= 60, lines=80)
     target = opened(url)
     before = {job.id for job in target.jobs(Selector())}
     target.discard(target.jobs(Selector()), waiting=True)
@@ -438,7 +445,7 @@ def test_another_file_of_the_same_name_is_not_gone_on_with(
     full: Storage, hueyctl: Run, home: Path
 ) -> None:
     assert hueyctl("dump", "-u", full.url, "--to", "d").returncode == 0
-    killed(("load", "d", "-u", "new.db", "--create"), lambda: held("new.db") >= 60)
+    killed(("load", "d", "-u", "new.db", "--create"), lambda: held("new.db") >= 60, lines=80)
     first, *lines = (home / "d").read_text().splitlines()
     (home / "d").write_text("\n".join([first, *reversed(lines)]))
 
