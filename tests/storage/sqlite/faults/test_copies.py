@@ -170,12 +170,12 @@ def test_a_database_that_nobody_closed_is_left_by_the_next_one_that_does(path: s
 
 def test_opening_and_closing_leaves_no_descriptor(path: str) -> None:
     SqliteStorage(path).close()
-    before = len(os.listdir("/proc/self/fd"))
+    before, kept = len(os.listdir("/proc/self/fd")), set(guard._kept)
     for _ in range(5):
         with closing(SqliteStorage(path)) as storage:
             born(storage)
     assert len(os.listdir("/proc/self/fd")) == before
-    assert not guard._kept
+    assert set(guard._kept) <= kept  # another test's file may be in there
 
 
 def test_a_connection_of_the_application_keeps_its_locks_when_the_queue_is_closed(
