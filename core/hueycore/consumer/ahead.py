@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
-from hueycore.consumer.pace import AHEAD, Load, Pace, Suspects, weight
+from hueycore.consumer.pace import AHEAD, Load, Pace, weight
 from hueycore.model.jobs import Claim, Exchange, Want
 from hueycore.runs.finished import Finished
 from hueycore.storage.protocol.workers import Workers
@@ -27,11 +28,9 @@ class Sent(NamedTuple):
 class Ahead:
     """At most one exchange; who uses it holds the lock of the feed."""
 
-    def __init__(
-        self, storage: Workers, worker: int, pace: Pace, load: Load, suspects: Suspects
-    ) -> None:
+    def __init__(self, storage: Workers, worker: int, pace: Pace, load: Load) -> None:
         self._storage, self._worker = storage, worker
-        self._pace, self._load, self._suspects = pace, load, suspects
+        self._pace, self._load = pace, load
         self.sent: Sent | None = None
 
     def send(self, claims: deque[Claim], batch: list[Finished]) -> bool:
@@ -44,12 +43,19 @@ class Ahead:
         if room < 0:
             return False
         self._pace.learn(batch)
-        want = Want(0, self._pace.quick, *self._suspects.may_begin(), bytes=room)
+        # No suspect: it would be in the hands of a process that runs others.
+        want = Want(0, self._pace.quick, False, False, bytes=room)
         endings = [done.ended for done in batch]
         self.sent = Sent(batch, self._storage.send_exchange(self._worker, endings, want))
         return True
 
-    def take(self) -> Sent | None:
-        """What was sent, which is the caller's now."""
+    def receive(self, commit: Callable[[list[Finished], Callable[[], Exchange]], bool]) -> bool:
+        """Take in what was sent, if anything was. False when ``commit`` has failed: the answer is
+        lost, and the next exchange gives it."""
         sent, self.sent = self.sent, None
-        return sent
+        if sent is None or commit(*sent):
+            return True
+        endings = [done.ended for done in sent.batch]
+        repeat = partial(self._storage.exchange, self._worker, endings, Want(0))
+        self.sent = Sent(sent.batch, repeat)
+        return False

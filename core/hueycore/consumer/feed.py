@@ -77,7 +77,7 @@ class Feed:
         self._suspects = Suspects()
         self._pace = Pace(workers, overlaps=storage.overlaps)
         self._load = Load()
-        self._ahead = Ahead(storage, worker, self._pace, self._load, self._suspects)
+        self._ahead = Ahead(storage, worker, self._pace, self._load)
         #: Whether the next job is ready and did not fit into the last exchange.
         self._more = False
         self._outbox = Outbox(on_commit)
@@ -164,7 +164,7 @@ class Feed:
     def flush(self) -> bool:
         """Commit the endings now; False when the storage fails at the moment."""
         with self._lock:
-            return not self._endings or self._exchange(0)
+            return not (self._endings or self._ahead.sent) or self._exchange(0)
 
     def flush_for_sure(self) -> bool:
         """Commit the endings, however long it takes; False when the feed is abandoned."""
@@ -197,6 +197,9 @@ class Feed:
         be written."""
         self._trouble.forget_pause()
         kept = self.flush()
+        if self._claims:  # an answer that was lost has brought them
+            self._give_back()
+            kept = self.flush()
         self.abandon()
         return kept
 
@@ -247,7 +250,7 @@ class Feed:
 
     def _exchange(self, free: int) -> bool:
         """Called under the lock. Endings stay here until they are committed; False on trouble."""
-        if self._trouble.rest() > 0 or not self._receive():
+        if not self._receive() or self._trouble.rest() > 0:
             return False
         # The same list object stays in place, because workers append to it without the lock.
         batch = self._endings[:]
@@ -274,8 +277,8 @@ class Feed:
 
     def _receive(self) -> bool:
         """Take in the exchange that was sent ahead, if there is one; False on trouble."""
-        sent = self._ahead.take()
-        return sent is None or self._commit(*sent)
+        waits = self._ahead.sent is not None and self._trouble.rest() > 0
+        return not waits and self._ahead.receive(self._commit)
 
     def _commit(self, batch: list[Finished], exchange: Callable[[], Exchange]) -> bool:
         self._more = False
@@ -393,7 +396,8 @@ class Feed:
             self._storage.nudge()
 
     def _do_what_no_worker_did(self) -> None:
-        if self._ahead.sent and clock.monotonic() - self._exchanged_at >= ENDING_AGE:
+        due = clock.monotonic() - self._exchanged_at >= ENDING_AGE
+        if due and self._ahead.sent:
             with self._lock:
                 self._receive()
         if self._claims and not self._waiting:
@@ -401,7 +405,7 @@ class Feed:
                 self._give_back()
         elif self._claims:
             self._notify(len(self._claims))
-        if self._endings and clock.monotonic() - self._exchanged_at >= ENDING_AGE:
+        if due and self._endings:
             self.flush()
 
     def _fetch(self) -> bool:

@@ -125,6 +125,26 @@ def test_what_cannot_be_removed_is_not_tried_at_each_look(open_: Open, connect: 
 
 
 @pytest.mark.usefixtures("few")
+def test_a_table_that_is_dirty_again_before_the_next_look_is_cleaned_again(open_: Open) -> None:
+    storage = open_()
+    make_dead(storage, 1000)
+    cleaner = vacuum.Vacuum(storage.db)
+
+    def tries() -> int:
+        storage.db.notify()
+        cleaner.look()
+        return vacuums(storage)
+
+    cleaner.look()
+    wait_until(lambda: vacuums(storage) == 1, 20)
+    make_dead(storage, 400)
+    assert stays_true(lambda: tries() == 1, 0.3)
+    make_dead(storage, 400)
+
+    wait_until(lambda: tries() == 2, 20)
+
+
+@pytest.mark.usefixtures("few")
 def test_nothing_is_cleaned_in_vain_while_an_old_transaction_is_open_and_the_log_names_it(
     open_: Open,
     connect: Connect,

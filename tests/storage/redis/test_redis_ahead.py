@@ -11,7 +11,7 @@ import pytest
 from hueycore import Huey, RedisHuey
 from hueycore.consumer import feed
 from hueycore.consumer.pace import GROUP_LIMIT
-from hueycore.exceptions import StorageMoved
+from hueycore.exceptions import StorageError, StorageMoved
 from hueycore.model.endings import Done
 from hueycore.model.jobs import Claim, Ended, Exchange, Want
 from hueycore.model.states import State
@@ -213,6 +213,27 @@ def test_a_call_that_comes_when_its_worker_has_gone_on_claims_nothing(
         storage.exchange(number, [ended(first), ended(second)], Want(1))
 
     assert size(storage, State.RUNNING) == 2
+
+
+def test_an_answer_that_was_lost_with_the_server_is_given_to_who_has_nothing_to_end(
+    beside: RedisStorage, way: Proxy
+) -> None:
+    with closing(RedisStorage(way.url, timeout=0.5)) as storage:
+        storage.enqueue([new() for _ in range(50)])
+        number = worker(storage)
+        first = send(storage, number)().claims
+        way.after, way.drop_answers = b"EVALSHA", 1
+        receive = send(storage, number)
+        wait_until(lambda: way.dropped == 1)
+        way.refuse()
+        with pytest.raises(StorageError):
+            receive()
+        way.mend()
+
+        got = storage.exchange(number, [], Want(0))
+
+        assert len({claim.seq for claim in (*first, *got.claims)}) == 40
+        assert size(beside, State.RUNNING) == 40
 
 
 # --- of a consumer --------------------------------------------------------------------------------

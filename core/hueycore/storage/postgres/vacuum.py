@@ -54,7 +54,9 @@ class Vacuum:
         self._next_look = now + LOOK
         dirty = self._db.read(self._dirty)
         before = self._tried
-        self._tried = {table: before[table] for table, _, _ in dirty if table in before}
+        self._tried = {
+            table: min(before[table], dead) for table, dead, _ in dirty if table in before
+        }
         more = {
             table: stale for table, dead, stale in dirty if dead > before.get(table, 0) + MANY_DEAD
         }

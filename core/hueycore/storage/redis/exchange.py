@@ -54,7 +54,7 @@ class Exchanges(Part, protocol.Workers):
     _names: dict[int, str]
 
     def exchange(self, worker: int, endings: Sequence[Ended], want: Want) -> Exchange:
-        if not endings and want.free <= 0:
+        if not endings and want.free <= 0 and worker not in self._unanswered:
             return Exchange([], [], [], [])
         # One after another: the script knows the last call of each worker, and no other.
         with self._door:
