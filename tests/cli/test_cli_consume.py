@@ -185,7 +185,9 @@ def test_the_letters_of_huey_consumer_reach_the_consumer() -> None:
     )
     import click
 
-    ctx = consume.make_context("consume", words.split(), parent=click.Context(cli))
+    ctx = consume.make_context(
+        "consume", words.split(), parent=click.Context(cli, **cli.context_settings)
+    )
 
     assert consumer_options(ctx.params) == {
         "workers": 4, "worker_type": "thread", "initial_delay": 0.2, "max_delay": 5.0,
@@ -203,7 +205,9 @@ def test_what_is_not_said_is_left_to_the_application() -> None:
     from hueyctl.commands.consume import consume
     from hueyctl.service.options import consumer_options
 
-    ctx = consume.make_context("consume", ["app"], parent=click.Context(cli))
+    ctx = consume.make_context(
+        "consume", ["app"], parent=click.Context(cli, **cli.context_settings)
+    )
 
     assert consumer_options(ctx.params) == {}
 
@@ -216,7 +220,7 @@ def test_no_time_at_all_is_said_as_well() -> None:
     from hueyctl.service.options import consumer_options
 
     words = ["app", "-t", "0", "-d", "0"]
-    ctx = consume.make_context("consume", words, parent=click.Context(cli))
+    ctx = consume.make_context("consume", words, parent=click.Context(cli, **cli.context_settings))
 
     assert consumer_options(ctx.params) == {"shutdown_timeout": 0.0, "initial_delay": 0.0}
 

@@ -293,7 +293,7 @@ def test_every_option_has_a_key_and_a_variable_of_its_own_name() -> None:
     from hueyctl.cli import cli
     from hueyctl.config import set_defaults
 
-    root = click.Context(cli, info_name="hueyctl", auto_envvar_prefix="HUEYCTL")
+    root = click.Context(cli, info_name="hueyctl", **cli.context_settings)
     for found in leaves(cli, root):
         ctx = click.Context(found, parent=root, info_name=found.name)
         keys = [key for key in map(key_of, found.params) if key]
