@@ -38,7 +38,7 @@ class Ahead:
         when that is not worth it. Raises ``StorageError`` and others."""
         if not self._storage.overlaps or len(claims) < AHEAD:
             return False
-        at_hand = sum(len(claim.payload) for claim in claims.copy())
+        at_hand = sum(len(claim.payload or b"") for claim in claims.copy())
         room = self._load.bytes - at_hand - sum(map(weight, batch))
         if room < 0:
             return False

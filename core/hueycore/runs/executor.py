@@ -269,7 +269,8 @@ class Executor:
             return finished._replace(ended=completion.over(finished.ended))
         run_s = clock.monotonic() - clock0
         log = self._close(begun, run_s)
-        log_done(claim, run_s)
+        if logger.isEnabledFor(logging.INFO):
+            log_done(claim, run_s)
         post_execute(self._app.post_execute_hooks, task, value, None)
         notices = (Notice(S.SIGNAL_COMPLETE, task),)
         ended = completion.over(Ended(claim, done, started, run_s, log))

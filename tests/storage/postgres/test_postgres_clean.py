@@ -52,6 +52,13 @@ def vacuums(storage: PostgresStorage) -> int:
     return int(sql(storage, query)[0][0])
 
 
+def tries(storage: PostgresStorage, cleaner: vacuum.Vacuum) -> int:
+    """How many there were, after another look."""
+    storage.db.notify()
+    cleaner.look()
+    return vacuums(storage)
+
+
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two hundred dead rows are many, and each look is one."""
@@ -111,17 +118,12 @@ def test_what_cannot_be_removed_is_not_tried_at_each_look(open_: Open, connect: 
     make_dead(storage, 300)
     cleaner = vacuum.Vacuum(storage.db)
 
-    def tries() -> int:
-        storage.db.notify()
-        cleaner.look()
-        return vacuums(storage)
-
-    wait_until(lambda: tries() == 1, 20)
+    wait_until(lambda: tries(storage, cleaner) == 1, 20)
     assert dead(storage) >= 300
 
-    assert stays_true(lambda: tries() == 1, 0.5)
+    assert stays_true(lambda: tries(storage, cleaner) == 1, 0.5)
     make_dead(storage, 300)
-    wait_until(lambda: tries() == 2, 20)
+    wait_until(lambda: tries(storage, cleaner) == 2, 20)
 
 
 @pytest.mark.usefixtures("few")
@@ -130,18 +132,13 @@ def test_a_table_that_is_dirty_again_before_the_next_look_is_cleaned_again(open_
     make_dead(storage, 1000)
     cleaner = vacuum.Vacuum(storage.db)
 
-    def tries() -> int:
-        storage.db.notify()
-        cleaner.look()
-        return vacuums(storage)
-
     cleaner.look()
     wait_until(lambda: vacuums(storage) == 1, 20)
     make_dead(storage, 400)
-    assert stays_true(lambda: tries() == 1, 0.3)
+    assert stays_true(lambda: tries(storage, cleaner) == 1, 0.3)
     make_dead(storage, 400)
 
-    wait_until(lambda: tries() == 2, 20)
+    wait_until(lambda: tries(storage, cleaner) == 2, 20)
 
 
 @pytest.mark.usefixtures("few")

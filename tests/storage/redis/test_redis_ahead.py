@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from threading import Thread
@@ -10,7 +11,8 @@ import pytest
 
 from hueycore import Huey, RedisHuey
 from hueycore.consumer import feed
-from hueycore.consumer.pace import GROUP_LIMIT
+from hueycore.consumer.ahead import Ahead
+from hueycore.consumer.pace import GROUP_LIMIT, Load, Pace
 from hueycore.exceptions import StorageError, StorageMoved
 from hueycore.model.endings import Done
 from hueycore.model.jobs import Claim, Ended, Exchange, Want
@@ -234,6 +236,19 @@ def test_an_answer_that_was_lost_with_the_server_is_given_to_who_has_nothing_to_
 
         assert len({claim.seq for claim in (*first, *got.claims)}) == 40
         assert size(beside, State.RUNNING) == 40
+
+
+def test_a_job_at_hand_that_has_lost_its_payload_keeps_none_from_being_sent(
+    storage: RedisStorage,
+) -> None:
+    storage.enqueue([new() for _ in range(50)])
+    number = worker(storage)
+    storage.client.call("HDEL", storage.key("payload"), 1)
+    claims = deque(send(storage, number)().claims)
+    ahead = Ahead(storage, number, Pace(1, overlaps=True), Load())
+
+    assert ahead.send(claims, [])
+    assert ahead.sent is not None and ahead.sent.receive().lost == []
 
 
 # --- of a consumer --------------------------------------------------------------------------------
